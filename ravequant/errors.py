@@ -1,0 +1,50 @@
+"""The errors a person can meet, and the exit code of each.
+
+::
+
+    RaveQuantError                 1  something failed; the message says what to do
+    ├── FeedError                  1  the exchange: unreachable, refused, or not understood
+    ├── VaultError                 1  a file of the vault is not what it should be
+    │   ├── NoDataError            3  there is nothing to read yet
+    │   └── LockedError            4  another program holds the lock
+    └── UsageError                 2  an argument or a setting cannot be used
+
+A message gives the value that was met, the value that was wanted, and the remedy.
+"""
+
+from typing import ClassVar, Final
+
+DONE: Final = 0
+FAILED: Final = 1
+
+
+class RaveQuantError(Exception):
+    """Root of the tree; ``exit_code`` is what the program returns to the shell."""
+
+    exit_code: ClassVar[int] = FAILED
+
+
+class FeedError(RaveQuantError):
+    """The exchange could not be reached, refused, or answered something unreadable."""
+
+
+class VaultError(RaveQuantError):
+    """A file of the vault is missing, damaged or contradicts another one."""
+
+
+class NoDataError(VaultError):
+    """There is no data for this question yet."""
+
+    exit_code = 3
+
+
+class LockedError(VaultError):
+    """Another process writes here; the message names it."""
+
+    exit_code = 4
+
+
+class UsageError(RaveQuantError):
+    """An argument or a setting cannot be used as given."""
+
+    exit_code = 2

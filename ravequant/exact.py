@@ -1,0 +1,78 @@
+"""Exact numbers: decimal text to scaled integers and back, ratios divided once, signs.
+
+Every quantity is an integer number of units of ``10**-places``. The places are the same for every
+instrument, so values from any minute, file or run add up without a thought:
+
+========  ======  =========================================================
+kind      places  holds
+========  ======  =========================================================
+price         20  a price in quote currency
+size          10  contracts, ctVal, ctMult: what multiplies into base
+base          30  coins (linear: qty x ctVal x ctMult)
+notional      50  quote currency (base x price)
+========  ======  =========================================================
+
+Python's integers have no width, so sums of products never overflow or round. Only ``divide``
+rounds: once, at the end, half-even (SPEC section 2).
+"""
+
+import re
+from typing import Final
+
+PRICE_PLACES: Final = 20
+SIZE_PLACES: Final = 10
+BASE_PLACES: Final = 3 * SIZE_PLACES
+NOTIONAL_PLACES: Final = PRICE_PLACES + BASE_PLACES
+
+PRICE_ONE: Final = 10**PRICE_PLACES
+BASE_ONE: Final = 10**BASE_PLACES
+NOTIONAL_ONE: Final = 10**NOTIONAL_PLACES
+
+_PLAIN = re.compile(r"(0|[1-9][0-9]{0,19})(?:\.([0-9]{1,30}))?")
+
+
+def units(text: str, places: int) -> int:
+    """Return plain decimal ``text`` as an integer count of ``10**-places``.
+
+    >>> units("101250.5", 2)
+    10125050
+
+    Raises ValueError for anything but a plain unsigned decimal (no sign, exponent, blank or
+    leading zero; at most 20 digits before the point) and for more than ``places`` decimals.
+    """
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a plain decimal")
+    whole, fraction = match[1], (match[2] or "").rstrip("0")
+    if len(fraction) > places:
+        raise ValueError(f"{text!r} has more than {places} decimals")
+    return int(whole + fraction) * 10 ** (places - len(fraction))
+
+
+def text(value: int, places: int) -> str:
+    """Return ``value`` units of ``10**-places`` in canonical form: plain, no trailing zeros."""
+    return fixed(value, places).rstrip("0").rstrip(".") if places else str(value)
+
+
+def fixed(value: int, places: int) -> str:
+    """Return ``value`` units of ``10**-places`` with all its places shown (places > 0)."""
+    digits = str(abs(value)).rjust(places + 1, "0")
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits[:-places]}.{digits[-places:]}"
+
+
+def signed(written: str) -> str:
+    """Put ``+`` before a positive written number; negative and zero stay as they are."""
+    positive = written[0] != "-" and any("1" <= digit <= "9" for digit in written)
+    return f"+{written}" if positive else written
+
+
+def divide(numerator: int, denominator: int, places: int) -> int:
+    """Return numerator / denominator in units of ``10**-places``, rounded half-even, once."""
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    quotient, rest = divmod(numerator * 10**places, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and quotient & 1):
+        quotient += 1
+    return quotient

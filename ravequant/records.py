@@ -1,0 +1,240 @@
+"""The raw trade record of SPEC section 3: its form, its line, and the rule that joins fills.
+
+What the exchange sends and what a file holds meet in one shape, ``Trade``. Writers encode it with
+``TradeEncoder``; readers get it back with ``parse_trade``, which trusts nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import orjson
+
+from ravequant import exact, times
+from ravequant.errors import UsageError
+
+Side = Literal["buy", "sell"]
+
+_INST_ID = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+")
+_COUNTING = re.compile(r"0|[1-9][0-9]{0,17}")
+_REQUIRED: Final = (
+    "timestamp_utc", "exchange", "market", "instId", "symbol_canon", "trade_id",
+    "side", "price", "qty_contracts", "ctVal", "ctMult", "ctType",
+)  # fmt: skip
+
+
+class RecordError(ValueError):
+    """A line or row that is not a valid record; the text says which field and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one contract is worth: base or quote units per contract, as decimal text."""
+
+    ct_val: str
+    ct_mult: str
+    ct_type: Literal["linear", "inverse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One taker order at one price; its ids are ``trade_id - count + 1 … trade_id``."""
+
+    ts: int  # Unix milliseconds, exchange time
+    trade_id: int  # the last id of the record
+    side: Side  # the taker's side
+    price: str  # as the exchange sent it
+    qty: str  # contracts, not coins
+    count: int = 1
+    source: str = "0"  # "1": retail price improvement, may lie outside the organic book
+
+    @property
+    def first_id(self) -> int:
+        """The first id this record covers."""
+        return self.trade_id - self.count + 1
+
+
+def check_inst_id(inst_id: str) -> str:
+    """Return ``inst_id`` if it is a legal instrument name; UsageError before any path is built."""
+    if _INST_ID.fullmatch(inst_id) is None:
+        raise UsageError(
+            f"instrument {inst_id!r} is not a legal name: expected capitals and digits joined by "
+            "dashes, like BTC-USDT-SWAP"
+        )
+    return inst_id
+
+
+def symbol_canon(inst_id: str) -> str:
+    """Return ``BTC/USDT`` for ``BTC-USDT-SWAP``."""
+    return "/".join(inst_id.split("-")[:2])
+
+
+def positive_decimal(text: Any, field: str, places: int) -> str:
+    """Return ``text`` if it is a plain decimal above zero; else RecordError names ``field``."""
+    if not isinstance(text, str):
+        raise RecordError(f"{field}: {text!r} is not a string")
+    try:
+        value = exact.units(text, places)
+    except ValueError as error:
+        raise RecordError(f"{field}: {error}") from None
+    if value == 0:
+        raise RecordError(f"{field}: {text!r} is not above zero")
+    return text
+
+
+def counting_number(text: Any, field: str) -> int:
+    """Return a whole number of at most 18 digits; RecordError names ``field`` otherwise."""
+    if not isinstance(text, str) or _COUNTING.fullmatch(text) is None:
+        raise RecordError(f"{field}: {text!r} is not a whole number in a string")
+    return int(text)
+
+
+def taker_side(text: Any) -> Side:
+    """Return ``buy`` or ``sell``; RecordError for anything else."""
+    if text == "buy":
+        return "buy"
+    if text == "sell":
+        return "sell"
+    raise RecordError(f"side: {text!r} is neither buy nor sell")
+
+
+def contract_of(row: dict[str, Any]) -> Contract:
+    """Return the contract of a row with ctVal, ctMult and ctType; RecordError if it has none."""
+    ct_type = row.get("ctType")
+    if ct_type not in ("linear", "inverse"):
+        raise RecordError(f"ctType: {ct_type!r} is neither linear nor inverse")
+    return Contract(
+        positive_decimal(row.get("ctVal"), "ctVal", exact.SIZE_PLACES),
+        positive_decimal(row.get("ctMult"), "ctMult", exact.SIZE_PLACES),
+        ct_type,
+    )
+
+
+def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
+    """Parse one line of a raw trade file.
+
+    Accepts any JSON spelling (order, blanks, unknown fields), ``count`` and ``source`` may be
+    absent. Raises RecordError for every other departure from SPEC section 3, repeated keys
+    included.
+    """
+    row = _json_object(line)
+    missing = [field for field in _REQUIRED if field not in row]
+    if missing:
+        raise RecordError(f"missing {', '.join(missing)}")
+    for field, wanted in (("exchange", "okx"), ("market", "perp"), ("instId", inst_id)):
+        if row[field] != wanted:
+            raise RecordError(f"{field}: {row[field]!r} is not {wanted!r}")
+    if not isinstance(row["symbol_canon"], str):
+        raise RecordError(f"symbol_canon: {row['symbol_canon']!r} is not a string")
+    trade = Trade(
+        ts=_moment(row["timestamp_utc"]),
+        trade_id=counting_number(row["trade_id"], "trade_id"),
+        side=taker_side(row["side"]),
+        price=positive_decimal(row["price"], "price", exact.PRICE_PLACES),
+        qty=positive_decimal(row["qty_contracts"], "qty_contracts", exact.SIZE_PLACES),
+        count=counting_number(row.get("count", "1"), "count"),
+        source=str(counting_number(row.get("source", "0"), "source")),
+    )
+    check_count(trade)
+    return trade, contract_of(row)
+
+
+def check_count(trade: Trade) -> None:
+    """Raise RecordError unless the record covers at least one id and none below zero."""
+    if not 1 <= trade.count <= trade.trade_id + 1:
+        raise RecordError(f"count: {trade.count} ids cannot end at {trade.trade_id}")
+
+
+def _moment(text: Any) -> int:
+    if not isinstance(text, str) or len(text) != len("2025-12-14T21:34:56.123Z"):
+        raise RecordError(f"timestamp_utc: {text!r} is not like 2025-12-14T21:34:56.123Z")
+    try:
+        return times.parse_iso(text)
+    except ValueError as error:
+        raise RecordError(f"timestamp_utc: {error}") from None
+
+
+def _json_object(line: bytes) -> dict[str, Any]:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise RecordError(f"not a JSON object but {type(row).__name__}")
+    # A flat object without escapes has two quotes per key and per string value, so the cheap
+    # count proves that no key is repeated; anything unusual is read a second time, with pairs.
+    strings = sum(isinstance(value, str) for value in row.values())
+    if line.count(b'"') != 2 * (len(row) + strings) or b"\\" in line:
+        _refuse_repeated_keys(line)
+    return row
+
+
+def _refuse_repeated_keys(line: bytes) -> None:
+    import json  # noqa: PLC0415 - only odd lines pay for it
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in items]
+        if len(set(keys)) != len(keys):
+            repeated = next(key for key in keys if keys.count(key) > 1)
+            raise RecordError(f"{repeated}: the key is repeated")
+
+    try:
+        json.loads(line, object_pairs_hook=pairs)
+    except RecursionError:
+        raise RecordError("nested too deeply") from None
+
+
+class TradeEncoder:
+    """Writes trades of one instrument as canonical lines, in the field order of SPEC section 3."""
+
+    def __init__(self, inst_id: str, contract: Contract) -> None:
+        self._middle = (
+            f'","exchange":"okx","market":"perp","instId":"{inst_id}",'
+            f'"symbol_canon":"{symbol_canon(inst_id)}","trade_id":"'
+        )
+        self._tail = (
+            f'","ctVal":"{contract.ct_val}","ctMult":"{contract.ct_mult}",'
+            f'"ctType":"{contract.ct_type}","count":"'
+        )
+
+    def line(self, trade: Trade) -> bytes:
+        """Return the record as one line, newline included."""
+        return (
+            f'{{"timestamp_utc":"{times.iso(trade.ts)}{self._middle}{trade.trade_id}",'
+            f'"side":"{trade.side}","price":"{trade.price}","qty_contracts":"{trade.qty}'
+            f'{self._tail}{trade.count}","source":"{trade.source}"}}\n'
+        ).encode("ascii")
+
+
+def same_order(earlier: Trade, later: Trade) -> bool:
+    """Say whether two neighbours in id belong to one record (SPEC section 3)."""
+    return (
+        later.first_id == earlier.trade_id + 1
+        and later.ts == earlier.ts
+        and later.side == earlier.side
+        and later.price == earlier.price
+        and later.source == earlier.source
+    )
+
+
+def join(earlier: Trade, later: Trade) -> Trade:
+    """Return one record for two that belong together: count and size summed, exactly."""
+    size = exact.units(earlier.qty, exact.SIZE_PLACES) + exact.units(later.qty, exact.SIZE_PLACES)
+    return replace(
+        later, qty=exact.text(size, exact.SIZE_PLACES), count=earlier.count + later.count
+    )
+
+
+def join_fills(fills: Iterable[Trade]) -> Iterator[Trade]:
+    """Join single fills, ascending in id, into records."""
+    open_record: Trade | None = None
+    for fill in fills:
+        if open_record is not None and same_order(open_record, fill):
+            open_record = join(open_record, fill)
+            continue
+        if open_record is not None:
+            yield open_record
+        open_record = fill
+    if open_record is not None:
+        yield open_record

@@ -1,0 +1,89 @@
+"""Event time: Unix milliseconds and minutes, their UTC text, and durations people type.
+
+Inside, a moment is an ``int`` of Unix milliseconds and a minute is ``milliseconds // 60_000``.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+DAY_MINUTES: Final = 1_440
+
+_EPOCH = date(1970, 1, 1)
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{3}))?Z"
+)
+_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_DURATION_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+
+
+@lru_cache(maxsize=64)
+def _day_text(day_number: int) -> str:
+    return (_EPOCH + timedelta(days=day_number)).isoformat()
+
+
+@lru_cache(maxsize=64)
+def _day_ms(text: str) -> int:
+    days = (date.fromisoformat(text) - _EPOCH).days
+    if days < 0:
+        raise ValueError(f"{text!r} lies before 1970")
+    return days * DAY_MS
+
+
+def day(moment_ms: int) -> str:
+    """Return the UTC date of a moment: ``2025-12-14``."""
+    return _day_text(moment_ms // DAY_MS)
+
+
+def day_start_ms(text: str) -> int:
+    """Return the first millisecond of a UTC date; ValueError if it is none."""
+    return _day_ms(text)
+
+
+def iso(moment_ms: int) -> str:
+    """Return a moment as ``2025-12-14T21:34:56.123Z``."""
+    days, rest = divmod(moment_ms, DAY_MS)
+    seconds, ms = divmod(rest, SECOND_MS)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_day_text(days)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+
+
+def iso_minute(minute: int) -> str:
+    """Return the start of a minute as ``2025-12-14T21:34:00Z``."""
+    days, rest = divmod(minute, DAY_MINUTES)
+    hour, minute_of_hour = divmod(rest, 60)
+    return f"{_day_text(days)}T{hour:02}:{minute_of_hour:02}:00Z"
+
+
+def parse_iso(text: str) -> int:
+    """Return the Unix milliseconds of ``2025-12-14T21:34:56.123Z`` or ``2025-12-14T21:34:56Z``.
+
+    Raises ValueError for any other form and for a date that does not exist.
+    """
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a UTC time like 2025-12-14T21:34:56.123Z")
+    clock = (int(match[2]) * 60 + int(match[3])) * 60 + int(match[4])
+    return _day_ms(match[1]) + clock * SECOND_MS + int(match[5] or 0)
+
+
+def parse_duration(text: str) -> int:
+    """Return the milliseconds of ``500ms``, ``30s``, ``240m``, ``4h`` or ``2d``.
+
+    Raises ValueError for any other form and for a duration of zero.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a duration like 30s, 240m, 4h or 2d")
+    return int(match[1]) * _DURATION_MS[match[2]]
+
+
+def utc_now_ms() -> int:
+    """Return the wall clock; for ``fetched_utc``, ``detected_utc`` and heartbeats only."""
+    return int(datetime.now(UTC).timestamp() * 1000)

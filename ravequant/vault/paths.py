@@ -1,0 +1,76 @@
+"""Every name on disk, once (SPEC section 1)."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ravequant.records import check_inst_id
+
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+VAULT_VARIABLE: Final = "RAVEQUANT_VAULT"
+
+_DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.jsonl(\.gz)?")
+
+
+def default_root() -> Path:
+    """Return ``$RAVEQUANT_VAULT``, else ``Rave_Quant_Vault/`` of this checkout."""
+    return Path(os.environ.get(VAULT_VARIABLE) or CHECKOUT / "Rave_Quant_Vault")
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """The files of one vault. Building a path refuses an illegal instrument name (UsageError)."""
+
+    root: Path
+
+    def trades(self, inst_id: str) -> Path:
+        """Folder of raw trade days: ``{YYYY-MM-DD}.jsonl[.gz]``."""
+        return self.root / "raw/okx/trades_perps" / check_inst_id(inst_id)
+
+    def metadata(self, inst_id: str) -> Path:
+        """Contract metadata as it is now."""
+        return self.root / "meta/okx/instruments" / f"{check_inst_id(inst_id)}.json"
+
+    def metadata_history(self, inst_id: str) -> Path:
+        """Every change of the contract metadata, one a line."""
+        return self.root / "meta/okx/instruments" / f"{check_inst_id(inst_id)}.history.jsonl"
+
+    def gap_ledger(self, inst_id: str) -> Path:
+        """Every hole in the trade stream and what became of it."""
+        return self.root / "meta/okx/gaps" / f"{check_inst_id(inst_id)}.jsonl"
+
+    def generation(self, inst_id: str) -> Path:
+        """How often the log behind its newest line was repaired."""
+        return self.root / "meta/okx/gaps" / f"{check_inst_id(inst_id)}.generation.json"
+
+    def derived(self, metric: str, inst_id: str) -> Path:
+        """Folder of a calculator's output."""
+        return self.root / "derived" / metric / "okx/perps" / check_inst_id(inst_id)
+
+    def state(self, metric: str, inst_id: str) -> Path:
+        """A calculator's committed state."""
+        return self.root / "state" / metric / "okx/perps" / f"{check_inst_id(inst_id)}.state.json"
+
+    def health(self, component: str) -> Path:
+        """Heartbeat of a long-running program."""
+        return self.root / "state/health" / f"{component}.json"
+
+    def lock(self, stream: str, inst_id: str) -> Path:
+        """The lock of the one writer of ``stream`` (``trades_perps``, ``vwap``, …)."""
+        return self.root / "state/locks" / f"{stream}.{check_inst_id(inst_id)}.lock"
+
+
+def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (date, file) of a folder of day files, oldest first.
+
+    Where a plain and a ``.gz`` form of one day exist, the plain one counts.
+    """
+    found: dict[str, Path] = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _DAY_FILE.fullmatch(path.name)
+        if match and (match[1] not in found or path.suffix == ".jsonl"):
+            found[match[1]] = path
+    yield from sorted(found.items())
