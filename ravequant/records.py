@@ -162,10 +162,10 @@ def _json_object(line: bytes) -> dict[str, Any]:
         raise RecordError(f"not JSON: {error}") from None
     if not isinstance(row, dict):
         raise RecordError(f"not a JSON object but {type(row).__name__}")
-    # A flat object without escapes has two quotes per key and per string value, so the cheap
-    # count proves that no key is repeated; anything unusual is read a second time, with pairs.
+    # Each key and each string value has two quotes of its own, so a line without a quote more
+    # than these repeats no key; anything else is read a second time, with pairs.
     strings = sum(isinstance(value, str) for value in row.values())
-    if line.count(b'"') != 2 * (len(row) + strings) or b"\\" in line:
+    if line.count(b'"') != 2 * (len(row) + strings):
         _refuse_repeated_keys(line)
     return row
 

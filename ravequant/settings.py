@@ -83,7 +83,7 @@ def load(path: Path | None = None) -> Settings:
 
     Raises UsageError that names the file, the key and the expectation.
     """
-    chosen = os.environ.get(SETTINGS_VARIABLE)
+    chosen = None if path else os.environ.get(SETTINGS_VARIABLE)
     path = path or Path(chosen or _DEFAULT_FILE)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -95,7 +95,10 @@ def load(path: Path | None = None) -> Settings:
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
     settings: Settings = _build(Settings, table, path, "")
     for inst_id in settings.instruments:
-        check_inst_id(inst_id)
+        try:
+            check_inst_id(inst_id)
+        except UsageError as error:
+            raise UsageError(f"{path}: instruments: {error}") from None
     return settings
 
 

@@ -12,7 +12,7 @@ from ravequant.records import check_inst_id
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 VAULT_VARIABLE: Final = "RAVEQUANT_VAULT"
 
-_DAY_FILE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.jsonl(\.gz)?")
+_DAY_FILE = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))\.jsonl(?:\.gz)?")
 
 
 def default_root() -> Path:

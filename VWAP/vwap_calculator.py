@@ -1,0 +1,218 @@
+"""VWAP of each minute over 1 h, 4 h and the UTC session (SPEC section 5).
+
+    vwap      = sum(price x notional) / sum(notional)      the user's formula
+    vwap_base = sum(price x base)     / sum(base)          the field's standard VWAP
+
+Sums are exact integers; each ratio is divided once, when its record is written. The window of
+minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 00:00 UTC.
+"""
+
+try:
+    from ravequant import calculator, exact, times
+    from ravequant.settings import decimal_setting
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ravequant.bars import Closed, MinuteBar
+    from ravequant.settings import Settings
+
+HOUR: Final = 60
+FOUR_HOURS: Final = 240
+NO_MINUTE: Final = -1
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the VWAPs are made of: exact sums of one minute, or of all minutes of a window."""
+
+    price_notional: int = 0  # units of 10**-(PRICE_PLACES + NOTIONAL_PLACES)
+    notional: int = 0
+    price_base: int = 0  # units of 10**-(PRICE_PLACES + BASE_PLACES)
+    base: int = 0
+    trade_count: int = 0
+    minutes: int = 0
+
+    def add(self, other: "Sums") -> None:
+        """Take in a minute."""
+        self._move(other, 1)
+
+    def drop(self, other: "Sums") -> None:
+        """Take a minute out again."""
+        self._move(other, -1)
+
+    def _move(self, other: "Sums", sign: int) -> None:
+        self.price_notional += sign * other.price_notional
+        self.notional += sign * other.notional
+        self.price_base += sign * other.price_base
+        self.base += sign * other.base
+        self.trade_count += sign * other.trade_count
+        self.minutes += sign * other.minutes
+
+    def vwap(self) -> str:
+        """Σ(price x notional) / Σ(notional), 8 places."""
+        return _eight_places(self.price_notional, self.notional * exact.PRICE_ONE)
+
+    def vwap_base(self) -> str:
+        """Σ(price x base) / Σ(base), 8 places."""
+        return _eight_places(self.price_base, self.base * exact.PRICE_ONE)
+
+    def above(self, price: int) -> int:
+        """Return (price - vwap) x Σ(notional): above the VWAP it is positive."""
+        return price * self.notional - self.price_notional
+
+    def deviation_bps(self, close: int) -> str:
+        """(close - vwap) / vwap x 10,000, 2 places, signed."""
+        bps = exact.divide(self.above(close) * 10_000, self.price_notional, 2)
+        return exact.signed(exact.fixed(bps, 2))
+
+    def state(self) -> list[str]:
+        """Return the sums as text, in the order of the fields."""
+        return [str(getattr(self, name)) for name in self.__slots__]
+
+    @classmethod
+    def restore(cls, state: Sequence[str]) -> "Sums":
+        """Return the sums that ``state`` was made of."""
+        return cls(*map(int, state))
+
+
+def _eight_places(numerator: int, denominator: int) -> str:
+    return exact.text(exact.divide(numerator, denominator, 8), 8)
+
+
+class VwapFold:
+    """Closed minutes in, VWAP records out."""
+
+    def __init__(self, inst_id: str, settings: "Settings") -> None:
+        self._inst_id = inst_id
+        self._extended_bps = decimal_setting(
+            settings.vwap.extended_bps, "vwap.extended_bps", exact.SIZE_PLACES
+        )
+        self._minutes: deque[tuple[int, Sums]] = deque()  # the last 4 hours, oldest first
+        self._one_hour, self._four_hours, self._session = Sums(), Sums(), Sums()
+        self._hour_start = 0  # index in _minutes of the oldest minute of the last hour
+        self._day = NO_MINUTE
+        self._gap_minute = NO_MINUTE  # newest minute that a hole marked
+        self._order: int | None = None  # sign of vwap_1h - vwap_4h in the previous record
+
+    def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
+        """Yield one record for each closed minute that had trades."""
+        gaps = deque(closed.gaps)
+        for bar in closed.bars:
+            while gaps and gaps[0] <= bar.minute:
+                self._gap_minute = gaps.popleft()
+            self._take(bar)
+            yield self._record(bar)
+        if gaps:
+            self._gap_minute = gaps.pop()
+
+    def _take(self, bar: "MinuteBar") -> None:
+        minute = bar.minute
+        if minute // times.DAY_MINUTES != self._day:
+            self._day = minute // times.DAY_MINUTES
+            self._session = Sums()
+        sums = Sums(
+            bar.price_notional, bar.notional, bar.price_base, bar.base, bar.trade_count, minutes=1
+        )
+        self._minutes.append((minute, sums))
+        for window in (self._one_hour, self._four_hours, self._session):
+            window.add(sums)
+        while self._minutes[self._hour_start][0] <= minute - HOUR:
+            self._one_hour.drop(self._minutes[self._hour_start][1])
+            self._hour_start += 1
+        while self._minutes[0][0] <= minute - FOUR_HOURS:
+            self._four_hours.drop(self._minutes.popleft()[1])
+            self._hour_start -= 1
+
+    def _record(self, bar: "MinuteBar") -> dict[str, Any]:
+        one, four, session = self._one_hour, self._four_hours, self._session
+        extended = abs(four.above(bar.close)) * 10_000 * exact.SIZE_ONE
+        oldest = min(bar.minute - FOUR_HOURS + 1, self._day * times.DAY_MINUTES)
+        return {
+            "timestamp_utc": times.iso_minute(bar.minute),
+            "instId": self._inst_id,
+            "exchange": "okx",
+            "market": "perp",
+            "close": exact.text(bar.close, exact.PRICE_PLACES),
+            "vwap_1h": one.vwap(),
+            "vwap_4h": four.vwap(),
+            "vwap_session": session.vwap(),
+            "vwap_base_1h": one.vwap_base(),
+            "vwap_base_4h": four.vwap_base(),
+            "vwap_base_session": session.vwap_base(),
+            "deviation_bps_1h": one.deviation_bps(bar.close),
+            "deviation_bps_4h": four.deviation_bps(bar.close),
+            "deviation_bps_session": session.deviation_bps(bar.close),
+            "extended": extended > self._extended_bps * four.price_notional,
+            "cross": self._cross(),
+            "minutes_1h": one.minutes,
+            "minutes_4h": four.minutes,
+            "minutes_session": session.minutes,
+            "trade_count_1h": one.trade_count,
+            "trade_count_4h": four.trade_count,
+            "gap": self._gap_minute >= oldest,
+        }
+
+    def _cross(self) -> str | None:
+        """Say how vwap_1h has crossed vwap_4h since the previous record, on exact values."""
+        one, four = self._one_hour, self._four_hours
+        difference = one.price_notional * four.notional - four.price_notional * one.notional
+        previous, self._order = self._order, (difference > 0) - (difference < 0)
+        if previous is None:
+            return None
+        if self._order > 0 >= previous:
+            return "bullish"
+        if self._order < 0 <= previous:
+            return "bearish"
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later records depend on."""
+        return {
+            "minutes": [[minute, *sums.state()] for minute, sums in self._minutes],
+            "session": self._session.state(),
+            "day": self._day,
+            "gap_minute": self._gap_minute,
+            "order": self._order,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        self._day, self._gap_minute = int(state["day"]), int(state["gap_minute"])
+        self._order = state["order"]
+        self._session = Sums.restore(state["session"])
+        self._minutes.extend((minute, Sums.restore(sums)) for minute, *sums in state["minutes"])
+        newest = self._minutes[-1][0] if self._minutes else NO_MINUTE
+        for minute, sums in self._minutes:
+            self._four_hours.add(sums)
+            if minute > newest - HOUR:
+                self._one_hour.add(sums)
+            else:
+                self._hour_start += 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Bring the VWAP of the given instruments up to date."""
+    return calculator.main(
+        calculator.Calculator(
+            metric="vwap",
+            description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
+            output="vwap_1m.jsonl",
+            fold=VwapFold,
+            parameters=lambda settings: {"extended_bps": settings.vwap.extended_bps},
+        ),
+        argv,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The wiring that every trade-based calculator shares: options, vault, ledger, bars, stage."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ravequant import cli, exact, settings, stage
+from ravequant.bars import BarReader, Closed
+from ravequant.errors import DONE, RaveQuantError, VaultError
+from ravequant.settings import Settings
+from ravequant.vault.ledger import GapLedger
+from ravequant.vault.paths import Vault, day_files
+
+
+@dataclass(frozen=True, slots=True)
+class Calculator:
+    """What distinguishes one calculator from another."""
+
+    metric: str  # its folder under derived/ and state/
+    description: str
+    output: str  # the file its records go to
+    fold: Callable[[str, Settings], stage.Fold[Closed]]  # of an instrument
+    parameters: Callable[[Settings], dict[str, Any]]  # the settings its output depends on
+
+    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> stage.Job[Closed]:
+        """Return the job that brings ``inst_id`` up to date."""
+        folder = vault.trades(inst_id)
+        whale = settings.decimal_setting(
+            chosen.bars.whale_notional, "bars.whale_notional", exact.NOTIONAL_PLACES
+        )
+        ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
+
+        def is_hole(first_missing: int, last_missing: int) -> bool:
+            ledger.refresh()  # settled before the line after the jump was written
+            return ledger.is_hole(first_missing, last_missing)
+
+        return stage.Job(
+            vault=vault,
+            metric=self.metric,
+            inst_id=inst_id,
+            files=lambda: day_files(folder),
+            reader=lambda reject: BarReader(inst_id, whale, is_hole, reject),
+            fold=lambda: self.fold(inst_id, chosen),
+            output=lambda _: self.output,
+            pattern=self.output,
+            parameters=self.parameters(chosen),
+        )
+
+
+def main(calculator: Calculator, argv: Sequence[str] | None = None) -> int:
+    """Run ``calculator`` for the instruments asked for; one that fails does not stop the others."""
+    parser = cli.parser(calculator.metric, calculator.description)
+    cli.add_calculator_options(parser)
+
+    def body(args: Any) -> int:
+        chosen, vault = settings.load(), cli.vault_of(args)
+        outcome = DONE
+        for inst_id in cli.instruments_of(args, chosen.instruments):
+            try:
+                job = calculator.job(vault, inst_id, chosen)
+                summary = stage.run(job, args.since, rebuild=args.rebuild)
+                _show(summary, as_json=args.json)
+                _refuse_garbage(summary, vault.trades(inst_id))
+            except RaveQuantError as error:
+                cli.report(calculator.metric, error)
+                outcome = outcome or error.exit_code
+        return outcome
+
+    return cli.run(parser, body, argv)
+
+
+def _refuse_garbage(summary: stage.Summary, folder: Path) -> None:
+    """Raise VaultError if there were new lines and not one of them was a trade."""
+    lines = summary.counts["lines"]
+    if lines and summary.counts["rejected"] == lines:
+        raise VaultError(
+            f"{folder}: not one of {lines} new lines is a trade of {summary.instId}; the log says "
+            "why; move what does not belong there away"
+        )
+
+
+def _show(summary: stage.Summary, *, as_json: bool) -> None:
+    if as_json:
+        line = orjson.dumps(summary.facts()).decode()
+    else:
+        counts = ", ".join(f"{count:,} {name}" for name, count in summary.counts.items())
+        line = (
+            f"{summary.metric} {summary.instId}: {summary.records:,} new records, newest "
+            f"{summary.newest_utc or 'none'} ({counts})"
+        )
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,154 @@
+"""The command line that every program shares: options, logging, exit codes."""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final
+
+from ravequant import times
+from ravequant.errors import RaveQuantError, UsageError
+from ravequant.records import check_inst_id
+from ravequant.vault.paths import VAULT_VARIABLE, Vault, default_root
+
+INTERRUPTED: Final = 130
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options of every program."""
+    made = argparse.ArgumentParser(prog=prog, description=description)
+    made.add_argument(
+        "--vault",
+        type=Path,
+        metavar="DIR",
+        help=f"the vault (default: ${VAULT_VARIABLE}, else Rave_Quant_Vault of this checkout)",
+    )
+    made.add_argument("--log-level", choices=_LEVELS, default="info", help="default: info")
+    made.add_argument("--json", action="store_true", help="machine-readable result on stdout")
+    return made
+
+
+def add_instruments(made: argparse.ArgumentParser) -> None:
+    """Add ``--instId``, which may be repeated; the settings' instruments stand in for none."""
+    made.add_argument(
+        "--instId",
+        action="append",
+        dest="inst_ids",
+        metavar="INSTID",
+        help="instrument, like BTC-USDT-SWAP; may be repeated (default: those of the settings)",
+    )
+
+
+def add_calculator_options(made: argparse.ArgumentParser) -> None:
+    """Add the options of the batch calculators."""
+    add_instruments(made)
+    made.add_argument(
+        "--since",
+        type=duration,
+        metavar="SPAN",
+        help="first run only: begin this long before the newest raw record (240m, 24h, 7d)",
+    )
+    made.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="recompute what the raw data on disk still gives; older rows stay",
+    )
+
+
+def duration(text: str) -> int:
+    """Return a duration argument in milliseconds."""
+    try:
+        return times.parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def vault_of(args: argparse.Namespace) -> Vault:
+    """Return the vault that the arguments or the environment name."""
+    root: Path = args.vault or default_root()
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"--vault {root} is a file; expected a folder")
+    return Vault(root.absolute())
+
+
+def instruments_of(args: argparse.Namespace, standing: Sequence[str]) -> list[str]:
+    """Return the instruments asked for, each once, or the standing ones; refuses bad names."""
+    return [check_inst_id(inst_id) for inst_id in dict.fromkeys(args.inst_ids or standing)]
+
+
+def run(
+    made: argparse.ArgumentParser,
+    body: Callable[[argparse.Namespace], int],
+    argv: Sequence[str] | None = None,
+    log_file: Path | None = None,
+) -> int:
+    """Parse ``argv``, run ``body`` and return the exit code; an error becomes one clear line."""
+    _open_streams()
+    args = made.parse_args(argv)
+    set_up_logging(args.log_level, log_file)
+    try:
+        return body(args)
+    except RaveQuantError as error:
+        report(made.prog, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of stdout went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def report(prog: str, error: RaveQuantError) -> None:
+    """Say on stderr, and in the log, what went wrong."""
+    logging.getLogger(prog).error("%s", error)
+
+
+def _open_streams() -> None:
+    """Make stdout and stderr usable: UTF-8 whatever the console, and present under pythonw."""
+    for name in ("stdout", "stderr"):
+        stream: Any = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - kept
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def set_up_logging(level: str, log_file: Path | None = None) -> None:
+    """Send the log to stderr and, for a program that runs on, to its rotating file."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(
+            _RotatingFile(log_file, maxBytes=5_000_000, backupCount=3, encoding="utf-8", delay=True)
+        )
+    for handler in handlers:
+        handler.setFormatter(_OneLine())
+    logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
+
+
+class _OneLine(logging.Formatter):
+    """One line an event, UTC, with control characters made visible."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        return super().formatMessage(record).translate(_CONTROL)
+
+
+class _RotatingFile(RotatingFileHandler):
+    """A log that goes on in the same file when another program holds it open (Windows)."""
+
+    def doRollover(self) -> None:  # noqa: N802 - logging's own name
+        try:
+            super().doRollover()
+        except OSError:
+            self.stream = self._open()

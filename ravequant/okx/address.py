@@ -1,0 +1,27 @@
+"""Which addresses we talk to: TLS everywhere, plain text only to this machine itself."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from ravequant.errors import UsageError
+
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+def check_url(url: str, secure: str, plain: str) -> bool:
+    """Refuse an address that is neither ``secure`` nor ``plain`` to this machine; UsageError.
+
+    Returns whether the address is this machine's own.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    local = host in _LOOPBACK
+    if host and (scheme == secure or (scheme == plain and local)):
+        return local
+    raise UsageError(
+        f"address {url!r}: expected {secure}://… ({plain}:// only to this machine itself); "
+        "correct --ws-url, --rest-url or the settings"
+    )

@@ -1,0 +1,206 @@
+"""Frames and REST rows of OKX v5, parsed into typed events; nothing that arrives is trusted.
+
+A frame becomes one of `Event`. A row that is not what the reference says is rejected with a
+reason; the other rows of its frame go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+
+from ravequant import exact
+from ravequant.records import (
+    RecordError,
+    Trade,
+    check_count,
+    counting_number,
+    positive_decimal,
+    taker_side,
+)
+
+TRADES: Final = "trades"
+BOOKS: Final = "books"
+_BEGIN_WHOLE: Final = frozenset(("books", "books-l2-tbt", "books50-l2-tbt"))
+_REQUIRED: Final = ("instId", "tradeId", "px", "sz", "side", "ts")
+_EARLIEST_MS: Final = 1_262_304_000_000  # 2010: seconds taken for milliseconds lie far below
+_LATEST_MS: Final = 4_102_444_800_000  # 2100: one wild time would capture the day file for good
+_EXCERPT: Final = 200  # characters of a strange frame worth logging
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A subscription argument: a channel of one instrument."""
+
+    name: str
+    inst_id: str
+
+    @property
+    def begins_whole(self) -> bool:
+        """Whether a subscription brings a snapshot first, then changes of it."""
+        return self.name in _BEGIN_WHOLE
+
+    def arg(self) -> dict[str, str]:
+        """The argument as the exchange writes it."""
+        return {"channel": self.name, "instId": self.inst_id}
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRows:
+    """Rows of the `trades` channel; ``rejected`` says what was wrong with the others."""
+
+    channel: Channel
+    trades: tuple[Trade, ...]
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelData:
+    """Rows of any other channel, as they came; ``action`` is snapshot, update or empty."""
+
+    channel: Channel
+    action: str
+    rows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The exchange accepted one argument of a request."""
+
+    op: Literal["subscribe", "unsubscribe"]
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """The exchange refused something; channel and request id may be absent."""
+
+    code: str
+    message: str
+    channel: Channel | None
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An announcement; code 64008 says that this connection will soon be closed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a text ping: the socket lives, which says nothing of its channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A frame that means nothing to us; ``text`` is its beginning, fit for a log."""
+
+    text: str
+
+
+Event = TradeRows | ChannelData | Ack | ErrorEvent | Notice | Pong | Unknown
+_PONG: Final = Pong()
+
+
+def parse_frame(frame: bytes | str) -> Event:
+    """Return what a WebSocket message says; never raises."""
+    if frame in (b"pong", "pong"):
+        return _PONG
+    try:
+        message = orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return _unknown(frame)
+    if not isinstance(message, dict):
+        return _unknown(frame)
+    if "event" in message:
+        return _control(message) or _unknown(frame)
+    channel = _channel(message.get("arg"))
+    rows = message.get("data")
+    if channel is None or not isinstance(rows, list):
+        return _unknown(frame)
+    if channel.name == TRADES:
+        trades, rejected = parse_trades(rows, channel.inst_id)
+        return TradeRows(channel, trades, rejected)
+    return ChannelData(channel, _text(message.get("action")), tuple(rows))
+
+
+def parse_trades(rows: Sequence[Any], inst_id: str) -> tuple[tuple[Trade, ...], tuple[str, ...]]:
+    """Return the valid trades among rows of socket or REST, and why the others were rejected."""
+    trades: list[Trade] = []
+    rejected: list[str] = []
+    for row in rows:
+        try:
+            trades.append(parse_trade_row(row, inst_id))
+        except RecordError as error:
+            rejected.append(str(error)[:_EXCERPT])
+    return tuple(trades), tuple(rejected)
+
+
+def parse_trade_row(row: Any, inst_id: str) -> Trade:
+    """Return one row as a Trade; RecordError says which field and why."""
+    if not isinstance(row, dict):
+        raise RecordError(f"a trade row is a JSON object, not {type(row).__name__}")
+    missing = [field for field in _REQUIRED if field not in row]
+    if missing:
+        raise RecordError(f"BUILD_FAIL: Missing required fields: {', '.join(missing)}")
+    if row["instId"] != inst_id:
+        raise RecordError(f"instId: {row['instId']!r:.60} is not {inst_id!r}")
+    trade = Trade(
+        moment(row["ts"]),
+        counting_number(row["tradeId"], "tradeId"),
+        taker_side(row["side"]),
+        positive_decimal(row["px"], "px", exact.PRICE_PLACES),
+        positive_decimal(row["sz"], "sz", exact.SIZE_PLACES),
+        counting_number(row.get("count", "1"), "count"),
+        str(counting_number(row.get("source", "0"), "source")),
+    )
+    check_count(trade)
+    return trade
+
+
+def moment(text: Any) -> int:
+    """Return a ``ts`` of the exchange in Unix milliseconds; RecordError if it cannot be one."""
+    ts = counting_number(text, "ts")
+    if not _EARLIEST_MS <= ts < _LATEST_MS:
+        raise RecordError(f"ts: {ts} is not a time in Unix milliseconds")
+    return ts
+
+
+def request(op: Literal["subscribe", "unsubscribe"], request_id: str, of: list[Channel]) -> str:
+    """Return a request for several channels at once; ``request_id`` is echoed in the answer."""
+    message = {"id": request_id, "op": op, "args": [channel.arg() for channel in of]}
+    return orjson.dumps(message).decode()
+
+
+def _control(message: dict[str, Any]) -> Event | None:
+    event = message["event"]
+    channel = _channel(message.get("arg"))
+    code, text = _text(message.get("code")), _text(message.get("msg"))
+    if event in ("subscribe", "unsubscribe") and channel is not None:
+        return Ack(event, channel)
+    if event == "error":
+        return ErrorEvent(code, text, channel, _text(message.get("id")))
+    return Notice(code, text) if event == "notice" else None
+
+
+def _channel(arg: Any) -> Channel | None:
+    if not isinstance(arg, dict):
+        return None
+    name, inst_id = arg.get("channel"), arg.get("instId", "")
+    if not isinstance(name, str) or not isinstance(inst_id, str):
+        return None
+    return Channel(name, inst_id)
+
+
+def _text(value: Any) -> str:
+    """Return a code or message as text: OKX sends strings, and now and then a number."""
+    return "" if value is None else str(value)[:_EXCERPT]
+
+
+def _unknown(frame: bytes | str) -> Unknown:
+    beginning = frame[:_EXCERPT]
+    return Unknown(beginning if isinstance(beginning, str) else beginning.decode("utf-8", "replace"))

@@ -1,0 +1,250 @@
+"""Blocks of raw trade lines to columns: exact, the same for every spelling of a line, and fast.
+
+Lines that look like their neighbours are read together (``fastpath``), all others one by one
+through ``records.parse_trade``, which alone decides what a valid trade is (SPEC section 3).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravequant import exact, fastpath
+from ravequant.fastpath import Columns, Ints, Layout
+from ravequant.records import Contract, RecordError, Trade, parse_trade
+
+_LAYOUTS: Final = 4  # remembered, newest first
+_LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
+_NEWLINE: Final = ord("\n")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trades:
+    """Consecutive valid records of one contract, in file order.
+
+    ``ts`` (Unix ms), ``trade_id`` and ``count`` are int64, ``buy`` is bool (the taker's side);
+    ``price`` and ``qty`` (contracts) are integers scaled by ``10**price_decimals`` and
+    ``10**qty_decimals``: int64, or Python ints in an object column where a value does not fit.
+    """
+
+    ts: NDArray[np.int64]
+    trade_id: NDArray[np.int64]
+    count: NDArray[np.int64]
+    buy: NDArray[np.bool_]
+    price: Ints
+    qty: Ints
+    price_decimals: int
+    qty_decimals: int
+    contract: Contract
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def select(self, rows: slice | NDArray[Any]) -> "Trades":
+        """The records of a slice, of a mask, or at the given places."""
+        columns = (self.ts, self.trade_id, self.count, self.buy, self.price, self.qty)
+        return Trades(
+            *(column[rows] for column in columns),
+            self.price_decimals,
+            self.qty_decimals,
+            self.contract,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that is no valid trade: its offset in the block, and why."""
+
+    offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What a block held: a stretch for each run of equal contracts, rejected lines, all lines."""
+
+    stretches: list[Trades]
+    rejected: list[Rejected]
+    lines: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Some lines of a block: which, what they say, and the contract of each (an index)."""
+
+    rows: NDArray[np.int64]
+    columns: Columns
+    contracts: NDArray[np.int64] | int
+
+
+class Scanner:
+    """Reads blocks of one instrument's raw trade file; remembers only how its lines look."""
+
+    def __init__(self, inst_id: str) -> None:
+        self._inst_id = inst_id
+        self._layouts: list[Layout] = []
+
+    def scan(self, block: bytes) -> Scanned:
+        """Read a block of whole lines; ValueError if its last line has no newline."""
+        if not block:
+            return Scanned([], [], 0)
+        if block[-1] != _NEWLINE:
+            raise ValueError(f"the block ends in {block[-20:]!r}: cut it after a newline")
+        return _Block(self._inst_id, block, self._layouts).scan()
+
+
+class _Block:
+    """One block while it is read."""
+
+    def __init__(self, inst_id: str, block: bytes, layouts: list[Layout]) -> None:
+        self._inst_id = inst_id
+        self._block = block
+        self._layouts = layouts
+        self._data = np.frombuffer(block, dtype=np.uint8)
+        self._ends = _line_ends(self._data)
+        self._starts = np.concatenate((np.zeros(1, np.int64), self._ends[:-1]))
+        self._contracts: list[Contract] = []
+        self._pieces: list[_Piece] = []
+        self._rejected: list[Rejected] = []
+
+    def scan(self) -> Scanned:
+        rest = np.arange(len(self._ends))
+        for layout in tuple(self._layouts):
+            rest = self._read_alike(layout, rest)
+        self._read_others(rest)
+        return Scanned(self._stretches(), self._rejected, len(self._ends))
+
+    def _read_alike(self, layout: Layout, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Read those of ``rows`` that have the layout; return the others."""
+        if not len(rows):
+            return rows
+        starts, ends = self._starts[rows], self._ends[rows]
+        lengths = ends - starts
+        possible = (lengths >= layout.shortest) & (lengths <= layout.longest)
+        if not possible.all():
+            starts, ends = starts[possible], ends[possible]
+        if not len(starts):
+            return rows
+        if layout.reads_beyond and len(self._data) == len(self._block):
+            self._data = np.frombuffer(self._block + bytes(8), dtype=np.uint8)
+        good, columns = fastpath.read(layout, self._data, starts, ends)
+        if not len(columns.ts):
+            return rows
+        possible[possible] = good
+        self._pieces.append(_Piece(rows[possible], columns, self._index(layout.contract)))
+        self._layouts.remove(layout)
+        self._layouts.insert(0, layout)
+        return rows[~possible]
+
+    def _read_others(self, rows: NDArray[np.int64]) -> None:
+        """Read lines one by one; one that shows a new layout may speak for those after it."""
+        read: list[tuple[int, Trade, int]] = []
+        lessons = 0
+        waiting = rows
+        while len(waiting):
+            row, waiting = int(waiting[0]), waiting[1:]
+            line = self._line(row)
+            try:
+                trade, contract = parse_trade(line, self._inst_id)
+            except RecordError as error:
+                self._rejected.append(Rejected(int(self._starts[row]), str(error)))
+                continue
+            read.append((row, trade, self._index(contract)))
+            if lessons < _LESSONS and len(waiting):
+                lessons += 1
+                layout = fastpath.layout_of(line, self._inst_id, trade, contract)
+                if layout and all(known.key != layout.key for known in self._layouts):
+                    self._layouts.insert(0, layout)
+                    waiting = self._read_alike(layout, waiting)
+                    del self._layouts[_LAYOUTS:]
+        if read:
+            self._pieces.append(_piece(read))
+
+    def _line(self, row: int) -> bytes:
+        return self._block[int(self._starts[row]) : int(self._ends[row])]
+
+    def _index(self, contract: Contract) -> int:
+        if contract not in self._contracts:
+            self._contracts.append(contract)
+        return self._contracts.index(contract)
+
+    def _stretches(self) -> list[Trades]:
+        """Put the pieces back in file order, cut where the contract changes."""
+        if not self._pieces:
+            return []
+        if len(self._pieces) == 1 and isinstance(only := self._pieces[0].contracts, int):
+            return [_trades(self._pieces[0].columns, self._contracts[only])]
+        order = np.argsort(np.concatenate([piece.rows for piece in self._pieces]))
+        columns = _join([piece.columns for piece in self._pieces], order)
+        which = np.concatenate(
+            [np.broadcast_to(piece.contracts, piece.rows.shape) for piece in self._pieces]
+        )[order]
+        cuts = [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist(), len(which)]
+        return [
+            _trades(columns, self._contracts[which[start]]).select(slice(start, stop))
+            for start, stop in zip(cuts, cuts[1:], strict=False)
+        ]
+
+
+def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the offset after each newline.
+
+    Words with a newline are found first: eight times less to search, if no word has two.
+    """
+    marks = np.zeros(-(-len(data) // 8) * 8, dtype=np.bool_)
+    np.equal(data, _NEWLINE, out=marks[: len(data)])
+    words = marks.view("<u8")
+    at = np.flatnonzero(words != 0)
+    found = words[at]
+    if (found & (found - np.uint64(1))).any():
+        return np.flatnonzero(marks) + 1
+    return at * 8 + (np.bitwise_count(found - np.uint64(1)) >> np.uint8(3)) + 1
+
+
+def _trades(columns: Columns, contract: Contract) -> Trades:
+    return Trades(*(getattr(columns, field.name) for field in fields(Columns)), contract)
+
+
+def _piece(read: Iterable[tuple[int, Trade, int]]) -> _Piece:
+    rows, trades, contracts = zip(*read, strict=True)
+    price, price_decimals = _scaled([trade.price for trade in trades])
+    qty, qty_decimals = _scaled([trade.qty for trade in trades])
+    columns = Columns(
+        np.array([trade.ts for trade in trades], dtype=np.int64),
+        np.array([trade.trade_id for trade in trades], dtype=np.int64),
+        np.array([trade.count for trade in trades], dtype=np.int64),
+        np.array([trade.side == "buy" for trade in trades], dtype=np.bool_),
+        price,
+        qty,
+        price_decimals,
+        qty_decimals,
+    )
+    return _Piece(np.array(rows, dtype=np.int64), columns, np.array(contracts, dtype=np.int64))
+
+
+def _scaled(texts: list[str]) -> tuple[Ints, int]:
+    """Return plain decimals as integers at the most decimals any of them needs."""
+    decimals = max(len(text.partition(".")[2].rstrip("0")) for text in texts)
+    values = [exact.units(text, decimals) for text in texts]
+    dtype: Any = np.int64 if fastpath.fits(max(values)) else object
+    return np.array(values, dtype=dtype), decimals
+
+
+def _join(columns: list[Columns], order: NDArray[np.int64]) -> Columns:
+    """Return the columns one after the other, at common decimals, then put in ``order``."""
+    price_decimals = max(part.price_decimals for part in columns)
+    qty_decimals = max(part.qty_decimals for part in columns)
+    prices = [fastpath.scale_up(c.price, price_decimals - c.price_decimals) for c in columns]
+    sizes = [fastpath.scale_up(c.qty, qty_decimals - c.qty_decimals) for c in columns]
+    return Columns(
+        np.concatenate([c.ts for c in columns])[order],
+        np.concatenate([c.trade_id for c in columns])[order],
+        np.concatenate([c.count for c in columns])[order],
+        np.concatenate([c.buy for c in columns])[order],
+        np.concatenate(prices)[order],
+        np.concatenate(sizes)[order],
+        price_decimals,
+        qty_decimals,
+    )

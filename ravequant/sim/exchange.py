@@ -1,0 +1,275 @@
+"""A local OKX: WebSocket and REST of v5 on one port, from any Feed, with faults by script."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from ravequant.sim.clock import MarketClock
+from ravequant.sim.faultplan import FaultPlan
+from ravequant.sim.faults import Fault
+from ravequant.sim.feed import Feed
+from ravequant.sim.framelog import FrameLog
+from ravequant.sim.listener import listen
+from ravequant.sim.rest import Answer, RateLimits, RestDesk
+from ravequant.sim.sessions import PATHS, Ask, Session
+from ravequant.sim.sockets import Socket, reset
+from ravequant.sim.trading import Client, Trading
+
+_FLUSH_S: Final = 0.005  # frames wait at most this long before they are written
+_FLUSH_BYTES: Final = 65_536
+_NO_SUCH_PATH: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_UNREAD_BYTES: Final = 64 << 20  # a client that leaves more unread is closed with 4005
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the exchange runs."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    speed: float | None = 1.0  # market time per wall time; None: as fast as the clients take it
+    history_ms: int = 0  # what REST has when the market starts
+    wait_for_trades: int = 1  # subscriptions to trades before the market starts
+    wait_for_books: int = 0
+    until_ms: int | None = None  # market time since the start at which the market ends
+    exit_at_end: bool = False
+    grace_s: float = 30.0  # how long the exchange outlives its market for clients that stay
+    rest_limit_factor: float = 1.0
+    idle_s: float = 30.0
+    compress: bool = True
+    frame_log: Path | None = None
+
+
+class Exchange:
+    """The running exchange. ``async with`` opens the port and starts the market."""
+
+    def __init__(self, feed: Feed, options: Options, plan: FaultPlan | None = None) -> None:
+        self.ended = asyncio.Event()  # the market is over
+        self.done = asyncio.Event()  # and its clients had their time
+        self._options = options
+        self._plan = plan or FaultPlan()
+        self._log = FrameLog(options.frame_log)
+        opened_ms = feed.start_ms + options.history_ms
+        self._log.note("start", start_ms=feed.start_ms, opened_ms=opened_ms, end_ms=feed.end_ms)
+        self.trading = Trading(feed, opened_ms, self._plan, self._log)
+        self._end_ms = _earliest(feed.end_ms, opened_ms, options.until_ms)
+        self._rest = RestDesk(self.trading, RateLimits(options.rest_limit_factor))
+        self._clock = MarketClock(opened_ms, options.speed)
+        self._instruments = frozenset(feed.instruments)
+        self._clients: dict[int, Client] = {}
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._asked = asyncio.Event()  # a client asked for something
+        self._numbers = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await listen(self, self._options.host, self._options.port)
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._watch())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for client in tuple(self._clients.values()):
+            client.socket.close(1001)
+        if self._server is not None:
+            self._server.close()
+        for writer in tuple(self._writers):
+            writer.close()
+        self._log.close()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._server is None:
+            raise RuntimeError("the exchange is not open yet")
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The base addresses of its WebSocket and its REST side."""
+        place = f"{self._options.host}:{self.port}"
+        return {"ws_url": f"ws://{place}/ws/v5", "rest_url": f"http://{place}"}
+
+    async def wait(self) -> None:
+        """Wait until it is done (``exit_at_end``); raises what broke the market, if anything."""
+        done = asyncio.create_task(self.done.wait())
+        finished, _ = await asyncio.wait([done, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        done.cancel()
+        for task in finished:
+            task.result()
+
+    # What the door asks (listener.House)
+
+    def refuses(self) -> bool:
+        """Say whether connections are refused now: an outage."""
+        return self._plan.outage(self.trading.elapsed_ms)
+
+    def get(self, path: str, query: Mapping[str, str]) -> tuple[Answer, Fault | None]:
+        """Return the answer to a GET, and the fault that delays it."""
+        fault = self._plan.rest(path, query.get("instId", ""), self.trading.elapsed_ms)
+        answer = self._rest.answer(path, query, time.monotonic(), fault)
+        kind = "" if fault is None else fault.kind
+        status = answer.status
+        self._log.note("rest", path=path, query=query, status=status, rows=answer.rows, fault=kind)
+        delays = fault is not None and fault.kind in ("rest-slow", "rest-timeout")
+        return answer, fault if delays else None
+
+    async def welcome(
+        self, path: str, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Serve a WebSocket, from its opening handshake to its end."""
+        socket = Socket(reader, writer, compress=self._options.compress)
+        if path not in PATHS:
+            writer.write(_NO_SUCH_PATH)
+            return
+        if not socket.accept(head):
+            return
+        self._numbers += 1
+        session = Session(path, _connection_id(self._numbers), self._instruments)
+        client = Client(self._numbers, socket, session)
+        self._clients[client.number] = client
+        self._writers.add(writer)
+        self._log.note("connect", connection=client.number, path=path)
+        try:
+            async for text in socket.texts():
+                self._hear(client, text)
+        finally:
+            self.trading.leave(client)
+            self._clients.pop(client.number, None)
+            self._writers.discard(writer)
+            self._log.note("disconnect", connection=client.number)
+
+    def _hear(self, client: Client, text: str) -> None:
+        for answer in client.session.receive(text, time.monotonic()):
+            if isinstance(answer, Ask):
+                self.trading.ask(client, answer)
+            else:
+                client.socket.send(answer)
+        client.socket.flush()
+        self._asked.set()
+
+    # How the market runs
+
+    async def _run(self) -> None:
+        await self._wait_for_clients()
+        self._clock.start(time.monotonic())
+        if self._options.speed is None:
+            await self._run_at_once()
+        else:
+            await self._run_by_the_clock()
+        await self._flush()
+        self._log.note("end", now_ms=self.trading.now_ms)
+        self.ended.set()
+        await self._wait_for_farewell()
+        self.done.set()
+
+    async def _wait_for_clients(self) -> None:
+        options = self._options
+        while (
+            self.trading.readers("trades", "trades-all") < options.wait_for_trades
+            or self.trading.readers("books", "books5", "bbo-tbt") < options.wait_for_books
+        ):
+            self._asked.clear()
+            await self._asked.wait()
+
+    @property
+    def _over(self) -> bool:
+        return self._end_ms is not None and self.trading.now_ms >= self._end_ms
+
+    async def _run_by_the_clock(self) -> None:
+        while not self._over:
+            step_ms = self._clock.step_ms(books=self.trading.has_book_readers)
+            target_ms = self._clock.target_ms(time.monotonic())
+            if self.trading.now_ms + step_ms > target_ms:
+                await self._flush()
+                await asyncio.sleep(self._clock.pause_s(step_ms))
+                continue
+            flush_at = time.monotonic() + _FLUSH_S
+            while self.trading.now_ms + step_ms <= target_ms and not self._over:
+                self._step(step_ms)
+                if time.monotonic() > flush_at:
+                    break
+            await self._flush()
+
+    async def _run_at_once(self) -> None:
+        while not self._over:
+            flush_at = time.monotonic() + _FLUSH_S
+            while not (self._over or self._nobody_listens()):
+                self._step(self._clock.step_ms(books=self.trading.has_book_readers))
+                waiting = max((c.socket.waiting_bytes for c in self._clients.values()), default=0)
+                if waiting > _FLUSH_BYTES or time.monotonic() > flush_at:
+                    break
+            await self._flush()
+            for client in tuple(self._clients.values()):
+                await client.socket.drain()
+            await asyncio.sleep(0.01 if self._nobody_listens() else 0)
+
+    def _nobody_listens(self) -> bool:
+        """Say whether a market without a pace should wait: nobody is there, and may be."""
+        followed = self.trading.readers("trades", "trades-all") or self.trading.has_book_readers
+        waits = self._options.wait_for_trades or self._options.wait_for_books
+        return bool(waits) and not followed and not self.refuses()
+
+    def _step(self, step_ms: int) -> None:
+        until_ms = self.trading.now_ms + step_ms
+        if self._end_ms is None or until_ms < self._end_ms:
+            self.trading.step(until_ms)
+        else:
+            self.trading.step(self._end_ms, last=True)
+        if not self._plan:
+            return
+        for fault in self._plan.due(self.trading.elapsed_ms):
+            for client in tuple(self._clients.values()):
+                if fault.connection in (None, client.number):
+                    self.trading.strike(client, fault)
+        if self.refuses():
+            for client in tuple(self._clients.values()):
+                self.trading.leave(client)
+                client.socket.reset()
+            for writer in tuple(self._writers):
+                reset(writer)
+
+    async def _flush(self) -> None:
+        for client in tuple(self._clients.values()):
+            client.socket.flush()
+            if client.socket.unread_bytes > _UNREAD_BYTES and self._options.speed is not None:
+                client.socket.close(4005, "Connection buffer is full")
+        await asyncio.sleep(0)
+
+    async def _wait_for_farewell(self) -> None:
+        """Wait until the clients that saw the end have left, or their grace is over."""
+        if not self._options.exit_at_end:
+            await asyncio.Event().wait()
+        seen = False
+        deadline = time.monotonic() + self._options.grace_s
+        while time.monotonic() < deadline and not (seen and not self._clients):
+            seen = seen or bool(self._clients)
+            await self._flush()
+            await asyncio.sleep(0.05)
+
+    async def _watch(self) -> None:
+        """Once a second: flush the log, close what has been silent for too long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(1.0, self._options.idle_s / 4))
+            self._log.flush()
+            for client in tuple(self._clients.values()):
+                if loop.time() - client.socket.heard_s > self._options.idle_s:
+                    client.socket.close(4004, "No data received in 30s.")
+
+
+def _earliest(end_ms: int | None, opened_ms: int, until_ms: int | None) -> int | None:
+    """Return the moment at which the market ends; None if it never does."""
+    ends = [end_ms, None if until_ms is None else opened_ms + until_ms]
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _connection_id(number: int) -> str:
+    return f"{0xA4D3_0000 + number:08x}"

@@ -1,0 +1,228 @@
+"""The REST side of the local exchange: a request to an answer; pure but for the market it asks."""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+import orjson
+
+from ravequant.records import Trade
+from ravequant.sim import frames
+from ravequant.sim.faults import Fault
+from ravequant.sim.feed import BookChange
+from ravequant.sim.history import TradeHistory
+
+JSON: Final = "application/json"
+_WINDOW_S: Final = 2.0
+_LIMITS: Final = {  # requests in 2 seconds
+    "/api/v5/market/trades": 100,
+    "/api/v5/market/history-trades": 20,
+    "/api/v5/market/books": 40,
+    "/api/v5/market/books-full": 10,
+    "/api/v5/public/instruments": 20,
+    "/api/v5/public/time": 10,
+}
+_INST_TYPES: Final = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS")
+_NOT_FOUND: Final = {
+    "code": 404, "data": {}, "detailMsg": "", "error_code": "404",
+    "error_message": "Not Found", "msg": "Not Found",
+}  # fmt: skip
+_HTML: Final = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"
+
+
+class Answer(NamedTuple):
+    """An HTTP answer, and the facts of it for the frame log."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    rows: int = 0
+
+
+class RestError(Exception):
+    """A request the exchange refuses: its code, its message, its HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int = 200) -> None:
+        super().__init__(message)
+        self.answer = envelope([], code, message, status)
+
+
+class Market(Protocol):
+    """What the REST side asks of the running market."""
+
+    now_ms: int
+
+    def instrument_rows(self) -> list[Mapping[str, Any]]:
+        """Return the rows of all instruments, as they are shown now."""
+
+    def history(self, inst_id: str) -> TradeHistory | None:
+        """Return the published trades of an instrument; None if there is no such instrument."""
+
+    def split(self, inst_id: str) -> Callable[[Trade], list[Trade]]:
+        """Return what takes a record of the instrument apart into single fills."""
+
+    def book(self, inst_id: str, depth: int) -> BookChange | None:
+        """Return the book as it stands."""
+
+
+def envelope(data: Any, code: str = "0", message: str = "", status: int = 200) -> Answer:
+    """Return the usual answer around ``data``."""
+    body = orjson.dumps({"code": code, "msg": message, "data": data})
+    return Answer(status, body, rows=len(data))
+
+
+class RateLimits:
+    """Requests per path in the last two seconds of wall time, ``factor`` times OKX's."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self._factor = factor
+        self._requests: dict[str, deque[float]] = defaultdict(deque)
+
+    def refuses(self, path: str, wall_s: float) -> bool:
+        """Count a request and say whether it is one too many."""
+        requests = self._requests[path]
+        while requests and requests[0] <= wall_s - _WINDOW_S:
+            requests.popleft()
+        if len(requests) >= _LIMITS.get(path, 20) * self._factor:
+            return True
+        requests.append(wall_s)
+        return False
+
+
+class RestDesk:
+    """Answers GET requests from the market."""
+
+    def __init__(self, market: Market, limits: RateLimits) -> None:
+        self._market = market
+        self._limits = limits
+        self._last: dict[str, Answer] = {}  # the page before, for the fault that repeats it
+        self._paths: dict[str, Callable[[Mapping[str, str]], Answer]] = {
+            "/api/v5/market/trades": self._trades,
+            "/api/v5/market/history-trades": self._history_trades,
+            "/api/v5/market/books": self._books,
+            "/api/v5/market/books-full": self._books_full,
+            "/api/v5/public/instruments": self._instruments,
+            "/api/v5/public/time": self._time,
+        }
+
+    def answer(
+        self, path: str, query: Mapping[str, str], wall_s: float, fault: Fault | None = None
+    ) -> Answer:
+        """Return the answer to ``GET path?query``, spoiled by the fault if there is one."""
+        if path not in self._paths:
+            return Answer(404, orjson.dumps(_NOT_FOUND))
+        if self._limits.refuses(path, wall_s):
+            return too_many(429)
+        if fault is not None and (spoiled := _spoiled(fault, self._last.get(path))):
+            return spoiled
+        try:
+            answer = self._paths[path](query)
+        except RestError as error:
+            return error.answer
+        self._last[path] = answer
+        return answer
+
+    def _trades(self, query: Mapping[str, str]) -> Answer:
+        inst_id, history = self._history(query)
+        limit = min(_whole(query, "limit", 100), 500)
+        fills = history.newest(limit, self._market.split(inst_id))
+        return envelope([frames.fill_row(inst_id, fill) for fill in fills])
+
+    def _history_trades(self, query: Mapping[str, str]) -> Answer:
+        inst_id, history = self._history(query)
+        limit = min(_whole(query, "limit", 100), 100)
+        after = _whole(query, "after", None)
+        before = _whole(query, "before", None)
+        split = self._market.split(inst_id)
+        match query.get("type", "1"):
+            case "1":
+                fills = history.by_id(after, before, limit, split)
+            case "2" if before is not None:
+                raise RestError("50039", "Before and timestamp can not be used together")
+            case "2":
+                fills = history.by_time(after, limit, split)
+            case _:
+                raise RestError("51000", "Parameter type error")
+        return envelope([frames.fill_row(inst_id, fill) for fill in fills])
+
+    def _books(self, query: Mapping[str, str]) -> Answer:
+        book = self._book(query, 400)
+        if book is None:
+            return envelope([])
+        row = {"asks": frames.levels(book.asks), "bids": frames.levels(book.bids)}
+        return envelope([{**row, "ts": str(book.ts), "seqId": book.seq_id}])
+
+    def _books_full(self, query: Mapping[str, str]) -> Answer:
+        book = self._book(query, 5000)
+        if book is None:
+            return envelope([])
+        return envelope([{"asks": book.asks, "bids": book.bids, "ts": str(book.ts)}])
+
+    def _book(self, query: Mapping[str, str], most: int) -> BookChange | None:
+        inst_id, _ = self._history(query)
+        depth = _whole(query, "sz", 1)
+        if not 1 <= depth <= most:
+            raise RestError("51000", "Parameter sz error")
+        return self._market.book(inst_id, depth)
+
+    def _instruments(self, query: Mapping[str, str]) -> Answer:
+        inst_type, inst_id = query.get("instType"), query.get("instId")
+        if not inst_type:
+            raise RestError("50014", "Parameter instType can not be empty.", 400)
+        if inst_type not in _INST_TYPES:
+            raise RestError("51000", "Parameter instType error")
+        rows = [row for row in self._market.instrument_rows() if row["instType"] == inst_type]
+        if inst_id:
+            rows = [row for row in rows if row["instId"] == inst_id]
+            if not rows:
+                raise _no_instrument()
+        return envelope(rows)
+
+    def _time(self, _query: Mapping[str, str]) -> Answer:
+        return envelope([{"ts": str(self._market.now_ms)}])
+
+    def _history(self, query: Mapping[str, str]) -> tuple[str, TradeHistory]:
+        inst_id = query.get("instId", "")
+        if not inst_id:
+            raise RestError("50014", "Parameter instId can not be empty.", 400)
+        history = self._market.history(inst_id)
+        if history is None:
+            raise _no_instrument()
+        return inst_id, history
+
+
+def _no_instrument() -> RestError:
+    return RestError("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
+
+
+def _whole(query: Mapping[str, str], name: str, default: Any) -> Any:
+    """Return a whole number of the query, the default where it is absent or empty."""
+    text = query.get(name)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise RestError("51000", f"Parameter {name} error")
+    return int(text)
+
+
+def too_many(status: int) -> Answer:
+    """Return the rate limit's answer, in its own shape without ``data``."""
+    return Answer(status, orjson.dumps({"msg": "Too Many Requests", "code": "50011"}))
+
+
+def _spoiled(fault: Fault, before: Answer | None) -> Answer | None:
+    """Return what a fault answers instead; None where it only delays."""
+    match fault.kind:
+        case "rest-status":
+            code = {429: "50011", 503: "50001", 504: "50004"}.get(fault.status, "50026")
+            plain = envelope([], code, "System error. Try again later", fault.status)
+            return plain if fault.body is None else plain._replace(body=fault.body.encode())
+        case "rest-limit":
+            return too_many(200)
+        case "rest-html":
+            return Answer(200, _HTML, "text/html; charset=utf-8")
+        case "rest-empty":
+            return envelope([])
+        case "rest-repeat":
+            return before
+    return None

@@ -1,0 +1,114 @@
+"""What one client asked for over its socket: requests, subscriptions, limits; pure."""
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from ravequant.sim import frames
+
+REQUESTS_PER_HOUR: Final = 480
+_HOUR_S: Final = 3_600
+_REQUEST_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_CHANNELS: Final = {"/ws/v5/public": frames.PUBLIC, "/ws/v5/business": frames.BUSINESS}
+
+PATHS: Final = frozenset(_CHANNELS)
+Key = tuple[str, str]  # channel, instId
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One argument that a client subscribed."""
+
+    channel: str
+    inst_id: str
+    since_ms: int  # market time since the market started
+    live: bool = False  # a book: its snapshot was sent
+
+    @property
+    def key(self) -> Key:
+        """What is published under."""
+        return self.channel, self.inst_id
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A legal argument of a request: subscribe or unsubscribe this."""
+
+    op: str
+    arg: Mapping[str, str]
+    request_id: str | None
+
+    @property
+    def key(self) -> Key:
+        """The channel and the instrument."""
+        return self.arg["channel"], self.arg["instId"]
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection's state; ``receive`` tells what to answer and what to do."""
+
+    path: str
+    connection_id: str
+    instruments: frozenset[str]
+    subscriptions: dict[Key, Subscription] = field(default_factory=dict)
+    _requests: deque[float] = field(default_factory=deque)
+
+    def receive(self, text: str, wall_s: float) -> list[bytes | Ask]:
+        """Return replies (bytes) and legal asks, in the order of the request's arguments."""
+        if text == "ping":
+            return [b"pong"]
+        try:
+            request = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            request = None
+        if not isinstance(request, dict) or "op" not in request or "args" not in request:
+            return [self._error("60012", f"Invalid request: {text}", None)]
+        if self._too_many(wall_s):
+            return [self._error("60014", "Requests too frequent", None)]
+        return self._answers(request)
+
+    def _answers(self, request: dict[str, Any]) -> list[bytes | Ask]:
+        op, args, request_id = request["op"], request["args"], request.get("id")
+        if request_id is not None and _REQUEST_ID.fullmatch(str(request_id)) is None:
+            return [self._error("60033", "Parameter id error", None)]
+        request_id = None if request_id is None else str(request_id)
+        if op not in ("subscribe", "unsubscribe"):
+            return [self._error("60019", f"Invalid op: {op}", request_id)]
+        if not isinstance(args, list) or not args:
+            return [
+                self._error("60013", f"Invalid args: {orjson.dumps(args).decode()}", request_id)
+            ]
+        return [self._answer(op, arg, request_id) for arg in args]
+
+    def _answer(self, op: str, arg: Any, request_id: str | None) -> bytes | Ask:
+        legal = isinstance(arg, dict) and all(isinstance(value, str) for value in arg.values())
+        if not legal or not arg.get("channel"):
+            shown = orjson.dumps(arg).decode()
+            return self._error("60013", f"Invalid args: {shown}", request_id)
+        channel, inst_id = arg["channel"], arg.get("instId", "")
+        if channel in frames.LOGIN_ONLY:
+            return self._error("60011", "Please log in", request_id)
+        if channel not in _CHANNELS[self.path] or inst_id not in self.instruments:
+            message = (
+                f"Wrong URL or channel:{channel},instId:{inst_id} doesn't exist. Please use the "
+                "correct URL, channel and parameters referring to API document."
+            )
+            return self._error("60018", message, request_id)
+        return Ask(op, arg, request_id)
+
+    def _error(self, code: str, message: str, request_id: str | None) -> bytes:
+        return frames.error(code, message, self.connection_id, request_id)
+
+    def _too_many(self, wall_s: float) -> bool:
+        """Count a request; refused ones do not count."""
+        while self._requests and self._requests[0] <= wall_s - _HOUR_S:
+            self._requests.popleft()
+        if len(self._requests) >= REQUESTS_PER_HOUR:
+            return True
+        self._requests.append(wall_s)
+        return False

@@ -1,0 +1,257 @@
+"""The only loop: tail → read → fold → append → commit, exactly once (ARCHITECTURE rule 3).
+
+A *reader* turns blocks of raw lines into what a fold takes (closed minutes, snapshots); a *fold*
+turns that into records. Both are pure and hand over their exact state; everything that touches a
+file is here and in ``ravequant.vault``.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import orjson
+
+from ravequant import times
+from ravequant.errors import NoDataError, VaultError
+from ravequant.vault import commit, tail
+from ravequant.vault.cursor import Cursor
+from ravequant.vault.ledger import read_generation
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault
+
+COMMIT_BYTES: Final = 64 << 20  # input between two commits; bounds what a crash repeats
+NEVER: Final = "~"  # sorts behind every time
+LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
+
+Batch = TypeVar("Batch")
+Batch_co = TypeVar("Batch_co", covariant=True)
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
+Reject = Callable[[int, str], None]
+_log = logging.getLogger(__name__)
+
+
+class Reader(Protocol[Batch_co]):
+    """Blocks of whole raw lines in, batches for a fold out."""
+
+    def read(self, block: bytes) -> Batch_co:
+        """Take the next block."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later batches depend on, JSON-able and exact."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+    def counts(self) -> dict[str, int]:
+        """What was met in this run: lines, rejected, duplicates, …."""
+
+
+class Fold(Protocol[Batch_contra]):
+    """Batches in, records out."""
+
+    def update(self, batch: Batch_contra) -> Iterable[dict[str, Any]]:
+        """Yield the records that the batch completes, in order."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later records depend on, JSON-able and exact."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[Batch]):
+    """One calculator on one instrument."""
+
+    vault: Vault
+    metric: str
+    inst_id: str
+    files: tail.Listing  # the raw files, (key, path), oldest first
+    reader: Callable[[Reject], Reader[Batch]]
+    fold: Callable[[], Fold[Batch]]
+    output: Callable[[dict[str, Any]], str]  # the file name of a record
+    pattern: str  # of all output files
+    parameters: dict[str, Any]  # settings that the output depends on
+    time_key: str = "timestamp_utc"  # by which the output is ordered
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one run did; ``--json`` prints it."""
+
+    metric: str
+    instId: str  # noqa: N815 - the name that all files use
+    records: int = 0
+    newest_utc: str | None = None
+    bytes_read: int = 0
+    commits: int = 0
+    rebuilt: str | None = None  # "asked" or "repaired", if earlier output was recomputed
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the summary as one flat JSON object."""
+        facts = asdict(self)
+        counts = facts.pop("counts")
+        return facts | counts
+
+
+def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) -> Summary:
+    """Bring the derived files of ``job`` up to date with the raw files.
+
+    ``since_ms`` bounds a first run, counted back from the newest raw record. Raises NoDataError,
+    LockedError and VaultError; the files are then as the last commit left them.
+    """
+    if next(iter(job.files()), None) is None:
+        raise NoDataError(
+            f"no raw data of {job.inst_id} in {job.vault.root}; start its exporter, or name "
+            "another vault with --vault"
+        )
+    with writer_lock(job.vault, job.metric, job.inst_id):
+        return _Run(job, since_ms, rebuild=rebuild).go()
+
+
+class _Run(Generic[Batch]):
+    """One run, under the lock."""
+
+    def __init__(self, job: Job[Batch], since_ms: int | None, *, rebuild: bool) -> None:
+        self._job = job
+        self._state_file = job.vault.state(job.metric, job.inst_id)
+        self._folder = job.vault.derived(job.metric, job.inst_id)
+        self._generation = read_generation(job.vault.generation(job.inst_id))
+        self._block: tail.Block | None = None
+        self._rejects = 0
+        self._summary = Summary(job.metric, job.inst_id)
+        self._reader = job.reader(self._reject)
+        self._fold = job.fold()
+        self._open(since_ms, rebuild=rebuild)
+
+    def _open(self, since_ms: int | None, *, rebuild: bool) -> None:
+        facts = None
+        if not rebuild:
+            facts = commit.read_state(self._state_file, self._job.metric, self._job.inst_id)
+        if facts is None:
+            self._begin(since_ms, rebuild=rebuild)
+        elif self._go_on(facts):
+            return
+        else:
+            _log.warning(
+                "%s %s: raw data were repaired behind the newest record; everything that can be "
+                "recomputed is",
+                self._job.metric,
+                self._job.inst_id,
+            )
+            self._summary.rebuilt = "repaired"
+            self._begin(None, rebuild=True)
+
+    def _go_on(self, facts: dict[str, Any]) -> bool:
+        """Restore a commit; False if raw data were repaired since."""
+        try:
+            cursor = Cursor.restore(facts["cursor"]) if facts["cursor"] else None
+            mark = commit.restore_mark(facts)
+            met, wanted = facts["parameters"], self._job.parameters
+            self._reader.restore(facts["reader"])
+            self._fold.restore(facts["fold"])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise VaultError(
+                f"{self._state_file} cannot be read: {error!r}; run again with --rebuild to "
+                "recompute from the raw data on disk"
+            ) from None
+        if met != wanted:
+            raise VaultError(
+                f"{self._state_file} was made with {met}, the settings now say {wanted}; set them "
+                "back, or run again with --rebuild"
+            )
+        if cursor is not None and cursor.generation != self._generation:
+            self._reader = self._job.reader(self._reject)
+            self._fold = self._job.fold()
+            return False
+        self._tail = tail.Tail(self._job.files, cursor, self._generation)
+        self._output = commit.Output(self._folder, self._job.pattern, mark)
+        return True
+
+    def _begin(self, since_ms: int | None, *, rebuild: bool) -> None:
+        """Start over: keep rows older than the raw data when rebuilding, else insist on none."""
+        job = self._job
+        found = [path for path in self._folder.glob(job.pattern) if path.stat().st_size]
+        if found and not rebuild:
+            raise VaultError(
+                f"{found[0]} exists, but {self._state_file} does not; move the output away, or run "
+                "again with --rebuild to recompute it"
+            )
+        start, cursor = self._start(since_ms)
+        mark = commit.EMPTY
+        if rebuild:
+            self._summary.rebuilt = self._summary.rebuilt or "asked"
+            mark = commit.kept_mark(self._folder, job.pattern, job.time_key, start)
+        self._write_state(cursor, mark)
+        self._tail = tail.Tail(job.files, cursor, self._generation)
+        self._output = commit.Output(self._folder, job.pattern, mark)
+
+    def _start(self, since_ms: int | None) -> tuple[str, Cursor | None]:
+        """Return the text of the first minute that will be computed, and the cursor before it."""
+        files = self._job.files
+        first, newest = tail.first_time(files), tail.newest_time(files)
+        if first is None or newest is None:
+            return NEVER, None
+        wanted = first if since_ms is None else max(first, newest - since_ms)
+        minute = times.iso(wanted // times.MINUTE_MS * times.MINUTE_MS)
+        if wanted == first:
+            return minute, None
+        return minute, tail.cursor_at(files, times.parse_iso(minute), self._generation)
+
+    def _write_state(self, cursor: Cursor | None, mark: commit.Mark) -> None:
+        """Commit a beginning, before the first append."""
+        output = {name: getattr(mark, name) for name in mark.__slots__}
+        commit.write_state(self._state_file, {**self._facts(cursor), "output": output})
+
+    def _facts(self, cursor: Cursor | None) -> dict[str, Any]:
+        return {
+            "metric": self._job.metric,
+            "instId": self._job.inst_id,
+            "parameters": self._job.parameters,
+            "cursor": cursor.state() if cursor else None,
+            "reader": self._reader.state(),
+            "fold": self._fold.state(),
+        }
+
+    def go(self) -> Summary:
+        """Read to the end of what there is."""
+        pending = 0
+        try:
+            for block in self._tail.blocks():
+                self._block = block
+                self._append(self._fold.update(self._reader.read(block.data)))
+                pending += len(block.data)
+                if pending >= COMMIT_BYTES:
+                    self._commit()
+                    pending = 0
+            if pending:
+                self._commit()
+        finally:
+            self._output.close()
+        if self._rejects > LOGGED_REJECTS:
+            _log.warning("%d more lines were skipped", self._rejects - LOGGED_REJECTS)
+        self._summary.bytes_read = self._tail.bytes_read
+        self._summary.counts = self._reader.counts()
+        return self._summary
+
+    def _append(self, records: Iterable[dict[str, Any]]) -> None:
+        for file, group in groupby(records, self._job.output):
+            rows = list(group)
+            self._output.append(file, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+            self._summary.records += len(rows)
+            self._summary.newest_utc = rows[-1][self._job.time_key]
+
+    def _commit(self) -> None:
+        inputs = self._tail.unsynced
+        commit.commit(self._state_file, self._output, inputs, self._facts(self._tail.cursor()))
+        inputs.clear()
+        self._summary.commits += 1
+
+    def _reject(self, offset: int, reason: str) -> None:
+        self._rejects += 1
+        if self._block is not None and self._rejects <= LOGGED_REJECTS:
+            place = self._block.offset + offset
+            _log.warning("%s: line at byte %d skipped: %s", self._block.path, place, reason)

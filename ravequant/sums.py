@@ -1,0 +1,213 @@
+"""Exact sums over columns of trades: the minute bar, how it is summed, and how two are merged.
+
+Columns are int64 while Python's integers prove that nothing can overflow, else Python integers;
+the sums are the same. Every amount is a count of units at the places of ``ravequant.exact``.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravequant import exact, fastpath
+from ravequant.fastpath import Ints
+from ravequant.scan import Trades
+
+INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteBar:
+    """What one UTC minute traded. ``buy`` and ``sell`` are the taker's side."""
+
+    minute: int  # Unix minutes, the minute's start
+    open: int  # prices in units of exact.PRICE_PLACES, in file order
+    high: int
+    low: int
+    close: int
+    trade_count: int  # records, not fills
+    base: int  # coins, exact.BASE_PLACES
+    buy_base: int
+    sell_base: int
+    notional: int  # quote currency, exact.NOTIONAL_PLACES
+    buy_notional: int
+    sell_notional: int
+    price_notional: int  # sum of price x notional, PRICE_PLACES + NOTIONAL_PLACES
+    price_base: int  # sum of price x base, PRICE_PLACES + BASE_PLACES
+    whale_count: int  # records at or above the whale notional
+    whale_buy_notional: int
+    whale_sell_notional: int
+    first_id: int  # first id the first record covers
+    last_id: int
+    gap: bool = False  # a hole touches this minute
+
+
+def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> MinuteBar:
+    """Return two bars of one minute as one; ``late`` records move no price (SPEC section 4)."""
+    prices = earlier if late else later
+    return MinuteBar(
+        earlier.minute,
+        earlier.open,
+        max(earlier.high, prices.high),
+        min(earlier.low, prices.low),
+        prices.close,
+        earlier.trade_count + later.trade_count,
+        earlier.base + later.base,
+        earlier.buy_base + later.buy_base,
+        earlier.sell_base + later.sell_base,
+        earlier.notional + later.notional,
+        earlier.buy_notional + later.buy_notional,
+        earlier.sell_notional + later.sell_notional,
+        earlier.price_notional + later.price_notional,
+        earlier.price_base + later.price_base,
+        earlier.whale_count + later.whale_count,
+        earlier.whale_buy_notional + later.whale_buy_notional,
+        earlier.whale_sell_notional + later.whale_sell_notional,
+        earlier.first_id,
+        max(earlier.last_id, later.last_id),
+        earlier.gap or later.gap,
+    )
+
+
+def with_gap(bar: MinuteBar) -> MinuteBar:
+    """Return the bar, marked."""
+    return replace(bar, gap=True)
+
+
+def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> list[MinuteBar]:
+    """Return a bar for each run of equal ``minutes``, one entry a record, never decreasing."""
+    if not len(trades):
+        return []
+    starts = np.concatenate(([0], np.flatnonzero(minutes[1:] != minutes[:-1]) + 1))
+    if trades.contract.ct_type == "linear":
+        amounts = _linear(trades, starts, whale_notional)
+    else:
+        amounts = _inverse(trades, starts, whale_notional)
+    stops = [*starts[1:].tolist(), len(trades)]
+    one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
+    high = np.maximum.reduceat(trades.price, starts).tolist()
+    low = np.minimum.reduceat(trades.price, starts).tolist()
+    bars = []
+    for i, (start, stop) in enumerate(zip(starts.tolist(), stops, strict=True)):
+        prices = int(trades.price[start]), high[i], low[i], int(trades.price[stop - 1])
+        first_id = int(trades.trade_id[start]) - int(trades.count[start]) + 1
+        ids = first_id, int(trades.trade_id[stop - 1])
+        scaled = (price * one for price in prices)
+        bars.append(MinuteBar(int(minutes[start]), *scaled, stop - start, *amounts[i], *ids))
+    return bars
+
+
+Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
+
+
+def _contract_units(trades: Trades) -> int:
+    """What one contract is worth, at twice the places of a size."""
+    worth, times = trades.contract.ct_val, trades.contract.ct_mult
+    return exact.units(worth, exact.SIZE_PLACES) * exact.units(times, exact.SIZE_PLACES)
+
+
+def _linear(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> list[Amounts]:
+    """Base is qty x worth and notional is base x price, so price x base is the notional again."""
+    price, qty = trades.price, trades.qty
+    floor = int(price.min())
+    above = price - floor
+    price, qty, above = _safe(price, qty, above)
+    turnover = price * qty
+    base_one = _contract_units(trades) * 10 ** (exact.SIZE_PLACES - trades.qty_decimals)
+    decimals = trades.price_decimals + trades.qty_decimals
+    one = _contract_units(trades) * 10 ** (exact.PRICE_PLACES + exact.SIZE_PLACES - decimals)
+    squares_one = one * 10 ** (exact.PRICE_PLACES - trades.price_decimals)
+    to_price_base = 10 ** (exact.NOTIONAL_PLACES - exact.PRICE_PLACES - exact.BASE_PLACES)
+    sizes, buy_sizes = _split(qty, trades.buy, starts)
+    turnovers, buy_turnovers = _split(turnover, trades.buy, starts)
+    whales = _whales(turnover, trades.buy, starts, -(-whale_notional // one))
+    excess = np.add.reduceat(turnover * above, starts).tolist()
+    return [
+        (
+            size * base_one,
+            buy_size * base_one,
+            (size - buy_size) * base_one,
+            total * one,
+            buy_total * one,
+            (total - buy_total) * one,
+            (over + floor * total) * squares_one,
+            total * one // to_price_base,
+            count,
+            whale_buy * one,
+            (whale - whale_buy) * one,
+        )
+        for size, buy_size, total, buy_total, over, (count, whale, whale_buy) in zip(
+            sizes, buy_sizes, turnovers, buy_turnovers, excess, whales, strict=True
+        )
+    ]
+
+
+def _safe(price: Ints, qty: Ints, above: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return int64 columns if their products, summed, fit; else columns of Python integers."""
+    if not any(column.dtype == object for column in (price, qty, above)) and fastpath.fits(
+        int(qty.max()) * len(qty)
+    ):
+        turnover = int(price.max()) * int(qty.sum())
+        if fastpath.fits(turnover * max(int(above.max()), 1)):
+            return price, qty, above
+    return price.astype(object), qty.astype(object), above.astype(object)
+
+
+def _split(
+    values: Ints, buy: NDArray[np.bool_], starts: NDArray[np.int64]
+) -> tuple[list[int], list[int]]:
+    """Return the sums of each run: of all, and of the taker's buys."""
+    bought = np.add.reduceat(values * buy, starts).tolist()
+    return np.add.reduceat(values, starts).tolist(), bought
+
+
+def _whales(
+    turnover: Ints, buy: NDArray[np.bool_], starts: NDArray[np.int64], threshold: int
+) -> list[tuple[int, int, int]]:
+    """Return (count, sum, sum of buys) of each run's records at or above ``threshold``."""
+    found = [(0, 0, 0)] * len(starts)
+    if int(turnover.max()) < threshold:
+        return found
+    for row in np.flatnonzero(turnover >= threshold).tolist():
+        run = int(np.searchsorted(starts, row, side="right")) - 1
+        count, total, bought = found[run]
+        value = int(turnover[row])
+        found[run] = count + 1, total + value, bought + value * bool(buy[row])
+    return found
+
+
+def _inverse(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> list[Amounts]:
+    """Notional is qty x worth; base is notional / price, rounded half-even, record by record."""
+    price, qty = trades.price.astype(object), trades.qty.astype(object)
+    worth = _contract_units(trades)
+    above, below = 10**trades.price_decimals, 10 ** (trades.qty_decimals + 2 * exact.SIZE_PLACES)
+    base: NDArray[Any] = np.empty(len(trades), dtype=object)
+    base[:] = [
+        exact.divide(size * worth * above, at * below, INVERSE_BASE_PLACES)
+        for size, at in zip(qty, price, strict=True)
+    ]
+    base_one = 10 ** (exact.BASE_PLACES - INVERSE_BASE_PLACES)
+    price_one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
+    one = worth * 10 ** (exact.NOTIONAL_PLACES - 2 * exact.SIZE_PLACES - trades.qty_decimals)
+    bases, buy_bases = _split(base, trades.buy, starts)
+    sizes, buy_sizes = _split(qty, trades.buy, starts)
+    price_sizes = np.add.reduceat(price * qty, starts).tolist()
+    price_bases = np.add.reduceat(price * base, starts).tolist()
+    whales = _whales(qty, trades.buy, starts, -(-whale_notional // one))
+    return [
+        (
+            bases[i] * base_one,
+            buy_bases[i] * base_one,
+            (bases[i] - buy_bases[i]) * base_one,
+            sizes[i] * one,
+            buy_sizes[i] * one,
+            (sizes[i] - buy_sizes[i]) * one,
+            price_sizes[i] * one * price_one,
+            price_bases[i] * base_one * price_one,
+            count,
+            whale_buy * one,
+            (whale - whale_buy) * one,
+        )
+        for i, (count, whale, whale_buy) in enumerate(whales)
+    ]

@@ -1,0 +1,120 @@
+"""Files replaced whole or not at all, and what must be synced so that they stay so.
+
+Every write of the vault goes through the ``os`` functions named here and in ``log``: what a full or
+failing disk does to them is therefore met in two places only, and leaves as a VaultError.
+"""
+
+import errno
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ravequant.errors import VaultError
+
+BINARY: Final[int] = getattr(os, "O_BINARY", 0)  # Windows would turn "\n" into "\r\n" without it
+_FOLDER: Final[int | None] = getattr(os, "O_DIRECTORY", None)  # absent where folders do not sync
+_PAUSE_S: Final = 0.05
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+
+
+def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: float = 1.0) -> None:
+    """Make ``data`` the whole content of ``path``: readers see the old bytes or the new ones.
+
+    The new content waits in ``.{name}.tmp`` beside it, which the next call overwrites, so what a
+    crash leaves never piles up. ``durable`` syncs the file and its folder. On Windows a reader that
+    has the old file open is waited for, ``patience_s`` at most. Raises VaultError.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        make_folder(path.parent)
+        _write_new(temporary, data, durable=durable)
+        move_over(temporary, path, durable=durable, patience_s=patience_s)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise disk_error(path, "replaced", error) from error
+
+
+def move_over(source: Path, target: Path, *, durable: bool = True, patience_s: float = 1.0) -> None:
+    """Rename ``source`` to ``target``, replacing it; retried while Windows says it is open."""
+    attempts = 1 + round(patience_s / _PAUSE_S)
+    for left in reversed(range(attempts)):
+        try:
+            os.replace(source, target)  # noqa: PTH105 - the one call a fault test has to catch
+            break
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(_PAUSE_S)
+    if durable:
+        fsync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create ``folder`` and what is missing above it, each new name synced; OSError if not."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    fsync_folder(folder.parent)
+
+
+def fsync_file(path: Path) -> None:
+    """Sync an existing file by its name (Windows asks for a writable handle); VaultError."""
+    try:
+        handle = os.open(path, os.O_RDWR | BINARY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise disk_error(path, "synced", error) from error
+
+
+def fsync_folder(folder: Path) -> None:
+    """Sync the names in ``folder`` where the system knows how to; OSError if it fails."""
+    if _FOLDER is None:
+        return
+    handle = os.open(folder, os.O_RDONLY | _FOLDER)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _UNKNOWN_THERE:
+            raise
+    finally:
+        os.close(handle)
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write all of ``data``, going on after short writes; OSError if the system takes no more."""
+    rest = memoryview(data)
+    while rest:
+        written = os.write(handle, rest)
+        if not written:
+            raise OSError(errno.EIO, "nothing was written")
+        rest = rest[written:]
+
+
+def disk_error(path: Path, done: str, error: OSError) -> VaultError:
+    """Return the VaultError for what the disk refused: the file, the reason, the remedy."""
+    if error.errno in _FULL:
+        remedy = "free space on its disk; what was whole before stays whole"
+    elif error.errno in _FORBIDDEN:
+        remedy = "allow writing there, and close programs that have it open"
+    else:
+        remedy = "check the disk, then start again"
+    return VaultError(f"{path}: cannot be {done}: {error.strerror or error}; {remedy}")
+
+
+def _write_new(path: Path, data: bytes, *, durable: bool) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
+    try:
+        write_all(handle, data)
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,75 @@
+"""A second, slower input of a calculator: pulled line by line, with a cursor of its own.
+
+The cursor stands before the line in use, which a restart therefore reads again: so what that line
+holds (5000 levels a side) need not be part of the state.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ravequant.vault import tail
+from ravequant.vault.cursor import Cursor
+
+LOGGED: Final = 20  # a run names this many bad lines
+_log = logging.getLogger(__name__)
+
+
+class Lines:
+    """The lines of a folder of raw files, oldest first, as long as there are any."""
+
+    def __init__(self, files: tail.Listing) -> None:
+        self.files = files
+        self.unsynced: set[Path] = set()  # plain files read since they were last fsynced
+        self.bytes_read = 0
+        self._skipped = 0
+        self.start(None, 0)
+
+    def start(self, cursor: Cursor | None, generation: int) -> None:
+        """Go on at ``cursor`` (None: with the oldest file)."""
+        self._generation = generation
+        self._tail = self._tail_from(cursor)
+        self._blocks: Iterator[tail.Block] | None = None
+        self._next: tail.Block | None = None
+        self._before_next: Cursor | None = cursor
+        self._before_used: Cursor | None = None
+        self._used = False
+
+    def _tail_from(self, cursor: Cursor | None) -> tail.Tail:
+        return tail.Tail(self.files, cursor, self._generation, single_lines=True)
+
+    def cursor(self) -> Cursor | None:
+        """Return the place before the line in use, or before the next one if none is."""
+        return self._before_used if self._used else self._before_next
+
+    def peek(self) -> bytes | None:
+        """Return the next whole line without passing it; None while there is none."""
+        if self._next is None:
+            if self._blocks is None:
+                self._blocks = self._tail.blocks()
+            self._before_next = self._tail.cursor()
+            self._next = next(self._blocks, None)
+            self.unsynced |= self._tail.unsynced
+            if self._next is None:  # the end for now; what comes later is found from here
+                self.bytes_read += self._tail.bytes_read
+                self._tail, self._blocks = self._tail_from(self._before_next), None
+        return self._next.data if self._next else None
+
+    def take(self) -> None:
+        """Pass the line peeked at: it is the one in use from now on."""
+        self._before_used, self._used = self._before_next, True
+        self._pass()
+
+    def skip(self, reason: str | None) -> None:
+        """Pass the line peeked at, which is of no use; a reason is logged."""
+        if reason is not None and self._next is not None:
+            self._skipped += 1
+            if self._skipped <= LOGGED:
+                place = self._next.path, self._next.offset
+                _log.warning("%s: line at byte %d skipped: %s", *place, reason)
+        self._pass()
+
+    def _pass(self) -> None:
+        self._next = None
+        self._before_next = self._tail.cursor()

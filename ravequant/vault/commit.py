@@ -1,0 +1,191 @@
+"""The commit protocol: derived lines and the state that made them go to disk as one step.
+
+Order of a commit: fsync the input read, append the output, fsync it, replace the state file. The
+state holds the input position, the output's name, length and last bytes, and the fold. So whatever
+stands behind that length belongs to a step that did not finish: it is cut off, the step is
+repeated, and the same bytes come again.
+"""
+
+import os
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from ravequant.errors import VaultError
+from ravequant.vault.atomic import disk_error, fsync_file, make_folder, replace_file
+from ravequant.vault.log import AppendLog
+
+VERSION: Final = 1
+END_BYTES: Final = 4096
+_REMEDY: Final = "run again with --rebuild to recompute from the raw data on disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far an output is committed: the newest file, its length, and its last 4 KiB."""
+
+    file: str  # "" before the first line
+    length: int
+    crc32: int
+
+
+EMPTY: Final = Mark("", 0, 0)
+
+
+class Output:
+    """Derived line files of one calculator and instrument, cut back to what is committed.
+
+    Files are named so that later ones sort later. Raises VaultError if the committed part is
+    missing or changed, and for whatever the disk refuses.
+    """
+
+    def __init__(self, folder: Path, pattern: str, mark: Mark) -> None:
+        """Check the files that match ``pattern`` against ``mark``; cut off what is behind it."""
+        self._folder = folder
+        self._file, self._length = mark.file, mark.length
+        self._log: AppendLog | None = None
+        try:
+            make_folder(folder)
+            if mark.file:
+                _cut(folder / mark.file, mark)
+            for path in sorted(folder.glob(pattern)):
+                if path.name > mark.file:
+                    path.unlink()
+        except OSError as error:
+            raise disk_error(folder, "prepared", error) from error
+
+    def append(self, file: str, data: bytes) -> None:
+        """Append whole lines to ``file``; names never go back."""
+        if self._log is None or file != self._file:
+            self.close()
+            self._file, self._log = file, AppendLog(self._folder / file)
+        self._log.append(data)
+        self._length = self._log.length
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk."""
+        if self._log is not None:
+            self._log.sync()
+
+    def close(self) -> None:
+        """Sync and close the file, if one is open."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def mark(self) -> Mark:
+        """Return the mark of what was appended."""
+        return mark_of(self._folder / self._file, self._length) if self._file else EMPTY
+
+
+def _cut(path: Path, mark: Mark) -> None:
+    try:
+        found = mark_of(path, mark.length)
+    except FileNotFoundError:
+        found = EMPTY
+    if found != mark:
+        raise VaultError(
+            f"{path} is not what was committed: expected {mark.length} bytes that end as "
+            f"written; {_REMEDY}"
+        )
+    if path.stat().st_size > mark.length:
+        with path.open("r+b") as stream:
+            stream.truncate(mark.length)
+            os.fsync(stream.fileno())
+
+
+def mark_of(path: Path, length: int) -> Mark:
+    """Return the mark of the first ``length`` bytes of ``path``."""
+    if length == 0:
+        return Mark(path.name, 0, 0)
+    with path.open("rb") as stream:
+        stream.seek(max(0, length - END_BYTES))
+        end = stream.read(min(END_BYTES, length))
+        return Mark(path.name, stream.tell(), zlib.crc32(end))
+
+
+def commit(state_file: Path, output: Output, inputs: Iterable[Path], facts: dict[str, Any]) -> None:
+    """Make the appended output and ``facts`` durable, in the order of the protocol."""
+    for path in inputs:
+        if path.exists():  # compressed meanwhile: its bytes were synced with the .gz
+            fsync_file(path)
+    output.sync()
+    write_state(state_file, {**facts, "output": _as_facts(output.mark())})
+
+
+def _as_facts(mark: Mark) -> dict[str, Any]:
+    return {name: getattr(mark, name) for name in Mark.__slots__}
+
+
+def write_state(state_file: Path, facts: dict[str, Any]) -> None:
+    """Replace the state file by ``facts``, sealed with their own CRC32."""
+    body = {"version": VERSION, **facts}
+    seal = zlib.crc32(orjson.dumps(body))
+    replace_file(state_file, orjson.dumps({**body, "crc32": seal}) + b"\n")
+
+
+def read_state(state_file: Path, metric: str, inst_id: str) -> dict[str, Any] | None:
+    """Return the committed facts, None if there never was a commit.
+
+    Raises VaultError if the file is empty, cut, edited, of another calculator or instrument, or of
+    a later version.
+    """
+    try:
+        data = state_file.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        facts: Any = orjson.loads(data)
+        seal = facts.pop("crc32")
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+        raise VaultError(f"{state_file} is damaged: not a sealed state; {_REMEDY}") from None
+    if zlib.crc32(orjson.dumps(facts)) != seal:
+        raise VaultError(f"{state_file} was changed by something else; {_REMEDY}")
+    if facts.get("version") != VERSION:
+        raise VaultError(
+            f"{state_file} has version {facts.get('version')!r}, this program writes {VERSION}; "
+            f"use the program that made it, or {_REMEDY}"
+        )
+    if (facts.get("metric"), facts.get("instId")) != (metric, inst_id):
+        raise VaultError(
+            f"{state_file} is the state of {facts.get('metric')} {facts.get('instId')}, not of "
+            f"{metric} {inst_id}; put the right file back, or {_REMEDY}"
+        )
+    return dict(facts)
+
+
+def restore_mark(facts: dict[str, Any]) -> Mark:
+    """Return the output mark of committed facts."""
+    return Mark(**facts["output"])
+
+
+def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:
+    """Return the mark after the last output line whose ``time_key`` lies before ``before``.
+
+    For a rebuild: rows older than what can be recomputed stay.
+    """
+    mark = EMPTY
+    for path in sorted(folder.glob(pattern)):
+        length = 0
+        with path.open("rb") as stream:
+            for line in stream:
+                if not line.endswith(b"\n") or _time_of(line, time_key) >= before:
+                    break
+                length += len(line)
+        if length == 0:
+            break
+        mark = mark_of(path, length)
+        if length < path.stat().st_size:
+            break
+    return mark
+
+
+def _time_of(line: bytes, time_key: str) -> str:
+    try:
+        return str(orjson.loads(line)[time_key])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "~"  # damaged: nothing from here on is kept

@@ -1,0 +1,93 @@
+"""One writer per instrument and stream, by an OS lock that dies with its process."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from filelock import FileLock, Timeout
+
+from ravequant import times
+from ravequant.errors import LockedError
+from ravequant.vault.atomic import disk_error, make_folder, replace_file
+from ravequant.vault.paths import Vault
+
+_ASK_AGAIN_S: Final = 0.1
+_ASK_TIMES: Final = 20
+
+
+@contextmanager
+def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
+    """Hold the lock of ``stream`` of an instrument; LockedError names who holds it already.
+
+    Who holds it stands in a ``.json`` beside the lock, for people only: the lock is the system's
+    and free the moment its process is gone, whatever that file says.
+    """
+    path = vault.lock(stream, inst_id)
+    lock = FileLock(path, timeout=0, thread_local=False)
+    try:
+        make_folder(path.parent)
+        lock.acquire()
+    except Timeout:
+        raise _locked(path, stream, inst_id) from None
+    except OSError as error:
+        raise disk_error(path, "locked", error) from error
+    holder = _holder_file(path)
+    try:
+        replace_file(holder, _who_we_are(), durable=False)
+        yield
+    finally:
+        with suppress(OSError):  # Windows: somebody reads it; a stale one says nothing
+            holder.unlink()
+        lock.release()
+
+
+def _holder_file(lock: Path) -> Path:
+    return lock.with_suffix(".json")
+
+
+def _who_we_are() -> bytes:
+    return orjson.dumps(
+        {
+            "pid": os.getpid(),
+            "program": Path(sys.argv[0]).name or "python",
+            "started_utc": times.iso(times.utc_now_ms()),
+        }
+    )
+
+
+def _locked(path: Path, stream: str, inst_id: str) -> LockedError:
+    found = _holder(_holder_file(path))
+    who = (
+        f"{found['program']}, pid {found['pid']}, since {found['started_utc']}"
+        if found
+        else f"a program that left no name in {_holder_file(path)}"
+    )
+    return LockedError(
+        f"{stream} of {inst_id} has its one writer already: {who}; stop that program first, or "
+        "leave the work to it"
+    )
+
+
+def _holder(path: Path) -> dict[str, Any] | None:
+    """Read who holds the lock; asked twice, since the holder takes the lock before it signs."""
+    before: dict[str, Any] | None = None
+    for _ in range(_ASK_TIMES):
+        time.sleep(_ASK_AGAIN_S)
+        now = _read_holder(path)
+        if now is not None and now == before:
+            return now
+        before = now
+    return before
+
+
+def _read_holder(path: Path) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(path.read_bytes())
+        return {key: found[key] for key in ("pid", "program", "started_utc")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,173 @@
+"""Starts the exchange in a box: a local OKX with a made-up market or a recorded one."""
+
+try:
+    from ravequant import cli
+except (
+    ModuleNotFoundError
+):  # started with a Python outside .venv: hand over to it, or say the remedy
+    import runpy
+    from pathlib import Path
+
+    script = Path(__file__).resolve().parents[1] / "scripts" / "handover.py"
+    runpy.run_path(str(script), run_name="handover")
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ravequant import times
+from ravequant.errors import UsageError
+from ravequant.sim import faults
+from ravequant.sim.exchange import Exchange, Options
+from ravequant.sim.faultplan import FaultPlan
+from ravequant.sim.feed import Feed
+from ravequant.sim.recording import Recording
+from ravequant.vault import atomic
+
+# flag, what it takes, what it is for; a list may be given several times
+FLAGS = (
+    ("--port", int, "N", "0 (default): any free port"),
+    ("--host", str, "HOST", "default: 127.0.0.1, this machine only"),
+    ("--ready-file", Path, "F", "gets the two addresses as JSON once clients may come"),
+    ("--trades", [Path], "FILE", "replay a trade file, .jsonl or .gz; repeatable"),
+    ("--books", [Path], "FILE", "replay book frames, .jsonl or .gz; repeatable"),
+    ("--instId", [str], "INSTID", "serve only this instrument; repeatable"),
+    ("--seed", int, "N", "of the made-up market (default: 1)"),
+    ("--rows-per-second", float, "N", "trade rows of the made-up market, on average"),
+    ("--start", str, "UTC", "when the clients come to the made-up market; now, or a UTC time"),
+    ("--history", cli.duration, "SPAN", "how much REST has at the start, like 5h"),
+    ("--until", cli.duration, "SPAN", "the market ends so long after its start"),
+    ("--wait-for-books", int, "N", "book subscriptions before the market starts"),
+    ("--grace", cli.duration, "SPAN", "with --exit-at-end: wait at most so long (default: 30s)"),
+    ("--rest-limit-factor", float, "X", "times OKX's rate limits (default: 1)"),
+    ("--faults", Path, "FILE", "what goes wrong; see ravequant/sim/faults.py"),
+    ("--frame-log", Path, "FILE", "every frame and its fate, one JSON object a line"),
+)
+
+
+def speed(text: str) -> float | None:
+    """Return market seconds per second; None for ``max``."""
+    if text == "max":
+        return None
+    if float(text) <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0, nor max")
+    return float(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command; what is not given is not there."""
+    made = argparse.ArgumentParser(
+        prog="okx_exchange", description=__doc__, argument_default=argparse.SUPPRESS
+    )
+    for flag, kind, metavar, purpose in FLAGS:
+        if isinstance(kind, list):
+            made.add_argument(flag, type=kind[0], action="append", metavar=metavar, help=purpose)
+        else:
+            made.add_argument(flag, type=kind, metavar=metavar, help=purpose)
+    purpose = "market time per time; max: as fast as the clients take it (default: 1)"
+    made.add_argument("--speed", type=speed, metavar="X", help=purpose)
+    purpose = "trade subscriptions before the market starts (default: 1; 0: at once)"
+    made.add_argument("--wait-for-clients", type=int, nargs="?", const=1, metavar="N", help=purpose)
+    purpose = "end after the market, when the clients that saw its end have left"
+    made.add_argument("--exit-at-end", action="store_true", default=False, help=purpose)
+    purpose = "a complete set-up in the made-up market, five hours after its first moment"
+    made.add_argument("--plant", action="store_true", default=False, help=purpose)
+    levels = ("debug", "info", "warning", "error")
+    made.add_argument("--log-level", choices=levels, default="info", help="default: info")
+    return made
+
+
+def opening_ms(text: str) -> int:
+    """Return the moment of ``--start`` in Unix milliseconds."""
+    try:
+        return times.utc_now_ms() if text == "now" else times.parse_iso(text)
+    except ValueError as error:
+        raise UsageError(f"--start: {error}, nor now") from None
+
+
+def market(args: argparse.Namespace) -> Feed:
+    """Return the recorded market, or the made-up one."""
+    given = vars(args)
+    only = given.get("instId", [])
+    if "trades" in given or "books" in given:
+        return Recording(given.get("trades", []), given.get("books", []), only)
+    from ravequant.sim.market import ModelMarket  # noqa: PLC0415 - numpy only where it is used
+
+    more: dict[str, Any] = {"instruments": only} if only else {}
+    if "rows_per_second" in given:
+        more["rows_per_second"] = args.rows_per_second
+    if "start" in given:
+        more["start_ms"] = opening_ms(args.start) - given.get("history", 0)
+    if args.plant:
+        more["plant"] = True
+    return ModelMarket(given.get("seed", 1), **more)
+
+
+def plan(path: Path | None) -> FaultPlan:
+    """Return the scripted faults."""
+    if path is None:
+        return FaultPlan()
+    try:
+        return FaultPlan(*faults.parse(path.read_bytes(), str(path)))
+    except OSError as error:
+        raise UsageError(f"--faults {path}: cannot be read: {error}") from None
+
+
+def options(args: argparse.Namespace) -> Options:
+    """Return how the exchange runs."""
+    given = vars(args)
+    names = {"history": "history_ms", "until": "until_ms", "wait_for_clients": "wait_for_trades"}
+    kept = {
+        "host", "port", "speed", "history", "until", "wait_for_clients", "wait_for_books",
+        "exit_at_end", "rest_limit_factor", "frame_log",
+    }  # fmt: skip
+    chosen = {names.get(name, name): value for name, value in given.items() if name in kept}
+    if "wait_for_books" in given and "wait_for_clients" not in given:
+        chosen["wait_for_trades"] = 0
+    return Options(grace_s=given.get("grace", 30_000) / 1_000, **chosen)
+
+
+async def serve(feed: Feed, chosen: Options, faulty: FaultPlan, ready: Path | None) -> None:
+    """Serve until the market is done or a signal comes."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def end(*_: object) -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
+    async with Exchange(feed, chosen, faulty) as exchange:
+        addresses = orjson.dumps(exchange.addresses)
+        print(addresses.decode(), flush=True)
+        if ready is not None:
+            atomic.replace_file(ready, addresses)
+        ends = [asyncio.create_task(stop.wait()), asyncio.create_task(exchange.wait())]
+        finished, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in finished:
+            task.result()
+
+
+def body(args: argparse.Namespace) -> int:
+    """Run the exchange."""
+    logging.getLogger("websockets.server").setLevel(logging.WARNING)
+    given = vars(args)
+    faulty = plan(given.get("faults"))
+    asyncio.run(serve(market(args), options(args), faulty, given.get("ready_file")))
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

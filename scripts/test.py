@@ -1,0 +1,60 @@
+"""Runs every check of the project: lint, format, types, tests. `python scripts/test.py`.
+
+Sets itself up first (scripts/environment.py). Anything after the name goes on to pytest, so
+`python scripts/test.py tests/test_exact.py -k signed` narrows the tests. All checks are run, those
+that failed are named at the end, and the exit code is 0 only if there were none.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return each check's name and its module with arguments, in the order they are run."""
+    return [
+        ("ruff check", ["ruff", "check", "."]),
+        ("ruff format", ["ruff", "format", "--check", "."]),
+        ("mypy", ["mypy"]),
+        ("pytest", ["pytest", "--verbosity=0", *pytest_arguments]),  # its last line is always shown
+    ]
+
+
+def run(name: str, module: Sequence[str]) -> bool:
+    """Run one check in the checkout with this Python and say whether it passed."""
+    print(f"--- {name}", flush=True)
+    environment = dict(os.environ, PYTHONUTF8="1")
+    command = [sys.executable, "-m", *module]
+    return subprocess.run(command, cwd=str(CHECKOUT), env=environment, check=False).returncode == 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run all checks and return 0 if all passed, else 1."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return 0
+    runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"](["test"])
+    start = time.monotonic()
+    failed = [name for name, module in checks(arguments) if not run(name, module)]
+    print(f"--- {time.monotonic() - start:.0f} s", flush=True)
+    if failed:
+        print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

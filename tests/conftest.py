@@ -1,0 +1,44 @@
+"""What many tests need: recorded data, an empty vault, and a run that touches nobody's data."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from ravequant.settings import SETTINGS_VARIABLE
+from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
+
+SHARED_DATA = CHECKOUT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_vault(tmp_path_factory: pytest.TempPathFactory):
+    """Keep every test, and every program it starts, away from the user's vault and settings."""
+    folder = tmp_path_factory.mktemp("defaults")
+    (folder / "ravequant.toml").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VAULT_VARIABLE, str(folder / "vault"))
+        patch.setenv(SETTINGS_VARIABLE, str(folder / "ravequant.toml"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _log_level_as_before():
+    """Undo the log level that a program set which ran inside a test."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of recorded market data; skips the test where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no recorded data at {SHARED_DATA}: this test replays it")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """Return a vault in which nothing stands yet."""
+    return Vault(tmp_path / "vault")

@@ -1,0 +1,148 @@
+"""Minute bars and VWAP computed the plain way: fractions, line by line, windows summed afresh.
+
+Nothing here is shared with the code under test but the SPEC.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+from typing import Any
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Minute:
+    """One UTC minute and the trades that count in it."""
+
+    start: datetime
+    prices: list[Fraction] = field(default_factory=list)  # of its own trades, in file order
+    joined: list[tuple[Fraction, Fraction, Fraction, str]] = field(default_factory=list)
+    gap: bool = False
+
+    def total(self, weight: Callable[[Fraction, Fraction, Fraction], Fraction]) -> Fraction:
+        """Sum ``weight(price, base, notional)`` over all trades, late ones included."""
+        return sum((weight(*trade[:3]) for trade in self.joined), Fraction(0))
+
+
+def closed_minutes(
+    lines: Iterable[bytes], is_hole: Callable[[int, int], bool] = lambda _first, _last: True
+) -> Iterator[Minute]:
+    """Yield minutes as SPEC 4 closes them; also those that only a hole marked (no prices)."""
+    minutes: dict[datetime, Minute] = {}
+    newest: datetime | None = None  # largest time so far
+    closed_to: datetime | None = None  # minutes that start before this are closed
+    last_id: int | None = None
+    for line in lines:
+        row = json.loads(line)
+        moment = datetime.fromisoformat(row["timestamp_utc"])
+        last, count = int(row["trade_id"]), int(row.get("count", "1"))
+        if last_id is not None and last <= last_id:
+            continue
+        own = moment.replace(second=0, microsecond=0)
+        if last_id is not None and last - count > last_id and is_hole(last_id + 1, last - count):
+            assert newest is not None
+            start = closed_to or min(minutes)
+            while start <= newest:
+                minutes.setdefault(start, Minute(start)).gap = True
+                start += timedelta(minutes=1)
+            if closed_to is None or own >= closed_to:
+                minutes.setdefault(own, Minute(own)).gap = True
+        last_id = last
+        newest = moment if newest is None else max(newest, moment)
+        until = (newest - timedelta(seconds=5)).replace(second=0, microsecond=0)
+        closed_to = until if closed_to is None else max(closed_to, until)
+        price, size = Fraction(row["price"]), Fraction(row["qty_contracts"])
+        worth = size * Fraction(row["ctVal"]) * Fraction(row["ctMult"])
+        if row["ctType"] == "linear":
+            base, notional = worth, worth * price
+        else:
+            base, notional = rounded(worth / price, 12), worth
+        for start in sorted(minutes):
+            if start < closed_to:
+                yield minutes.pop(start)
+        if own < closed_to:
+            home = min(minute.start for minute in minutes.values() if minute.joined)
+        else:
+            home = own
+            minutes.setdefault(own, Minute(own)).prices.append(price)
+        minutes[home].joined.append((price, base, notional, row["side"]))
+
+
+def rounded(value: Fraction, places: int) -> Fraction:
+    """Round half-even: Fraction's own ``round``."""
+    return Fraction(round(value * 10**places), 10**places)
+
+
+def decimal_text(value: Fraction, places: int, *, all_places: bool = False, sign: bool = False):
+    """Write a fraction rounded half-even, by way of ``Decimal``."""
+    exact = rounded(value, places)
+    wide = Context(prec=200, rounding=ROUND_HALF_EVEN)
+    quotient = wide.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+    written = format(quotient.quantize(Decimal(1).scaleb(-places), context=wide), "f")
+    if not all_places and "." in written:
+        written = written.rstrip("0").rstrip(".")
+    if exact == 0:
+        written = written.removeprefix("-")
+    return "+" + written if sign and exact > 0 else written
+
+
+def over(bars: Iterable[Minute], weight: Callable[[Fraction, Fraction, Fraction], Fraction]):
+    """Sum ``weight`` over the trades of several minutes."""
+    return sum((bar.total(weight) for bar in bars), Fraction(0))
+
+
+def vwap_rows(minutes: Iterable[Minute], inst_id: str) -> list[dict[str, Any]]:
+    """Return the VWAP records of SPEC 5, each window summed afresh."""
+    rows: list[dict[str, Any]] = []
+    known = list(minutes)
+    before: Fraction | None = None
+    for place, minute in enumerate(known):
+        if not minute.joined:
+            continue
+        midnight = minute.start.replace(hour=0, minute=0)
+        windows = {
+            "1h": minute.start - timedelta(minutes=59),
+            "4h": minute.start - timedelta(minutes=239),
+            "session": midnight,
+        }
+        row: dict[str, Any] = {
+            "timestamp_utc": minute.start.strftime("%Y-%m-%dT%H:%M:00Z"),
+            "instId": inst_id,
+            "exchange": "okx",
+            "market": "perp",
+            "close": decimal_text(minute.prices[-1], 20),
+        }
+        inside = {
+            name: [other for other in known[: place + 1] if other.start >= start]
+            for name, start in windows.items()
+        }
+        close = minute.prices[-1]
+        exact: dict[str, Fraction] = {}
+        for name, bars in inside.items():
+            exact[name] = over(bars, lambda p, _b, n: p * n) / over(bars, lambda _p, _b, n: n)
+            row[f"vwap_{name}"] = decimal_text(exact[name], 8)
+        for name, bars in inside.items():
+            standard = over(bars, lambda p, b, _n: p * b) / over(bars, lambda _p, b, _n: b)
+            row[f"vwap_base_{name}"] = decimal_text(standard, 8)
+        bps = {name: (close - vwap) / vwap * 10_000 for name, vwap in exact.items()}
+        for name, value in bps.items():
+            row[f"deviation_bps_{name}"] = decimal_text(value, 2, all_places=True, sign=True)
+        row["extended"] = abs(bps["4h"]) > 50
+        difference = exact["1h"] - exact["4h"]
+        row["cross"] = None
+        if before is not None and difference > 0 and before <= 0:
+            row["cross"] = "bullish"
+        if before is not None and difference < 0 and before >= 0:
+            row["cross"] = "bearish"
+        before = difference
+        for name, bars in inside.items():
+            row[f"minutes_{name}"] = sum(bool(bar.joined) for bar in bars)
+        for name in ("1h", "4h"):
+            row[f"trade_count_{name}"] = sum(len(bar.joined) for bar in inside[name])
+        row["gap"] = any(bar.gap for bar in inside["4h"] + inside["session"])
+        rows.append(row)
+    return rows

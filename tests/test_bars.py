@@ -1,0 +1,479 @@
+"""BarBuilder: the bars, gaps and counters of a line-by-line reading, however it is read."""
+
+import gzip
+import json
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ravequant import bars, exact
+from ravequant.bars import BarBuilder, BarReader, MinuteBar
+from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.scan import Scanner
+
+INST_ID = "BTC-USDT-SWAP"
+LINEAR = Contract("0.01", "1", "linear")
+MILLI = Contract("0.001", "10", "linear")
+INVERSE = Contract("100", "1", "inverse")
+WHALE = 100_000 * exact.NOTIONAL_ONE
+MINUTE = 60_000
+M0 = 29_429_134  # 2025-12-14T21:34Z
+START = M0 * MINUTE
+
+
+def line(ts, trade_id, price="100", qty="1", side="buy", count=1, contract=LINEAR):
+    """One canonical line, ``ts`` in ms after 21:34."""
+    trade = Trade(START + ts, trade_id, side, price, qty, count)
+    return TradeEncoder(INST_ID, contract).line(trade)
+
+
+# --- the oracle: SPEC 2 to 4 once more, one line at a time, with fractions -----------------------
+
+
+@dataclass
+class OracleBar:
+    """Plain sums of Fractions."""
+
+    prices: list = field(default_factory=list)
+    sums: dict = field(default_factory=dict)
+    ids: list = field(default_factory=list)
+
+    def add(self, name, value):
+        self.sums[name] = self.sums.get(name, Fraction(0)) + value
+
+
+class Oracle:
+    """Reads valid lines one by one."""
+
+    def __init__(self, is_hole, whale=Fraction(100_000)):
+        self.is_hole, self.whale = is_hole, whale
+        self.last = self.largest = None
+        self.closed = -1
+        self.open, self.marked = {}, set()
+        self.out, self.gaps = [], []
+        self.duplicates = self.late = self.holes = 0
+
+    def read(self, row):
+        ts, last_id, count = row["ts"], row["id"], row["count"]
+        if self.last is not None:
+            if last_id <= self.last:
+                self.duplicates += 1
+                return
+            missing = self.last + 1, last_id - count
+            if missing[1] >= missing[0] and self.is_hole(*missing):
+                self.mark(ts // MINUTE)
+        self.last = last_id
+        self.largest = ts if self.largest is None else max(self.largest, ts)
+        while (self.closed + 2) * MINUTE + 5_000 <= self.largest:
+            # the next minute to close; jump over empty ones
+            waiting = [m for m in {*self.open, *self.marked} if m > self.closed]
+            newest = (self.largest - 5_000) // MINUTE - 1
+            self.closed = min([*waiting, newest]) if waiting else newest
+            self.close(self.closed)
+        minute = ts // MINUTE
+        if minute <= self.closed:
+            self.late += 1
+            self.take(self.open[min(self.open)], row)
+        else:
+            bar = self.open.setdefault(minute, OracleBar())
+            bar.prices.append(row["price"])
+            self.take(bar, row)
+
+    def mark(self, own):
+        self.holes += 1
+        self.marked |= set(range(self.closed + 1, self.largest // MINUTE + 1))
+        if own > self.closed:
+            self.marked.add(own)
+
+    def close(self, minute):
+        if minute in self.open:
+            self.out.append((minute, self.open.pop(minute), minute in self.marked))
+        if minute in self.marked:
+            self.gaps.append(minute)
+            self.marked.remove(minute)
+
+    def take(self, bar, row):
+        worth = row["qty"] * row["val"] * row["mult"]
+        if row["type"] == "linear":
+            base, notional = worth, worth * row["price"]
+        else:
+            notional = worth
+            exact_base = worth / row["price"]
+            digits = Context(prec=400, rounding=ROUND_HALF_EVEN)
+            whole = round(exact_base * 10**12)  # Fraction rounds half-even
+            base = Fraction(digits.scaleb(Decimal(whole), -12))
+        bar.add("trade_count", 1)
+        bar.add("base", base)
+        bar.add(row["side"] + "_base", base)
+        bar.add("notional", notional)
+        bar.add(row["side"] + "_notional", notional)
+        bar.add("price_notional", row["price"] * notional)
+        bar.add("price_base", row["price"] * base)
+        if notional >= self.whale:
+            bar.add("whale_count", 1)
+            bar.add(f"whale_{row['side']}_notional", notional)
+        bar.ids.append((row["id"] - row["count"] + 1, row["id"]))
+
+    def bars(self):
+        return [as_minute_bar(*closed) for closed in self.out]
+
+
+UNITS = {"base": 30, "notional": 50, "price_notional": 70, "price_base": 50}
+
+
+def as_minute_bar(minute, bar, gap):
+    def amount(name):
+        places = next((p for end, p in UNITS.items() if name == end), None)
+        places = places or next((p for end, p in UNITS.items() if name.endswith(end)), 0)
+        value = bar.sums.get(name, Fraction(0)) * 10**places
+        assert value.denominator == 1
+        return int(value)
+
+    prices = [int(price * 10**20) for price in bar.prices]
+    return MinuteBar(
+        minute=minute,
+        open=prices[0],
+        high=max(prices),
+        low=min(prices),
+        close=prices[-1],
+        first_id=bar.ids[0][0],
+        last_id=bar.ids[-1][1],
+        gap=gap,
+        **{
+            name: amount(name)
+            for name in (
+                "trade_count", "base", "buy_base", "sell_base", "notional", "buy_notional",
+                "sell_notional", "price_notional", "price_base", "whale_count",
+                "whale_buy_notional", "whale_sell_notional",
+            )
+        },
+    )  # fmt: skip
+
+
+def parsed(text):
+    row = json.loads(text)
+    from datetime import datetime
+
+    moment = datetime.fromisoformat(row["timestamp_utc"])
+    return {
+        "ts": round(Fraction(int(moment.timestamp())) * 1000) + moment.microsecond // 1000,
+        "id": int(row["trade_id"]),
+        "count": int(row.get("count", "1")),
+        "side": row["side"],
+        "price": Fraction(row["price"]),
+        "qty": Fraction(row["qty_contracts"]),
+        "val": Fraction(row["ctVal"]),
+        "mult": Fraction(row["ctMult"]),
+        "type": row["ctType"],
+    }
+
+
+def odd_holes(first, last):
+    """A ledger for tests: jumps that start at every third id are no holes."""
+    assert first <= last
+    return first % 3 != 0
+
+
+def refuse(offset, reason):
+    raise AssertionError(f"line at {offset} rejected: {reason}")
+
+
+def check(blocks, is_hole=odd_holes, *, restart=False):
+    """Read the blocks and compare with the oracle; return what came out."""
+    oracle = Oracle(is_hole)
+    for block in blocks:
+        for text in block.splitlines():
+            oracle.read(parsed(text))
+    reader = BarReader(INST_ID, WHALE, is_hole, refuse)
+    found, gaps, through = [], [], -1
+    counts = dict.fromkeys(reader.counts(), 0)
+    for block in blocks:
+        closed = reader.read(block)
+        found += closed.bars
+        gaps += closed.gaps
+        assert closed.through >= through
+        through = closed.through
+        if restart:
+            counts = {name: counts[name] + n for name, n in reader.counts().items()}
+            state = orjson.loads(orjson.dumps(reader.state()))
+            reader = BarReader(INST_ID, WHALE, is_hole, refuse)
+            reader.restore(state)
+    counts = {name: counts[name] + n for name, n in reader.counts().items()}
+    assert found == oracle.bars()
+    assert gaps == oracle.gaps
+    if oracle.largest is not None:
+        assert through == (oracle.largest - 5_000) // MINUTE - 1
+    assert counts["duplicates"] == oracle.duplicates
+    assert counts["late_trades"] == oracle.late
+    assert counts["holes"] == oracle.holes
+    still_open = [as_minute_bar(m, bar, False) for m, bar in sorted(oracle.open.items())]
+    assert [reader.builder._bars[m] for m in sorted(reader.builder._bars)] == still_open
+    return found, gaps, reader
+
+
+# --- one behaviour each ---------------------------------------------------------------------------
+
+
+def test_a_minute_has_the_sums_of_section_4():
+    """Two records, one a whale: every field, in units, by hand."""
+    block = line(0, 10, "100000", "101", "buy", count=2) + line(59_999, 11, "100010.5", "1", "sell")
+    builder = BarBuilder(WHALE)
+    (trades,) = Scanner(INST_ID).scan(block + line(65_000, 12)).stretches
+    (bar,) = builder.update(trades, odd_holes).bars
+    assert bar == MinuteBar(
+        minute=M0,
+        open=100_000 * 10**20,
+        high=1_000_105 * 10**19,
+        low=100_000 * 10**20,
+        close=1_000_105 * 10**19,
+        trade_count=2,
+        base=102 * 10**28,
+        buy_base=101 * 10**28,
+        sell_base=10**28,
+        notional=102_000_105 * 10**47,
+        buy_notional=101_000 * 10**50,
+        sell_notional=1_000_105 * 10**47,
+        price_notional=102_000_210_011_025 * 10**66,
+        price_base=102_000_105 * 10**47,
+        whale_count=1,
+        whale_buy_notional=101_000 * 10**50,
+        whale_sell_notional=0,
+        first_id=9,
+        last_id=11,
+    )
+
+
+@pytest.mark.parametrize(("ts", "closes"), [(64_999, 0), (65_000, 1)])
+def test_a_minute_closes_five_seconds_after_its_end(ts, closes):
+    """SPEC 4: a line with ts >= end + 5 s closes it, not a moment before."""
+    found, _, _ = check([line(0, 1) + line(ts, 2)])
+    assert len(found) == closes
+
+
+def test_a_late_line_joins_the_oldest_open_minute_without_moving_prices():
+    """Its sums and count are there, its price is not."""
+    blocks = [line(0, 1) + line(60_000, 2) + line(65_000, 3) + line(10, 4, "999", "7")]
+    found, _, _ = check([*blocks, line(130_000, 5)])
+    assert (found[1].trade_count, found[1].high) == (3, 100 * exact.PRICE_ONE)
+
+
+def test_a_late_line_skips_an_open_minute_that_holds_no_trade():
+    """At 21:36:02, 21:35 is open and empty: the late line joins 21:36."""
+    found, _, _ = check([line(0, 1) + line(122_000, 2) + line(1, 3) + line(200_000, 4)])
+    assert [(bar.minute - M0, bar.trade_count) for bar in found] == [(0, 1), (2, 2)]
+
+
+def test_a_line_out_of_order_within_the_delay_joins_its_own_minute():
+    """Its minute is still open: it is an ordinary record there, close included."""
+    found, _, reader = check([line(0, 1) + line(60_100, 2) + line(59_000, 3, "7") + line(65_000, 4)])
+    assert found[0].close == 7 * exact.PRICE_ONE
+    assert reader.counts()["late_trades"] == 0
+
+
+def test_a_duplicate_moves_no_time_and_closes_nothing():
+    """Only non-duplicate lines count for time and order."""
+    found, _, _ = check([line(0, 5) + line(900_000, 5) + line(900_000, 4) + line(1, 6)])
+    assert found == []
+
+
+def test_a_hole_marks_open_minutes_and_the_lines_own_before_it_closes_any():
+    """21:34 and its successor are marked by a jump whose line closes both; the first line is none."""
+    found, gaps, _ = check([line(6_000, 100) + line(300_000, 105) + line(400_000, 106)], lambda *_: True)
+    assert [(bar.minute - M0, bar.gap) for bar in found] == [(0, True), (5, True)]
+    assert [minute - M0 for minute in gaps] == [0, 5]
+
+
+def test_an_open_minute_without_a_trade_is_marked_too():
+    """At 21:36:02, 21:35 is open and empty; the hole marks it, and gaps say so."""
+    blocks = [line(0, 1) + line(122_000, 2) + line(122_001, 9) + line(400_000, 10)]
+    found, gaps, _ = check(blocks, lambda *_: True)
+    assert [minute - M0 for minute in gaps] == [1, 2]
+    assert [(bar.minute - M0, bar.gap) for bar in found] == [(0, False), (2, True)]
+
+
+def test_a_late_line_after_a_hole_marks_no_closed_minute():
+    """Its own minute is out already; the open one is marked."""
+    _, gaps, _ = check([line(0, 1) + line(70_000, 2) + line(5, 9) + line(200_000, 10)], lambda *_: True)
+    assert [minute - M0 for minute in gaps] == [1]
+
+
+def test_the_ledger_is_asked_only_at_a_jump_and_for_exactly_the_missing_ids():
+    """A record's count covers the ids before it."""
+    asked = []
+
+    def is_hole(first, last):
+        asked.append((first, last))
+        return False
+
+    block = line(0, 50, count=3) + line(1, 54, count=4) + line(2, 60, count=2) + line(3, 70, count=9)
+    _, gaps, _ = check([block + line(4, 71), line(90_000, 80)], is_hole)
+    assert asked == [(55, 58), (61, 61), (72, 79)] * 2  # once each by the oracle and by the builder
+    assert gaps == []
+
+
+def test_inverse_base_is_rounded_half_even_per_record():
+    """100 USD at 3 is 33.333333333333 coins, twice that is 66.666666666666, not …667."""
+    block = line(0, 1, "3", contract=INVERSE) + line(1, 2, "3", contract=INVERSE)
+    found, _, _ = check([block + line(70_000, 3, contract=INVERSE)])
+    assert found[0].base == 66_666_666_666_666 * 10**18
+    assert found[0].notional == 200 * exact.NOTIONAL_ONE
+
+
+def test_contract_value_changes_inside_a_minute():
+    """Each record counts with its own ctVal; linear and inverse in one minute add up."""
+    block = line(0, 1) + line(1, 2, contract=MILLI) + line(2, 3, contract=INVERSE) + line(3, 4)
+    check([block + line(70_000, 5)])
+
+
+@pytest.mark.parametrize("price", ["9" * 16, "9" * 20 + "." + "9" * 20, "0.00000000000001", "1"])
+@pytest.mark.parametrize("qty", ["9" * 16, "9" * 20 + "." + "9" * 10, "0.0000000001", "12345.67"])
+def test_products_beyond_int64_stay_exact(price, qty):
+    """Where a product or its sum does not fit 64 bits, Python's integers take over."""
+    block = b"".join(line(i, i, price, qty, "sell" if i % 3 else "buy") for i in range(1, 40))
+    check([block + line(41, 41, "3") + line(70_000, 42)])
+
+
+def test_products_near_the_bound_stay_exact():
+    """Values chosen so that sums cross 2**63 as they grow."""
+    for digits in range(6, 16):
+        texts = ("9" * digits, "1" + "0" * (digits - 1))
+        block = b"".join(line(i, i, texts[i % 2], "9999.99") for i in range(1, 60))
+        check([block + line(70_000, 60)])
+
+
+@pytest.mark.parametrize(("qty", "whales"), [("99.999999", 0), ("100", 1), ("100.000001", 1)])
+def test_a_whale_is_at_or_above_the_threshold(qty, whales):
+    """100,000 exactly is a whale."""
+    found, _, _ = check([line(0, 1, "100000", qty) + line(70_000, 2)])
+    assert found[0].whale_count == whales
+
+
+def test_state_is_json_and_canonical():
+    """Equal states have equal bytes, however they came about; big integers are text."""
+    lines = [line(i * 7_000, 3 * i + 5, "101250.5", "12.34") for i in range(20)]
+    whole = BarReader(INST_ID, WHALE, odd_holes, refuse)
+    whole.read(b"".join(lines))
+    pieces = BarReader(INST_ID, WHALE, odd_holes, refuse)
+    for one in lines:
+        pieces.read(one)
+    assert orjson.dumps(whole.state()) == orjson.dumps(pieces.state())
+    other = BarReader(INST_ID, WHALE, odd_holes, refuse)
+    other.restore(orjson.loads(orjson.dumps(whole.state())))
+    assert orjson.dumps(other.state()) == orjson.dumps(whole.state())
+
+
+def test_nothing_read_closes_nothing():
+    """An empty block is no event."""
+    reader = BarReader(INST_ID, WHALE, odd_holes, refuse)
+    assert reader.read(b"") == bars.Closed([], [], -1)
+
+
+def test_rejected_lines_are_handed_over_and_move_nothing():
+    """They count as lines; time, order and holes do not see them."""
+    seen = []
+    reader = BarReader(INST_ID, WHALE, odd_holes, lambda *what: seen.append(what))
+    bad = line(900_000, 99).replace(b"buy", b"bid")
+    assert reader.read(line(0, 1) + bad + line(1, 2)).bars == []
+    assert seen == [(len(line(0, 1)), "side: 'bid' is neither buy nor sell")]
+    counts = {"lines": 3, "rejected": 1, "trades": 2, "duplicates": 0, "late_trades": 0, "holes": 0}
+    assert reader.counts() == counts
+
+
+# --- any stream, any cut --------------------------------------------------------------------------
+
+STEP = st.tuples(
+    st.one_of(
+        st.integers(0, 3_000),
+        st.integers(0, 20),
+        st.sampled_from([-70_000, -6_000, -4_000, -1, 55_000, 60_000, 65_000, 130_000, 700_000]),
+    ),
+    st.sampled_from([1, 1, 1, 1, 1, 1, 0, -1, -5, 2, 3, 7]),  # ids ahead of the last
+    st.sampled_from([1, 1, 1, 2, 3]),
+    st.sampled_from(["100", "100.5", "99.99", "0.00012", "1234567890123"]),
+    st.sampled_from(["1", "0.5", "100000", "0.0000000001", "37.25"]),
+    st.sampled_from(["buy", "sell"]),
+    st.sampled_from([LINEAR] * 8 + [MILLI, INVERSE]),
+)
+
+
+def stream(steps):
+    ts, trade_id = 30_000, 1_000
+    for move, ahead, count, price, qty, side, contract in steps:
+        ts = max(ts + move, 0)
+        trade_id += ahead + (count - 1 if ahead > 0 else 0)
+        yield line(ts, trade_id, price, qty, side, count, contract)
+
+
+def blocks_of(lines, cuts):
+    edges = [0, *sorted(min(cut, len(lines)) for cut in cuts), len(lines)]
+    return [b"".join(lines[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8), st.booleans())
+def test_any_stream_reads_like_line_by_line(steps, cuts, restart):
+    """Late, out of order, repeated, jumping: the oracle's result for any blocks and restarts."""
+    check(blocks_of(list(stream(steps)), cuts), restart=restart)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8))
+def test_parts_computed_apart_join_to_the_same(steps, cuts):
+    """What processes sum side by side and join equals one reading, holes across seams included."""
+    steps = [(abs(move), max(ahead, 1), *rest[:-1], LINEAR) for move, ahead, *rest in steps]
+    lines = list(stream(steps))
+    oracle = Oracle(odd_holes)
+    for text in lines:
+        oracle.read(parsed(text))
+    parts = []
+    for block in blocks_of(lines, cuts):
+        for trades in Scanner(INST_ID).scan(block).stretches:
+            parts.append(bars.partial(trades, WHALE))
+    builder, found, gaps = BarBuilder(WHALE), [], []
+    while len(parts) > 1:
+        parts = [bars.join(*parts[:2]), *parts[2:]]
+        assert parts[0] is not None
+    for part in parts:
+        closed = builder.absorb(part, odd_holes)
+        found, gaps = closed.bars, closed.gaps
+    assert (found, gaps) == (oracle.bars(), oracle.gaps)
+    assert builder.holes == oracle.holes
+
+
+def test_parts_that_do_not_follow_are_refused():
+    """Ids or times that go back make no part, no join and no absorbing."""
+    def part(*lines):
+        (trades,) = Scanner(INST_ID).scan(b"".join(lines)).stretches
+        return bars.partial(trades, WHALE)
+
+    assert part(line(5, 1), line(4, 2)) is None
+    assert part(line(5, 2), line(6, 2)) is None
+    earlier, later = part(line(5, 1)), part(line(6, 2))
+    assert bars.join(later, earlier) is None
+    builder = BarBuilder(WHALE)
+    builder.absorb(later, odd_holes)
+    with pytest.raises(ValueError, match="a part from id 1 does not follow id 2"):
+        builder.absorb(earlier, odd_holes)
+
+
+@pytest.mark.parametrize("inst_id", ["BTC-USDT-SWAP", "ETH-USDT-SWAP"])
+def test_recordings_give_the_oracles_bars(shared_data, inst_id):
+    """Every recorded day, in blocks of odd sizes, against the line-by-line reading."""
+    for path in sorted((shared_data / "trades" / inst_id).glob("*.jsonl.gz")):
+        lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)[:8_000]
+        oracle = Oracle(lambda *_: True)
+        reader = BarReader(inst_id, WHALE, lambda *_: True, refuse)
+        found, gaps = [], []
+        for start in range(0, len(lines), 1_237):
+            for text in lines[start : start + 1_237]:
+                oracle.read(parsed(text))
+            closed = reader.read(b"".join(lines[start : start + 1_237]))
+            found += closed.bars
+            gaps += closed.gaps
+        assert (found, gaps) == (oracle.bars(), oracle.gaps)
+        assert reader.counts()["trades"] == len(lines)

@@ -1,0 +1,84 @@
+"""The .bat files a person starts on Windows: form everywhere, a real run on Windows."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ravequant.vault.paths import CHECKOUT
+
+BAT_FILES = sorted(
+    path for folder in CHECKOUT.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+    for path in folder.glob("*.bat")
+)  # fmt: skip
+each_bat = pytest.mark.parametrize("bat", BAT_FILES, ids=lambda path: path.name)
+
+
+def commands(bat: Path) -> list[str]:
+    """Return the lines that do something."""
+    lines = (line.strip() for line in bat.read_text(encoding="ascii").splitlines())
+    return [line for line in lines if line and not line.lower().startswith(("rem", "::"))]
+
+
+@each_bat
+def test_line_ends_are_those_of_windows(bat):
+    """cmd.exe reads labels and blocks safely only with CRLF; the text is plain ASCII."""
+    content = bat.read_bytes()
+    assert content.endswith(b"\r\n")
+    assert content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r")
+    assert content.isascii()
+
+
+@each_bat
+def test_starts_in_its_own_folder(bat):
+    """A double click and a call from anywhere work alike, on any drive, in a path with blanks."""
+    lines = commands(bat)
+    assert lines[0] == "@echo off"
+    first_start = min(index for index, line in enumerate(lines) if ".py" in line)
+    assert 'cd /d "%~dp0"' in lines[:first_start]
+
+
+@each_bat
+def test_paths_are_quoted(bat):
+    """Whatever is expanded from a path stands in quotes."""
+    for command in commands(bat):
+        line = command.replace('%CMDCMDLINE:"=%', "")  # the caller's words, their quotes taken out
+        for path in re.finditer(r"%~\w+|%PYTHON%", line):
+            assert line[: path.start()].count('"') % 2 == 1, line
+
+
+@each_bat
+def test_starts_a_program_of_its_folder_with_the_arguments(bat):
+    """It starts a script that stands beside it and hands on what it was given."""
+    started = [line for line in commands(bat) if re.search(r"\.py\b", line)]
+    assert started, f"{bat} starts nothing"
+    for line in started:
+        script = re.search(r'"?([\w./\\-]+\.py)"?', line)
+        assert script is not None
+        assert (bat.parent / script[1].replace("\\", "/")).is_file(), line
+        assert "%*" in line, line
+
+
+@each_bat
+def test_hands_on_the_exit_code(bat):
+    """The program's exit code is kept before anything else runs, and given back at the end."""
+    lines = commands(bat)
+    last_start = max(index for index, line in enumerate(lines) if ".py" in line)
+    kept = next(line for line in lines[last_start + 1 :] if line != ")")
+    variable = re.fullmatch(r'set "(\w+)=%errorlevel%"', kept, re.IGNORECASE)
+    assert variable is not None, lines
+    assert lines[-1].lower() == f"exit /b %{variable[1].lower()}%"
+
+
+@pytest.mark.skipif(os.name != "nt", reason="cmd.exe runs .bat files, and only Windows has it")
+@each_bat
+def test_runs_on_windows(bat):
+    """Started from another folder it shows the program's help, and refuses an unknown option."""
+    for option, code in (("--help", 0), ("--no-such-option", 2)):
+        answer = subprocess.run(
+            ["cmd", "/c", str(bat), option],
+            capture_output=True, cwd=CHECKOUT.anchor, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert answer.returncode == code, answer.stderr

@@ -1,0 +1,105 @@
+"""A client library that others wrote talks to the local exchange as it talks to OKX."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ravequant.sim.exchange import Exchange, Options
+from ravequant.sim.feed import Feed
+from ravequant.sim.recording import Recording
+
+ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is not installed: an independent client")
+
+SYMBOL = "BTC/USDT:USDT"
+BTC = "BTC-USDT-SWAP"
+
+
+@contextlib.asynccontextmanager
+async def okx(exchange: Exchange) -> AsyncIterator[Any]:
+    """Return ccxt's own OKX client, with nothing changed but the addresses."""
+    client = ccxt.okx({"newUpdates": True})
+    client.urls["api"]["ws"] = exchange.addresses["ws_url"]
+    client.urls["api"]["rest"] = exchange.addresses["rest_url"]
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+Body = Callable[[Exchange, Any], Coroutine[Any, Any, None]]
+
+
+def run(feed: Feed, body: Body, **options: Any) -> None:
+    async def scene() -> None:
+        async with (
+            asyncio.timeout(30),
+            Exchange(feed, Options(**options)) as exchange,
+            okx(exchange) as client,
+        ):
+            await body(exchange, client)
+
+    asyncio.run(scene())
+
+
+@pytest.fixture
+def recording(shared_data: Path) -> Callable[[], Recording]:
+    """Return what opens ten minutes of BTC, trades and books."""
+    trades = shared_data / "trades" / BTC / "2023-04-04.jsonl.gz"
+    books = shared_data / "books" / "BTC-USDT-SWAP.2023-04-04_05.books.frames.jsonl.gz"
+    return lambda: Recording([trades], [books])
+
+
+def test_ccxt_watches_every_trade(recording):
+    """Each record of the recording reaches ccxt's user, with price, amount, side and time."""
+    feed = recording()
+    expected = {trade.trade_id: trade for _, trade in recording().trades(1 << 62)}
+    seen: dict[int, dict[str, Any]] = {}
+
+    async def body(_exchange: Exchange, client: Any) -> None:
+        while len(seen) < len(expected):
+            for trade in await client.watch_trades(SYMBOL):
+                seen[int(trade["id"])] = trade
+
+    run(feed, body, speed=100)
+    assert seen.keys() == expected.keys()
+    for trade_id, trade in expected.items():
+        got = seen[trade_id]
+        assert (got["timestamp"], got["side"]) == (trade.ts, trade.side)
+        assert (got["price"], got["amount"]) == (float(trade.price), float(trade.qty))
+
+
+def test_ccxt_follows_the_order_book(recording):
+    """Ccxt keeps the book over snapshot and updates without a complaint about the sequence."""
+
+    async def body(exchange: Exchange, client: Any) -> None:
+        book: Any = None
+        for _ in range(500):
+            book = await client.watch_order_book(SYMBOL)
+            assert book["bids"][0][0] < book["asks"][0][0]
+        shown = exchange.trading.book(BTC, 400)
+        assert shown is not None
+        assert len(book["bids"]) > 300
+
+    run(recording(), body, speed=20, wait_for_trades=0, wait_for_books=1)
+
+
+def test_ccxt_asks_rest(recording):
+    """Markets, time, trades, their history and the book by REST, parsed by ccxt."""
+
+    async def body(exchange: Exchange, client: Any) -> None:
+        market = (await client.load_markets())[SYMBOL]
+        assert (market["contractSize"], market["precision"]["price"]) == (0.01, 0.1)
+        assert await client.fetch_time() == exchange.trading.now_ms
+        newest = await client.fetch_trades(SYMBOL, limit=500)
+        assert len(newest) > 0
+        assert newest[-1]["timestamp"] < exchange.trading.now_ms
+        book = await client.fetch_order_book(SYMBOL, 400)
+        assert book["bids"][0][0] < book["asks"][0][0]
+        with pytest.raises(ccxt.BadSymbol):
+            await client.public_get_market_trades({"instId": "NO-USDT-SWAP"})
+
+    run(recording(), body, history_ms=60_000)

@@ -1,0 +1,140 @@
+"""The shared command line: options, one clear line for an error, exit codes, log files."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ravequant import cli
+from ravequant.errors import FeedError, LockedError, NoDataError, UsageError, VaultError
+from ravequant.vault.paths import CHECKOUT
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was():
+    """Give pytest its log handlers back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(FeedError, 1), (VaultError, 1), (UsageError, 2), (NoDataError, 3), (LockedError, 4)],
+)
+def test_an_error_is_one_line_on_stderr_and_its_exit_code(capsys, error, code):
+    """No traceback for what a person can mend."""
+
+    def body(_args) -> int:
+        raise error("the value met; the value wanted; the remedy")
+
+    assert cli.run(cli.parser("probe", "A probe."), body, []) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("Z ERROR probe: the value met; the value wanted; the remedy\n")
+    assert captured.err.count("\n") == 1
+
+
+def test_an_interrupt_is_no_traceback(capsys):
+    """Ctrl-C ends a program with 130."""
+
+    def body(_args) -> int:
+        raise KeyboardInterrupt
+
+    assert cli.run(cli.parser("probe", "A probe."), body, []) == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("span", ["", "4", "h", "-4h", "0m", "4 h", "1.5h", "4H"])
+def test_a_span_that_is_none_is_a_usage_error(capsys, span):
+    """The message shows what was met and what is wanted."""
+    made = cli.parser("probe", "A probe.")
+    cli.add_calculator_options(made)
+    with pytest.raises(SystemExit) as end:
+        cli.run(made, lambda _args: 0, [f"--since={span}"])
+    assert end.value.code == 2
+    assert f"{span!r} is not a duration like 30s, 240m, 4h or 2d" in capsys.readouterr().err
+
+
+def test_instruments_are_each_once_and_checked(capsys):
+    """A name that could leave the vault is refused before any path is built."""
+    made = cli.parser("probe", "A probe.")
+    cli.add_instruments(made)
+
+    def names(argv) -> list[str]:
+        return cli.instruments_of(made.parse_args(argv), ["ETH-USDT-SWAP"])
+
+    assert names([]) == ["ETH-USDT-SWAP"]
+    twice = ["--instId", "BTC-USDT-SWAP", "--instId", "BTC-USDT-SWAP"]
+    assert names(twice) == ["BTC-USDT-SWAP"]
+    for bad in ("../../etc", "btc-usdt-swap", "BTC", "BTC-USDT-SWAP/..", "BTC-", "", "BTC-ÜSD"):
+        with pytest.raises(UsageError, match="is not a legal name: expected capitals and digits"):
+            names(["--instId", bad])
+
+
+def test_a_vault_that_is_a_file_is_a_usage_error(tmp_path):
+    """A path that cannot be a vault is named."""
+    path = tmp_path / "file"
+    path.touch()
+    args = cli.parser("probe", "A probe.").parse_args(["--vault", str(path)])
+    with pytest.raises(UsageError, match="is a file; expected a folder"):
+        cli.vault_of(args)
+
+
+def test_log_lines_show_control_characters(tmp_path, capsys):
+    """What comes from outside cannot forge a line or drive the terminal."""
+    log_file = tmp_path / "Trades Bot" / "probe.log"
+    cli.set_up_logging("info", log_file)
+    logging.getLogger("probe").warning("from outside: %s", "a\nb\x1b[2Jc ü")
+    written = log_file.read_text(encoding="utf-8")
+    assert written.endswith("Z WARNING probe: from outside: a\\x0ab\\x1b[2Jc ü\n")
+    assert capsys.readouterr().err == written
+
+
+def test_a_log_that_cannot_rotate_goes_on(tmp_path, monkeypatch):
+    """A reader that holds the log open (Windows) costs no line."""
+    log_file = tmp_path / "probe.log"
+    cli.set_up_logging("info", log_file)
+    handler = next(one for one in logging.getLogger().handlers if hasattr(one, "maxBytes"))
+    handler.maxBytes = 10
+    monkeypatch.setattr(handler, "rotate", lambda *_: (_ for _ in ()).throw(PermissionError()))
+    for number in range(3):
+        logging.getLogger("probe").warning("line %d", number)
+    assert log_file.read_text(encoding="utf-8").count("line") == 3
+
+
+def test_a_program_without_streams_runs(tmp_path):
+    """Under pythonw there is no stdout and no stderr."""
+    script = (
+        "import sys; sys.stdout = sys.stderr = None\n"
+        "from VWAP.vwap_calculator import main\n"
+        f"raise SystemExit(main(['--vault', {str(tmp_path)!r}]))"
+    )
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, cwd=CHECKOUT, check=False).returncode == 3
+
+
+def test_a_program_whose_reader_went_away_ends_quietly(tmp_path: Path):
+    """``… --json | head -1`` is no error."""
+    script = (
+        "from ravequant import cli\n"
+        "import sys\n"
+        "def body(args):\n"
+        "    for _ in range(100000): print('x' * 100)\n"
+        "    return 0\n"
+        "sys.exit(cli.run(cli.parser('probe', 'A probe.'), body, []))"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert program.stdout is not None
+    assert program.stderr is not None
+    program.stdout.readline()
+    program.stdout.close()
+    assert program.stderr.read() == b""
+    assert program.wait() == 0

@@ -1,0 +1,229 @@
+"""The floors of the house: who may import whom, who may touch the outside, how long a file is."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ravequant.vault.paths import CHECKOUT
+
+ROOMS = (
+    "CVD", "L2_Bot", "Liquidity_Buckets", "Trades_Bot", "Untouch_Wick", "VWAP", "Volume_Analyzer",
+)  # fmt: skip
+
+# From the ground up. A name stands for the module and all that is inside of it. A module may
+# import from its own floor and from those below it.
+FLOORS = (
+    ("ravequant.errors",),
+    ("ravequant.exact", "ravequant.times"),
+    ("ravequant.records",),
+    ("ravequant.settings", "ravequant.vault"),
+    ("ravequant.cli", "ravequant.stage"),
+    ("ravequant.fastpath", "ravequant.scan", "ravequant.sums", "ravequant.bars"),
+    ("ravequant.calculator", "ravequant.okx", "ravequant.sim"),
+    ROOMS,
+    ("scripts", "tests"),
+)
+
+# No file, socket, clock, environment or log: the same input always gives the same output. What
+# these import of the project must be as clean as they are.
+PURE = (
+    "ravequant.records",
+    "ravequant.scan",
+    "ravequant.bars",
+    "ravequant.okx.messages",
+    "ravequant.okx.session",
+    "ravequant.sim.feed",
+    "ravequant.sim.market",
+    "ravequant.sim.faults",
+    "Trades_Bot.gap_filler",
+)
+PURE_ROOMS = ("VWAP.vwap_calculator",)  # folds: their wiring below them may use the library's I/O
+
+OUTSIDE = {
+    "asyncio", "concurrent", "filelock", "glob", "gzip", "http", "io", "logging", "mmap",
+    "multiprocessing", "os", "pathlib", "requests", "rich", "secrets", "select", "shutil",
+    "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib",
+    "websockets",
+}  # fmt: skip
+OUTSIDE_CALLS = {"input", "now", "open", "print", "today", "utc_now_ms", "utcnow"}
+WALL_CLOCK = "utc_now_ms"  # the one function that may read it
+
+
+def files() -> dict[str, Path]:
+    """Return every module of the project by its dotted name."""
+    found = {}
+    for folder in ("ravequant", *ROOMS, "scripts", "tests"):
+        for path in sorted((CHECKOUT / folder).rglob("*.py")):
+            parts = path.relative_to(CHECKOUT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = files()
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    """Return the module's syntax tree without the block that hands over to `.venv`."""
+    parsed = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.Try) and "handover.py" in ast.unparse(node):
+            node.handlers.clear()
+    return parsed
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return every module that ``module`` names in an import, wherever in it that stands."""
+    return frozenset(_imports(module))
+
+
+def _imports(module: str) -> Iterator[str]:
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (item.name for item in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} uses a relative import; write the full name"
+            for item in node.names:
+                inner = f"{node.module}.{item.name}"
+                yield inner if inner in MODULES else str(node.module)
+
+
+def within(module: str, name: str) -> bool:
+    """Say whether ``module`` is ``name`` or stands inside of it."""
+    return module == name or module.startswith(name + ".")
+
+
+def floor(module: str) -> int:
+    """Return the floor of a module, 0 for the ground; the bare package stands below all."""
+    if module == "ravequant":
+        return -1
+    for number, names in enumerate(FLOORS):
+        if any(within(module, name) for name in names):
+            return number
+    pytest.fail(f"{module} stands on no floor: add it to FLOORS in tests/test_layers.py")
+
+
+def project_imports(module: str) -> set[str]:
+    """Return what ``module`` imports of this project."""
+    return {name for name in imports(module) if name in MODULES}
+
+
+def with_what_they_import(names: Iterable[str]) -> list[str]:
+    """Return these modules and all that they import of the project, directly or not."""
+    found: set[str] = set()
+    open_names = [name for name in names if name in MODULES]
+    while open_names:
+        module = open_names.pop()
+        if module not in found:
+            found.add(module)
+            open_names.extend(project_imports(module))
+    return sorted(found)
+
+
+def test_there_is_something_to_walk():
+    """An empty walk would pass everything: the modules and their imports are really found."""
+    assert {"ravequant.exact", "ravequant.vault.paths"} <= set(MODULES)
+    assert "ravequant.exact" in project_imports("ravequant.records")
+    assert "os" in imports("ravequant.vault.paths")
+
+
+def test_nothing_points_up():
+    """A module imports only from its own floor and those below it."""
+    upward = [
+        f"{module} (floor {floor(module)}) imports {name} (floor {floor(name)})"
+        for module in MODULES
+        for name in project_imports(module)
+        if floor(name) > floor(module)
+    ]
+    assert upward == []
+
+
+def test_no_circle():
+    """No module imports itself by way of others."""
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"a circle: {' -> '.join((*path, module))}"
+        if module not in done:
+            for name in sorted(project_imports(module)):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in MODULES:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_stands_on_a_floor(module):
+    """A new module is given its place before anything stands on it."""
+    assert floor(module) < len(FLOORS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_meet_only_in_files(room):
+    """No component folder imports another one."""
+    others = {
+        f"{module} imports {name}"
+        for module in MODULES
+        if within(module, room)
+        for name in imports(module)
+        if any(within(name, other) for other in ROOMS if other != room)
+    }
+    assert others == set()
+
+
+def test_the_oracle_shares_no_code_with_what_it_judges():
+    """The exchange in a box and the client that records from it know nothing of each other."""
+    sides = ("ravequant.sim", "ravequant.okx")
+    crossing = {
+        f"{module} imports {name}"
+        for module in MODULES
+        for mine, other in (sides, sides[::-1])
+        if within(module, mine)
+        for name in imports(module)
+        if within(name, other)
+    }
+    assert crossing == set()
+
+
+@pytest.mark.parametrize("module", [*with_what_they_import(PURE), *PURE_ROOMS])
+def test_pure_modules_do_not_touch_the_outside(module):
+    """Pure modules import no I/O, no clock and no log, and call nothing that reaches out."""
+    assert {name for name in imports(module) if name.partition(".")[0] in OUTSIDE} == set()
+    allowed = {
+        id(inner)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.FunctionDef) and node.name == WALL_CLOCK
+        for inner in ast.walk(node)
+    }
+    calls = {
+        ast.unparse(node.func)
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Call) and id(node) not in allowed
+        if ast.unparse(node.func).rpartition(".")[2] in OUTSIDE_CALLS
+    }
+    assert calls == set()
+
+
+@pytest.mark.parametrize("program", ["Trades_Bot.trades_exporter"])
+def test_exporter_needs_no_numpy(program):
+    """The program that runs day and night stays small: it never loads numpy."""
+    if program not in MODULES:
+        pytest.skip(f"{program} is not there yet")
+    code = f"import sys, {program}; print('numpy' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.stdout.strip(), answer.returncode) == ("False", 0), answer.stderr
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_file_is_too_long(module):
+    """No file has more than 400 lines: then there are two rooms in one."""
+    lines = MODULES[module].read_text(encoding="utf-8").count("\n")
+    assert lines <= 400, f"{MODULES[module]} has {lines} lines"
