@@ -5,13 +5,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ravequant import times
 from ravequant.errors import FeedError, VaultError
 from ravequant.okx.messages import TradeRows
 from ravequant.okx.offload import in_thread
-from ravequant.okx.rest import Rest, TradePage
+from ravequant.okx.rest import TradePage
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.settings import Trades
 from ravequant.vault import metadata
@@ -19,9 +19,9 @@ from ravequant.vault.ledger import GapLedger, Hole, LedgerEntry
 from ravequant.vault.log import DayLog
 from ravequant.vault.metadata import Metadata
 from ravequant.vault.paths import Vault
-from Trades_Bot.gap_filler import Action, Ask, Detected, GapFiller, Settled
+from Trades_Bot.gap import Action, Ask, Detected, Settled
+from Trades_Bot.gap_filler import GapFiller
 
-_LINES_A_WRITE: Final = 4_096  # so that a full buffer is not doubled in memory
 _DISK_AGAIN_S: Final = 5.0
 _log = logging.getLogger("trades_exporter")
 
@@ -129,11 +129,7 @@ class Recorder:
         if self._syncing or self._broken_until is not None:
             return
         try:
-            for kind, actions in groupby(self._filler.take(), type):
-                if kind is Trade:
-                    self._append(actions)
-                else:
-                    self._note(actions)
+            self._write_all()
         except VaultError as error:
             self._refused(error, now)
 
@@ -151,11 +147,8 @@ class Recorder:
 
     def close(self) -> None:
         """Write and sync the last rows; VaultError if the disk refuses them."""
-        for kind, actions in groupby(self._filler.take() if not self.broken else (), type):
-            if kind is Trade:
-                self._append(actions)
-            else:
-                self._note(actions)
+        if not self.broken:
+            self._write_all()
         self._days.close()
 
     def renew(self, meta: Metadata) -> None:
@@ -189,13 +182,19 @@ class Recorder:
             "disk_refuses": self.broken,
         }
 
+    def _write_all(self) -> None:
+        while portion := self._filler.take():
+            for kind, actions in groupby(portion, type):
+                if kind is Trade:
+                    self._append(actions)
+                else:
+                    self._note(actions)
+
     def _append(self, actions: Iterable[Action]) -> None:
         for day, trades in groupby((a for a in actions if isinstance(a, Trade)), _day):
-            batch = list(trades)
-            for start in range(0, len(batch), _LINES_A_WRITE):
-                part = batch[start : start + _LINES_A_WRITE]
-                self._days.append(day, b"".join(map(self._encoder.line, part)))
-                self.counts.written += len(part)
+            lines = [self._encoder.line(trade) for trade in trades]
+            self._days.append(day, b"".join(lines))
+            self.counts.written += len(lines)
 
     def _note(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -234,7 +233,7 @@ class Recorder:
             self._days.sync()
         except VaultError as error:
             self._broken_until = now + _DISK_AGAIN_S
-            _log.error("%s: still not recording: %s", self.inst_id, error)  # noqa: TRY400 - a person
+            _log.error("%s: still not recording: %s", self.inst_id, error)
             return
         self._broken_until = None
         _log.warning("%s: recording again after id %s; what is missing is fetched by REST",
@@ -254,7 +253,20 @@ class Recorder:
         )
 
 
-async def fill_gaps(recorder: Recorder, rest: Rest) -> None:
+class TradePages(Protocol):
+    """What a recorder asks of REST."""
+
+    def trades(self, inst_id: str, limit: int = ...) -> TradePage:
+        """Return the newest fills."""
+
+    def history_trades(self, inst_id: str, after_id: int) -> TradePage:
+        """Return the newest 100 fills with an id below ``after_id``."""
+
+    def history_trades_before(self, inst_id: str, ts: int) -> TradePage:
+        """Return the newest 100 fills older than ``ts``."""
+
+
+async def fill_gaps(recorder: Recorder, rest: TradePages) -> None:
     """Ask REST for what a recorder misses, page after page, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
@@ -281,7 +293,7 @@ async def _wake(recorder: Recorder, now: float) -> None:
     recorder.woken.clear()
 
 
-def find_start(rest: Rest, inst_id: str, span_ms: int) -> tuple[int, int] | None:
+def find_start(rest: TradePages, inst_id: str, span_ms: int) -> tuple[int, int] | None:
     """Return (first id, its time) of the newest ``span_ms`` of trades; None without any trade.
 
     The place in time is found by timestamp pages; from there on everything goes by id.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ravequant import exact, sums, times
+from ravequant import sums, times
 from ravequant.scan import Scanner, Trades
 from ravequant.sums import MinuteBar
 
@@ -76,7 +76,14 @@ def partial(trades: Trades, whale_notional: int) -> Part | None:
     ]
     bars = sums.fold(trades, ts // times.MINUTE_MS, whale_notional)
     return Part(
-        bars, jumps, len(ids), int(before[0]) + 1, int(ids[0]), int(ids[-1]), int(ts[0]), int(ts[-1])
+        bars,
+        jumps,
+        len(ids),
+        int(before[0]) + 1,
+        int(ids[0]),
+        int(ids[-1]),
+        int(ts[0]),
+        int(ts[-1]),
     )
 
 
@@ -139,6 +146,11 @@ class BarBuilder:
     def through(self) -> int:
         """The newest closed minute, -1 if none is."""
         return -1 if self._watermark is None else closed_through(self._watermark)
+
+    @property
+    def open_bars(self) -> list[MinuteBar]:
+        """What the minutes that are still open hold so far, in order."""
+        return [self._bars[minute] for minute in sorted(self._bars)]
 
     def update(self, trades: Trades, is_hole: IsHole) -> Closed:
         """Read the next records; return what they closed. ``is_hole`` is asked only at a jump."""
@@ -246,11 +258,10 @@ class BarBuilder:
 
     def state(self) -> dict[str, Any]:
         """Return everything the next record needs, exact and canonical, for JSON."""
-        bars = [self._bars[minute] for minute in sorted(self._bars)]
         return {
             "last_id": self._last_id,
             "watermark_ms": self._watermark,
-            "open": [[str(int(value)) for value in astuple(bar)[:-1]] for bar in bars],
+            "open": [[str(int(value)) for value in astuple(bar)[:-1]] for bar in self.open_bars],
             "gaps": sorted(self._marked),
         }
 
@@ -259,8 +270,10 @@ class BarBuilder:
         """Return a builder that goes on where ``state`` was taken."""
         builder = cls(whale_notional)
         builder._last_id, builder._watermark = state["last_id"], state["watermark_ms"]
-        bars = [MinuteBar(*(int(value) for value in values)) for values in state["open"]]
-        builder._bars = {bar.minute: bar for bar in bars}
+        for texts in state["open"]:
+            values: list[Any] = [int(text) for text in texts]
+            bar = MinuteBar(*values)
+            builder._bars[bar.minute] = bar
         builder._marked = set(state["gaps"])
         return builder
 
@@ -286,7 +299,7 @@ class BarReader:
         self.lines = 0
         self.rejected = 0
 
-    def read(self, block: bytes) -> Closed:
+    def read(self, block: bytes | memoryview) -> Closed:
         """Read a block of whole lines; return what it closed."""
         scanned = self._scanner.scan(block)
         self.lines += scanned.lines

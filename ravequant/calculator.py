@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -25,6 +25,11 @@ class Calculator:
     output: str  # the file its records go to
     fold: Callable[[str, Settings], stage.Fold[Closed]]  # of an instrument
     parameters: Callable[[Settings], dict[str, Any]]  # the settings its output depends on
+    record: str = "trade"
+
+    def folder(self, vault: Vault, inst_id: str) -> Path:
+        """Return where the raw trades are."""
+        return vault.trades(inst_id)
 
     def job(self, vault: Vault, inst_id: str, chosen: Settings) -> stage.Job[Closed]:
         """Return the job that brings ``inst_id`` up to date."""
@@ -51,7 +56,29 @@ class Calculator:
         )
 
 
-def main(calculator: Calculator, argv: Sequence[str] | None = None) -> int:
+class Room(Protocol):
+    """A calculator that a person starts: trade-based or not."""
+
+    @property
+    def metric(self) -> str:
+        """Its folder under derived/ and state/."""
+
+    @property
+    def description(self) -> str:
+        """One sentence."""
+
+    @property
+    def record(self) -> str:
+        """What a valid raw line is called."""
+
+    def folder(self, vault: Vault, inst_id: str) -> Path:
+        """Return where its raw lines are."""
+
+    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> stage.Job[Any]:
+        """Return the job that brings ``inst_id`` up to date."""
+
+
+def main(calculator: Room, argv: Sequence[str] | None = None) -> int:
     """Run ``calculator`` for the instruments asked for; one that fails does not stop the others."""
     parser = cli.parser(calculator.metric, calculator.description)
     cli.add_calculator_options(parser)
@@ -64,7 +91,7 @@ def main(calculator: Calculator, argv: Sequence[str] | None = None) -> int:
                 job = calculator.job(vault, inst_id, chosen)
                 summary = stage.run(job, args.since, rebuild=args.rebuild)
                 _show(summary, as_json=args.json)
-                _refuse_garbage(summary, vault.trades(inst_id))
+                _refuse_garbage(summary, calculator.folder(vault, inst_id), calculator.record)
             except RaveQuantError as error:
                 cli.report(calculator.metric, error)
                 outcome = outcome or error.exit_code
@@ -73,13 +100,13 @@ def main(calculator: Calculator, argv: Sequence[str] | None = None) -> int:
     return cli.run(parser, body, argv)
 
 
-def _refuse_garbage(summary: stage.Summary, folder: Path) -> None:
-    """Raise VaultError if there were new lines and not one of them was a trade."""
+def _refuse_garbage(summary: stage.Summary, folder: Path, record: str) -> None:
+    """Raise VaultError if there were new lines and not one of them was a valid record."""
     lines = summary.counts["lines"]
     if lines and summary.counts["rejected"] == lines:
         raise VaultError(
-            f"{folder}: not one of {lines} new lines is a trade of {summary.instId}; the log says "
-            "why; move what does not belong there away"
+            f"{folder}: not one of {lines} new lines is a {record} of {summary.instId}; the log "
+            "says why; move what does not belong there away"
         )
 
 

@@ -1,9 +1,7 @@
 """Many trade lines at once: lines of one layout from bytes to columns, without a loop over lines.
 
-A ``Layout`` is what lines of one writer and one contract have in common: the text between the
-fields. The fields between are found by their distance from both ends of the line, every byte of
-the text is compared, every digit is checked, and whatever is not exactly so is handed back, to be
-read by ``records.parse_trade``. So a layout decides nothing but speed.
+The fields are found by their distance from both ends of a line; every byte of the text between is
+compared, every digit is checked, and whatever is not exactly so is handed back to be read alone.
 
 Eight characters are read as one little-endian word: the first character is the lowest byte.
 """
@@ -14,24 +12,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ravequant import exact, records, times
+from ravequant import exact, times
+from ravequant.layout import NUMBER_CHARACTERS, Layout, Words, word
 
-Words = NDArray[np.uint64]
 Ints = NDArray[Any]  # int64, or object: Python ints where a value does not fit
 
-ID_DIGITS: Final = 18
-_NUMBER: Final = 16  # characters of a price or size that the fast path takes
-_COUNT_DIGITS: Final = 4
-_TIME: Final = b"2025-12-14T21:34:56.123Z"
 _INT64_MAX: Final = 2**63 - 1
 
 
 def _each(byte: int) -> np.uint64:
     return np.uint64(byte * 0x0101010101010101)
-
-
-def _word(text: bytes) -> np.uint64:
-    return np.uint64(int.from_bytes(text, "little"))
 
 
 _U: Final = [np.uint64(n) for n in range(65)]
@@ -47,9 +37,9 @@ _LEAST: Final = np.array([0, 1, 10, 100, 1000], dtype=np.uint64)  # number of so
 # HH:MM and SS.mmm: the text XORed with these leaves digits; adding the limits sets the high bit of
 # every byte above what its place allows (9, 5 for tens of minutes and seconds, 2 for tens of hours,
 # 0 for what is no digit)
-_CLOCK, _CLOCK_LIMIT = _word(b"\0\0T00:00"), _word(b"\0\0\x7f\x7d\x76\x7f\x7a\x76")
+_CLOCK, _CLOCK_LIMIT = word(b"\0\0T00:00"), word(b"\0\0\x7f\x7d\x76\x7f\x7a\x76")
 _CLOCK_BYTES: Final = ~np.uint64(0xFFFF)
-_SECOND, _SECOND_LIMIT = _word(b":00.000Z"), _word(b"\x7f\x7a\x76\x7f\x76\x76\x76\x7f")
+_SECOND, _SECOND_LIMIT = word(b":00.000Z"), word(b"\x7f\x7a\x76\x7f\x76\x76\x76\x7f")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,137 +69,8 @@ def scale_up(values: Ints, decimals: int) -> Ints:
     if values.dtype != object and fits(int(values.max()) * factor):
         scaled: Ints = values * np.int64(factor)
         return scaled
-    return values.astype(object) * factor
-
-
-@dataclass(frozen=True, slots=True)
-class _Const:
-    """Constant text, word by word: (index, expected, mask)."""
-
-    words: tuple[tuple[int, np.uint64, np.uint64], ...]
-
-    @classmethod
-    def of(cls, text: bytes, free_bits: bytes = b"") -> "_Const":
-        mask = bytes(0xFF ^ bit for bit in free_bits.ljust(len(text), b"\0"))
-        at = range(0, len(text), 8)
-        words = ((i // 8, _word(text[i : i + 8]), _word(mask[i : i + 8])) for i in at)
-        return cls(tuple((i, word & mask, mask) for i, word, mask in words))
-
-    @property
-    def width(self) -> int:
-        """Bytes of the words, the unused ones behind the text included."""
-        return 8 * len(self.words)
-
-    def differs(self, errors: Words, rows: Words, skip: int) -> None:
-        """Set bits of ``errors`` where the words of ``rows`` after ``skip`` are not this text."""
-        for index, expected, mask in self.words:
-            if mask == ~_U[0]:
-                errors |= rows[:, skip + index] ^ expected
-            elif mask:
-                errors |= (rows[:, skip + index] & mask) ^ expected
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """The text between the fields of lines that look alike."""
-
-    key: tuple[bytes, ...]  # equal keys: equal layouts
-    contract: records.Contract
-    id_digits: int
-    head: _Const  # up to the id, the time left free
-    head_length: int
-    time_at: int
-    sell: _Const  # id to price
-    buy: _Const
-    side_at: int  # where the side's first letter stands, from the end of the id
-    sell_length: int
-    size: _Const  # price to size, and two characters of that, left free
-    size_length: int
-    contract_text: _Const  # size to count, or to the end of the line if there is no count
-    contract_length: int
-    tail: _Const | None  # count to the end of the line
-    tail_length: int
-
-    @property
-    def shortest(self) -> int:
-        """Bytes of a line whose fields are one character each."""
-        texts = self.head_length + self.id_digits + self.sell_length - 1 + self.size_length
-        texts += self.contract_length + self.tail_length
-        return texts + 2 + (self.tail is not None)
-
-    @property
-    def longest(self) -> int:
-        """Bytes of a line whose fields are as wide as the fast path takes them."""
-        return self.shortest + 1 + 2 * (_NUMBER - 1) + _COUNT_DIGITS - 1
-
-    @property
-    def reads_beyond(self) -> int:
-        """Bytes after a line's end that are looked at (and ignored)."""
-        last = self.tail or self.contract_text
-        return last.width - (self.tail_length or self.contract_length)
-
-
-def layout_of(
-    line: bytes, inst_id: str, trade: records.Trade, contract: records.Contract
-) -> Layout | None:
-    """Return the layout of a valid line (newline included), or None if it is an odd one."""
-    for comma, colon in ((",", ":"), (", ", ": ")):
-        for counted in (True, False):
-            texts = _texts(inst_id, contract, comma, colon, counted=counted)
-            fields = (times.iso(trade.ts), str(trade.trade_id), trade.side, trade.price, trade.qty)
-            if counted:
-                fields += (str(trade.count), trade.source)
-            written = texts[0] + "".join(
-                a + b for a, b in zip(fields, texts[1:], strict=True)
-            )
-            if written.encode() == line:
-                return _layout([text.encode() for text in texts], len(fields[1]), contract)
-    return None
-
-
-def _texts(
-    inst_id: str, contract: records.Contract, comma: str, colon: str, *, counted: bool
-) -> list[str]:
-    def key(name: str) -> str:
-        return f'"{name}"{colon}"'
-
-    def pair(name: str, value: str) -> str:
-        return f'"{comma}{key(name)}{value}'
-
-    known = pair("exchange", "okx") + pair("market", "perp") + pair("instId", inst_id)
-    known += pair("symbol_canon", records.symbol_canon(inst_id)) + pair("trade_id", "")
-    worth = pair("ctVal", contract.ct_val) + pair("ctMult", contract.ct_mult)
-    worth += pair("ctType", contract.ct_type)
-    texts = ["{" + key("timestamp_utc"), known, pair("side", ""), pair("price", "")]
-    texts.append(pair("qty_contracts", ""))
-    if counted:
-        return [*texts, worth + pair("count", ""), pair("source", ""), '"}\n']
-    return [*texts, worth + '"}\n']
-
-
-def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> Layout:
-    head, middle, side, price, size, worth, *rest = texts
-    sell = side + b"sell" + price
-    tail = b"0".join(rest)
-    free = bytes(len(rest[0])) + b"\x01" if rest else b""  # source: "0" or "1"
-    return Layout(
-        key=(*texts, b"%d" % id_digits),
-        contract=contract,
-        id_digits=id_digits,
-        head=_Const.of(head + _TIME + middle, bytes(len(head)) + b"\xff" * len(_TIME)),
-        head_length=len(head + _TIME + middle),
-        time_at=len(head),
-        sell=_Const.of(sell),
-        buy=_Const.of(side + b"buy" + price),
-        side_at=len(side),
-        sell_length=len(sell),
-        size=_Const.of(size + b"00", bytes(len(size)) + b"\xff\xff"),
-        size_length=len(size),
-        contract_text=_Const.of(worth),
-        contract_length=len(worth),
-        tail=_Const.of(tail, free) if rest else None,
-        tail_length=len(tail),
-    )
+    grown: Ints = values.astype(object) * factor
+    return grown
 
 
 def read(
@@ -229,12 +90,16 @@ def read(
     count, size_end = _read_count(layout, data, ends, errors)
     errors |= count > trade_id + _U[1]
     price_at = id_end + layout.sell_length - buy
-    rows = _gather(data, price_at, 2)
-    _refuse_leading_zero(rows, 0, errors)
-    price_width = _width(rows)
+    rows = _gather(data, price_at - 16, 4)
+    bought = buy.astype(np.uint64)
+    for column, (sell_text, buy_text) in enumerate(zip(layout.sell, layout.buy, strict=True)):
+        text = rows[:, column] ^ sell_text
+        errors |= text ^ bought * (sell_text ^ buy_text) if sell_text != buy_text else text
+    _refuse_leading_zero(rows, 16, errors)
+    price_width = _width(rows, 2)
     price_end = price_at + price_width.view(np.int64)
     size_width = size_end - price_end - layout.size_length
-    errors |= (size_width < 1) | (size_width > _NUMBER)
+    errors |= (size_width < 1) | (size_width > NUMBER_CHARACTERS)
     rows = _gather(data, price_end - 16, 2 + len(layout.size.words))
     layout.size.differs(errors, rows, 2)
     price, price_places = _number(rows, price_width, errors)
@@ -306,20 +171,21 @@ def _day(text: bytes) -> int | None:
 def _read_id_and_side(
     layout: Layout, data: NDArray[np.uint8], id_end: NDArray[np.int64], errors: Words
 ) -> tuple[Words, NDArray[np.bool_]]:
-    rows = _gather(data, id_end - 24, 3 + len(layout.sell.words))
+    rows = _gather(data, id_end - 24, 3 + len(layout.side.words))
+    layout.side.differs(errors, rows, 3)
     trade_id = np.zeros(len(rows), dtype=np.uint64)
-    for word, digits in ((2, layout.id_digits), (1, layout.id_digits - 8), (0, layout.id_digits - 16)):
+    for column, digits in (
+        (2, layout.id_digits),
+        (1, layout.id_digits - 8),
+        (0, layout.id_digits - 16),
+    ):
         if digits > 0:
-            part = _masked(rows[:, word] ^ _ZEROS, np.uint64(min(digits, 8)))
+            part = _masked(rows[:, column] ^ _ZEROS, np.uint64(min(digits, 8)))
             errors |= (part | (part + _OVER_NINE)) & _HIGH
-            trade_id += _digits(part) * np.uint64(10 ** (8 * (2 - word)))
+            trade_id += _digits(part) * np.uint64(10 ** (8 * (2 - column)))
     if layout.id_digits > 1:
         errors |= trade_id < np.uint64(10 ** (layout.id_digits - 1))
     buy: NDArray[np.bool_] = rows.view(np.uint8)[:, 24 + layout.side_at] == ord("b")
-    wrong_buy, wrong_sell = np.zeros_like(errors), np.zeros_like(errors)
-    layout.buy.differs(wrong_buy, rows, 3)
-    layout.sell.differs(wrong_sell, rows, 3)
-    errors |= np.where(buy, wrong_buy, wrong_sell)
     return trade_id, buy
 
 
@@ -345,19 +211,20 @@ def _read_count(
     return count, count_end - width.view(np.int64) - layout.contract_length
 
 
-def _width(rows: Words) -> Words:
-    """Return the number of characters before the first quote in two words, at most 16."""
-    width = _before_quote(rows[:, 0] ^ _ZEROS)
+def _width(rows: Words, skip: int) -> Words:
+    """Return the characters before the first quote in the two words after ``skip``, at most 16."""
+    width = _before_quote(rows[:, skip] ^ _ZEROS)
     full = width == 8
     if full.any():
-        width += _before_quote(rows[:, 1] ^ _ZEROS) * full
+        width += _before_quote(rows[:, skip + 1] ^ _ZEROS) * full
     return width
 
 
 def _before_quote(word: Words) -> Words:
     # as digits, a quote is 0x12 and a point 0x1e: bit 4 without bit 3 marks a quote
     marks = word & _DOTS & ~(word << _U[1])
-    return (np.bitwise_count(marks ^ (marks - _U[1])) >> np.uint8(3)).astype(np.uint64)
+    width: Words = (np.bitwise_count(marks ^ (marks - _U[1])) >> np.uint8(3)).astype(np.uint64)
+    return width
 
 
 def _refuse_leading_zero(rows: Words, at: int, errors: Words) -> None:
@@ -405,7 +272,8 @@ def _without_point(word: Words, errors: Words) -> tuple[Words, Words, Words]:
 def _masked(word: Words, width: Words | np.uint64) -> Words:
     """Keep the last ``width`` (1-8) of eight characters; the others become digits of value 0."""
     cut = (_U[8] - width) << _U[3]
-    return (word >> cut) << cut
+    kept: Words = (word >> cut) << cut
+    return kept
 
 
 def _digits(word: Words) -> Words:

@@ -97,7 +97,9 @@ def times_ten(values: Ints, places: int) -> Ints:
     return values.astype(object) * factor
 
 
-def of_numbers(sides: Sequence[Sequence[tuple[int, int]]], price_places: int, qty_places: int) -> Levels:
+def of_numbers(
+    sides: Sequence[Sequence[tuple[int, int]]], price_places: int, qty_places: int
+) -> Levels:
     """Return levels from (price, size) Python integers that already have these places."""
     starts = np.cumsum([0, *map(len, sides)], dtype=np.int64)
     prices = [price for side in sides for price, _ in side]
@@ -133,7 +135,10 @@ def quotes_of(data: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def scan(
-    data: NDArray[np.uint8], quotes: NDArray[np.int64], places: Sequence[tuple[int, int]], items: int
+    data: NDArray[np.uint8],
+    quotes: NDArray[np.int64],
+    places: Sequence[tuple[int, int]],
+    items: int,
 ) -> tuple[Levels, NDArray[np.bool_]]:
     """Read the sides that stand between ``[`` and ``]`` at ``places``, bids and asks in turn.
 
@@ -148,9 +153,8 @@ def scan(
     if not good.all():
         count[~good] = 0
     starts = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-    pieces = [
-        quotes[at : at + 2 * items * n] for at, n in zip(first.tolist(), count.tolist(), strict=True)
-    ]
+    lasts = (first + 2 * items * count).tolist()
+    pieces = [quotes[a:b] for a, b in zip(first.tolist(), lasts, strict=True)]
     rows = np.concatenate(pieces).reshape(-1, 2 * items)
     if not len(rows):
         return Levels(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, 0, starts), good
@@ -233,6 +237,8 @@ def _numbers(
     errors |= pointed & ((places == 0) | (places + _U[1] == width))
     errors |= (data[opening + 1] == ord("0")) & (width - pointed - places > 1)
     errors |= (value == 0) | (places > most_places)
+    if errors.any():  # what is wrong must not widen the units of the others
+        value[errors != 0] = places[errors != 0] = 0
     return _aligned(value, places)
 
 

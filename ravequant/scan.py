@@ -5,18 +5,22 @@ through ``records.parse_trade``, which alone decides what a valid trade is (SPEC
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact, fastpath
-from ravequant.fastpath import Columns, Ints, Layout
+from ravequant.fastpath import Columns, Ints
+from ravequant.layout import Layout, layout_of
 from ravequant.records import Contract, RecordError, Trade, parse_trade
 
 _LAYOUTS: Final = 4  # remembered, newest first
 _LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
+_SEARCHED: Final = 1 << 18  # bytes searched for newlines at once: they stay in the cache
+_LARGE_ALLOCATION: Final = 24 << 20
 _NEWLINE: Final = ord("\n")
 
 
@@ -44,9 +48,13 @@ class Trades:
 
     def select(self, rows: slice | NDArray[Any]) -> "Trades":
         """The records of a slice, of a mask, or at the given places."""
-        columns = (self.ts, self.trade_id, self.count, self.buy, self.price, self.qty)
         return Trades(
-            *(column[rows] for column in columns),
+            self.ts[rows],
+            self.trade_id[rows],
+            self.count[rows],
+            self.buy[rows],
+            self.price[rows],
+            self.qty[rows],
             self.price_decimals,
             self.qty_decimals,
             self.contract,
@@ -85,42 +93,45 @@ class Scanner:
     def __init__(self, inst_id: str) -> None:
         self._inst_id = inst_id
         self._layouts: list[Layout] = []
+        _keep_freed_memory()
 
-    def scan(self, block: bytes) -> Scanned:
+    def scan(self, block: bytes | memoryview) -> Scanned:
         """Read a block of whole lines; ValueError if its last line has no newline."""
         if not block:
             return Scanned([], [], 0)
         if block[-1] != _NEWLINE:
-            raise ValueError(f"the block ends in {block[-20:]!r}: cut it after a newline")
+            raise ValueError(f"the block ends in {bytes(block[-20:])!r}: cut it after a newline")
         return _Block(self._inst_id, block, self._layouts).scan()
 
 
 class _Block:
     """One block while it is read."""
 
-    def __init__(self, inst_id: str, block: bytes, layouts: list[Layout]) -> None:
+    def __init__(self, inst_id: str, block: bytes | memoryview, layouts: list[Layout]) -> None:
         self._inst_id = inst_id
         self._block = block
         self._layouts = layouts
         self._data = np.frombuffer(block, dtype=np.uint8)
         self._ends = _line_ends(self._data)
         self._starts = np.concatenate((np.zeros(1, np.int64), self._ends[:-1]))
-        self._contracts: list[Contract] = []
+        self._contracts: dict[Contract, int] = {}
         self._pieces: list[_Piece] = []
         self._rejected: list[Rejected] = []
 
     def scan(self) -> Scanned:
-        rest = np.arange(len(self._ends))
+        rest: NDArray[np.int64] | None = None
         for layout in tuple(self._layouts):
             rest = self._read_alike(layout, rest)
-        self._read_others(rest)
+        self._read_others(np.arange(len(self._ends)) if rest is None else rest)
         return Scanned(self._stretches(), self._rejected, len(self._ends))
 
-    def _read_alike(self, layout: Layout, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Read those of ``rows`` that have the layout; return the others."""
-        if not len(rows):
-            return rows
-        starts, ends = self._starts[rows], self._ends[rows]
+    def _read_alike(
+        self, layout: Layout, rows: NDArray[np.int64] | None
+    ) -> NDArray[np.int64] | None:
+        """Read those of ``rows`` (None: all) that have the layout; return the others."""
+        starts, ends = self._starts, self._ends
+        if rows is not None:
+            starts, ends = starts[rows], ends[rows]
         lengths = ends - starts
         possible = (lengths >= layout.shortest) & (lengths <= layout.longest)
         if not possible.all():
@@ -128,11 +139,13 @@ class _Block:
         if not len(starts):
             return rows
         if layout.reads_beyond and len(self._data) == len(self._block):
-            self._data = np.frombuffer(self._block + bytes(8), dtype=np.uint8)
+            self._data = np.frombuffer(bytes(self._block) + bytes(8), dtype=np.uint8)
         good, columns = fastpath.read(layout, self._data, starts, ends)
         if not len(columns.ts):
             return rows
-        possible[possible] = good
+        if len(columns.ts) < len(possible):
+            possible[possible] = good
+        rows = np.arange(len(self._ends)) if rows is None else rows
         self._pieces.append(_Piece(rows[possible], columns, self._index(layout.contract)))
         self._layouts.remove(layout)
         self._layouts.insert(0, layout)
@@ -154,28 +167,28 @@ class _Block:
             read.append((row, trade, self._index(contract)))
             if lessons < _LESSONS and len(waiting):
                 lessons += 1
-                layout = fastpath.layout_of(line, self._inst_id, trade, contract)
+                layout = layout_of(line, self._inst_id, trade, contract)
                 if layout and all(known.key != layout.key for known in self._layouts):
                     self._layouts.insert(0, layout)
-                    waiting = self._read_alike(layout, waiting)
+                    others = self._read_alike(layout, waiting)
+                    waiting = waiting if others is None else others
                     del self._layouts[_LAYOUTS:]
         if read:
             self._pieces.append(_piece(read))
 
     def _line(self, row: int) -> bytes:
-        return self._block[int(self._starts[row]) : int(self._ends[row])]
+        return bytes(self._block[int(self._starts[row]) : int(self._ends[row])])
 
     def _index(self, contract: Contract) -> int:
-        if contract not in self._contracts:
-            self._contracts.append(contract)
-        return self._contracts.index(contract)
+        return self._contracts.setdefault(contract, len(self._contracts))
 
     def _stretches(self) -> list[Trades]:
         """Put the pieces back in file order, cut where the contract changes."""
         if not self._pieces:
             return []
+        contracts = list(self._contracts)
         if len(self._pieces) == 1 and isinstance(only := self._pieces[0].contracts, int):
-            return [_trades(self._pieces[0].columns, self._contracts[only])]
+            return [_trades(self._pieces[0].columns, contracts[only])]
         order = np.argsort(np.concatenate([piece.rows for piece in self._pieces]))
         columns = _join([piece.columns for piece in self._pieces], order)
         which = np.concatenate(
@@ -183,28 +196,58 @@ class _Block:
         )[order]
         cuts = [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist(), len(which)]
         return [
-            _trades(columns, self._contracts[which[start]]).select(slice(start, stop))
-            for start, stop in zip(cuts, cuts[1:], strict=False)
+            _trades(columns, contracts[which[start]]).select(slice(start, stop))
+            for start, stop in pairwise(cuts)
         ]
 
 
+def _keep_freed_memory() -> None:
+    """Let glibc keep what blocks free for the next one, not give it back: half the run time.
+
+    Freeing one large allocation (never touched, so it costs nothing) raises the limits from which
+    the allocator maps and trims. Elsewhere it does nothing.
+    """
+    np.empty(_LARGE_ALLOCATION, dtype=np.uint8)
+
+
 def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the offset after each newline.
+    """Return the offset after each newline."""
+    marks = np.empty(min(_SEARCHED, len(data)), dtype=np.bool_)
+    found = [
+        _newlines(data[at : at + _SEARCHED], marks) + (at + 1)
+        for at in range(0, len(data), _SEARCHED)
+    ]
+    return np.concatenate(found)
+
+
+def _newlines(data: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the offset of each newline; ``marks`` is scratch.
 
     Words with a newline are found first: eight times less to search, if no word has two.
     """
-    marks = np.zeros(-(-len(data) // 8) * 8, dtype=np.bool_)
-    np.equal(data, _NEWLINE, out=marks[: len(data)])
+    marks = np.equal(data, _NEWLINE, out=marks[: len(data)])
+    if len(data) % 8:
+        return np.flatnonzero(marks)
     words = marks.view("<u8")
     at = np.flatnonzero(words != 0)
     found = words[at]
     if (found & (found - np.uint64(1))).any():
-        return np.flatnonzero(marks) + 1
-    return at * 8 + (np.bitwise_count(found - np.uint64(1)) >> np.uint8(3)) + 1
+        return np.flatnonzero(marks)
+    return at * 8 + (np.bitwise_count(found - np.uint64(1)) >> np.uint8(3))
 
 
-def _trades(columns: Columns, contract: Contract) -> Trades:
-    return Trades(*(getattr(columns, field.name) for field in fields(Columns)), contract)
+def _trades(of: Columns, contract: Contract) -> Trades:
+    return Trades(
+        of.ts,
+        of.trade_id,
+        of.count,
+        of.buy,
+        of.price,
+        of.qty,
+        of.price_decimals,
+        of.qty_decimals,
+        contract,
+    )
 
 
 def _piece(read: Iterable[tuple[int, Trade, int]]) -> _Piece:

@@ -17,6 +17,7 @@ from ravequant.records import check_inst_id
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
+Amounts = Mapping[str, str]  # start of an instId (``BTC``), or ``default`` -> decimal text
 
 # base WebSocket address (a path is added) and REST address of each region (port 443)
 REGIONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -54,6 +55,16 @@ class Trades:
 
 
 @dataclass(frozen=True, slots=True)
+class L2:
+    """The book exporter; the notes' SNAPSHOT_CADENCE_SEC and DEPTH_LEVELS."""
+
+    cadence_ms: int = 2_000  # exchange time from snapshot to snapshot
+    depth_levels: int = 400  # of each side, at most what the channel carries
+    deep_every_s: int = 30  # from one deep REST snapshot to the next; --deep-every 0 turns them off
+    sync_every_ms: int = 1_000  # write to fsync
+
+
+@dataclass(frozen=True, slots=True)
 class Bars:
     """Minute bars."""
 
@@ -68,14 +79,52 @@ class Vwap:
 
 
 @dataclass(frozen=True, slots=True)
+class Buckets:
+    """The L2 bucketizer. Amounts are in quote currency; tables go by the asset of the instId."""
+
+    band_notional: Amounts = field(
+        default_factory=lambda: {"BTC": "300000", "ETH": "150000", "default": "150000"}
+    )
+    wall_notional: Amounts = field(
+        default_factory=lambda: {"BTC": "1000000", "ETH": "500000", "default": "300000"}
+    )
+    delta_notional: str = "100000"  # a larger change of a band is significant
+    delta_ratio: str = "0.10"  # and so is one that is a larger part of what was there
+    gap_s: int = 10  # more time between two snapshots is a gap
+    confirm_s: int = 30  # a wall that has stood this long is no spoof
+    young_s: int = 3_600  # one that has stood longer is established
+    hold_s: int = 60  # what cannot be seen is remembered this long
+    deep_age_s: int = 60  # an older deep snapshot is not used
+    listed_walls: int = 10  # a side
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What is compressed and deleted when; the age of a file counts from its hour's or day's end.
+
+    Trade days and bucket days are never deleted, and the newest file of a stream is never touched.
+    """
+
+    compress_book_hours: int = 6
+    delete_book_days: int = 5
+    keep_unread_days: int = 10  # book hours that the bucketizer has not read
+    compress_trade_days: int = 2
+    compress_bucket_days: int = 2
+    keep_gb: str = ""  # disk budget of the whole vault in 10**9 bytes; empty: none
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, with the defaults that hold without a file."""
 
     instruments: tuple[str, ...] = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
     okx: Okx = field(default_factory=Okx)
     trades: Trades = field(default_factory=Trades)
+    l2: L2 = field(default_factory=L2)
     bars: Bars = field(default_factory=Bars)
     vwap: Vwap = field(default_factory=Vwap)
+    buckets: Buckets = field(default_factory=Buckets)
+    retention: Retention = field(default_factory=Retention)
 
 
 def load(path: Path | None = None) -> Settings:
@@ -113,6 +162,8 @@ def _build(kind: Any, table: Mapping[str, Any], path: Path, prefix: str) -> Any:
                 f"{path}: {name} is unknown; expected one of {', '.join(sorted(known))}"
             )
         values[key] = _value(hints[key], value, path, name)
+        if hints[key] == Amounts:  # what the file leaves out keeps its default
+            values[key] = {**getattr(kind(), key), **values[key]}
     return kind(**values)
 
 
@@ -121,6 +172,10 @@ def _value(hint: Any, value: Any, path: Path, name: str) -> Any:
         if not isinstance(value, dict):
             raise UsageError(f"{path}: {name} = {value!r} is not a table [{name}]")
         return _build(hint, value, path, f"{name}.")
+    if hint == Amounts:
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            raise UsageError(f'{path}: {name} = {value!r} is not a table like BTC = "300000"')
+        return value
     if hint == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise UsageError(f"{path}: {name} = {value!r} is not a list of names")
@@ -130,6 +185,13 @@ def _value(hint: Any, value: Any, path: Path, name: str) -> Any:
     if hint is str and not isinstance(value, str):
         raise UsageError(f'{path}: {name} = {value!r} must stand in quotes, like "50"')
     return value
+
+
+def amount_for(inst_id: str, amounts: Amounts) -> str:
+    """Return the amount of the longest start of ``inst_id`` (whole words), else the default."""
+    words = inst_id.split("-")
+    starts = ("-".join(words[:count]) for count in range(len(words), 0, -1))
+    return next((amounts[start] for start in starts if start in amounts), amounts["default"])
 
 
 def decimal_setting(text: str, name: str, places: int) -> int:

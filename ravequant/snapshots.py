@@ -79,6 +79,9 @@ class _Outline(NamedTuple):
     sides: tuple[Span, Span]  # from ``[`` to ``]``
 
 
+_Found = tuple[Head, int] | None  # its head and its number in the levels; None for an odd line
+
+
 class SnapshotReader:
     """Blocks of snapshot lines in, ``Books`` out; deep lines are pulled as they begin to count."""
 
@@ -105,21 +108,21 @@ class SnapshotReader:
         found = []
         for first in range(0, len(lines), LINES_AT_ONCE):
             some = lines[first : first + LINES_AT_ONCE]
-            fast, levels = self._scan(block, data, some) if plain else ([None] * len(some), None)
+            fast: list[_Found] = [None] * len(some)
+            levels = self._scan(block, data, some, fast) if plain else None
             books = self._in_order(block, some, fast, levels)
             if books is not None:
                 found.append(books)
         return found
 
     def _scan(
-        self, block: bytes, data: Bytes, lines: list[Span]
-    ) -> tuple[list[tuple[Head, int] | None], Levels | None]:
-        """Return of each line its head and its number in the levels; None for an odd line."""
-        found: list[tuple[Head, int] | None] = [None] * len(lines)
+        self, block: bytes, data: Bytes, lines: list[Span], found: "list[_Found]"
+    ) -> Levels | None:
+        """Return the levels of the lines of the expected form, and fill in which these are."""
         outlines = [(index, self._outline(block, *line)) for index, line in enumerate(lines)]
         good = [(index, outline) for index, outline in outlines if outline is not None]
         if not good:
-            return found, None
+            return None
         start = lines[good[0][0]][0]
         part = data[start : lines[good[-1][0]][1] + 1]
         places = [(a - start, b - start) for _, outline in good for a, b in outline.sides]
@@ -130,7 +133,7 @@ class SnapshotReader:
             if exact_list[bids] and exact_list[asks]:
                 head = Head(*outline[:4], (counts[bids], counts[asks]))
                 found[index] = head, number
-        return found, levels
+        return levels
 
     def _outline(self, block: bytes, start: int, end: int) -> _Outline | None:
         stamp = start + len(_OPENING)
@@ -156,7 +159,7 @@ class SnapshotReader:
         self,
         block: bytes,
         lines: list[Span],
-        fast: list[tuple[Head, int] | None],
+        fast: "list[_Found]",
         levels: Levels | None,
     ) -> Books | None:
         """Splice the odd lines in, drop what is late, and find the deep snapshots."""
@@ -191,8 +194,8 @@ class SnapshotReader:
     def _odd(self, line: bytes) -> tuple[Head, Levels]:
         """Read a line that does not look like our own; RecordError if it is no snapshot."""
         row = snapshot_lines.parse(line, "books", self._inst_id)
-        bids, asks = row.get("bids_top400"), row.get("asks_top400")
-        levels, malformed = snapshot_lines.levels_of(bids, asks)
+        sides = row.get("bids_top400"), row.get("asks_top400")
+        levels, malformed = snapshot_lines.levels_of(*sides)
         self._malformed += malformed
         texts = [row.get(name) for name in ("best_bid", "best_ask", "mid_price")]
         twice_mid, mid_places = snapshot_lines.mid_of(*texts)
@@ -200,7 +203,8 @@ class SnapshotReader:
         if not isinstance(gap, bool):
             raise RecordError(f"gap_detected: {gap!r} is neither true nor false")
         ts = snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc")
-        return Head(ts, twice_mid, mid_places, gap, (len(bids), len(asks))), levels
+        entries = len(row["bids_top400"]), len(row["asks_top400"])
+        return Head(ts, twice_mid, mid_places, gap, entries), levels
 
     def state(self) -> dict[str, int]:
         """Return what later snapshots depend on; the deep one in use is found by its cursor."""
@@ -303,7 +307,8 @@ class DeepReader:
         self._malformed += malformed
         since = row.get("from_utc")
         from_ms = -1 if since is None else snapshot_lines.moment(since, "from_utc")
-        return Deep(snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc"), from_ms, levels)
+        ts = snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc")
+        return Deep(ts, from_ms, levels)
 
     def counts(self) -> dict[str, int]:
         """Return what was met in this run."""

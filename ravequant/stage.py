@@ -16,6 +16,7 @@ import orjson
 from ravequant import times
 from ravequant.errors import NoDataError, VaultError
 from ravequant.vault import commit, tail
+from ravequant.vault.beside import Lines
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.ledger import read_generation
 from ravequant.vault.lock import writer_lock
@@ -23,6 +24,7 @@ from ravequant.vault.paths import Vault
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits; bounds what a crash repeats
 NEVER: Final = "~"  # sorts behind every time
+BESIDE_MS: Final = 600_000  # a first run bounded by --since reads a slower input from this earlier
 LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
 
 Batch = TypeVar("Batch")
@@ -75,6 +77,8 @@ class Job(Generic[Batch]):
     pattern: str  # of all output files
     parameters: dict[str, Any]  # settings that the output depends on
     time_key: str = "timestamp_utc"  # by which the output is ordered
+    beside: Lines | None = None  # a slower input, which the reader pulls line by line
+    expires: bool = False  # raw files are deleted by age, and never repaired
 
 
 @dataclass(slots=True)
@@ -119,7 +123,9 @@ class _Run(Generic[Batch]):
         self._job = job
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
-        self._generation = read_generation(job.vault.generation(job.inst_id))
+        self._generation = (
+            0 if job.expires else read_generation(job.vault.generation(job.inst_id))
+        )
         self._block: tail.Block | None = None
         self._rejects = 0
         self._summary = Summary(job.metric, job.inst_id)
@@ -148,7 +154,10 @@ class _Run(Generic[Batch]):
     def _go_on(self, facts: dict[str, Any]) -> bool:
         """Restore a commit; False if raw data were repaired since."""
         try:
-            cursor = Cursor.restore(facts["cursor"]) if facts["cursor"] else None
+            cursor, beside = (
+                Cursor.restore(facts[name]) if facts.get(name) else None
+                for name in ("cursor", "beside")
+            )
             mark = commit.restore_mark(facts)
             met, wanted = facts["parameters"], self._job.parameters
             self._reader.restore(facts["reader"])
@@ -167,6 +176,10 @@ class _Run(Generic[Batch]):
             self._reader = self._job.reader(self._reject)
             self._fold = self._job.fold()
             return False
+        if self._job.expires:
+            cursor = _surviving(self._job.files, cursor)
+        if self._job.beside is not None:
+            self._job.beside.start(_surviving(self._job.beside.files, beside), self._generation)
         self._tail = tail.Tail(self._job.files, cursor, self._generation)
         self._output = commit.Output(self._folder, self._job.pattern, mark)
         return True
@@ -181,9 +194,16 @@ class _Run(Generic[Batch]):
                 "again with --rebuild to recompute it"
             )
         start, cursor = self._start(since_ms)
+        if job.beside is not None:
+            before = None
+            if cursor is not None:
+                early = times.parse_iso(start) - BESIDE_MS
+                before = tail.cursor_at(job.beside.files, early, self._generation)
+            job.beside.start(before, self._generation)
         mark = commit.EMPTY
         if rebuild:
             self._summary.rebuilt = self._summary.rebuilt or "asked"
+            commit.unpack(self._folder, job.pattern, start)
             mark = commit.kept_mark(self._folder, job.pattern, job.time_key, start)
         self._write_state(cursor, mark)
         self._tail = tail.Tail(job.files, cursor, self._generation)
@@ -207,11 +227,13 @@ class _Run(Generic[Batch]):
         commit.write_state(self._state_file, {**self._facts(cursor), "output": output})
 
     def _facts(self, cursor: Cursor | None) -> dict[str, Any]:
+        beside = self._job.beside.cursor() if self._job.beside is not None else None
         return {
             "metric": self._job.metric,
             "instId": self._job.inst_id,
             "parameters": self._job.parameters,
             "cursor": cursor.state() if cursor else None,
+            **({"beside": beside.state() if beside else None} if self._job.beside else {}),
             "reader": self._reader.state(),
             "fold": self._fold.state(),
         }
@@ -245,9 +267,11 @@ class _Run(Generic[Batch]):
             self._summary.newest_utc = rows[-1][self._job.time_key]
 
     def _commit(self) -> None:
-        inputs = self._tail.unsynced
+        beside = self._job.beside.unsynced if self._job.beside is not None else set()
+        inputs = self._tail.unsynced | beside
         commit.commit(self._state_file, self._output, inputs, self._facts(self._tail.cursor()))
-        inputs.clear()
+        self._tail.unsynced.clear()
+        beside.clear()
         self._summary.commits += 1
 
     def _reject(self, offset: int, reason: str) -> None:
@@ -255,3 +279,17 @@ class _Run(Generic[Batch]):
         if self._block is not None and self._rejects <= LOGGED_REJECTS:
             place = self._block.offset + offset
             _log.warning("%s: line at byte %d skipped: %s", self._block.path, place, reason)
+
+
+def _surviving(files: tail.Listing, cursor: Cursor | None) -> Cursor | None:
+    """Return ``cursor``, or None (the oldest file) where all files up to it have been deleted."""
+    oldest = min((key for key, _ in files()), default=None)
+    if cursor is None or (oldest is not None and oldest <= cursor.file):
+        return cursor
+    _log.warning(
+        "the raw file %s.jsonl was read before and has been deleted; going on with the oldest one "
+        "left, %s",
+        cursor.file,
+        oldest or "which is yet to come",
+    )
+    return None

@@ -90,11 +90,19 @@ def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> lis
     low = np.minimum.reduceat(trades.price, starts).tolist()
     bars = []
     for i, (start, stop) in enumerate(zip(starts.tolist(), stops, strict=True)):
-        prices = int(trades.price[start]), high[i], low[i], int(trades.price[stop - 1])
-        first_id = int(trades.trade_id[start]) - int(trades.count[start]) + 1
-        ids = first_id, int(trades.trade_id[stop - 1])
-        scaled = (price * one for price in prices)
-        bars.append(MinuteBar(int(minutes[start]), *scaled, stop - start, *amounts[i], *ids))
+        bars.append(
+            MinuteBar(
+                int(minutes[start]),
+                int(trades.price[start]) * one,
+                high[i] * one,
+                low[i] * one,
+                int(trades.price[stop - 1]) * one,
+                stop - start,
+                *amounts[i],
+                first_id=int(trades.trade_id[start]) - int(trades.count[start]) + 1,
+                last_id=int(trades.trade_id[stop - 1]),
+            )
+        )
     return bars
 
 

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         prog="demo.py", description="the whole pipeline against an exchange in a box"
     )
     made.add_argument(
-        "--seconds", type=float, default=20, help="how long the live part runs (default: 20)"
+        "--seconds", type=float, default=25, help="how long the exporter runs (default: 25)"
     )
     made.add_argument(
         "--speed", type=float, default=30, help="market seconds per second (default: 30)"

@@ -51,7 +51,7 @@ def check_version() -> None:
         fail(
             f"this is Python {sys.version.split()[0]} ({sys.executable}); 3.11 or newer is needed. "
             "Install it from https://www.python.org/downloads/ and start this with it "
-            + ("(py -3.11 …)." if os.name == "nt" else "(python3.11 …).")
+            + ("(py -3.11)." if os.name == "nt" else "(python3.11).")
         )
 
 

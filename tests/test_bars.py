@@ -1,10 +1,7 @@
 """BarBuilder: the bars, gaps and counters of a line-by-line reading, however it is read."""
 
 import gzip
-import json
-from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from fractions import Fraction
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -15,162 +12,21 @@ from ravequant import bars, exact
 from ravequant.bars import BarBuilder, BarReader, MinuteBar
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.scan import Scanner
+from tests.bar_oracle import MINUTE, Oracle, as_minute_bar, parsed
 
 INST_ID = "BTC-USDT-SWAP"
 LINEAR = Contract("0.01", "1", "linear")
 MILLI = Contract("0.001", "10", "linear")
 INVERSE = Contract("100", "1", "inverse")
 WHALE = 100_000 * exact.NOTIONAL_ONE
-MINUTE = 60_000
 M0 = 29_429_134  # 2025-12-14T21:34Z
 START = M0 * MINUTE
 
 
-def line(ts, trade_id, price="100", qty="1", side="buy", count=1, contract=LINEAR):
+def line(ts, trade_id, price="100", qty="1", side="buy", *, count=1, contract=LINEAR):
     """One canonical line, ``ts`` in ms after 21:34."""
     trade = Trade(START + ts, trade_id, side, price, qty, count)
     return TradeEncoder(INST_ID, contract).line(trade)
-
-
-# --- the oracle: SPEC 2 to 4 once more, one line at a time, with fractions -----------------------
-
-
-@dataclass
-class OracleBar:
-    """Plain sums of Fractions."""
-
-    prices: list = field(default_factory=list)
-    sums: dict = field(default_factory=dict)
-    ids: list = field(default_factory=list)
-
-    def add(self, name, value):
-        self.sums[name] = self.sums.get(name, Fraction(0)) + value
-
-
-class Oracle:
-    """Reads valid lines one by one."""
-
-    def __init__(self, is_hole, whale=Fraction(100_000)):
-        self.is_hole, self.whale = is_hole, whale
-        self.last = self.largest = None
-        self.closed = -1
-        self.open, self.marked = {}, set()
-        self.out, self.gaps = [], []
-        self.duplicates = self.late = self.holes = 0
-
-    def read(self, row):
-        ts, last_id, count = row["ts"], row["id"], row["count"]
-        if self.last is not None:
-            if last_id <= self.last:
-                self.duplicates += 1
-                return
-            missing = self.last + 1, last_id - count
-            if missing[1] >= missing[0] and self.is_hole(*missing):
-                self.mark(ts // MINUTE)
-        self.last = last_id
-        self.largest = ts if self.largest is None else max(self.largest, ts)
-        while (self.closed + 2) * MINUTE + 5_000 <= self.largest:
-            # the next minute to close; jump over empty ones
-            waiting = [m for m in {*self.open, *self.marked} if m > self.closed]
-            newest = (self.largest - 5_000) // MINUTE - 1
-            self.closed = min([*waiting, newest]) if waiting else newest
-            self.close(self.closed)
-        minute = ts // MINUTE
-        if minute <= self.closed:
-            self.late += 1
-            self.take(self.open[min(self.open)], row)
-        else:
-            bar = self.open.setdefault(minute, OracleBar())
-            bar.prices.append(row["price"])
-            self.take(bar, row)
-
-    def mark(self, own):
-        self.holes += 1
-        self.marked |= set(range(self.closed + 1, self.largest // MINUTE + 1))
-        if own > self.closed:
-            self.marked.add(own)
-
-    def close(self, minute):
-        if minute in self.open:
-            self.out.append((minute, self.open.pop(minute), minute in self.marked))
-        if minute in self.marked:
-            self.gaps.append(minute)
-            self.marked.remove(minute)
-
-    def take(self, bar, row):
-        worth = row["qty"] * row["val"] * row["mult"]
-        if row["type"] == "linear":
-            base, notional = worth, worth * row["price"]
-        else:
-            notional = worth
-            exact_base = worth / row["price"]
-            digits = Context(prec=400, rounding=ROUND_HALF_EVEN)
-            whole = round(exact_base * 10**12)  # Fraction rounds half-even
-            base = Fraction(digits.scaleb(Decimal(whole), -12))
-        bar.add("trade_count", 1)
-        bar.add("base", base)
-        bar.add(row["side"] + "_base", base)
-        bar.add("notional", notional)
-        bar.add(row["side"] + "_notional", notional)
-        bar.add("price_notional", row["price"] * notional)
-        bar.add("price_base", row["price"] * base)
-        if notional >= self.whale:
-            bar.add("whale_count", 1)
-            bar.add(f"whale_{row['side']}_notional", notional)
-        bar.ids.append((row["id"] - row["count"] + 1, row["id"]))
-
-    def bars(self):
-        return [as_minute_bar(*closed) for closed in self.out]
-
-
-UNITS = {"base": 30, "notional": 50, "price_notional": 70, "price_base": 50}
-
-
-def as_minute_bar(minute, bar, gap):
-    def amount(name):
-        places = next((p for end, p in UNITS.items() if name == end), None)
-        places = places or next((p for end, p in UNITS.items() if name.endswith(end)), 0)
-        value = bar.sums.get(name, Fraction(0)) * 10**places
-        assert value.denominator == 1
-        return int(value)
-
-    prices = [int(price * 10**20) for price in bar.prices]
-    return MinuteBar(
-        minute=minute,
-        open=prices[0],
-        high=max(prices),
-        low=min(prices),
-        close=prices[-1],
-        first_id=bar.ids[0][0],
-        last_id=bar.ids[-1][1],
-        gap=gap,
-        **{
-            name: amount(name)
-            for name in (
-                "trade_count", "base", "buy_base", "sell_base", "notional", "buy_notional",
-                "sell_notional", "price_notional", "price_base", "whale_count",
-                "whale_buy_notional", "whale_sell_notional",
-            )
-        },
-    )  # fmt: skip
-
-
-def parsed(text):
-    row = json.loads(text)
-    from datetime import datetime
-
-    moment = datetime.fromisoformat(row["timestamp_utc"])
-    return {
-        "ts": round(Fraction(int(moment.timestamp())) * 1000) + moment.microsecond // 1000,
-        "id": int(row["trade_id"]),
-        "count": int(row.get("count", "1")),
-        "side": row["side"],
-        "price": Fraction(row["price"]),
-        "qty": Fraction(row["qty_contracts"]),
-        "val": Fraction(row["ctVal"]),
-        "mult": Fraction(row["ctMult"]),
-        "type": row["ctType"],
-    }
 
 
 def odd_holes(first, last):
@@ -206,13 +62,13 @@ def check(blocks, is_hole=odd_holes, *, restart=False):
     counts = {name: counts[name] + n for name, n in reader.counts().items()}
     assert found == oracle.bars()
     assert gaps == oracle.gaps
-    if oracle.largest is not None:
+    if oracle.last is not None:
         assert through == (oracle.largest - 5_000) // MINUTE - 1
     assert counts["duplicates"] == oracle.duplicates
     assert counts["late_trades"] == oracle.late
     assert counts["holes"] == oracle.holes
-    still_open = [as_minute_bar(m, bar, False) for m, bar in sorted(oracle.open.items())]
-    assert [reader.builder._bars[m] for m in sorted(reader.builder._bars)] == still_open
+    still_open = [as_minute_bar(m, bar, gap=False) for m, bar in sorted(oracle.open.items())]
+    assert reader.builder.open_bars == still_open
     return found, gaps, reader
 
 
@@ -270,7 +126,9 @@ def test_a_late_line_skips_an_open_minute_that_holds_no_trade():
 
 def test_a_line_out_of_order_within_the_delay_joins_its_own_minute():
     """Its minute is still open: it is an ordinary record there, close included."""
-    found, _, reader = check([line(0, 1) + line(60_100, 2) + line(59_000, 3, "7") + line(65_000, 4)])
+    found, _, reader = check(
+        [line(0, 1) + line(60_100, 2) + line(59_000, 3, "7") + line(65_000, 4)]
+    )
     assert found[0].close == 7 * exact.PRICE_ONE
     assert reader.counts()["late_trades"] == 0
 
@@ -282,8 +140,10 @@ def test_a_duplicate_moves_no_time_and_closes_nothing():
 
 
 def test_a_hole_marks_open_minutes_and_the_lines_own_before_it_closes_any():
-    """21:34 and its successor are marked by a jump whose line closes both; the first line is none."""
-    found, gaps, _ = check([line(6_000, 100) + line(300_000, 105) + line(400_000, 106)], lambda *_: True)
+    """The jump's own line closes 21:34, which is marked all the same; a first line is no hole."""
+    found, gaps, _ = check(
+        [line(6_000, 100) + line(300_000, 105) + line(400_000, 106)], lambda *_: True
+    )
     assert [(bar.minute - M0, bar.gap) for bar in found] == [(0, True), (5, True)]
     assert [minute - M0 for minute in gaps] == [0, 5]
 
@@ -298,7 +158,9 @@ def test_an_open_minute_without_a_trade_is_marked_too():
 
 def test_a_late_line_after_a_hole_marks_no_closed_minute():
     """Its own minute is out already; the open one is marked."""
-    _, gaps, _ = check([line(0, 1) + line(70_000, 2) + line(5, 9) + line(200_000, 10)], lambda *_: True)
+    _, gaps, _ = check(
+        [line(0, 1) + line(70_000, 2) + line(5, 9) + line(200_000, 10)], lambda *_: True
+    )
     assert [minute - M0 for minute in gaps] == [1]
 
 
@@ -310,7 +172,9 @@ def test_the_ledger_is_asked_only_at_a_jump_and_for_exactly_the_missing_ids():
         asked.append((first, last))
         return False
 
-    block = line(0, 50, count=3) + line(1, 54, count=4) + line(2, 60, count=2) + line(3, 70, count=9)
+    block = (
+        line(0, 50, count=3) + line(1, 54, count=4) + line(2, 60, count=2) + line(3, 70, count=9)
+    )
     _, gaps, _ = check([block + line(4, 71), line(90_000, 80)], is_hole)
     assert asked == [(55, 58), (61, 61), (72, 79)] * 2  # once each by the oracle and by the builder
     assert gaps == []
@@ -344,6 +208,21 @@ def test_products_near_the_bound_stay_exact():
         texts = ("9" * digits, "1" + "0" * (digits - 1))
         block = b"".join(line(i, i, texts[i % 2], "9999.99") for i in range(1, 60))
         check([block + line(70_000, 60)])
+
+
+def test_sizes_whose_sum_leaves_int64_stay_exact():
+    """Four times 2**62: in 64 bits their sum would be 0, and every bound kept."""
+    block = b"".join(line(i, i, "1", str(2**62)) for i in range(1, 5))
+    found, _, _ = check([block, line(70_000, 5)])
+    assert found[0].base == 2**64 * 10**28
+
+
+def test_the_first_id_is_the_first_records_however_it_is_cut():
+    """A later record whose count reaches back below it changes nothing."""
+    lines = [line(0, 10), line(1, 11, count=5), line(70_000, 12)]
+    for blocks in (lines, [b"".join(lines)]):
+        found, _, _ = check(blocks)
+        assert (found[0].first_id, found[0].last_id) == (10, 11)
 
 
 @pytest.mark.parametrize(("qty", "whales"), [("99.999999", 0), ("100", 1), ("100.000001", 1)])
@@ -406,12 +285,18 @@ def stream(steps):
     for move, ahead, count, price, qty, side, contract in steps:
         ts = max(ts + move, 0)
         trade_id += ahead + (count - 1 if ahead > 0 else 0)
-        yield line(ts, trade_id, price, qty, side, count, contract)
+        yield line(ts, trade_id, price, qty, side, count=count, contract=contract)
+
+
+def part_of(trades):
+    part = bars.partial(trades, WHALE)
+    assert part is not None
+    return part
 
 
 def blocks_of(lines, cuts):
     edges = [0, *sorted(min(cut, len(lines)) for cut in cuts), len(lines)]
-    return [b"".join(lines[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [b"".join(lines[a:b]) for a, b in pairwise(edges)]
 
 
 @settings(max_examples=500, deadline=None)
@@ -430,23 +315,28 @@ def test_parts_computed_apart_join_to_the_same(steps, cuts):
     oracle = Oracle(odd_holes)
     for text in lines:
         oracle.read(parsed(text))
-    parts = []
-    for block in blocks_of(lines, cuts):
-        for trades in Scanner(INST_ID).scan(block).stretches:
-            parts.append(bars.partial(trades, WHALE))
+    parts = [
+        part_of(trades)
+        for block in blocks_of(lines, cuts)
+        for trades in Scanner(INST_ID).scan(block).stretches
+    ]
     builder, found, gaps = BarBuilder(WHALE), [], []
-    while len(parts) > 1:
-        parts = [bars.join(*parts[:2]), *parts[2:]]
-        assert parts[0] is not None
-    for part in parts:
-        closed = builder.absorb(part, odd_holes)
-        found, gaps = closed.bars, closed.gaps
+    while parts:
+        whole = parts.pop(0)
+        while parts and len(parts) % 3:
+            joined = bars.join(whole, parts.pop(0))
+            assert joined is not None
+            whole = joined
+        closed = builder.absorb(whole, odd_holes)
+        found += closed.bars
+        gaps += closed.gaps
     assert (found, gaps) == (oracle.bars(), oracle.gaps)
     assert builder.holes == oracle.holes
 
 
 def test_parts_that_do_not_follow_are_refused():
     """Ids or times that go back make no part, no join and no absorbing."""
+
     def part(*lines):
         (trades,) = Scanner(INST_ID).scan(b"".join(lines)).stretches
         return bars.partial(trades, WHALE)

@@ -33,7 +33,7 @@ def start(vault: Path, *options: str) -> subprocess.Popen[str]:
 def test_the_demo_shows_rows_and_leaves_files(tmp_path):
     """All steps work, both instruments are in the table, and the files are where it says."""
     root = tmp_path / "a vault"
-    with start(root, "--seconds", "8") as demo:
+    with start(root, "--seconds", "12") as demo:
         shown, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
     assert "20 times those of OKX" in shown
@@ -44,6 +44,21 @@ def test_the_demo_shows_rows_and_leaves_files(tmp_path):
         assert shown.count(inst_id) >= 4
     assert str(vault.trades(INSTRUMENTS[0])) in shown
     assert "\x1b" not in shown  # no colours where nobody sees them
+
+
+def test_a_step_that_fails_is_named(tmp_path):
+    """Without rows the exit code is 1, and the program's last words are shown."""
+    root = tmp_path / "vault"
+    with start(root, "--seconds", "0.1") as demo:
+        shown, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    log = root / "logs" / "trades_exporter.log"
+    assert errors.startswith(
+        "demo: FAILED: Trades_Bot/trades_exporter.py wrote no trade of BTC-USDT-SWAP. "
+        f"Its last words ({log}):\n"
+    )
+    assert "steps worked" not in shown
+    assert programs_with(str(tmp_path)) == []
 
 
 @pytest.mark.slow
@@ -65,6 +80,8 @@ def test_ctrl_c_ends_all_programs(tmp_path):
 
 def programs_with(argument: str) -> list[str]:
     """Return the command lines that run now and hold ``argument``."""
+    if os.name == "nt":
+        return []
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return [line for line in listed.stdout.splitlines() if argument in line]
 

@@ -1,112 +1,37 @@
-"""The local exchange speaks v5 as the fact sheet says, over real sockets."""
+"""The local exchange speaks v5 over its sockets as the fact sheet says."""
 
 import asyncio
-import contextlib
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
-import requests
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from ravequant import records, times
-from ravequant.records import Contract, Trade, TradeEncoder
-from ravequant.sim.exchange import Exchange, Options
-from ravequant.sim.faultplan import FaultPlan
+from ravequant.sim.exchange import Exchange
 from ravequant.sim.recording import Recording
-
-BTC = "BTC-USDT-SWAP"
-START = times.parse_iso("2025-12-14T21:34:00.000Z")
-ENCODER = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
-TRADES = {"channel": "trades", "instId": BTC}
-BOOKS = {"channel": "books", "instId": BTC}
-
-
-def record(number: int, count: int = 1) -> Trade:
-    """Return the record that ends at id 1000 + number, 10 ms after the one before."""
-    side: records.Side = "buy" if number % 2 else "sell"
-    return Trade(START + 10 * number, 1000 + number, side, "100.5", f"{number + 1}", count)
-
-
-def write_trades(path: Path, made: list[Trade]) -> Path:
-    path.write_bytes(b"".join(map(ENCODER.line, made)))
-    return path
-
-
-def write_books(path: Path, updates: int, quiet_ms: int = 0) -> Path:
-    """Write a snapshot and updates 100 ms apart, the last one after a pause."""
-    lines = []
-    for i in range(updates + 1):
-        ts = START + 100 * i + (quiet_ms if i == updates else 0)
-        asks = [["101", str(i + 1), "0", "1"]]
-        bids = [["100", "5", "0", "1"]] if i == 0 else []
-        row = {"asks": asks, "bids": bids, "ts": str(ts), "checksum": 0, "seqId": 10 + i}
-        row["prevSeqId"] = 9 + i if i else -1
-        frame = {"arg": BOOKS, "action": "update" if i else "snapshot", "data": [row]}
-        lines.append(orjson.dumps({"recv_ts": 1.0, "frame": frame}) + b"\n")
-    path.write_bytes(b"".join(lines))
-    return path
+from tests.exchange_client import (
+    BOOKS,
+    BTC,
+    START,
+    TRADES,
+    ask,
+    client,
+    data,
+    hear,
+    record,
+    rows,
+    run,
+    write_books,
+    write_trades,
+)
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
     """Return a recording of 600 trades, 6 s long."""
     return write_trades(tmp_path / "trades.jsonl", [record(i) for i in range(600)])
-
-
-Body = Callable[[Exchange], Coroutine[Any, Any, None]]
-
-
-def run(feed: Recording, body: Body, plan: FaultPlan | None = None, **options: Any) -> None:
-    """Run ``body`` against a running exchange."""
-
-    async def scene() -> None:
-        chosen = Options(**{"speed": None, **options})
-        async with asyncio.timeout(20), Exchange(feed, chosen, plan) as exchange:
-            await body(exchange)
-
-    asyncio.run(scene())
-
-
-@contextlib.asynccontextmanager
-async def client(exchange: Exchange, path: str = "public") -> AsyncIterator[ClientConnection]:
-    async with connect(f"{exchange.addresses['ws_url']}/{path}", max_queue=None) as socket:
-        yield socket
-
-
-async def ask(socket: ClientConnection, op: str, *args: Any, **more: Any) -> None:
-    await socket.send(json.dumps({"op": op, "args": args, **more}))
-
-
-async def hear(socket: ClientConnection) -> dict[str, Any]:
-    message: dict[str, Any] = json.loads(await socket.recv())
-    return message
-
-
-async def rows(socket: ClientConnection, number: int) -> list[dict[str, Any]]:
-    """Return the rows of the next data messages."""
-    found: list[dict[str, Any]] = []
-    while len(found) < number:
-        found += (await hear(socket)).get("data", [])
-    return found
-
-
-async def get(exchange: Exchange, path: str, **query: Any) -> tuple[int, Any]:
-    url = f"{exchange.addresses['rest_url']}/api/v5/{path}"
-    response = await asyncio.to_thread(requests.get, url, params=query, timeout=10)
-    return response.status_code, response.json()
-
-
-async def data(exchange: Exchange, path: str, **query: Any) -> list[dict[str, Any]]:
-    status, answer = await get(exchange, path, **query)
-    assert (status, answer["code"], answer["msg"]) == (200, "0", "")
-    found: list[dict[str, Any]] = answer["data"]
-    return found
 
 
 def test_each_argument_is_acknowledged_with_id_and_connection(tape):
@@ -155,6 +80,10 @@ def test_the_last_trade_is_replayed_to_who_subscribes(tape):
             await ask(socket, "subscribe", TRADES)
             assert (await hear(socket))["event"] == "subscribe"
             assert [row["tradeId"] for row in await rows(socket, 1)] == ["1099"]
+            await ask(socket, "subscribe", TRADES)  # once more: an ack, and nothing else
+            assert (await hear(socket))["event"] == "subscribe"
+            await socket.send("ping")
+            assert await socket.recv() == "pong"
 
     run(Recording([tape]), body, history_ms=1000, wait_for_trades=2)
 
@@ -275,106 +204,6 @@ def test_a_quiet_book_sends_heartbeats(tmp_path):
         assert (found[2]["bids"], found[2]["asks"]) == ([], [])
 
     run(Recording([], [books]), body, wait_for_trades=0, wait_for_books=1)
-
-
-def test_history_is_paged_by_id_newest_first(tape):
-    """after=X: rows with smaller ids; before=X: the newest rows above X; 100 at most."""
-
-    async def body(exchange: Exchange) -> None:
-        path = "market/history-trades"
-        newest = await data(exchange, path, instId=BTC)
-        assert [int(row["tradeId"]) for row in newest] == list(range(1599, 1499, -1))
-        older = await data(exchange, path, instId=BTC, type=1, after=1200, limit=500)
-        assert [int(row["tradeId"]) for row in older] == list(range(1199, 1099, -1))
-        window = await data(exchange, path, instId=BTC, after=1010, before=1004)
-        assert [int(row["tradeId"]) for row in window] == [1009, 1008, 1007, 1006, 1005]
-        above = await data(exchange, path, instId=BTC, before=1000, limit=2)
-        assert [row["tradeId"] for row in above] == ["1599", "1598"]
-        assert await data(exchange, path, instId=BTC, after=1000) == []
-        assert newest[0] == {
-            "instId": BTC, "side": "buy", "sz": "600", "source": "0", "px": "100.5",
-            "tradeId": "1599", "ts": str(START + 5990),
-        }  # fmt: skip
-
-    run(Recording([tape]), body, history_ms=6_000)
-
-
-def test_history_is_paged_by_time_but_not_forward(tape):
-    """type=2 with after: rows older than a moment; with before: error 50039."""
-
-    async def body(exchange: Exchange) -> None:
-        path = "market/history-trades"
-        older = await data(exchange, path, instId=BTC, type=2, after=START + 50)
-        assert [int(row["tradeId"]) for row in older] == [1004, 1003, 1002, 1001, 1000]
-        _, answer = await get(exchange, path, instId=BTC, type=2, before=START)
-        assert (answer["code"], answer["data"]) == ("50039", [])
-
-    run(Recording([tape]), body, history_ms=6_000)
-
-
-def test_rest_shows_single_fills_that_join_into_the_record(tmp_path):
-    """A record of n ids is n rows whose sizes sum to it, also where a page cuts it in two."""
-    made = [record(9, 10), record(12, 3), Trade(START + 200, 1015, "buy", "99.5", "0.01", 3)]
-    path = write_trades(tmp_path / "t", made)
-
-    async def body(exchange: Exchange) -> None:
-        found = await data(exchange, "market/trades", instId=BTC, limit=500)
-        fills = [
-            Trade(int(row["ts"]), int(row["tradeId"]), row["side"], row["px"], row["sz"])
-            for row in reversed(found)
-        ]
-        assert [fill.trade_id for fill in fills] == list(range(1000, 1016))
-        assert list(records.join_fills(fills)) == made
-        page = await data(exchange, "market/history-trades", instId=BTC, after=1005, limit=2)
-        assert [row["tradeId"] for row in page] == ["1004", "1003"]
-
-    run(Recording([path]), body, history_ms=1_000)
-
-
-def test_rest_books_have_their_depth_and_shape(tmp_path):
-    """books: four items a level, default one level, seqId; books-full: three items, none."""
-    books = write_books(tmp_path / "b", 3)
-
-    async def body(exchange: Exchange) -> None:
-        (book,) = await data(exchange, "market/books", instId=BTC)
-        assert book["asks"] == [["101", "4", "0", "1"]]
-        assert book["seqId"] == 13
-        (full,) = await data(exchange, "market/books-full", instId=BTC, sz=5000)
-        assert full == {"asks": [["101", "4", "1"]], "bids": [["100", "5", "1"]], "ts": full["ts"]}
-        _, answer = await get(exchange, "market/books", instId=BTC, sz=401)
-        assert answer["code"] == "51000"
-
-    run(Recording([], [books]), body, history_ms=1_000)
-
-
-def test_rest_tells_instruments_and_the_markets_time(tape):
-    """The instrument's row by type and id; the time is the market's."""
-
-    async def body(exchange: Exchange) -> None:
-        path = "public/instruments"
-        (row,) = await data(exchange, path, instType="SWAP", instId=BTC)
-        assert (row["ctVal"], row["tickSz"], row["state"]) == ("0.01", "0.1", "live")
-        assert await data(exchange, path, instType="SPOT") == []
-        assert (await get(exchange, path, instType="SWAP", instId="NO-USDT-SWAP"))[1][
-            "code"
-        ] == "51001"
-        assert (await get(exchange, path))[1]["code"] == "50014"
-        assert await data(exchange, "public/time") == [{"ts": str(START + 1000)}]
-        status, answer = await get(exchange, "market/nothing")
-        assert (status, answer["code"]) == (404, 404)
-
-    run(Recording([tape]), body, history_ms=1_000)
-
-
-def test_too_many_rest_requests_get_50011(tape):
-    """Request 21 within two seconds is refused, in a shape without data."""
-
-    async def body(exchange: Exchange) -> None:
-        found = [await get(exchange, "market/history-trades", instId=BTC) for _ in range(21)]
-        assert [status for status, _ in found[:20]] == [200] * 20
-        assert found[20] == (429, {"msg": "Too Many Requests", "code": "50011"})
-
-    run(Recording([tape]), body)
 
 
 def test_a_silent_connection_is_closed_with_4004(tape):

@@ -1,6 +1,7 @@
 """The gap filler against a scripted exchange: every record once, in order, whatever is lost."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from ravequant.records import Trade, join_fills
 from ravequant.times import DAY_MS
-from Trades_Bot.gap_filler import Ask, Detected, GapFiller, Settled
+from Trades_Bot.gap import Ask, Detected, Settled
+from Trades_Bot.gap_filler import GapFiller
 
 BASE_MS = 1_700_000_000_000
 
@@ -21,6 +23,14 @@ def fill(trade_id, *, ts=BASE_MS, side="buy", price="", qty="1"):
 
 def filler(last=None, *, rows=1000, patience=900.0, last_ts=BASE_MS):
     return GapFiller(last, last_ts, buffer_rows=rows, patience_s=patience)
+
+
+def take(subject):
+    """Everything there is to write."""
+    actions = []
+    while portion := subject.take():
+        actions += portion
+    return actions
 
 
 def ids(actions):
@@ -46,7 +56,7 @@ def test_the_first_row_begins_an_empty_vault():
     subject = filler()
     subject.live(fill(7), 0.0)
     subject.live(fill(8), 0.0)
-    assert ids(subject.take()) == [7, 8]
+    assert ids(take(subject)) == [7, 8]
     assert subject.request(10.0) is None
 
 
@@ -56,7 +66,7 @@ def test_duplicates_are_dropped_and_counted():
     subject.live(fill(7), 0.0)
     subject.live(fill(8), 0.0)
     subject.live(fill(8), 0.0)
-    assert ids(subject.take()) == [8]
+    assert ids(take(subject)) == [8]
     assert subject.duplicates == 2
 
 
@@ -67,9 +77,9 @@ def test_a_gap_is_asked_for_oldest_first_and_written_before_the_waiting_rows():
     assert subject.request(0.5) is None  # REST may trail the stream
     request = ask(subject, 1.0)
     assert request.after == 108
-    assert subject.take() == [Detected(8, 11)]
+    assert take(subject) == [Detected(8, 11)]
     subject.page(request, [fill(n) for n in range(12, 5, -1)], 1.1)
-    actions = subject.take()
+    actions = take(subject)
     assert ids(actions) == [8, 9, 10, 11, 12]
     assert ledger(actions) == [("repaired", 8, 11)]
 
@@ -79,7 +89,7 @@ def test_a_live_row_is_never_joined_to_a_fetched_one():
     subject = filler(last=7)
     subject.live(fill(10, price="3"), 0.0)
     subject.page(ask(subject, 1.0), [fill(n, price="3") for n in (8, 9, 10)], 1.0)
-    written = [action for action in subject.take() if isinstance(action, Trade)]
+    written = [action for action in take(subject) if isinstance(action, Trade)]
     assert [(trade.trade_id, trade.count, trade.qty) for trade in written] == [
         (9, 2, "2"),
         (10, 1, "1"),
@@ -92,12 +102,12 @@ def test_the_last_group_of_a_page_waits_for_the_next_page():
     subject.live(fill(151, side="sell"), 0.0)
     first = [fill(n, price="1" if n < 90 else "2") for n in range(1, 101)]
     subject.page(ask(subject, 1.0), first, 1.0)
-    assert ids(subject.take()) == [89]
+    assert ids(take(subject)) == [89]
     request = ask(subject, 1.0)
     assert request.after == 201
     second = [fill(n, price="2") for n in range(52, 151)] + [fill(151, side="sell")]
     subject.page(request, second, 1.1)
-    actions = subject.take()
+    actions = take(subject)
     assert ids(actions) == [150, 151]
     assert actions[0].count == 61
     assert ledger(actions) == [("repaired", 1, 150)]
@@ -109,7 +119,7 @@ def test_a_second_connection_heals_a_gap_without_rest():
     subject.live(fill(10), 0.0)
     subject.live(fill(8), 0.1)
     subject.live(fill(9), 0.2)
-    actions = subject.take()
+    actions = take(subject)
     assert ids(actions) == [8, 9, 10]
     assert ledger(actions) == []
     assert subject.request(5.0) is None
@@ -121,7 +131,7 @@ def test_a_row_that_straddles_the_last_id_is_fetched_instead():
     subject.live(replace(fill(9, qty="4"), count=4), 0.0)
     subject.live(fill(10, side="sell"), 0.0)
     subject.page(ask(subject, 1.0), [fill(n, price="3") for n in range(5, 11)], 1.0)
-    actions = subject.take()
+    actions = take(subject)
     written = [action for action in actions if isinstance(action, Trade)]
     assert [(trade.trade_id, trade.count) for trade in written] == [(9, 2), (10, 1)]
 
@@ -132,9 +142,9 @@ def test_an_answer_that_trails_is_no_proof_of_an_id_hole():
     subject.live(fill(10), 0.0)
     for now in (1.0, 5.0, 9.0):
         subject.page(ask(subject, now), [fill(6), fill(7)], now)
-        assert ledger(subject.take()) == []
+        assert ledger(take(subject)) == []
     subject.page(ask(subject, 13.0), [fill(7), fill(8), fill(9)], 13.0)
-    assert ids(subject.take()) == [8, 9, 10]
+    assert ids(take(subject)) == [8, 9, 10]
 
 
 def test_an_id_hole_is_settled_before_the_line_behind_it():
@@ -143,9 +153,9 @@ def test_an_id_hole_is_settled_before_the_line_behind_it():
     subject.live(fill(11), 0.0)
     rows = [fill(7), fill(8), fill(11)]
     subject.page(ask(subject, 1.0), rows, 1.0)
-    assert ledger(subject.take()) == []
+    assert ledger(take(subject)) == []
     subject.page(ask(subject, 3.5), rows, 3.5)
-    actions = subject.take()
+    actions = take(subject)
     kinds = [action.trade_id if isinstance(action, Trade) else action.status for action in actions]
     assert kinds == [8, "repaired", "id_hole", 11]
     assert ledger(actions) == [("repaired", 8, 8), ("id_hole", 9, 10)]
@@ -173,7 +183,7 @@ def test_rest_failing_leaves_the_gap_open_and_live_rows_go_on():
         now += 0.5
         if request := subject.request(now):
             subject.failed(request, now)
-    actions = subject.take()
+    actions = take(subject)
     assert ledger(actions) == [("open", 8, 9)]
     assert ids(actions) == [10]
     assert now == pytest.approx(30.0, abs=3.0)
@@ -214,9 +224,7 @@ def test_a_row_with_a_wild_id_does_not_silence_the_stream():
         exchange.fills.append(row)
         subject.live(row, now)
         actions += exchange.settle(subject, until=now, begin=now)
-    assert ids(actions + exchange.settle(subject, until=now + 20.0, begin=now)) == [
-        *range(21, 60)
-    ]
+    assert ids(actions + exchange.settle(subject, until=now + 20.0, begin=now)) == [*range(21, 60)]
     assert subject.bogus >= 1
 
 
@@ -226,7 +234,7 @@ def test_unreadable_rows_are_not_called_an_id_hole():
     subject.live(fill(10, ts=BASE_MS + 60_000), 0.0)
     rows = [fill(7), fill(8), fill(10)]
     subject.page(ask(subject, 1.0), rows, 1.0, unreadable=1)
-    assert ledger(subject.take()) == [("repaired", 8, 8), ("unrecoverable", 9, 9)]
+    assert ledger(take(subject)) == [("repaired", 8, 8), ("unrecoverable", 9, 9)]
 
 
 @dataclass
@@ -257,19 +265,20 @@ class Exchange:
 
     def settle(self, subject, *, until, begin=0.0):
         """Let REST answer until the gap is filled or the time is over."""
-        actions, now = subject.take(), begin
+        actions, now = take(subject), begin
         while subject.filling and now <= until:
             if request := subject.request(now):
                 self.answer(subject, request, now, None)
-                actions += subject.take()
+                actions += take(subject)
             else:
                 now += 0.25
-        return actions + subject.take()
+        return actions + take(subject)
 
 
 def market(random, size):
     """Fills of a small market: orders of one to 130 fills, id holes here and there."""
-    fills, trade_id, ts = [], 100, BASE_MS
+    fills: list[Trade] = []
+    trade_id, ts = 100, BASE_MS
     while len(fills) < size:
         ts += random.choice([0, 1, 50, 3000])
         if random.random() < 0.05:
@@ -294,18 +303,23 @@ def restart(written, buffer_rows):
 
 @settings(deadline=None, max_examples=150)
 @given(seed=st.integers(0, 2**32), loss=st.sampled_from([0.0, 0.02, 0.3, 0.9]))
-def test_every_record_is_written_once_in_order(seed, loss):
+def test_every_record_is_written_once_in_order(seed, loss):  # noqa: C901 - a whole scenario
     """Losses, duplicates, reordering, REST faults and lag, and restarts: the file is the same."""
     random = Random(seed)
     fills = market(random, random.choice([50, 400, 1500]))
     records = list(join_fills(fills))
     exchange = Exchange(fills, random, faults=random.choice([0.0, 0.2]))
     buffer_rows = random.choice([3, 1000])
-    subject, written, notes, now = restart([], buffer_rows), [], [], 0.0
+    subject, now = restart([], buffer_rows), 0.0
+    written: list[Trade] = []
+    notes: list[Detected | Settled] = []
 
-    def take():
-        for action in subject.take():
-            (written if isinstance(action, Trade) else notes).append(action)
+    def write():
+        for action in take(subject):
+            if isinstance(action, Trade):
+                written.append(action)
+            else:
+                notes.append(action)
 
     stream = [record for record in records[1:-1] if random.random() >= loss]
     if random.random() < 0.3:  # neighbours change places now and then
@@ -319,7 +333,7 @@ def test_every_record_is_written_once_in_order(seed, loss):
         if (request := subject.request(now)) is not None:
             seen = sum(1 for row in fills if row.trade_id <= record.trade_id)
             exchange.answer(subject, request, now, max(1, seen - random.choice([0, 3, 200])))
-        take()
+        write()
         if random.random() < 0.01:
             subject = restart(written, buffer_rows)
     for _ in range(20_000):
@@ -330,7 +344,7 @@ def test_every_record_is_written_once_in_order(seed, loss):
         now += 0.25
         if (request := subject.request(now)) is not None:
             exchange.answer(subject, request, now, None)
-        take()
+        write()
     assert written == records
     assert_holes_are_settled(written, notes)
 
@@ -342,10 +356,7 @@ def assert_holes_are_settled(written, notes):
         if isinstance(note, Settled):
             for trade_id in range(note.from_id, note.to_id + 1):
                 status[trade_id] = note.status
-    jumps = [
-        range(earlier.trade_id + 1, later.first_id)
-        for earlier, later in zip(written, written[1:], strict=False)
-    ]
+    jumps = [range(earlier.trade_id + 1, later.first_id) for earlier, later in pairwise(written)]
     missing = {trade_id for jump in jumps for trade_id in jump}
     assert all(status.get(trade_id) == "id_hole" for trade_id in missing)
     assert {trade_id for trade_id, found in status.items() if found == "id_hole"} == missing

@@ -22,12 +22,15 @@ FLOORS = (
     ("ravequant.exact", "ravequant.times"),
     ("ravequant.records",),
     ("ravequant.settings", "ravequant.vault"),
-    ("ravequant.cli", "ravequant.stage"),
-    ("ravequant.fastpath", "ravequant.scan", "ravequant.sums", "ravequant.bars"),
+    ("ravequant.cli", "ravequant.stage", "ravequant.tables"),
+    (
+        "ravequant.layout", "ravequant.fastpath", "ravequant.scan", "ravequant.sums",
+        "ravequant.bars", "ravequant.ladder", "ravequant.snapshot_lines", "ravequant.snapshots",
+    ),
     ("ravequant.calculator", "ravequant.okx", "ravequant.sim"),
     ROOMS,
     ("scripts", "tests"),
-)
+)  # fmt: skip
 
 # No file, socket, clock, environment or log: the same input always gives the same output. What
 # these import of the project must be as clean as they are.
@@ -35,6 +38,8 @@ PURE = (
     "ravequant.records",
     "ravequant.scan",
     "ravequant.bars",
+    "ravequant.snapshots",
+    "ravequant.okx.book",
     "ravequant.okx.messages",
     "ravequant.okx.session",
     "ravequant.sim.feed",

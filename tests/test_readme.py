@@ -24,6 +24,7 @@ READMES = sorted(
     for path in (*CHECKOUT.glob("*.md"), *CHECKOUT.glob("*/*.md"))
     if not path.relative_to(CHECKOUT).parts[0].startswith((".", "demo_vault"))
 )
+DATA_BOOK = CHECKOUT / "Rave_Quant_Vault" / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 SYSTEM = {"git", "cat", "tail", "type", "dir", "ls", "rm", "crontab"}  # not ours to try
@@ -40,17 +41,22 @@ def blocks(readme: Path, language: str) -> Iterator[str]:
 
 
 def commands(readme: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield (folder, words) of each command; each block begins at the root of the checkout."""
+    """Yield (folder, words) of each command, as somebody would type them from top to bottom.
+
+    The first is typed at the root of the checkout; ``cd`` leads from there, or from where one is.
+    """
+    folder = CHECKOUT
     for block in blocks(readme, "bash"):
-        folder = CHECKOUT
         for line in block.replace("\\\n", " ").splitlines():
             for part in re.split(r"&&|\|", line):
                 words = shlex.split(part, comments=True)
                 if words[:1] == ["cd"]:
-                    folder = (folder / words[1]).resolve()
-                    assert folder.is_dir() or words[1] == "RaveQuant", f"{readme}: {line}"
+                    places = (folder / words[1], CHECKOUT / words[1])
+                    found = [place.resolve() for place in places if place.is_dir()]
+                    assert found, f"{readme}: {line}: no such folder"
+                    folder = found[0]
                 elif words:
-                    yield folder if folder.is_dir() else CHECKOUT, words
+                    yield folder, words
 
 
 @cache
@@ -93,6 +99,14 @@ def test_links_lead_somewhere(readme):
             assert (readme.parent / target).exists(), f"{readme} links to {target}"
 
 
+def test_the_root_leads_to_every_folder():
+    """Each folder that explains itself is linked from the root README."""
+    linked = LINK.findall((CHECKOUT / "README.md").read_text(encoding="utf-8"))
+    for readme in READMES:
+        if readme.name == "README.md" and readme.parent != CHECKOUT:
+            assert readme.relative_to(CHECKOUT).as_posix() in linked
+
+
 @each_readme
 def test_example_lines_are_json(readme):
     """Each line of a json block is one compact JSON object, as the files hold it."""
@@ -102,10 +116,17 @@ def test_example_lines_are_json(readme):
             assert line == compact, f"{readme}: {line}"
 
 
+def test_the_data_book_explains_every_field():
+    """Each field of its example lines has its entry."""
+    text = DATA_BOOK.read_text(encoding="utf-8")
+    for block in blocks(DATA_BOOK, "json"):
+        for field in json.loads(block):
+            assert re.search(rf"^\|[^|]*`{field}`[^|]*\|", text, re.MULTILINE), field
+
+
 def test_the_example_trade_is_one():
     """The trade shown in the data book is what the exporter writes, byte for byte."""
-    book = CHECKOUT / "Rave_Quant_Vault" / "README.md"
-    line = next(text for text in blocks(book, "json") if '"trade_id"' in text)
+    line = next(text for text in blocks(DATA_BOOK, "json") if '"trade_id"' in text)
     trade, contract = parse_trade(line.encode(), "BTC-USDT-SWAP")
     assert TradeEncoder("BTC-USDT-SWAP", contract).line(trade).decode() == line
 

@@ -55,8 +55,9 @@ def test_fills_without_count_are_joined_and_their_sizes_stay_known(tmp_path):
 def test_records_with_count_are_served_as_they_stand(tmp_path):
     """What a live socket wrote is never joined again, however alike its neighbours are."""
     records = [Trade(START, 8, "buy", "100.5", "3", 2), fill(9), fill(10)]
-    feed = Recording([written(tmp_path / "a.jsonl.gz", [ENCODER.line(one) for one in records])])
-    assert all_of(feed) == records
+    lines = [ENCODER.line(one) for one in records]
+    feed = Recording([written(tmp_path / "a.jsonl.gz", [*lines, old_line(fill(11))])])
+    assert all_of(feed) == [*records, fill(11)]
     assert feed.fill_sizes(BTC, 8) is None
 
 
@@ -115,9 +116,13 @@ def test_the_instrument_row_is_made_of_what_the_trades_say(tmp_path):
 
 
 def test_a_file_that_is_no_recording_is_named(tmp_path):
-    """An absent file and one without a trade are errors that say what to do."""
+    """An absent file, half a file and one without a trade are errors that say what to do."""
     with pytest.raises(VaultError, match="absent: cannot be read"):
         Recording([tmp_path / "absent"])
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(ENCODER.line(fill(1)) * 100)[:-20])
+    with pytest.raises(VaultError, match=r"cut\.jsonl\.gz: cannot be read: .*; name a whole file"):
+        Recording([cut])
     empty = written(tmp_path / "empty", [b"{}\n"])
     with pytest.raises(NoDataError, match="empty: holds no valid trade; name a trade file in"):
         Recording([empty])
@@ -131,11 +136,13 @@ def book_line(action: str, ts: int, bids: list[list[str]], asks: list[list[str]]
 
 
 def test_book_frames_come_back_with_a_chain_and_build_the_book(tmp_path):
-    """Frames older than seqId get a chain; the snapshot is the book after the last message."""
+    """Frames without seqId get a chain; updates before a snapshot say nothing of the book."""
     lines = [
         orjson.dumps({"recv_ts": 1.0, "frame": {"event": "subscribe", "arg": {}}}) + b"\n",
+        book_line("update", START, [["90", "1", "0", "1"]], []),
         book_line("snapshot", START, [["99", "1", "0", "1"]], [["101", "2", "0", "2"]]),
         book_line("update", START + 100, [["99", "0", "0", "0"], ["98.5", "4", "0", "1"]], []),
+        b'{"recv_ts"',
     ]
     feed = Recording([], [written(tmp_path / "books.jsonl.gz", lines)])
     assert feed.snapshot(BTC, 400) is None

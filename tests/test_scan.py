@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravequant import exact, fastpath
-from ravequant.records import Contract, RecordError, Trade, TradeEncoder, parse_trade
+from ravequant import exact, layout
+from ravequant.records import Contract, RecordError, Side, Trade, TradeEncoder, parse_trade
 from ravequant.scan import Rejected, Scanner
 
 INST_ID = "BTC-USDT-SWAP"
@@ -21,6 +21,7 @@ GOLDEN = (
     b'"count":"1","source":"0"}\n'
 )
 START = 1_765_748_096_123
+SIDES: tuple[Side, Side] = ("buy", "sell")
 
 
 def canonical(trades, contract=LINEAR):
@@ -38,7 +39,7 @@ def some_trades(seed, number):
         trade_id += count
         price += chance.choice((-1, 0, 1))
         qty = exact.text(chance.randrange(1, 100_000), 2)
-        side = chance.choice(("buy", "sell"))
+        side = chance.choice(SIDES)
         yield Trade(ts, trade_id, side, exact.text(price, 1), qty, count)
 
 
@@ -146,12 +147,12 @@ def test_values_beyond_int64_come_as_python_integers():
     (stretch,) = Scanner(INST_ID).scan(block).stretches
     assert stretch.price.dtype == object
     assert flat(Scanner(INST_ID).scan(block)) == by_line(block)
-    short = canonical([trades[0]] + trades[:2])
+    short = canonical([trades[0], *trades[:2]])
     assert flat(Scanner(INST_ID).scan(short)) == by_line(short)
 
 
 def test_contract_change_starts_a_new_stretch():
-    """Runs of equal contracts come as stretches in file order; a value that returns is a new run."""
+    """Runs of equal contracts come as stretches in file order."""
     other = Contract("0.001", "1", "linear")
     trades = list(some_trades(3, 300))
     block = canonical(trades[:100]) + canonical(trades[100:200], other) + canonical(trades[200:])
@@ -322,7 +323,7 @@ def test_layouts_of_odd_lines_are_not_learned():
     """A valid line in an unusual order of keys has no layout."""
     row = dict(reversed(json.loads(GOLDEN).items()))
     line = json.dumps(row).encode() + b"\n"
-    assert fastpath.layout_of(line, INST_ID, *parse_trade(line, INST_ID)) is None
+    assert layout.layout_of(line, INST_ID, *parse_trade(line, INST_ID)) is None
 
 
 def test_recordings_read_the_same_on_both_paths(shared_data):

@@ -1,8 +1,7 @@
 """Snapshots: recorded frames against a book rebuilt here, and every break that SPEC 9 names."""
 
-import gzip
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from L2_Bot.snapshots import SnapshotRecorder, Taken
 from ravequant import times
+from tests.plain_book import Message, PlainBook, Sides, frames, lines_of
 
 INST = "BTC-USDT-SWAP"
 TS = 1_700_000_000_000  # a 2 s boundary
@@ -28,9 +28,7 @@ GOLDEN = (
 )
 RECORDINGS = ("BTC-USDT-SWAP.2023-04-04_05", "BTC-USDT-SWAP.2024-08-08", "ETH-USDT-SWAP.2024-08-08")
 
-Message = tuple[str, dict[str, Any]]
 Ids = tuple[int, int]  # seqId and prevSeqId; after a reset the same may come again
-Sides = tuple[list[list[str]], list[list[str]]]
 
 
 def level(price: str, size: str, orders: str = "1") -> list[str]:
@@ -64,14 +62,6 @@ def parsed(taken: Taken) -> dict[str, Any]:
     assert taken.snapshot is not None
     found: dict[str, Any] = orjson.loads(taken.snapshot.line)
     return found
-
-
-def frames(path: Path) -> Iterator[Message]:
-    with gzip.open(path) as lines:
-        for line in lines:
-            frame = orjson.loads(line)["frame"]
-            for row in frame["data"]:
-                yield frame["action"], row
 
 
 # -- the line
@@ -124,26 +114,6 @@ def test_captures_without_a_sequence_say_null():
 
 
 # -- the recordings
-
-
-class PlainBook:
-    """A book as anybody would write it down: prices as decimals, sorted each time."""
-
-    def __init__(self) -> None:
-        self.sides: dict[str, dict[Decimal, list[str]]] = {"bids": {}, "asks": {}}
-
-    def apply(self, action: str, row: dict[str, Any]) -> None:
-        for name, side in self.sides.items():
-            if action == "snapshot":
-                side.clear()
-            for one in row[name]:
-                side[Decimal(one[0])] = one
-                if Decimal(one[1]) == 0:
-                    del side[Decimal(one[0])]
-
-    def top(self, name: str, depth: int = 400) -> list[list[str]]:
-        ordered = sorted(self.sides[name].items(), reverse=name == "bids")
-        return [one for _, one in ordered[:depth]]
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -471,48 +441,6 @@ def _emit(made: Stream, action: str, row: dict[str, Any], fault: str, draw: st.D
         made.messages[-2:] = made.messages[-1:] + made.messages[-2:-1]
 
 
-class Plainly:
-    """SPEC 9 written down plainly: (time, gap, seqId of the book shown) of each line."""
-
-    def __init__(self, cadence: int) -> None:
-        self.lines: list[tuple[int, bool, int]] = []
-        self.cadence = cadence
-        self.plain = PlainBook()
-        self.seq: int | None = None  # of the last message applied; None: waiting for a snapshot
-        self.shown: int | None = None  # of the last consistent book
-        self.applied = self.boundary = -1
-
-    def newest(self) -> int:
-        return self.lines[-1][0] if self.lines else -1
-
-    def breaks(self, ts: int) -> None:
-        if self.seq is not None and self.shown is not None:
-            self.lines.append((max(ts, self.newest() + 1), True, self.shown))
-        self.seq = self.shown = None
-
-    def take(self, action: str, row: dict[str, Any]) -> None:
-        ts = int(row.get("ts", self.applied + 1))
-        if not self.usable(action, row):
-            self.breaks(ts)
-            return
-        self.plain.apply(action, row)
-        bids, asks = self.plain.top("bids"), self.plain.top("asks")
-        if bids and asks and Decimal(bids[0][0]) >= Decimal(asks[0][0]):
-            self.breaks(ts)
-            return
-        self.seq, self.applied = row["seqId"], ts
-        if bids and asks:
-            self.shown = row["seqId"]
-            if ts // self.cadence > self.boundary and ts > self.newest():
-                self.boundary = ts // self.cadence
-                self.lines.append((ts, False, row["seqId"]))
-
-    def usable(self, action: str, row: dict[str, Any]) -> bool:
-        if "ts" not in row or any("e" in size for _, size, _, _ in row["bids"]):
-            return False
-        return action == "snapshot" or (self.seq is not None and row.get("prevSeqId") == self.seq)
-
-
 @settings(max_examples=400, deadline=None)
 @given(streams(), st.sampled_from([1, 500, 2000]))
 def test_no_line_is_torn_and_gaps_stand_exactly_where_they_belong(stream: Stream, cadence: int):
@@ -525,13 +453,7 @@ def test_no_line_is_torn_and_gaps_stand_exactly_where_they_belong(stream: Stream
         assert (line["bids_top400"], line["asks_top400"]) in true_books
     moments = [times.parse_iso(line["timestamp_utc"]) for line in lines]
     assert moments == sorted(set(moments))
-    plainly = Plainly(cadence)
-    for one in stream.messages:
-        if one is None:
-            plainly.breaks(plainly.applied + 1)
-        else:
-            plainly.take(*one)
-    assert plainly.lines == [
+    assert lines_of(stream.messages, cadence) == [
         (moment, line["gap_detected"], line["seqId"])
         for moment, line in zip(moments, lines, strict=True)
     ]

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -41,7 +42,7 @@ def run(vault: Vault, *arguments: str) -> int:
     return vwap_calculator.main(["--vault", str(vault.root), "--log-level", "error", *arguments])
 
 
-def rows(vault: Vault, inst_id: str = BTC) -> list[dict]:
+def rows(vault: Vault, inst_id: str = BTC) -> list[dict[str, Any]]:
     output = vault.derived("vwap", inst_id) / "vwap_1m.jsonl"
     return [orjson.loads(line) for line in output.read_bytes().splitlines()]
 

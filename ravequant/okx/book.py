@@ -22,10 +22,10 @@ Level = list[str]  # [price, contracts, "0", number of orders] as the exchange w
 Side = dict[int, Level]  # by price, in units of 10**-exact.PRICE_PLACES
 
 _WHOLE: Final = r"(?:0|[1-9][0-9]{0,19})"
-_PRICE: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.PRICE_PLACES}}})?"
-_SIZE: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
+PRICE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.PRICE_PLACES}}})?"
+SIZE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
 # price, contracts, a field out of use, number of orders
-_LEVEL: Final = re.compile(rf"{_PRICE},{_SIZE},{_SIZE},[0-9]{{1,18}}")
+_LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
 _REQUIRED: Final = ("asks", "bids", "ts")
 _CHECKED_LEVELS: Final = 25
 _KNOWN_PRICES: Final = 4096

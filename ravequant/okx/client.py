@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -102,7 +102,7 @@ class Client:
         pace: Pace | None = None,
         spread: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._proxy = None if check_url(url, "wss", "ws") else True
+        self._proxy: Literal[True] | None = None if check_url(url, "wss", "ws") else True
         self._url = url
         self._channels = tuple(channels)
         self._spread = spread
@@ -162,6 +162,7 @@ class Client:
                 del self._served[link.number]
                 with suppress(WebSocketException, OSError):
                     await socket.close()
+            await asyncio.sleep(self._back_off())
         finally:
             link.ended.set()
 
@@ -217,7 +218,6 @@ class Client:
                 await timer
         if not link.session.delivering and loop.time() - began < _MAX_BACK_OFF_S:
             self._failures += 1  # it opened, but was of no use
-        await asyncio.sleep(self._back_off())
 
     def renew(self, channel: Channel, connection: int) -> None:
         """Ask for a whole book of ``channel``, on the connection that brings it."""
@@ -231,11 +231,14 @@ class Client:
         while True:
             frame = await socket.recv(decode=False)
             self.frames += 1
-            for event in link.session.receive(frame, loop.time()):
+            events = link.session.receive(frame, loop.time())
+            for event in events:
                 if not isinstance(event, session.Data):
                     self._notable(link, event)
                     link.wake.set()
                 self._put(Arrival(event, link.number))
+            if not events:  # what only the session understands may let it go on
+                link.wake.set()
             if not link.ready.is_set() and link.session.complete and link.session.delivering:
                 self._failures = 0
                 link.ready.set()

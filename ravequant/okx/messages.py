@@ -106,7 +106,7 @@ Event = TradeRows | ChannelData | Ack | ErrorEvent | Notice | Pong | Unknown
 _PONG: Final = Pong()
 
 
-def parse_frame(frame: bytes | str) -> Event:
+def parse_frame(frame: bytes | str) -> Event:  # noqa: PLR0911 - one a kind of frame
     """Return what a WebSocket message says; never raises."""
     if frame in (b"pong", "pong"):
         return _PONG
@@ -203,4 +203,6 @@ def _text(value: Any) -> str:
 
 def _unknown(frame: bytes | str) -> Unknown:
     beginning = frame[:_EXCERPT]
-    return Unknown(beginning if isinstance(beginning, str) else beginning.decode("utf-8", "replace"))
+    return Unknown(
+        beginning if isinstance(beginning, str) else beginning.decode("utf-8", "replace")
+    )

@@ -24,10 +24,11 @@ USER_AGENT: Final = "ravequant"
 INSTRUMENTS: Final = "/api/v5/public/instruments"
 TRADES: Final = "/api/v5/market/trades"
 HISTORY_TRADES: Final = "/api/v5/market/history-trades"
+BOOKS_FULL: Final = "/api/v5/market/books-full"
 
-_PER_SECOND: Final = {INSTRUMENTS: 10.0, TRADES: 50.0, HISTORY_TRADES: 10.0}
-_SAFETY: Final = 0.95  # of the exchange's limit
-_BURST: Final = 4
+_PER_SECOND: Final = {INSTRUMENTS: 10.0, TRADES: 50.0, HISTORY_TRADES: 10.0, BOOKS_FULL: 5.0}
+_SAFETY: Final = 0.9  # of the exchange's limit
+_BURST: Final = 1
 _TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes
 _WHOLE_ANSWER_S: Final = 20.0
 _MOST_BYTES: Final = 16 << 20  # all swaps' metadata is about 1 MB
@@ -126,11 +127,22 @@ class Rest:
         """Return the newest 100 fills older than ``ts`` (Unix ms), newest first."""
         return self._page(HISTORY_TRADES, inst_id, {"type": "2", "after": str(ts)})
 
+    def books_full(self, inst_id: str, depth: int) -> Any:
+        """Return the book down to ``depth`` levels a side (at most 5000), as it came."""
+        rows = self._rows(BOOKS_FULL, {"instId": inst_id, "sz": str(depth)})
+        if not rows:
+            raise FeedError(
+                f"{self._url}{BOOKS_FULL}: no book of {inst_id} in the answer; try again"
+            )
+        return rows[0]
+
     def _page(self, path: str, inst_id: str, query: dict[str, str]) -> TradePage:
         rows = self._rows(path, {"instId": inst_id, "limit": "100", **query})
         trades, rejected = parse_trades(rows, inst_id)
         if rejected:
-            _log.warning("%s of %s: %d rows rejected: %s", path, inst_id, len(rejected), rejected[0])
+            _log.warning(
+                "%s of %s: %d rows rejected: %s", path, inst_id, len(rejected), rejected[0]
+            )
         return TradePage(trades, len(rejected))
 
     def _rows(self, path: str, query: Mapping[str, str]) -> list[Any]:
@@ -164,8 +176,8 @@ class Rest:
             ) as response:
                 if response.is_redirect or response.is_permanent_redirect:
                     raise RefusedError(
-                        f"{where}: redirected to {response.headers.get('Location')!r:.100}; expected "
-                        "an answer. Set okx.rest_url, or okx.region, to the right address",
+                        f"{where}: redirected to {response.headers.get('Location')!r:.100}; "
+                        "expected an answer. Set okx.rest_url or okx.region to the right address",
                         "redirect",
                     )
                 body = _bounded(response, where)
@@ -190,12 +202,12 @@ def _believed(body: bytes, status: int, where: str) -> list[Any]:
     code, message, data = _envelope(body)
     if status == requests.codes.ok and code == "0" and isinstance(data, list):
         return data
-    said = f"{where}: HTTP {status}, code {code or 'none'}: {message or body[:80]!r}"
+    said = f"{where}: HTTP {status}, code {code or 'none'}: {message or repr(body[:80])}"
     if code in _PASSING or status == requests.codes.too_many or status >= 500:
         raise _PassingError(said)
-    if code.startswith("5") and code not in ("", "0"):
+    if code.startswith("5"):
         raise RefusedError(f"{said}; expected code 0", code)
-    if status == requests.codes.not_found or status == requests.codes.forbidden:
+    if status in (requests.codes.not_found, requests.codes.forbidden):
         raise RefusedError(
             f"{said}; expected HTTP 200. Check okx.rest_url and okx.region, and that this network "
             "may reach the exchange",

@@ -16,8 +16,11 @@ from ravequant.okx.messages import Ack, Channel, ChannelData, ErrorEvent, Notice
 
 HAND_OVER: Final = "64008"
 _CONFIG_ERRORS: Final = frozenset(
-    "60008 60011 60012 60013 60018 60019 60027 60028 60033 64000 64001 64002 64003 64004".split()
-)
+    {
+        "60008", "60011", "60012", "60013", "60018", "60019", "60027", "60028", "60033",
+        "64000", "64001", "64002", "64003", "64004",
+    }
+)  # fmt: skip
 _TOO_FREQUENT: Final = "60014"
 
 PING_AFTER_S: Final = 8.0  # silence; the exchange closes after 30 s
@@ -34,8 +37,8 @@ _RESUBSCRIBES_AN_HOUR: Final = 200
 _PACED_FROM: Final = 120  # resubscribes in an hour from which on the rest is spread over it
 _PACE_S: Final = _HOUR_S / (_RESUBSCRIBES_AN_HOUR - _PACED_FROM)
 WHOLE_WITHIN_S: Final = 10.0  # from the ack of a book to its snapshot
-_UNSOUND_S: Final = 2.0  # a book that breaks so soon after its snapshot is asked for ever later
-_UNSOUND_ROUNDS: Final = 5  # of which so many in a row are free
+_UNSOUND_S: Final = 0.5  # a book that breaks so soon after its snapshot is asked for ever later
+_UNSOUND_ROUNDS: Final = 10  # of which so many in a row are free
 _UNSOUND_DOUBLINGS: Final = 5
 _ARGS_A_REQUEST: Final = 100  # far below 64 KB
 _SPACINGS: Final = 33
@@ -128,9 +131,9 @@ class _Subscription:
 
     def patience(self) -> float:
         """Seconds of silence after which the channel counts as stale."""
-        spacing = median(self.spacings) if len(self.spacings) > 2 else 0.0
+        spacing = float(median(self.spacings)) if len(self.spacings) > 2 else 0.0
         doubled = 2 ** min(self.silent_rounds, _STALE_DOUBLINGS)
-        return max(STALE_AFTER_S, _STALE_SPACINGS * spacing) * doubled
+        return float(max(STALE_AFTER_S, _STALE_SPACINGS * spacing) * doubled)
 
     def heard(self, payload: TradeRows | ChannelData, now: float) -> None:
         self.unanswered = 0
@@ -200,7 +203,7 @@ class Session:
         rounds = min(item.unsound - _UNSOUND_ROUNDS, _UNSOUND_DOUBLINGS)
         item.renew_at = now + (2.0**rounds if rounds > 0 else 0.0)
 
-    def receive(self, frame: bytes | str, now: float) -> list[Event]:
+    def receive(self, frame: bytes | str, now: float) -> list[Event]:  # noqa: PLR0911 - one a kind
         """Take one frame in and return what it means for the application."""
         self._heard_at, self._pinged_at = now, None
         match messages.parse_frame(frame):

@@ -1,9 +1,9 @@
 """Recorded book frames: ``{"recv_ts", "frame"}`` lines played back, and the books they build."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
@@ -11,6 +11,7 @@ from ravequant import exact
 from ravequant.errors import NoDataError
 from ravequant.sim.feed import BookChange, Level
 from ravequant.sim.instruments import Decimals
+from ravequant.sim.linefile import open_lines
 
 
 @lru_cache(maxsize=1 << 16)
@@ -62,9 +63,8 @@ class RecordedBook:
 class BookTape:
     """One file of book frames, of one or several instruments, in the order of arrival."""
 
-    def __init__(self, path: Path, open_lines: Callable[[Path], BinaryIO]) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._open = open_lines
         self.decimals: dict[str, Decimals] = {}
         self._books: dict[str, RecordedBook] = {}
         first: int | None = None
@@ -97,15 +97,20 @@ class BookTape:
         return book.snapshot(depth) if book else None
 
     def _read(self) -> Iterator[BookChange]:
-        """Yield every ``books`` message of the file; other channels and acks are passed over."""
+        """Yield the ``books`` messages of the file, of each book from its first snapshot on."""
         last_seq: dict[str, int] = {}
-        with self._open(self._path) as lines:
+        with open_lines(self._path) as lines:
             for line in lines:
-                frame = orjson.loads(line)
+                try:
+                    frame = orjson.loads(line)
+                except orjson.JSONDecodeError:  # a torn end
+                    continue
                 frame = frame.get("frame", frame)
                 if frame.get("arg", {}).get("channel") != "books" or "action" not in frame:
                     continue
                 inst_id = frame["arg"]["instId"]
+                if frame["action"] != "snapshot" and inst_id not in last_seq:
+                    continue
                 for row in frame["data"]:
                     change = _change(inst_id, frame["action"], row, last_seq.get(inst_id, 0))
                     last_seq[inst_id] = change.seq_id

@@ -39,7 +39,6 @@ class Options:
     grace_s: float = 30.0  # how long the exchange outlives its market for clients that stay
     rest_limit_factor: float = 1.0
     idle_s: float = 30.0
-    compress: bool = True
     frame_log: Path | None = None
 
 
@@ -125,7 +124,7 @@ class Exchange:
         self, path: str, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Serve a WebSocket, from its opening handshake to its end."""
-        socket = Socket(reader, writer, compress=self._options.compress)
+        socket = Socket(reader, writer)
         if path not in PATHS:
             writer.write(_NO_SUCH_PATH)
             return

@@ -176,11 +176,11 @@ class Flow:
             inside = quotes.tick[ASK] - quotes.tick[BID] > 1
             tape.fill(ts, side, quotes.tick[side] - STEP[side] * inside, lots, "1")
             return
-        quotes.fair += STEP[side] * lots * self._push
         for _ in range(_MOST_LEVELS):
             taken = min(lots, quotes.lots[side])
             tape.fill(ts, side, quotes.tick[side], taken, "0")
             quotes.take(side, taken)
+            quotes.fair += STEP[side] * taken * self._push
             lots -= taken
             if not lots:
                 return

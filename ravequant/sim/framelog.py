@@ -2,7 +2,7 @@
 
 It is what the fault tests believe. Kinds: ``start``, ``history`` (a record REST has from the
 start), ``trade`` (a record published), ``frame`` (one message to one connection and its fate),
-``connect``, ``disconnect``, ``subscribe``, ``rest``, ``end``.
+``connect``, ``disconnect``, ``subscribe``, ``fault`` (a disconnect or notice), ``rest``, ``end``.
 """
 
 from collections.abc import Mapping

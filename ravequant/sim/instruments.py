@@ -11,6 +11,10 @@ KNOWN_SIZES: Final = {
     "ETH-USDT-SWAP": ("0.01", "0.01"),
     "BTC-USD-SWAP": ("0.1", "1"),
 }
+_CONTRACTS: Final = {
+    "ETH-USDT-SWAP": Contract("0.1", "1", "linear"),
+    "BTC-USD-SWAP": Contract("100", "1", "inverse"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ def sizes(inst_id: str, met: Decimals) -> tuple[str, str]:
     if inst_id not in KNOWN_SIZES or met.size > _places(lot):
         lot = step(met.size)
     return tick, lot
+
+
+def contract(inst_id: str) -> Contract:
+    """Return the contract that stands in where a recording, of books alone, says none."""
+    return _CONTRACTS.get(inst_id, Contract("0.01", "1", "linear"))
 
 
 def swap_row(inst_id: str, contract: Contract, tick: str, lot: str) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class Listener:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # the client went away, or does not speak HTTP
+        except asyncio.CancelledError:
+            pass  # the exchange ends; asyncio would log what is no error
         finally:
             writer.close()
 

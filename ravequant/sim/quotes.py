@@ -15,7 +15,7 @@ from ravequant.sim.regime import NORMAL, growth
 STEP: Final = (-1, 1)  # away from the other side: bids down, asks up
 
 _REFILL: Final = 0.35  # chance that an emptied best price is filled again at once
-_TOUCH_SIZE: Final = tuple(growth(NORMAL[i * 4 + 2] * 0.8 - 0.32) for i in range(1024))
+_TOUCH_SIZE: Final = tuple(growth(min(1.0, NORMAL[i * 4 + 2] * 0.8 - 0.25)) for i in range(1024))
 _GAP: Final = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 3)  # ticks beyond the least spread
 
 

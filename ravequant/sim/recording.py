@@ -5,35 +5,27 @@ Files are read as they are needed, plain or ``.gz``, in any JSON spelling; only 
 single fills and are joined by SPEC section 3; their sizes stay known, for REST.
 """
 
-import gzip
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 import orjson
 
 from ravequant import records
-from ravequant.errors import NoDataError, UsageError, VaultError
+from ravequant.errors import NoDataError, UsageError
 from ravequant.records import Contract, RecordError, Trade
 from ravequant.sim.bookframes import BookTape
 from ravequant.sim.feed import BookChange
-from ravequant.sim.instruments import Decimals, sizes, swap_row
+from ravequant.sim.instruments import Decimals, contract, sizes, swap_row
+from ravequant.sim.linefile import open_lines
 
 _BLOCK: Final = 1 << 20
 _DECIMALS = re.compile(rb'"(price|qty_contracts)": ?"[0-9]+\.([0-9]*[1-9])0*"')
 Moment = tuple[int, str, Trade, tuple[str, ...]]  # when it comes out, instId, record, fill sizes
-
-
-def open_lines(path: Path) -> BinaryIO:
-    """Open a line file, plain or ``.gz``; VaultError that names it if it cannot be read."""
-    try:
-        return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-    except OSError as error:
-        raise VaultError(f"{path}: cannot be read: {error}; name an existing file") from None
 
 
 @dataclass(slots=True)
@@ -100,8 +92,8 @@ def _look(path: Path) -> tuple[int, TradeTape]:
     last = _first_trade(reversed(tail.splitlines()))
     if first is None or last is None:
         raise NoDataError(f"{path}: holds no valid trade; name a trade file in the vault's shape")
-    inst_id, trade, contract = first
-    tape = TradeTape(inst_id, contract, [path], trade.ts, max(trade.ts, last[1].ts), decimals)
+    inst_id, trade, terms = first
+    tape = TradeTape(inst_id, terms, [path], trade.ts, max(trade.ts, last[1].ts), decimals)
     return trade.trade_id, tape
 
 
@@ -143,7 +135,7 @@ class Recording:
         self, trades: Sequence[Path], books: Sequence[Path] = (), only: Sequence[str] = ()
     ) -> None:
         tapes = trade_tapes(trades)
-        book_tapes = [BookTape(path, open_lines) for path in books]
+        book_tapes = [BookTape(path) for path in books]
         met = {tape.inst_id: tape.decimals for tape in tapes.values()}
         for book in book_tapes:
             for inst_id, decimals in book.decimals.items():
@@ -153,8 +145,10 @@ class Recording:
             raise NoDataError(
                 f"the recordings hold {', '.join(met) or 'nothing'}: name one of these"
             )
+        contracts = {inst_id: contract(inst_id) for inst_id in kept}
+        contracts |= {inst_id: tape.contract for inst_id, tape in tapes.items()}
         self.instruments = {
-            inst_id: swap_row(inst_id, _contract(inst_id, tapes), *sizes(inst_id, met[inst_id]))
+            inst_id: swap_row(inst_id, contracts[inst_id], *sizes(inst_id, met[inst_id]))
             for inst_id in kept
         }
         self._tapes = [tapes[inst_id] for inst_id in kept if inst_id in tapes]
@@ -197,10 +191,3 @@ class Recording:
         """Return the recorded book as it stands; None before its first snapshot."""
         found = (book.snapshot(inst_id, depth) for book in self._books)
         return next((snapshot for snapshot in found if snapshot is not None), None)
-
-
-def _contract(inst_id: str, tapes: Mapping[str, TradeTape]) -> Contract:
-    """Return the contract of the trade lines; for books alone the exchange's own."""
-    if inst_id in tapes:
-        return tapes[inst_id].contract
-    return Contract("0.1" if inst_id.startswith("ETH-") else "0.01", "1", "linear")

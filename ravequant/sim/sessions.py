@@ -19,14 +19,13 @@ PATHS: Final = frozenset(_CHANNELS)
 Key = tuple[str, str]  # channel, instId
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One argument that a client subscribed."""
 
     channel: str
     inst_id: str
     since_ms: int  # market time since the market started
-    live: bool = False  # a book: its snapshot was sent
 
     @property
     def key(self) -> Key:

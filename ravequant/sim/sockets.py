@@ -21,10 +21,8 @@ _READ_BYTES: Final = 65_536
 class Socket:
     """A connection after its handshake; ``send`` only collects, ``flush`` writes."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, compress: bool = True
-    ) -> None:
-        extensions = enable_server_permessage_deflate(None) if compress else None
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        extensions = enable_server_permessage_deflate(None)  # where the client offers it
         self._protocol = ServerProtocol(extensions=extensions, max_size=_REQUEST_BYTES)
         self._reader = reader
         self._writer = writer
@@ -45,7 +43,8 @@ class Socket:
     @property
     def open(self) -> bool:
         """Whether frames can still be sent."""
-        return self._protocol.state is State.OPEN and not self._writer.is_closing()
+        alive = self._protocol.state is State.OPEN and not self._writer.is_closing()
+        return alive and not self._half_open
 
     @property
     def unread_bytes(self) -> int:
@@ -54,7 +53,7 @@ class Socket:
 
     def send(self, payload: bytes) -> bool:
         """Collect one text frame; say whether it will go out."""
-        if not self.open or self._half_open:
+        if not self.open:
             return False
         extensions = self._protocol.extensions
         if extensions:

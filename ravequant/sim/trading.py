@@ -159,7 +159,6 @@ class Trading:
             return
         small = channel in frames.BOOK_DEPTHS
         payload = frames.small_book(channel, book) if small else frames.books(book)
-        subscription.live = True
         self._seq_ids[inst_id] = book.seq_id
         self._pushed_ms.setdefault(subscription.key, self.now_ms)
         self._deliver(client, subscription, payload, _sequence(book))
@@ -221,11 +220,7 @@ class Trading:
         self._pushed_ms[key] = self.now_ms
         payload = frames.books(change)
         for client, subscription in tuple(readers.items()):
-            if subscription.live or change.snapshot:
-                subscription.live = True
-                self._deliver(client, subscription, payload, _sequence(change))
-            else:
-                self._send_book(client, subscription)
+            self._deliver(client, subscription, payload, _sequence(change))
 
     def _publish_small_book(self, key: Key) -> None:
         """Push a ``books5`` or ``bbo-tbt`` if its levels changed."""

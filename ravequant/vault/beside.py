@@ -21,7 +21,7 @@ class Lines:
 
     def __init__(self, files: tail.Listing) -> None:
         self.files = files
-        self.unsynced: set[Path] = set()  # plain files read since they were last fsynced
+        self.unsynced = set[Path]()  # plain files read since they were last fsynced
         self.bytes_read = 0
         self._skipped = 0
         self.start(None, 0)
@@ -30,7 +30,8 @@ class Lines:
         """Go on at ``cursor`` (None: with the oldest file)."""
         self._generation = generation
         self._tail = self._tail_from(cursor)
-        self._blocks: Iterator[tail.Block] | None = None
+        self._blocks: Iterator[tail.Block] = iter(())
+        self._reading = False
         self._next: tail.Block | None = None
         self._before_next: Cursor | None = cursor
         self._before_used: Cursor | None = None
@@ -46,14 +47,14 @@ class Lines:
     def peek(self) -> bytes | None:
         """Return the next whole line without passing it; None while there is none."""
         if self._next is None:
-            if self._blocks is None:
-                self._blocks = self._tail.blocks()
+            if not self._reading:
+                self._blocks, self._reading = self._tail.blocks(), True
             self._before_next = self._tail.cursor()
             self._next = next(self._blocks, None)
             self.unsynced |= self._tail.unsynced
             if self._next is None:  # the end for now; what comes later is found from here
                 self.bytes_read += self._tail.bytes_read
-                self._tail, self._blocks = self._tail_from(self._before_next), None
+                self._tail, self._reading = self._tail_from(self._before_next), False
         return self._next.data if self._next else None
 
     def take(self) -> None:

@@ -6,6 +6,7 @@ stands behind that length belongs to a step that did not finish: it is cut off, 
 repeated, and the same bytes come again.
 """
 
+import gzip
 import os
 import zlib
 from collections.abc import Iterable
@@ -111,10 +112,17 @@ def mark_of(path: Path, length: int) -> Mark:
 def commit(state_file: Path, output: Output, inputs: Iterable[Path], facts: dict[str, Any]) -> None:
     """Make the appended output and ``facts`` durable, in the order of the protocol."""
     for path in inputs:
-        if path.exists():  # compressed meanwhile: its bytes were synced with the .gz
-            fsync_file(path)
+        _sync_input(path)
     output.sync()
     write_state(state_file, {**facts, "output": _as_facts(output.mark())})
+
+
+def _sync_input(path: Path) -> None:
+    try:
+        fsync_file(path)
+    except VaultError:
+        if path.exists():  # else it was compressed meanwhile, and synced with its .gz
+            raise
 
 
 def _as_facts(mark: Mark) -> dict[str, Any]:
@@ -182,6 +190,19 @@ def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:
         if length < path.stat().st_size:
             break
     return mark
+
+
+def unpack(folder: Path, pattern: str, since: str) -> None:
+    """Turn compressed outputs of the day of ``since`` and later into plain ones again.
+
+    For a rebuild, which appends to the first of these days and makes the others anew.
+    """
+    for path in sorted(folder.glob(f"{pattern}.gz")):
+        plain = path.with_suffix("")
+        if path.name[:10] >= since[:10]:
+            if not plain.exists():
+                replace_file(plain, gzip.decompress(path.read_bytes()))
+            path.unlink()
 
 
 def _time_of(line: bytes, time_key: str) -> str:

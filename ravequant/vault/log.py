@@ -169,6 +169,17 @@ def lines_backward(path: Path) -> Iterator[bytes]:
             end, size = start + begun, _BLOCK
 
 
+def newest_lines(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a plain or packed file, newest first; VaultError if unreadable.
+
+    A packed file is read through, and only its last 1-2 MiB are yielded.
+    """
+    try:
+        yield from _packed_tail(path) if path.suffix == ".gz" else lines_backward(path)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+
+
 def _lines(block: bytes) -> list[bytes]:
     return [line + b"\n" for line in block.split(b"\n")[:-1]]
 
@@ -195,7 +206,7 @@ class DayLog:
         self.folder = folder
         self.torn_bytes = 0
         self._log: AppendLog | None = None
-        newest = max(day_files(folder), default=None)
+        newest = max(self._files(folder), default=None)
         self._day = newest[0] if newest else ""
         if newest and newest[1].suffix != ".gz":
             self._open()
@@ -215,7 +226,7 @@ class DayLog:
 
         Raises VaultError, and then none of them is there.
         """
-        day = times.day(ts)
+        day = self._name(ts)
         if day > self._day:
             self.close()  # syncs the old day before the next one exists
             self._day = day
@@ -235,12 +246,8 @@ class DayLog:
         ``valid`` passes over lines that are whole but damaged. A packed day is read through, and
         only its last 2 MiB are looked at. Raises VaultError for a file that cannot be read.
         """
-        for _, path in reversed(list(day_files(self.folder))):
-            try:
-                lines = _packed_tail(path) if path.suffix == ".gz" else lines_backward(path)
-                found = next((line for line in lines if valid(line)), None)
-            except (OSError, EOFError, zlib.error) as error:
-                raise _unreadable(path, error) from error
+        for _, path in reversed(list(self._files(self.folder))):
+            found = next(filter(valid, newest_lines(path)), None)
             if found is not None:
                 return found
         return None
@@ -257,6 +264,14 @@ class DayLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @staticmethod
+    def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+        return day_files(folder)
+
+    @staticmethod
+    def _name(ts: int) -> str:
+        return times.day(ts)
 
     def _open(self) -> None:
         plain = self.folder / f"{self._day}.jsonl"

@@ -2,17 +2,20 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ravequant.errors import UsageError
 from ravequant.records import check_inst_id
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 VAULT_VARIABLE: Final = "RAVEQUANT_VAULT"
 
-_DAY_FILE = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))\.jsonl(?:\.gz)?")
+_DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
+_DAY_FILE = re.compile(rf"({_DAY.pattern})\.jsonl(?:\.gz)?")
+_HOUR_FILE = re.compile(r"([01][0-9]|2[0-3])\.jsonl(?:\.gz)?")
 
 
 def default_root() -> Path:
@@ -29,6 +32,14 @@ class Vault:
     def trades(self, inst_id: str) -> Path:
         """Folder of raw trade days: ``{YYYY-MM-DD}.jsonl[.gz]``."""
         return self.root / "raw/okx/trades_perps" / check_inst_id(inst_id)
+
+    def snapshots(self, inst_id: str) -> Path:
+        """Folder of raw book hours: ``{YYYY-MM-DD}/{HH}.jsonl[.gz]``."""
+        return self.root / "raw/okx/l2_perps" / check_inst_id(inst_id)
+
+    def deep_snapshots(self, inst_id: str) -> Path:
+        """Folder of deep book hours, of the same form."""
+        return self.root / "raw/okx/l2_deep_perps" / check_inst_id(inst_id)
 
     def metadata(self, inst_id: str) -> Path:
         """Contract metadata as it is now."""
@@ -61,6 +72,45 @@ class Vault:
     def lock(self, stream: str, inst_id: str) -> Path:
         """The lock of the one writer of ``stream`` (``trades_perps``, ``vwap``, …)."""
         return self.root / "state/locks" / f"{stream}.{check_inst_id(inst_id)}.lock"
+
+
+def instruments(stream: Callable[[str], Path]) -> list[str]:
+    """Return the instruments that have a folder in a stream: ``instruments(vault.trades)``."""
+    folder = stream("ANY-NAME").parent
+    names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return sorted(name for name in names if _is_instrument(name))
+
+
+def _is_instrument(name: str) -> bool:
+    try:
+        return check_inst_id(name) == name
+    except UsageError:
+        return False
+
+
+def hour_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (``2025-12-14/21``, file) of a folder of hour files, oldest first.
+
+    Where a plain and a ``.gz`` form of one hour exist, the plain one counts.
+    """
+    for day in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _DAY.fullmatch(day.name) and day.is_dir():
+            found: dict[str, Path] = {}
+            for path in day.iterdir():
+                match = _HOUR_FILE.fullmatch(path.name)
+                if match and (match[1] not in found or path.suffix == ".jsonl"):
+                    found[match[1]] = path
+            yield from ((f"{day.name}/{hour}", path) for hour, path in sorted(found.items()))
+
+
+def book_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield hour files and, for days that have none, the flat ``{YYYY-MM-DD}.jsonl[.gz]``.
+
+    Oldest first; their keys (``2025-12-14/21`` or ``2025-12-14``) sort in the order of time.
+    """
+    hours = list(hour_files(folder))
+    by_hour = {key[:10] for key, _ in hours}
+    yield from sorted(hours + [item for item in day_files(folder) if item[0] not in by_hour])
 
 
 def day_files(folder: Path) -> Iterator[tuple[str, Path]]:

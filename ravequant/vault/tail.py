@@ -17,6 +17,7 @@ from typing import BinaryIO, Final, cast
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
+from ravequant.vault.log import newest_lines
 
 BLOCK_BYTES: Final = 1 << 20
 LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
@@ -194,25 +195,10 @@ def _first_time(path: Path) -> int | None:
 def newest_time(files: Listing) -> int | None:
     """Return the time of the newest whole raw line that has one."""
     for _, path in reversed(list(files())):
-        with open_lines(path) as stream:
-            for line in _lines_backwards(stream):
-                if (moment := line_time(line)) is not None:
-                    return moment
+        for line in newest_lines(path):
+            if (moment := line_time(line)) is not None:
+                return moment
     return None
-
-
-def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield whole lines from the end; of a ``.gz`` only the last 64 KiB are looked at."""
-    window = 1 << 16
-    if isinstance(stream, io.FileIO):
-        end = stream.seek(0, io.SEEK_END)
-        stream.seek(max(0, end - window))
-        data = stream.read(window)
-    else:
-        data = b""
-        while chunk := stream.read(BLOCK_BYTES):
-            data = (data + chunk)[-window:]
-    yield from reversed(data[: data.rfind(b"\n") + 1].split(b"\n"))
 
 
 def cursor_at(files: Listing, moment_ms: int, generation: int) -> Cursor | None:

@@ -18,9 +18,7 @@ def stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Ite
     with ExitStack() as undo:
         names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
         for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            earlier = signal.signal(
-                number, lambda *_: loop.call_soon_threadsafe(stop.set)
-            )
+            earlier = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
             undo.callback(signal.signal, number, earlier)
         if sys.platform == "win32":
             undo.enter_context(_closed_window(loop, stop))

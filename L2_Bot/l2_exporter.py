@@ -1,0 +1,248 @@
+"""Records the order books of the chosen perpetuals: a 400-level snapshot every two seconds."""
+
+try:
+    from ravequant import cli
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
+    )
+
+import argparse
+import asyncio
+import gc
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from L2_Bot import deep
+from L2_Bot.recorder import Recorder
+from L2_Bot.snapshots import MOST_LEVELS
+from ravequant import settings
+from ravequant.errors import DONE, FAILED, FeedError, UsageError, VaultError
+from ravequant.okx.client import Arrival, Client, Ended, Pace
+from ravequant.okx.exporter import Exporter, Options, add_options, options_of
+from ravequant.okx.messages import BOOKS, Channel, ChannelData
+from ravequant.okx.offload import in_thread
+from ravequant.okx.rest import Rest
+from ravequant.okx.session import Data, Subscribed
+from ravequant.records import RecordError
+from ravequant.settings import L2
+from ravequant.vault import metadata
+from ravequant.vault.paths import Vault
+
+PROGRAM: Final = "l2_exporter"
+_STREAMS: Final = ("l2_perps", "l2_deep_perps")
+_BOOKS_A_CONNECTION: Final = 25  # the exchange advises fewer than 30
+_METADATA_S: Final = 3_600.0
+_DEEP_AT_ONCE: Final = 4
+_GARBAGE_EVERY: Final = 100_000  # levels are lists: 700 would search all books all the time
+_SUMMARY: Final = (
+    "Snapshot written %s: %d in the last minute, %d in all, newest %s; "
+    "%d deep, %d gaps, %d rejected, %d checksum mismatches"
+)
+_SUMMARY_FACTS: Final = (
+    "fresh", "written", "last_snapshot_utc", "deep", "gaps", "rejected", "checksum_mismatches",
+)  # fmt: skip
+
+
+class L2Exporter(Exporter):
+    """The program while it runs: a connection for every 25 books, one recorder each."""
+
+    def __init__(self, vault: Vault, options: Options, chosen: L2) -> None:
+        super().__init__(PROGRAM, _STREAMS, vault, options)
+        self._chosen = chosen
+        self._recorders: dict[str, Recorder] = {}
+        self._clients: list[Client] = []
+        self._deep_rest = Rest(options.rest_url, attempts=1)
+        self._deep_turn = asyncio.Semaphore(_DEEP_AT_ONCE)
+        self._unknown: set[str] = set()
+        self._before: Mapping[str, int] = {}
+
+    async def work(self) -> None:
+        """Record until cancelled."""
+        gc.set_threshold(_GARBAGE_EVERY)
+        url, pace = f"{self.options.ws_url.rstrip('/')}/public", Pace()
+        for inst_id in self.options.inst_ids:
+            self._recorders[inst_id] = Recorder(self.vault, inst_id, self._chosen)
+        async with asyncio.TaskGroup() as tasks:
+            for start in range(0, len(self.options.inst_ids), _BOOKS_A_CONNECTION):
+                names = self.options.inst_ids[start : start + _BOOKS_A_CONNECTION]
+                client = Client(url, [Channel(BOOKS, name) for name in names], pace=pace)
+                self._clients.append(client)
+                tasks.create_task(client.run())
+                tasks.create_task(self._record(client, names))
+            tasks.create_task(self._sync())
+            tasks.create_task(self.report())
+            for number, inst_id in enumerate(self.options.inst_ids):
+                tasks.create_task(self._keep_metadata(inst_id))
+                if self._chosen.deep_every_s:
+                    wait_s = self._chosen.deep_every_s * number / len(self.options.inst_ids)
+                    tasks.create_task(self._deepen(self._recorders[inst_id], wait_s))
+
+    async def _record(self, client: Client, names: Sequence[str]) -> None:
+        """Take in what one connection brings."""
+        loop = asyncio.get_running_loop()
+        own = {name: self._recorders[name] for name in names}
+        async for batch in client.batches():
+            for arrival in batch:
+                self._take(client, own, arrival, loop.time())
+            for recorder in own.values():
+                recorder.write(loop.time())
+            await asyncio.sleep(0)
+
+    def _take(
+        self, client: Client, own: Mapping[str, Recorder], arrival: Arrival, now: float
+    ) -> None:
+        match arrival.event:
+            case Data(payload=ChannelData(channel=channel) as payload):
+                self.busy_at = now
+                if own[channel.inst_id].receive(payload, arrival.connection):
+                    client.renew(channel, arrival.connection)
+            case Subscribed():
+                self.busy_at = self.busy_at or now
+            case Ended(reason=reason):
+                for recorder in own.values():
+                    recorder.lose(arrival.connection, reason)
+
+    async def _sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._chosen.sync_every_ms / 1000)
+            for recorder in self._recorders.values():
+                recorder.write(loop.time())
+                await recorder.sync(loop.time())
+            if self.idle(loop.time()):
+                self.stop.set()
+
+    # -- REST
+
+    async def _deepen(self, recorder: Recorder, wait_s: float) -> None:
+        """Ask for a deep snapshot every so often, behind the first snapshot line."""
+        loop, failing = asyncio.get_running_loop(), False
+        await asyncio.sleep(wait_s)
+        await recorder.started.wait()
+        while True:
+            began = loop.time()
+            try:
+                async with self._deep_turn:
+                    found = await in_thread(self._fetch_deep, recorder.inst_id)
+                    await recorder.deepen(found, loop.time())
+            except (FeedError, RecordError) as error:
+                if not failing:
+                    self.log.warning("%s: no deep snapshot: %s", recorder.inst_id, error)
+                failing = True
+            else:
+                failing = False
+            await asyncio.sleep(max(0.0, began + self._chosen.deep_every_s - loop.time()))
+
+    def _fetch_deep(self, inst_id: str) -> deep.DeepSnapshot:
+        return deep.parse(self._deep_rest.books_full(inst_id, deep.DEPTH))
+
+    async def _keep_metadata(self, inst_id: str) -> None:
+        """Fetch the contract's terms, now and every hour; books are recorded meanwhile."""
+        meta = await self.metadata(inst_id)
+        if meta is None:
+            self._unknown.add(inst_id)
+            if len(self._unknown) == len(self.options.inst_ids):
+                raise self.none_known()
+            return
+        while True:
+            try:
+                metadata.save(self.vault, meta, self._recorders[inst_id].on_disk_ts)
+                await asyncio.sleep(_METADATA_S)
+                row = await in_thread(self.rest.instrument, inst_id)
+                meta = metadata.parse_instrument(row)
+            except (FeedError, VaultError) as error:
+                self.log.warning("%s: metadata not renewed: %s", inst_id, error)
+                await asyncio.sleep(_METADATA_S / 60)
+
+    # -- how it fares, and the end
+
+    def summary(self) -> None:
+        """Log what the last minute brought."""
+        for inst_id, recorder in self._recorders.items():
+            facts = recorder.facts()
+            facts["fresh"] = facts["written"] - self._before.get(inst_id, 0)
+            self.log.info(_SUMMARY, inst_id, *map(facts.get, _SUMMARY_FACTS))
+        self._before = {key: item.counts.written for key, item in self._recorders.items()}
+
+    def close(self) -> int:
+        """Flush everything; the exit code says whether the disk took it."""
+        self._deep_rest.close()
+        code = DONE
+        for recorder in self._recorders.values():
+            try:
+                recorder.close()
+            except VaultError as error:
+                self.log.error("%s: the last lines are not on disk: %s", recorder.inst_id, error)  # noqa: TRY400
+                code = FAILED
+            if recorder.refused:
+                code = FAILED
+            newest = recorder.facts()["last_snapshot_utc"]
+            self.log.info("%s: stopped, %d snapshots written, newest %s",
+                          recorder.inst_id, recorder.counts.written, newest)  # fmt: skip
+        return code
+
+    def facts(self) -> dict[str, Any]:
+        """Return the state as it stands in heartbeats and in ``--json``."""
+        return {
+            "connections": sum(client.open_links for client in self._clients),
+            "connects": sum(client.connects for client in self._clients),
+            "frames": sum(client.frames for client in self._clients),
+            "reader_stalls": sum(client.stalls for client in self._clients),
+            "instruments": {key: item.facts() for key, item in self._recorders.items()},
+        }
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, __doc__ or "")
+    add_options(made)
+    made.add_argument("--cadence", type=cli.duration, metavar="SPAN",
+                      help="exchange time from snapshot to snapshot, like 2s or 500ms")  # fmt: skip
+    made.add_argument("--depth", type=int, metavar="N",
+                      help=f"levels a side, at most {MOST_LEVELS}")  # fmt: skip
+    made.add_argument("--deep-every", type=int, metavar="S",
+                      help="a deep REST snapshot every S seconds, 0 for none")  # fmt: skip
+    return made
+
+
+def chosen_of(args: argparse.Namespace, standing: L2) -> L2:
+    """Return the settings with the flags before them; UsageError for what cannot be."""
+    flags = {
+        "cadence_ms": args.cadence, "depth_levels": args.depth, "deep_every_s": args.deep_every,
+    }  # fmt: skip
+    chosen = replace(standing, **{key: value for key, value in flags.items() if value is not None})
+    if not 1 <= chosen.depth_levels <= MOST_LEVELS:
+        raise UsageError(
+            f"a depth of {chosen.depth_levels} levels: expected 1 to {MOST_LEVELS}, "
+            "correct --depth or l2.depth_levels"
+        )
+    if chosen.deep_every_s < 0:
+        raise UsageError(f"--deep-every {chosen.deep_every_s}: expected seconds, or 0 for none")
+    return chosen
+
+
+def body(args: argparse.Namespace) -> int:
+    """Run the exporter with the parsed arguments."""
+    standing = settings.load()
+    options, chosen = options_of(args, standing), chosen_of(args, standing.l2)
+
+    async def export() -> int:
+        return await L2Exporter(cli.vault_of(args), options, chosen).run()
+
+    return asyncio.run(export())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Record books; the exit code."""
+    return cli.run(parser(), body, argv, log_file=Path(__file__).with_suffix(".log"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Keeps the vault within its disk: compresses what is finished, deletes old book hours.
+
+Run it once an hour. Whatever happens in between, every line that is kept stands in the plain file
+or in a verified ``.gz``; the next run takes up what a stopped one left.
+"""
+
+try:
+    from ravequant import cli, settings, tables, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
+    )
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from L2_Bot import retention_report as report
+from L2_Bot.retention_run import Run
+from ravequant.errors import DONE, FAILED, UsageError
+
+PROGRAM: Final = "l2_retention"
+_GB_PLACES: Final = 9
+_log = logging.getLogger(PROGRAM)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, "Compress finished files, delete old book hours, look ahead.")
+    made.add_argument("--keep-gb", metavar="N",
+                      help="disk budget of the whole vault in GB: above it the oldest book hours "
+                           "are deleted first (default: none)")  # fmt: skip
+    made.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    made.add_argument(
+        "--now",
+        metavar="TIME",
+        help="with --dry-run: count ages to this UTC time, like 2025-12-14T21:00:00Z",
+    )
+    return made
+
+
+def budget_of(text: str) -> int | None:
+    """Return a budget in bytes, None for an empty one."""
+    if not text:
+        return None
+    budget = settings.decimal_setting(text, "--keep-gb", _GB_PLACES)
+    if budget == 0:
+        raise UsageError(f"--keep-gb {text} would keep nothing; give a number of GB above 0")
+    return budget
+
+
+def moment_of(text: str | None, *, dry: bool) -> int:
+    """Return the moment that ages count to: the clock's, in earnest."""
+    if text is not None and not dry:
+        raise UsageError(f"--now {text} would delete by a made-up clock; add --dry-run")
+    try:
+        return times.utc_now_ms() if text is None else times.parse_iso(text)
+    except ValueError as error:
+        raise UsageError(f"--now: {error}") from None
+
+
+def body(args: argparse.Namespace) -> int:
+    """Run once and say what was done."""
+    chosen, now = settings.load().retention, moment_of(args.now, dry=args.dry_run)
+    budget = budget_of(chosen.keep_gb if args.keep_gb is None else args.keep_gb)
+    run = Run(cli.vault_of(args), chosen, now, dry=args.dry_run)
+    seen = run.go(budget)
+    rows = report.rows_of(seen.series, run.outcomes, run.rules, now)
+    expected = report.forecast(seen, run.rules, now, budget)
+    if args.json:
+        facts = {"now_utc": times.iso(now), "dry_run": args.dry_run, **asdict(expected)}
+        actions = [report.facts_of(outcome) for outcome in run.outcomes]
+        _write(orjson.dumps({**facts, "streams": rows, "actions": actions}).decode())
+    else:
+        _show(rows, expected, dry=args.dry_run)
+    if budget is not None and seen.total > budget:
+        _log.error("the vault is %s over its budget and no older book hour is left to delete; "
+                   "raise --keep-gb, or move old trade days away",
+                   report.size(seen.total - budget))  # fmt: skip
+        return FAILED
+    failed = any(outcome.status == report.FAILED for outcome in run.outcomes)
+    return FAILED if failed else DONE
+
+
+def _show(rows: Sequence[dict[str, Any]], expected: report.Forecast, *, dry: bool) -> None:
+    if dry:
+        _write("Dry run: nothing was changed. What a run would do and leave:")
+    tables.write(report.HEADERS, [report.cells(row) for row in rows], words=3)
+    _write("\n" + "\n".join(report.sentences(expected)))
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compress, delete, report; the exit code."""
+    return cli.run(parser(), body, argv, log_file=Path(__file__).with_suffix(".log"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

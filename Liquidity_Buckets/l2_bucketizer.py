@@ -1,0 +1,371 @@
+"""Liquidity buckets of each book snapshot: six distance bands and the walls in them (SPEC 10).
+
+    band i     levels with previous edge < |price - mid| / mid x 10,000 <= edge, bids and asks apart
+    imbalance  (bid - ask) / (bid + ask) of a band's notional
+    delta      what a band's notional changed by since the previous snapshot
+    walls      since when a band, or a single price, has held more than its threshold
+
+The sums are in ``bands.py``, what remembers is in ``walls.py``; here they become records.
+"""
+
+from pathlib import Path
+
+try:
+    from ravequant import calculator, exact, stage, times
+    from ravequant.settings import Settings, amount_for, decimal_setting
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from Liquidity_Buckets.bands import (
+    BANDS_BPS,
+    DEEP,
+    PARTIAL,
+    Measure,
+    Reach,
+    Scale,
+    Side,
+    View,
+    Wall,
+    Worth,
+)
+from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
+from ravequant.snapshots import SnapshotReader
+from ravequant.vault import metadata
+from ravequant.vault.beside import Lines
+from ravequant.vault.paths import Vault, book_files
+
+if TYPE_CHECKING:
+    from ravequant.records import Contract
+    from ravequant.snapshots import Books, Deep
+
+METRIC: Final = "liquidity_buckets"
+BANDS: Final = range(len(BANDS_BPS))
+
+
+class Contracts(Protocol):
+    """What a contract was worth, and when."""
+
+    def refresh(self) -> None:
+        """Take in what became known since; called once the snapshots to be measured are read."""
+
+    def at(self, ts: int) -> "Contract":
+        """Return the contract in force for a record of the moment ``ts``."""
+
+
+class Limits(NamedTuple):
+    """The thresholds of one instrument, in units of ``10**-NOTIONAL_PLACES``."""
+
+    band: int
+    wall: int
+    delta: int
+
+    @classmethod
+    def of(cls, inst_id: str, settings: Settings) -> "Limits":
+        """Return the limits that the settings give ``inst_id``."""
+        chosen = settings.buckets
+        texts = {
+            "buckets.band_notional": amount_for(inst_id, chosen.band_notional),
+            "buckets.wall_notional": amount_for(inst_id, chosen.wall_notional),
+            "buckets.delta_notional": chosen.delta_notional,
+        }
+        return cls(
+            *(decimal_setting(text, name, exact.NOTIONAL_PLACES) for name, text in texts.items())
+        )
+
+    def scaled(self, places: int) -> "Limits":
+        """Return the limits in coarser units: what is at least or above them stays so."""
+        unit = 10 ** (exact.NOTIONAL_PLACES - places)
+        return Limits(-(-self.band // unit), -(-self.wall // unit), self.delta // unit)
+
+
+class BucketFold:
+    """Snapshots in, one record each out."""
+
+    def __init__(self, inst_id: str, settings: Settings, contracts: Contracts) -> None:
+        chosen = settings.buckets
+        self._inst_id = inst_id
+        self._contracts = contracts
+        self._exact_limits = Limits.of(inst_id, settings)
+        self._delta_ratio = decimal_setting(
+            chosen.delta_ratio, "buckets.delta_ratio", exact.SIZE_PLACES
+        )
+        self._gap_ms = chosen.gap_s * SECOND_MS
+        self._deep_age_ms = chosen.deep_age_s * SECOND_MS
+        self._listed = chosen.listed_walls
+        self._patience = Patience(
+            chosen.confirm_s * SECOND_MS, chosen.young_s * SECOND_MS, chosen.hold_s * SECOND_MS
+        )
+        self._measure = Measure(settings.l2.depth_levels)
+        self._scale = Scale(0, 0)
+        self._limits = self._exact_limits.scaled(0)
+        self._ts: int | None = None  # of the previous snapshot
+        self._walls = (PriceWalls(self._patience), PriceWalls(self._patience))
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget all that leads from one snapshot to the next: the next one is a first one."""
+        self._source: list[str] | None = None  # of the previous snapshot's bands; None: first one
+        self._deep_ts: int | None = None  # of the previous snapshot's deep data
+        self._stepped = [[0] * len(BANDS), [0] * len(BANDS)]  # notional at each band's last step
+        self._reaches: tuple[Reach, Reach] | None = None
+        self._bands = [[BandWall(self._patience) for _ in BANDS] for _ in "ba"]
+        for walls in self._walls:
+            walls.reset()
+
+    def update(self, batch: "list[Books]") -> Iterator[dict[str, Any]]:
+        """Yield one record for each snapshot, in order."""
+        self._contracts.refresh()
+        for books in batch:
+            keys = [
+                (self._in_use(deep, head.ts), Worth.of(self._contracts.at(head.ts)))
+                for head, deep in zip(books.heads, books.deeps, strict=True)
+            ]
+            for (deep, worth), group in groupby(enumerate(keys), itemgetter(1)):
+                numbers = [number for number, _ in group]
+                self._refine(self._measure.scale(books, deep, worth))
+                for view in self._measure.views(
+                    books,
+                    range(numbers[0], numbers[-1] + 1),
+                    deep,
+                    worth,
+                    wanted=self._scale,
+                    wall_notional=self._limits.wall,
+                ):
+                    yield self._record(view)
+
+    def _in_use(self, deep: "Deep | None", ts: int) -> "Deep | None":
+        return None if deep is None or ts - deep.ts > self._deep_age_ms else deep
+
+    def _refine(self, needed: Scale) -> None:
+        """Count in finer units from here on, if these are needed; never in coarser ones."""
+        notional = max(needed.notional, self._scale.notional)
+        if notional > self._scale.notional:
+            finer = 10 ** (notional - self._scale.notional)
+            self._stepped = [[value * finer for value in side] for side in self._stepped]
+            self._limits = self._exact_limits.scaled(notional)
+        self._scale = Scale(notional, max(needed.base, self._scale.base))
+
+    def _record(self, view: View) -> dict[str, Any]:
+        head, ts = view.head, view.head.ts
+        gap = head.gap_detected or (self._ts is not None and ts - self._ts > self._gap_ms)
+        if gap:
+            self._reset()
+        bid_delta, ask_delta = _no_deltas(), _no_deltas()
+        if not head.gap_detected:
+            bid_delta, ask_delta = self._step(view)
+        self._ts = ts
+        bid, ask = view.bid, view.ask
+        bid_young, ask_young = ([wall.age_s(ts) for wall in walls] for walls in self._bands)
+        notional, base = self._scale.notional, self._scale.base
+        return {
+            "timestamp_utc": times.iso(ts),
+            "exchange": "okx",
+            "market": "perp",
+            "instId": self._inst_id,
+            "mid_price": exact.text(head.twice_mid * 5, exact.PRICE_PLACES + 1),
+            "bands_bps": BANDS_BPS,
+            "bid_notional": [exact.text(value, notional) for value in bid.notional],
+            "ask_notional": [exact.text(value, notional) for value in ask.notional],
+            "bid_base": [exact.text(value, base) for value in bid.base],
+            "ask_base": [exact.text(value, base) for value in ask.base],
+            "imbalance": list(map(_imbalance, bid.notional, ask.notional, view.source)),
+            "bid_delta_notional": bid_delta.texts,
+            "ask_delta_notional": ask_delta.texts,
+            "bid_delta_significant": bid_delta.significant,
+            "ask_delta_significant": ask_delta.significant,
+            "bid_young_age_s": bid_young,
+            "ask_young_age_s": ask_young,
+            "bid_young_active": [age is not None for age in bid_young],
+            "ask_young_active": [age is not None for age in ask_young],
+            "bid_walls": self._listing(ts, bid, self._walls[0]),
+            "ask_walls": self._listing(ts, ask, self._walls[1]),
+            "bid_depth_bps": bid.depth_bps,
+            "ask_depth_bps": ask.depth_bps,
+            "band_source": view.source,
+            "deep_age_s": None if view.deep_ts is None else max(0, ts - view.deep_ts) // SECOND_MS,
+            "gap": gap,
+        }
+
+    def _step(self, view: View) -> "tuple[_Deltas, _Deltas]":
+        """Take a snapshot into the machines and return what the bands changed by."""
+        ts, before = view.head.ts, self._source
+        newer = view.deep_ts is not None and (self._deep_ts is None or view.deep_ts > self._deep_ts)
+        sides, deltas = (view.bid, view.ask), (_no_deltas(), _no_deltas())
+        for band, source in enumerate(view.source):
+            held = source == PARTIAL or (before is not None and before[band] != source)
+            if not held and source == DEEP and not newer:
+                continue
+            for side in (0, 1):
+                value, wall = sides[side].notional[band], self._bands[side][band]
+                if held:
+                    wall.hold(ts)
+                else:
+                    wall.step(ts, above=value >= self._limits.band)
+                    if before is not None:
+                        self._compare(deltas[side], band, value, self._stepped[side][band])
+                self._stepped[side][band] = value
+        for walls, side_view in zip(self._walls, sides, strict=True):
+            prices = [wall.price for wall in side_view.walls]
+            walls.step(ts, side_view.reach, prices, newer_deep=newer)
+        self._source, self._deep_ts = view.source, view.deep_ts
+        self._reaches = view.bid.reach, view.ask.reach
+        return deltas
+
+    def _compare(self, deltas: "_Deltas", band: int, value: int, previous: int) -> None:
+        delta = value - previous
+        deltas.texts[band] = exact.signed(exact.text(delta, self._scale.notional))
+        deltas.significant[band] = abs(delta) > self._limits.delta or (
+            previous > 0 and abs(delta) * exact.SIZE_ONE > self._delta_ratio * previous
+        )
+
+    def _listing(self, ts: int, side: Side, walls: PriceWalls) -> list[dict[str, Any]]:
+        return [self._listed_wall(ts, side, wall, walls) for wall in side.walls[: self._listed]]
+
+    def _listed_wall(self, ts: int, side: Side, wall: Wall, walls: PriceWalls) -> dict[str, Any]:
+        age_ms = walls.age_ms(ts, wall.price)
+        ratio = exact.divide(2 * wall.weight, side.middle_pair(wall.band), 2)
+        return {
+            "price": exact.text(wall.price, exact.PRICE_PLACES),
+            "notional": exact.text(wall.weight * side.money, self._scale.notional),
+            "age_s": None if age_ms is None else age_ms // SECOND_MS,
+            "young": walls.young(ts, wall.price),
+            "ratio": exact.fixed(ratio, 2),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later records depend on."""
+        places = self._scale.notional
+        stepped = [[exact.text(value, places) for value in side] for side in self._stepped]
+        return {
+            "ts": self._ts,
+            "source": self._source,
+            "deep_ts": self._deep_ts,
+            "stepped": stepped,
+            "bands": [[wall.state() for wall in walls] for walls in self._bands],
+            "reaches": None
+            if self._reaches is None
+            else [reach.state() for reach in self._reaches],
+            "walls": [walls.state() for walls in self._walls],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        self._ts, self._deep_ts, self._source = state["ts"], state["deep_ts"], state["source"]
+        texts = state["stepped"]
+        self._refine(Scale(max(_decimals(text) for side in texts for text in side), 0))
+        places = self._scale.notional
+        self._stepped = [[exact.units(text, places) for text in side] for side in texts]
+        self._bands = [
+            [BandWall.restore(self._patience, wall) for wall in walls] for walls in state["bands"]
+        ]
+        if state["reaches"] is not None:
+            bid, ask = map(Reach.restore, state["reaches"])
+            self._reaches = bid, ask
+        for side, walls in enumerate(self._walls):
+            walls.restore(state["walls"][side], self._reaches[side] if self._reaches else None)
+
+
+def _decimals(text: str) -> int:
+    return len(text.partition(".")[2])
+
+
+class _Deltas(NamedTuple):
+    """What the bands of one side changed by."""
+
+    texts: list[str | None]
+    significant: list[bool]
+
+
+def _no_deltas() -> _Deltas:
+    return _Deltas([None] * len(BANDS), [False] * len(BANDS))
+
+
+def _imbalance(bid: int, ask: int, source: str) -> str | None:
+    if source == PARTIAL or bid + ask == 0:
+        return None
+    return exact.signed(exact.fixed(exact.divide(bid - ask, bid + ask, 2), 2))
+
+
+class ContractHistory:
+    """The contract of an instrument by its metadata; VaultError at once if there are none."""
+
+    def __init__(self, vault: Vault, inst_id: str) -> None:
+        self._vault, self._inst_id = vault, inst_id
+        self._path = vault.metadata_history(inst_id)
+        self._stamp: tuple[int, int] | None = None
+        self._changes: metadata.History = ()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the history again if its file has changed."""
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            self._changes = [(None, metadata.load(self._vault, self._inst_id))]
+            return
+        stamp = facts.st_mtime_ns, facts.st_size
+        if stamp != self._stamp:
+            self._changes = metadata.history(self._vault, self._inst_id)
+            self._stamp = stamp
+
+    def at(self, ts: int) -> "Contract":
+        """Return the contract in force for a record of the moment ``ts``."""
+        return metadata.in_force(self._changes, ts).contract
+
+
+class Bucketizer:
+    """The wiring: snapshots, deep snapshots beside them, the fold, a file a day."""
+
+    metric = METRIC
+    description = "Six distance bands and walls of each order book snapshot."
+    record = "snapshot"
+
+    def folder(self, vault: Vault, inst_id: str) -> Path:
+        """Return where the raw snapshots are."""
+        return vault.snapshots(inst_id)
+
+    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> "stage.Job[list[Books]]":
+        """Return the job that brings ``inst_id`` up to date."""
+        folder, deep_folder = vault.snapshots(inst_id), vault.deep_snapshots(inst_id)
+        deep_lines = Lines(lambda: book_files(deep_folder))
+        limits = Limits.of(inst_id, chosen)
+        return stage.Job(
+            vault=vault,
+            metric=METRIC,
+            inst_id=inst_id,
+            files=lambda: book_files(folder),
+            reader=lambda reject: SnapshotReader(inst_id, deep_lines, reject),
+            fold=lambda: BucketFold(inst_id, chosen, ContractHistory(vault, inst_id)),
+            output=lambda record: f"{record['timestamp_utc'][:10]}.jsonl",
+            pattern="????-??-??.jsonl",
+            parameters={
+                **asdict(chosen.buckets),
+                **{
+                    name: exact.text(limit, exact.NOTIONAL_PLACES)
+                    for name, limit in zip(
+                        ("band_notional", "wall_notional", "delta_notional"), limits, strict=True
+                    )
+                },
+                "depth_levels": chosen.l2.depth_levels,
+            },
+            beside=deep_lines,
+            expires=True,
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Bring the buckets of the given instruments up to date."""
+    return calculator.main(Bucketizer(), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""What trade lines of one writer and one contract have in common: the text between the fields.
+
+A layout decides nothing but speed: ``fastpath`` compares every byte of its text, and any line that
+differs is read by ``records.parse_trade``. Text is compared in words of eight characters, the
+first in the lowest byte.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravequant import records, times
+
+Words = NDArray[np.uint64]
+
+NUMBER_CHARACTERS: Final = 16  # of a price or size that the fast path takes
+COUNT_DIGITS: Final = 4
+_TIME: Final = b"2025-12-14T21:34:56.123Z"
+_ALL: Final = np.uint64(2**64 - 1)
+
+
+def word(text: bytes) -> np.uint64:
+    """Return at most eight characters as a little-endian word."""
+    return np.uint64(int.from_bytes(text, "little"))
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """Constant text, word by word: (index, expected, mask)."""
+
+    words: tuple[tuple[int, np.uint64, np.uint64], ...]
+
+    @classmethod
+    def of(cls, text: bytes, free_bits: bytes = b"") -> "Const":
+        """Return ``text``, whose ``free_bits`` may be anything."""
+        mask = bytes(0xFF ^ bit for bit in free_bits.ljust(len(text), b"\0"))
+        at = range(0, len(text), 8)
+        words = ((i // 8, word(text[i : i + 8]), word(mask[i : i + 8])) for i in at)
+        return cls(tuple((i, expected & free, free) for i, expected, free in words))
+
+    @property
+    def width(self) -> int:
+        """Bytes of the words, the unused ones behind the text included."""
+        return 8 * len(self.words)
+
+    def differs(self, errors: Words, rows: Words, skip: int) -> None:
+        """Set bits of ``errors`` where the words of ``rows`` after ``skip`` are not this text."""
+        for index, expected, mask in self.words:
+            if mask == _ALL:
+                errors |= rows[:, skip + index] ^ expected
+            elif mask:
+                errors |= (rows[:, skip + index] & mask) ^ expected
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """The text between the fields of lines that look alike."""
+
+    key: tuple[bytes, ...]  # equal keys: equal layouts
+    contract: records.Contract
+    id_digits: int
+    head: Const  # up to the id, the time left free
+    head_length: int
+    time_at: int
+    side: Const  # id to side, and the first letter of that, left free
+    side_at: int  # where that letter stands, from the end of the id
+    sell: tuple[np.uint64, np.uint64]  # the last 16 bytes before the price
+    buy: tuple[np.uint64, np.uint64]
+    sell_length: int  # id to price
+    size: Const  # price to size, and two characters of that, left free
+    size_length: int
+    contract_text: Const  # size to count, or to the end of the line if there is no count
+    contract_length: int
+    tail: Const | None  # count to the end of the line
+    tail_length: int
+
+    @property
+    def shortest(self) -> int:
+        """Bytes of a line whose fields are one character each."""
+        texts = self.head_length + self.id_digits + self.sell_length - 1 + self.size_length
+        texts += self.contract_length + self.tail_length
+        return texts + 2 + (self.tail is not None)
+
+    @property
+    def longest(self) -> int:
+        """Bytes of a line whose fields are as wide as the fast path takes them."""
+        return self.shortest + 1 + 2 * (NUMBER_CHARACTERS - 1) + COUNT_DIGITS - 1
+
+    @property
+    def reads_beyond(self) -> int:
+        """Bytes after a line's end that are looked at (and ignored)."""
+        last = self.tail or self.contract_text
+        return last.width - (self.tail_length or self.contract_length)
+
+
+def layout_of(
+    line: bytes, inst_id: str, trade: records.Trade, contract: records.Contract
+) -> Layout | None:
+    """Return the layout of a valid line (newline included), or None if it is an odd one."""
+    for comma, colon in ((",", ":"), (", ", ": ")):
+        for counted in (True, False):
+            texts = _texts(inst_id, contract, comma, colon, counted=counted)
+            fields = [times.iso(trade.ts), str(trade.trade_id), trade.side, trade.price, trade.qty]
+            if counted:
+                fields += [str(trade.count), trade.source]
+            written = texts[0] + "".join(a + b for a, b in zip(fields, texts[1:], strict=True))
+            if written.encode() == line:
+                return _layout([text.encode() for text in texts], len(fields[1]), contract)
+    return None
+
+
+def _texts(
+    inst_id: str, contract: records.Contract, comma: str, colon: str, *, counted: bool
+) -> list[str]:
+    def key(name: str) -> str:
+        return f'"{name}"{colon}"'
+
+    def pair(name: str, value: str) -> str:
+        return f'"{comma}{key(name)}{value}'
+
+    known = pair("exchange", "okx") + pair("market", "perp") + pair("instId", inst_id)
+    known += pair("symbol_canon", records.symbol_canon(inst_id)) + pair("trade_id", "")
+    worth = pair("ctVal", contract.ct_val) + pair("ctMult", contract.ct_mult)
+    worth += pair("ctType", contract.ct_type)
+    texts = ["{" + key("timestamp_utc"), known, pair("side", ""), pair("price", "")]
+    texts.append(pair("qty_contracts", ""))
+    if counted:
+        return [*texts, worth + pair("count", ""), pair("source", ""), '"}\n']
+    return [*texts, worth + '"}\n']
+
+
+def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> Layout:
+    head, middle, side, price, size, worth, *rest = texts
+    sell, buy = side + b"sell" + price, side + b"buy" + price
+    tail = b"0".join(rest)
+    free = bytes(len(rest[0])) + b"\x01" if rest else b""  # source: "0" or "1"
+    return Layout(
+        key=(*texts, b"%d" % id_digits),
+        contract=contract,
+        id_digits=id_digits,
+        head=Const.of(head + _TIME + middle, bytes(len(head)) + b"\xff" * len(_TIME)),
+        head_length=len(head + _TIME + middle),
+        time_at=len(head),
+        side=Const.of(side + b"b", bytes(len(side)) + b"\xff"),
+        side_at=len(side),
+        sell=(word(sell[-16:-8]), word(sell[-8:])),
+        buy=(word(buy[-16:-8]), word(buy[-8:])),
+        sell_length=len(sell),
+        size=Const.of(size + b"00", bytes(len(size)) + b"\xff\xff"),
+        size_length=len(size),
+        contract_text=Const.of(worth),
+        contract_length=len(worth),
+        tail=Const.of(tail, free) if rest else None,
+        tail_length=len(tail),
+    )

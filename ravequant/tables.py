@@ -1,0 +1,45 @@
+"""Tables on stdout: drawn by rich on a terminal, aligned plain text everywhere else."""
+
+import sys
+from collections.abc import Sequence
+
+Rows = Sequence[Sequence[str]]
+
+
+def write(headers: Sequence[str], rows: Rows, words: int = 1) -> None:
+    """Write a table whose first ``words`` columns are words, the others numbers.
+
+    ``NO_COLOR`` and the width of the terminal are honoured.
+    """
+    if sys.stdout.isatty():
+        _draw(headers, rows, words)
+    else:
+        sys.stdout.write(plain(headers, rows, words))
+
+
+def plain(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
+    """Return the table as text: words to the left, numbers to the right, two blanks between."""
+    lines = [list(headers), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join(
+        "  ".join(
+            cell.ljust(width) if number < words else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        + "\n"
+        for line in lines
+    )
+
+
+def _draw(headers: Sequence[str], rows: Rows, words: int) -> None:
+    from rich import box  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, header in enumerate(headers):
+        table.add_column(header, justify="left" if number < words else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(file=sys.stdout).print(table)

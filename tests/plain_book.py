@@ -1,0 +1,103 @@
+"""An order book and SPEC section 9 as anybody would write them down: what the recorder is held to.
+
+It shares no code with the exporter: prices are decimals, and everything is sorted each time.
+"""
+
+import gzip
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+Message = tuple[str, dict[str, Any]]  # action and row
+Sides = tuple[list[list[str]], list[list[str]]]
+Line = tuple[int, bool, int]  # its time, gap_detected, seqId of the book that it shows
+
+
+def frames(path: Path) -> Iterator[Message]:
+    """Yield the messages of a file of recorded book frames."""
+    with gzip.open(path) as lines:
+        for line in lines:
+            frame = orjson.loads(line)["frame"]
+            for row in frame["data"]:
+                yield frame["action"], row
+
+
+class PlainBook:
+    """A book as anybody would write it down: prices as decimals, sorted each time."""
+
+    def __init__(self) -> None:
+        self.sides: dict[str, dict[Decimal, list[str]]] = {"bids": {}, "asks": {}}
+
+    def apply(self, action: str, row: dict[str, Any]) -> None:
+        for name, side in self.sides.items():
+            if action == "snapshot":
+                side.clear()
+            for one in row[name]:
+                side[Decimal(one[0])] = one
+                if Decimal(one[1]) == 0:
+                    del side[Decimal(one[0])]
+
+    def top(self, name: str, depth: int = 400) -> list[list[str]]:
+        ordered = sorted(self.sides[name].items(), reverse=name == "bids")
+        return [one for _, one in ordered[:depth]]
+
+    def both(self) -> Sides:
+        return self.top("bids"), self.top("asks")
+
+
+def lines_of(messages: Iterable[Message | None], cadence: int) -> list[Line]:
+    """Return the lines that these messages make; None is a lost connection."""
+    plainly = Plainly(cadence)
+    for one in messages:
+        if one is None:
+            plainly.breaks(plainly.applied + 1)
+        else:
+            plainly.take(*one)
+    return plainly.lines
+
+
+class Plainly:
+    """SPEC 9, message by message."""
+
+    def __init__(self, cadence: int) -> None:
+        self.lines: list[Line] = []
+        self.cadence = cadence
+        self.plain = PlainBook()
+        self.seq: int | None = None  # of the last message applied; None: waiting for a snapshot
+        self.shown: int | None = None  # of the last consistent book
+        self.applied = self.boundary = -1
+
+    def newest(self) -> int:
+        return self.lines[-1][0] if self.lines else -1
+
+    def breaks(self, ts: int) -> None:
+        if self.seq is not None and self.shown is not None:
+            self.lines.append((max(ts, self.newest() + 1), True, self.shown))
+        self.seq = self.shown = None
+
+    def take(self, action: str, row: dict[str, Any]) -> None:
+        ts = int(row.get("ts", self.applied + 1))
+        if not self.usable(action, row):
+            self.breaks(ts)
+            return
+        self.plain.apply(action, row)
+        bids, asks = self.plain.top("bids"), self.plain.top("asks")
+        if bids and asks and Decimal(bids[0][0]) >= Decimal(asks[0][0]):
+            self.breaks(ts)
+            return
+        self.seq, self.applied = row["seqId"], ts
+        if bids and asks:
+            self.shown = row["seqId"]
+            if ts // self.cadence > self.boundary and ts > self.newest():
+                self.boundary = ts // self.cadence
+                self.lines.append((ts, False, row["seqId"]))
+
+    def usable(self, action: str, row: dict[str, Any]) -> bool:
+        if not {"ts", "bids", "asks"} <= row.keys():
+            return False
+        if any("e" in size for _, size, _, _ in row["bids"]):
+            return False
+        return action == "snapshot" or (self.seq is not None and row.get("prevSeqId") == self.seq)

@@ -1,0 +1,49 @@
+"""scripts/test.py: which checks it runs, and what it says of those that fail."""
+
+import runpy
+
+import pytest
+
+from scripts import test as program
+
+
+@pytest.fixture
+def _nothing_to_install(monkeypatch):
+    """Leave the set-up out (tests/test_environment.py): a test must not install anything."""
+    monkeypatch.setattr(runpy, "run_path", lambda _: {"enter": lambda _: None})
+
+
+def test_the_checks_and_what_goes_on_to_pytest():
+    """Lint, format, types and tests are run, and further words reach pytest."""
+    named = dict(program.checks(["-k", "signed"]))
+    assert list(named) == ["ruff check", "ruff format", "mypy", "pytest"]
+    assert named["pytest"] == ["pytest", "--verbosity=0", "-k", "signed"]
+
+
+@pytest.mark.usefixtures("_nothing_to_install")
+def test_every_check_is_run_and_the_failed_ones_are_named(monkeypatch, capfd):
+    """One failure does not hide another; the exit code is 1."""
+    chosen = [("first", ["no_such_module"]), ("second", ["platform"]), ("third", ["no_such"])]
+    monkeypatch.setattr(program, "checks", lambda _: chosen)
+    assert program.main([]) == 1
+    shown = capfd.readouterr()
+    assert [line for line in shown.out.splitlines() if line.startswith("--- ")][:3] == [
+        "--- first",
+        "--- second",
+        "--- third",
+    ]
+    assert shown.err.endswith("FAILED: first, third\n")
+
+
+@pytest.mark.usefixtures("_nothing_to_install")
+def test_all_passed(monkeypatch, capfd):
+    """Without a failure the exit code is 0 and nothing is named."""
+    monkeypatch.setattr(program, "checks", lambda _: [("only", ["platform"])])
+    assert program.main([]) == 0
+    assert "FAILED" not in capfd.readouterr().err
+
+
+def test_help_sets_nothing_up(capsys):
+    """--help shows what the script is for, at once."""
+    assert program.main(["--help"]) == 0
+    assert "Runs every check of the project" in capsys.readouterr().out
