@@ -153,7 +153,8 @@ class L2Exporter(Exporter):
             return
         while True:
             try:
-                metadata.save(self.vault, meta, self._recorders[inst_id].on_disk_ts)
+                newest = self._recorders[inst_id].on_disk_ts
+                await in_thread(metadata.save, self.vault, meta, newest)
                 await asyncio.sleep(_METADATA_S)
                 row = await in_thread(self.rest.instrument, inst_id)
                 meta = metadata.parse_instrument(row)

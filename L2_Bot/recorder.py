@@ -23,6 +23,7 @@ from ravequant.vault.paths import Vault
 _WAITING: Final = 16  # lines kept while the disk is busy or refuses
 _DISK_AGAIN_S: Final = 5.0
 _MISMATCHES_LOGGED: Final = 10
+_FAR_BEHIND_MS: Final = 60_000
 _NEVER: Final = -1
 _log = logging.getLogger("l2_exporter")
 
@@ -106,6 +107,10 @@ class Recorder:
             self._log_mismatch()
         if taken.reset:
             _log.warning("%s: the exchange began its sequence anew", self.inst_id)
+        if taken.behind_ms > _FAR_BEHIND_MS:
+            _log.error("%s: the exchange is %d s behind the newest line on disk: nothing is "
+                       "written before that time; is this the right vault?",
+                       self.inst_id, taken.behind_ms // 1000)  # fmt: skip
         if taken.rejected:
             _log.error("%s: message rejected: %s", self.inst_id, taken.rejected)
         if taken.broken:

@@ -81,7 +81,7 @@ class Series:
         """Return the files that nobody appends to: a later one exists, and their time is over."""
         newest = self.files[-1].key
         limit = newest if self.open_from is None else min(newest, self.open_from)
-        return [file for file in self.files if file.key < limit and file.end <= now]
+        return [file for file in self.files if file.key < limit]
 
     def unread(self, file: Dated) -> bool:
         """Say whether the calculator that needs ``file`` has still to read (the rest of) it."""

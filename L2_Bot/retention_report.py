@@ -136,8 +136,8 @@ def sentences(seen: Forecast) -> list[str]:
     said = [f"The vault holds {size(seen.total)} and grows by {size(seen.per_day)} a day."]
     if seen.budget is not None:
         said.append(
-            f"Budget {size(seen.budget)}: {_when(seen.budget_days)}; then the oldest book hours "
-            "go first."
+            f"Budget {size(seen.budget)}: {_when(seen.budget_days)}"
+            + ("." if seen.budget_days is None else "; then the oldest book hours go first.")
         )
     said.append(f"Disk, {size(seen.free)} free: {_when(seen.disk_days)}.")
     if seen.unknown:

@@ -35,7 +35,7 @@ class Taken:
     rejected: str = ""  # why a message was no use while the book waits for a new one
     reset: bool = False  # the exchange began its sequence anew: ask for a new book when idle
     checksum_mismatch: bool = False
-    renewed: bool = False  # a whole book from the exchange
+    behind_ms: int = 0  # a whole book so much older than the newest line on disk
 
 
 class SnapshotRecorder:
@@ -83,7 +83,7 @@ class SnapshotRecorder:
             self._regular(outcome),
             reset=outcome.reset,
             checksum_mismatch=self.book.counts.checksum_mismatches > mismatches,
-            renewed=action == SNAPSHOT,
+            behind_ms=max(0, self.newest_ts - outcome.ts) if action == SNAPSHOT else 0,
         )
 
     def lose(self, connection: int = 0, reason: str = "connection lost") -> Taken:

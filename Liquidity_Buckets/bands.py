@@ -10,23 +10,32 @@ sum the difference of two running sums.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import add
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from Liquidity_Buckets.view import (
+    BANDS_BPS,
+    BPS,
+    DEEP,
+    PARTIAL,
+    WS,
+    Reach,
+    Side,
+    Stretch,
+    View,
+    Wall,
+)
 from ravequant import exact
 from ravequant.ladder import SAFE, Ints, Levels, largest
 from ravequant.records import Contract
 from ravequant.snapshots import Books, Deep, Head
 
-BANDS_BPS: Final = (10, 25, 50, 100, 200, 500)
-FARTHEST_BPS: Final = BANDS_BPS[-1]
-BPS: Final = 10_000
 BASE_INVERSE_PLACES: Final = 12  # SPEC section 2: base of an inverse contract, level by level
-WS, DEEP, PARTIAL = "ws", "deep", "partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +46,16 @@ class Worth:
     factor: int
     places: int
 
-    @classmethod
-    def of(cls, contract: Contract) -> "Worth":
-        """Return the worth of one contract: ctVal x ctMult."""
-        values = (contract.ct_val, contract.ct_mult)
-        factor, places = 1, 2 * exact.SIZE_PLACES
-        for text in values:
-            factor *= exact.units(text, exact.SIZE_PLACES)
-        while places and factor % 10 == 0:
-            factor, places = factor // 10, places - 1
-        return cls(contract.ct_type == "inverse", factor, places)
+
+@lru_cache(maxsize=16)
+def worth_of(contract: Contract) -> Worth:
+    """Return the worth of one contract: ctVal x ctMult."""
+    factor, places = 1, 2 * exact.SIZE_PLACES
+    for text in (contract.ct_val, contract.ct_mult):
+        factor *= exact.units(text, exact.SIZE_PLACES)
+    while places and factor % 10 == 0:
+        factor, places = factor // 10, places - 1
+    return Worth(contract.ct_type == "inverse", factor, places)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +66,7 @@ class _Sheet:
     weight: Ints  # x Worth.factor is the notional
     notional: Ints  # running sum of weight
     base: Ints  # running sum of what x Worth.factor (inverse: as it is) makes coins
+    middles: dict[tuple[int, ...], int] = field(default_factory=dict)  # medians worked out so far
 
     @classmethod
     def of(cls, levels: Levels, worth: Worth) -> "_Sheet":
@@ -90,77 +100,6 @@ def _coins(levels: Levels, worth: Worth) -> Ints:
         for price, qty in zip(levels.price.tolist(), levels.qty.tolist(), strict=True)
     ]
     return np.array(coins, dtype=np.int64 if max(coins, default=0) < SAFE else object)
-
-
-@dataclass(frozen=True, slots=True)
-class Wall:
-    """A level that is large enough."""
-
-    price: int  # units of 10**-PRICE_PLACES
-    weight: int
-    band: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far from the mid one side was seen; twice the distance, units of 10**-PRICE_PLACES."""
-
-    bid: bool
-    twice_mid: int
-    ws: int | None  # None: the whole side was seen
-    deep: int  # -1 without deep data
-
-    def source(self, price: int) -> str | None:
-        """Return where a level at ``price`` would have been seen; None beyond reach or 500 bps."""
-        away = self.twice_mid - 2 * price if self.bid else 2 * price - self.twice_mid
-        if away * BPS > FARTHEST_BPS * self.twice_mid:
-            return None
-        if self.ws is None or away <= self.ws:
-            return WS
-        return DEEP if away <= self.deep else None
-
-    def state(self) -> list[Any]:
-        """Return the reach, JSON-able: the numbers are wider than 64 bits."""
-        ws = None if self.ws is None else str(self.ws)
-        return [self.bid, str(self.twice_mid), ws, str(self.deep)]
-
-    @classmethod
-    def restore(cls, state: list[Any]) -> "Reach":
-        """Return the reach whose state this was."""
-        bid, twice_mid, ws, deep = state
-        return cls(bid, int(twice_mid), None if ws is None else int(ws), int(deep))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Side:
-    """One side of one snapshot."""
-
-    notional: list[int]  # of each band, in the units asked for
-    base: list[int]
-    depth_bps: str | None  # farthest level used; None without any
-    reach: Reach
-    walls: list[Wall]  # largest first; of equals the nearest
-    money: int  # a wall's weight x this is its notional
-    _stretches: list[tuple[Ints, list[int]]]  # weights, and the rows where each band begins
-
-    def middle_pair(self, band: int) -> int:
-        """Return the sum of the two middle weights of a band: twice the median."""
-        parts = [weight[rows[band] : rows[band + 1]] for weight, rows in self._stretches]
-        values = np.concatenate(parts) if len(parts) > 1 else parts[0]
-        low, high = (len(values) - 1) // 2, len(values) // 2
-        ranked = np.sort(values) if values.dtype == object else np.partition(values, (low, high))
-        return int(ranked[low]) + int(ranked[high])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """What one snapshot shows, together with the deep one in use."""
-
-    head: Head
-    deep_ts: int | None
-    bid: Side
-    ask: Side
-    source: list[str]  # of each band: ws, deep or partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +215,7 @@ class _Near:
         """Return one side of a snapshot, deep levels included."""
         rows = self.rows[number]
         notional, base = self.notional[number], self.base[number]
-        stretches = [(self.sheet.weight, rows)]
+        stretches = [Stretch(self.sheet.weight, self.sheet.middles, rows)]
         deep_far, used = -1, rows[-1] > rows[0]
         farthest = self._away(number, rows[-1] - 1) if used else -1
         walls = self._walls(self.sheet, self.large, rows)
@@ -286,7 +225,7 @@ class _Near:
                 deep_rows = beyond.rows[number]
                 notional = [*map(add, notional, beyond.notional[number])]
                 base = [*map(add, base, beyond.base[number])]
-                stretches.append((beyond.sheet.weight, deep_rows))
+                stretches.append(Stretch(beyond.sheet.weight, beyond.sheet.middles, deep_rows))
                 walls += self._walls(beyond.sheet, beyond.large, deep_rows)
                 if deep_rows[-1] > deep_rows[0]:
                     farthest = beyond.away(number, deep_rows[-1] - 1)

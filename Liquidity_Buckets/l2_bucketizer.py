@@ -12,7 +12,7 @@ from pathlib import Path
 
 try:
     from ravequant import calculator, exact, stage, times
-    from ravequant.settings import Settings, amount_for, decimal_setting
+    from ravequant.settings import Settings, decimal_setting
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
 
@@ -23,68 +23,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from Liquidity_Buckets.bands import (
-    BANDS_BPS,
-    DEEP,
-    PARTIAL,
-    Measure,
-    Reach,
-    Scale,
-    Side,
-    View,
-    Wall,
-    Worth,
-)
+from Liquidity_Buckets.bands import Measure, Scale, worth_of
+from Liquidity_Buckets.terms import ContractHistory, Contracts, Limits
+from Liquidity_Buckets.view import BANDS_BPS, DEEP, PARTIAL, Reach, Side, View, Wall
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
 from ravequant.snapshots import SnapshotReader
-from ravequant.vault import metadata
 from ravequant.vault.beside import Lines
 from ravequant.vault.paths import Vault, book_files
 
 if TYPE_CHECKING:
-    from ravequant.records import Contract
     from ravequant.snapshots import Books, Deep
 
 METRIC: Final = "liquidity_buckets"
 BANDS: Final = range(len(BANDS_BPS))
-
-
-class Contracts(Protocol):
-    """What a contract was worth, and when."""
-
-    def refresh(self) -> None:
-        """Take in what became known since; called once the snapshots to be measured are read."""
-
-    def at(self, ts: int) -> "Contract":
-        """Return the contract in force for a record of the moment ``ts``."""
-
-
-class Limits(NamedTuple):
-    """The thresholds of one instrument, in units of ``10**-NOTIONAL_PLACES``."""
-
-    band: int
-    wall: int
-    delta: int
-
-    @classmethod
-    def of(cls, inst_id: str, settings: Settings) -> "Limits":
-        """Return the limits that the settings give ``inst_id``."""
-        chosen = settings.buckets
-        texts = {
-            "buckets.band_notional": amount_for(inst_id, chosen.band_notional),
-            "buckets.wall_notional": amount_for(inst_id, chosen.wall_notional),
-            "buckets.delta_notional": chosen.delta_notional,
-        }
-        return cls(
-            *(decimal_setting(text, name, exact.NOTIONAL_PLACES) for name, text in texts.items())
-        )
-
-    def scaled(self, places: int) -> "Limits":
-        """Return the limits in coarser units: what is at least or above them stays so."""
-        unit = 10 ** (exact.NOTIONAL_PLACES - places)
-        return Limits(-(-self.band // unit), -(-self.wall // unit), self.delta // unit)
 
 
 class BucketFold:
@@ -126,7 +79,7 @@ class BucketFold:
         self._contracts.refresh()
         for books in batch:
             keys = [
-                (self._in_use(deep, head.ts), Worth.of(self._contracts.at(head.ts)))
+                (self._in_use(deep, head.ts), worth_of(self._contracts.at(head.ts)))
                 for head, deep in zip(books.heads, books.deeps, strict=True)
             ]
             for (deep, worth), group in groupby(enumerate(keys), itemgetter(1)):
@@ -293,33 +246,6 @@ def _imbalance(bid: int, ask: int, source: str) -> str | None:
     if source == PARTIAL or bid + ask == 0:
         return None
     return exact.signed(exact.fixed(exact.divide(bid - ask, bid + ask, 2), 2))
-
-
-class ContractHistory:
-    """The contract of an instrument by its metadata; VaultError at once if there are none."""
-
-    def __init__(self, vault: Vault, inst_id: str) -> None:
-        self._vault, self._inst_id = vault, inst_id
-        self._path = vault.metadata_history(inst_id)
-        self._stamp: tuple[int, int] | None = None
-        self._changes: metadata.History = ()
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Read the history again if its file has changed."""
-        try:
-            facts = self._path.stat()
-        except FileNotFoundError:
-            self._changes = [(None, metadata.load(self._vault, self._inst_id))]
-            return
-        stamp = facts.st_mtime_ns, facts.st_size
-        if stamp != self._stamp:
-            self._changes = metadata.history(self._vault, self._inst_id)
-            self._stamp = stamp
-
-    def at(self, ts: int) -> "Contract":
-        """Return the contract in force for a record of the moment ``ts``."""
-        return metadata.in_force(self._changes, ts).contract
 
 
 class Bucketizer:

@@ -93,13 +93,10 @@ class Gap:
             self._bare = after
             self._look_between(now)
 
-    def too_far(self, after: int, oldest_id: int, now: float) -> None:
-        """Take in a full page below ``after`` that begins above ``next_id``, with ``oldest_id``."""
-        if oldest_id < self._bare:
-            self.anew(now)
-        else:
-            self._crowded = after
-            self._look_between(now)
+    def too_far(self, after: int, now: float) -> None:
+        """Take in a full page below ``after`` that begins above ``next_id``."""
+        self._crowded = after
+        self._look_between(now)
 
     def beyond(self, after: int) -> bool:
         """Say whether a page below ``after`` would show a row behind the gap if REST had one."""

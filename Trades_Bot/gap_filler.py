@@ -85,6 +85,13 @@ class GapFiller:
         else:
             self.duplicates += 1
 
+    def missed(self, newest_id: int, now: float) -> None:
+        """Take in that the exchange has ids up to ``newest_id``, which the socket did not bring."""
+        self._now = now
+        if self.last is not None and newest_id > self._newest:
+            self._newest = self._owed = newest_id
+            self._advance()
+
     def request(self, now: float) -> Ask | None:
         """Return the page to ask for now, None if there is nothing to ask yet."""
         gap = self._gap
@@ -202,7 +209,7 @@ class GapFiller:
         """The page begins above the id wanted: nothing is known of what lies between."""
         oldest = fresh[0]
         if len(fresh) >= PAGE_ROWS:
-            gap.too_far(after, oldest.trade_id, self._now)
+            gap.too_far(after, self._now)
         elif oldest.ts - self.last_ts > _DEPTH_MS:
             end = min(oldest.first_id - 1, gap.end)
             self._settle(gap, end, "unrecoverable", "older than the exchange serves")

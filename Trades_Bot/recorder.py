@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ravequant import times
 from ravequant.errors import FeedError, VaultError
@@ -23,6 +24,7 @@ from Trades_Bot.gap import Action, Ask, Detected, Settled
 from Trades_Bot.gap_filler import GapFiller
 
 _DISK_AGAIN_S: Final = 5.0
+_REJECTED_LINES: Final = 20  # in the log; then every thousandth
 _log = logging.getLogger("trades_exporter")
 
 
@@ -59,6 +61,7 @@ class Recorder:
         self._days = DayLog(vault.trades(meta.inst_id))
         self._ledger = GapLedger(vault.gap_ledger(meta.inst_id), meta.inst_id)
         self._syncing = False
+        self._disk = threading.Lock()  # held by a sync under way, which an end may meet
         self._broken_until: float | None = None
         self._filler = self._filler_from_disk()
         if self._days.torn_bytes:
@@ -95,7 +98,8 @@ class Recorder:
         """Take in the rows of one frame."""
         for reason in payload.rejected:
             self.counts.rejected += 1
-            _log.error("%s: row rejected: %s", self.inst_id, reason)
+            if self.counts.rejected <= _REJECTED_LINES or not self.counts.rejected % 1_000:
+                _log.error("%s: row %d rejected: %s", self.inst_id, self.counts.rejected, reason)
         self.counts.rows += len(payload.trades)
         if self._broken_until is not None:
             self.counts.lost_to_disk += len(payload.trades)
@@ -110,6 +114,11 @@ class Recorder:
     def wake_at(self) -> float | None:
         """Return when there is something to ask again; None: not before rows come."""
         return None if self.broken else self._filler.wake_at()
+
+    def missed(self, newest_id: int, now: float) -> None:
+        """Take in the newest id of the exchange, which the socket should have brought."""
+        self._filler.missed(newest_id, now)
+        self.woken.set()
 
     def page(self, ask: Ask, page: TradePage, now: float) -> None:
         """Take in what REST answered."""
@@ -139,7 +148,7 @@ class Recorder:
             return
         self._syncing = True
         try:
-            await in_thread(self._days.sync)
+            await in_thread(self._sync_days)
         except VaultError as error:
             self._refused(error, asyncio.get_running_loop().time())
         finally:
@@ -147,18 +156,26 @@ class Recorder:
 
     def close(self) -> None:
         """Write and sync the last rows; VaultError if the disk refuses them."""
-        if not self.broken:
-            self._write_all()
-        self._days.close()
+        with self._disk:
+            if not self.broken:
+                self._write_all()
+            self._days.close()
+
+    def differs(self, meta: Metadata) -> bool:
+        """Say whether these are other terms than those of the records being written."""
+        return meta.terms != self._meta.terms
 
     def renew(self, meta: Metadata) -> None:
         """Save metadata just fetched; later records carry its contract."""
         self._days.sync()
         if metadata.save(self._vault, meta, self.last_ts or None):
-            _log.warning("%s: contract terms on file now: ctVal %s, ctMult %s, %s, tickSz %s, "
-                         "lotSz %s, state %s", meta.inst_id, meta.contract.ct_val,
-                         meta.contract.ct_mult, meta.contract.ct_type, meta.tick_sz, meta.lot_sz,
-                         meta.state)  # fmt: skip
+            contract = meta.contract
+            _log.log(
+                logging.WARNING if self.last_ts else logging.INFO,
+                "%s: new contract terms: ctVal %s, ctMult %s, %s, tickSz %s, lotSz %s, state %s",
+                meta.inst_id, contract.ct_val, contract.ct_mult, contract.ct_type, meta.tick_sz,
+                meta.lot_sz, meta.state,
+            )  # fmt: skip
         self._meta = meta
         self._encoder = TradeEncoder(meta.inst_id, meta.contract)
 
@@ -181,6 +198,10 @@ class Recorder:
             "filling": filler.filling,
             "disk_refuses": self.broken,
         }
+
+    def _sync_days(self) -> None:
+        with self._disk:
+            self._days.sync()
 
     def _write_all(self) -> None:
         while portion := self._filler.take():
@@ -251,73 +272,6 @@ class Recorder:
             buffer_rows=self._options.backfill_buffer_rows,
             patience_s=self._options.rest_patience_s,
         )
-
-
-class TradePages(Protocol):
-    """What a recorder asks of REST."""
-
-    def trades(self, inst_id: str, limit: int = ...) -> TradePage:
-        """Return the newest fills."""
-
-    def history_trades(self, inst_id: str, after_id: int) -> TradePage:
-        """Return the newest 100 fills with an id below ``after_id``."""
-
-    def history_trades_before(self, inst_id: str, ts: int) -> TradePage:
-        """Return the newest 100 fills older than ``ts``."""
-
-
-async def fill_gaps(recorder: Recorder, rest: TradePages) -> None:
-    """Ask REST for what a recorder misses, page after page, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        ask = recorder.request(loop.time())
-        recorder.write(loop.time())
-        if ask is None:
-            await _wake(recorder, loop.time())
-            continue
-        try:
-            page = await in_thread(rest.history_trades, recorder.inst_id, ask.after)
-        except FeedError as error:
-            recorder.failed(ask, error, loop.time())
-        else:
-            recorder.page(ask, page, loop.time())
-        recorder.write(loop.time())
-
-
-async def _wake(recorder: Recorder, now: float) -> None:
-    wake_at = recorder.wake_at()
-    try:
-        await asyncio.wait_for(recorder.woken.wait(), None if wake_at is None else wake_at - now)
-    except TimeoutError:
-        return
-    recorder.woken.clear()
-
-
-def find_start(rest: TradePages, inst_id: str, span_ms: int) -> tuple[int, int] | None:
-    """Return (first id, its time) of the newest ``span_ms`` of trades; None without any trade.
-
-    The place in time is found by timestamp pages; from there on everything goes by id.
-    """
-    newest = max(rest.trades(inst_id, 1).trades, key=_trade_id, default=None)
-    if newest is None:
-        return None
-    since = newest.ts - span_ms
-    older = rest.history_trades_before(inst_id, since).trades
-    if older:
-        return max(older, key=_trade_id).trade_id + 1, since
-    empty, full, oldest = since, newest.ts + 1, newest  # the exchange's own memory is shorter
-    while full - empty > 1:
-        middle = (empty + full) // 2
-        page = rest.history_trades_before(inst_id, middle).trades
-        if page:
-            full, oldest = middle, min(page, key=_trade_id)
-        else:
-            empty = middle
-    return oldest.first_id, oldest.ts
-
-
-def _trade_id(trade: Trade) -> int:
-    return trade.trade_id
 
 
 def _day(trade: Trade) -> int:

@@ -12,6 +12,7 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 
 import argparse
 import asyncio
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,11 +28,13 @@ from ravequant.okx.offload import in_thread
 from ravequant.okx.session import Data, Subscribed
 from ravequant.vault import metadata
 from ravequant.vault.paths import Vault
-from Trades_Bot.recorder import Recorder, fill_gaps, find_start
+from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
+from Trades_Bot.recorder import Recorder
 
 PROGRAM: Final = "trades_exporter"
 _STREAM: Final = "trades_perps"
-_METADATA_S: Final = 3_600.0
+_METADATA_S: Final = 60.0
+_METADATA_ROUNDS: Final = 60  # after so many it is saved though nothing changed
 
 
 class TradesExporter(exporter.Exporter):
@@ -63,6 +66,7 @@ class TradesExporter(exporter.Exporter):
             tasks.create_task(self._renew_metadata())
             for recorder in self._recorders.values():
                 tasks.create_task(fill_gaps(recorder, self.rest))
+                tasks.create_task(watch_the_tail(recorder, self.rest))
 
     # -- before the first row
 
@@ -131,14 +135,16 @@ class TradesExporter(exporter.Exporter):
                 self.stop.set()
 
     async def _renew_metadata(self) -> None:
-        while True:
+        for turn in itertools.count(1):
             await asyncio.sleep(_METADATA_S)
             for name, recorder in self._recorders.items():
                 try:
                     row = await in_thread(self.rest.instrument, name)
                     meta = metadata.parse_instrument(row)
-                    await recorder.sync()
-                    recorder.renew(meta)
+                    if recorder.differs(meta) or turn % _METADATA_ROUNDS == 0:
+                        await recorder.sync()
+                        recorder.write(asyncio.get_running_loop().time())
+                        recorder.renew(meta)
                 except (FeedError, VaultError) as error:
                     self.log.warning("%s: metadata not renewed: %s", name, error)
 

@@ -14,6 +14,7 @@ from ravequant.errors import DONE, RaveQuantError, VaultError
 from ravequant.settings import Settings
 from ravequant.vault.ledger import GapLedger
 from ravequant.vault.paths import Vault, day_files
+from ravequant.vault.tail import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +34,61 @@ class Calculator:
 
     def job(self, vault: Vault, inst_id: str, chosen: Settings) -> stage.Job[Closed]:
         """Return the job that brings ``inst_id`` up to date."""
-        folder = vault.trades(inst_id)
-        whale = settings.decimal_setting(
-            chosen.bars.whale_notional, "bars.whale_notional", exact.NOTIONAL_PLACES
-        )
-        ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
-
-        def is_hole(first_missing: int, last_missing: int) -> bool:
-            ledger.refresh()  # settled before the line after the jump was written
-            return ledger.is_hole(first_missing, last_missing)
-
-        return stage.Job(
-            vault=vault,
+        return bar_job(
+            vault,
+            inst_id,
+            chosen,
             metric=self.metric,
-            inst_id=inst_id,
-            files=lambda: day_files(folder),
-            reader=lambda reject: BarReader(inst_id, whale, is_hole, reject),
             fold=lambda: self.fold(inst_id, chosen),
-            output=lambda _: self.output,
-            pattern=self.output,
+            output=self.output,
             parameters=self.parameters(chosen),
         )
+
+
+def trade_listing(vault: Vault, inst_id: str) -> Listing:
+    """Return what lists the raw trade files of ``inst_id``."""
+    folder = vault.trades(inst_id)
+    return lambda: day_files(folder)
+
+
+def bar_reader(
+    vault: Vault, inst_id: str, chosen: Settings
+) -> Callable[[stage.Reject], stage.Reader[Closed]]:
+    """Return what makes a reader of raw trades, with the ledger and the settings of ``inst_id``."""
+    whale = settings.decimal_setting(
+        chosen.bars.whale_notional, "bars.whale_notional", exact.NOTIONAL_PLACES
+    )
+    ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
+
+    def is_hole(first_missing: int, last_missing: int) -> bool:
+        ledger.refresh()  # settled before the line after the jump was written
+        return ledger.is_hole(first_missing, last_missing)
+
+    return lambda reject: BarReader(inst_id, whale, is_hole, reject)
+
+
+def bar_job(
+    vault: Vault,
+    inst_id: str,
+    chosen: Settings,
+    *,
+    metric: str,
+    fold: Callable[[], stage.Fold[Closed]],
+    output: str,
+    parameters: dict[str, Any],
+) -> stage.Job[Closed]:
+    """Return a job that reads the raw trades of ``inst_id`` as closed minute bars."""
+    return stage.Job(
+        vault=vault,
+        metric=metric,
+        inst_id=inst_id,
+        files=trade_listing(vault, inst_id),
+        reader=bar_reader(vault, inst_id, chosen),
+        fold=fold,
+        output=lambda _: output,
+        pattern=output,
+        parameters=parameters,
+    )
 
 
 class Room(Protocol):

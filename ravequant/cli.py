@@ -5,7 +5,9 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +69,25 @@ def duration(text: str) -> int:
         return times.parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def moment(text: str) -> int:
+    """Return the Unix milliseconds of a time as people type it; UTC unless it says otherwise.
+
+    What is left out of a date is today's, what is left out of a clock time is zero.
+    """
+    from dateutil import parser as dates  # noqa: PLC0415 - few programs are asked for a time
+
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", dates.UnknownTimezoneWarning)
+            found = dates.parse(text, default=midnight)
+            return round(found.timestamp() * times.SECOND_MS)
+    except (ValueError, OverflowError, dates.UnknownTimezoneWarning):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time like 2025-12-14T21:34:56Z, '2025-12-14 21:34' or 21:34 (UTC)"
+        ) from None
 
 
 def vault_of(args: argparse.Namespace) -> Vault:

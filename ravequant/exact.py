@@ -64,7 +64,7 @@ def fixed(value: int, places: int) -> str:
 
 def signed(written: str) -> str:
     """Put ``+`` before a positive written number; negative and zero stay as they are."""
-    positive = written[0] != "-" and any("1" <= digit <= "9" for digit in written)
+    positive = written[0] != "-" and written.strip("0.")
     return f"+{written}" if positive else written
 
 

@@ -8,7 +8,7 @@ character is the lowest byte.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +36,27 @@ _DOT_BITS: Final = _every(0x10)  # "." ^ "0" is 0x1e; no digit has bit 4
 _DOT: Final = np.uint64(0x1E)
 _BYTE: Final = np.uint64(0xFF)
 _E8: Final = np.uint64(10**8)
-_COMMA: Final = np.uint32(int.from_bytes(b'","', "little"))
-_COMMA_MASK: Final = np.uint32(0xFFFFFF)
 _NEXT: Final = _text(b'"],["')
 _NEXT_MASK: Final = np.uint64((1 << 40) - 1)
-_POWERS: Final = np.array([10**n for n in range(19)], dtype=np.int64)
+
+
+class _Ending(NamedTuple):
+    """What must follow a number, and how many decimals it may have."""
+
+    text: np.uint64
+    mask: np.uint64
+    most_places: int
+
+
+def _ending(text: bytes, most_places: int) -> _Ending:
+    return _Ending(_text(text), np.uint64((1 << 8 * len(text)) - 1), most_places)
+
+
+_PRICE_END: Final = _ending(b'","', exact.PRICE_PLACES)
+_QTY_END: Final = {  # by the strings of a level; the third of four is always 0
+    3: _ending(b'","', exact.SIZE_PLACES),
+    4: _ending(b'","0","', exact.SIZE_PLACES),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +110,8 @@ def times_ten(values: Ints, places: int) -> Ints:
     if values.dtype != object and largest(values) * factor < SAFE:
         scaled: Ints = values * np.int64(factor)
         return scaled
-    return values.astype(object) * factor
+    wide: Ints = values.astype(object) * factor
+    return wide
 
 
 def of_numbers(
@@ -160,9 +177,11 @@ def scan(
         return Levels(np.zeros(0, np.int64), np.zeros(0, np.int64), 0, 0, starts), good
     head, tail = starts[:-1][good], starts[1:][good] - 1
     good[good] = (rows[head, 0] == begin[good] + 2) & (rows[tail, -1] == end[good] - 2)
-    errors = _text_errors(data, rows, tail)
-    price, price_places = _numbers(data, rows[:, 0], rows[:, 1], exact.PRICE_PLACES, errors)
-    qty, qty_places = _numbers(data, rows[:, 2], rows[:, 3], exact.SIZE_PLACES, errors)
+    column = np.ascontiguousarray(rows.T)
+    errors = (_words(data, column[-1], 1)[:, 0] ^ _NEXT) & _NEXT_MASK
+    errors[tail] = 0  # where the side ends was compared already
+    price, price_places = _numbers(data, column[0], column[1], _PRICE_END, errors)
+    qty, qty_places = _numbers(data, column[2], column[3], _QTY_END[items], errors)
     levels = Levels(price, qty, price_places, qty_places, starts)
     errors[1:] |= _disorder(levels)
     if errors.any():
@@ -184,78 +203,71 @@ def _disorder(levels: Levels) -> NDArray[np.bool_]:
     return wrong
 
 
-def _view(data: NDArray[np.uint8], kind: str) -> NDArray[Any]:
-    """Return the words that begin at every byte."""
-    width = np.dtype(kind).itemsize
-    return np.ndarray((len(data) - width + 1,), kind, data, strides=(1,))
-
-
-def _text_errors(
-    data: NDArray[np.uint8], rows: NDArray[np.int64], tails: NDArray[np.int64]
-) -> Words:
-    """Compare the text between the strings of a level, and between levels."""
-    between = _view(data, "<u4")
-    wrong = np.zeros(len(rows), dtype=np.uint32)
-    for column in range(1, rows.shape[1] - 1, 2):
-        wrong |= (between[rows[:, column]] & _COMMA_MASK) ^ _COMMA
-    errors = (_view(data, "<u8")[rows[:, -1]] & _NEXT_MASK) ^ _NEXT
-    errors[tails] = 0  # where the side ends was compared already
-    errors |= wrong
-    return errors
+def _words(data: NDArray[np.uint8], places: NDArray[np.int64], count: int) -> Words:
+    """Return the ``count`` words that begin at each place, one row a place."""
+    width = 8 * count
+    view: NDArray[Any] = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
+    rows: Words = view[places].view("<u8").reshape(-1, count)
+    return rows
 
 
 def _numbers(
     data: NDArray[np.uint8],
     opening: NDArray[np.int64],
     closing: NDArray[np.int64],
-    most_places: int,
+    ending: _Ending,
     errors: Words,
 ) -> tuple[Ints, int]:
     """Read the plain decimals between quotes; anything else but one above 0 sets ``errors``."""
     width = (closing - opening).view(np.uint64) - _U[1]
     errors |= (width - _U[1]) >= WIDEST
-    words = _view(data, "<u8")
-    low = _last(words[closing - 8] ^ _ZERO, np.minimum(width, _U[8]))
-    low, low_dot, low_below = _take_dot(low, errors)
+    rows = _words(data, closing - 8, 2)
+    errors |= (rows[:, 1] ^ ending.text) & ending.mask
+    long = int(width.max()) > 8
+    low = rows[:, 0] ^ _ZERO
+    cut = (_U[8] - (np.minimum(width, _U[8]) if long else width)) << _U[3]
+    low >>= cut
+    first = low & _BYTE
+    low <<= cut
+    low_dot, low_below = _take_dot(low, errors)
     pointed = np.minimum(low_dot, _U[1])
     places = pointed * (_U[7] - (np.bitwise_count(low_below) >> np.uint8(3)))
-    packed = low + (low & low_below) * _BYTE  # the digits before the point move over it
-    if int(width.max()) <= 8:
-        value = _digits(packed)
+    low += (low & low_below) * _BYTE  # the digits before the point move over it
+    if not long:
+        value = _digits(low)
     else:
-        high = _last(words[closing - 16] ^ _ZERO, np.maximum(width, _U[8]) - _U[8])
-        high, high_dot, high_below = _take_dot(high, errors)
+        high = _words(data, closing - 16, 1)[:, 0] ^ _ZERO
+        wider = np.maximum(width, _U[8]) - _U[8]
+        cut = np.minimum((_U[8] - wider) << _U[3], _U[63])
+        high >>= cut
+        first = np.where(wider == 0, first, high & _BYTE)
+        high = np.where(wider == 0, _U[0], high << cut)
+        high_dot, high_below = _take_dot(high, errors)
         errors |= pointed & high_dot.astype(np.bool_)
         places += np.minimum(high_dot, _U[1]) * (
             _U[15] - (np.bitwise_count(high_below) >> np.uint8(3))
         )
-        packed |= (high >> _U[56]) * pointed
+        low |= (high >> _U[56]) * pointed
         high += (high & (high_below | (_U[0] - pointed))) * _BYTE
-        value = _digits(packed) + _digits(high) * _E8
+        value = _digits(low) + _digits(high) * _E8
         pointed |= np.minimum(high_dot, _U[1])
     # a point needs a digit on each side, and a zero in front only stands before a point
-    errors |= pointed & ((places == 0) | (places + _U[1] == width))
-    errors |= (data[opening + 1] == ord("0")) & (width - pointed - places > 1)
-    errors |= (value == 0) | (places > most_places)
+    before = width - pointed - places
+    errors |= (pointed & (places == 0)) | (before == 0) | ((first == 0) & (before > 1))
+    errors |= (value == 0) | (places > ending.most_places)
     if errors.any():  # what is wrong must not widen the units of the others
         value[errors != 0] = places[errors != 0] = 0
     return _aligned(value, places)
 
 
-def _last(word: Words, width: Words) -> Words:
-    """Keep the last ``width`` (0 to 8) of eight characters, as digits; the others become 0."""
-    cut = (_U[8] - width) << _U[3]
-    return np.where(width == 0, _U[0], (word >> cut) << cut)
-
-
-def _take_dot(word: Words, errors: Words) -> tuple[Words, Words, Words]:
-    """Return the word with 0 for its point, bit 0 of the point's byte, and all bits below it."""
+def _take_dot(word: Words, errors: Words) -> tuple[Words, Words]:
+    """Turn the point of each word into a 0; return bit 0 of its byte, and all bits below that."""
     dot = (word & _DOT_BITS) >> _U[4]
     word ^= dot * _DOT
     below = dot - np.minimum(dot, _U[1])
     errors |= (word | (word + _SEVENS)) & _HIGH  # more than 9
     errors |= (word & (dot * _BYTE)) | (below & dot)  # not quite a point, or two of them
-    return word, dot, below
+    return dot, below
 
 
 def _digits(word: Words) -> Words:
@@ -268,8 +280,10 @@ def _digits(word: Words) -> Words:
 def _aligned(value: Words, places: Words) -> tuple[Ints, int]:
     """Bring digits with decimals of their own to the most decimals among them."""
     most = int(places.max())
-    if most > 18 or int(value.max()) * 10**most >= SAFE:
+    if int(value.max()) * 10**most >= SAFE:
         pairs = zip(value.tolist(), places.tolist(), strict=True)
         return np.array([digits * 10 ** (most - own) for digits, own in pairs], dtype=object), most
-    missing = (np.uint64(most) - places).view(np.int64)
-    return value.view(np.int64) * _POWERS[missing], most
+    missing = np.uint64(most) - places
+    for bit in range(most.bit_length()):
+        value *= ((missing >> _U[bit]) & _U[1]) * np.uint64(10 ** (1 << bit) - 1) + _U[1]
+    return value.view(np.int64), most

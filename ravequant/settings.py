@@ -79,6 +79,18 @@ class Vwap:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """The volume analyzer. Ratios are a record's volume / the median of the records before it."""
+
+    median_records: int = 100  # earlier records in the median
+    min_records: int = 20  # fewer than these: no tier, no absorption
+    t2_from: str = "0.5"  # below it T1
+    t3_from: str = "1"
+    t4_above: str = "2"  # above it T4, and the surge of an absorption
+    flat_pct: str = "0.1"  # |price change| of an absorption is below this percentage
+
+
+@dataclass(frozen=True, slots=True)
 class Buckets:
     """The L2 bucketizer. Amounts are in quote currency; tables go by the asset of the instId."""
 
@@ -96,6 +108,32 @@ class Buckets:
     hold_s: int = 60  # what cannot be seen is remembered this long
     deep_age_s: int = 60  # an older deep snapshot is not used
     listed_walls: int = 10  # a side
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The query: what the layers ask for, and what a trade costs. Decimals stand in quotes."""
+
+    surrounding_minutes: int = 10  # wicks born at most this far from one are around it
+    very_high_touched: int = 15  # touched around it, with an exact tip: VERY_HIGH
+    reach_bps: str = "500"  # a tip farther from the last price is no signal
+    near_bps: str = "25"  # tape layers count with price at most this far from the tip
+    tape_minutes: int = 5  # volume tier and absorption look this far back
+    wall_notional: Amounts = field(default_factory=lambda: {"BTC": "2000000", "default": "2000000"})
+    wall_bps: str = "2"  # a wall at most this far from the tip stands at it
+    wall_fresh_s: int = 300  # a younger one is a young wall
+    imbalance: str = "0.70"  # of the tip's band, against the way through it
+    vwap_bps: str = "10"  # tip at least this far beyond the 4h VWAP
+    wicks_stale_s: int = 180  # what is older than these does not count
+    volume_stale_s: int = 180
+    cvd_stale_s: int = 180
+    vwap_stale_s: int = 1_200
+    buckets_stale_s: int = 120
+    stop_bps: str = "1"  # beyond the tip, then to the next tick
+    maker_bps: str = "2"  # fee on the way in
+    taker_bps: str = "5"  # fee on the way out
+    whale_count: int = 10  # more records than this, and more than the next: tag `whales`
+    whale_volume: str = "2000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +161,9 @@ class Settings:
     l2: L2 = field(default_factory=L2)
     bars: Bars = field(default_factory=Bars)
     vwap: Vwap = field(default_factory=Vwap)
+    volume: Volume = field(default_factory=Volume)
     buckets: Buckets = field(default_factory=Buckets)
+    signals: Signals = field(default_factory=Signals)
     retention: Retention = field(default_factory=Retention)
 
 

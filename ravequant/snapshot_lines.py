@@ -5,6 +5,7 @@ come out the same here.
 """
 
 import json
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -81,10 +82,15 @@ def mid_of(best_bid: Any, best_ask: Any, mid_price: Any) -> tuple[int, int]:
     return bid + ask, max(_decimals(best_bid), _decimals(best_ask))
 
 
+_units = lru_cache(maxsize=1 << 12)(exact.units)  # the best prices come again and again
+
+
 def _price(text: Any, field: str, places: int) -> int:
+    if not isinstance(text, str):
+        raise RecordError(f"{field}: {text!r} is not a string")
     try:
-        value = exact.units(text, places)
-    except (TypeError, ValueError) as error:
+        value = _units(text, places)
+    except ValueError as error:
         raise RecordError(f"{field}: {error}") from None
     if value == 0:
         raise RecordError(f"{field}: {text!r} is not above zero")

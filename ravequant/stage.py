@@ -77,6 +77,8 @@ class Job(Generic[Batch]):
     pattern: str  # of all output files
     parameters: dict[str, Any]  # settings that the output depends on
     time_key: str = "timestamp_utc"  # by which the output is ordered
+    known_at_end: bool = False  # time_key is when a record became known, not where it starts
+    publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
     beside: Lines | None = None  # a slower input, which the reader pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired
 
@@ -123,9 +125,7 @@ class _Run(Generic[Batch]):
         self._job = job
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
-        self._generation = (
-            0 if job.expires else read_generation(job.vault.generation(job.inst_id))
-        )
+        self._generation = 0 if job.expires else read_generation(job.vault.generation(job.inst_id))
         self._block: tail.Block | None = None
         self._rejects = 0
         self._summary = Summary(job.metric, job.inst_id)
@@ -203,8 +203,10 @@ class _Run(Generic[Batch]):
         mark = commit.EMPTY
         if rebuild:
             self._summary.rebuilt = self._summary.rebuilt or "asked"
-            commit.unpack(self._folder, job.pattern, start)
-            mark = commit.kept_mark(self._folder, job.pattern, job.time_key, start)
+            if job.expires:
+                commit.unpack(self._folder, job.pattern, start)
+            older = _after_minute(start) if job.known_at_end else start
+            mark = commit.kept_mark(self._folder, job.pattern, job.time_key, older)
         self._write_state(cursor, mark)
         self._tail = tail.Tail(job.files, cursor, self._generation)
         self._output = commit.Output(self._folder, job.pattern, mark)
@@ -253,6 +255,8 @@ class _Run(Generic[Batch]):
                 self._commit()
         finally:
             self._output.close()
+        if self._job.publish is not None:  # all that was read is committed
+            self._job.publish(self._fold.state())
         if self._rejects > LOGGED_REJECTS:
             _log.warning("%d more lines were skipped", self._rejects - LOGGED_REJECTS)
         self._summary.bytes_read = self._tail.bytes_read
@@ -279,6 +283,11 @@ class _Run(Generic[Batch]):
         if self._block is not None and self._rejects <= LOGGED_REJECTS:
             place = self._block.offset + offset
             _log.warning("%s: line at byte %d skipped: %s", self._block.path, place, reason)
+
+
+def _after_minute(start: str) -> str:
+    """Return the time before which nothing that began at ``start`` or later can be known."""
+    return start if start == NEVER else times.iso(times.parse_iso(start) + times.MINUTE_MS)
 
 
 def _surviving(files: tail.Listing, cursor: Cursor | None) -> Cursor | None:

@@ -1,4 +1,4 @@
-"""Tables on stdout: drawn by rich on a terminal, aligned plain text everywhere else."""
+"""Tables for stdout: drawn by rich on a terminal, aligned plain text everywhere else."""
 
 import sys
 from collections.abc import Sequence
@@ -6,19 +6,21 @@ from collections.abc import Sequence
 Rows = Sequence[Sequence[str]]
 
 
-def write(headers: Sequence[str], rows: Rows, words: int = 1) -> None:
-    """Write a table whose first ``words`` columns are words, the others numbers.
+def text(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
+    """Return a table whose first ``words`` columns are words, the others numbers.
 
-    ``NO_COLOR`` and the width of the terminal are honoured.
+    On a terminal, its width and ``NO_COLOR`` are honoured.
     """
-    if sys.stdout.isatty():
-        _draw(headers, rows, words)
-    else:
-        sys.stdout.write(plain(headers, rows, words))
+    return (drawn if sys.stdout.isatty() else plain)(headers, rows, words)
+
+
+def write(headers: Sequence[str], rows: Rows, words: int = 1) -> None:
+    """Write the table to stdout."""
+    sys.stdout.write(text(headers, rows, words))
 
 
 def plain(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
-    """Return the table as text: words to the left, numbers to the right, two blanks between."""
+    """Return the table with words to the left, numbers to the right, two blanks between."""
     lines = [list(headers), *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(
@@ -31,7 +33,8 @@ def plain(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
     )
 
 
-def _draw(headers: Sequence[str], rows: Rows, words: int) -> None:
+def drawn(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
+    """Return the table as rich draws it for the terminal of stdout."""
     from rich import box  # noqa: PLC0415 - only a terminal needs it
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -42,4 +45,7 @@ def _draw(headers: Sequence[str], rows: Rows, words: int) -> None:
         table.add_column(header, justify="left" if number < words else "right")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(file=sys.stdout).print(table)
+    console = Console(file=sys.stdout)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()

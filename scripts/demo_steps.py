@@ -207,7 +207,8 @@ def run(args: argparse.Namespace) -> int:
 
 def work(demo: Demo) -> None:
     """Run the steps; whatever happens, no program outlives them."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell's & had them ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
         for number, (name, step) in enumerate(STEPS, 1):
             line = f"{number}/{len(STEPS)} {name}: {step(demo)}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -27,7 +28,8 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
-        ("pytest", ["pytest", "--verbosity=0", *pytest_arguments]),  # its last line is always shown
+        # with this verbosity its last line, the count of what passed, is always shown
+        ("pytest", ["pytest", *SIDE_BY_SIDE, "--verbosity=0", *pytest_arguments]),
     ]
 
 

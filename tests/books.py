@@ -125,7 +125,7 @@ def deepened(rows: list[dict[str, Any]], seed: int, every: int = 15) -> list[dic
                 side.append([plain(price), plain(qty), "0", "1"])
             sides.append(side)
         ts = int((datetime.fromisoformat(row["timestamp_utc"]) - EPOCH) / timedelta(milliseconds=1))
-        found.append(deep(ts + chance.randint(-300, 900), ts, *sides, inst_id=row["instId"]))
+        found.append(deep(ts + chance.randint(-300, 900), ts, sides[0], sides[1], row["instId"]))
     return found
 
 

@@ -252,7 +252,7 @@ def _record(  # noqa: C901 - one piece a field
         total = sums[0][index] + sums[1][index]
         if total == 0 or source[index] == "partial":
             return None
-        return signed(str(rounded((sums[0][index] - sums[1][index]) / total, 2)))
+        return signed(str(rounded(Fraction(sums[0][index] - sums[1][index]) / total, 2)))
 
     def depth(side: Seen) -> str | None:
         return str(rounded(side.levels[-1][0], 2)) if side.levels else None

@@ -1,4 +1,4 @@
-"""Minute bars and VWAP computed the plain way: fractions, line by line, windows summed afresh.
+"""Minute bars, VWAP, CVD and volume computed the plain way: fractions, each window summed afresh.
 
 Nothing here is shared with the code under test but the SPEC.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from statistics import median
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,7 +78,9 @@ def rounded(value: Fraction, places: int) -> Fraction:
     return Fraction(round(value * 10**places), 10**places)
 
 
-def decimal_text(value: Fraction, places: int, *, all_places: bool = False, sign: bool = False):
+def decimal_text(
+    value: Fraction, places: int, *, all_places: bool = False, sign: bool = False
+) -> str:
     """Write a fraction rounded half-even, by way of ``Decimal``."""
     exact = rounded(value, places)
     wide = Context(prec=200, rounding=ROUND_HALF_EVEN)
@@ -145,4 +148,125 @@ def vwap_rows(minutes: Iterable[Minute], inst_id: str) -> list[dict[str, Any]]:
             row[f"trade_count_{name}"] = sum(len(bar.joined) for bar in inside[name])
         row["gap"] = any(bar.gap for bar in inside["4h"] + inside["session"])
         rows.append(row)
+    return rows
+
+
+def head(minute: Minute, inst_id: str) -> dict[str, Any]:
+    """Return the fields that every record of a minute begins with."""
+    start = minute.start.strftime("%Y-%m-%dT%H:%M:00Z")
+    return {"timestamp_utc": start, "instId": inst_id, "exchange": "okx", "market": "perp"}
+
+
+def of_side(minute: Minute, side: str, floor: int = 0) -> Fraction:
+    """Sum the notional of one taker side, of records worth ``floor`` or more."""
+    worth = (trade[2] for trade in minute.joined if trade[3] == side and trade[2] >= floor)
+    return sum(worth, Fraction(0))
+
+
+def amount(value: Fraction, *, sign: bool = False) -> str:
+    """Write an exact amount; 60 places are more than any has."""
+    return decimal_text(value, 60, sign=sign)
+
+
+def cvd_rows(minutes: Iterable[Minute], inst_id: str) -> list[dict[str, Any]]:
+    """Return the CVD records of SPEC 6: sums afresh, swings looked for from the start each time."""
+    known = list(minutes)
+    traded = [minute for minute in known if minute.joined]
+    deltas = [of_side(minute, "buy") - of_side(minute, "sell") for minute in traded]
+    closes = [minute.prices[-1] for minute in traded]
+    rows: list[dict[str, Any]] = []
+    running: list[Fraction] = []
+
+    def since(place: int, start: datetime) -> str:
+        inside = (deltas[i] for i in range(place + 1) if traded[i].start >= start)
+        return amount(sum(inside, Fraction(0)), sign=True)
+
+    for place, minute in enumerate(traded):
+        running.append(sum(deltas[: place + 1], Fraction(0)))
+        midnight = minute.start.replace(hour=0, minute=0)
+        hour = minute.start - timedelta(minutes=59)
+        window = [m for m in known if min(midnight, hour) <= m.start <= minute.start]
+        rows.append(
+            head(minute, inst_id)
+            | {
+                "close": amount(closes[place]),
+                "buy_volume": amount(of_side(minute, "buy")),
+                "sell_volume": amount(of_side(minute, "sell")),
+                "cvd_1m": amount(deltas[place], sign=True),
+                "cvd": amount(running[place], sign=True),
+                "cvd_session": since(place, midnight),
+                "cvd_change_15m": since(place, minute.start - timedelta(minutes=14)),
+                "cvd_change_1h": since(place, hour),
+                "trade_count": len(minute.joined),
+                "anchor_utc": head(traded[0], inst_id)["timestamp_utc"],
+                "divergence": swing_divergence(closes[: place + 1], running),
+                "gap": any(m.gap for m in window),
+            }
+        )
+    return rows
+
+
+def swing_divergence(closes: list[Fraction], running: list[Fraction]) -> str | None:
+    """Compare the last two swings of the kind that the newest record made known, if it did."""
+    for sign, name in ((1, "bearish"), (-1, "bullish")):
+        swings = [
+            place
+            for place in range(2, len(closes) - 2)
+            if all(sign * closes[place] > sign * closes[place + away] for away in (-2, -1, 1, 2))
+        ]
+        if len(swings) > 1 and swings[-1] == len(closes) - 3:
+            before, last = swings[-2:]
+            further = sign * closes[last] > sign * closes[before]
+            if further and sign * running[last] < sign * running[before]:
+                return name
+    return None
+
+
+def volume_rows(minutes: Iterable[Minute], inst_id: str) -> list[dict[str, Any]]:
+    """Return the volume records of SPEC 7, each median taken afresh."""
+    traded = [minute for minute in minutes if minute.joined]
+    totals = [of_side(minute, "buy") + of_side(minute, "sell") for minute in traded]
+    rows: list[dict[str, Any]] = []
+    for place, minute in enumerate(traded):
+        total, history = totals[place], totals[max(0, place - 100) : place]
+        middle = median(history) if history else None
+        ratio = total / middle if middle is not None else None
+        delta = of_side(minute, "buy") - of_side(minute, "sell")
+        first, last = minute.prices[0], minute.prices[-1]
+        percent = (last - first) / first * 100
+        tier = None
+        if len(history) >= 20 and ratio is not None:
+            tier = "T4"
+            for name, inside in (("T3", ratio <= 2), ("T2", ratio < 1), ("T1", ratio * 2 < 1)):
+                tier = name if inside else tier
+        absorbed = tier == "T4" and abs(percent) * 10 < 1
+        whales = [of_side(minute, side, 100_000) for side in ("buy", "sell")]
+        bearish, bullish = percent > 0 > delta, percent < 0 < delta
+        rows.append(
+            head(minute, inst_id)
+            | {
+                "open": amount(first),
+                "high": amount(max(minute.prices)),
+                "low": amount(min(minute.prices)),
+                "close": amount(last),
+                "price_change_pct": decimal_text(percent, 2, all_places=True, sign=True),
+                "total_volume": amount(total),
+                "buy_volume": amount(of_side(minute, "buy")),
+                "sell_volume": amount(of_side(minute, "sell")),
+                "delta": amount(delta, sign=True),
+                "whale_volume": amount(whales[0] + whales[1]),
+                "whale_count": sum(trade[2] >= 100_000 for trade in minute.joined),
+                "trade_count": len(minute.joined),
+                "volume_tier": tier,
+                "absorption": absorbed,
+                "divergence": bearish or bullish,
+                "absorbed_side": ("buy" if delta > 0 else "sell") if absorbed and delta else None,
+                "divergence_type": "bearish" if bearish else "bullish" if bullish else None,
+                "volume_ratio": decimal_text(ratio, 2, all_places=True) if ratio else None,
+                "median_volume": amount(middle) if middle else None,
+                "history_bars": len(history),
+                "whale_delta": amount(whales[0] - whales[1], sign=True),
+                "gap": minute.gap,
+            }
+        )
     return rows

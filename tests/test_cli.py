@@ -1,5 +1,6 @@
 """The shared command line: options, one clear line for an error, exit codes, log files."""
 
+import argparse
 import logging
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ravequant import cli
+from ravequant import cli, times
 from ravequant.errors import FeedError, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.paths import CHECKOUT
 
@@ -59,6 +60,31 @@ def test_a_span_that_is_none_is_a_usage_error(capsys, span):
         cli.run(made, lambda _args: 0, [f"--since={span}"])
     assert end.value.code == 2
     assert f"{span!r} is not a duration like 30s, 240m, 4h or 2d" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "moment"),
+    [
+        ("2025-12-14T21:34:56.123Z", "2025-12-14T21:34:56.123Z"),
+        ("2025-12-14 21:34", "2025-12-14T21:34:00.000Z"),
+        ("14 Dec 2025 22:34 +01:00", "2025-12-14T21:34:00.000Z"),
+        ("2025-12-14", "2025-12-14T00:00:00.000Z"),
+        ("21:34", f"{times.day(times.utc_now_ms())}T21:34:00.000Z"),
+    ],
+)
+def test_a_time_is_read_as_people_type_it(typed, moment):
+    """UTC unless it names a zone; what is left out of the date is today's, of the clock zero."""
+    assert times.iso(cli.moment(typed)) == moment
+
+
+@pytest.mark.parametrize("typed", ["", "soon", "25:61", "21:34 XYZT", "99999999999999999999"])
+def test_a_time_that_is_none_is_refused(typed):
+    """A zone that nobody knows is not taken for UTC."""
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        cli.moment(typed)
+    assert str(refused.value) == (
+        f"{typed!r} is not a time like 2025-12-14T21:34:56Z, '2025-12-14 21:34' or 21:34 (UTC)"
+    )
 
 
 def test_instruments_are_each_once_and_checked(capsys):

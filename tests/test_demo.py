@@ -33,7 +33,7 @@ def start(vault: Path, *options: str) -> subprocess.Popen[str]:
 def test_the_demo_shows_rows_and_leaves_files(tmp_path):
     """All steps work, both instruments are in the table, and the files are where it says."""
     root = tmp_path / "a vault"
-    with start(root, "--seconds", "12") as demo:
+    with start(root, "--seconds", "20") as demo:
         shown, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
     assert "20 times those of OKX" in shown

@@ -129,11 +129,49 @@ def test_a_row_that_straddles_the_last_id_is_fetched_instead():
     """Ids 6 to 9 in one row, 7 on disk: ids 8 and 9 come from REST, the row itself is not used."""
     subject = filler(last=7)
     subject.live(replace(fill(9, qty="4"), count=4), 0.0)
-    subject.live(fill(10, side="sell"), 0.0)
     subject.page(ask(subject, 1.0), [fill(n, price="3") for n in range(5, 11)], 1.0)
     actions = take(subject)
     written = [action for action in actions if isinstance(action, Trade)]
-    assert [(trade.trade_id, trade.count) for trade in written] == [(9, 2), (10, 1)]
+    assert [(trade.trade_id, trade.count) for trade in written] == [(9, 2)]
+    subject.live(fill(10), 2.0)
+    assert ids(take(subject)) == [10]
+
+
+def test_a_late_row_never_overtakes_the_group_that_waits():
+    """Ids 99 and 100 wait for the next page when the row of 101 comes: REST brings that one too."""
+    subject = filler(last=0)
+    subject.live(fill(201), 0.0)
+    first = [fill(n, price="1" if n < 99 else "2") for n in range(1, 101)]
+    subject.page(ask(subject, 1.0), first, 1.0)
+    subject.live(fill(101, price="2"), 1.1)
+    assert ids(take(subject)) == [98]
+    second = [fill(n, price="2" if n < 102 else "") for n in range(101, 202)]
+    subject.page(ask(subject, 1.2), second[:100], 1.2)
+    actions = take(subject)
+    assert ids(actions) == [101, *range(102, 202)]
+    assert actions[0].count == 3
+
+
+def test_ids_that_the_socket_never_brought_are_fetched_up_to_the_newest():
+    """Nothing live shows a gap; the newest id of the exchange does, and its rows are joined."""
+    subject = filler(last=7)
+    subject.missed(7, 0.0)
+    assert subject.filling is None
+    subject.missed(10, 0.0)
+    subject.page(ask(subject, 1.0), [fill(n, price="3") for n in range(5, 11)], 1.0)
+    actions = take(subject)
+    assert ids(actions) == [10]
+    assert ledger(actions) == [("repaired", 8, 10)]
+
+
+def test_an_empty_answer_does_not_lead_astray():
+    """Two false empty pages send the search upwards; it comes back to the oldest missing id."""
+    exchange = Exchange([fill(n, ts=BASE_MS + n) for n in range(1, 500)])
+    subject = filler(last=7)
+    subject.live(fill(499, ts=BASE_MS + 499), 0.0)
+    for now in (1.0, 2.0):
+        subject.page(ask(subject, now), [], now)
+    assert ids(exchange.settle(subject, until=60.0, begin=3.0)) == list(range(8, 500))
 
 
 def test_an_answer_that_trails_is_no_proof_of_an_id_hole():

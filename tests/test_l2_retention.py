@@ -1,4 +1,4 @@
-"""Retention: what is due, what is done, what a kill leaves, and how long the disk will do."""
+"""Retention at work: what is done, what a kill or a reader leaves, and what the command says."""
 
 import gzip
 import os
@@ -8,281 +8,33 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from L2_Bot import l2_retention, retention_report
+from L2_Bot import l2_retention
 from L2_Bot import retention_plan as plan
-from L2_Bot.retention_forecast import Growth, days_left, growth_of
-from L2_Bot.retention_plan import Dated, Series, Survey
 from L2_Bot.retention_run import Run
+from L2_Bot.retention_survey import survey
 from ravequant import settings, times
 from ravequant.errors import NoDataError
 from ravequant.settings import Retention
-from ravequant.vault import commit
 from ravequant.vault.hours import hour_name
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import CHECKOUT, Vault, book_files, day_files
+from ravequant.vault.paths import CHECKOUT, Vault
 from tests import crashes
-
-BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
-HOUR, DAY = times.HOUR_MS, times.DAY_MS
-NOW = times.parse_iso("2025-12-14T21:30:00Z")
-RULES = plan.rules_of(Retention())
-METRIC = "liquidity_buckets"
-
-
-def hour(age_hours: int, now: int = NOW) -> str:
-    """Return the key of the hour that ended so many whole hours before the running one began."""
-    return hour_name(now - (age_hours + 1) * HOUR)
-
-
-def day(age_days: int, now: int = NOW) -> str:
-    """Return the key of the day that ended so many whole days before the running one began."""
-    return times.day(now - (age_days + 1) * DAY)
-
-
-def books(*keys, stream=plan.BOOKS, size=100, **facts):
-    """Return a series of plain files of one size."""
-    files = tuple(Dated(stream, BTC, key, size, None) for key in sorted(keys))
-    return Series(stream, BTC, files, **facts)
-
-
-def due(series, now=NOW):
-    """Return what is due, as (kind, key)."""
-    return [(action.kind, action.file.key) for action in plan.by_age([series], RULES, now)]
-
-
-# ------------------------------------------------------------------ the plan
-
-
-def test_an_hour_is_compressed_after_six_hours_and_deleted_after_five_days():
-    """Ages count from the end of the hour that the file is named after, to the millisecond."""
-    old = "2025-12-09/21"
-    end = times.parse_iso("2025-12-09T22:00:00Z")
-    series = books(old, hour(0), read_to=hour(0))
-    assert due(series, end + 6 * HOUR) == []
-    assert due(series, end + 6 * HOUR + 1) == [("compress", old)]
-    assert due(series, end + 5 * DAY) == [("compress", old)]
-    assert due(series, end + 5 * DAY + 1) == [("delete", old)]
-
-
-def test_an_hour_that_no_calculator_has_read_is_kept_ten_days():
-    """Read is what stands before the file of the cursor; without a cursor nothing is."""
-    keys = [hour(11 * 24), hour(7 * 24), hour(6 * 24), hour(0)]
-    everything = [("delete", keys[0]), ("delete", keys[1]), ("delete", keys[2])]
-    assert due(books(*keys, read_to=hour(0))) == everything
-    assert due(books(*keys, read_to=keys[2])) == [*everything[:2], ("compress", keys[2])]
-    assert due(books(*keys)) == [everything[0], ("compress", keys[1]), ("compress", keys[2])]
-    reasons = [action.reason for action in plan.by_age([books(*keys)], RULES, NOW)]
-    assert reasons == ["older than 10 days, never read", "older than 6 h", "older than 6 h"]
-
-
-def test_the_newest_file_is_never_touched_however_old():
-    """Its writer goes on in it after a pause of any length."""
-    assert due(books(hour(30 * 24), read_to=hour(0))) == []
-    assert due(books(day(400), stream=plan.TRADES)) == []
-
-
-def test_the_running_hour_and_what_claims_to_come_after_it_are_left():
-    """A file named after the future is nobody's to judge."""
-    assert due(books("2025-12-14/21", "2025-12-20/03", "2026-01-01/00")) == []
-
-
-def test_trade_and_bucket_days_are_compressed_after_two_days_and_stay():
-    """Their ages count from the end of the day."""
-    for stream in (plan.TRADES, plan.BUCKETS):
-        keys = [day(400), day(2), day(1), day(0), "2025-12-14"]
-        assert due(books(*keys, stream=stream)) == [("compress", keys[0]), ("compress", keys[1])]
-
-
-def test_the_bucket_day_that_the_state_points_at_is_left():
-    """A commit is checked against its plain file; a state that cannot be read protects all."""
-    keys = [day(9), day(8), day(7), "2025-12-14"]
-    assert due(books(*keys, stream=plan.BUCKETS, open_from=keys[1])) == [("compress", keys[0])]
-    assert due(books(*keys, stream=plan.BUCKETS, open_from="")) == []
-
-
-def test_what_is_compressed_already_is_left_alone():
-    """Only where a plain form stands is there something to do."""
-    files = (
-        Dated(plan.BOOKS, BTC, hour(9), None, 10), Dated(plan.BOOKS, BTC, hour(8), 100, 10),
-        Dated(plan.BOOKS, BTC, hour(0), 100, None),
-    )  # fmt: skip
-    assert due(Series(plan.BOOKS, BTC, files)) == [("compress", hour(8))]
-
-
-def test_the_budget_takes_the_oldest_hours_first_and_the_unread_ones_last():
-    """Never the newest, never a trade day; of what has been read no more than is needed."""
-    read = books(hour(30), hour(20), hour(10), hour(0), read_to=hour(10))
-    deep = books(hour(25), hour(0), stream=plan.DEEP, read_to=hour(0))
-    trades = books(day(9), day(8), stream=plan.TRADES)
-
-    def dropped(excess):
-        drops = plan.over_budget([trades, read, deep], RULES, NOW, excess)
-        return [(drop.file.stream, drop.file.key, drop.unread) for drop in drops]
-
-    assert dropped(0) == []
-    assert dropped(101) == [(plan.BOOKS, hour(30), False), (plan.DEEP, hour(25), False)]
-    assert dropped(10**9) == [
-        (plan.BOOKS, hour(30), False), (plan.DEEP, hour(25), False), (plan.BOOKS, hour(20), False),
-        (plan.BOOKS, hour(10), True),
-    ]  # fmt: skip
-
-
-@given(
-    ages=st.sets(st.integers(0, 400), min_size=1, max_size=40),
-    read=st.none() | st.integers(0, 400),
-    excess=st.integers(-100, 5000),
-)
-def test_whatever_stands_there_the_promises_hold(ages, read, excess):
-    """Newest kept, nothing young deleted, unread ones ten days, the budget met where it can be."""
-    read_to = None if read is None else hour(read)
-    series = books(*map(hour, ages), read_to=read_to)
-    newest = series.files[-1].key
-    for action in plan.by_age([series], RULES, NOW):
-        age = NOW - action.file.end
-        assert action.file.key < newest
-        assert age > 6 * HOUR
-        if action.kind == plan.DELETE:
-            read_already = read_to is not None and action.file.key < read_to
-            assert age > (5 if read_already else 10) * DAY
-    drops = plan.over_budget([series], RULES, NOW, excess)
-    assert newest not in {drop.file.key for drop in drops}
-    freed = sum(drop.frees for drop in drops)
-    assert freed >= excess or len(drops) == len(ages) - 1
-    assert freed < max(0, excess) + 100
-
-
-def test_settings_change_every_limit():
-    """Each number of the rules is a setting."""
-    rules = plan.rules_of(Retention(1, 2, 3, 4, 5))
-    assert rules[plan.BOOKS] == rules[plan.DEEP] == plan.Rule(HOUR, 2 * DAY, 3 * DAY)
-    assert rules[plan.TRADES] == plan.Rule(4 * DAY)
-    assert rules[plan.BUCKETS] == plan.Rule(5 * DAY)
-
-
-# ------------------------------------------------------------------ the forecast
-
-
-def test_growth_is_measured_over_finished_files_in_their_compressed_form():
-    """100 bytes an hour plain, a tenth compressed: 240 a day, and the size at which it stays."""
-    series = books(*map(hour, range(49)), packed_share=0.1)
-    growth = growth_of(series, RULES[plan.BOOKS], NOW)
-    assert growth is not None
-    assert growth.per_day == pytest.approx(240)
-    # 6 hours plain, the rest of 5 days compressed, less the 49 hours that are there
-    assert growth.still == pytest.approx(0)
-    packed = tuple(Dated(plan.BOOKS, BTC, file.key, None, 10) for file in series.files)
-    smaller = growth_of(Series(plan.BOOKS, BTC, packed), RULES[plan.BOOKS], NOW)
-    assert smaller is not None
-    assert smaller.still == pytest.approx(6 * 100 + 114 * 10 - 490)
-
-
-def test_trade_days_grow_for_ever_and_an_unfinished_day_is_no_measure():
-    """The running day says nothing yet; days without a recording count as days."""
-    assert growth_of(books("2025-12-14", stream=plan.TRADES), RULES[plan.TRADES], NOW) is None
-    series = books(day(3), day(0), "2025-12-14", stream=plan.TRADES, packed_share=0.1)
-    assert growth_of(series, RULES[plan.TRADES], NOW) == Growth(pytest.approx(5.0), None)
-
-
-@pytest.mark.parametrize(
-    ("room", "growths", "days"),
-    [
-        (100, [], None),
-        (0, [], 0),
-        (-5, [Growth(1, None)], 0),
-        (100, [Growth(10, None)], 10),
-        (100, [Growth(10, None), Growth(10, None)], 5),
-        (100, [Growth(10, 50)], None),
-        (100, [Growth(10, 100)], 10),
-        (100, [Growth(10, 50), Growth(5, None)], 10),  # 5 days at 15, then 25 left at 5
-        (100, [Growth(10, 20), Growth(10, 40), Growth(0, 5)], None),
-        (100, [Growth(10, 0), Growth(5, None)], 20),
-    ],
-)
-def test_the_days_left_follow_what_still_grows(room, growths, days):
-    """Book hours stop growing once five days of them are there, trades do not."""
-    assert days_left(room, growths) == (None if days is None else pytest.approx(days))
-
-
-def test_the_forecast_in_words():
-    """Budget and disk, in days; what nobody could measure is said."""
-    series = books(day(3), day(0), "2025-12-14", stream=plan.TRADES, packed_share=0.1)
-    seen = Survey((series, books(hour(0))), 400, 50)
-    expected = retention_report.forecast(seen, RULES, NOW, 460)
-    assert retention_report.sentences(expected) == [
-        "The vault holds 400 B and grows by 5 B a day.",
-        "Budget 460 B: full in 12 days; then the oldest book hours go first.",
-        "Disk, 50 B free: full in 10 days.",
-        "Not counted: 1 streams of which not one hour or day is finished yet.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (45_200_000, "45.2 MB"), (999_600, "1 MB"),
-     (2.5e9, "2.5 GB"), (3e12, "3 TB")],
+from tests.retention import (
+    BTC,
+    DAY,
+    ETH,
+    HOUR,
+    METRIC,
+    NOW,
+    day,
+    fill,
+    hour,
+    lines_of,
+    read_up_to,
+    tree,
+    write,
 )  # fmt: skip
-def test_sizes_are_read_in_thousands(count, text):
-    """Three figures and the unit."""
-    assert retention_report.size(count) == text
-
-
-# ------------------------------------------------------------------ the run
-
-
-def write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def fill(vault: Vault, now: int, hours: int = 8 * 24, step: int = 5) -> None:
-    """Write book hours, deep hours, trade days and bucket days up to ``now``."""
-    for inst_id in (BTC, ETH):
-        for age in (*range(-1, hours, step), hours):
-            key = hour(age, now)
-            line = b'{"timestamp_utc":"%s","instId":"%s"}\n' % (key.encode(), inst_id.encode())
-            write(vault.snapshots(inst_id) / f"{key}.jsonl", line * 40)
-            write(vault.deep_snapshots(inst_id) / f"{key}.jsonl", line * 20)
-        for age in range(-1, hours // 24):
-            line = b'{"day":"%s"}\n' % day(age, now).encode()
-            write(vault.trades(inst_id) / f"{day(age, now)}.jsonl", line * 500)
-            write(vault.derived(METRIC, inst_id) / f"{day(age, now)}.jsonl", line * 300)
-
-
-def read_up_to(vault: Vault, inst_id: str, key: str, output: str) -> None:
-    """Commit a calculator's state whose cursors stand in the hour ``key``."""
-    facts = {
-        "metric": METRIC, "instId": inst_id, "cursor": {"file": key}, "beside": {"file": key},
-        "output": {"file": f"{output}.jsonl", "length": 0, "crc32": 0},
-    }  # fmt: skip
-    commit.write_state(vault.state(METRIC, inst_id), facts)
-
-
-def lines_of(vault: Vault) -> dict[tuple[str, str, str], bytes]:
-    """Return what readers find in every hour and day."""
-    found = {}
-    for inst_id in (BTC, ETH):
-        for name, listing in [
-            ("books", book_files(vault.snapshots(inst_id))),
-            ("deep", book_files(vault.deep_snapshots(inst_id))),
-            ("trades", day_files(vault.trades(inst_id))),
-            ("buckets", day_files(vault.derived(METRIC, inst_id))),
-        ]:
-            for key, path in listing:
-                data = path.read_bytes()
-                found[name, inst_id, key] = gzip.decompress(data) if path.suffix == ".gz" else data
-    return found
-
-
-def tree(vault: Vault) -> dict[str, bytes]:
-    """Return every file but the locks."""
-    return {
-        str(path.relative_to(vault.root)): path.read_bytes()
-        for path in sorted(vault.root.rglob("*"))
-        if path.is_file() and "locks" not in path.parts
-    }
 
 
 @pytest.fixture
@@ -456,6 +208,31 @@ def test_a_state_that_cannot_be_read_protects_what_hangs_on_it(full, caplog):
     assert "is damaged: not a sealed state" in caplog.text
 
 
+def test_no_bucket_day_is_compressed_that_the_state_stands_in_or_before(full):
+    """A commit checks its newest file in the plain form, days after its last run too."""
+    read_up_to(full, BTC, hour(-1), day(4))
+    run = Run(full, Retention(), NOW)
+    run.go()
+    assert {outcome.status for outcome in run.outcomes} == {"done"}
+    plain = sorted(path.stem for path in full.derived(METRIC, BTC).glob("*.jsonl"))
+    assert plain == [*(day(age) for age in (4, 3, 2, 1, 0)), times.day(NOW)]
+
+
+def test_a_calculator_that_went_back_meanwhile_keeps_its_days(full):
+    """A rebuild between plan and deed: asked again under the calculator's own lock."""
+    file = next(
+        file
+        for series in survey(full).series
+        if (series.stream, series.inst_id) == (plan.BUCKETS, BTC)
+        for file in series.files
+        if file.key == day(5)
+    )
+    read_up_to(full, BTC, hour(-1), day(6))
+    outcome = Run(full, Retention(), NOW)._act(plan.Action(plan.COMPRESS, file, "planned before"))
+    assert outcome.status == "skipped"
+    assert (full.derived(METRIC, BTC) / f"{day(5)}.jsonl").exists()
+
+
 def test_a_bucket_day_waits_while_its_calculator_runs(full):
     """Output is not touched behind the back of who writes it."""
     with writer_lock(full, METRIC, BTC):
@@ -478,9 +255,6 @@ def test_a_damaged_pair_fails_alone(full):
     failed = [outcome.action.file.key for outcome in run.outcomes if outcome.status == "failed"]
     assert failed == [day(4)]
     assert not (full.trades(BTC) / f"{day(3)}.jsonl").exists()
-
-
-# ------------------------------------------------------------------ the program
 
 
 @pytest.fixture

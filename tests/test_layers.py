@@ -46,8 +46,15 @@ PURE = (
     "ravequant.sim.market",
     "ravequant.sim.faults",
     "Trades_Bot.gap_filler",
+    "L2_Bot.snapshots",
+    "L2_Bot.deep",
 )
-PURE_ROOMS = ("VWAP.vwap_calculator",)  # folds: their wiring below them may use the library's I/O
+# folds and plans: their wiring may use the library's I/O
+PURE_ROOMS = (
+    "VWAP.vwap_calculator", "CVD.run_cvd_from_jsonl", "Volume_Analyzer.volume_analyzer",
+    "Untouch_Wick.wick_detector",
+    "L2_Bot.book_view", "L2_Bot.retention_plan", "L2_Bot.retention_forecast",
+)  # fmt: skip
 
 OUTSIDE = {
     "asyncio", "concurrent", "filelock", "glob", "gzip", "http", "io", "logging", "mmap",

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import orjson
 import pytest
 
 from ravequant.errors import LockedError, UsageError
 from ravequant.vault import lock as lock_module
-from ravequant.vault.lock import writer_lock
+from ravequant.vault.lock import turn, writer_lock
 
 BTC = "BTC-USDT-SWAP"
 HOLDER = """
@@ -139,3 +141,32 @@ def test_an_illegal_instrument_has_no_lock(vault):
     with pytest.raises(UsageError), writer_lock(vault, "vwap", "../x"):
         pass
     assert not vault.root.exists()
+
+
+def test_a_moments_work_waits_for_its_turn(vault):
+    """The second one goes on once the first is done; it is not refused."""
+    order: list[str] = []
+
+    def second() -> None:
+        with turn(vault, "metadata", BTC):
+            order.append("second")
+
+    other = threading.Thread(target=second)
+    with turn(vault, "metadata", BTC):
+        other.start()
+        time.sleep(0.2)
+        order.append("first")
+    other.join(10)
+    assert order == ["first", "second"]
+
+
+def test_a_turn_that_never_comes_is_an_error(vault, monkeypatch):
+    """Somebody hangs there: said by name instead of waiting for ever."""
+    monkeypatch.setattr(lock_module, "_TURN_S", 0.1)
+    hanging, waiting = turn(vault, "metadata", BTC), turn(vault, "metadata", BTC)
+    with hanging, pytest.raises(LockedError) as caught, waiting:
+        pass
+    assert str(caught.value) == (
+        f"{vault.lock('metadata', BTC)}: metadata of BTC-USDT-SWAP has been held for 0.1 s, "
+        "expected a moment; end the program that hangs there"
+    )

@@ -12,11 +12,14 @@ from ravequant.vault import atomic, pack
 from tests import crashes
 
 LINES = b"".join(b'{"line":%d,"x":%d}\n' % (n, n * n % 977) for n in range(200_000)) + b'{"torn'
-BEFORE = {  # what a kill, a restore or a bad disk may have left beside the plain file
+PACKED = gzip.compress(LINES)
+BEFORE: dict[
+    str, bytes | None
+] = {  # what a kill, a restore or a bad disk may have left beside the plain file
     "nothing": None,
-    "the same": gzip.compress(LINES),
+    "the same": PACKED,
     "less": gzip.compress(LINES[:1000]),
-    "damaged": gzip.compress(LINES)[:-20],
+    "damaged": PACKED[:-20],
 }
 
 
@@ -26,8 +29,9 @@ def plain(request, tmp_path):
     path = tmp_path / "2025-12-14" / "21.jsonl"
     path.parent.mkdir()
     path.write_bytes(LINES)
-    if BEFORE[request.param] is not None:
-        pack.packed_form(path).write_bytes(BEFORE[request.param])
+    beside = BEFORE[request.param]
+    if beside is not None:
+        pack.packed_form(path).write_bytes(beside)
     return path
 
 
@@ -82,14 +86,13 @@ def test_a_kill_at_any_step_loses_nothing_and_the_next_run_ends_it(plain, monkey
 
 def run_and_stop(plain, monkeypatch, at):
     """Pack, stop before the step of that number or, where it is a write, in its middle."""
-    write_all = pack.write_all
 
     def torn(handle, data):
         taken.append("write")
         if len(taken) == at:
-            write_all(handle, data[: len(data) // 2])
+            atomic.write_all(handle, data[: len(data) // 2])
             crashes.stop()
-        write_all(handle, data)
+        atomic.write_all(handle, data)
 
     with monkeypatch.context() as patch, crashes.steps(at) as taken:
         patch.setattr(pack, "write_all", torn)
@@ -118,9 +121,9 @@ def test_a_gz_held_open_is_not_replaced(tmp_path, monkeypatch):
     """The same for a reader of an older .gz: nothing changes, no temporary is left."""
     plain = tmp_path / "21.jsonl"
     plain.write_bytes(LINES)
-    pack.packed_form(plain).write_bytes(BEFORE["less"])
+    pack.packed_form(plain).write_bytes(gzip.compress(LINES[:1000]))
     monkeypatch.setattr(os, "replace", refuse(PermissionError(errno.EACCES, "in use")))
-    monkeypatch.setattr(atomic.time, "sleep", lambda _: None)
+    monkeypatch.setattr(atomic, "_PAUSE_S", 1.0)  # asked twice
     with pytest.raises(pack.HeldOpenError):
         pack.pack(plain)
     assert names(plain) == ["21.jsonl", "21.jsonl.gz"]
@@ -146,13 +149,13 @@ def test_a_copy_that_does_not_read_back_is_not_trusted(tmp_path, monkeypatch):
     """A bit that the disk turned is found before anything is deleted."""
     plain = tmp_path / "21.jsonl"
     plain.write_bytes(LINES)
-    write_all, turn = pack.write_all, random.Random(7)
+    turn = random.Random(7)
 
     def wrong(handle, data):
         data = bytearray(data)
         if len(data) > 1000:
             data[turn.randrange(len(data))] ^= 16
-        write_all(handle, bytes(data))
+        atomic.write_all(handle, bytes(data))
 
     monkeypatch.setattr(pack, "write_all", wrong)
     with pytest.raises(VaultError, match="does not read back as 200000 lines of"):

@@ -93,3 +93,13 @@ def test_the_plain_form_counts_in_whatever_order_the_system_lists(tmp_path):
 def test_an_absent_folder_has_no_days(tmp_path):
     """Nothing recorded yet is no error."""
     assert list(paths.day_files(tmp_path / "absent")) == []
+
+
+def test_the_instruments_of_a_stream_are_its_folders(vault):
+    """What is no instrument's folder is passed over; a stream never recorded has none."""
+    assert paths.instruments(vault.trades) == []
+    folder = vault.root / "raw" / "okx" / "trades_perps"
+    for name in ("ETH-USDT-SWAP", "BTC-USDT-SWAP", "notes", ".cache", "btc-usdt-swap"):
+        (folder / name).mkdir(parents=True)
+    (folder / "SOL-USDT-SWAP").touch()
+    assert paths.instruments(vault.trades) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]

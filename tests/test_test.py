@@ -17,7 +17,7 @@ def test_the_checks_and_what_goes_on_to_pytest():
     """Lint, format, types and tests are run, and further words reach pytest."""
     named = dict(program.checks(["-k", "signed"]))
     assert list(named) == ["ruff check", "ruff format", "mypy", "pytest"]
-    assert named["pytest"] == ["pytest", "--verbosity=0", "-k", "signed"]
+    assert named["pytest"] == ["pytest", "-n", "4", "--verbosity=0", "-k", "signed"]
 
 
 @pytest.mark.usefixtures("_nothing_to_install")

@@ -142,7 +142,7 @@ def test_a_faulty_feed_comes_through_whole(tmp_path, vault, shared_data):
         {**TRADES, "kind": "reorder", "probability": 0.01},
         {**TRADES, "kind": "corrupt", "probability": 0.01, "how": "json"},
         {**TRADES, "kind": "corrupt", "probability": 0.01, "how": "missing", "field": "px"},
-        {"kind": "disconnect", "every": 900, "how": "drop"},
+        {"kind": "disconnect", "every": 250, "how": "drop"},
         {"kind": "rest-status", **page, "status": 429, "probability": 0.03},
         {"kind": "rest-limit", **page, "probability": 0.03},
         {"kind": "rest-html", **page, "probability": 0.03},
@@ -150,12 +150,12 @@ def test_a_faulty_feed_comes_through_whole(tmp_path, vault, shared_data):
         {"kind": "rest-repeat", **page, "probability": 0.03},
     ]  # fmt: skip
     with exchange(
-        tmp_path, *replay(shared_data, *MIDNIGHT), "--speed", "max", faults=faults
+        tmp_path, *replay(shared_data, MIDNIGHT[0]), "--speed", "max", faults=faults
     ) as there:
         facts = record(vault, *there, "--instId", BTC, "--stop-when-idle", "6")
-    assert written(vault, BTC) == recorded(shared_data, *MIDNIGHT)
+    assert written(vault, BTC) == recorded(shared_data, MIDNIGHT[0])
     assert set(ledger(vault, BTC)) <= {"repaired", "id_hole"}
-    assert ledger(vault, BTC)["repaired"] > 100
+    assert ledger(vault, BTC)["repaired"] > 20
     assert facts["connects"] > 2
     log = log_of(vault)
     for line in ("GAP DETECTED", "Gap repaired", "BUILD_FAIL: Missing required fields: px"):

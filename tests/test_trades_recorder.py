@@ -16,7 +16,9 @@ from ravequant.vault import atomic, metadata
 from ravequant.vault import log as vault_log
 from ravequant.vault.metadata import parse_instrument
 from ravequant.vault.paths import day_files
-from Trades_Bot.recorder import Recorder, fill_gaps, find_start
+from Trades_Bot import backfill
+from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
+from Trades_Bot.recorder import Recorder
 
 BTC = "BTC-USDT-SWAP"
 ROW = {
@@ -224,6 +226,28 @@ def test_gaps_are_filled_by_the_loop_and_failures_waited_out(vault):
 
     asyncio.run(body())
     assert on_disk(vault) == list(range(1, 13))
+
+
+def test_rows_lost_before_a_silence_are_fetched(vault, monkeypatch):
+    """No later row shows that ids 3 to 5 are missing: the newest id of REST does, seen twice."""
+    monkeypatch.setattr(backfill, "_TAIL_STEP_S", 0.01)
+    monkeypatch.setattr(backfill, "_TAIL_AFTER_S", 0.0)
+
+    async def body():
+        subject, exchange = recorder(vault), History(5)
+        take(subject, rows(1, 2))
+        tasks = [
+            asyncio.create_task(work(subject, exchange)) for work in (fill_gaps, watch_the_tail)
+        ]
+        async with asyncio.timeout(20):
+            while subject.last_id != 5:  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(body())
+    assert on_disk(vault) == [1, 2, 3, 4, 5]
 
 
 def test_the_start_of_a_backfill_is_found_by_time():

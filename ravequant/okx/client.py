@@ -287,8 +287,9 @@ class Client:
             if link.session.complete and now - opened > _READY_WITHIN_S:
                 link.ready.set()
             pause = min(max(link.session.wake_at(now) - now, 0.01), 1.0)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(link.wake.wait(), pause)
+            with suppress(TimeoutError):  # not wait_for: in 3.11 it may swallow a cancellation
+                async with asyncio.timeout(pause):
+                    await link.wake.wait()
             link.wake.clear()
 
 

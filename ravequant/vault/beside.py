@@ -5,12 +5,14 @@ holds (5000 levels a side) need not be part of the state.
 """
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ravequant.vault import tail
 from ravequant.vault.cursor import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOGGED: Final = 20  # a run names this many bad lines
 _log = logging.getLogger(__name__)

@@ -18,6 +18,7 @@ from ravequant.vault.paths import Vault
 
 _ASK_AGAIN_S: Final = 0.1
 _ASK_TIMES: Final = 20
+_TURN_S: Final = 10.0
 
 
 @contextmanager
@@ -43,6 +44,27 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
     finally:
         with suppress(OSError):  # Windows: somebody reads it; a stale one says nothing
             holder.unlink()
+        lock.release()
+
+
+@contextmanager
+def turn(vault: Vault, work: str, inst_id: str) -> Iterator[None]:
+    """Wait for one's turn at a moment's work that several programs do; LockedError after 10 s."""
+    path = vault.lock(work, inst_id)
+    lock = FileLock(path, timeout=_TURN_S, thread_local=False)
+    try:
+        make_folder(path.parent)
+        lock.acquire()
+    except Timeout:
+        raise LockedError(
+            f"{path}: {work} of {inst_id} has been held for {_TURN_S:g} s, expected a moment; end "
+            "the program that hangs there"
+        ) from None
+    except OSError as error:
+        raise disk_error(path, "locked", error) from error
+    try:
+        yield
+    finally:
         lock.release()
 
 

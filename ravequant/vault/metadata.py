@@ -17,6 +17,7 @@ from ravequant.records import (
     positive_decimal,
 )
 from ravequant.vault.atomic import disk_error, replace_file
+from ravequant.vault.lock import turn
 from ravequant.vault.log import AppendLog, lines_backward
 from ravequant.vault.paths import Vault
 
@@ -83,15 +84,17 @@ def save(vault: Vault, meta: Metadata, newest_ts: int | None) -> bool:
 
     ``newest_ts`` is the time of the newest record on disk (None: there is none): the new terms hold
     for records with a later one. The line is flushed before this returns, so before any of them.
+    Both exporters write here: each waits for its turn.
     """
     path = vault.metadata_history(meta.inst_id)
-    before = _newest(path, meta.inst_id)
-    changed = before is None or before.terms != meta.terms
-    if changed:
-        since = None if newest_ts is None else times.iso(newest_ts)
-        with AppendLog(path) as log:
-            log.append(_encode(meta, {"from_utc": since}))
-    replace_file(vault.metadata(meta.inst_id), _encode(meta, {}))
+    with turn(vault, "metadata", meta.inst_id):
+        before = _newest(path, meta.inst_id)
+        changed = before is None or before.terms != meta.terms
+        if changed:
+            since = None if newest_ts is None else times.iso(newest_ts)
+            with AppendLog(path) as log:
+                log.append(_encode(meta, {"from_utc": since}))
+        replace_file(vault.metadata(meta.inst_id), _encode(meta, {}))
     return changed
 
 

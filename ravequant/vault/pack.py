@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import BINARY, disk_error, fsync_folder, move_over, write_all
 
-LEVEL: Final = 6  # 9 takes twice the time for a hundredth of the size
+LEVEL: Final = 6  # 9 saves another fifth, for six times the time
 _BLOCK: Final = 1 << 20
 _GZIP: Final = 31  # zlib's window bits for a gzip file without name and time: equal bytes again
 _DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)

@@ -1,0 +1,205 @@
+"""Cumulative volume delta of each minute, and where it parts from price (SPEC section 6).
+
+    cvd_1m = Σ notional of taker buys - Σ notional of taker sells      of the minute
+    cvd    = Σ cvd_1m                                                  since the anchor
+
+The anchor is the first minute processed. The changes are sums over time, minutes M-14…M and
+M-59…M; the divergence compares swings over records, and says only what is known by its record.
+"""
+
+try:
+    from ravequant import calculator, exact, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from ravequant.bars import Closed, MinuteBar
+    from ravequant.settings import Settings
+
+QUARTER: Final = 15
+HOUR: Final = 60
+SIDE: Final = 2  # records that must be lower (higher) on each side of a swing high (low)
+NO_MINUTE: Final = -1
+
+
+class Window:
+    """The sum over the last ``minutes`` minutes; those without trades pass all the same."""
+
+    def __init__(self, minutes: int) -> None:
+        self._length = minutes
+        self.values: deque[tuple[int, int]] = deque()  # (minute, value), oldest first
+        self.total = 0
+
+    def add(self, minute: int, value: int) -> None:
+        """Take in a minute, and drop those that its window has left behind."""
+        self.values.append((minute, value))
+        self.total += value
+        while self.values[0][0] <= minute - self._length:
+            self.total -= self.values.popleft()[1]
+
+
+class Point(NamedTuple):
+    """A record as swings see it."""
+
+    close: int
+    cvd: int
+
+
+class Swings:
+    """Swing highs and lows of close over records, each known two records after it."""
+
+    def __init__(self) -> None:
+        self._recent: deque[Point] = deque(maxlen=2 * SIDE + 1)
+        self._high: Point | None = None  # the last swing high that is known
+        self._low: Point | None = None
+
+    def add(self, point: Point) -> str | None:
+        """Take the next record; return the divergence that becomes known with it."""
+        self._recent.append(point)
+        if len(self._recent) <= 2 * SIDE:
+            return None
+        swing = self._recent[SIDE]
+        others = [other.close for at, other in enumerate(self._recent) if at != SIDE]
+        if swing.close > max(others):
+            before, self._high = self._high, swing
+            if before and swing.close > before.close and swing.cvd < before.cvd:
+                return "bearish"
+        elif swing.close < min(others):
+            before, self._low = self._low, swing
+            if before and swing.close < before.close and swing.cvd > before.cvd:
+                return "bullish"
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """Return the last records and swings, exact, for JSON."""
+        return {
+            "recent": [_texts(point) for point in self._recent],
+            "high": self._high and _texts(self._high),
+            "low": self._low and _texts(self._low),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        self._recent.extend(_point(texts) for texts in state["recent"])
+        self._high = state["high"] and _point(state["high"])
+        self._low = state["low"] and _point(state["low"])
+
+
+def _texts(point: Point) -> list[str]:
+    return [str(value) for value in point]
+
+
+def _point(texts: Sequence[str]) -> Point:
+    close, cvd = texts
+    return Point(int(close), int(cvd))
+
+
+class CvdFold:
+    """Closed minutes in, CVD records out. Every amount is in units of NOTIONAL_PLACES."""
+
+    def __init__(self, inst_id: str, _settings: "Settings") -> None:
+        self._inst_id = inst_id
+        self._anchor = NO_MINUTE
+        self._cvd = 0
+        self._session = 0
+        self._day = NO_MINUTE
+        self._quarter, self._hour = Window(QUARTER), Window(HOUR)
+        self._gap_minute = NO_MINUTE  # newest minute that a hole marked
+        self._swings = Swings()
+
+    def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
+        """Yield one record for each closed minute that had trades."""
+        gaps = deque(closed.gaps)
+        for bar in closed.bars:
+            while gaps and gaps[0] <= bar.minute:
+                self._gap_minute = gaps.popleft()
+            yield self._record(bar, self._take(bar))
+        if gaps:
+            self._gap_minute = gaps.pop()
+
+    def _take(self, bar: "MinuteBar") -> int:
+        """Add the minute to every sum; return its delta."""
+        delta = bar.buy_notional - bar.sell_notional
+        if self._anchor == NO_MINUTE:
+            self._anchor = bar.minute
+        if bar.minute // times.DAY_MINUTES != self._day:
+            self._day = bar.minute // times.DAY_MINUTES
+            self._session = 0
+        self._cvd += delta
+        self._session += delta
+        self._quarter.add(bar.minute, delta)
+        self._hour.add(bar.minute, delta)
+        return delta
+
+    def _record(self, bar: "MinuteBar", delta: int) -> dict[str, Any]:
+        oldest = min(bar.minute - HOUR + 1, self._day * times.DAY_MINUTES)
+        return {
+            "timestamp_utc": times.iso_minute(bar.minute),
+            "instId": self._inst_id,
+            "exchange": "okx",
+            "market": "perp",
+            "close": exact.text(bar.close, exact.PRICE_PLACES),
+            "buy_volume": exact.text(bar.buy_notional, exact.NOTIONAL_PLACES),
+            "sell_volume": exact.text(bar.sell_notional, exact.NOTIONAL_PLACES),
+            "cvd_1m": _signed(delta),
+            "cvd": _signed(self._cvd),
+            "cvd_session": _signed(self._session),
+            "cvd_change_15m": _signed(self._quarter.total),
+            "cvd_change_1h": _signed(self._hour.total),
+            "trade_count": bar.trade_count,
+            "anchor_utc": times.iso_minute(self._anchor),
+            "divergence": self._swings.add(Point(bar.close, self._cvd)),
+            "gap": self._gap_minute >= oldest,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later records depend on."""
+        return {
+            "anchor": self._anchor,
+            "cvd": str(self._cvd),
+            "session": str(self._session),
+            "day": self._day,
+            "minutes": [[minute, str(delta)] for minute, delta in self._hour.values],
+            "gap_minute": self._gap_minute,
+            "swings": self._swings.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        self._anchor, self._day = int(state["anchor"]), int(state["day"])
+        self._cvd, self._session = int(state["cvd"]), int(state["session"])
+        self._gap_minute = int(state["gap_minute"])
+        for minute, delta in state["minutes"]:
+            self._quarter.add(minute, int(delta))
+            self._hour.add(minute, int(delta))
+        self._swings.restore(state["swings"])
+
+
+def _signed(amount: int) -> str:
+    return exact.signed(exact.text(amount, exact.NOTIONAL_PLACES))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Bring the CVD of the given instruments up to date."""
+    return calculator.main(
+        calculator.Calculator(
+            metric="cvd",
+            description="Cumulative volume delta per minute, from raw trades.",
+            output="cvd_1m.jsonl",
+            fold=CvdFold,
+            parameters=lambda _: {},
+        ),
+        argv,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""By what an instrument's snapshots are measured: its contract at the time, and its thresholds."""
+
+from typing import NamedTuple, Protocol
+
+from ravequant import exact
+from ravequant.records import Contract
+from ravequant.settings import Settings, amount_for, decimal_setting
+from ravequant.vault import metadata
+from ravequant.vault.paths import Vault
+
+
+class Contracts(Protocol):
+    """What a contract was worth, and when."""
+
+    def refresh(self) -> None:
+        """Take in what became known since; called once the snapshots to be measured are read."""
+
+    def at(self, ts: int) -> Contract:
+        """Return the contract in force for a record of the moment ``ts``."""
+
+
+class Limits(NamedTuple):
+    """The thresholds of one instrument, in units of ``10**-NOTIONAL_PLACES``."""
+
+    band: int
+    wall: int
+    delta: int
+
+    @classmethod
+    def of(cls, inst_id: str, settings: Settings) -> "Limits":
+        """Return the limits that the settings give ``inst_id``."""
+        chosen = settings.buckets
+        texts = {
+            "buckets.band_notional": amount_for(inst_id, chosen.band_notional),
+            "buckets.wall_notional": amount_for(inst_id, chosen.wall_notional),
+            "buckets.delta_notional": chosen.delta_notional,
+        }
+        return cls(
+            *(decimal_setting(text, name, exact.NOTIONAL_PLACES) for name, text in texts.items())
+        )
+
+    def scaled(self, places: int) -> "Limits":
+        """Return the limits in coarser units: what is at least or above them stays so."""
+        unit = 10 ** (exact.NOTIONAL_PLACES - places)
+        return Limits(-(-self.band // unit), -(-self.wall // unit), self.delta // unit)
+
+
+class ContractHistory:
+    """The contract of an instrument by its metadata; VaultError at once if there are none."""
+
+    def __init__(self, vault: Vault, inst_id: str) -> None:
+        self._vault, self._inst_id = vault, inst_id
+        self._path = vault.metadata_history(inst_id)
+        self._stamp: tuple[int, int] | None = None
+        self._changes: metadata.History = ()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the history again if its file has changed."""
+        try:
+            facts = self._path.stat()
+        except FileNotFoundError:
+            self._changes = [(None, metadata.load(self._vault, self._inst_id))]
+            return
+        stamp = facts.st_mtime_ns, facts.st_size
+        if stamp != self._stamp:
+            self._changes = metadata.history(self._vault, self._inst_id)
+            self._stamp = stamp
+
+    def at(self, ts: int) -> Contract:
+        """Return the contract in force for a record of the moment ``ts``."""
+        return metadata.in_force(self._changes, ts).contract

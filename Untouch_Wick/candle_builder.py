@@ -1,0 +1,250 @@
+"""Candles: 1m from closed minute bars; 5m, 15m, 1h and 4h rolled up from them (SPEC section 8).
+
+Aligned to UTC. A candle closes when its last minute does, traded or not; one without a trade does
+not exist. Sums and extremes of a rolled-up candle are exactly those of its minutes.
+
+As a program: prints the closed candles of an instrument, computed afresh from its raw trades.
+"""
+
+try:
+    from ravequant import calculator, cli, exact, settings, tables, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from ravequant.errors import DONE, NoDataError
+from ravequant.vault import ledger, tail
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ravequant.bars import Closed
+    from ravequant.sums import MinuteBar
+    from ravequant.vault.paths import Vault
+
+TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes, shortest first
+HEADERS: Final = ("start UTC", "open", "high", "low", "close", "trades", "USD", "delta", "note")
+_PRICES: Final = ("open", "high", "low", "close")
+_log = logging.getLogger("candles")
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """What one span of a timeframe traded. Prices and sums in the units of ``exact``."""
+
+    timeframe: str
+    start: int  # Unix minutes
+    open: int
+    high: int
+    low: int
+    close: int
+    trade_count: int
+    base: int
+    notional: int
+    buy_notional: int
+    cut: bool  # it began before the first minute of the input: part of it was not seen
+
+    @property
+    def end(self) -> int:
+        """The minute at which it closes."""
+        return self.start + TIMEFRAMES[self.timeframe]
+
+
+class CandleBuilder:
+    """Minute bars in, closed candles of all timeframes out."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None  # first minute of the input
+        self._open: dict[str, Candle] = {}
+
+    @property
+    def next_end(self) -> int | None:
+        """The earliest minute at which a candle closes, None if none is open."""
+        return min([candle.end for candle in self._open.values()], default=None)
+
+    def add(self, bar: "MinuteBar") -> None:
+        """Take in a minute; candles that end by its start have been closed before."""
+        if self._first is None:
+            self._first = bar.minute
+        for timeframe, minutes in TIMEFRAMES.items():
+            candle = self._open.get(timeframe)
+            if candle is None:
+                start = bar.minute - bar.minute % minutes
+                self._open[timeframe] = _begin(bar, timeframe, start, cut=start < self._first)
+            else:
+                self._open[timeframe] = _go_on(candle, bar)
+
+    def close(self, end: int) -> list[Candle]:
+        """Return the candles that close at ``end``, the shortest first."""
+        closing = [name for name in TIMEFRAMES if name in self._open]
+        return [self._open.pop(name) for name in closing if self._open[name].end == end]
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later candles depend on, for JSON."""
+        candles = [self._open[name] for name in TIMEFRAMES if name in self._open]
+        return {"first": self._first, "open": [_as_texts(candle) for candle in candles]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        self._first = state["first"]
+        for timeframe, start, cut, *texts in state["open"]:
+            values: list[Any] = [timeframe, start, *map(int, texts), cut]
+            self._open[timeframe] = Candle(*values)
+
+
+def _begin(bar: "MinuteBar", timeframe: str, start: int, *, cut: bool) -> Candle:
+    prices = bar.open, bar.high, bar.low, bar.close
+    sums = bar.trade_count, bar.base, bar.notional, bar.buy_notional
+    return Candle(timeframe, start, *prices, *sums, cut=cut)
+
+
+def _go_on(candle: Candle, bar: "MinuteBar") -> Candle:
+    return Candle(
+        candle.timeframe,
+        candle.start,
+        candle.open,
+        max(candle.high, bar.high),
+        min(candle.low, bar.low),
+        bar.close,
+        candle.trade_count + bar.trade_count,
+        candle.base + bar.base,
+        candle.notional + bar.notional,
+        candle.buy_notional + bar.buy_notional,
+        candle.cut,
+    )
+
+
+def _as_texts(candle: Candle) -> list[Any]:
+    prices = candle.open, candle.high, candle.low, candle.close
+    sums = candle.trade_count, candle.base, candle.notional, candle.buy_notional
+    return [candle.timeframe, candle.start, candle.cut, *map(str, prices + sums)]
+
+
+def candles(
+    vault: "Vault", inst_id: str, timeframe: str, since_ms: int
+) -> Iterator[tuple[Candle, bool]]:
+    """Yield the closed candles of the last ``since_ms`` before the newest raw trade.
+
+    With each: whether a hole touches it. Reads raw trades only and writes nothing. Raises
+    NoDataError and VaultError.
+    """
+    files = calculator.trade_listing(vault, inst_id)
+    newest = tail.newest_time(files)
+    if newest is None:
+        raise NoDataError(
+            f"no raw data of {inst_id} in {vault.root}; start its exporter, or name another vault "
+            "with --vault"
+        )
+    span = TIMEFRAMES[timeframe]
+    first = max(0, (newest - since_ms) // times.MINUTE_MS // span * span)
+    for candle, gap in _roll(_closed_minutes(vault, inst_id, files, first)):
+        if candle.timeframe == timeframe and candle.start >= first:
+            yield candle, gap
+
+
+def _closed_minutes(
+    vault: "Vault", inst_id: str, files: tail.Listing, first: int
+) -> "Iterator[Closed]":
+    """Read the raw trades from the minute ``first`` on."""
+    generation = ledger.read_generation(vault.generation(inst_id))
+    cursor = tail.cursor_at(files, first * times.MINUTE_MS, generation)
+    reader = calculator.bar_reader(vault, inst_id, settings.load())(_refused)
+    for block in tail.Tail(files, cursor, generation).blocks():
+        yield reader.read(block.data)
+
+
+def _refused(offset: int, reason: str) -> None:
+    _log.warning("a line %d bytes into its block was skipped: %s", offset, reason)
+
+
+def _roll(batches: "Iterable[Closed]") -> Iterator[tuple[Candle, bool]]:
+    """Yield each closed candle, and whether a hole touches a minute of it."""
+    builder, marked = CandleBuilder(), -1
+    for closed in batches:
+        gaps = deque(closed.gaps)
+        ends: list[tuple[int, MinuteBar | None]] = [(bar.minute, bar) for bar in closed.bars]
+        for until, bar in [*ends, (closed.through + 1, None)]:
+            while (end := builder.next_end) is not None and end <= until:
+                while gaps and gaps[0] < end:
+                    marked = gaps.popleft()
+                for candle in builder.close(end):
+                    yield candle, marked >= candle.start
+            if bar is not None:
+                builder.add(bar)
+        marked = gaps[-1] if gaps else marked
+
+
+def row(inst_id: str, candle: Candle, *, gap: bool) -> dict[str, Any]:
+    """Return a candle as one JSON object; ``delta`` is buy - sell notional."""
+    delta = exact.text(2 * candle.buy_notional - candle.notional, exact.NOTIONAL_PLACES)
+    return {
+        "timestamp_utc": times.iso_minute(candle.start),
+        "instId": inst_id,
+        "timeframe": candle.timeframe,
+        **{name: exact.text(getattr(candle, name), exact.PRICE_PLACES) for name in _PRICES},
+        "trade_count": candle.trade_count,
+        "base": exact.text(candle.base, exact.BASE_PLACES),
+        "notional": exact.text(candle.notional, exact.NOTIONAL_PLACES),
+        "delta": exact.signed(delta),
+        "gap": gap,
+        "cut": candle.cut,
+    }
+
+
+def cells(candle: Candle, *, gap: bool) -> list[str]:
+    """Return a candle as a line of the table, sums in whole dollars."""
+    notes = [name for name, true in (("gap", gap), ("cut", candle.cut)) if true]
+    delta = 2 * candle.buy_notional - candle.notional
+    return [
+        times.iso_minute(candle.start)[:16].replace("T", " "),
+        *(exact.text(getattr(candle, name), exact.PRICE_PLACES) for name in _PRICES),
+        f"{candle.trade_count:,}",
+        f"{exact.divide(candle.notional, exact.NOTIONAL_ONE, 0):,}",
+        exact.signed(f"{exact.divide(delta, exact.NOTIONAL_ONE, 0):,}"),
+        " ".join(notes),
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the closed candles of the given instruments."""
+    parser = cli.parser("candles", "Closed candles from raw trades, as a table or as JSON lines.")
+    cli.add_instruments(parser)
+    parser.add_argument(
+        "--timeframe", choices=TIMEFRAMES, default="1m", help="length of a candle (default: 1m)"
+    )
+    parser.add_argument(
+        "--since",
+        type=cli.duration,
+        default=times.HOUR_MS,
+        metavar="SPAN",
+        help="how far back from the newest raw trade (60m, 4h, 7d; default: 1h)",
+    )
+
+    def body(args: "argparse.Namespace") -> int:
+        vault = cli.vault_of(args)
+        for inst_id in cli.instruments_of(args, settings.load().instruments):
+            found = candles(vault, inst_id, args.timeframe, args.since)
+            if args.json:
+                for candle, gap in found:
+                    sys.stdout.write(orjson.dumps(row(inst_id, candle, gap=gap)).decode() + "\n")
+            else:
+                lines = [cells(candle, gap=gap) for candle, gap in found]
+                sys.stdout.write(f"{inst_id} {args.timeframe}\n{tables.text(HEADERS, lines)}")
+        return DONE
+
+    return cli.run(parser, body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

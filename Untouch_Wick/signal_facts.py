@@ -1,0 +1,265 @@
+"""Reads from the vault what was known of an instrument at a minute (SPEC section 11, "As of").
+
+Minute rows that ended by then, wick events and snapshots known by then, and the newest raw trade
+not later than it that stands before the first line 5 s past it. What stands in the files behind
+that is not looked at; a row that cannot be read is left out and logged.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import orjson
+
+from ravequant import exact, times
+from ravequant.errors import VaultError
+from ravequant.records import RecordError, parse_trade
+from ravequant.vault import metadata
+from ravequant.vault.paths import Vault, day_files
+from Untouch_Wick import signal_records
+from Untouch_Wick.signal_case import Facts, Stream
+from Untouch_Wick.signal_files import LineFile
+from Untouch_Wick.signal_records import BookRow, LastTrade, Status, Wick
+
+DAY: Final = times.DAY_MINUTES
+BOOK_STEP: Final = 5  # minutes between two snapshots of the past
+CLOSING_MS: Final = 5_000  # a minute closes this long after its end
+DISORDER_MS: Final = 60_000  # raw trades are out of order by less than this
+PACKED_TRADES: Final = 16 << 20  # bytes of a packed trade day that are looked at
+END_OF_TIME: Final = 1 << 62
+MINUTE_FILES: Final[dict[Stream, str]] = {
+    "volume": "volume_1m.jsonl",
+    "cvd": "cvd_1m.jsonl",
+    "vwap": "vwap_1m.jsonl",
+}
+
+_ID = re.compile(rb'"trade_id"\s*:\s*"([0-9]{1,18})"')
+_ENDS: Final[dict[str, Status]] = {"touched": "touched", "expired": "expired"}
+_log = logging.getLogger("find_signals")
+Record = TypeVar("Record")
+
+
+def read(vault: Vault, inst_id: str, minute: int, *, span: int = DAY, past: bool = True) -> Facts:
+    """Return the facts as of ``minute``: wicks and rows ``span`` minutes back, at least a day.
+
+    ``past``: with the snapshots of the last day that base rates are counted on. Raises VaultError
+    for a file that the system cannot read; missing files are missing facts.
+    """
+    since = minute - max(span, DAY)
+    wicks, newest_event = _wicks(vault, inst_id, since, minute)
+    book_file, book = _newest_book(vault, inst_id, minute)
+    trade_file, trade = _newest_trade(vault, inst_id, minute)
+    files: dict[Stream, Path] = {
+        "trades": trade_file,
+        "buckets": book_file,
+        "wicks": _events(vault, inst_id),
+        **{name: _minute_file(vault, inst_id, name) for name in MINUTE_FILES},
+    }
+    return Facts(
+        inst_id=inst_id,
+        minute=minute,
+        wicks=wicks,
+        newest_event=newest_event,
+        volume=_minutes(files["volume"], signal_records.volume, since, minute),
+        cvd=_minutes(files["cvd"], signal_records.cvd, since, minute),
+        vwap=_minutes(files["vwap"], signal_records.vwap, since, minute),
+        book=book,
+        trade=trade,
+        tick=_tick(vault, inst_id, minute),
+        files={name: path.relative_to(vault.root).as_posix() for name, path in files.items()},
+        past_books=_past_books(vault, inst_id, minute) if past else (),
+    )
+
+
+def latest(vault: Vault, inst_id: str) -> int | None:
+    """Return the newest minute that wicks, volume, cvd and vwap, where they exist, have reached."""
+    ends = [_newest_minute(_minute_file(vault, inst_id, name)) for name in MINUTE_FILES]
+    reached = [end for end in (*ends, _wicks_reach(vault, inst_id)) if end is not None]
+    return min(reached, default=None)
+
+
+def _events(vault: Vault, inst_id: str) -> Path:
+    return vault.derived("wicks", inst_id) / "wicks_events.jsonl"
+
+
+def _minute_file(vault: Vault, inst_id: str, stream: Stream) -> Path:
+    return vault.derived(stream, inst_id) / MINUTE_FILES[stream]
+
+
+def _ms(minute: int) -> int:
+    return minute * times.MINUTE_MS
+
+
+def _parsed(path: Path, lines: Iterable[bytes], parse: Callable[[Any], Record]) -> Iterator[Record]:
+    """Yield what ``parse`` makes of each line; what it refuses is logged."""
+    for line in lines:
+        try:
+            yield parse(orjson.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning("%s: the line %.60r… is left out: %r", path, line, error)
+
+
+def _minutes(
+    path: Path, parse: Callable[[Any], Record], since: int, minute: int
+) -> tuple[Record, ...]:
+    """Return the rows of the span that ended by ``minute``; of an older file the newest row."""
+    if not path.exists():
+        return ()
+    with LineFile(path, "timestamp_utc") as file:
+        until = _ms(minute - 1)
+        found = tuple(_parsed(path, file.between(_ms(since) - 1, until), parse))
+        if found:
+            return found
+        newest = next(_parsed(path, file.newest(until), parse), None)
+        return () if newest is None else (newest,)
+
+
+def _newest_minute(path: Path) -> int | None:
+    if not path.exists():
+        return None
+    with LineFile(path, "timestamp_utc") as file:
+        found = (file.time_of(line) for line in file.backward(file.size))
+        newest = next((time for time in found if time is not None), None)
+    return None if newest is None else newest // times.MINUTE_MS + 1
+
+
+def _wicks(
+    vault: Vault, inst_id: str, since: int, minute: int
+) -> tuple[tuple[Wick, ...], int | None]:
+    """Return the wicks born in the span, by status as of ``minute``; and the newest event."""
+    path = _events(vault, inst_id)
+    if not path.exists():
+        return (), None
+    born: dict[str, Wick] = {}
+    newest = None
+    with LineFile(path, "known_utc") as file:
+        events = _parsed(path, file.between(_ms(since) - 1, _ms(minute)), _event)
+        for kind, known, wick in events:
+            newest = known
+            if isinstance(wick, Wick):
+                born[wick.event_id] = wick
+            elif wick in born:
+                born[wick] = replace(born[wick], status=_ENDS[kind], ended=known)
+        if newest is None:
+            older = (file.time_of(line) for line in file.newest(_ms(minute)))
+            known_ms = next((time for time in older if time is not None), None)
+            newest = None if known_ms is None else known_ms // times.MINUTE_MS
+    return tuple(born.values()), newest
+
+
+def _event(row: Any) -> tuple[str, int, Wick | str]:
+    """Return (kind, minute known, the wick at its birth, afterwards only its name)."""
+    kind, known = row["event"], signal_records.minute_of(row["known_utc"])
+    if kind == "created":
+        return kind, known, signal_records.wick(row)
+    if kind not in _ENDS:
+        raise ValueError(f"{kind!r} is no event of a wick")
+    return kind, known, str(row["event_id"])
+
+
+def _wicks_reach(vault: Vault, inst_id: str) -> int | None:
+    """Return the minute up to which the tracker has certainly seen the market."""
+    path, volume = _events(vault, inst_id), _minute_file(vault, inst_id, "volume")
+    if not path.exists():
+        return None
+    with LineFile(path, "known_utc") as file:
+        found = (file.time_of(line) for line in file.backward(file.size))
+        newest = next((time for time in found if time is not None), None)
+    if newest is None:
+        return None
+    reach = newest // times.MINUTE_MS
+    if volume.exists():
+        with LineFile(volume, "timestamp_utc") as file:
+            lines = file.forward(file.after(newest - 1))
+            for row in _parsed(volume, lines, signal_records.volume):
+                if row.has_wick:
+                    break
+                reach = row.minute + 1
+    return reach
+
+
+def _book_files(vault: Vault, inst_id: str, until_ms: int) -> list[Path]:
+    """Return the bucket days up to a moment, the newest first."""
+    days = day_files(vault.derived("liquidity_buckets", inst_id))
+    return [path for day, path in days if day <= times.day(until_ms)][::-1]
+
+
+def _newest_book(vault: Vault, inst_id: str, minute: int) -> tuple[Path, BookRow | None]:
+    files = _book_files(vault, inst_id, _ms(minute))
+    for path in files:
+        with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
+            for row in _parsed(path, file.newest(_ms(minute)), signal_records.book):
+                return path, row
+    return files[0] if files else vault.derived("liquidity_buckets", inst_id), None
+
+
+def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
+    """Return, for each step of the last day, the newest snapshot of that step; oldest first."""
+    found: list[BookRow] = []
+    moments = [_ms(moment) for moment in range(minute, minute - DAY, -BOOK_STEP)]
+    for path in _book_files(vault, inst_id, _ms(minute)):
+        if path.name[:10] < times.day(_ms(minute - DAY)):
+            break
+        with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
+            for moment in moments:
+                line = next(file.newest(moment), None)
+                if line is not None:
+                    rows = _parsed(path, [line], signal_records.book)
+                    found += [row for row in rows if row.ts > moment - _ms(BOOK_STEP)]
+    return tuple(sorted(found, key=lambda row: row.ts))
+
+
+def _newest_trade(vault: Vault, inst_id: str, minute: int) -> tuple[Path, LastTrade | None]:
+    folder = vault.trades(inst_id)
+    closing = _ms(minute) + CLOSING_MS
+    files = [path for day, path in day_files(folder) if day <= times.day(closing)][::-1]
+    for path in files:
+        with LineFile(path, "timestamp_utc", until=closing, keep=PACKED_TRADES) as file:
+            trade = _last_before(file, inst_id, _ms(minute), closing)
+        if trade is not None:
+            return path, trade
+    return files[0] if files else folder, None
+
+
+def _last_before(file: LineFile, inst_id: str, until: int, closing: int) -> LastTrade | None:
+    """Return the last trade not later than ``until`` before the first at or past ``closing``."""
+    start = file.after(closing - DISORDER_MS)
+    found: list[bytes] = []
+    newest_id = -1
+    for line in file.forward(start):
+        time, match = file.time_of(line), _ID.search(line)
+        if time is None or match is None or int(match[1]) <= newest_id:
+            continue  # no record, or one that was there before
+        if time >= closing and _trade(line, inst_id) is not None:
+            break
+        newest_id = int(match[1])
+        if time <= until:
+            found.append(line)
+    for lines in (reversed(found), file.backward(start)):
+        for line in lines:
+            trade = _trade(line, inst_id)
+            if trade is not None and trade.ts <= until:
+                return trade
+    return None
+
+
+def _trade(line: bytes, inst_id: str) -> LastTrade | None:
+    try:
+        trade, _ = parse_trade(line, inst_id)
+    except RecordError:
+        return None
+    return LastTrade(trade.ts, exact.units(trade.price, exact.PRICE_PLACES))
+
+
+def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:
+    """Return the tick size in force, None if nobody knows it."""
+    try:
+        changes = metadata.history(vault, inst_id) or [(None, metadata.load(vault, inst_id))]
+        terms = metadata.in_force(changes, _ms(minute))
+    except VaultError as error:
+        _log.warning("no stop can be given: %s", error)
+        return None
+    return exact.units(terms.tick_sz, exact.PRICE_PLACES)

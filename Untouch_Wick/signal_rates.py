@@ -1,0 +1,114 @@
+"""Base rates: how often each layer was true over the last 24 h (SPEC section 11). Pure.
+
+A layer that is nearly always true says nothing. Each is asked again in the past for a level as far
+from price then as this tip is from price now: at each minute with trades, or at snapshots at equal
+distances. `far` and staleness are left out: they say where price is, not what the layer is worth.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from ravequant import exact
+from Untouch_Wick.signal_case import Facts, Limits
+from Untouch_Wick.signal_layers import against, beyond_vwap, wall_at
+from Untouch_Wick.signal_records import BookRow, Wick
+from Untouch_Wick.signal_rules import Query, Signal, around
+
+Rates = Mapping[str, str | None]  # layer -> per cent, one place; None: nothing to count
+
+
+def base_rates(signal: Signal, query: Query, limits: Limits) -> Rates:
+    """Return the base rate of each layer of a signal."""
+    facts, wick = signal.facts, signal.wick
+    short = wick.side == "high"
+    absorbed = "buy" if short else "sell"
+    last = signal.last.price if signal.last else None
+    books = [] if last is None else [(row, _moved(wick, row.mid, last)) for row in facts.past_books]
+    rows = [] if last is None else [(row, _moved(wick, row.close, last)) for row in facts.vwap]
+    return {
+        "wick": _percent(_hidden(facts, query, limits, wick)),
+        "volume_tier": _percent(_tape(facts, limits, [row.tier == "T4" for row in facts.volume])),
+        "absorption": _percent(
+            _tape(
+                facts,
+                limits,
+                [row.absorption and row.absorbed_side == absorbed for row in facts.volume],
+            )
+        ),
+        "wall": _percent([wall_at(row, limits, level) is not None for row, level in books]),
+        "imbalance": _percent([_leans(row, level, limits) for row, level in books]),
+        "young_wall": _percent([_fresh(row, level, limits) for row, level in books]),
+        "cvd": _percent([against(row, short=short) for row in facts.cvd]),
+        "vwap": _percent(
+            [beyond_vwap(level.tip, row.vwap_4h, limits, short=short) for row, level in rows]
+        ),
+    }
+
+
+def _moved(wick: Wick, then: int, now: int) -> Wick:
+    return replace(wick, tip=wick.tip * then // now)
+
+
+def _percent(held: Iterable[bool]) -> str | None:
+    answers = list(held)
+    if not answers:
+        return None
+    return exact.fixed(exact.divide(100 * sum(answers), len(answers), 1), 1)
+
+
+def _tape(facts: Facts, limits: Limits, holds: Sequence[bool]) -> list[bool]:
+    """Say for the end of each minute whether one of the last minutes satisfied the layer."""
+    found, newest = [], None
+    for row, held in zip(facts.volume, holds, strict=True):
+        if held:
+            newest = row.minute
+        found.append(newest is not None and newest > row.minute - limits.tape_minutes)
+    return found
+
+
+def _leans(row: BookRow, level: Wick, limits: Limits) -> bool:
+    band = row.band(level.tip)
+    value = None if band is None else row.imbalance[band]
+    if value is None:
+        return False
+    return (-value if level.side == "high" else value) >= limits.imbalance
+
+
+def _fresh(row: BookRow, level: Wick, limits: Limits) -> bool:
+    wall, band = wall_at(row, limits, level), row.band(level.tip)
+    if wall is not None:
+        return wall.young and wall.age_s is not None and wall.age_s < limits.wall_fresh_s
+    age_s = None if band is None else row.sides[level.side].young_age_s[band]
+    return age_s is not None and age_s < limits.wall_fresh_s
+
+
+def _hidden(facts: Facts, query: Query, limits: Limits, wick: Wick) -> list[bool]:
+    """Say for the end of each minute with trades whether any wick of this side passed rules 1-3.
+
+    What is around a wick is taken as it is now known; its touches count from when they were known.
+    """
+    wicks = sorted(
+        (other for other in facts.wicks if other.timeframe == query.timeframe),
+        key=lambda other: other.birth,
+    )
+    open_minutes: set[int] = set()
+    for other in wicks:
+        if other.side == wick.side:
+            open_minutes.update(_while_hidden(other, wicks, query, limits))
+    return [row.minute + 1 in open_minutes for row in facts.volume]
+
+
+def _while_hidden(wick: Wick, wicks: Sequence[Wick], query: Query, limits: Limits) -> range:
+    found = around(wick, wicks, limits)
+    touches = sorted(
+        other.ended
+        for other in found.others
+        if other.status == "touched" and other.ended is not None
+    )
+    if len(touches) < query.min_touched or (query.small_only and not found.small):
+        return range(0)
+    start = wick.birth + query.age_min
+    if query.min_touched:
+        start = max(start, touches[query.min_touched - 1])
+    end = wick.birth + query.age_max
+    return range(start, min(end, end if wick.ended is None else wick.ended - 1) + 1)

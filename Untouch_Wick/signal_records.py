@@ -1,0 +1,234 @@
+"""What find_signals takes from each file: one row of it, checked and in exact numbers.
+
+Prices are in units of ``exact.PRICE_PLACES``, amounts in units of ``exact.NOTIONAL_PLACES``, times
+in Unix milliseconds (``ts``) or Unix minutes. ``ValueError``, ``KeyError`` or ``TypeError`` says
+that a row is not what SPEC sections 5 to 10 describe.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from ravequant import exact, times
+
+Side = Literal["high", "low"]
+Status = Literal["untouched", "touched", "expired"]
+Row = Mapping[str, Any]
+
+TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes
+SIDES: Final[tuple[Side, Side]] = ("high", "low")
+BOOK_SIDES: Final[Mapping[Side, str]] = {"high": "ask", "low": "bid"}  # where a wick's wall rests
+
+
+@dataclass(frozen=True, slots=True)
+class Wick:
+    """A wick and its status as of the moment asked for."""
+
+    event_id: str
+    timeframe: str
+    side: Side
+    birth: int  # Unix minute: the end of its candle
+    tip: int
+    size_ticks: int
+    tip_exact: bool
+    tip_strength: str | None  # EXACT, NEAR, CLOSE; None: no tip-to-tip
+    gap: bool  # trades are missing in its candle
+    status: Status = "untouched"
+    ended: int | None = None  # Unix minute at which it was known to be touched or expired
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRow:
+    """A minute of the volume analyzer."""
+
+    minute: int
+    open: int
+    high: int
+    low: int
+    close: int
+    tier: str | None
+    ratio: str | None
+    absorption: bool
+    absorbed_side: str | None
+    divergence: str | None  # bullish or bearish
+    whale_count: int
+    whale_volume: int
+    gap: bool
+
+    @property
+    def has_wick(self) -> bool:
+        """Whether a 1m candle of this minute gives birth to a wick."""
+        return self.high > max(self.open, self.close) or self.low < min(self.open, self.close)
+
+
+@dataclass(frozen=True, slots=True)
+class CvdRow:
+    """A minute of the CVD calculator."""
+
+    minute: int
+    delta: str  # cvd_1m, signed
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VwapRow:
+    """A minute of the VWAP calculator."""
+
+    minute: int
+    close: int
+    vwap_4h: int
+    gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """A large level at one price."""
+
+    price: int
+    notional: int
+    age_s: int | None  # None: nobody knows
+    young: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookSide:
+    """One side of a snapshot, band by band."""
+
+    walls: tuple[Wall, ...]
+    young_age_s: tuple[int | None, ...]
+    significant: tuple[bool, ...]  # change of each band's notional
+    depth: int  # farthest level used, in hundredths of a bps
+
+
+@dataclass(frozen=True, slots=True)
+class BookRow:
+    """The buckets of a snapshot."""
+
+    ts: int
+    mid: int
+    bands_bps: tuple[int, ...]
+    imbalance: tuple[int | None, ...]  # hundredths
+    sides: Mapping[Side, BookSide]
+    gap: bool
+
+    def band(self, price: int) -> int | None:
+        """Return the band that holds ``price`` on either side of mid; None beyond the last."""
+        distance = abs(price - self.mid) * 10_000
+        inside = (i for i, edge in enumerate(self.bands_bps) if distance <= edge * self.mid)
+        return next(inside, None)
+
+
+@dataclass(frozen=True, slots=True)
+class LastTrade:
+    """The newest raw trade."""
+
+    ts: int
+    price: int
+
+
+def price(text: str) -> int:
+    """Return a price in units."""
+    return exact.units(text, exact.PRICE_PLACES)
+
+
+def hundredths(text: str) -> int:
+    """Return a signed two-place number as whole hundredths: ``"-0.78"`` is -78."""
+    size = exact.units(text.lstrip("+-"), 2)
+    return -size if text.startswith("-") else size
+
+
+def minute_of(text: str) -> int:
+    """Return the Unix minute of a UTC time."""
+    return times.parse_iso(text) // times.MINUTE_MS
+
+
+def wick(row: Row) -> Wick:
+    """Return the wick that an event of any kind carries, untouched as it was born."""
+    side, timeframe = row["wick_type"], row["timeframe"]
+    if side not in SIDES or timeframe not in TIMEFRAMES:
+        raise ValueError(f"{side!r}, {timeframe!r}: no side or timeframe of a wick")
+    return Wick(
+        event_id=str(row["event_id"]),
+        timeframe=timeframe,
+        side=side,
+        birth=minute_of(row["creation_time_utc"]),
+        tip=price(row["wick_price"]),
+        size_ticks=int(row["wick_size_ticks"]),
+        tip_exact=bool(row["tip_exact"]),
+        tip_strength=row["signal_strength"],
+        gap=bool(row["gap"]),
+    )
+
+
+def volume(row: Row) -> VolumeRow:
+    """Return a record of ``volume_1m.jsonl``."""
+    return VolumeRow(
+        minute=minute_of(row["timestamp_utc"]),
+        open=price(row["open"]),
+        high=price(row["high"]),
+        low=price(row["low"]),
+        close=price(row["close"]),
+        tier=row["volume_tier"],
+        ratio=row["volume_ratio"],
+        absorption=bool(row["absorption"]),
+        absorbed_side=row["absorbed_side"],
+        divergence=row["divergence_type"],
+        whale_count=int(row["whale_count"]),
+        whale_volume=exact.units(row["whale_volume"], exact.NOTIONAL_PLACES),
+        gap=bool(row["gap"]),
+    )
+
+
+def cvd(row: Row) -> CvdRow:
+    """Return a record of ``cvd_1m.jsonl``."""
+    delta = row["cvd_1m"]
+    exact.units(delta.lstrip("+-"), exact.NOTIONAL_PLACES)  # a number it is
+    return CvdRow(minute_of(row["timestamp_utc"]), delta, bool(row["gap"]))
+
+
+def vwap(row: Row) -> VwapRow:
+    """Return a record of ``vwap_1m.jsonl``."""
+    minute = minute_of(row["timestamp_utc"])
+    return VwapRow(minute, price(row["close"]), price(row["vwap_4h"]), bool(row["gap"]))
+
+
+def book(row: Row) -> BookRow:
+    """Return a record of the liquidity buckets."""
+    bands = tuple(map(int, row["bands_bps"]))
+    found = BookRow(
+        ts=times.parse_iso(row["timestamp_utc"]),
+        mid=price(row["mid_price"]),
+        bands_bps=bands,
+        imbalance=tuple(None if text is None else hundredths(text) for text in row["imbalance"]),
+        sides={side: _book_side(row, BOOK_SIDES[side]) for side in SIDES},
+        gap=bool(row["gap"]),
+    )
+    lengths = {len(found.imbalance)} | {
+        len(column)
+        for side in found.sides.values()
+        for column in (side.young_age_s, side.significant)
+    }
+    if lengths != {len(bands)}:
+        raise ValueError(f"columns of {sorted(lengths)} bands, expected {len(bands)} in each")
+    return found
+
+
+def _book_side(row: Row, name: str) -> BookSide:
+    return BookSide(
+        walls=_walls(row[f"{name}_walls"]),
+        young_age_s=tuple(row[f"{name}_young_age_s"]),
+        significant=tuple(map(bool, row[f"{name}_delta_significant"])),
+        depth=hundredths(row[f"{name}_depth_bps"]),
+    )
+
+
+def _walls(rows: Sequence[Row]) -> tuple[Wall, ...]:
+    return tuple(
+        Wall(
+            price=price(row["price"]),
+            notional=exact.units(row["notional"], exact.NOTIONAL_PLACES),
+            age_s=row["age_s"],
+            young=bool(row["young"]),
+        )
+        for row in rows
+    )

@@ -1,0 +1,228 @@
+"""Untouched wicks: every wick of five timeframes from its birth to its touch or expiry (SPEC 8).
+
+    wicks_events.jsonl   each birth, touch and expiry, in the order in which it becomes known
+    wicks_active.json    the untouched wicks as of the last run, for people and dashboards
+
+The candles are in ``candle_builder.py``, the rules in ``wick_detector.py``; here they become
+records.
+"""
+
+from pathlib import Path
+
+try:
+    from ravequant import calculator, exact, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import orjson
+
+from ravequant.vault.atomic import replace_file
+from ravequant.vault.terms import Terms
+from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder
+from Untouch_Wick.wick_detector import Event, Wick, WickDetector
+
+if TYPE_CHECKING:
+    from ravequant.bars import Closed
+    from ravequant.settings import Settings
+    from ravequant.stage import Job
+    from ravequant.vault.metadata import Metadata
+    from ravequant.vault.paths import Vault
+
+METRIC: Final = "wicks"
+EVENTS: Final = "wicks_events.jsonl"
+ACTIVE: Final = "wicks_active.json"
+NO_MINUTE: Final = -1
+STRENGTHS: Final = ("EXACT", "NEAR", "CLOSE", "CLOSE")  # of 0, 1, 2 and 3 ticks
+
+
+class InForce(Protocol):
+    """The metadata of the instrument, and when they held."""
+
+    def refresh(self) -> None:
+        """Take in what became known since; called once the trades to be judged are read."""
+
+    def at(self, ts: int) -> "Metadata":
+        """Return what holds for a record of the moment ``ts``."""
+
+
+class WickFold:
+    """Closed minutes in, wick events out.
+
+    A distance is counted in the tick size in force at the start of the minute that makes it known.
+    """
+
+    def __init__(self, inst_id: str, terms: InForce) -> None:
+        self._inst_id = inst_id
+        self._terms = terms
+        self._candles = CandleBuilder()
+        self._wicks = WickDetector()
+        self._through = NO_MINUTE  # newest closed minute
+        self._gap_minute = NO_MINUTE  # newest closed minute that a hole marked
+
+    def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
+        """Yield the events that became known, those of minutes without trades included."""
+        self._terms.refresh()
+        gaps = deque(closed.gaps)
+        for bar in closed.bars:
+            yield from self._pass(bar.minute, gaps)
+            self._candles.add(bar)
+        yield from self._pass(closed.through + 1, gaps)
+        self._through = max(self._through, closed.through)
+
+    def _pass(self, until: int, gaps: deque[int]) -> Iterator[dict[str, Any]]:
+        """Yield what becomes known up to the minute ``until``, its start included."""
+        while (moment := self._next_moment()) is not None and moment <= until:
+            self._mark(moment, gaps)
+            closing = self._candles.close(moment)
+            for event in self._wicks.at(moment, closing, self._tick(moment)):
+                yield self._record(event)
+        self._mark(until, gaps)
+
+    def _mark(self, before: int, gaps: deque[int]) -> None:
+        while gaps and gaps[0] < before:
+            self._gap_minute = gaps.popleft()
+
+    def _next_moment(self) -> int | None:
+        """Return the next minute at which a candle closes or a wick expires."""
+        end, expiry = self._candles.next_end, self._wicks.next_expiry
+        if end is None or expiry is None:
+            return expiry if end is None else end
+        return min(end, expiry)
+
+    def _tick(self, moment: int) -> int:
+        text = self._terms.at((moment - 1) * times.MINUTE_MS).tick_sz
+        return exact.units(text, exact.PRICE_PLACES)
+
+    def _record(self, event: Event) -> dict[str, Any]:
+        wick, touched = event.wick, event.kind == "touched"
+        past = event.touch_ticks
+        return {
+            "event": event.kind,
+            "known_utc": times.iso_minute(event.known),
+            **self._born(wick),
+            "nearest_ticks": event.nearest_ticks,
+            "status": "untouched" if event.kind == "created" else event.kind,
+            "touch_time_utc": times.iso_minute(event.known) if touched else None,
+            "age_at_touch_minutes": event.known - wick.birth if touched else None,
+            "touch_class": ("body" if event.body else "wick") if touched else None,
+            "touch_tip_distance_ticks": past,
+            "touch_strength": None if past is None else _strength(past) or "THROUGH",
+            "gap": self._gap_minute >= wick.start,
+        }
+
+    def _born(self, wick: Wick) -> dict[str, Any]:
+        """Return the fields that a wick is born with."""
+        distance = wick.tip_distance_ticks
+        high, low = (exact.text(price, exact.PRICE_PLACES) for price in (wick.high, wick.low))
+        return {
+            "event_id": self._event_id(wick, wick.birth),
+            "instId": self._inst_id,
+            "timeframe": wick.timeframe,
+            "creation_time_utc": times.iso_minute(wick.birth),
+            "wick_type": wick.side,
+            "wick_price": high if wick.side == "high" else low,
+            "wick_size_ticks": wick.size_ticks,
+            "candle_open": exact.text(wick.open, exact.PRICE_PLACES),
+            "candle_high": high,
+            "candle_low": low,
+            "candle_close": exact.text(wick.close, exact.PRICE_PLACES),
+            "tip_distance_ticks": distance,
+            "tip_exact": distance == 0,
+            "tip_near": distance == 1,
+            "signal_strength": None if distance is None else _strength(distance),
+            "tip_of_event_id": self._event_id(wick, wick.tip_of_birth),
+        }
+
+    def _event_id(self, wick: Wick, birth: int | None) -> str | None:
+        """Return the id of the wick of the same timeframe and side that was born at ``birth``."""
+        if birth is None:
+            return None
+        return f"{self._inst_id}|{wick.timeframe}|{times.iso_minute(birth)}|{wick.side}"
+
+    def active(self) -> dict[str, Any]:
+        """Return the untouched wicks as of the end of the newest closed minute."""
+        now = self._through + 1
+        wicks: dict[str, list[dict[str, Any]]] = {name: [] for name in TIMEFRAMES}
+        tick = self._tick(now) if now else 0
+        for wick in self._wicks.untouched:
+            nearest = self._wicks.nearest_ticks(wick, tick)
+            record = self._record(Event("created", wick.birth, wick, nearest))
+            del record["event"], record["known_utc"]
+            wicks[wick.timeframe].append(record)
+        return {
+            "as_of_utc": times.iso_minute(now) if now else None,
+            "instId": self._inst_id,
+            "counts": self._wicks.counts(),
+            "active": wicks,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later records depend on."""
+        return {
+            "through": self._through,
+            "gap_minute": self._gap_minute,
+            "candles": self._candles.state(),
+            "wicks": self._wicks.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        self._through, self._gap_minute = int(state["through"]), int(state["gap_minute"])
+        self._candles.restore(state["candles"])
+        self._wicks.restore(state["wicks"])
+
+
+def _strength(distance: int) -> str | None:
+    return STRENGTHS[distance] if distance < len(STRENGTHS) else None
+
+
+def publish(path: Path, fold: WickFold, state: dict[str, Any]) -> None:
+    """Write the untouched wicks of a committed state to ``path``; ``fold`` is a new one."""
+    fold.restore(state)
+    replace_file(path, orjson.dumps(fold.active()) + b"\n", durable=False)
+
+
+class Tracker:
+    """The wiring: raw trades, the tick sizes beside them, the events, the active wicks."""
+
+    metric = METRIC
+    description = "Untouched wicks of 1m, 5m, 15m, 1h and 4h candles, from raw trades."
+    record = "trade"
+
+    def folder(self, vault: "Vault", inst_id: str) -> Path:
+        """Return where the raw trades are."""
+        return vault.trades(inst_id)
+
+    def job(self, vault: "Vault", inst_id: str, chosen: "Settings") -> "Job[Closed]":
+        """Return the job that brings ``inst_id`` up to date."""
+
+        def fold() -> WickFold:
+            return WickFold(inst_id, Terms(vault, inst_id))
+
+        active = vault.derived(METRIC, inst_id) / ACTIVE
+        job = calculator.bar_job(
+            vault, inst_id, chosen, metric=METRIC, fold=fold, output=EVENTS, parameters={}
+        )
+        return replace(
+            job,
+            time_key="known_utc",
+            known_at_end=True,
+            publish=lambda state: publish(active, fold(), state),
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Bring the wicks of the given instruments up to date."""
+    return calculator.main(Tracker(), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

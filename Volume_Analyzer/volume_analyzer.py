@@ -1,0 +1,207 @@
+"""How each minute traded: volume tier, whales, absorption, divergence (SPEC section 7).
+
+    r = total volume / median total volume of the 100 records before
+
+Volumes are notional sums, exact; tiers and absorption are decided on exact values, and only the
+written ratio and percentage are rounded. The current record is never part of its own median.
+"""
+
+try:
+    from ravequant import calculator, exact, times
+    from ravequant.errors import UsageError
+    from ravequant.settings import decimal_setting
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import sys
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ravequant.bars import Closed, MinuteBar
+    from ravequant.settings import Settings
+
+TIERS: Final = ("T1", "T2", "T3", "T4")
+
+
+class RollingMedian:
+    """The median of the last ``size`` values, exact."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._ordered: list[int] = []  # by value
+        self._values: deque[int] = deque()  # by time, oldest first
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._values)
+
+    def add(self, value: int) -> None:
+        """Take in a value; of more than ``size`` the oldest goes."""
+        self._values.append(value)
+        insort(self._ordered, value)
+        if len(self._values) > self._size:
+            del self._ordered[bisect_left(self._ordered, self._values.popleft())]
+
+    def twice(self) -> int:
+        """Twice the median, so that the mean of a middle pair stays whole; needs a value."""
+        middle = len(self._ordered) // 2
+        return self._ordered[middle] + self._ordered[~middle]
+
+
+class Thresholds:
+    """The settings as whole numbers: ratios and percent in units of SIZE_PLACES."""
+
+    def __init__(self, settings: "Settings") -> None:
+        chosen = settings.volume
+        ratios = [
+            decimal_setting(getattr(chosen, name), f"volume.{name}", exact.SIZE_PLACES)
+            for name in ("t2_from", "t3_from", "t4_above")
+        ]
+        if ratios != sorted(ratios):
+            raise UsageError(
+                f"volume: t2_from {chosen.t2_from}, t3_from {chosen.t3_from}, t4_above "
+                f"{chosen.t4_above} must not decrease"
+            )
+        if chosen.min_records > chosen.median_records:
+            raise UsageError(
+                f"volume.min_records = {chosen.min_records} is above volume.median_records = "
+                f"{chosen.median_records}: no record would ever have a tier"
+            )
+        self.t2_from, self.t3_from, self.t4_above = ratios
+        self.flat_pct = decimal_setting(chosen.flat_pct, "volume.flat_pct", exact.SIZE_PLACES)
+        self.min_records = chosen.min_records
+
+    def tier(self, total: int, twice_median: int) -> str:
+        """Return the tier of a record."""
+        ratio = 2 * total * exact.SIZE_ONE  # at the scale of a threshold x twice the median
+        reached = (ratio >= self.t2_from * twice_median) + (ratio >= self.t3_from * twice_median)
+        return TIERS[3] if ratio > self.t4_above * twice_median else TIERS[reached]
+
+    def flat(self, bar: "MinuteBar") -> bool:
+        """Say whether the minute's price has hardly changed."""
+        return abs(bar.close - bar.open) * 100 * exact.SIZE_ONE < self.flat_pct * bar.open
+
+
+class VolumeFold:
+    """Closed minutes in, volume records out. Amounts are in units of NOTIONAL_PLACES."""
+
+    def __init__(self, inst_id: str, settings: "Settings") -> None:
+        self._inst_id = inst_id
+        self._thresholds = Thresholds(settings)
+        self._totals = RollingMedian(settings.volume.median_records)  # of the records before
+
+    def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
+        """Yield one record for each closed minute that had trades."""
+        for bar in closed.bars:
+            yield self._record(bar)
+            self._totals.add(bar.notional)
+
+    def _record(self, bar: "MinuteBar") -> dict[str, Any]:
+        delta, change = bar.buy_notional - bar.sell_notional, bar.close - bar.open
+        tier = self._tier(bar)
+        absorption = tier == TIERS[3] and self._thresholds.flat(bar)
+        divergence = change * delta < 0
+        return {
+            "timestamp_utc": times.iso_minute(bar.minute),
+            "instId": self._inst_id,
+            "exchange": "okx",
+            "market": "perp",
+            "open": _price(bar.open),
+            "high": _price(bar.high),
+            "low": _price(bar.low),
+            "close": _price(bar.close),
+            "price_change_pct": exact.signed(_two_places(change * 100, bar.open)),
+            "total_volume": _amount(bar.notional),
+            "buy_volume": _amount(bar.buy_notional),
+            "sell_volume": _amount(bar.sell_notional),
+            "delta": exact.signed(_amount(delta)),
+            "whale_volume": _amount(bar.whale_buy_notional + bar.whale_sell_notional),
+            "whale_count": bar.whale_count,
+            "trade_count": bar.trade_count,
+            "volume_tier": tier,
+            "absorption": absorption,
+            "divergence": divergence,
+            "absorbed_side": _aggressor(delta) if absorption else None,
+            "divergence_type": ("bearish" if change > 0 else "bullish") if divergence else None,
+            **self._beside_the_median(bar),
+            "whale_delta": exact.signed(_amount(bar.whale_buy_notional - bar.whale_sell_notional)),
+            "gap": bar.gap,
+        }
+
+    def _tier(self, bar: "MinuteBar") -> str | None:
+        if len(self._totals) < self._thresholds.min_records:
+            return None
+        return self._thresholds.tier(bar.notional, self._totals.twice())
+
+    def _beside_the_median(self, bar: "MinuteBar") -> dict[str, Any]:
+        """Return the fields that compare the record with those before it."""
+        ratio = median = None
+        if self._totals:
+            twice = self._totals.twice()
+            ratio = _two_places(2 * bar.notional, twice)
+            median = exact.text(twice * 5, exact.NOTIONAL_PLACES + 1)  # half of it
+        return {
+            "volume_ratio": ratio,
+            "median_volume": median,
+            "history_bars": len(self._totals),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later records depend on."""
+        return {"totals": [str(total) for total in self._totals]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state that ``state()`` gave."""
+        totals: Iterable[str] = state["totals"]
+        for total in totals:
+            self._totals.add(int(total))
+
+
+def _price(value: int) -> str:
+    return exact.text(value, exact.PRICE_PLACES)
+
+
+def _amount(value: int) -> str:
+    return exact.text(value, exact.NOTIONAL_PLACES)
+
+
+def _two_places(numerator: int, denominator: int) -> str:
+    return exact.fixed(exact.divide(numerator, denominator, 2), 2)
+
+
+def _aggressor(delta: int) -> str | None:
+    """Return the side that pressed harder; None if neither did."""
+    if delta == 0:
+        return None
+    return "buy" if delta > 0 else "sell"
+
+
+def _parameters(settings: "Settings") -> dict[str, Any]:
+    return {"whale_notional": settings.bars.whale_notional, **asdict(settings.volume)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Bring the volume of the given instruments up to date."""
+    return calculator.main(
+        calculator.Calculator(
+            metric="volume",
+            description="Volume tier, whales, absorption and divergence per minute.",
+            output="volume_1m.jsonl",
+            fold=VolumeFold,
+            parameters=_parameters,
+        ),
+        argv,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
