@@ -94,7 +94,7 @@ def body(args: argparse.Namespace) -> int:
 def _show(rows: Sequence[dict[str, Any]], expected: report.Forecast, *, dry: bool) -> None:
     if dry:
         _write("Dry run: nothing was changed. What a run would do and leave:")
-    tables.write(report.HEADERS, [report.cells(row) for row in rows], words=3)
+    tables.write(report.HEADERS, [report.cells(row) for row in rows], words=2)
     _write("\n" + "\n".join(report.sentences(expected)))
 
 

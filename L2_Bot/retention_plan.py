@@ -13,7 +13,7 @@ from ravequant.settings import Retention
 
 COMPRESS: Final = "compress"
 DELETE: Final = "delete"
-BOOKS, DEEP, TRADES, BUCKETS = "book hours", "deep hours", "trade days", "bucket days"
+BOOKS, DEEP, TRADES, BUCKETS = "books", "deep", "trades", "buckets"
 MEASURED_MS: Final = 7 * times.DAY_MS  # growth is measured over so much of the newest files
 
 
@@ -81,7 +81,7 @@ class Series:
         """Return the files that nobody appends to: a later one exists, and their time is over."""
         newest = self.files[-1].key
         limit = newest if self.open_from is None else min(newest, self.open_from)
-        return [file for file in self.files if file.key < limit]
+        return [file for file in self.files if file.key < limit and file.end <= now]
 
     def unread(self, file: Dated) -> bool:
         """Say whether the calculator that needs ``file`` has still to read (the rest of) it."""

@@ -114,8 +114,6 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [
         row["stream"],
         row["instId"],
-        row["oldest"],
-        f"{row['files']:,}",
         size(row["bytes"]),
         f"{row['compress']:,}",
         f"{row['delete']:,}",
@@ -125,10 +123,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-HEADERS = (
-    "stream", "instId", "oldest", "files", "size", "compressed", "deleted", "left as is", "freed",
-    "a day",
-)  # fmt: skip
+HEADERS = ("stream", "instId", "size", "packed", "deleted", "skipped", "freed", "a day")
 
 
 def sentences(seen: Forecast) -> list[str]:

@@ -42,13 +42,13 @@ _log = logging.getLogger("find_signals")
 Record = TypeVar("Record")
 
 
-def read(vault: Vault, inst_id: str, minute: int, *, span: int = DAY, past: bool = True) -> Facts:
-    """Return the facts as of ``minute``: wicks and rows ``span`` minutes back, at least a day.
+def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = True) -> Facts:
+    """Return the facts as of ``minute``: rows of the last day, wicks ``back`` minutes longer.
 
     ``past``: with the snapshots of the last day that base rates are counted on. Raises VaultError
     for a file that the system cannot read; missing files are missing facts.
     """
-    since = minute - max(span, DAY)
+    since = minute - DAY - back
     wicks, newest_event = _wicks(vault, inst_id, since, minute)
     book_file, book = _newest_book(vault, inst_id, minute)
     trade_file, trade = _newest_trade(vault, inst_id, minute)
@@ -64,8 +64,8 @@ def read(vault: Vault, inst_id: str, minute: int, *, span: int = DAY, past: bool
         wicks=wicks,
         newest_event=newest_event,
         volume=_minutes(files["volume"], signal_records.volume, since, minute),
-        cvd=_minutes(files["cvd"], signal_records.cvd, since, minute),
-        vwap=_minutes(files["vwap"], signal_records.vwap, since, minute),
+        cvd=_minutes(files["cvd"], signal_records.cvd, minute - DAY, minute),
+        vwap=_minutes(files["vwap"], signal_records.vwap, minute - DAY, minute),
         book=book,
         trade=trade,
         tick=_tick(vault, inst_id, minute),

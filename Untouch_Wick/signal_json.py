@@ -13,7 +13,7 @@ from Untouch_Wick.signal_rules import Signal
 MOVING: Final = frozenset(
     {"as_of_utc", "age_minutes", "last_price", "last_price_from", "distance_bps", "data",
      "clock_age_s", "layers", "touched", "surrounding", "target", "target_from", "target_event_id",
-     "reward_risk", "reward_risk_net", "break_even_pct"}
+     "reward_risk", "reward_risk_net", "break_even_pct", "wicks"}
 )  # fmt: skip
 
 
@@ -74,8 +74,11 @@ def as_json(
 
 def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a signal makes it another one when it changes, its met layers included."""
-    states = [[layer["layer"], layer["state"]] for layer in row["layers"]]
-    return {**{name: row[name] for name in row if name not in MOVING}, "layers": states}
+    return {
+        **{name: row[name] for name in row if name not in MOVING},
+        "layers": [[layer["layer"], layer["state"]] for layer in row["layers"]],
+        "wicks": [wick["event_id"] for wick in row["wicks"]],
+    }
 
 
 def _layer(layer: Layer, facts: Facts, rates: Rates) -> dict[str, Any]:

@@ -8,10 +8,10 @@ distances. `far` and staleness are left out: they say where price is, not what t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from ravequant import exact
+from ravequant import exact, times
 from Untouch_Wick.signal_case import Facts, Limits
 from Untouch_Wick.signal_layers import against, beyond_vwap, wall_at
-from Untouch_Wick.signal_records import BookRow, Wick
+from Untouch_Wick.signal_records import BookRow, VolumeRow, Wick
 from Untouch_Wick.signal_rules import Query, Signal, around
 
 Rates = Mapping[str, str | None]  # layer -> per cent, one place; None: nothing to count
@@ -23,17 +23,14 @@ def base_rates(signal: Signal, query: Query, limits: Limits) -> Rates:
     short = wick.side == "high"
     absorbed = "buy" if short else "sell"
     last = signal.last.price if signal.last else None
+    tape = facts.volume_since(facts.minute - times.DAY_MINUTES)
     books = [] if last is None else [(row, _moved(wick, row.mid, last)) for row in facts.past_books]
     rows = [] if last is None else [(row, _moved(wick, row.close, last)) for row in facts.vwap]
     return {
         "wick": _percent(_hidden(facts, query, limits, wick)),
-        "volume_tier": _percent(_tape(facts, limits, [row.tier == "T4" for row in facts.volume])),
+        "volume_tier": _percent(_tape(tape, limits, [row.tier == "T4" for row in tape])),
         "absorption": _percent(
-            _tape(
-                facts,
-                limits,
-                [row.absorption and row.absorbed_side == absorbed for row in facts.volume],
-            )
+            _tape(tape, limits, [row.absorption and row.absorbed_side == absorbed for row in tape])
         ),
         "wall": _percent([wall_at(row, limits, level) is not None for row, level in books]),
         "imbalance": _percent([_leans(row, level, limits) for row, level in books]),
@@ -56,10 +53,10 @@ def _percent(held: Iterable[bool]) -> str | None:
     return exact.fixed(exact.divide(100 * sum(answers), len(answers), 1), 1)
 
 
-def _tape(facts: Facts, limits: Limits, holds: Sequence[bool]) -> list[bool]:
+def _tape(rows: Sequence[VolumeRow], limits: Limits, holds: Sequence[bool]) -> list[bool]:
     """Say for the end of each minute whether one of the last minutes satisfied the layer."""
     found, newest = [], None
-    for row, held in zip(facts.volume, holds, strict=True):
+    for row, held in zip(rows, holds, strict=True):
         if held:
             newest = row.minute
         found.append(newest is not None and newest > row.minute - limits.tape_minutes)
@@ -95,7 +92,8 @@ def _hidden(facts: Facts, query: Query, limits: Limits, wick: Wick) -> list[bool
     for other in wicks:
         if other.side == wick.side:
             open_minutes.update(_while_hidden(other, wicks, query, limits))
-    return [row.minute + 1 in open_minutes for row in facts.volume]
+    tape = facts.volume_since(facts.minute - times.DAY_MINUTES)
+    return [row.minute + 1 in open_minutes for row in tape]
 
 
 def _while_hidden(wick: Wick, wicks: Sequence[Wick], query: Query, limits: Limits) -> range:

@@ -130,6 +130,7 @@ class Answer(NamedTuple):
     """Signals, nearest first, and for those who got none: what was missing."""
 
     facts: Facts
+    last: LastPrice | None
     signals: tuple[Signal, ...]
     missing: str | None
 
@@ -148,7 +149,7 @@ def find(facts: Facts, query: Query, limits: Limits) -> Answer:
     missing = None
     if not signals:
         missing = _missing(facts, query, limits, (aged, untouched, surrounded, small))
-    return Answer(facts, tuple(signals), missing)
+    return Answer(facts, last, tuple(signals), missing)
 
 
 def last_price(facts: Facts, limits: Limits) -> LastPrice | None:

@@ -109,9 +109,8 @@ class _Side:
         insort(self._wicks, wick, key=_inward)
 
     def remove(self, wick: Wick) -> None:
-        """Take out a wick that expired."""
-        place = bisect_left(self._wicks, _inward(wick), key=_inward)
-        del self._wicks[self._wicks.index(wick, place)]
+        """Take out the oldest wick; of equal tips it stands first."""
+        del self._wicks[bisect_left(self._wicks, _inward(wick), key=_inward)]
 
     def distance(self, wick: Wick) -> int | None:
         """Return how close to an untouched tip candles since its birth came, None if none did."""

@@ -47,7 +47,8 @@ def units(text: str, places: int) -> int:
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
         raise ValueError(f"{text!r} has more than {places} decimals")
-    return int(whole + fraction) * 10 ** (places - len(fraction))
+    scale: int = 10 ** (places - len(fraction))
+    return int(whole + fraction) * scale
 
 
 def text(value: int, places: int) -> str:
@@ -72,7 +73,8 @@ def divide(numerator: int, denominator: int, places: int) -> int:
     """Return numerator / denominator in units of ``10**-places``, rounded half-even, once."""
     if denominator < 0:
         numerator, denominator = -numerator, -denominator
-    quotient, rest = divmod(numerator * 10**places, denominator)
+    scale: int = 10**places
+    quotient, rest = divmod(numerator * scale, denominator)
     twice = 2 * rest
     if twice > denominator or (twice == denominator and quotient & 1):
         quotient += 1

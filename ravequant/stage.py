@@ -99,8 +99,8 @@ class Summary:
     def facts(self) -> dict[str, Any]:
         """Return the summary as one flat JSON object."""
         facts = asdict(self)
-        counts = facts.pop("counts")
-        return facts | counts
+        facts |= facts.pop("counts")
+        return facts
 
 
 def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) -> Summary:

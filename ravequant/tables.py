@@ -40,7 +40,7 @@ def drawn(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for number, header in enumerate(headers):
         table.add_column(header, justify="left" if number < words else "right")
     for row in rows:

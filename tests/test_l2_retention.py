@@ -1,5 +1,6 @@
 """Retention at work: what is done, what a kill or a reader leaves, and what the command says."""
 
+import errno
 import gzip
 import os
 import subprocess
@@ -18,7 +19,7 @@ from ravequant.errors import NoDataError
 from ravequant.settings import Retention
 from ravequant.vault.hours import hour_name
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import CHECKOUT, Vault
+from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from tests import crashes
 from tests.retention import (
     BTC,
@@ -34,7 +35,8 @@ from tests.retention import (
     read_up_to,
     tree,
     write,
-)  # fmt: skip
+)
+from VWAP import vwap_calculator
 
 
 @pytest.fixture
@@ -116,6 +118,25 @@ def test_a_run_killed_for_real_leaves_its_lock_free(vault, at):
     assert lines_of(vault) == before
     assert len(list(vault.snapshots(BTC).rglob("*.gz"))) == 4
     assert not list(vault.root.rglob("*.tmp"))
+
+
+def test_a_calculator_goes_on_in_a_day_that_was_compressed_meanwhile(tmp_path, shared_data):
+    """Its cursor counts uncompressed bytes: the same file as if nothing had been compressed."""
+    recorded = sorted((shared_data / "trades" / BTC).glob("2023-04-0[45].jsonl.gz"))
+    days = {path.name[:10]: gzip.decompress(path.read_bytes()) for path in recorded}
+    outputs = []
+    for name in ("plain", "packed"):
+        vault = Vault(tmp_path / name)
+        for key, data in days.items():
+            write(vault.trades(BTC) / f"{key}.jsonl", data)
+            if name == "packed":
+                Run(vault, Retention(), times.parse_iso("2023-04-30T00:00:00Z")).go()
+            calculate = ["--vault", str(vault.root), "--instId", BTC, "--log-level", "error"]
+            assert vwap_calculator.main(calculate) == 0
+        outputs.append((vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes())
+        forms = [path.suffix for _, path in day_files(vault.trades(BTC))]
+        assert forms == [".jsonl" if name == "plain" else ".gz", ".jsonl"]
+    assert outputs[0] == outputs[1] != b""
 
 
 def test_a_dry_run_changes_nothing_and_says_what_a_run_does(full):
@@ -246,6 +267,26 @@ def test_a_bucket_day_waits_while_its_calculator_runs(full):
     assert skipped == {(plan.BUCKETS, BTC)}
 
 
+def test_a_full_disk_is_freed_by_the_deletions(full, monkeypatch):
+    """Not a byte can be written, not even who holds the lock: old hours go all the same."""
+    before = lines_of(full)
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", no_room)
+        run = Run(full, Retention(), NOW)
+        run.go()
+    ends = {(outcome.action.kind, outcome.status) for outcome in run.outcomes}
+    assert ends == {("delete", "done"), ("compress", "failed")}
+    kept = lines_of(full)
+    assert kept.items() < before.items()
+    assert not list(full.root.rglob("*.gz*"))
+    Run(full, Retention(), NOW).go()
+    assert lines_of(full) == kept
+
+
 def test_a_damaged_pair_fails_alone(full):
     """One file that cannot be compressed stops no other, and the program says so by its code."""
     bad = full.trades(BTC) / f"{day(4)}.jsonl"
@@ -272,11 +313,10 @@ def test_the_command_shows_what_it_did_and_what_is_to_come(recent):
     assert answer.returncode == 0, answer.stderr
     lines = answer.stdout.splitlines()
     assert lines[0].split() == [
-        "stream", "instId", "oldest", "files", "size", "compressed", "deleted", "left", "as", "is",
-        "freed", "a", "day",
+        "stream", "instId", "size", "packed", "deleted", "skipped", "freed", "a", "day",
     ]  # fmt: skip
-    assert [line.split()[:3] for line in lines[1:9]] == [
-        [*stream.split(), inst_id]
+    assert [line.split()[:2] for line in lines[1:9]] == [
+        [stream, inst_id]
         for inst_id in (BTC, ETH)
         for stream in (plan.BOOKS, plan.DEEP, plan.TRADES, plan.BUCKETS)
     ]

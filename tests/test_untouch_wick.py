@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ravequant import times
+from ravequant.bars import BarReader
 from ravequant.vault.paths import CHECKOUT, Vault
+from ravequant.vault.terms import Terms
 from tests import crashes
 from tests.wick_oracle import Ticks, Wicks
 from tests.wick_vault import (
@@ -29,6 +31,7 @@ from tests.wick_vault import (
     tick_size,
     write_raw,
 )
+from Untouch_Wick.untouch_wick import WickFold
 
 RECORDINGS = [
     ("BTC-USDT-SWAP", ("2020-02-22.part",), "0.01"),
@@ -250,6 +253,18 @@ def test_a_tick_size_that_changes_between_runs_counts_from_the_next_minute(vault
     assert run(vault) == 0
     ticks: Ticks = [(None, "0.1"), (datetime.fromisoformat(since), "0.5")]
     assert first_difference(events(vault), Wicks(lines, BTC, ticks).events()) is None
+
+
+def test_a_tick_size_that_changes_during_a_run_is_noticed(vault):
+    """The history is on disk before any later trade, but not before the run began."""
+    lines = day_of_trades(hours=1)
+    tick_size(vault, "0.1")
+    fold = WickFold(BTC, Terms(vault, BTC))
+    reader = BarReader(BTC, 1, lambda _first, _last: True, lambda *_: pytest.fail("rejected"))
+    tick_size(vault, "0.5", START + 600_000)
+    rows = list(fold.update(reader.read(b"".join(lines))))
+    ticks: Ticks = [(None, "0.1"), (datetime.fromisoformat(times.iso(START + 600_000)), "0.5")]
+    assert first_difference(as_lines(rows), Wicks(lines, BTC, ticks).events()) is None
 
 
 def test_a_rebuild_keeps_what_became_known_before_its_first_minute(vault):

@@ -67,8 +67,8 @@ def raw(case: Case) -> list[bytes]:
     return lines
 
 
-def play(case: Case, pieces: int = 1) -> list[dict[str, Any]]:
-    """Return the events of a case; in several pieces everything goes on from JSON in between."""
+def play(case: Case, pieces: int = 1) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return events and active wicks; in several pieces all goes on from JSON in between."""
     lines, state = raw(case), b""
     rows: list[dict[str, Any]] = []
     for piece in range(pieces):
@@ -81,7 +81,7 @@ def play(case: Case, pieces: int = 1) -> list[dict[str, Any]]:
         block = lines[len(lines) * piece // pieces : len(lines) * (piece + 1) // pieces]
         rows += fold.update(reader.read(b"".join(block)))
         state = orjson.dumps({"reader": reader.state(), "fold": fold.state()})
-    return rows
+    return rows, fold.active()
 
 
 def moment(text: str) -> str:
@@ -110,12 +110,14 @@ def drawn(row: dict[str, Any]) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.says)
 def test_the_golden_table(case):
     """Each hand-drawn case, in one piece and in four, and the plain computation agrees."""
-    rows = play(case)
+    rows, active = play(case)
     names = [f"{row['timeframe']} {row['wick_type']}" for row in rows]
     met = [drawn(row) for row, name in zip(rows, names, strict=True) if name.startswith(case.about)]
     assert met == case.known
-    assert play(case, 4) == rows
-    assert as_lines(rows) == as_lines(Wicks(raw(case), BTC, sizes(case)).events())
+    assert play(case, 4) == (rows, active)
+    plain = Wicks(raw(case), BTC, sizes(case))
+    assert as_lines(rows) == as_lines(plain.events())
+    assert as_lines([active]) == as_lines([plain.active()])
 
 
 def test_the_table_is_large_enough():
@@ -126,7 +128,7 @@ def test_the_table_is_large_enough():
 
 def test_a_record_has_the_fields_of_the_book_in_order():
     """Names and order are a contract; a birth has no touch yet, a touch comes nearest: 0."""
-    born, touched = play(Case("", {0: "100 105 100 101", 1: "101 105 101 105"}, []))
+    born, touched = play(Case("", {0: "100 105 100 101", 1: "101 105 101 105"}, []))[0]
     assert (
         " ".join(born)
         == " ".join(touched)
@@ -152,7 +154,7 @@ def test_the_example_of_the_book_comes_out():
     """SPEC 8's wick: 12 ticks of 0.1 long, tip exact."""
     case = Case("", {0: "101248 101250 101247 101248.5", 1: "101248 101250 101247 101248.8"}, [],
                 tick="0.1")  # fmt: skip
-    row = [row for row in play(case) if row["wick_type"] == "high"][-1]
+    row = [row for row in play(case)[0] if row["wick_type"] == "high"][-1]
     assert (row["wick_price"], row["wick_size_ticks"]) == ("101250", 12)
     assert (row["tip_distance_ticks"], row["tip_exact"], row["tip_near"]) == (0, True, False)
     assert row["signal_strength"] == "EXACT"
@@ -192,6 +194,15 @@ def test_a_candle_looks_only_at_the_wicks_that_it_reaches():
     assert len(side.reach(Candle("1m", 10**8, tip, tip, tip, tip, 1, 1, 1, 1, cut=False))) == 2
     places = [key for key in wicks.looked if isinstance(key, int)]
     assert len(places) == 3
+
+
+def test_an_active_wick_knows_of_a_hole_in_the_empty_minute_that_closed_last():
+    """No candle closes then and nothing expires, yet the wick is not what it seems."""
+    case = Case("", {0: "100 105 100 101", 2: "101", 7: "101 101"}, [], until=7, holes=(430,))
+    rows, active = play(case)
+    assert [row["gap"] for row in active["active"]["1m"]] == [True]
+    assert {row["gap"] for row in rows} == {False}
+    assert active == Wicks(raw(case), BTC, sizes(case)).active()
 
 
 def test_state_is_the_same_after_restoring_it():

@@ -301,7 +301,7 @@ CASES = [
     ),
     Case(
         "The nearest that came is kept, not the newest: 2 ticks, then 5.",
-        {0: FIRST, 1: "101 103 101 103", 2: "100 100 99 99", WEEK + 9: "99"},
+        {0: FIRST, 1: "101 103 101 103", 2: "100 100 99 99", WEEK - 9: "99", WEEK + 9: "99"},
         [BORN, f"+{WEEK + 1} expired 1m high 105@+1, nearest 2"],
     ),
     Case(

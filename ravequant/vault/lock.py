@@ -12,7 +12,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from ravequant import times
-from ravequant.errors import LockedError
+from ravequant.errors import LockedError, VaultError
 from ravequant.vault.atomic import disk_error, make_folder, replace_file
 from ravequant.vault.paths import Vault
 
@@ -39,7 +39,8 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
         raise disk_error(path, "locked", error) from error
     holder = _holder_file(path)
     try:
-        replace_file(holder, _who_we_are(), durable=False)
+        with suppress(VaultError):  # a full disk: the lock holds all the same, only unsigned
+            replace_file(holder, _who_we_are(), durable=False)
         yield
     finally:
         with suppress(OSError):  # Windows: somebody reads it; a stale one says nothing

@@ -1,0 +1,260 @@
+"""The query: hidden wicks to fade, with all that speaks for and against each (SPEC section 11).
+
+    python find_signals.py --instId BTC-USDT-SWAP              now, after a refresh
+    python find_signals.py --at "2025-12-14 21:35" --explain   as it was known then
+
+An untouched small wick, 20 to 40 minutes old, among touched ones; then eight layers of evidence.
+"""
+
+from pathlib import Path
+
+try:
+    from ravequant import cli, settings, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
+from ravequant.records import check_inst_id
+from ravequant.vault.paths import Vault, default_root
+from Untouch_Wick import signal_facts
+from Untouch_Wick.signal_case import Limits
+from Untouch_Wick.signal_json import as_json
+from Untouch_Wick.signal_rates import Rates, base_rates
+from Untouch_Wick.signal_records import TIMEFRAMES
+from Untouch_Wick.signal_rules import Answer, Query, Signal, find
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LATEST: Final = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question about one instrument."""
+
+    vault: Vault
+    inst_id: str
+    query: Query
+    limits: Limits
+    minute: int | None = None  # None: the newest that all have reached
+    clock_ms: int | None = None  # None: asked of the past
+
+    def answer(self, *, past: bool) -> Answer:
+        """Read the facts and judge them; NoDataError if there are none at all."""
+        minute = self.minute
+        if minute is None:
+            minute = signal_facts.latest(self.vault, self.inst_id)
+        if minute is None:
+            raise self._no_data("")
+        back = self.query.age_max + self.limits.surrounding_minutes
+        facts = signal_facts.read(self.vault, self.inst_id, minute, back=back, past=past)
+        found = facts.wicks or facts.volume or facts.cvd or facts.vwap
+        if not found and facts.newest_event is None and not facts.book and not facts.trade:
+            raise self._no_data(f" by {times.iso_minute(minute)}")
+        return find(facts, self.query, self.limits)
+
+    def _no_data(self, when: str) -> NoDataError:
+        return NoDataError(
+            f"no data of {self.inst_id}{when} in {self.vault.root}; start its exporters and the "
+            "calculators, or name another vault with --vault"
+        )
+
+    def rates(self, signal: Signal) -> Rates:
+        """Return the base rates of a signal's layers."""
+        return base_rates(signal, self.query, self.limits)
+
+    def row(self, signal: Signal) -> dict[str, Any]:
+        """Return a signal as its JSON object."""
+        return as_json(signal, self.limits, self.rates(signal), self.clock_ms)
+
+
+def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
+    inst_id: str,
+    age_min: int = 20,
+    age_max: int = 40,
+    timeframe: str = "1m",
+    min_touched_surrounding: int = 10,
+    small_only: bool = True,  # noqa: FBT001, FBT002 - as above
+    at: str | datetime | None = None,
+    *,
+    vault: Path | None = None,
+    refresh: bool | None = None,
+) -> list[dict[str, Any]]:
+    """Return the signals of an instrument, nearest first, each as the object that --json prints.
+
+    ``at``: None is now, after bringing the calculators up to date (unless ``refresh`` is False);
+    ``latest`` the newest minute that all of them have reached; else a moment, in UTC unless it says
+    otherwise. Raises UsageError, VaultError, and NoDataError if there is no data at all.
+    """
+    query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
+    where = Vault((vault or default_root()).absolute())
+    if refresh if refresh is not None else at is None:
+        _refresh(where, check_inst_id(inst_id))
+    limits = Limits.of(check_inst_id(inst_id), settings.load())
+    asked = Asked(where, inst_id, query, limits, *_moment(at))
+    return [asked.row(signal) for signal in asked.answer(past=True).signals]
+
+
+def _query(
+    age_min: int, age_max: int, timeframe: str, min_touched: int, *, small_only: bool
+) -> Query:
+    if timeframe not in TIMEFRAMES:
+        raise UsageError(f"timeframe {timeframe!r} is unknown: one of {', '.join(TIMEFRAMES)}")
+    if not 0 <= age_min <= age_max:
+        raise UsageError(f"ages {age_min} to {age_max} min: expected 0 <= --age-min <= --age-max")
+    if min_touched < 0:
+        raise UsageError(f"--min-touched {min_touched}: expected 0 or more")
+    return Query(age_min, age_max, timeframe, min_touched, small_only)
+
+
+def _moment(at: str | datetime | None) -> tuple[int | None, int | None]:
+    """Return the minute asked for (None: latest) and, without ``at``, the clock."""
+    if at is None:
+        now = times.utc_now_ms()
+        return now // times.MINUTE_MS, now
+    if at == LATEST:
+        return None, None
+    moment = _parsed(at) if isinstance(at, str) else at
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp()) // 60, None
+
+
+def _parsed(text: str) -> datetime:
+    from dateutil import parser  # noqa: PLC0415 - only a time that was typed needs it
+
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        return parser.parse(text, default=midnight)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f'--at {text!r} is no time: expected {LATEST}, "21:35" or "2025-12-14 21:35", in UTC '
+            "unless it says otherwise"
+        ) from None
+
+
+def _refresh(vault: Vault, inst_id: str) -> None:
+    from Untouch_Wick.signal_refresh import refresh  # noqa: PLC0415 - not for a query of the past
+
+    refresh(vault, inst_id)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser(
+        "find_signals", "Hidden wicks to fade, nearest first, with the evidence for each."
+    )
+    cli.add_instruments(parser)
+    default = Query()
+    parser.add_argument("--age-min", type=int, default=default.age_min, metavar="MIN")
+    parser.add_argument("--age-max", type=int, default=default.age_max, metavar="MIN")
+    parser.add_argument("--timeframe", choices=TIMEFRAMES, default=default.timeframe)
+    parser.add_argument(
+        "--min-touched", type=int, default=default.min_touched, metavar="N",
+        help=f"touched wicks within 10 min of it (default: {default.min_touched})",
+    )  # fmt: skip
+    parser.add_argument("--all-sizes", action="store_true", help="not only small wicks")
+    parser.add_argument(
+        "--at", metavar="TIME", help="as it was known then, UTC; or `latest`: where the data end"
+    )
+    parser.add_argument(
+        "--refresh", action=argparse.BooleanOptionalAction, default=None,
+        help="bring the calculators up to date first (default: only without --at)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--explain", action="store_true", help="each layer, and how often it is true"
+    )
+    parser.add_argument("--min-score", type=int, default=0, metavar="N", help="0 to 100")
+    parser.add_argument("--watch", type=float, metavar="SECONDS", help="ask again, and record")
+    parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
+    return parser
+
+
+def _ask(asked: Asked, args: argparse.Namespace, console: "Console | None") -> None:
+    """Answer one question on stdout, and record it if asked to."""
+    recorded = args.record or args.watch is not None
+    answer = asked.answer(past=args.explain or args.json or recorded)
+    signals = tuple(signal for signal in answer.signals if signal.score >= args.min_score)
+    missing = answer.missing or f"none of {len(answer.signals)} has a score of {args.min_score}"
+    answer = answer._replace(signals=signals, missing=None if signals else missing)
+    if recorded:
+        from Untouch_Wick.signal_log import record  # noqa: PLC0415 - only who records locks
+
+        record(asked.vault, asked.inst_id, (replace(asked, clock_ms=None).row(s) for s in signals))
+    if console is None:
+        _print_json(asked, answer)
+        return
+    from Untouch_Wick.signal_view import show  # noqa: PLC0415 - JSON needs none of it
+
+    explained = [asked.rates(signal) for signal in signals] if args.explain else None
+    show(
+        answer, console, limits=asked.limits, timeframe=asked.query.timeframe,
+        clock_ms=asked.clock_ms, explained=explained,
+    )  # fmt: skip
+
+
+def _print_json(asked: Asked, answer: Answer) -> None:
+    for signal in answer.signals:
+        sys.stdout.write(orjson.dumps(asked.row(signal)).decode() + "\n")
+    if answer.missing:
+        sys.stderr.write(f"no signal of {asked.inst_id}: {answer.missing}\n")
+
+
+def _console() -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - what only JSON asks for never loads it
+
+    return Console(file=sys.stdout, highlight=False, markup=False)
+
+
+def _round(args: argparse.Namespace, console: "Console | None") -> int:
+    """Answer for every instrument; one that fails does not stop the others."""
+    vault, chosen = cli.vault_of(args), settings.load()
+    query = _query(
+        args.age_min, args.age_max, args.timeframe, args.min_touched, small_only=not args.all_sizes
+    )
+    outcome = DONE
+    for number, inst_id in enumerate(cli.instruments_of(args, chosen.instruments)):
+        if number and console is not None:
+            console.print()
+        try:
+            if args.refresh if args.refresh is not None else args.at is None:
+                _refresh(vault, inst_id)
+            limits = Limits.of(inst_id, chosen)
+            _ask(Asked(vault, inst_id, query, limits, *_moment(args.at)), args, console)
+        except RaveQuantError as error:
+            cli.report("find_signals", error)
+            outcome = outcome or error.exit_code
+    return outcome
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show the signals of the given instruments, once or again and again."""
+
+    def body(args: argparse.Namespace) -> int:
+        console = None if args.json else _console()
+        while True:
+            if console is not None and args.watch is not None and console.is_terminal:
+                console.clear()
+            outcome = _round(args, console)
+            if args.watch is None:
+                return outcome
+            sys.stdout.flush()
+            time.sleep(args.watch)
+
+    return cli.run(_parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
