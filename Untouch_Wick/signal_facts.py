@@ -1,12 +1,11 @@
 """Reads from the vault what was known of an instrument at a minute (SPEC section 11, "As of").
 
-Minute rows that ended by then, wick events and snapshots known by then, and the newest raw trade
-not later than it that stands before the first line 5 s past it. What stands in the files behind
-that is not looked at; a row that cannot be read is left out and logged.
+Minute rows that ended by then, wick events and snapshots known by then, and the newest raw trade.
+What stands in the files behind that is not looked at; a row that cannot be read is left out and
+logged.
 """
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,27 +15,22 @@ import orjson
 
 from ravequant import exact, times
 from ravequant.errors import VaultError
-from ravequant.records import RecordError, parse_trade
 from ravequant.vault import metadata
 from ravequant.vault.paths import Vault, day_files
 from Untouch_Wick import signal_records
 from Untouch_Wick.signal_case import Facts, Stream
 from Untouch_Wick.signal_files import LineFile
-from Untouch_Wick.signal_records import BookRow, LastTrade, Status, Wick
+from Untouch_Wick.signal_records import BookRow, Status, Wick
+from Untouch_Wick.signal_tape import newest_trade
 
 DAY: Final = times.DAY_MINUTES
 BOOK_STEP: Final = 5  # minutes between two snapshots of the past
-CLOSING_MS: Final = 5_000  # a minute closes this long after its end
-DISORDER_MS: Final = 60_000  # raw trades are out of order by less than this
-PACKED_TRADES: Final = 16 << 20  # bytes of a packed trade day that are looked at
-END_OF_TIME: Final = 1 << 62
 MINUTE_FILES: Final[dict[Stream, str]] = {
     "volume": "volume_1m.jsonl",
     "cvd": "cvd_1m.jsonl",
     "vwap": "vwap_1m.jsonl",
 }
 
-_ID = re.compile(rb'"trade_id"\s*:\s*"([0-9]{1,18})"')
 _ENDS: Final[dict[str, Status]] = {"touched": "touched", "expired": "expired"}
 _log = logging.getLogger("find_signals")
 Record = TypeVar("Record")
@@ -51,7 +45,7 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
     since = minute - DAY - back
     wicks, newest_event = _wicks(vault, inst_id, since, minute)
     book_file, book = _newest_book(vault, inst_id, minute)
-    trade_file, trade = _newest_trade(vault, inst_id, minute)
+    trade_file, trade = newest_trade(vault, inst_id, _ms(minute))
     files: dict[Stream, Path] = {
         "trades": trade_file,
         "buckets": book_file,
@@ -210,48 +204,6 @@ def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
                     rows = _parsed(path, [line], signal_records.book)
                     found += [row for row in rows if row.ts > moment - _ms(BOOK_STEP)]
     return tuple(sorted(found, key=lambda row: row.ts))
-
-
-def _newest_trade(vault: Vault, inst_id: str, minute: int) -> tuple[Path, LastTrade | None]:
-    folder = vault.trades(inst_id)
-    closing = _ms(minute) + CLOSING_MS
-    files = [path for day, path in day_files(folder) if day <= times.day(closing)][::-1]
-    for path in files:
-        with LineFile(path, "timestamp_utc", until=closing, keep=PACKED_TRADES) as file:
-            trade = _last_before(file, inst_id, _ms(minute), closing)
-        if trade is not None:
-            return path, trade
-    return files[0] if files else folder, None
-
-
-def _last_before(file: LineFile, inst_id: str, until: int, closing: int) -> LastTrade | None:
-    """Return the last trade not later than ``until`` before the first at or past ``closing``."""
-    start = file.after(closing - DISORDER_MS)
-    found: list[bytes] = []
-    newest_id = -1
-    for line in file.forward(start):
-        time, match = file.time_of(line), _ID.search(line)
-        if time is None or match is None or int(match[1]) <= newest_id:
-            continue  # no record, or one that was there before
-        if time >= closing and _trade(line, inst_id) is not None:
-            break
-        newest_id = int(match[1])
-        if time <= until:
-            found.append(line)
-    for lines in (reversed(found), file.backward(start)):
-        for line in lines:
-            trade = _trade(line, inst_id)
-            if trade is not None and trade.ts <= until:
-                return trade
-    return None
-
-
-def _trade(line: bytes, inst_id: str) -> LastTrade | None:
-    try:
-        trade, _ = parse_trade(line, inst_id)
-    except RecordError:
-        return None
-    return LastTrade(trade.ts, exact.units(trade.price, exact.PRICE_PLACES))
 
 
 def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NONE: Final = "-"
+BREAK_EVEN: Final = "break\neven"
 _STYLES: Final = {"SHORT": "red", "LONG": "green", "MAX": "bold", "in contact": "yellow"}
+_WIDE: Final = 1_000  # columns: more than any table has
 _HEAD_LINE: Final = "    \n    \n -- \n    \n    \n    \n    \n    \n"  # a rule below the head
 
 
@@ -140,7 +142,7 @@ def cells(signal: Signal, tick: int | None) -> list[Cell]:
         Cell("stop", _price(plan.stop, tick)),
         Cell("target", _price(plan.target, tick)),
         Cell("net R/R", plan.reward_risk_net or NONE),
-        Cell("even", _break_even(signal)),
+        Cell(BREAK_EVEN, _break_even(signal)),
     ]
 
 
@@ -163,7 +165,8 @@ def _price(price: int | None, tick: int | None) -> str:
 def _table(signals: Sequence[Signal], tick: int | None, console: "Console") -> "Table":
     rows = [cells(signal, tick) for signal in signals]
     wide = _one_row_each(rows)
-    fits = console.measure(wide).maximum <= console.width
+    unbounded = console.options.update(width=_WIDE)
+    fits = console.measure(wide, options=unbounded).maximum <= console.width
     return wide if fits else _stacked(rows)
 
 
@@ -179,7 +182,7 @@ def _one_row_each(rows: Sequence[Sequence[Cell]]) -> "Table":
 
 
 def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
-    table = _empty()
+    table = _empty(leading=1)
     for heading in ("fade", "wick", "evidence", "trade"):
         table.add_column(heading, overflow="fold")
     for row in rows:
@@ -192,17 +195,18 @@ def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
              of["strength"]),
             (of["conviction"], f"{of['confl.']} confluences", f"score {of['score']}"),
             (entry, f"stop {of['stop']}, target {of['target']}", f"net R/R {of['net R/R']}",
-             f"break-even {of['even']}"),
+             f"break-even {of[BREAK_EVEN]}"),
         )  # fmt: skip
         table.add_row(*(_lines(column) for column in columns))
     return table
 
 
-def _empty() -> "Table":
+def _empty(leading: int = 0) -> "Table":
     from rich.box import Box  # noqa: PLC0415 - what only JSON asks for never loads it
     from rich.table import Table  # noqa: PLC0415
 
-    return Table(box=Box(_HEAD_LINE, ascii=True), padding=(0, 1), pad_edge=False, show_edge=False)
+    box = Box(_HEAD_LINE, ascii=True)
+    return Table(box=box, padding=(0, 1, 0, 0), show_edge=False, leading=leading)
 
 
 def _styled(text: str) -> "Text":
@@ -243,7 +247,7 @@ def explain(layer: Layer, facts: Facts, rates: Rates) -> list[str]:
     state = "not met" if layer.state == "not_met" else layer.state
     rate = rates.get(layer.name)
     age = "no data" if layer.age_ms is None else f"{duration(layer.age_ms)} old"
-    often = "no base rate" if rate is None else f"true {rate}% of the last 24 h"
+    often = "no base rate" if rate is None else f"true {rate}% of the time in 24 h"
     return [
         f"  {layer.name:<11}  {layer.points:>2}/{layer.most:<2} {state}: {layer.value or NONE}",
         f"{'':15}wants {layer.condition}; {often}; {age}",

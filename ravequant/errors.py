@@ -12,10 +12,23 @@
 A message gives the value that was met, the value that was wanted, and the remedy.
 """
 
-from typing import ClassVar, Final
+import reprlib
+from typing import Any, ClassVar, Final
 
 DONE: Final = 0
 FAILED: Final = 1
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+_SHORT.maxlevel = 2
+
+
+def shown(value: Any) -> str:
+    """Return a value that was met as a message shows it: short, whatever it is.
+
+    A plain ``repr`` of a hostile value may be megabytes long, or nested too deeply to be made.
+    """
+    return _SHORT.repr(value)
 
 
 class RaveQuantError(Exception):

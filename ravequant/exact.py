@@ -19,6 +19,8 @@ rounds: once, at the end, half-even (SPEC section 2).
 import re
 from typing import Final
 
+from ravequant.errors import shown
+
 PRICE_PLACES: Final = 20
 SIZE_PLACES: Final = 10
 BASE_PLACES: Final = 3 * SIZE_PLACES
@@ -43,10 +45,10 @@ def units(text: str, places: int) -> int:
     """
     match = _PLAIN.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a plain decimal")
+        raise ValueError(f"{shown(text)} is not a plain decimal")
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
-        raise ValueError(f"{text!r} has more than {places} decimals")
+        raise ValueError(f"{shown(text)} has more than {places} decimals")
     scale: int = 10 ** (places - len(fraction))
     return int(whole + fraction) * scale
 

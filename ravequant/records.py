@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from ravequant import exact, times
-from ravequant.errors import UsageError
+from ravequant.errors import UsageError, shown
 
 Side = Literal["buy", "sell"]
 
@@ -59,8 +59,8 @@ def check_inst_id(inst_id: str) -> str:
     """Return ``inst_id`` if it is a legal instrument name; UsageError before any path is built."""
     if _INST_ID.fullmatch(inst_id) is None:
         raise UsageError(
-            f"instrument {inst_id!r} is not a legal name: expected capitals and digits joined by "
-            "dashes, like BTC-USDT-SWAP"
+            f"instrument {shown(inst_id)} is not a legal name: expected capitals and digits joined "
+            "by dashes, like BTC-USDT-SWAP"
         )
     return inst_id
 
@@ -73,20 +73,20 @@ def symbol_canon(inst_id: str) -> str:
 def positive_decimal(text: Any, field: str, places: int) -> str:
     """Return ``text`` if it is a plain decimal above zero; else RecordError names ``field``."""
     if not isinstance(text, str):
-        raise RecordError(f"{field}: {text!r} is not a string")
+        raise RecordError(f"{field}: {shown(text)} is not a string")
     try:
         value = exact.units(text, places)
     except ValueError as error:
         raise RecordError(f"{field}: {error}") from None
     if value == 0:
-        raise RecordError(f"{field}: {text!r} is not above zero")
+        raise RecordError(f"{field}: {shown(text)} is not above zero")
     return text
 
 
 def counting_number(text: Any, field: str) -> int:
     """Return a whole number of at most 18 digits; RecordError names ``field`` otherwise."""
     if not isinstance(text, str) or _COUNTING.fullmatch(text) is None:
-        raise RecordError(f"{field}: {text!r} is not a whole number in a string")
+        raise RecordError(f"{field}: {shown(text)} is not a whole number in a string")
     return int(text)
 
 
@@ -96,14 +96,14 @@ def taker_side(text: Any) -> Side:
         return "buy"
     if text == "sell":
         return "sell"
-    raise RecordError(f"side: {text!r} is neither buy nor sell")
+    raise RecordError(f"side: {shown(text)} is neither buy nor sell")
 
 
 def contract_of(row: dict[str, Any]) -> Contract:
     """Return the contract of a row with ctVal, ctMult and ctType; RecordError if it has none."""
     ct_type = row.get("ctType")
     if ct_type not in ("linear", "inverse"):
-        raise RecordError(f"ctType: {ct_type!r} is neither linear nor inverse")
+        raise RecordError(f"ctType: {shown(ct_type)} is neither linear nor inverse")
     return Contract(
         positive_decimal(row.get("ctVal"), "ctVal", exact.SIZE_PLACES),
         positive_decimal(row.get("ctMult"), "ctMult", exact.SIZE_PLACES),
@@ -124,9 +124,9 @@ def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
         raise RecordError(f"missing {', '.join(missing)}")
     for field, wanted in (("exchange", "okx"), ("market", "perp"), ("instId", inst_id)):
         if row[field] != wanted:
-            raise RecordError(f"{field}: {row[field]!r} is not {wanted!r}")
+            raise RecordError(f"{field}: {shown(row[field])} is not {wanted!r}")
     if not isinstance(row["symbol_canon"], str):
-        raise RecordError(f"symbol_canon: {row['symbol_canon']!r} is not a string")
+        raise RecordError(f"symbol_canon: {shown(row['symbol_canon'])} is not a string")
     trade = Trade(
         ts=_moment(row["timestamp_utc"]),
         trade_id=counting_number(row["trade_id"], "trade_id"),
@@ -148,7 +148,7 @@ def check_count(trade: Trade) -> None:
 
 def _moment(text: Any) -> int:
     if not isinstance(text, str) or len(text) != len("2025-12-14T21:34:56.123Z"):
-        raise RecordError(f"timestamp_utc: {text!r} is not like 2025-12-14T21:34:56.123Z")
+        raise RecordError(f"timestamp_utc: {shown(text)} is not like 2025-12-14T21:34:56.123Z")
     try:
         return times.parse_iso(text)
     except ValueError as error:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from ravequant import exact, ladder, times
+from ravequant.errors import shown
 from ravequant.ladder import Levels
 from ravequant.records import RecordError
 
@@ -42,7 +43,7 @@ def parse(line: bytes, channel: str, inst_id: str) -> dict[str, Any]:
     wanted = {"exchange": "okx", "market": "perp", "channel": channel, "instId": inst_id}
     for field, value in wanted.items():
         if row.get(field) != value:
-            raise RecordError(f"{field}: {row.get(field)!r} is not {value!r}")
+            raise RecordError(f"{field}: {shown(row.get(field))} is not {value!r}")
     return row
 
 
@@ -62,7 +63,7 @@ def _refuse_repeated_keys(line: bytes) -> None:
 def moment(text: Any, field: str) -> int:
     """Return the Unix milliseconds of a time with three decimals; RecordError names ``field``."""
     if not isinstance(text, str) or len(text) != STAMP:
-        raise RecordError(f"{field}: {text!r} is not like 2025-12-14T21:34:56.123Z")
+        raise RecordError(f"{field}: {shown(text)} is not like 2025-12-14T21:34:56.123Z")
     try:
         return times.parse_iso(text)
     except ValueError as error:
@@ -78,7 +79,9 @@ def mid_of(best_bid: Any, best_ask: Any, mid_price: Any) -> tuple[int, int]:
     ask = _price(best_ask, "best_ask", exact.PRICE_PLACES)
     mid = _price(mid_price, "mid_price", exact.PRICE_PLACES + 1)  # half a unit beside a price
     if 2 * mid != 10 * (bid + ask):
-        raise RecordError(f"mid_price: {mid_price!r} is not between {best_bid!r} and {best_ask!r}")
+        raise RecordError(
+            f"mid_price: {shown(mid_price)} is not between {shown(best_bid)} and {shown(best_ask)}"
+        )
     return bid + ask, max(_decimals(best_bid), _decimals(best_ask))
 
 
@@ -87,13 +90,13 @@ _units = lru_cache(maxsize=1 << 12)(exact.units)  # the best prices come again a
 
 def _price(text: Any, field: str, places: int) -> int:
     if not isinstance(text, str):
-        raise RecordError(f"{field}: {text!r} is not a string")
+        raise RecordError(f"{field}: {shown(text)} is not a string")
     try:
         value = _units(text, places)
     except ValueError as error:
         raise RecordError(f"{field}: {error}") from None
     if value == 0:
-        raise RecordError(f"{field}: {text!r} is not above zero")
+        raise RecordError(f"{field}: {shown(text)} is not above zero")
     return value
 
 

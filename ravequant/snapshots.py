@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import ladder, snapshot_lines, times
+from ravequant.errors import shown
 from ravequant.ladder import Levels
 from ravequant.records import RecordError
 from ravequant.snapshot_lines import STAMP, DeepLines
@@ -201,7 +202,7 @@ class SnapshotReader:
         twice_mid, mid_places = snapshot_lines.mid_of(*texts)
         gap = row.get("gap_detected")
         if not isinstance(gap, bool):
-            raise RecordError(f"gap_detected: {gap!r} is neither true nor false")
+            raise RecordError(f"gap_detected: {shown(gap)} is neither true nor false")
         ts = snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc")
         entries = len(row["bids_top400"]), len(row["asks_top400"])
         return Head(ts, twice_mid, mid_places, gap, entries), levels

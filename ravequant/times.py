@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
+from ravequant.errors import shown
+
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
@@ -68,7 +70,7 @@ def parse_iso(text: str) -> int:
     """
     match = _MOMENT.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a UTC time like 2025-12-14T21:34:56.123Z")
+        raise ValueError(f"{shown(text)} is not a UTC time like 2025-12-14T21:34:56.123Z")
     clock = (int(match[2]) * 60 + int(match[3])) * 60 + int(match[4])
     return _day_ms(match[1]) + clock * SECOND_MS + int(match[5] or 0)
 
@@ -80,7 +82,7 @@ def parse_duration(text: str) -> int:
     """
     match = _DURATION.fullmatch(text)
     if match is None or int(match[1]) == 0:
-        raise ValueError(f"{text!r} is not a duration like 30s, 240m, 4h or 2d")
+        raise ValueError(f"{shown(text)} is not a duration like 30s, 240m, 4h or 2d")
     return int(match[1]) * _DURATION_MS[match[2]]
 
 

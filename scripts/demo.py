@@ -1,8 +1,8 @@
 """Shows the pipeline at work, without an account or a real exchange: `python scripts/demo.py`.
 
 Sets itself up first (scripts/environment.py), then runs the steps of scripts/demo_steps.py: an
-exchange in a box, the real exporter, the real calculators, and a table of what they wrote. All
-data goes to demo_vault/, which the next demo empties.
+exchange in a box, the two real exporters, the five real calculators, what they wrote, and the
+signals in it. All data goes to demo_vault/, which the next demo empties.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+LEAST_MARKET_S = 185  # the planted wall needs them: 40 s of book before it, 95 s of it, 50 s after
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,10 +26,10 @@ def parser() -> argparse.ArgumentParser:
         prog="demo.py", description="the whole pipeline against an exchange in a box"
     )
     made.add_argument(
-        "--seconds", type=float, default=25, help="how long the exporter runs (default: 25)"
+        "--seconds", type=float, default=20, help="how long the market is recorded (default: 20)"
     )
     made.add_argument(
-        "--speed", type=float, default=30, help="market seconds per second (default: 30)"
+        "--speed", type=float, default=10, help="market seconds per second (default: 10)"
     )
     made.add_argument("--seed", type=int, default=1, help="which market is made up (default: 1)")
     made.add_argument(
@@ -41,9 +42,23 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def options(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options given; a market too short for the set-up in it is a usage error."""
+    made = parser()
+    args = made.parse_args(argv)
+    if args.seconds <= 0 or args.speed <= 0:
+        made.error("--seconds and --speed: expected numbers above 0")
+    if args.seconds * args.speed < LEAST_MARKET_S:
+        made.error(
+            f"--seconds x --speed is {args.seconds * args.speed:g} s of market, expected at least "
+            f"{LEAST_MARKET_S}: the set-up that the demo plants and finds takes so long"
+        )
+    return args
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Set up, go on inside `.venv`, run the demo; return its exit code."""
-    args = parser().parse_args(argv)
+    args = options(argv)
     runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"]()
     from scripts import demo_steps  # noqa: PLC0415 - needs what only .venv holds
 

@@ -77,8 +77,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--wait-for-clients", type=int, nargs="?", const=1, metavar="N", help=purpose)
     purpose = "end after the market, when the clients that saw its end have left"
     made.add_argument("--exit-at-end", action="store_true", default=False, help=purpose)
-    purpose = "a complete set-up in the made-up market, five hours after its first moment"
-    made.add_argument("--plant", action="store_true", default=False, help=purpose)
+    purpose = "a complete set-up in the made-up market, SPAN after its first moment (default: 5h)"
+    made.add_argument(
+        "--plant", type=cli.duration, nargs="?", const=5 * times.HOUR_MS, metavar="SPAN",
+        help=purpose,
+    )  # fmt: skip
     levels = ("debug", "info", "warning", "error")
     made.add_argument("--log-level", choices=levels, default="info", help="default: info")
     return made
@@ -98,15 +101,18 @@ def market(args: argparse.Namespace) -> Feed:
     only = given.get("instId", [])
     if "trades" in given or "books" in given:
         return Recording(given.get("trades", []), given.get("books", []), only)
-    from ravequant.sim.market import ModelMarket  # noqa: PLC0415 - numpy only where it is used
+    from ravequant.sim.market import (  # noqa: PLC0415 - numpy only where it is used
+        START_MS,
+        ModelMarket,
+    )
 
     more: dict[str, Any] = {"instruments": only} if only else {}
     if "rows_per_second" in given:
         more["rows_per_second"] = args.rows_per_second
     if "start" in given:
         more["start_ms"] = opening_ms(args.start) - given.get("history", 0)
-    if args.plant:
-        more["plant"] = True
+    if "plant" in given:
+        more["plant"] = more.get("start_ms", START_MS) + args.plant
     return ModelMarket(given.get("seed", 1), **more)
 
 

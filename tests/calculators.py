@@ -6,11 +6,13 @@ order of the fields counts too.
 
 import gzip
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -215,6 +217,21 @@ def check_kills(room: Room, vault: Vault, cut: Vault, lines: list[bytes], parts:
     assert killed > parts // 2
     assert room.lines(cut) == room.lines(vault)
     assert cut.state(room.metric, BTC).read_bytes() == vault.state(room.metric, BTC).read_bytes()
+
+
+def check_fifty_runs(room: Room, vault: Vault, grown: Vault, lines: list[bytes]) -> None:
+    """Let one file grow to 50 random bytes, mid-line too: output and state are those of one run."""
+    write_raw(vault, BTC, lines)
+    room.run(vault)
+    data, (path,) = b"".join(lines), vault.trades(BTC).iterdir()
+    cuts = sorted(random.Random(50).sample(range(len(lines[0]), len(data)), 49))
+    grown.trades(BTC).mkdir(parents=True)
+    with (grown.trades(BTC) / path.name).open("wb", buffering=0) as writer:
+        for start, end in pairwise([0, *cuts, len(data)]):
+            writer.write(data[start:end])
+            room.run(grown)
+    assert room.lines(grown) == room.lines(vault)
+    assert grown.state(room.metric, BTC).read_bytes() == vault.state(room.metric, BTC).read_bytes()
 
 
 def check_no_look_ahead(

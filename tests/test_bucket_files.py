@@ -74,6 +74,22 @@ def test_the_notes_distances_fall_into_the_bands_they_fall_into(vault):
     assert (one["ask_depth_bps"], other["ask_depth_bps"]) == ("1.98", "19.70")
 
 
+def test_levels_at_the_mid_count_and_those_on_the_wrong_side_do_not(vault):
+    """Distance 0 is in band 0, 500 bps in band 5; beyond it and across the mid nothing counts."""
+    books.put_metadata(vault, BTC, Contract("1", "1", "linear"))
+    row = books.snapshot(START, [["99999", "1", "0", "1"]], [["100001", "1", "0", "1"]])
+    row["bids_top400"] = [[price, "1", "0", "1"] for price in ("100001", "100000", "99999")]
+    row["asks_top400"] = [
+        [price, "1", "0", "1"] for price in ("99999.9", "100000", "105000", "105000.1")
+    ]
+    books.put(vault.snapshots(BTC), [row])
+    assert run(vault) == 0
+    [record] = records(vault)
+    assert record["bid_notional"] == ["199999", "0", "0", "0", "0", "0"]
+    assert record["ask_notional"] == ["100000", "0", "0", "0", "0", "105000"]
+    assert (record["bid_depth_bps"], record["ask_depth_bps"]) == ("0.10", "500.00")
+
+
 def test_the_notes_record_has_these_sums_and_imbalances(vault):
     """The six bands of the notes' example record, in the field order of SPEC section 10."""
     bids = [1_250_000, 3_200_000, 5_100_000, 8_500_000, 12_000_000, 18_000_000]

@@ -89,6 +89,17 @@ def test_a_hole_is_said_while_it_touches_the_session_or_the_last_hour(gap, minut
     assert [row["gap"] for row in fold(bars, [gap])] == [False, touched]
 
 
+def test_a_hole_in_minutes_without_trades_is_remembered():
+    """Closed by one call, behind its last record, it marks the first record of the next."""
+    made = cvd.CvdFold(shared.BTC, Settings())
+    first = Closed([shared.bar(0, ["5"], buy="1")], [shared.MINUTE + 3], shared.MINUTE + 3)
+    assert [row["gap"] for row in made.update(first)] == [False]
+    again = cvd.CvdFold(shared.BTC, Settings())
+    again.restore(orjson.loads(orjson.dumps(made.state())))
+    (row,) = again.update(Closed([shared.bar(5, ["5"], buy="1")]))
+    assert row["gap"] is True
+
+
 HIGHS = [(1, 0), (2, 0), (5, 50), (2, 0), (1, 0), (3, 0), (6, 40), (3, 0), (2, 0), (1, 0)]
 
 
@@ -116,9 +127,10 @@ def test_a_bullish_divergence_is_its_mirror():
     ],
 )
 def test_what_is_no_divergence(place, point, why):
-    """One fact changed of the bearish case, and nothing is said."""
+    """One fact changed of the bearish case, or of its mirror, and nothing is said."""
     path = [*HIGHS[:place], point, *HIGHS[place + 1 :]]
     assert not any(swings(*path)), why
+    assert not any(swings(*[(-close, -total) for close, total in path])), why
 
 
 def test_a_swing_is_compared_with_the_last_one_before_it_only():
@@ -159,6 +171,12 @@ def test_recorded_trades_equal_the_plain_computation(vault, shared_data, inst_id
         assert met.count(b"\n") == 479
         assert b'"divergence":"bearish"' in met
         assert b'"divergence":"bullish"' in met
+
+
+def test_fifty_runs_over_a_growing_file_give_the_bytes_of_one(vault, tmp_path, shared_data):
+    """The file is cut at any byte, in mid-line too; each run takes what is whole."""
+    lines = shared.recorded(shared_data, shared.BTC, ("2024-08-08",))
+    shared.check_fifty_runs(ROOM, vault, Vault(tmp_path / "grown"), lines)
 
 
 def test_killed_before_any_step_in_many_runs_the_file_is_the_same(vault, tmp_path, shared_data):

@@ -102,16 +102,27 @@ def test_a_line_becomes_exact_columns():
     assert (counts["lines"], counts["malformed"]) == (1, 0)
 
 
+ODD = (
+    "", "0", "0.0", ".5", "5.", "1..2", "01", "00.1", "1e3", "-1", "+1", " 1", "1 ", "1,5",
+         "NaN", "1_000", "0x10", "٣", "1\u00a0", "/", ":", "1.2.3", "12345678.", ".12345678",
+         "1234567.8", "123456789012345.6", "0.00000000001", "0.100000000000",
+         "99999999999999999999",
+    "1.2345678.1", "1.23456789.12345", "12345678.1234567", ".123456789", "123456789.", "0123456789",
+)  # fmt: skip
+
+
 def numbers() -> st.SearchStrategy[str]:
     plain = st.from_regex(r"(0|[1-9][0-9]{0,12})(\.[0-9]{1,12})?", fullmatch=True)
     wide = st.from_regex(r"[1-9][0-9]{14,21}(\.[0-9]{1,31})?", fullmatch=True)
-    odd = st.sampled_from(
-        ["", "0", "0.0", ".5", "5.", "1..2", "01", "00.1", "1e3", "-1", "+1", " 1", "1 ", "1,5",
-         "NaN", "1_000", "0x10", "٣", "1\u00a0", "/", ":", "1.2.3", "12345678.", ".12345678",
-         "1234567.8", "123456789012345.6", "0.00000000001", "0.100000000000",
-         "99999999999999999999"]
-    )  # fmt: skip
-    return plain | wide | odd
+    return plain | wide | st.sampled_from(ODD)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_number_is_judged_alike_wherever_it_stands(text):
+    """Alone in a line as it should be, as a price and as a size: one verdict by both ways in."""
+    for odd in (level(text, "1"), level("9", text), level(text, text)):
+        found, _, counts = agree(line(bids_top400=[odd, level("0.000001", "2")]))
+        assert len(found[0][1]) + counts["malformed"] == 2
 
 
 sides = st.lists(st.tuples(numbers(), numbers()), min_size=1, max_size=5)

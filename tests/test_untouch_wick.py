@@ -135,25 +135,33 @@ def day_of_trades(hours: int = 8, seed: int = 3) -> list[bytes]:
     return lines
 
 
-def test_nothing_is_known_that_later_trades_decide(tmp_path):
+@pytest.fixture(params=["made up", "recorded"])
+def eight_hours(request) -> list[bytes]:
+    """Return eight hours of trades."""
+    if request.param == "made up":
+        return day_of_trades()
+    return recorded(request.getfixturevalue("shared_data"), BTC, ("2020-02-22.part",))
+
+
+def test_nothing_is_known_that_later_trades_decide(tmp_path, eight_hours):
     """The events known by A are the same when the input ends with the first line at A + 5 s."""
-    lines = day_of_trades()
     whole = Vault(tmp_path / "whole")
-    tick_size(whole, "0.1")
-    write_raw(whole, lines)
+    tick_size(whole, "0.01")
+    write_raw(whole, eight_hours)
     assert run(whole) == 0
-    moments = [times.parse_iso(json.loads(one)["timestamp_utc"]) for one in lines]
+    moments = [times.parse_iso(json.loads(one)["timestamp_utc"]) for one in eight_hours]
+    first = moments[0] // times.MINUTE_MS
     for number in range(12):
-        end = START + random.Random(number).randrange(5, 475) * times.MINUTE_MS
+        end = first + random.Random(number).randrange(5, 475)
         cut = Vault(tmp_path / str(number))
-        tick_size(cut, "0.1")
-        upto = next(at for at, ts in enumerate(moments) if ts >= end + 5_000)
-        write_raw(cut, lines[: upto + 1])
+        tick_size(cut, "0.01")
+        upto = next(at for at, ts in enumerate(moments) if ts >= end * times.MINUTE_MS + 5_000)
+        write_raw(cut, eight_hours[: upto + 1])
         assert run(cut) == 0
         known = [
             one
             for one in events(whole).splitlines(keepends=True)
-            if json.loads(one)["known_utc"] <= times.iso_minute(end // times.MINUTE_MS)
+            if json.loads(one)["known_utc"] <= times.iso_minute(end)
         ]
         assert events(cut) == b"".join(known)
 

@@ -59,6 +59,12 @@ def test_recorded_trades_equal_the_plain_computation(vault, shared_data, inst_id
     assert shared.check_recording(ROOM, vault, shared_data, inst_id, days).count(b"\n") > 3
 
 
+def test_fifty_runs_over_a_growing_file_give_the_bytes_of_one(vault, tmp_path, shared_data):
+    """The file is cut at any byte, in mid-line too; each run takes what is whole."""
+    lines = shared.recorded(shared_data, shared.BTC, ("2024-08-08",))
+    shared.check_fifty_runs(ROOM, vault, Vault(tmp_path / "grown"), lines)
+
+
 def test_killed_before_any_step_in_many_runs_the_file_is_the_same(vault, tmp_path, shared_data):
     """Real processes, really killed, over a file that grows in between."""
     lines = shared.recorded(shared_data, shared.BTC, ("2023-04-04", "2023-04-05"))

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from ravequant import exact
+from ravequant.errors import shown
 from ravequant.okx.messages import moment
 from ravequant.records import RecordError
 
@@ -146,7 +147,7 @@ class Book:
         if action == SNAPSHOT:
             return self._accept(_EMPTY, row)
         if action != UPDATE:
-            raise RecordError(f"action: {action!r} is neither snapshot nor update")
+            raise RecordError(f"action: {shown(action)} is neither snapshot nor update")
         if self.state is None:
             return self._dropped()
         fault = _chain_fault(self.state, row)
@@ -194,7 +195,7 @@ class Book:
     def _key(self, price: str) -> int:
         key = exact.units(price, exact.PRICE_PLACES)
         if not key:
-            raise RecordError(f"price: {price!r} is not above zero")
+            raise RecordError(f"price: {shown(price)} is not above zero")
         if len(self._known) >= _KNOWN_PRICES:
             self._known.clear()
         self._known[price] = key
@@ -258,7 +259,7 @@ def _chain_fault(before: BookState, row: dict[str, Any]) -> str:
 def _sequence(row: dict[str, Any], field: str) -> int | None:
     value = row.get(field)
     if value is not None and type(value) is not int:
-        raise RecordError(f"{field}: {value!r:.60} is not a whole number")
+        raise RecordError(f"{field}: {shown(value)} is not a whole number")
     return value
 
 
@@ -271,7 +272,7 @@ def _checked(level: Any) -> Level:
                 return first
         except TypeError:
             pass
-    raise RecordError(f"a level is [price, size, number, orders] in strings, not {level!r:.120}")
+    raise RecordError(f"a level is [price, size, number, orders] in strings, not {shown(level)}")
 
 
 def _moment_or_none(row: Any) -> int | None:

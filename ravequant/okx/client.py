@@ -267,7 +267,7 @@ class Client:
                 _log.warning("Notice 64008, opening the next connection first: %s", message)
                 link.leaving.set()
             case session.Strange(text=text):
-                _log.info("Frame not understood: %s", text)
+                _log.info("Frame not understood: %.200s", text)
 
     async def _keep_time(self, link: _Link, socket: ClientConnection) -> None:
         """Send what is due, and close the connection once it is of no use."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from ravequant import exact
+from ravequant.errors import shown
 from ravequant.records import (
     RecordError,
     Trade,
@@ -125,7 +126,7 @@ def parse_frame(frame: bytes | str) -> Event:  # noqa: PLR0911 - one a kind of f
     if channel.name == TRADES:
         trades, rejected = parse_trades(rows, channel.inst_id)
         return TradeRows(channel, trades, rejected)
-    return ChannelData(channel, _text(message.get("action")), tuple(rows))
+    return ChannelData(channel, as_text(message.get("action")), tuple(rows))
 
 
 def parse_trades(rows: Sequence[Any], inst_id: str) -> tuple[tuple[Trade, ...], tuple[str, ...]]:
@@ -148,7 +149,7 @@ def parse_trade_row(row: Any, inst_id: str) -> Trade:
     if missing:
         raise RecordError(f"BUILD_FAIL: Missing required fields: {', '.join(missing)}")
     if row["instId"] != inst_id:
-        raise RecordError(f"instId: {row['instId']!r:.60} is not {inst_id!r}")
+        raise RecordError(f"instId: {shown(row['instId'])} is not {inst_id!r}")
     trade = Trade(
         moment(row["ts"]),
         counting_number(row["tradeId"], "tradeId"),
@@ -179,11 +180,11 @@ def request(op: Literal["subscribe", "unsubscribe"], request_id: str, of: list[C
 def _control(message: dict[str, Any]) -> Event | None:
     event = message["event"]
     channel = _channel(message.get("arg"))
-    code, text = _text(message.get("code")), _text(message.get("msg"))
+    code, text = as_text(message.get("code")), as_text(message.get("msg"))
     if event in ("subscribe", "unsubscribe") and channel is not None:
         return Ack(event, channel)
     if event == "error":
-        return ErrorEvent(code, text, channel, _text(message.get("id")))
+        return ErrorEvent(code, text, channel, as_text(message.get("id")))
     return Notice(code, text) if event == "notice" else None
 
 
@@ -196,9 +197,11 @@ def _channel(arg: Any) -> Channel | None:
     return Channel(name, inst_id)
 
 
-def _text(value: Any) -> str:
-    """Return a code or message as text: OKX sends strings, and now and then a number."""
-    return "" if value is None else str(value)[:_EXCERPT]
+def as_text(value: Any) -> str:
+    """Return a code or message as short text: OKX sends strings, now and then a number."""
+    if isinstance(value, str):
+        return value[:_EXCERPT]
+    return "" if value is None else shown(value)
 
 
 def _unknown(frame: bytes | str) -> Unknown:

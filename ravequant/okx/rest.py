@@ -17,7 +17,7 @@ import requests
 
 from ravequant.errors import FeedError
 from ravequant.okx.address import check_url
-from ravequant.okx.messages import parse_trades
+from ravequant.okx.messages import as_text, parse_trades
 from ravequant.records import Trade
 
 USER_AGENT: Final = "ravequant"
@@ -223,4 +223,4 @@ def _envelope(body: bytes) -> tuple[str, str, Any]:
         return "", "", None
     if not isinstance(answer, dict):
         return "", "", None
-    return str(answer.get("code", ""))[:20], str(answer.get("msg", ""))[:200], answer.get("data")
+    return as_text(answer.get("code"))[:20], as_text(answer.get("msg")), answer.get("data")

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, cast, get_args
 import orjson
 
 from ravequant import times
-from ravequant.errors import VaultError
+from ravequant.errors import VaultError, shown
 from ravequant.records import RecordError, counting_number
 from ravequant.vault.atomic import disk_error, replace_file
 from ravequant.vault.log import AppendLog
@@ -166,14 +166,14 @@ def _parse(line: bytes, inst_id: str) -> LedgerEntry:
         raise RecordError(f"not a JSON object but {type(row).__name__}")
     for field, wanted in (("channel", "trades"), ("instId", inst_id)):
         if row.get(field) != wanted:
-            raise RecordError(f"{field}: {row.get(field)!r} is not {wanted!r}")
+            raise RecordError(f"{field}: {shown(row.get(field))} is not {wanted!r}")
     if row.get("status") not in _STATUSES:
-        raise RecordError(f"status: {row.get('status')!r} is none of {', '.join(_STATUSES)}")
+        raise RecordError(f"status: {shown(row.get('status'))} is none of {', '.join(_STATUSES)}")
     hole = Hole(_trade_id(row, "from_trade_id"), _trade_id(row, "to_trade_id"))
     if hole.missing < 1:
         raise RecordError(f"to_trade_id: {hole.to_id} lies before {hole.from_id}")
     if not isinstance(row.get("reason"), str):
-        raise RecordError(f"reason: {row.get('reason')!r} is not a string")
+        raise RecordError(f"reason: {shown(row.get('reason'))} is not a string")
     return LedgerEntry(hole, cast("Status", row["status"]), row["reason"], _detected(row))
 
 
@@ -184,8 +184,9 @@ def _trade_id(row: dict[str, Any], field: str) -> int:
 
 
 def _detected(row: dict[str, Any]) -> int:
+    value = row.get("detected_utc")
     try:
-        return times.parse_iso(str(row.get("detected_utc")))
+        return times.parse_iso(value if isinstance(value, str) else shown(value))
     except ValueError as error:
         raise RecordError(f"detected_utc: {error}") from None
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from ravequant import exact, times
-from ravequant.errors import FeedError, UsageError, VaultError
+from ravequant.errors import FeedError, UsageError, VaultError, shown
 from ravequant.records import (
     Contract,
     RecordError,
@@ -61,8 +61,8 @@ def parse_instrument(row: Mapping[str, Any], fetched_ms: int | None = None) -> M
         return _build(row, moment, row)
     except RecordError as error:
         raise FeedError(
-            f"the exchange's row of instrument {row.get('instId')!r} cannot be used: {error}; "
-            "if it is newly listed try again when it trades, else leave it out"
+            f"the exchange's row of instrument {shown(row.get('instId'))} cannot be used: "
+            f"{error}; if it is newly listed try again when it trades, else leave it out"
         ) from None
 
 
@@ -173,7 +173,7 @@ def _parse(data: bytes, inst_id: str) -> tuple[int | None, Metadata]:
     if not isinstance(row, dict) or not isinstance(row.get("raw"), dict):
         raise RecordError("not a JSON object with the exchange's row in raw")
     if row.get("instId") != inst_id:
-        raise RecordError(f"instId: {row.get('instId')!r} is not {inst_id!r}")
+        raise RecordError(f"instId: {shown(row.get('instId'))} is not {inst_id!r}")
     since = row.get("from_utc")
     return (
         None if since is None else _moment(since, "from_utc"),
@@ -198,7 +198,7 @@ def _build(row: Mapping[str, Any], fetched_ms: int, raw: Mapping[str, Any]) -> M
 
 def _inst_id(value: Any) -> str:
     try:
-        return check_inst_id(str(value))
+        return check_inst_id(value if isinstance(value, str) else shown(value))
     except UsageError as error:
         raise RecordError(f"instId: {error}") from None
 
@@ -206,12 +206,12 @@ def _inst_id(value: Any) -> str:
 def _string(row: Mapping[str, Any], field: str) -> str:
     value = row.get(field)
     if not isinstance(value, str) or not value:
-        raise RecordError(f"{field}: {value!r} is not a string with something in it")
+        raise RecordError(f"{field}: {shown(value)} is not a string with something in it")
     return value
 
 
 def _moment(value: Any, field: str) -> int:
     try:
-        return times.parse_iso(str(value))
+        return times.parse_iso(value if isinstance(value, str) else shown(value))
     except ValueError as error:
         raise RecordError(f"{field}: {error}") from None

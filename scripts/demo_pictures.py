@@ -1,0 +1,148 @@
+"""What the demo shows of the records it made: pure, from records to tables and bars.
+
+Nothing is ever cut: the tables need no more than 80 columns, and the bars take what is left.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+Record = Mapping[str, Any]
+
+UNKNOWN: Final = "unknown"
+WALLS_SAID: Final = (  # beside the tables
+    "age unknown: it stood there when its price was first seen, so it is never called young",
+    "ratio: times the ordinary level of its band; partial: the book was not seen to its end",
+)
+WALLS_SHOWN: Final = 5  # a side, the largest
+BID, ASK = "green", "red"
+_FIXED: Final = 52  # columns of a band's line beside its two bars
+_LONGEST: Final = 44  # columns of a bar
+_WORDS: Final = frozenset({"side", "instrument", "age", "young", "source", "absorbed"})
+_BPS: Final = 10_000
+
+
+def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Table:
+    """Return the newest minutes: each the VWAP, CVD and volume record of one of them."""
+    table = _table(
+        "newest minutes (UTC): price, bps off the 4h VWAP, CVD in USD, volume tier",
+        ("minute", "instrument", "close", "VWAP 4h", "bps", "CVD 1m", "tier", "absorbed"),
+    )
+    before = None
+    for vwap, cvd, volume in rows:
+        if before not in (None, vwap["instId"]):
+            table.add_section()
+        before = vwap["instId"]
+        table.add_row(
+            vwap["timestamp_utc"][11:16], vwap["instId"], vwap["close"],
+            _two_places(vwap["vwap_4h"]), vwap["deviation_bps_4h"],
+            f"{int(Decimal(cvd['cvd_1m'])):+,}", volume["volume_tier"] or "-",
+            volume["absorbed_side"] or "-",
+        )  # fmt: skip
+    return table
+
+
+def walls_table(record: Record, least_usd: str) -> Table:
+    """Return the walls of one bucket record, as they stand in the book: asks above, bids below.
+
+    ``least_usd`` is what makes a level a wall.
+    """
+    coin = record["instId"].partition("-")[0]
+    table = _table(
+        f"{_place(record)}: walls of {int(Decimal(least_usd)):,} USD or more",
+        ("price", "side", "USD", f"coins ({coin})", "bps away", "age", "young", "ratio"),
+    )
+    mid = Decimal(record["mid_price"])
+    for side, style in (("ask", ASK), ("bid", BID)):
+        walls = record[f"{side}_walls"][:WALLS_SHOWN]
+        for wall in sorted(walls, key=lambda found: Decimal(found["price"]), reverse=True):
+            price, notional = Decimal(wall["price"]), Decimal(wall["notional"])
+            table.add_row(
+                wall["price"], side, f"{int(notional):,}", f"{notional / price:,.3f}",
+                f"{(price - mid) / mid * _BPS:+.1f}", _age(wall["age_s"]),
+                "yes" if wall["young"] else "no", wall["ratio"], style=style,
+            )  # fmt: skip
+        if not walls:
+            table.add_row("none", side, *["-"] * 6)
+        more = len(record[f"{side}_walls"]) - len(walls)
+        if more:
+            table.add_row("", f"{more} more", *[""] * 6)
+    return table
+
+
+def bands_picture(record: Record, width: int, *, ascii_only: bool) -> Text:
+    """Return the six bands of one bucket record: bids grow to the left, asks to the right.
+
+    All bars have one scale, the largest band of the twelve fills its side.
+    """
+    bids, asks = (list(map(Decimal, record[f"{side}_notional"])) for side in ("bid", "ask"))
+    largest = max(*bids, *asks, Decimal(1))
+    cells = min(max((width - _FIXED) // 2, 4), _LONGEST)
+    picture = Text(f"{_place(record)}: USD within each distance", no_wrap=True, overflow="ignore")
+    picture.append(
+        f"\n{'':11}  {'':7} {'bids':>{cells}}   {'asks':<{cells}} {'':7}  imbalance  source"
+    )
+    edges = [0, *record["bands_bps"]]
+    for number, (bid, ask) in enumerate(zip(bids, asks, strict=True)):
+        left, right = (round(2 * cells * value / largest) or int(value > 0) for value in (bid, ask))
+        picture.append(f"\n{f'{edges[number]}-{edges[number + 1]} bps':>11}  ")
+        picture.append(f"{short_usd(bid):>7} ")
+        picture.append(f"{_bar(left, '▐', ascii_only=ascii_only)[::-1]:>{cells}}", BID)
+        picture.append(" | ")
+        picture.append(f"{_bar(right, '▌', ascii_only=ascii_only):<{cells}}", ASK)
+        imbalance = record["imbalance"][number] or "-"
+        source = record["band_source"][number]
+        picture.append(f" {short_usd(ask):>7}  {imbalance:>9}  {source}")
+    return picture
+
+
+def short_usd(amount: Decimal) -> str:
+    """Return dollars in the fewest characters that tell bands apart: ``12.39M``, ``968k``, ``0``.
+
+    >>> short_usd(Decimal("999600"))
+    '1.00M'
+    """
+    thousands = int(amount / 1_000 + Decimal("0.5"))
+    if thousands >= 1_000:
+        return f"{amount / 1_000_000:.2f}M"
+    return f"{thousands}k" if thousands else f"{amount:.0f}"
+
+
+def _bar(halves: int, half: str, *, ascii_only: bool) -> str:
+    """Return a bar of that many half columns, from the middle outwards."""
+    if ascii_only:
+        return "#" * ((halves + 1) // 2)
+    return "█" * (halves // 2) + half * (halves % 2)
+
+
+def _table(title: str, headers: Sequence[str]) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="", box=box.SIMPLE, pad_edge=False,
+        padding=(0, 1, 0, 0), show_edge=False,
+    )  # fmt: skip
+    for header in headers:
+        justify = "left" if header in _WORDS else "right"
+        table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    return table
+
+
+def _place(record: Record) -> str:
+    """Return what a bucket record is of."""
+    moment = record["timestamp_utc"]
+    return f"{record['instId']} {moment[11:19]} UTC, mid {record['mid_price']}"
+
+
+def _age(seconds: int | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    return f"{seconds // 60}m{seconds % 60:02}s" if seconds >= 60 else f"{seconds}s"
+
+
+def _two_places(number: str) -> str:
+    """Cut a decimal string after two places, for the eye only."""
+    whole, _, fraction = number.partition(".")
+    return f"{whole}.{fraction:0<2.2}"
