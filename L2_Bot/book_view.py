@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ravequant import exact, snapshot_lines
-from ravequant.records import Contract, RecordError
+from ravequant.records import Contract, RecordError, moment
 
 INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
 WIDE_SPREAD_BPS: Final = 10
@@ -55,7 +55,7 @@ def parse(line: bytes, inst_id: str) -> Book:
         raise RecordError("a side has not one level that can be read")
     return Book(
         inst_id=inst_id,
-        ts=snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc"),
+        ts=moment(row.get("timestamp_utc"), "timestamp_utc"),
         gap_detected=row.get("gap_detected") is True,
         best_bid=str(best_bid),
         best_ask=str(best_ask),

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 from ravequant import exact
 from ravequant.records import Contract
 from ravequant.settings import Settings, amount_for, decimal_setting
-from ravequant.vault import metadata
 from ravequant.vault.paths import Vault
+from ravequant.vault.terms import Terms
 
 
 class Contracts(Protocol):
@@ -49,24 +49,12 @@ class ContractHistory:
     """The contract of an instrument by its metadata; VaultError at once if there are none."""
 
     def __init__(self, vault: Vault, inst_id: str) -> None:
-        self._vault, self._inst_id = vault, inst_id
-        self._path = vault.metadata_history(inst_id)
-        self._stamp: tuple[int, int] | None = None
-        self._changes: metadata.History = ()
-        self.refresh()
+        self._terms = Terms(vault, inst_id)
 
     def refresh(self) -> None:
         """Read the history again if its file has changed."""
-        try:
-            facts = self._path.stat()
-        except FileNotFoundError:
-            self._changes = [(None, metadata.load(self._vault, self._inst_id))]
-            return
-        stamp = facts.st_mtime_ns, facts.st_size
-        if stamp != self._stamp:
-            self._changes = metadata.history(self._vault, self._inst_id)
-            self._stamp = stamp
+        self._terms.refresh()
 
     def at(self, ts: int) -> Contract:
         """Return the contract in force for a record of the moment ``ts``."""
-        return metadata.in_force(self._changes, ts).contract
+        return self._terms.at(ts).contract

@@ -85,7 +85,7 @@ def find_start(rest: TradePages, inst_id: str, span_ms: int) -> tuple[int, int] 
     newest = max(rest.trades(inst_id, 1).trades, key=_trade_id, default=None)
     if newest is None:
         return None
-    since = newest.ts - span_ms
+    since = max(newest.ts - span_ms, 1)  # nothing is older than 1970
     older = rest.history_trades_before(inst_id, since).trades
     if older:
         return max(older, key=_trade_id).trade_id + 1, since

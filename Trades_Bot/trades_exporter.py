@@ -56,13 +56,13 @@ class TradesExporter(exporter.Exporter):
 
     async def work(self) -> None:
         """Record until cancelled."""
-        await self._prepare()
-        self._client = Client(self._url, [Channel(TRADES, name) for name in self._recorders])
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.report())  # it lives, though the exchange may not answer yet
+            await self._prepare()
+            self._client = Client(self._url, [Channel(TRADES, name) for name in self._recorders])
             tasks.create_task(self._client.run())
             tasks.create_task(self._record())
             tasks.create_task(self._sync())
-            tasks.create_task(self.report())
             tasks.create_task(self._renew_metadata())
             for recorder in self._recorders.values():
                 tasks.create_task(fill_gaps(recorder, self.rest))

@@ -127,14 +127,22 @@ def _moment(at: str | datetime | None) -> tuple[int | None, int | None]:
         return now // times.MINUTE_MS, now
     if at == LATEST:
         return None, None
-    moment = _parsed(at) if isinstance(at, str) else at
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp()) // 60, None
+    if isinstance(at, datetime):
+        return _minute(at), None
+    try:
+        return times.parse_iso(at) // times.MINUTE_MS, None
+    except ValueError:
+        return _minute(_typed(at)), None
 
 
-def _parsed(text: str) -> datetime:
-    from dateutil import parser  # noqa: PLC0415 - only a time that was typed needs it
+def _minute(moment: datetime) -> int:
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(zoned.timestamp()) // 60
+
+
+def _typed(text: str) -> datetime:
+    """Return a moment as people type it; what they leave out is that of today, UTC."""
+    from dateutil import parser  # noqa: PLC0415 - only a time in another form needs it
 
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     try:

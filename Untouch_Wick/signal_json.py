@@ -82,6 +82,7 @@ def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _layer(layer: Layer, facts: Facts, rates: Rates) -> dict[str, Any]:
+    rate = rates.get(layer.name)
     return {
         "layer": layer.name,
         "state": layer.state,
@@ -91,7 +92,8 @@ def _layer(layer: Layer, facts: Facts, rates: Rates) -> dict[str, Any]:
         "value": layer.value,
         "file": facts.files.get(layer.stream),
         "age_s": seconds(layer.age_ms),
-        "base_rate_pct": rates.get(layer.name),
+        "base_rate_pct": rate.percent if rate else None,
+        "base_rate_of": rate.moments if rate else 0,
     }
 
 

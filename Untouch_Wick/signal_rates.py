@@ -5,8 +5,9 @@ from price then as this tip is from price now: at each minute with trades, or at
 distances. `far` and staleness are left out: they say where price is, not what the layer is worth.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from ravequant import exact, times
 from Untouch_Wick.signal_case import Facts, Limits
@@ -14,7 +15,15 @@ from Untouch_Wick.signal_layers import against, beyond_vwap, wall_at
 from Untouch_Wick.signal_records import BookRow, VolumeRow, Wick
 from Untouch_Wick.signal_rules import Query, Signal, around
 
-Rates = Mapping[str, str | None]  # layer -> per cent, one place; None: nothing to count
+
+class Rate(NamedTuple):
+    """How often a layer was true, and of how many moments that was counted."""
+
+    percent: str  # one place
+    moments: int
+
+
+Rates = Mapping[str, Rate | None]  # by layer; None: there was nothing to count
 
 
 def base_rates(signal: Signal, query: Query, limits: Limits) -> Rates:
@@ -27,16 +36,16 @@ def base_rates(signal: Signal, query: Query, limits: Limits) -> Rates:
     books = [] if last is None else [(row, _moved(wick, row.mid, last)) for row in facts.past_books]
     rows = [] if last is None else [(row, _moved(wick, row.close, last)) for row in facts.vwap]
     return {
-        "wick": _percent(_hidden(facts, query, limits, wick)),
-        "volume_tier": _percent(_tape(tape, limits, [row.tier == "T4" for row in tape])),
-        "absorption": _percent(
+        "wick": _rate(_hidden(facts, query, limits, wick)),
+        "volume_tier": _rate(_tape(tape, limits, [row.tier == "T4" for row in tape])),
+        "absorption": _rate(
             _tape(tape, limits, [row.absorption and row.absorbed_side == absorbed for row in tape])
         ),
-        "wall": _percent([wall_at(row, limits, level) is not None for row, level in books]),
-        "imbalance": _percent([_leans(row, level, limits) for row, level in books]),
-        "young_wall": _percent([_fresh(row, level, limits) for row, level in books]),
-        "cvd": _percent([against(row, short=short) for row in facts.cvd]),
-        "vwap": _percent(
+        "wall": _rate([wall_at(row, limits, level) is not None for row, level in books]),
+        "imbalance": _rate([_leans(row, level, limits) for row, level in books]),
+        "young_wall": _rate([_fresh(row, level, limits) for row, level in books]),
+        "cvd": _rate([against(row, short=short) for row in facts.cvd]),
+        "vwap": _rate(
             [beyond_vwap(level.tip, row.vwap_4h, limits, short=short) for row, level in rows]
         ),
     }
@@ -46,11 +55,10 @@ def _moved(wick: Wick, then: int, now: int) -> Wick:
     return replace(wick, tip=wick.tip * then // now)
 
 
-def _percent(held: Iterable[bool]) -> str | None:
-    answers = list(held)
-    if not answers:
+def _rate(held: Sequence[bool]) -> Rate | None:
+    if not held:
         return None
-    return exact.fixed(exact.divide(100 * sum(answers), len(answers), 1), 1)
+    return Rate(exact.fixed(exact.divide(100 * sum(held), len(held), 1), 1), len(held))
 
 
 def _tape(rows: Sequence[VolumeRow], limits: Limits, holds: Sequence[bool]) -> list[bool]:

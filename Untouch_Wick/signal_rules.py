@@ -205,10 +205,10 @@ def _signal(facts: Facts, limits: Limits, found: Candidate, last: LastPrice | No
 
 
 def _around(found: Candidate) -> str:
-    tip = found.wick.tip_strength or "no tip-to-tip"
+    tip = f"tip {found.wick.tip_strength}" if found.wick.tip_strength else "no tip-to-tip"
     return (
-        f"{found.touched} of {len(found.others)} touched, tip {tip}, {found.wick.size_ticks} ticks "
-        f"(median around {found.median_text})"
+        f"{found.touched} of {len(found.others)} touched, {tip}, size {found.wick.size_ticks} "
+        f"(median {found.median_text} ticks)"
     )
 
 

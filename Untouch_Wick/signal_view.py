@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 NONE: Final = "-"
+JOINT: Final = "\x1f"  # a blank at which no line is broken
 BREAK_EVEN: Final = "break\neven"
 _STYLES: Final = {"SHORT": "red", "LONG": "green", "MAX": "bold", "in contact": "yellow"}
 _WIDE: Final = 1_000  # columns: more than any table has
@@ -40,11 +41,11 @@ def age_line(facts: Facts, limits: Limits, clock_ms: int | None) -> str:
     """Return the age of each stream at the minute asked for, and of that minute at the clock."""
     ages = [(name, _age_of(facts, limits, name)) for name in STREAMS]
     groups = (
-        f"{' '.join(name for name, _ in group)} {age}"
+        JOINT.join([*(name for name, _ in group), age])
         for age, group in groupby(ages, lambda item: item[1])
     )
     line = f"age at {_utc(facts)[11:]} UTC: {', '.join(groups)}"
-    return line if clock_ms is None else f"{line}; clock +{duration(clock_ms - facts.ms)}"
+    return line if clock_ms is None else f"{line}; clock{JOINT}+{duration(clock_ms - facts.ms)}"
 
 
 def _age_of(facts: Facts, limits: Limits, name: Stream) -> str:
@@ -52,7 +53,7 @@ def _age_of(facts: Facts, limits: Limits, name: Stream) -> str:
     if age is None:
         return "MISSING"
     state = facts.state(name, limits)
-    return f"{duration(age)} {state.upper()}" if state else duration(age)
+    return f"{duration(age)}{JOINT}{state.upper()}" if state else duration(age)
 
 
 def duration(ms: int) -> str:
@@ -79,6 +80,7 @@ def place_line(answer: Answer, timeframe: str, zone: tzinfo | None = None) -> st
     if written[:10] == _utc(facts)[:10]:
         written = written[11:]
     price = f"price {price_text(last.price)} ({last.source})" if last else "no price"
+    price = price.replace(" ", JOINT)
     moment = f"{_utc(facts)} UTC, local {written}"
     return f"{facts.inst_id} {timeframe}  {moment}  {price}"
 
@@ -110,7 +112,7 @@ def show(
         _write(console, f"{_title(signal)}  {signal.wick.event_id}")
         for layer in signal.layers:
             for line in explain(layer, answer.facts, rates):
-                _write(console, line, indent=15)
+                _write(console, line, indent=8)
 
 
 def _write(console: "Console", line: str, indent: int = 0) -> None:
@@ -119,7 +121,9 @@ def _write(console: "Console", line: str, indent: int = 0) -> None:
         line, max(console.width, 40), subsequent_indent=" " * indent,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
-    console.print("\n".join(wrapped), markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "\n".join(wrapped).replace(JOINT, " "), markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def cells(signal: Signal, tick: int | None) -> list[Cell]:
@@ -229,13 +233,13 @@ def evidence(signal: Signal) -> list[str]:
     """Return the layers of a signal: those that are met, why the others are not, and notes."""
     met = [layer.name for layer in signal.layers if layer.state == "met"]
     others = [
-        layer.name if layer.state == "not_met" else f"{layer.name} {layer.state.upper()}"
+        layer.name if layer.state == "not_met" else f"{layer.name}{JOINT}{layer.state.upper()}"
         for layer in signal.layers
         if layer.state != "met"
     ]
     line = f"{_title(signal)}: + {' '.join(met) or NONE}"
     if others:
-        line += f"  - {', '.join(others)}"
+        line += f"  -{JOINT}{', '.join(others)}"
     notes = [f"on {', '.join(wick.timeframe for wick in signal.wicks)}"] * (len(signal.wicks) > 1)
     notes += ["a volume divergence against it takes MAX away"] * signal.capped
     notes += [f"tags {' '.join(signal.tags)}"] * bool(signal.tags)
@@ -243,13 +247,16 @@ def evidence(signal: Signal) -> list[str]:
 
 
 def explain(layer: Layer, facts: Facts, rates: Rates) -> list[str]:
-    """Return what a layer asks, what it saw and where, and how often it is true."""
+    """Return what a layer saw, what it asks for, how often that is true, and where it is read."""
     state = "not met" if layer.state == "not_met" else layer.state
     rate = rates.get(layer.name)
     age = "no data" if layer.age_ms is None else f"{duration(layer.age_ms)} old"
-    often = "no base rate" if rate is None else f"true {rate}% of the time in 24 h"
+    often = "no base rate"
+    if rate is not None:
+        often = f"true at {rate.percent}% of {rate.moments} moments in 24 h"
     return [
-        f"  {layer.name:<11}  {layer.points:>2}/{layer.most:<2} {state}: {layer.value or NONE}",
-        f"{'':15}wants {layer.condition}; {often}; {age}",
-        f"{'':15}{facts.files.get(layer.stream, NONE)}",
+        f"{layer.points:>4}/{layer.most} {layer.name} {state}: {layer.value or NONE}",
+        f"    wants {layer.condition}",
+        f"    {often}; {age}",
+        f"    {facts.files.get(layer.stream, NONE)}",
     ]

@@ -1,4 +1,4 @@
-"""VWAP of each minute over 1 h, 4 h and the UTC session (SPEC section 5).
+"""VWAP of each minute over 1 h, 4 h and the UTC session.
 
     vwap      = sum(price x notional) / sum(notional)      the user's formula
     vwap_base = sum(price x base)     / sum(base)          the field's standard VWAP
@@ -62,8 +62,10 @@ class Sums:
         """Σ(price x notional) / Σ(notional), 8 places."""
         return _eight_places(self.price_notional, self.notional * exact.PRICE_ONE)
 
-    def vwap_base(self) -> str:
-        """Σ(price x base) / Σ(base), 8 places."""
+    def vwap_base(self) -> str | None:
+        """Σ(price x base) / Σ(base), 8 places; None where all inverse base was rounded to 0."""
+        if not self.base:
+            return None
         return _eight_places(self.price_base, self.base * exact.PRICE_ONE)
 
     def above(self, price: int) -> int:
@@ -136,7 +138,7 @@ class VwapFold:
     def _record(self, bar: "MinuteBar") -> dict[str, Any]:
         one, four, session = self._one_hour, self._four_hours, self._session
         extended = abs(four.above(bar.close)) * 10_000 * exact.SIZE_ONE
-        oldest = min(bar.minute - FOUR_HOURS + 1, self._day * times.DAY_MINUTES)
+        oldest = max(min(bar.minute - FOUR_HOURS + 1, self._day * times.DAY_MINUTES), 0)
         return {
             "timestamp_utc": times.iso_minute(bar.minute),
             "instId": self._inst_id,

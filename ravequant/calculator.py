@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 import orjson
 
-from ravequant import cli, exact, settings, stage
+from ravequant import cli, exact, settings, stage, times
 from ravequant.bars import BarReader, Closed
 from ravequant.errors import DONE, RaveQuantError, VaultError
 from ravequant.settings import Settings
+from ravequant.vault.cursor import Cursor
 from ravequant.vault.ledger import GapLedger
 from ravequant.vault.paths import Vault, day_files
-from ravequant.vault.tail import Listing
+from ravequant.vault.tail import Listing, Tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,19 @@ def bar_job(
         output=lambda _: output,
         pattern=output,
         parameters=parameters,
+        first_ms=lambda cursor: first_bar_ms(trade_listing(vault, inst_id), inst_id, cursor),
     )
+
+
+def first_bar_ms(files: Listing, inst_id: str, cursor: Cursor | None) -> int | None:
+    """Return the start of the first minute that reading from ``cursor`` gives; None without any.
+
+    That is not always the first line's: a line of the minute before may follow it.
+    """
+    reader = BarReader(inst_id, 0, lambda *_: False, lambda *_: None)
+    closed = (reader.read(block.data).bars for block in Tail(files, cursor, 0).blocks())
+    bars = next(filter(None, closed), None) or reader.builder.open_bars
+    return bars[0].minute * times.MINUTE_MS if bars else None
 
 
 class Room(Protocol):
@@ -145,13 +158,20 @@ def _refuse_garbage(summary: stage.Summary, folder: Path, record: str) -> None:
         )
 
 
+def _newest(summary: stage.Summary) -> str:
+    """Return the newest of the new records, or why there are none."""
+    if summary.newest_utc:
+        return f"newest {summary.newest_utc}"
+    return "none complete yet" if summary.counts["lines"] else "no raw data since the last run"
+
+
 def _show(summary: stage.Summary, *, as_json: bool) -> None:
     if as_json:
         line = orjson.dumps(summary.facts()).decode()
     else:
         counts = ", ".join(f"{count:,} {name}" for name, count in summary.counts.items())
         line = (
-            f"{summary.metric} {summary.instId}: {summary.records:,} new records, newest "
-            f"{summary.newest_utc or 'none'} ({counts})"
+            f"{summary.metric} {summary.instId}: {summary.records:,} new records, "
+            f"{_newest(summary)} ({counts})"
         )
     sys.stdout.write(line + "\n")

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import sys
 import time
@@ -12,8 +13,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
-from ravequant import times
-from ravequant.errors import RaveQuantError, UsageError
+from ravequant import lifeline, times
+from ravequant.errors import FAILED, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.vault.paths import VAULT_VARIABLE, Vault, default_root
 
@@ -71,6 +72,26 @@ def duration(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def seconds(text: str) -> float:
+    """Return an argument in seconds, 0 for never."""
+    return _number(text, least=0.0, wanted="a number of seconds, 0 or more")
+
+
+def factor(text: str) -> float:
+    """Return an argument that something is multiplied by."""
+    return _number(text, least=0.001, wanted="a number of 0.001 or more")
+
+
+def _number(text: str, *, least: float, wanted: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return number
+
+
 def moment(text: str) -> int:
     """Return the Unix milliseconds of a time as people type it; UTC unless it says otherwise.
 
@@ -100,6 +121,8 @@ def vault_of(args: argparse.Namespace) -> Vault:
 
 def instruments_of(args: argparse.Namespace, standing: Sequence[str]) -> list[str]:
     """Return the instruments asked for, each once, or the standing ones; refuses bad names."""
+    if not (args.inst_ids or standing):
+        raise UsageError("no instrument: name one with --instId, or in the settings")
     return [check_inst_id(inst_id) for inst_id in dict.fromkeys(args.inst_ids or standing)]
 
 
@@ -112,7 +135,9 @@ def run(
     """Parse ``argv``, run ``body`` and return the exit code; an error becomes one clear line."""
     _open_streams()
     args = made.parse_args(argv)
-    set_up_logging(args.log_level, log_file)
+    supervised = lifeline.watch()
+    own_file = getattr(args, "log_file", None) or log_file
+    set_up_logging(args.log_level, supervised or own_file, on_stderr=supervised is None)
     try:
         return body(args)
     except RaveQuantError as error:
@@ -123,6 +148,9 @@ def run(
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # what no part of the program has a better word for
+        report(made.prog, RaveQuantError(f"{error}; check that path and its disk, then try again"))
+        return FAILED
 
 
 def report(prog: str, error: RaveQuantError) -> None:
@@ -140,17 +168,29 @@ def _open_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def set_up_logging(level: str, log_file: Path | None = None) -> None:
-    """Send the log to stderr and, for a program that runs on, to its rotating file."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool = True) -> None:
+    """Send the log to stderr and, for a program that runs on, to its rotating file.
+
+    A file that cannot be written is said on stderr, and stops nothing. Without ``on_stderr`` the
+    file has it alone: what keeps stderr of a program that nobody looks at would only grow.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if on_stderr else []
+    refused: OSError | None = None
     if log_file is not None:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(
-            _RotatingFile(log_file, maxBytes=5_000_000, backupCount=3, encoding="utf-8", delay=True)
-        )
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(
+                _RotatingFile(log_file, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
+            )
+        except OSError as error:
+            refused = error
+    if not handlers:
+        handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
         handler.setFormatter(_OneLine())
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
+    if refused is not None:
+        logging.getLogger(__name__).warning("no log file, stderr only: %s", refused)
 
 
 class _OneLine(logging.Formatter):
@@ -166,7 +206,14 @@ class _OneLine(logging.Formatter):
 
 
 class _RotatingFile(RotatingFileHandler):
-    """A log that goes on in the same file when another program holds it open (Windows)."""
+    """A log that goes on in the same file when another program holds it open (Windows).
+
+    What a full disk does not take stands on stderr all the same.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
     def doRollover(self) -> None:  # noqa: N802 - logging's own name
         try:

@@ -185,7 +185,9 @@ def _read_id_and_side(
             trade_id += _digits(part) * np.uint64(10 ** (8 * (2 - column)))
     if layout.id_digits > 1:
         errors |= trade_id < np.uint64(10 ** (layout.id_digits - 1))
-    buy: NDArray[np.bool_] = rows.view(np.uint8)[:, 24 + layout.side_at] == ord("b")
+    letter = rows.view(np.uint8)[:, 24 + layout.side_at]
+    buy: NDArray[np.bool_] = letter == ord("b")
+    errors |= ~buy & (letter != ord("s"))  # the text before the price may not reach back to it
     return trade_id, buy
 
 

@@ -15,6 +15,7 @@ from ravequant import exact, times
 from ravequant.errors import UsageError, shown
 
 Side = Literal["buy", "sell"]
+STAMP: Final = len("2025-12-14T21:34:56.123Z")
 
 _INST_ID = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+")
 _COUNTING = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -118,7 +119,7 @@ def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
     absent. Raises RecordError for every other departure from SPEC section 3, repeated keys
     included.
     """
-    row = _json_object(line)
+    row = json_object(line)
     missing = [field for field in _REQUIRED if field not in row]
     if missing:
         raise RecordError(f"missing {', '.join(missing)}")
@@ -128,7 +129,7 @@ def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
     if not isinstance(row["symbol_canon"], str):
         raise RecordError(f"symbol_canon: {shown(row['symbol_canon'])} is not a string")
     trade = Trade(
-        ts=_moment(row["timestamp_utc"]),
+        ts=moment(row["timestamp_utc"], "timestamp_utc"),
         trade_id=counting_number(row["trade_id"], "trade_id"),
         side=taker_side(row["side"]),
         price=positive_decimal(row["price"], "price", exact.PRICE_PLACES),
@@ -146,16 +147,18 @@ def check_count(trade: Trade) -> None:
         raise RecordError(f"count: {trade.count} ids cannot end at {trade.trade_id}")
 
 
-def _moment(text: Any) -> int:
-    if not isinstance(text, str) or len(text) != len("2025-12-14T21:34:56.123Z"):
-        raise RecordError(f"timestamp_utc: {shown(text)} is not like 2025-12-14T21:34:56.123Z")
+def moment(text: Any, field: str) -> int:
+    """Return the Unix milliseconds of a time with three decimals; RecordError names ``field``."""
+    if not isinstance(text, str) or len(text) != STAMP:
+        raise RecordError(f"{field}: {shown(text)} is not like 2025-12-14T21:34:56.123Z")
     try:
         return times.parse_iso(text)
     except ValueError as error:
-        raise RecordError(f"timestamp_utc: {error}") from None
+        raise RecordError(f"{field}: {error}") from None
 
 
-def _json_object(line: bytes) -> dict[str, Any]:
+def json_object(line: bytes) -> dict[str, Any]:
+    """Return the JSON object of a raw line, no key of which is repeated; RecordError otherwise."""
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:

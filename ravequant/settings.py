@@ -180,7 +180,7 @@ def load(path: Path | None = None) -> Settings:
         if chosen:
             raise UsageError(f"{path}: ${SETTINGS_VARIABLE} names a file that is absent") from None
         return Settings()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a monstrous value
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
     settings: Settings = _build(Settings, table, path, "")
     for inst_id in settings.instruments:

@@ -4,18 +4,13 @@ This alone decides what a snapshot is (SPEC section 9); the fast way in accepts 
 come out the same here.
 """
 
-import json
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-import orjson
-
-from ravequant import exact, ladder, times
+from ravequant import exact, ladder
 from ravequant.errors import shown
 from ravequant.ladder import Levels
-from ravequant.records import RecordError
-
-STAMP: Final = len("2025-12-14T21:34:56.123Z")
+from ravequant.records import RecordError, json_object
 
 
 class DeepLines(Protocol):
@@ -33,41 +28,12 @@ class DeepLines(Protocol):
 
 def parse(line: bytes, channel: str, inst_id: str) -> dict[str, Any]:
     """Return the JSON object of a line of ``channel``; RecordError if it is none."""
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise RecordError(f"not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise RecordError(f"not a JSON object but {type(row).__name__}")
-    _refuse_repeated_keys(line)
+    row = json_object(line)
     wanted = {"exchange": "okx", "market": "perp", "channel": channel, "instId": inst_id}
     for field, value in wanted.items():
         if row.get(field) != value:
             raise RecordError(f"{field}: {shown(row.get(field))} is not {value!r}")
     return row
-
-
-def _refuse_repeated_keys(line: bytes) -> None:
-    def pairs(items: list[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in items]
-        if len(set(keys)) != len(keys):
-            repeated = next(key for key in keys if keys.count(key) > 1)
-            raise RecordError(f"{repeated}: the key is repeated")
-
-    try:
-        json.loads(line, object_pairs_hook=pairs)
-    except RecursionError:
-        raise RecordError("nested too deeply") from None
-
-
-def moment(text: Any, field: str) -> int:
-    """Return the Unix milliseconds of a time with three decimals; RecordError names ``field``."""
-    if not isinstance(text, str) or len(text) != STAMP:
-        raise RecordError(f"{field}: {shown(text)} is not like 2025-12-14T21:34:56.123Z")
-    try:
-        return times.parse_iso(text)
-    except ValueError as error:
-        raise RecordError(f"{field}: {error}") from None
 
 
 def mid_of(best_bid: Any, best_ask: Any, mid_price: Any) -> tuple[int, int]:

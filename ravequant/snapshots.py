@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ravequant import ladder, snapshot_lines, times
 from ravequant.errors import shown
 from ravequant.ladder import Levels
-from ravequant.records import RecordError
-from ravequant.snapshot_lines import STAMP, DeepLines
+from ravequant.records import STAMP, RecordError, moment
+from ravequant.snapshot_lines import DeepLines
 
 LINES_AT_ONCE: Final = 16  # a few hundred KB: what the scan touches stays in the cache
 _OPENING: Final = b'{"timestamp_utc":"'
@@ -203,7 +203,7 @@ class SnapshotReader:
         gap = row.get("gap_detected")
         if not isinstance(gap, bool):
             raise RecordError(f"gap_detected: {shown(gap)} is neither true nor false")
-        ts = snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc")
+        ts = moment(row.get("timestamp_utc"), "timestamp_utc")
         entries = len(row["bids_top400"]), len(row["asks_top400"])
         return Head(ts, twice_mid, mid_places, gap, entries), levels
 
@@ -307,8 +307,8 @@ class DeepReader:
         levels, malformed = snapshot_lines.levels_of(row.get("bids"), row.get("asks"))
         self._malformed += malformed
         since = row.get("from_utc")
-        from_ms = -1 if since is None else snapshot_lines.moment(since, "from_utc")
-        ts = snapshot_lines.moment(row.get("timestamp_utc"), "timestamp_utc")
+        from_ms = -1 if since is None else moment(since, "from_utc")
+        ts = moment(row.get("timestamp_utc"), "timestamp_utc")
         return Deep(ts, from_ms, levels)
 
     def counts(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import orjson
@@ -16,6 +17,7 @@ import orjson
 from ravequant import times
 from ravequant.errors import NoDataError, VaultError
 from ravequant.vault import commit, tail
+from ravequant.vault.atomic import disk_error
 from ravequant.vault.beside import Lines
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.ledger import read_generation
@@ -81,6 +83,9 @@ class Job(Generic[Batch]):
     publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
     beside: Lines | None = None  # a slower input, which the reader pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired
+    first_ms: Callable[[Cursor | None], int | None] | None = (
+        None  # of what reading from there gives
+    )
 
 
 @dataclass(slots=True)
@@ -115,7 +120,10 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
             "another vault with --vault"
         )
     with writer_lock(job.vault, job.metric, job.inst_id):
-        return _Run(job, since_ms, rebuild=rebuild).go()
+        try:
+            return _Run(job, since_ms, rebuild=rebuild).go()
+        except OSError as error:  # what no part below has a better word for
+            raise disk_error(Path(error.filename or job.vault.root), "used", error) from error
 
 
 class _Run(Generic[Batch]):
@@ -214,14 +222,23 @@ class _Run(Generic[Batch]):
     def _start(self, since_ms: int | None) -> tuple[str, Cursor | None]:
         """Return the text of the first minute that will be computed, and the cursor before it."""
         files = self._job.files
-        first, newest = tail.first_time(files), tail.newest_time(files)
+        first, newest = self._first_ms(None), tail.newest_time(files)
         if first is None or newest is None:
             return NEVER, None
-        wanted = first if since_ms is None else max(first, newest - since_ms)
-        minute = times.iso(wanted // times.MINUTE_MS * times.MINUTE_MS)
-        if wanted == first:
-            return minute, None
-        return minute, tail.cursor_at(files, times.parse_iso(minute), self._generation)
+        first = _minute_of(first)
+        minute = first if since_ms is None else _minute_of(newest - since_ms)
+        while minute > first:
+            cursor = tail.cursor_at(files, minute, self._generation)
+            begin = self._first_ms(cursor)
+            if begin is None or begin >= minute:
+                return times.iso(minute), cursor
+            minute -= times.MINUTE_MS  # here lines of the minute before still follow
+        return times.iso(first), None
+
+    def _first_ms(self, cursor: Cursor | None) -> int | None:
+        if self._job.first_ms is not None:
+            return self._job.first_ms(cursor)
+        return tail.first_time(self._job.files) if cursor is None else None
 
     def _write_state(self, cursor: Cursor | None, mark: commit.Mark) -> None:
         """Commit a beginning, before the first append."""
@@ -285,20 +302,28 @@ class _Run(Generic[Batch]):
             _log.warning("%s: line at byte %d skipped: %s", self._block.path, place, reason)
 
 
+def _minute_of(moment_ms: int) -> int:
+    return moment_ms // times.MINUTE_MS * times.MINUTE_MS
+
+
 def _after_minute(start: str) -> str:
     """Return the time before which nothing that began at ``start`` or later can be known."""
     return start if start == NEVER else times.iso(times.parse_iso(start) + times.MINUTE_MS)
 
 
 def _surviving(files: tail.Listing, cursor: Cursor | None) -> Cursor | None:
-    """Return ``cursor``, or None (the oldest file) where all files up to it have been deleted."""
-    oldest = min((key for key, _ in files()), default=None)
-    if cursor is None or (oldest is not None and oldest <= cursor.file):
+    """Return ``cursor``; where its file has been deleted, the start of the oldest one after it.
+
+    If only older files are left the cursor stays, and the tail says what is wrong.
+    """
+    keys = [key for key, _ in files()]
+    later = min((key for key in keys if cursor and key > cursor.file), default=None)
+    if cursor is None or cursor.file in keys or (keys and later is None):
         return cursor
     _log.warning(
         "the raw file %s.jsonl was read before and has been deleted; going on with the oldest one "
-        "left, %s",
+        "after it, %s",
         cursor.file,
-        oldest or "which is yet to come",
+        later or "which is yet to come",
     )
-    return None
+    return None if later is None else Cursor(later, 0, 0, 0, cursor.generation)

@@ -8,6 +8,7 @@ signals in it. All data goes to demo_vault/, which the next demo empties.
 from __future__ import annotations
 
 import argparse
+import math
 import runpy
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def options(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options given; a market too short for the set-up in it is a usage error."""
     made = parser()
     args = made.parse_args(argv)
-    if args.seconds <= 0 or args.speed <= 0:
+    if not 0 < args.seconds < math.inf or not 0 < args.speed < math.inf:
         made.error("--seconds and --speed: expected numbers above 0")
     if args.seconds * args.speed < LEAST_MARKET_S:
         made.error(

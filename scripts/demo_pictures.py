@@ -1,13 +1,14 @@
 """What the demo shows of the records it made: pure, from records to tables and bars.
 
-Nothing is ever cut: the tables need no more than 80 columns, and the bars take what is left.
+Nothing is ever cut: the tables need NEEDED_WIDTH columns, and the bars take what is left.
 """
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from rich import box
+from rich.box import Box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -18,18 +19,21 @@ WALLS_SAID: Final = (  # beside the tables
     "age unknown: it stood there when its price was first seen, so it is never called young",
     "ratio: times the ordinary level of its band; partial: the book was not seen to its end",
 )
+NEEDED_WIDTH: Final = 80
 WALLS_SHOWN: Final = 5  # a side, the largest
 BID, ASK = "green", "red"
 _FIXED: Final = 52  # columns of a band's line beside its two bars
 _LONGEST: Final = 44  # columns of a bar
 _WORDS: Final = frozenset({"side", "instrument", "age", "young", "source", "absorbed"})
 _BPS: Final = 10_000
+_RULED: Final = Box(
+    "    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True
+)  # below the head
 
 
-def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Table:
+def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Group:
     """Return the newest minutes: each the VWAP, CVD and volume record of one of them."""
     table = _table(
-        "newest minutes (UTC): price, bps off the 4h VWAP, CVD in USD, volume tier",
         ("minute", "instrument", "close", "VWAP 4h", "bps", "CVD 1m", "tier", "absorbed"),
     )
     before = None
@@ -43,17 +47,17 @@ def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Table:
             f"{int(Decimal(cvd['cvd_1m'])):+,}", volume["volume_tier"] or "-",
             volume["absorbed_side"] or "-",
         )  # fmt: skip
-    return table
+    title = "newest minutes (UTC): price, bps off the 4h VWAP, CVD in USD, volume tier"
+    return _titled(title, table)
 
 
-def walls_table(record: Record, least_usd: str) -> Table:
+def walls_table(record: Record, least_usd: str) -> Group:
     """Return the walls of one bucket record, as they stand in the book: asks above, bids below.
 
     ``least_usd`` is what makes a level a wall.
     """
     coin = record["instId"].partition("-")[0]
     table = _table(
-        f"{_place(record)}: walls of {int(Decimal(least_usd)):,} USD or more",
         ("price", "side", "USD", f"coins ({coin})", "bps away", "age", "young", "ratio"),
     )
     mid = Decimal(record["mid_price"])
@@ -71,7 +75,8 @@ def walls_table(record: Record, least_usd: str) -> Table:
         more = len(record[f"{side}_walls"]) - len(walls)
         if more:
             table.add_row("", f"{more} more", *[""] * 6)
-    return table
+    title = f"{_place(record)}: walls of {int(Decimal(least_usd)):,} USD or more"
+    return _titled(title, table)
 
 
 def bands_picture(record: Record, width: int, *, ascii_only: bool) -> Text:
@@ -119,11 +124,13 @@ def _bar(halves: int, half: str, *, ascii_only: bool) -> str:
     return "█" * (halves // 2) + half * (halves % 2)
 
 
-def _table(title: str, headers: Sequence[str]) -> Table:
-    table = Table(
-        title=title, title_justify="left", title_style="", box=box.SIMPLE, pad_edge=False,
-        padding=(0, 1, 0, 0), show_edge=False,
-    )  # fmt: skip
+def _titled(title: str, picture: Table) -> Group:
+    """Return a table below its title, which rich would fold to the width of the table."""
+    return Group(Text(title, no_wrap=True, overflow="ignore"), picture)
+
+
+def _table(headers: Sequence[str]) -> Table:
+    table = Table(box=_RULED, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for header in headers:
         justify = "left" if header in _WORDS else "right"
         table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]

@@ -15,14 +15,14 @@ from filelock import FileLock, Timeout
 from rich.console import Console, RenderableType
 from rich.status import Status
 
+from ravequant.errors import LockedError, RaveQuantError, UsageError
 from ravequant.vault.paths import CHECKOUT, Vault
 
 MARKER: Final = ".made_by_demo"  # a vault that holds this may be emptied
 LOCK: Final = ".demo.lock"
-LEAST_WIDTH: Final = 80  # what the tables need
 
 
-class DemoError(Exception):
+class DemoError(RaveQuantError):
     """A step did not do what it should; the text says what was met and where to look."""
 
 
@@ -80,15 +80,16 @@ class Demo:
         return written or b""
 
     def show(self, picture: RenderableType) -> None:
-        """Print a table or a picture whole, also where the console is narrower than it."""
-        self.console.print(picture, width=max(self.console.width, LEAST_WIDTH), soft_wrap=True)
+        """Print a table or a picture."""
+        self.console.print(picture)
         self.console.print()
 
     def fail(self, script: str, what: str) -> NoReturn:
         """Raise DemoError with the last words of the program."""
         log = self.log(script)
         words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
-        raise DemoError("\n  ".join([f"{script} {what}. Its last words ({log}):", *words]))
+        said = f"Its last words ({log}):" if words else f"Beside that it said nothing ({log})"
+        raise DemoError("\n  ".join([f"{script} {what}. {said}", *words]))
 
     def end(self) -> None:
         """End every program that still runs, the newest first."""
@@ -122,11 +123,21 @@ def ended(demo: Demo) -> Iterator[None]:
 
 @contextmanager
 def emptied(root: Path) -> Iterator[Path]:
-    """Yield ``root``, empty and ours alone; DemoError unless it is new, empty or a demo's."""
-    root.mkdir(parents=True, exist_ok=True)
-    if any(root.iterdir()) and not (root / MARKER).exists():
-        raise DemoError(f"{root} holds data that no demo made: name another folder with --vault")
-    (root / MARKER).touch()
+    """Yield ``root``, empty and ours alone.
+
+    UsageError unless it is new, empty or a demo's; LockedError while another demo works in it.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if any(root.iterdir()) and not (root / MARKER).exists():
+            raise UsageError(
+                f"{root} holds data that no demo made: name another folder with --vault"
+            )
+        (root / MARKER).touch()
+    except OSError as error:
+        raise UsageError(
+            f"{root} cannot be used: {error.strerror}; name another folder with --vault"
+        ) from None
     try:
         with FileLock(root / LOCK, timeout=0):
             for path in root.iterdir():
@@ -136,7 +147,7 @@ def emptied(root: Path) -> Iterator[Path]:
                     path.unlink()
             yield root
     except Timeout:
-        raise DemoError(f"another demo works in {root}: wait for it, or use --vault") from None
+        raise LockedError(f"another demo works in {root}: wait for it, or use --vault") from None
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from typing import Any, Final
 from rich.console import Console
 
 from ravequant import settings, times
+from ravequant.errors import RaveQuantError
 from ravequant.vault.paths import Vault, book_files, day_files
 from scripts import demo_pictures
-from scripts.demo_programs import Demo, DemoError, emptied, ended, waiting
+from scripts.demo_programs import Demo, emptied, ended, waiting
 
 INSTRUMENTS: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
 PLANTED: Final = INSTRUMENTS[0]  # the set-up is in the first instrument of a market
@@ -77,8 +78,14 @@ def record(demo: Demo) -> str:
         "--stop-when-idle", math.ceil(max(2, 20 / args.speed)),
     )  # fmt: skip
     running = {
-        TRADES: demo.start(TRADES, *common, "--backfill", "6h"),
-        BOOKS: demo.start(BOOKS, *common, "--deep-every", max(1, round(DEEP_S / args.speed))),
+        TRADES: demo.start(TRADES, *common, *own_log(demo, TRADES), "--backfill", "6h"),
+        BOOKS: demo.start(
+            BOOKS,
+            *common,
+            *own_log(demo, BOOKS),
+            "--deep-every",
+            max(1, round(DEEP_S / args.speed)),
+        ),
     }
     deadline = time.monotonic() + args.seconds + LONGEST_SECONDS
     with waiting(demo.console, f"recording trades and books for {args.seconds:g} s") as tell:
@@ -229,13 +236,15 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console that knows only ASCII
     console = Console(highlight=False)
+    if console.width < demo_pictures.NEEDED_WIDTH:  # a narrower terminal folds, nothing is cut
+        console = Console(highlight=False, width=demo_pictures.NEEDED_WIDTH)
     started = time.monotonic()
     try:
         with emptied(args.vault.absolute()) as root:
             work(Demo(args, console, Vault(root)))
-    except DemoError as error:
+    except RaveQuantError as error:
         print(f"demo: FAILED: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         print("demo: interrupted; all its programs have ended", file=sys.stderr)
         return INTERRUPTED
@@ -260,6 +269,11 @@ def market_seconds(args: argparse.Namespace) -> int:
 def instrument_options() -> list[str]:
     """Return the instruments as options of our programs."""
     return [part for inst_id in INSTRUMENTS for part in ("--instId", inst_id)]
+
+
+def own_log(demo: Demo, script: str) -> list[str]:
+    """Return the option that keeps an exporter from writing to the person's own log."""
+    return ["--log-file", str(demo.log(f"{Path(script).stem}_file"))]
 
 
 def recorded(demo: Demo) -> str:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 GUARD = "RAVEQUANT_HANDED_OVER"  # set once handed over: a second time would be a loop
+PYTHON = "py" if os.name == "nt" else "python3"  # as a plain system knows it
 ENVIRONMENT = runpy.run_path(str(Path(__file__).resolve().with_name("environment.py")))
 
 
@@ -32,7 +33,7 @@ def hand_over() -> None:
         installer = ENVIRONMENT["CHECKOUT"] / "scripts" / "environment.py"
         sys.exit(
             f"{program}: the module {missing} is not installed for {sys.executable}. "
-            f'Run this once, then the same command again: python "{installer}"'
+            f'Run this once, then the same command again: {PYTHON} "{installer}"'
         )
     os.environ[GUARD] = str(ENVIRONMENT["venv_python"]())
     ENVIRONMENT["rerun"](command_line())

@@ -177,6 +177,20 @@ def test_an_hour_deleted_by_age_is_passed_over_with_a_gap(vault, capsys):
     )
 
 
+def test_an_hour_deleted_while_an_older_one_stays_is_passed_over(vault, capsys):
+    """Retention skips what a reader holds open: the cursor goes on at the hour after its own."""
+    books.put_metadata(vault, BTC, LINEAR)
+    books.put(vault.snapshots(BTC), [small(START), small(START + 3_600_000)])
+    assert run(vault) == 0
+    books.put(vault.snapshots(BTC), [small(START + 7_200_000)])
+    (vault.snapshots(BTC) / "2025-12-14" / "22.jsonl").unlink()
+    assert run(vault) == 0
+    assert [record["gap"] for record in records(vault)] == [False, True, True]
+    said = capsys.readouterr()
+    assert "going on with the oldest one after it, 2025-12-14/23" in said.err
+    assert "(1 lines, 0 rejected, 0 duplicates" in said.out.splitlines()[-1]
+
+
 def test_a_rebuild_takes_up_compressed_days(vault):
     """Output days that were compressed are recomputed, and what lies before the raw data stays."""
     books.put_metadata(vault, BTC, LINEAR)
@@ -204,6 +218,15 @@ def test_without_metadata_nothing_is_read(vault, capsys):
     assert not vault.state(l2_bucketizer.METRIC, BTC).exists()
     with pytest.raises(VaultError):
         ContractHistory(vault, BTC)
+
+
+def test_a_history_without_a_whole_line_leaves_the_metadata(vault):
+    """Its first line may have been torn by a crash: what stands beside it holds."""
+    books.put_metadata(vault, BTC, LINEAR)
+    vault.metadata_history(BTC).write_bytes(b'{"instId":')
+    books.put(vault.snapshots(BTC), [small(START)])
+    assert run(vault) == 0
+    assert len(records(vault)) == 1
 
 
 def test_changed_thresholds_are_noticed(vault, monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,15 @@ def test_one_instrument_without_data_does_not_stop_the_other(vault):
     assert "no raw data of ETH-USDT-SWAP" in err
 
 
+def test_a_run_without_new_data_says_so(vault):
+    """The newest minute is named while there are new ones; later it is said that nothing came."""
+    write(vault, trade_lines(2))
+    _, first, _ = run("--vault", str(vault.root), "--instId", BTC)
+    _, second, _ = run("--vault", str(vault.root), "--instId", BTC)
+    assert re.match(rf"vwap {BTC}: \d+ new records, newest 20\S+Z \(", first)
+    assert second.startswith(f"vwap {BTC}: 0 new records, no raw data since the last run (")
+
+
 def test_no_metadata_is_needed(vault):
     """A trade line carries its own contract value; a calculator of trades asks for no more."""
     write(vault, trade_lines(5))
@@ -106,6 +116,50 @@ def test_garbage_between_trades_changes_nothing(vault, tmp_path):
     name = "vwap_1m.jsonl"
     rows = (spoiled.derived("vwap", BTC) / name).read_bytes()
     assert rows == (vault.derived("vwap", BTC) / name).read_bytes()
+
+
+def stream(*, until_s: int) -> list[bytes]:
+    """Return a trade a second, the third of each minute three seconds too early."""
+    encoder = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+    moments = (
+        START + second * 1000 - (3000 if second % 60 == 2 else 0) for second in range(until_s)
+    )
+    return [
+        encoder.line(Trade(ts, 100 + number, "buy", "101000", "5"))
+        for number, ts in enumerate(moments)
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [],
+        [b'{"timestamp_utc":"9999-12-31T00:00:00.000Z"}\n'],
+        [b'{"timestamp_utc":"1970-01-01T00:00:00.000Z"}\n'],
+    ],
+)
+@pytest.mark.parametrize("skipped", [0, 1, 62])
+def test_a_rebuild_gives_the_bytes_of_the_first_run(vault, first, skipped):
+    """No row stays that comes again, be the first lines out of order or no trades at all."""
+    write(vault, first + stream(until_s=400)[skipped:])
+    arguments = ["--vault", str(vault.root), "--instId", BTC]
+    assert vwap_calculator.main(arguments) == 0
+    rows = (vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes()
+    assert vwap_calculator.main([*arguments, "--rebuild"]) == 0
+    assert (vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes() == rows
+
+
+def test_a_bounded_rebuild_begins_where_no_line_of_an_earlier_minute_follows(vault):
+    """Each minute stands there once, and whole."""
+    write(vault, [line for n, line in enumerate(stream(until_s=400)) if n != 182])
+    arguments = ["--vault", str(vault.root), "--instId", BTC]
+    assert vwap_calculator.main(arguments) == 0
+    path = vault.derived("vwap", BTC) / "vwap_1m.jsonl"
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert vwap_calculator.main([*arguments, "--rebuild", "--since", "2m"]) == 0
+    again = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [row["timestamp_utc"] for row in again] == [row["timestamp_utc"] for row in rows]
+    assert [row["minutes_1h"] for row in again] == [1, 2, 3, 4, 1, 2, 3]
 
 
 @pytest.fixture

@@ -41,6 +41,39 @@ def test_an_error_is_one_line_on_stderr_and_its_exit_code(capsys, error, code):
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        (cli.seconds, "-3", "'-3' is not a number of seconds, 0 or more"),
+        (cli.seconds, "nan", "'nan' is not a number of seconds"),
+        (cli.seconds, "inf", "'inf' is not a number of seconds"),
+        (cli.seconds, "5s", "'5s' is not a number of seconds"),
+        (cli.factor, "0", "'0' is not a number of 0.001 or more"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(kind, text, words):
+    """What no program could use is refused before it starts."""
+    with pytest.raises(argparse.ArgumentTypeError, match=words):
+        kind(text)
+    assert (cli.seconds("0"), cli.seconds("2.5"), cli.factor("20")) == (0, 2.5, 20)
+
+
+def test_a_log_file_may_be_named(tmp_path):
+    """``--log-file`` takes the place of the program's own."""
+    made = cli.parser("probe", "A probe.")
+    made.add_argument("--log-file", type=Path)
+    named = tmp_path / "logs" / "named.log"
+
+    def body(_args) -> int:
+        logging.getLogger("probe").warning("here")
+        return 0
+
+    own = tmp_path / "own.log"
+    assert cli.run(made, body, ["--log-file", str(named)], log_file=own) == 0
+    assert "WARNING probe: here" in named.read_text(encoding="utf-8")
+    assert not own.exists()
+
+
 def test_an_interrupt_is_no_traceback(capsys):
     """Ctrl-C ends a program with 130."""
 
@@ -103,6 +136,14 @@ def test_instruments_are_each_once_and_checked(capsys):
             names(["--instId", bad])
 
 
+def test_no_instrument_at_all_is_a_usage_error():
+    """A program that would have nothing to do says so, and is no success."""
+    made = cli.parser("probe", "A probe.")
+    cli.add_instruments(made)
+    with pytest.raises(UsageError, match="name one with --instId"):
+        cli.instruments_of(made.parse_args([]), ())
+
+
 def test_a_vault_that_is_a_file_is_a_usage_error(tmp_path):
     """A path that cannot be a vault is named."""
     path = tmp_path / "file"
@@ -110,6 +151,38 @@ def test_a_vault_that_is_a_file_is_a_usage_error(tmp_path):
     args = cli.parser("probe", "A probe.").parse_args(["--vault", str(path)])
     with pytest.raises(UsageError, match="is a file; expected a folder"):
         cli.vault_of(args)
+
+
+def test_what_the_system_refuses_is_one_line_too(capsys, tmp_path):
+    """A path that cannot be read or is too long is named, without a traceback."""
+
+    def body(_args) -> int:
+        (tmp_path / "absent").read_bytes()
+        return 0
+
+    assert cli.run(cli.parser("probe", "A probe."), body, []) == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'absent'}'; check that path and its disk" in said
+    assert said.count("\n") == 1
+
+
+def test_a_log_file_that_cannot_be_written_stops_nothing(capsys, tmp_path):
+    """It is said once on stderr, where the lines stand anyway."""
+    cli.set_up_logging("info", tmp_path)
+    logging.getLogger("probe").warning("here")
+    refused, here = capsys.readouterr().err.splitlines()
+    assert "no log file, stderr only: " in refused
+    assert here.endswith("WARNING probe: here")
+
+
+def test_a_full_disk_under_the_log_is_no_traceback(capsys, tmp_path, monkeypatch):
+    """The line is on stderr; nothing else is said."""
+    cli.set_up_logging("info", tmp_path / "probe.log")
+    handler = next(one for one in logging.getLogger().handlers if hasattr(one, "maxBytes"))
+    handler.flush = lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    logging.getLogger("probe").warning("here")
+    del handler.flush
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_log_lines_show_control_characters(tmp_path, capsys):

@@ -1,6 +1,10 @@
 """The demo: real programs, from its first line to its last, and what Ctrl-C leaves."""
 
+import argparse
+import io
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,55 +12,93 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ravequant.vault.paths import Vault
+from scripts import demo, demo_steps
+from scripts.demo_programs import Demo, DemoError, emptied
 
 # demo.py without the set-up (tests/test_environment.py): a test must not install anything
 DEMO = """
 import sys
 from scripts import demo, demo_steps
-sys.exit(demo_steps.run(demo.parser().parse_args()))
+sys.exit(demo_steps.run(demo.options()))
 """
+UNKNOWN = "demo_steps.INSTRUMENTS = ('NONE-USDT-SWAP',)\nsys.exit"
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
+FAST = ("--seconds", "8", "--speed", "25")  # the market of the ordinary demo in less time
 
 
-def start(vault: Path, *options: str) -> subprocess.Popen[str]:
+def start(vault: Path, *options: str, program: str = DEMO) -> subprocess.Popen[str]:
     """Start the demo in a vault of its own, from a folder that is not the checkout."""
     return subprocess.Popen(
-        [sys.executable, "-c", DEMO, "--vault", str(vault), *options],
+        [sys.executable, "-c", program, "--vault", str(vault), *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-        cwd=vault.parent, env={**os.environ, "PYTHONUTF8": "1"},
+        cwd=vault.parent, env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "80"},
     )  # fmt: skip
 
 
 @pytest.mark.slow
 def test_the_demo_shows_rows_and_leaves_files(tmp_path):
-    """All steps work, both instruments are in the table, and the files are where it says."""
+    """All steps work, what it shows is whole, the planted set-up is found; without it, code 1."""
     root = tmp_path / "a vault"
-    with start(root, "--seconds", "20") as demo:
-        shown, errors = demo.communicate(timeout=120)
-    assert demo.returncode == 0, errors
+    with start(root, *FAST) as process:
+        shown, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
     assert "20 times those of OKX" in shown
+    assert "the planted set-up was found: BTC-USDT-SWAP SHORT" in shown
+    assert "7 of 7 confluences, score 100" in shown
+    assert shown.count(": walls of ") == shown.count("200-500 bps") == 2
+    assert "young_wall" in shown  # explained
+    assert not {"\x1b", "\N{HORIZONTAL ELLIPSIS}"} & set(shown)  # no colours unseen, nothing cut
     vault = Vault(root)
     for inst_id in INSTRUMENTS:
-        rows = (vault.derived("vwap", inst_id) / "vwap_1m.jsonl").read_bytes().splitlines()
-        assert len(rows) >= 290
-        assert shown.count(inst_id) >= 4
+        for name in ("vwap/{}/vwap_1m", "cvd/{}/cvd_1m", "volume/{}/volume_1m"):
+            path = root / "derived" / f"{name.format(f'okx/perps/{inst_id}')}.jsonl"
+            assert len(path.read_bytes().splitlines()) >= 290
+        assert shown.count(inst_id) >= 6
     assert str(vault.trades(INSTRUMENTS[0])) in shown
-    assert "\x1b" not in shown  # no colours where nobody sees them
+    assert (root / "logs" / "trades_exporter_file.log").exists()  # not the person's own log
+    again = steps_of(root)
+    demo_steps.show_signals(again)
+    shutil.rmtree(vault.derived("liquidity_buckets", INSTRUMENTS[0]))
+    with pytest.raises(DemoError, match="expected the planted one among them"):
+        demo_steps.show_signals(again)
+
+
+def steps_of(root: Path) -> Demo:
+    """Return what the steps work on, for a vault that a demo has left."""
+    return Demo(argparse.Namespace(), Console(file=io.StringIO()), Vault(root))
+
+
+def test_a_market_too_short_for_the_set_up_is_refused(capsys):
+    """What cannot hold the planted set-up is a usage error that says how much is needed."""
+    with pytest.raises(SystemExit) as ended:
+        demo.options(["--seconds", "10", "--speed", "10"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        "demo.py: error: --seconds x --speed is 100 s of market, expected at least 185: the "
+        "set-up that the demo plants and finds takes so long\n"
+    )
+
+
+@pytest.mark.parametrize("given", [["--seconds", "0"], ["--speed", "-1"], ["--speed", "nan"]])
+def test_numbers_that_are_none_are_refused(given):
+    """A market without a length or a pace is a usage error."""
+    with pytest.raises(SystemExit) as ended:
+        demo.options(given)
+    assert ended.value.code == 2
 
 
 def test_a_step_that_fails_is_named(tmp_path):
-    """Without rows the exit code is 1, and the program's last words are shown."""
+    """Where nothing can be recorded the exit code is 1, with the program's last words."""
     root = tmp_path / "vault"
-    with start(root, "--seconds", "0.1") as demo:
-        shown, errors = demo.communicate(timeout=60)
-    assert demo.returncode == 1
-    log = root / "logs" / "trades_exporter.log"
-    assert errors.startswith(
-        "demo: FAILED: Trades_Bot/trades_exporter.py wrote no trade of BTC-USDT-SWAP. "
-        f"Its last words ({log}):\n"
-    )
+    with start(root, program=DEMO.replace("sys.exit", UNKNOWN)) as process:
+        shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    first = r"demo: FAILED: (Trades_Bot/trades|L2_Bot/l2)_exporter\.py ended with exit code 1"
+    assert re.match(first + r", expected 0\. Its last words \(.*_exporter\.log\):\n", errors)
+    assert "the exchange knows none of NONE-USDT-SWAP" in errors
     assert "steps worked" not in shown
     assert programs_with(str(tmp_path)) == []
 
@@ -66,15 +108,15 @@ def test_a_step_that_fails_is_named(tmp_path):
 def test_ctrl_c_ends_all_programs(tmp_path):
     """Interrupted in the middle, the demo ends with 130 and nothing of it runs on."""
     root = tmp_path / "vault"
-    with start(root, "--seconds", "60") as demo:
+    with start(root, "--seconds", "60") as process:
         deadline = time.monotonic() + 60
         while not (root / "logs" / "trades_exporter.log").exists():
-            assert demo.poll() is None, demo.communicate()
+            assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        demo.send_signal(signal.SIGINT)
-        _, errors = demo.communicate(timeout=30)
-    assert (demo.returncode, errors) == (130, "demo: interrupted; all its programs have ended\n")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "demo: interrupted; all its programs have ended\n")
     assert programs_with(str(root)) == []
 
 
@@ -91,10 +133,36 @@ def test_data_that_no_demo_made_is_left_alone(tmp_path):
     vault = tmp_path / "vault"
     vault.mkdir()
     (vault / "mine.jsonl").write_text("{}\n", encoding="utf-8")
-    with start(vault) as demo:
-        _, errors = demo.communicate(timeout=60)
-    assert demo.returncode == 1
+    with start(vault) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
     assert errors == (
         f"demo: FAILED: {vault} holds data that no demo made: name another folder with --vault\n"
     )
     assert [path.name for path in vault.iterdir()] == ["mine.jsonl"]
+
+
+def test_a_file_is_no_folder_for_it(tmp_path):
+    """A ``--vault`` that names a file is refused in one line, and the file stays."""
+    vault = tmp_path / "notes.txt"
+    vault.write_text("mine", encoding="utf-8")
+    with start(vault) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors.startswith(f"demo: FAILED: {vault} cannot be used: ")
+    assert errors.count("\n") == 1
+    assert vault.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_second_demo_is_refused(tmp_path):
+    """While one demo works in a folder another one is refused, and takes nothing away."""
+    vault = tmp_path / "vault"
+    with emptied(vault):
+        (vault / "rows.jsonl").write_text("{}\n", encoding="utf-8")
+        with start(vault) as process:
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == 4
+        assert errors == (
+            f"demo: FAILED: another demo works in {vault}: wait for it, or use --vault\n"
+        )
+        assert (vault / "rows.jsonl").exists()

@@ -173,7 +173,8 @@ def test_handing_over_does_not_loop(program, checkout):
     answer = start(program)
     assert answer.returncode == 1
     assert answer.stderr.startswith("program.py: the module module_of_the_venv is not installed")
-    assert f'python "{checkout / "scripts" / "environment.py"}"' in answer.stderr
+    python = "py" if os.name == "nt" else "python3"
+    assert f'{python} "{checkout / "scripts" / "environment.py"}"' in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
 
 

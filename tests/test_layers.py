@@ -22,7 +22,7 @@ FLOORS = (
     ("ravequant.exact", "ravequant.times"),
     ("ravequant.records",),
     ("ravequant.settings", "ravequant.vault"),
-    ("ravequant.cli", "ravequant.stage", "ravequant.tables"),
+    ("ravequant.lifeline", "ravequant.cli", "ravequant.stage", "ravequant.tables"),
     (
         "ravequant.layout", "ravequant.fastpath", "ravequant.scan", "ravequant.sums",
         "ravequant.bars", "ravequant.ladder", "ravequant.snapshot_lines", "ravequant.snapshots",

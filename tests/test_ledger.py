@@ -143,6 +143,7 @@ def test_a_torn_tail_is_not_read_and_not_glued(ledger):
         (b"BTC-USDT-SWAP", b"ETH-USDT-SWAP", "instId: 'ETH-USDT-SWAP' is not 'BTC-USDT-SWAP'"),
         (b'"id_hole"', b'"lost"', "status: 'lost' is none of open, repaired, id_hole, unrecoverab"),
         (b'"id_hole"', b'["id_hole"]', "status: ['id_hole'] is none of open, "),
+        (b'"id_hole"', b"[" * 1000 + b"]" * 1000, "status: [[[...]]] is none of open, "),
         (b'"101"', b'"x"', "from_trade_id: 'x' is not a whole number in a string"),
         (b'"101"', b"true", "from_trade_id: True is not a whole number in a string"),
         (b'"110"', b"null", "to_trade_id: None is not a whole number in a string"),
@@ -166,6 +167,15 @@ def test_bad_lines_are_skipped_counted_and_logged_once(ledger, caplog, old, new,
     assert ledger.rejected == 1
     (message,) = caplog.messages
     assert message.startswith(f"{ledger.path}: line at byte {offset} skipped: {reason}")
+
+
+def test_of_many_bad_lines_the_first_are_named_and_all_counted(ledger, caplog):
+    """A file that is no ledger does not fill the log."""
+    ledger.path.parent.mkdir(parents=True)
+    ledger.path.write_bytes(b"{}\n" * 1_000)
+    with caplog.at_level(logging.WARNING):
+        ledger.refresh()
+    assert (ledger.rejected, len(caplog.messages)) == (1_000, 20)
 
 
 def test_ids_may_be_json_numbers(ledger):

@@ -64,6 +64,16 @@ def test_refuses_a_row_it_cannot_use(field, value, reason):
     )
 
 
+@pytest.mark.parametrize("field", ["instId", "ctVal", "ctType", "tickSz", "state"])
+def test_a_value_nested_deeply_is_refused_like_any_other(field):
+    """What cannot even be written out is named all the same."""
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    with pytest.raises(FeedError, match=rf"cannot be used: {field}: .*\[\[\[\.\.\.\]\]\]"):
+        metadata.parse_instrument({**ROW, field: deep})
+
+
 def test_unknown_fields_and_states_are_no_obstacle():
     """The exchange adds fields and states often: they are kept and otherwise ignored."""
     row = {**ROW, "rpi": "2", "upcChg": [{"param": "tickSz"}], "state": "rebase"}

@@ -15,6 +15,7 @@ import requests
 from websockets.asyncio.client import connect
 
 from ravequant.vault.paths import CHECKOUT
+from scripts import okx_exchange
 
 BTC = "BTC-USDT-SWAP"
 SCRIPT = CHECKOUT / "scripts" / "okx_exchange.py"
@@ -91,6 +92,8 @@ def test_a_recording_is_served_to_its_end(start, shared_data):
         (["--faults", "nowhere.json"], 2, "--faults nowhere.json: cannot be read"),
         (["--speed", "0"], 2, "'0' is not above 0, nor max"),
         (["--start", "noon"], 2, "--start: 'noon' is not a UTC time"),
+        (["--port", "99999"], 2, "--port 99999 cannot be served"),
+        (["--host", "192.0.2.1"], 2, "--host 192.0.2.1 --port 0 cannot be served"),
     ],
 )
 def test_what_cannot_be_used_is_said(args, code, words):
@@ -99,3 +102,13 @@ def test_what_cannot_be_used_is_said(args, code, words):
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == code
     assert words in done.stderr
+
+
+def test_a_set_up_can_be_planted_at_any_span():
+    """--plant alone means five hours; a span that leaves the set-up no time is refused."""
+    command = [sys.executable, str(SCRIPT), "--plant", "10m"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert refused.returncode == 2
+    assert "expected at least 75 minutes between them; start it earlier" in refused.stderr
+    assert okx_exchange.parser().parse_args(["--plant"]).plant == 5 * 3_600_000
+    assert not hasattr(okx_exchange.parser().parse_args([]), "plant")

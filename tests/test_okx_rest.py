@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -134,10 +135,25 @@ def test_what_may_pass_is_asked_again(client, script, failure):
     assert len(script.requests) == 3
 
 
+def test_a_server_that_is_not_there_is_said_in_few_words():
+    """The reason stands in the message, not the wrappings of the HTTP library."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    absent = Rest(f"http://127.0.0.1:{port}", attempts=1)
+    with pytest.raises(FeedError) as said:
+        absent.instrument(BTC)
+    absent.close()
+    message = str(said.value)
+    assert "/api/v5/public/instruments: ConnectionError: " in message
+    assert "refused" in message
+    assert "Max retries" not in message
+    assert "HTTPConnection" not in message
+
+
 def test_attempts_end_and_the_error_says_what_came(client, script):
     """Four times 429: the message gives address, status, code, and how often it was tried."""
     script.answers = [refusal(429, "50011")]
-    pattern = re.escape("history-trades: HTTP 429, code 50011: no; 4 attempts, giving up for now")
+    pattern = re.escape("history-trades: HTTP 429, code 50011: no (asked 4 times)")
     with pytest.raises(FeedError, match=pattern):
         client.history_trades(BTC, 13)
     assert len(script.requests) == 4

@@ -1,5 +1,6 @@
 """Every name on disk: those of SPEC section 1, and none for what is no instrument."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,22 @@ def test_the_plain_form_counts_in_whatever_order_the_system_lists(tmp_path):
 def test_an_absent_folder_has_no_days(tmp_path):
     """Nothing recorded yet is no error."""
     assert list(paths.day_files(tmp_path / "absent")) == []
+
+
+def test_a_day_folder_deleted_while_it_is_listed_has_no_hours(tmp_path, monkeypatch):
+    """Retention may take the last hour of a day, and the folder, while others look."""
+    for day in ("2025-12-13", "2025-12-14"):
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "21.jsonl").touch()
+    listed = Path.iterdir
+
+    def deleted_first(folder: Path):
+        if folder.name == "2025-12-13":
+            shutil.rmtree(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", deleted_first)
+    assert [key for key, _ in paths.hour_files(tmp_path)] == ["2025-12-14/21"]
 
 
 def test_the_instruments_of_a_stream_are_its_folders(vault):

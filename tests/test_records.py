@@ -272,6 +272,16 @@ def test_a_line_as_deep_as_json_may_be():
     assert said.startswith(("nested too deeply", "missing timestamp_utc, "))
 
 
+@pytest.mark.parametrize("field", sorted(json.loads(GOLDEN)))
+@pytest.mark.parametrize("value", [b"[" * 1010 + b"]" * 1010, b'"%s"' % (b"1" * 1_000_000)])
+def test_a_monstrous_value_is_a_short_reason(field, value):
+    """Nested as deeply as JSON may be, or a megabyte long: refused, and fit for a log."""
+    row = {**json.loads(GOLDEN), field: "HERE"}
+    line = json.dumps(row).encode().replace(b'"HERE"', value)
+    if field != "symbol_canon" or value.startswith(b"["):  # which may be any string
+        assert len(refusal(line)) < 200
+
+
 @given(st.data())
 def test_a_damaged_line_is_refused_or_read_and_nothing_else(data):
     """Bytes replaced, cut or put in at random: a record or a RecordError."""

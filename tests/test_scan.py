@@ -283,6 +283,24 @@ def test_mutated_lines_read_the_same_on_both_paths(edits, warm):
     assert flat(scanner.scan(bytes(block))) == by_line(bytes(block))
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("side", SIDES)
+def test_no_single_damaged_byte_is_overlooked_in_any_layout(separators, counted, side):
+    """Each byte of a line replaced in turn: both paths say the same of all these lines."""
+    row = {**json.loads(GOLDEN), "side": side}
+    if not counted:
+        del row["count"], row["source"]
+    good = (json.dumps(row, separators=separators) + "\n").encode()
+    damaged = [
+        good[:at] + bytes((other,)) + good[at + 1 :]
+        for at in range(len(good) - 1)
+        for other in b"x2 \0"
+    ]
+    block = good * 2 + b"".join(damaged)
+    assert flat(Scanner(INST_ID).scan(block)) == by_line(block)
+
+
 DIGITS = st.text("0123456789", min_size=1, max_size=9)
 NUMBER = st.one_of(
     st.text("0123456789.", min_size=1, max_size=18),

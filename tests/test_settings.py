@@ -89,7 +89,9 @@ def test_slips_are_named(file, text, message):
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("data", [b"a = ", b"\xff\xfe", b"[a]\n[a]\n"])
+@pytest.mark.parametrize(
+    "data", [b"a = ", b"\xff\xfe", b"[a]\n[a]\n", b"a = " + b"[" * 5000, b"a = " + b"1" * 5000]
+)
 def test_what_is_not_toml_is_refused(tmp_path, data):
     """A damaged file never means the defaults."""
     path = tmp_path / "ravequant.toml"

@@ -1,5 +1,6 @@
 """The loop and its commit: one run, many runs or runs stopped at any step give the same bytes."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +251,7 @@ def test_an_output_that_does_not_fit_its_state_is_an_error(vault, change):
         (b"", "is damaged: not a sealed state"),
         (b'{"version":1,"met', "is damaged: not a sealed state"),
         (b"[]", "is damaged: not a sealed state"),
+        (b'{"crc32":1,"x":' + b"[" * 600 + b"]" * 600 + b"}", "is damaged: not a sealed state"),
         (b'{"version":1}', "is damaged: not a sealed state"),
         (b'{"version":1,"crc32":1}', "was changed by something else"),
     ],
@@ -260,6 +262,22 @@ def test_a_damaged_state_is_an_error(vault, content, message):
     stage.run(job(vault))
     vault.state("total", BTC).write_bytes(content)
     rebuild_says(vault, message)
+
+
+def test_a_folder_where_a_file_belongs_is_an_error_that_names_it(vault):
+    """State, raw day or output: one clear message, as for whatever the system refuses."""
+    record(vault, range(20))
+    stage.run(job(vault))
+    for path in (vault.state("total", BTC), vault.trades(BTC) / "2025-12-15.jsonl"):
+        data = path.read_bytes()
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(VaultError, match=re.escape(str(path))):
+            stage.run(job(vault))
+        with pytest.raises(VaultError, match=re.escape(str(path))):
+            stage.run(job(vault), rebuild=True)
+        path.rmdir()
+        path.write_bytes(data)
 
 
 def test_a_state_of_another_version_or_instrument_is_an_error(vault):

@@ -124,6 +124,46 @@ def test_a_file_that_is_gone_shortened_or_replaced_is_noticed(tmp_path):
         read(tmp_path, cursor)
 
 
+def test_a_file_deleted_before_it_is_begun_is_passed_over(tmp_path):
+    """Retention may be faster than a long run: it goes on with the next file that is left."""
+    names = [f"2025-12-1{day}" for day in (3, 4, 5)]
+    for name in names:
+        (tmp_path / f"{name}.jsonl").write_bytes(line(f"{name}T00:00:00.000Z"))
+    reading = tail.Tail(lambda: day_files(tmp_path), None, 0)
+    blocks = reading.blocks()
+    first = next(blocks)
+    (tmp_path / f"{names[1]}.jsonl").unlink()
+    assert [first.path.stem, *(block.path.stem for block in blocks)] == [names[0], names[2]]
+    cursor = reading.cursor()
+    assert cursor is not None
+    assert cursor.file == names[2]
+
+
+def test_a_file_deleted_while_it_is_looked_for_is_passed_over(tmp_path):
+    """Between listing and opening as well, for the first time and the place of a time too."""
+    for name in (DAY, NEXT_DAY):
+        (tmp_path / f"{name}.jsonl").write_bytes(line(f"{name}T00:00:00.000Z"))
+    listings = 0
+
+    def files():
+        nonlocal listings
+        listings += 1
+        if listings == 2:
+            (tmp_path / f"{DAY}.jsonl").unlink(missing_ok=True)
+        return iter(list(day_files(tmp_path)))
+
+    assert tail.first_time(files) == times.parse_iso(f"{NEXT_DAY}T00:00:00.000Z")
+    (tmp_path / f"{DAY}.jsonl").write_bytes(line(f"{DAY}T00:00:00.000Z"))
+    listings = 0
+    blocks = tail.Tail(files, None, 0).blocks()
+    assert [block.path.stem for block in blocks] == [NEXT_DAY]
+    (tmp_path / f"{DAY}.jsonl").write_bytes(line(f"{DAY}T00:00:00.000Z"))
+    listings = 0
+    found = tail.cursor_at(files, times.parse_iso(f"{DAY}T00:00:00.000Z"), 0)
+    assert found is not None
+    assert found.file == NEXT_DAY
+
+
 def test_a_shortened_or_damaged_gz_is_noticed(tmp_path):
     """The same holds behind compression."""
     whole = line(f"{DAY}T00:00:00.000Z", 5000) * 5
@@ -135,8 +175,44 @@ def test_a_shortened_or_damaged_gz_is_noticed(tmp_path):
     with pytest.raises(VaultError, match="it was shortened"):
         read(tmp_path, cursor)
     packed.write_bytes(gzip.compress(whole)[:-30])
-    with pytest.raises(VaultError, match="is damaged"):
+    with pytest.raises(VaultError, match="is not a whole gzip file"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("head", [b"", b"no gzip"])
+def test_a_damaged_gz_is_named_wherever_it_is_met(tmp_path, head):
+    """On the way to a cursor, and in the search for the first time or a place in time."""
+    plain, packed = tmp_path / f"{DAY}.jsonl", tmp_path / f"{DAY}.jsonl.gz"
+    plain.write_bytes(line(f"{DAY}T00:00:00.000Z", 5000) * 5)
+    _, cursor, _ = read(tmp_path)
+    packed.write_bytes(head + gzip.compress(plain.read_bytes())[:40])
+    plain.unlink()
+
+    def files():
+        return day_files(tmp_path)
+
+    for look in (
+        lambda: read(tmp_path, cursor),
+        lambda: tail.first_time(files),
+        lambda: tail.cursor_at(files, times.parse_iso(f"{DAY}T00:00:01Z"), 0),
+    ):
+        with pytest.raises(VaultError, match=f"{packed}: is not a whole gzip file"):
+            look()
+
+
+def test_a_file_compressed_while_its_time_is_looked_for_is_found_again(tmp_path):
+    """Between the listing and the opening the plain form may turn into the packed one."""
+    plain = tmp_path / f"{DAY}.jsonl"
+    data = line(f"{DAY}T10:00:00.000Z")
+    plain.write_bytes(data)
+
+    def files():
+        listed = list(day_files(tmp_path))
+        plain.unlink(missing_ok=True)
+        plain.with_name(f"{plain.name}.gz").write_bytes(gzip.compress(data))
+        return iter(listed)
+
+    assert tail.first_time(files) == times.parse_iso(f"{DAY}T10:00:00Z")
 
 
 def test_a_line_longer_than_any_record_becomes_one_bad_line(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,23 @@ from tests.trades_box import (
     written,
     written_any,
 )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal to one process is POSIX")
+def test_without_the_exchange_it_lives_says_why_and_stops_when_asked(vault):
+    """Nobody answers: the heartbeat comes all the same, the log says what fails, Ctrl-C ends it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    there = ("--ws-url", f"ws://127.0.0.1:{port}/ws/v5", "--rest-url", f"http://127.0.0.1:{port}")
+    process = start(vault, *there, "--instId", BTC)
+    wait_for(lambda: vault.health("trades_exporter").exists() and log_of(vault), process)
+    assert "stopped" not in json.loads(vault.health("trades_exporter").read_bytes())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 0
+    assert process.stdout is not None
+    process.stdout.close()
+    assert "ConnectionError: " in log_of(vault)
+    assert "Max retries" not in log_of(vault)
 
 
 def test_a_recording_comes_through_whole(tmp_path, vault, shared_data):

@@ -260,6 +260,17 @@ def test_a_backfill_longer_than_the_exchange_remembers_begins_with_its_oldest_tr
     assert find_start(History(5000, oldest=3210), BTC, 4000) == (3210, START + 3210)
 
 
+def test_a_backfill_longer_than_time_itself_begins_with_the_oldest_trade():
+    """The exchange is asked for no moment before 1970."""
+
+    class Strict(History):
+        def history_trades_before(self, inst_id, ts):
+            assert ts > 0
+            return super().history_trades_before(inst_id, ts)
+
+    assert find_start(Strict(5000, oldest=3210), BTC, 10**15) == (3210, START + 3210)
+
+
 def test_an_instrument_without_a_trade_has_no_start():
     """Then the tape begins with the first one that comes."""
     assert find_start(History(0), BTC, 1000) is None

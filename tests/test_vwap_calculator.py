@@ -43,6 +43,25 @@ def test_a_record_has_the_fields_of_the_book_in_order(vault):
     assert (row["close"], row["vwap_1h"], row["deviation_bps_1h"]) == ("101260", "101260", "0.00")
 
 
+def test_inverse_base_too_small_to_show_has_no_vwap(vault):
+    """Twelve places hold nothing of it, so nothing can be divided by it; the run goes on."""
+    encoder = TradeEncoder(shared.BTC, Contract("0.0000000001", "1", "inverse"))
+    trades = [Trade(shared.START + ms, ms, "buy", "99999999999", "0.01") for ms in (1, 65_001)]
+    shared.write_raw(vault, shared.BTC, [encoder.line(trade) for trade in trades])
+    ROOM.run(vault)
+    row = json.loads(ROOM.lines(vault))
+    assert (row["vwap_4h"], row["vwap_base_4h"]) == ("99999999999", None)
+
+
+def test_without_a_hole_there_is_no_gap_whatever_the_date(vault):
+    """Windows that would begin before 1970 begin with it."""
+    encoder = TradeEncoder(shared.BTC, Contract("0.01", "1", "linear"))
+    trades = [Trade(ms, ms // 65_000, "buy", "101260", "1") for ms in (1, 65_001)]
+    shared.write_raw(vault, shared.BTC, [encoder.line(trade) for trade in trades])
+    ROOM.run(vault)
+    assert json.loads(ROOM.lines(vault))["gap"] is False
+
+
 @settings(deadline=None, max_examples=60)
 @given(lines=shared.streams(), cuts=st.lists(st.integers(0, 60), max_size=5))
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(

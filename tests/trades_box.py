@@ -58,7 +58,8 @@ def start(vault: Vault, *options: str) -> subprocess.Popen[bytes]:
     vault.root.mkdir(parents=True, exist_ok=True)
     with (vault.root.parent / "exporter.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, EXPORTER, "--vault", vault.root, "--json", *options],
+            [sys.executable, EXPORTER, "--vault", vault.root, "--json",
+             "--log-file", vault.root.parent / "own.log", *options],
             stderr=log, stdout=subprocess.PIPE, cwd=vault.root.parent,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -46,12 +47,16 @@ class Options:
 def add_options(made: argparse.ArgumentParser) -> None:
     """Add the options of every exporter."""
     cli.add_instruments(made)
+    made.add_argument("--log-file", type=Path, metavar="FILE",
+                      help="the log (default: beside the program)")  # fmt: skip
     made.add_argument("--ws-url", metavar="URL", help="default: okx.ws_url of the settings")
     made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
-    made.add_argument("--max-seconds", type=float, default=0.0, metavar="S", help="stop after S")
-    made.add_argument("--stop-when-idle", type=float, default=0.0, metavar="S",
-                      help="stop when nothing has come for S seconds")  # fmt: skip
-    made.add_argument("--rest-limit-factor", type=float, default=1.0, metavar="X",
+    made.add_argument("--max-seconds", type=cli.seconds, default=0.0, metavar="S",
+                      help="stop after S seconds; 0 (default): never")  # fmt: skip
+    made.add_argument("--stop-when-idle", type=cli.seconds, default=0.0, metavar="S",
+                      help="stop when nothing has come for S seconds; 0 (default): "
+                      "never")  # fmt: skip
+    made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X",
                       help="ask X times as often as OKX allows; for an exchange in a box that "
                       "allows it")  # fmt: skip
 

@@ -154,7 +154,7 @@ class Rest:
             except _PassingError as error:
                 self.failures += 1
                 if attempt == self._attempts:
-                    raise FeedError(f"{error}; {attempt} attempts, giving up for now") from None
+                    raise FeedError(f"{error} (asked {attempt} times)") from None
                 wait = random.uniform(0.1, min(8.0, 0.5 * 2**attempt))  # noqa: S311 - jitter
                 _log.info("%s; attempt %d in %.1f s", error, attempt + 1, wait)
                 self._pause(wait)
@@ -182,8 +182,17 @@ class Rest:
                     )
                 body = _bounded(response, where)
         except requests.RequestException as error:
-            raise _PassingError(f"{where}: {type(error).__name__}: {error!s:.200}") from None
+            raise _PassingError(f"{where}: {type(error).__name__}: {_reason(error):.200}") from None
         return _believed(body, response.status_code, where)
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong in the words of the library that met it, without its wrappings."""
+    inner: Any = error.args[0] if error.args else None
+    while isinstance(reason := getattr(inner, "reason", None), Exception):
+        inner = reason
+    said = str(error if inner is None else inner)
+    return said.partition("): ")[2] or said  # behind the name of the connection
 
 
 def _bounded(response: requests.Response, where: str) -> bytes:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
+from ravequant.errors import UsageError
 from ravequant.sim.faults import Fault
 from ravequant.sim.rest import Answer
 from ravequant.sim.sockets import reset
@@ -109,5 +110,10 @@ async def _write(writer: asyncio.StreamWriter, answer: Answer, *, stays: bool) -
 
 
 async def listen(house: House, host: str, port: int) -> asyncio.Server:
-    """Open the door; port 0 takes any free one."""
-    return await asyncio.start_server(Listener(house).serve, host, port, limit=_HEAD_BYTES)
+    """Open the door; port 0 takes any free one. UsageError if it cannot be had."""
+    try:
+        return await asyncio.start_server(Listener(house).serve, host, port, limit=_HEAD_BYTES)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"--host {host} --port {port} cannot be served: {error}; --port 0 takes any free port"
+        ) from None

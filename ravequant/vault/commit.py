@@ -146,12 +146,15 @@ def read_state(state_file: Path, metric: str, inst_id: str) -> dict[str, Any] | 
         data = state_file.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise disk_error(state_file, "read", error) from error
     try:
         facts: Any = orjson.loads(data)
         seal = facts.pop("crc32")
+        found = zlib.crc32(orjson.dumps(facts))  # TypeError: nested more deeply than we write
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         raise VaultError(f"{state_file} is damaged: not a sealed state; {_REMEDY}") from None
-    if zlib.crc32(orjson.dumps(facts)) != seal:
+    if found != seal:
         raise VaultError(f"{state_file} was changed by something else; {_REMEDY}")
     if facts.get("version") != VERSION:
         raise VaultError(

@@ -18,6 +18,7 @@ from ravequant.vault.log import AppendLog
 Status = Literal["open", "repaired", "id_hole", "unrecoverable"]
 
 _STATUSES: Final[tuple[str, ...]] = get_args(Status)
+_LOGGED: Final = 20  # bad lines that are named; all are counted
 _log = logging.getLogger(__name__)
 
 
@@ -119,7 +120,7 @@ class GapLedger:
             self._take(_parse(line, self.inst_id))
         except RecordError as error:
             self.rejected += 1
-            if offset >= self._logged:
+            if offset >= self._logged and self.rejected <= _LOGGED:
                 _log.warning("%s: line at byte %d skipped: %s", self.path, offset, error)
 
     def _take(self, entry: LedgerEntry) -> None:

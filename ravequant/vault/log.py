@@ -5,7 +5,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -174,8 +174,15 @@ def newest_lines(path: Path) -> Iterator[bytes]:
 
     A packed file is read through, and only its last 1-2 MiB are yielded.
     """
-    try:
+    with reading(path):
         yield from _packed_tail(path) if path.suffix == ".gz" else lines_backward(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say which plain or packed file cannot be read, and what to do: VaultError."""
+    try:
+        yield
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 

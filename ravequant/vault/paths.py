@@ -93,10 +93,10 @@ def hour_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
     Where a plain and a ``.gz`` form of one hour exist, the plain one counts.
     """
-    for day in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if _DAY.fullmatch(day.name) and day.is_dir():
+    for day in sorted(_inside(folder)):
+        if _DAY.fullmatch(day.name):
             found: dict[str, Path] = {}
-            for path in day.iterdir():
+            for path in _inside(day):
                 match = _HOUR_FILE.fullmatch(path.name)
                 if match and (match[1] not in found or path.suffix == ".jsonl"):
                     found[match[1]] = path
@@ -119,8 +119,16 @@ def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
     Where a plain and a ``.gz`` form of one day exist, the plain one counts.
     """
     found: dict[str, Path] = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
+    for path in _inside(folder):
         match = _DAY_FILE.fullmatch(path.name)
         if match and (match[1] not in found or path.suffix == ".jsonl"):
             found[match[1]] = path
     yield from sorted(found.items())
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return what stands in a folder; nothing if it is none, or was deleted this moment."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -16,8 +16,9 @@ from typing import BinaryIO, Final, cast
 
 from ravequant import times
 from ravequant.errors import VaultError
+from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
-from ravequant.vault.log import newest_lines
+from ravequant.vault.log import newest_lines, reading
 
 BLOCK_BYTES: Final = 1 << 20
 LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
@@ -70,39 +71,32 @@ class Tail:
         return self._trail.cursor(self._key, self._generation)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield what there is now, and stop at the end of the newest file."""
+        """Yield what there is now, and stop at the end of the newest file.
+
+        A file that is deleted before it is begun is passed over, unless it is the cursor's.
+        """
         listing = dict(self._files())
         key = self._start.file if self._start else min(listing, default=None)
         while key is not None:
-            later = [other for other in listing if other > key]
-            yield from self._file(key)
-            key = min(later, default=None)
+            complete = any(other > key for other in listing)
+            opened = _open(self._files, key)
+            if opened is not None:
+                yield from self._file(key, *opened)
+            elif self._start is not None and self._start.file == key:
+                raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
             listing = dict(self._files())
+            later = [other for other in listing if other > key] if complete else []
+            key = min(later, default=None)
 
-    def _file(self, key: str) -> Iterator[Block]:
-        path, stream = self._open(key)
+    def _file(self, key: str, path: Path, stream: BinaryIO) -> Iterator[Block]:
         trail = Trail()
-        with stream:
+        with stream, reading(path):
             if self._start is not None and self._start.file == key:
                 self._find_again(path, stream, self._start, trail)
             self._key, self._trail = key, trail
             if path.suffix != ".gz":
                 self.unsynced.add(path)
-            try:
-                yield from self._lines(path, stream, trail)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise VaultError(f"{path} is damaged: {error}; restore it from a copy") from None
-
-    def _open(self, key: str) -> tuple[Path, BinaryIO]:
-        for _ in range(3):  # between listing and opening a file may be compressed
-            path = dict(self._files()).get(key)
-            if path is None:
-                raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
-            try:
-                return path, open_lines(path)
-            except FileNotFoundError:
-                continue
-        raise VaultError(f"{path} vanishes while it is being opened; try again")
+            yield from self._lines(path, stream, trail)
 
     def _lines(self, path: Path, stream: BinaryIO, trail: Trail) -> Iterator[Block]:
         rest = b""
@@ -155,6 +149,21 @@ def _split(whole: bytes) -> list[bytes]:
     return [line + b"\n" for line in whole[:-1].split(b"\n")]
 
 
+def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:
+    """Return the file of ``key`` and its uncompressed bytes; None if it is gone."""
+    for _ in range(3):  # between listing and opening a file may be compressed
+        path = dict(files()).get(key)
+        if path is None:
+            return None
+        try:
+            return path, open_lines(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise disk_error(path, "read", error) from error
+    raise VaultError(f"{path} vanishes while it is being opened; try again")
+
+
 def open_lines(path: Path) -> BinaryIO:
     """Open a plain or ``.gz`` line file for reading its uncompressed bytes."""
     if path.suffix == ".gz":
@@ -182,12 +191,16 @@ def line_time(line: bytes) -> int | None:
 
 def first_time(files: Listing) -> int | None:
     """Return the time of the oldest raw line that has one."""
-    moments = (_first_time(path) for _, path in files())
+    moments = (_first_time(files, key) for key, _ in files())
     return next((moment for moment in moments if moment is not None), None)
 
 
-def _first_time(path: Path) -> int | None:
-    with open_lines(path) as stream:
+def _first_time(files: Listing, key: str) -> int | None:
+    opened = _open(files, key)
+    if opened is None:
+        return None
+    path, stream = opened
+    with stream, reading(path):
         moments = map(line_time, io.BufferedReader(cast("io.RawIOBase", stream)))
         return next((moment for moment in moments if moment is not None), None)
 
@@ -203,20 +216,24 @@ def newest_time(files: Listing) -> int | None:
 
 def cursor_at(files: Listing, moment_ms: int, generation: int) -> Cursor | None:
     """Return a cursor at the first line at or past ``moment_ms``; None for the very beginning."""
-    chosen: tuple[str, Path] | None = None
-    for key, path in files():
-        first = _first_time(path)
-        if chosen is not None and (first is None or first >= moment_ms):
+    chosen: str | None = None
+    for key, _ in files():
+        first = _first_time(files, key)
+        if first is None:
+            continue
+        if chosen is not None and first >= moment_ms:
             break
-        chosen = key, path
+        chosen = key
     if chosen is None:
         return None
-    key, path = chosen
-    trail = Trail()
-    with open_lines(path) as stream:
+    opened = _open(files, chosen)
+    if opened is None:  # deleted meanwhile
+        return cursor_at(files, moment_ms, generation)
+    trail, (path, stream) = Trail(), opened
+    with stream, reading(path):
         for line in io.BufferedReader(cast("io.RawIOBase", stream)):
             moment = line_time(line)
             if not line.endswith(b"\n") or (moment is not None and moment >= moment_ms):
                 break
             trail.pass_over(line)
-    return trail.cursor(key, generation)
+    return trail.cursor(chosen, generation)

@@ -1,0 +1,49 @@
+"""The lifeline of a supervised program: a pipe on its stdin that ends with whoever started it.
+
+Works alike on every system: the supervisor need not be able to say anything for it, and closing
+the pipe is also how it asks a program to end.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ravequant.errors import FAILED
+
+VARIABLE: Final = "RAVEQUANT_SUPERVISED"  # set by the supervisor: the log file of the program
+_GRACE_S: Final = 8.0  # what does not end by itself within this is ended
+
+
+def watch() -> Path | None:
+    """Begin to watch the lifeline if there is one; return the log file that comes with it.
+
+    When the pipe ends this process gets a SIGTERM, and soon after is ended if it still runs. The
+    programs that it starts itself know nothing of it: the variable is gone.
+    """
+    log_file = os.environ.pop(VARIABLE, "")
+    if not log_file:
+        return None
+    threading.Thread(target=_wait, name="lifeline", daemon=True).start()
+    return Path(log_file)
+
+
+def _wait() -> None:
+    with suppress(OSError):  # no stdin at all: nobody holds the other end either
+        while os.read(0, 64):  # without the lock of sys.stdin, which would hold up the end
+            pass
+    _ask_to_end()
+    time.sleep(_GRACE_S)
+    os._exit(FAILED)
+
+
+def _ask_to_end() -> None:
+    main = threading.main_thread().ident
+    if sys.platform != "win32" and main is not None:
+        signal.pthread_kill(main, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)

@@ -1,0 +1,109 @@
+"""Line files as a person looks at them: the newest lines, and those that come after them."""
+
+import gzip
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ravequant.vault.log import reading, whole_length
+from ravequant.vault.tail import Listing
+
+_BLOCK: Final = 1 << 16
+
+
+class Lines:
+    """The lines of dated files, or of one that grows; torn tails are not looked at."""
+
+    def __init__(self, files: Listing) -> None:
+        self._files = files
+        self._key, self._offset = "", 0  # behind the newest line shown
+
+    def newest(self, count: int | None) -> Iterator[bytes]:
+        """Yield the newest ``count`` lines of all files, oldest first; None: all there are."""
+        listing = list(self._files())
+        if count is None:
+            for self._key, path in listing:
+                self._offset = 0
+                yield from self._whole(path)
+            return
+        found: list[bytes] = []
+        for key, path in reversed(listing):
+            with reading(path):
+                lines, offset = _last_lines(path, count - len(found))
+            if not self._key:
+                self._key, self._offset = key, offset
+            found[:0] = lines
+            if len(found) == count:
+                break
+        yield from found
+
+    def more(self) -> Iterator[bytes]:
+        """Yield what has been appended since, in this file and in later ones."""
+        while True:
+            listing = dict(self._files())
+            later = min((key for key in listing if key > self._key), default=None)
+            path = listing.get(self._key)
+            if path is not None and path.suffix != ".gz":  # else it was complete, and compressed
+                yield from self._plain(path)
+            if later is None:
+                return
+            self._key, self._offset = later, 0
+
+    def _whole(self, path: Path) -> Iterator[bytes]:
+        if path.suffix != ".gz":
+            yield from self._plain(path)
+            return
+        with reading(path), gzip.open(path) as stream:
+            yield from (line for line in stream if line.endswith(b"\n"))
+
+    def _plain(self, path: Path) -> Iterator[bytes]:
+        with reading(path), path.open("rb") as stream:
+            stream.seek(self._offset)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                yield line
+
+
+class Whole:
+    """A small file that is replaced as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._shown = b""
+
+    def newest(self, _: int | None) -> Iterator[bytes]:
+        """Yield what it holds."""
+        return self.more()
+
+    def more(self) -> Iterator[bytes]:
+        """Yield what it holds if that is new."""
+        with reading(self._path):
+            data = self._path.read_bytes() if self._path.exists() else b""
+        if data and data != self._shown:
+            self._shown = data
+            yield data if data.endswith(b"\n") else data + b"\n"
+
+
+def _last_lines(path: Path, count: int) -> tuple[list[bytes], int]:
+    """Return the last ``count`` whole lines, and where they end in the uncompressed stream."""
+    if path.suffix == ".gz":
+        kept: deque[bytes] = deque(maxlen=count)
+        length = 0
+        with gzip.open(path) as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    kept.append(line)
+                    length += len(line)
+        return list(kept), length
+    with path.open("rb") as file:
+        end = start = whole_length(file)
+        data, size = b"", _BLOCK
+        while start > 0 and data.count(b"\n") <= count:  # one more: the first may be cut
+            start, size = max(0, end - size), size * 2
+            file.seek(start)
+            data = file.read(end - start)
+    lines = [line + b"\n" for line in data.split(b"\n")[:-1]]
+    return lines[-count:], end

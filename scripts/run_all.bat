@@ -1,0 +1,10 @@
+@echo off
+cd /d "%~dp0"
+rem Runs everything until Ctrl-C: exporters, calculators, retention; arguments are passed on.
+set "RUN=py -3"
+if exist "..\.venv\Scripts\python.exe" set "RUN=..\.venv\Scripts\python.exe"
+%RUN% run_all.py %*
+set "OUTCOME=%ERRORLEVEL%"
+rem Started by a double click and failed: keep the window open, so that the reason can be read.
+if not "%OUTCOME%"=="0" echo "%CMDCMDLINE:"=%" | find /i "%~nx0" >nul && pause
+exit /b %OUTCOME%

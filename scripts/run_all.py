@@ -1,0 +1,202 @@
+"""Runs everything, day and night: both exporters, the calculators every 5 minutes, retention.
+
+    python scripts/run_all.py            until Ctrl-C; what ends or falls silent is started again
+    python scripts/run_all.py --once     the calculators and retention once, for a scheduler
+    python scripts/run_all.py --demo     against an exchange in a box, in demo_vault/
+
+One instance per vault. Every program has its own log in logs/ of the vault.
+"""
+
+try:
+    from ravequant import cli, settings, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import argparse
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from ravequant.errors import DONE, FAILED, UsageError, VaultError
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts import run_box, run_check, run_tasks
+from scripts.run_plan import Plan, Task
+from scripts.run_supervisor import PROGRAM, Supervisor, stop_on_signals
+
+_EVERYTHING: Final = "ALL-INSTRUMENTS"  # the lock is one for all of them
+_ORPHANS_S: Final = 10.0  # so long may programs of a killed demo still end
+_SWITCHES: Final = (
+    ("--check", "only look whether all is there to start; exit code 0 or 1"),
+    ("--once", "the calculators and retention once, no exporters; then end"),
+    ("--no-exporters", "they run elsewhere, or not"),
+    ("--no-retention", "compress and delete nothing"),
+    ("--demo", "against an exchange in a box; empties demo_vault/ first"),
+)
+_log = logging.getLogger(PROGRAM)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# flag, what it takes, what it is without, its name, what it is for
+_VALUES: Final = (
+    ("--every", cli.duration, 5 * times.MINUTE_MS, "SPAN",
+     "from one run of a calculator to its next (default: 5m)"),
+    ("--limit", cli.duration, 15 * times.MINUTE_MS, "SPAN",
+     "a calculator that runs longer is ended, and goes on at its next run (default: 15m)"),
+    ("--backfill", str, "4h", "SPAN",
+     "empty vault: the trades begin this long before now (default: 4h)"),
+    ("--watch", cli.seconds, 0.0, "S", "look for signals every S seconds too, and record them"),
+    ("--at-once", int, cores(), "N", "calculators side by side (default: one for each core)"),
+    ("--max-seconds", cli.seconds, 0.0, "S",
+     "stop after S seconds, the calculators once more at the end; 0 (default): never"),
+)  # fmt: skip
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, "Run exporters, calculators and retention, and look after them.")
+    cli.add_instruments(made)
+    for flag, purpose in _SWITCHES:
+        made.add_argument(flag, action="store_true", help=purpose)
+    for flag, kind, standing, metavar, purpose in _VALUES:
+        made.add_argument(flag, type=kind, default=standing, metavar=metavar, help=purpose)
+    return made
+
+
+def refuse_nonsense(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that contradict each other or cannot be."""
+    if args.demo and (args.once or args.no_exporters):
+        raise UsageError("--demo records: leave out --once and --no-exporters; --max-seconds ends")
+    if args.at_once < 1:
+        raise UsageError(f"--at-once {args.at_once}: expected 1 or more")
+    try:
+        times.parse_duration(args.backfill)
+    except ValueError as error:
+        raise UsageError(f"--backfill: {error}") from None
+
+
+def body(args: argparse.Namespace) -> int:
+    """Check, or run."""
+    refuse_nonsense(args)
+    if args.demo and args.vault is None:
+        args.vault = CHECKOUT / "demo_vault"
+    vault = cli.vault_of(args)
+    if args.check:
+        return check(args, vault)
+    with ExitStack() as held:
+        if args.demo:
+            empty(vault, held)
+        return work(args, vault)
+
+
+def check(args: argparse.Namespace, vault: Vault) -> int:
+    """Say what would stand in the way; the exit code."""
+    chosen = settings.load()
+    findings = [run_check.Finding("settings", good=True, text="valid"), *run_check.local(vault)]
+    if not (args.demo or args.once or args.no_exporters):
+        inst_ids = cli.instruments_of(args, chosen.instruments)
+        findings += run_check.exchange(chosen.okx.addresses()[1], inst_ids)
+    for finding in findings:
+        facts = {"name": finding.name, "good": finding.good, "text": finding.text}
+        word = "PASS" if finding.good else "FAIL"
+        print(orjson.dumps(facts).decode() if args.json
+              else f"{word}  {finding.name}: {finding.text}")  # fmt: skip
+    return DONE if all(finding.good for finding in findings) else FAILED
+
+
+def work(args: argparse.Namespace, vault: Vault) -> int:
+    """Run what is asked for as the one instance of this vault."""
+    bad = [finding.text for finding in run_check.local(vault) if not finding.good]
+    if bad:
+        raise VaultError("; ".join(bad))
+    with writer_lock(vault, PROGRAM, _EVERYTHING):
+        supervisor = Supervisor(vault)
+        with stop_on_signals(supervisor):
+            cli.set_up_logging(args.log_level, supervisor.programs.logs / f"{PROGRAM}.log")
+            return supervise(args, vault, supervisor)
+
+
+def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:
+    """Follow the plan to its end, or until somebody ends it; whatever happens, no program stays."""
+    kept, passing = tasks(args, vault)
+    if kept:
+        names = ", ".join(task.name for task in kept)
+        _log.info("keeps %s running; their logs: %s", names, supervisor.programs.logs)
+    plan = Plan([*kept, *passing], args.at_once, once=args.once)
+    try:
+        supervisor.run(plan, args.max_seconds or math.inf)
+        if not args.once and not supervisor.stopping:  # --max-seconds
+            supervisor.programs.end_all()
+            plan = Plan(passing, args.at_once, once=True)
+            supervisor.run(plan, math.inf)
+    finally:
+        supervisor.close(plan)
+    _log.info("ended, and all its programs")
+    if supervisor.stopping:
+        return cli.INTERRUPTED if args.once else DONE
+    return plan.outcome
+
+
+def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task]]:
+    """Return what is kept running, and what comes and goes."""
+    box: list[Task] = []
+    exporter_options: tuple[str, ...] = ()
+    if args.demo:
+        port = run_box.free_port()
+        box = [Task("exchange", run_box.SCRIPT, run_box.options(port, times.utc_now_ms()))]
+        exporter_options = run_box.exporter_options(port)
+    wanted = run_tasks.Wanted(
+        vault=vault.root,
+        inst_ids=cli.instruments_of(args, settings.load().instruments),
+        every_s=args.every / times.SECOND_MS,
+        limit_s=args.limit / times.SECOND_MS,
+        backfill=args.backfill,
+        watch_s=args.watch,
+        exporter_options=exporter_options,
+    )
+    kept = box if args.no_exporters or args.once else [*box, *run_tasks.exporters(wanted)]
+    kept += [] if args.once else run_tasks.watch(wanted)
+    passing = run_tasks.calculators(wanted)
+    return kept, passing if args.no_retention else [*passing, *run_tasks.retention(wanted)]
+
+
+def empty(vault: Vault, held: ExitStack) -> None:
+    """Empty the demo's vault; programs of a demo that was killed may be at their end in it."""
+    from scripts import demo_programs  # noqa: PLC0415 - rich, and only a demo needs it
+
+    deadline = time.monotonic() + _ORPHANS_S
+    while True:
+        try:
+            held.enter_context(demo_programs.emptied(vault.root))
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run everything; the exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

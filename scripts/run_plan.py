@@ -1,0 +1,135 @@
+"""What run_all.py has running when: a plan that knows no clock, no file and no process.
+
+Times are seconds on any clock that never goes back.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError
+
+STEADY_S: Final = 60.0  # a kept program that ran so long has a clean record again
+_LONGEST_WAIT_S: Final = 60.0
+_NO_DATA_S: Final = 30.0
+_MILD: Final = (NoDataError.exit_code, LockedError.exit_code)  # no failures: later it will do
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A program of the checkout, and when it is to run."""
+
+    name: str  # also of its logs
+    script: str
+    options: tuple[str, ...] = ()
+    every_s: float = 0.0  # from start to start; 0: it is kept running
+    limit_s: float = math.inf  # one that runs longer is ended
+    heartbeat: str = ""  # the component whose heartbeat it writes
+    shows: bool = False  # what it writes is for people who look on, not for a file
+
+    @property
+    def kept(self) -> bool:
+        """Say whether it is to run all the time."""
+        return self.every_s == 0
+
+
+@dataclass(slots=True)
+class Standing:
+    """How a task stands."""
+
+    task: Task
+    next_at: float
+    started_at: float | None = None  # None: it does not run
+    runs: int = 0
+    failures: int = 0  # in a row
+    last_code: int | None = None
+
+
+def backoff(failures: int) -> float:
+    """Return the wait before the next start after so many failures in a row: 1, 2, 4 … 60 s."""
+    return min(_LONGEST_WAIT_S, 2.0 ** min(failures - 1, 10))
+
+
+class Plan:
+    """Which tasks are due, and what follows from their ends.
+
+    At most ``at_once`` of those that come and go run side by side; the kept ones do not count.
+    With ``once`` each of the others runs a single time.
+    """
+
+    def __init__(self, tasks: Iterable[Task], at_once: int, *, once: bool = False) -> None:
+        self._at_once = at_once
+        self._once = once
+        self.standings = {task.name: Standing(task, 0.0) for task in tasks}
+
+    @property
+    def finished(self) -> bool:
+        """Say whether nothing runs and nothing will."""
+        return all(
+            standing.started_at is None and standing.next_at == math.inf
+            for standing in self.standings.values()
+        )
+
+    @property
+    def outcome(self) -> int:
+        """Return the exit code of a round: a failure, another one at it, no data, or done."""
+        codes = {standing.last_code for standing in self.standings.values()} - {None, DONE}
+        if codes - set(_MILD):
+            return FAILED
+        return max((code for code in codes if code is not None), default=DONE)
+
+    def due(self, now: float) -> list[Task]:
+        """Return what is to be started now: those that wait longest first."""
+        waiting = [
+            standing
+            for standing in self.standings.values()
+            if standing.started_at is None and standing.next_at <= now
+        ]
+        passing = self.passing
+        found: list[Task] = []
+        for standing in sorted(waiting, key=lambda one: one.next_at):
+            if standing.task.kept or passing < self._at_once:
+                passing += not standing.task.kept
+                found.append(standing.task)
+        return found
+
+    @property
+    def passing(self) -> int:
+        """Return how many of those that come and go run now."""
+        return sum(
+            standing.started_at is not None and not standing.task.kept
+            for standing in self.standings.values()
+        )
+
+    def overdue(self, now: float) -> list[Task]:
+        """Return what runs longer than it may."""
+        return [
+            standing.task
+            for standing in self.standings.values()
+            if standing.started_at is not None and now - standing.started_at > standing.task.limit_s
+        ]
+
+    def started(self, name: str, now: float) -> None:
+        """Take note of a start."""
+        standing = self.standings[name]
+        standing.started_at = now
+        standing.runs += 1
+        standing.next_at += standing.task.every_s
+
+    def ended(self, name: str, code: int, now: float) -> Standing:
+        """Take note of an end; whatever a kept program's code says, it should not have ended."""
+        standing = self.standings[name]
+        task, ran_s = standing.task, now - (standing.started_at or 0.0)
+        standing.started_at, standing.last_code = None, code
+        if task.kept:
+            standing.failures = 1 if ran_s >= STEADY_S else standing.failures + 1
+            standing.next_at = now + backoff(standing.failures)
+            return standing
+        standing.failures = 0 if code in (DONE, *_MILD) else standing.failures + 1
+        if self._once:
+            standing.next_at = math.inf
+        elif code == NoDataError.exit_code:  # the exporters have only just begun
+            standing.next_at = min(standing.next_at, now + _NO_DATA_S)
+        standing.next_at = max(standing.next_at, now)
+        return standing

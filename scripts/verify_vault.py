@@ -1,0 +1,114 @@
+"""Certifies what was recorded: per instrument and UTC day what is expected, present and missing.
+
+Exit code 1 if anything is missing or wrong. Each file's SHA-256 is noted, and the next run says
+which file has changed since, where it should only have grown.
+"""
+
+try:
+    from ravequant import cli, settings, tables
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
+    )
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Final
+
+import orjson
+
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError, VaultError
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault, instruments
+from scripts.certificate import HEADERS, METRIC, Certificate, Verdict
+
+PROGRAM: Final = "verify_vault"
+_log = logging.getLogger(PROGRAM)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, "Certify what was recorded: expected, present, missing, changed.")
+    cli.add_instruments(made)
+    made.add_argument("--days", type=int, metavar="N", help="only the newest N days of each stream")
+    made.add_argument("--renew", action="store_true",
+                      help="accept the files as they are: forget the hashes noted so far")  # fmt: skip
+    return made
+
+
+def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
+    """Return the instruments to look at: those asked for, else all that the vault holds."""
+    found = set(instruments(vault.trades)) | set(instruments(vault.snapshots))
+    chosen = list(asked or sorted(found))
+    if not chosen or not found.intersection(chosen):
+        raise NoDataError(
+            f"no raw data of {', '.join(chosen) or 'any instrument'} in {vault.root}; start an "
+            "exporter, or name another vault with --vault"
+        )
+    return chosen
+
+
+def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> list[Verdict]:
+    """Judge an instrument and note what was read; LockedError beside another run."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(writer_lock(vault, METRIC, inst_id))
+        except LockedError:
+            raise
+        except VaultError as error:
+            _log.warning("the vault cannot be written, nothing is noted: %s", error)
+        certificate = Certificate(vault, inst_id, renew=renew)
+        verdicts = list(certificate.verdicts(days))
+        try:
+            certificate.keep()
+        except VaultError as error:
+            _log.warning("nothing was noted for the next run: %s", error)
+    return verdicts
+
+
+def show(verdicts: Sequence[Verdict]) -> None:
+    """Write the table, and below it what is wrong."""
+    tables.write(HEADERS, [verdict.cells() for verdict in verdicts], words=4)
+    for verdict in verdicts:
+        said = [f"{count:,} ids missing: {status}"
+                for status, count in sorted(verdict.missing_by_status.items())]  # fmt: skip
+        for line in said + verdict.problems:
+            sys.stdout.write(f"{verdict.inst_id} {verdict.stream} {verdict.day}: {line}\n")
+    if any(verdict.unit == "ids" and verdict.missing for verdict in verdicts):
+        sys.stdout.write("Missing trades can be fetched with scripts/repair_gaps.py\n")
+
+
+def body(args: argparse.Namespace) -> int:
+    """Certify and say so."""
+    vault = cli.vault_of(args)
+    chosen = cli.instruments_of(args, recorded(vault, args.inst_ids))
+    settings.load()
+    verdicts = [
+        verdict
+        for inst_id in chosen
+        for verdict in certify(vault, inst_id, args.days, renew=args.renew)
+    ]
+    whole = all(verdict.whole for verdict in verdicts)
+    if args.json:
+        days = [{**asdict(verdict), "complete": verdict.whole} for verdict in verdicts]
+        facts = {"vault": str(vault.root), "complete": whole, "days": days}
+        sys.stdout.write(orjson.dumps(facts).decode() + "\n")
+    else:
+        show(verdicts)
+    return DONE if whole else FAILED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Certify; the exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

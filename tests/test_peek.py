@@ -1,0 +1,119 @@
+"""What `peek` shows: the newest lines of files that grow, turn, are packed and are replaced."""
+
+import gzip
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts import peek
+from scripts.peek_lines import Lines
+from tests.trades_box import BTC
+
+PEEK = CHECKOUT / "scripts" / "peek.py"
+
+
+def numbered(first: int, last: int) -> bytes:
+    return b"".join(b'{"n":%d}\n' % number for number in range(first, last + 1))
+
+
+@pytest.fixture
+def days(vault: Vault) -> Vault:
+    """Three days: one packed, one plain, one with a line that is still being written."""
+    folder = vault.trades(BTC)
+    folder.mkdir(parents=True)
+    (folder / "2025-12-12.jsonl.gz").write_bytes(gzip.compress(numbered(1, 4)))
+    (folder / "2025-12-13.jsonl").write_bytes(numbered(5, 6))
+    (folder / "2025-12-14.jsonl").write_bytes(numbered(7, 8) + b'{"n":9')
+    return vault
+
+
+def shown(vault: Vault, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert peek.main([*words, "--vault", str(vault.root)]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 50])
+def test_the_newest_lines_come_oldest_first_over_days_and_packed_ones(days, capsys, count):
+    """As many as asked for, as far back as needed, never a torn one."""
+    wanted = numbered(max(1, 9 - count), 8).decode()
+    assert shown(days, capsys, "trades", BTC, "-n", str(count)) == wanted
+
+
+def test_zero_shows_all_and_a_key_chooses_one_file(days, capsys):
+    """`-n 0` is the notes' `type`; `--file` names one day."""
+    assert shown(days, capsys, "trades", BTC, "-n", "0") == numbered(1, 8).decode()
+    words = ("trades", BTC, "-n", "0", "--file", "2025-12-12")
+    assert shown(days, capsys, *words) == numbered(1, 4).decode()
+
+
+def test_long_lines_are_found_whole(vault, capsys):
+    """A book line is longer than the block that is read back at first."""
+    folder = vault.snapshots(BTC) / "2025-12-14"
+    folder.mkdir(parents=True)
+    line = b'{"bids":"' + b"x" * 200_000 + b'"}\n'
+    (folder / "21.jsonl").write_bytes(line * 3)
+    assert shown(vault, capsys, "l2", BTC, "-n", "2") == (line * 2).decode()
+
+
+def test_following_goes_on_in_the_next_day_and_shows_each_line_once(days):
+    """What is appended, then a new day, then the old one packed: each whole line, once."""
+    folder = days.trades(BTC)
+    lines = Lines(lambda: peek.DATED["trades"](days, BTC))
+    assert list(lines.newest(1)) == [numbered(8, 8)]
+    assert list(lines.more()) == []
+    with (folder / "2025-12-14.jsonl").open("ab") as file:
+        file.write(b"}\n" + numbered(10, 10))
+    (folder / "2025-12-15.jsonl").write_bytes(numbered(11, 11))
+    assert b"".join(lines.more()) == numbered(9, 11)
+    packed = gzip.compress((folder / "2025-12-15.jsonl").read_bytes())
+    (folder / "2025-12-15.jsonl.gz").write_bytes(packed)
+    (folder / "2025-12-15.jsonl").unlink()
+    (folder / "2025-12-16.jsonl").write_bytes(numbered(12, 12))
+    assert b"".join(lines.more()) == numbered(12, 12)
+
+
+def test_a_real_process_follows_until_it_is_stopped(days):
+    """`-f` shows a line soon after it was written."""
+    command = [sys.executable, PEEK, "trades", BTC, "-n", "1", "-f", "--vault", days.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        limit = threading.Timer(30, process.kill)
+        limit.start()
+        assert process.stdout is not None
+        assert process.stdout.readline() == numbered(8, 8)
+        with (days.trades(BTC) / "2025-12-14.jsonl").open("ab") as file:
+            file.write(b"}\n")
+        assert process.stdout.readline() == numbered(9, 9)
+        process.kill()
+        limit.cancel()
+
+
+def test_small_files_are_shown_whole(vault, capsys):
+    """State, metadata and heartbeats: one object each."""
+    for path in (vault.state("volume", BTC), vault.metadata(BTC), vault.health("l2_exporter")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'{"of":"%s"}\n' % path.name.encode())
+    state = '{"of":"BTC-USDT-SWAP.state.json"}\n'
+    assert shown(vault, capsys, "volume", BTC, "--state") == state
+    assert shown(vault, capsys, "metadata", BTC) == '{"of":"BTC-USDT-SWAP.json"}\n'
+    assert shown(vault, capsys, "health", "l2_exporter") == '{"of":"l2_exporter.json"}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("vwap", BTC), 3, "no derived/vwap/okx/perps/BTC-USDT-SWAP/vwap_1m.jsonl in "),
+        (("trades", BTC), 3, "no trades of BTC-USDT-SWAP in "),
+        (("vwap", "../x"), 2, "instrument '../x' is not a legal name"),
+        (("health", "../x"), 2, "'../x' is no name of a program or instrument"),
+        (("trades", BTC, "-n", "-1"), 2, "-n -1 is below 0"),
+        (("trades", BTC, "--state"), 2, "--state: trades has none"),
+        (("log", "no_such"), 3, "no no_such.log beside a program of that name"),
+    ],
+)
+def test_what_is_not_there_is_said(vault, capsys, words, code, said):
+    """No data is exit code 3, nonsense is 2, each with what to do."""
+    assert peek.main([*words, "--vault", str(vault.root)]) == code
+    assert said in capsys.readouterr().err.replace("\\", "/")
