@@ -13,6 +13,7 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 import argparse
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -233,6 +234,13 @@ def body(args: argparse.Namespace) -> int:
     """Run the exporter with the parsed arguments."""
     standing = settings.load()
     options, chosen = options_of(args, standing), chosen_of(args, standing.l2)
+    if chosen.depth_levels < standing.l2.depth_levels:
+        logging.getLogger(PROGRAM).warning(
+            "--depth %d: the bucketizer takes a side of fewer than %d levels for a complete one; "
+            "set l2.depth_levels in ravequant.toml instead",
+            chosen.depth_levels,
+            standing.l2.depth_levels,
+        )
 
     async def export() -> int:
         return await L2Exporter(cli.vault_of(args), options, chosen).run()

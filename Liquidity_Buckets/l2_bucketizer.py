@@ -216,7 +216,7 @@ class BucketFold:
         texts = state["stepped"]
         self._refine(Scale(max(_decimals(text) for side in texts for text in side), 0))
         places = self._scale.notional
-        self._stepped = [[exact.units(text, places) for text in side] for side in texts]
+        self._stepped = [[_units(text, places) for text in side] for side in texts]
         self._bands = [
             [BandWall.restore(self._patience, wall) for wall in walls] for walls in state["bands"]
         ]
@@ -229,6 +229,11 @@ class BucketFold:
 
 def _decimals(text: str) -> int:
     return len(text.partition(".")[2])
+
+
+def _units(text: str, places: int) -> int:
+    """Return a sum, which may be wider than any price, in units of ``10**-places``."""
+    return int(text.replace(".", "")) * 10 ** (places - _decimals(text))
 
 
 class _Deltas(NamedTuple):

@@ -23,13 +23,20 @@ class GapFiller:
     """The order of one instrument's records.
 
     ``last`` is the newest id on disk, None for an empty vault (the first live row begins it);
-    ``last_ts`` its exchange time. At most ``buffer_rows`` live rows wait while a gap is filled;
+    ``last_ts`` its exchange time, ``newest_ts`` that of the newest row known, where that is
+    another one. At most ``buffer_rows`` live rows wait while a gap is filled;
     further ones are dropped and fetched the same way. REST without success for ``patience_s``
     leaves a gap open.
     """
 
     def __init__(
-        self, last: int | None, last_ts: int = 0, *, buffer_rows: int, patience_s: float
+        self,
+        last: int | None,
+        last_ts: int = 0,
+        *,
+        buffer_rows: int,
+        patience_s: float,
+        newest_ts: int = 0,
     ) -> None:
         self.last = last  # highest id written or settled
         self.last_ts = last_ts
@@ -37,7 +44,7 @@ class GapFiller:
         self.dropped = 0  # rows that the full buffer did not take
         self.bogus = 0  # rows thrown away because their ids cannot be true
         self._newest = -1 if last is None else last  # highest id seen live
-        self._newest_ts = last_ts
+        self._newest_ts = max(last_ts, newest_ts)
         self._owed = -1  # highest id of rows not taken: fetched once the others are written
         self._buffer_rows = buffer_rows
         self._patience_s = patience_s

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +16,7 @@ from ravequant.okx.offload import in_thread
 from ravequant.okx.rest import TradePage
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.settings import Trades
-from ravequant.vault import metadata
+from ravequant.vault import mending, metadata
 from ravequant.vault.ledger import GapLedger, Hole, LedgerEntry
 from ravequant.vault.log import DayLog
 from ravequant.vault.metadata import Metadata
@@ -24,6 +25,7 @@ from Trades_Bot.gap import Action, Ask, Detected, Settled
 from Trades_Bot.gap_filler import GapFiller
 
 _DISK_AGAIN_S: Final = 5.0
+_MEND_AGAIN_S: Final = 30.0  # after a repair that could not be carried out
 _REJECTED_LINES: Final = 20  # in the log; then every thousandth
 _log = logging.getLogger("trades_exporter")
 
@@ -63,6 +65,7 @@ class Recorder:
         self._syncing = False
         self._disk = threading.Lock()  # held by a sync under way, which an end may meet
         self._broken_until: float | None = None
+        self._mend_again_at = 0.0
         self._filler = self._filler_from_disk()
         if self._days.torn_bytes:
             _log.warning("%s: %d bytes of a torn last line set aside", self.inst_id,
@@ -153,6 +156,31 @@ class Recorder:
             self._refused(error, asyncio.get_running_loop().time())
         finally:
             self._syncing = False
+
+    async def mend(self) -> None:
+        """Carry out a repair that `repair_gaps` has noted, between two appends."""
+        await self.sync()
+        if self._syncing or self.broken or self._mend_again_at > time.monotonic():
+            return
+        if not mending.asked(self._vault, self.inst_id):
+            return
+        if mending.too_large(self._vault, self.inst_id):
+            return  # whoever noted it says that the exporter has to be stopped
+        self._syncing = True  # rows wait in the filler
+        try:
+            await in_thread(self._mend)
+        except VaultError as error:  # the log is as it was, or repaired, day by day
+            _log.warning("%s: the repair waits: %s", self.inst_id, error)
+            self._mend_again_at = time.monotonic() + _MEND_AGAIN_S
+        finally:
+            self._syncing = False
+
+    def _mend(self) -> None:
+        with self._disk:
+            self._days.close()  # opened again by the next append
+            done = mending.finish(self._vault, self.inst_id)
+        if done is not None:
+            _log.info("%s: repaired %d days of the log", self.inst_id, len(done.days))
 
     def close(self) -> None:
         """Write and sync the last rows; VaultError if the disk refuses them."""

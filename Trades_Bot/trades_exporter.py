@@ -127,6 +127,7 @@ class TradesExporter(exporter.Exporter):
             await asyncio.sleep(self._chosen.sync_every_ms / 1000)
             for recorder in self._recorders.values():
                 await recorder.sync()
+                await recorder.mend()
                 recorder.write(loop.time())
             filling = any(recorder.filling for recorder in self._recorders.values())
             if filling and self._client.open_links and self.busy_at is not None:

@@ -19,7 +19,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,13 +72,14 @@ class Asked:
             "calculators, or name another vault with --vault"
         )
 
-    def rates(self, signal: Signal) -> Rates:
-        """Return the base rates of a signal's layers."""
-        return base_rates(signal, self.query, self.limits)
+    def rates(self, signals: Sequence[Signal]) -> list[Rates]:
+        """Return the base rates of the layers of some signals of one answer."""
+        return base_rates(signals, self.query, self.limits)
 
-    def row(self, signal: Signal) -> dict[str, Any]:
-        """Return a signal as its JSON object."""
-        return as_json(signal, self.limits, self.rates(signal), self.clock_ms)
+    def rows(self, signals: Sequence[Signal], clock_ms: int | None) -> list[dict[str, Any]]:
+        """Return signals as their JSON objects; ``clock_ms`` adds how old the answer is."""
+        rated = zip(signals, self.rates(signals), strict=True)
+        return [as_json(signal, self.limits, rates, clock_ms) for signal, rates in rated]
 
 
 def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
@@ -105,7 +106,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
         _refresh(where, check_inst_id(inst_id))
     limits = Limits.of(check_inst_id(inst_id), settings.load())
     asked = Asked(where, inst_id, query, limits, *_moment(at))
-    return [asked.row(signal) for signal in asked.answer(past=True).signals]
+    return asked.rows(asked.answer(past=True).signals, asked.clock_ms)
 
 
 def _query(
@@ -200,13 +201,13 @@ def _ask(asked: Asked, args: argparse.Namespace, console: "Console | None") -> N
     if recorded:
         from Untouch_Wick.signal_log import record  # noqa: PLC0415 - only who records locks
 
-        record(asked.vault, asked.inst_id, (replace(asked, clock_ms=None).row(s) for s in signals))
+        record(asked.vault, asked.inst_id, asked.rows(signals, None))
     if console is None:
         _print_json(asked, answer)
         return
     from Untouch_Wick.signal_view import show  # noqa: PLC0415 - JSON needs none of it
 
-    explained = [asked.rates(signal) for signal in signals] if args.explain else None
+    explained = asked.rates(signals) if args.explain else None
     show(
         answer, console, limits=asked.limits, timeframe=asked.query.timeframe,
         clock_ms=asked.clock_ms, explained=explained,
@@ -214,8 +215,8 @@ def _ask(asked: Asked, args: argparse.Namespace, console: "Console | None") -> N
 
 
 def _print_json(asked: Asked, answer: Answer) -> None:
-    for signal in answer.signals:
-        sys.stdout.write(orjson.dumps(asked.row(signal)).decode() + "\n")
+    for row in asked.rows(answer.signals, asked.clock_ms):
+        sys.stdout.write(orjson.dumps(row).decode() + "\n")
     if answer.missing:
         sys.stderr.write(f"no signal of {asked.inst_id}: {answer.missing}\n")
 

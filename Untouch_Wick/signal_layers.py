@@ -11,7 +11,16 @@ from typing import Final, Literal, NamedTuple
 
 from ravequant import exact, times
 from Untouch_Wick.signal_case import Facts, Limits, Stream
-from Untouch_Wick.signal_records import BOOK_SIDES, BookRow, BookSide, CvdRow, VolumeRow, Wall, Wick
+from Untouch_Wick.signal_records import (
+    BOOK_SIDES,
+    BookRow,
+    BookSide,
+    CvdRow,
+    Side,
+    VolumeRow,
+    Wall,
+    Wick,
+)
 
 State = Literal["met", "not_met", "missing", "stale", "gap", "far"]
 BPS: Final = 10_000 * exact.SIZE_ONE  # 1 in units of a bps with SIZE_PLACES
@@ -151,22 +160,21 @@ def _book_side(book: BookRow, level: Level) -> BookSide:
     return book.sides[level.wick.side]
 
 
-def wall_at(book: BookRow, limits: Limits, wick: Wick) -> Wall | None:
-    """Return the largest wall at the tip, on the wick's side, that is large enough."""
+def wall_at(book: BookRow, limits: Limits, side: Side, tip: int) -> Wall | None:
+    """Return the largest wall at a tip, on its side of the book, that is large enough."""
     walls = [
         wall
-        for wall in book.sides[wick.side].walls
-        if wall.notional >= limits.wall_notional
-        and within(wall.price - wick.tip, limits.wall_bps, wick.tip)
+        for wall in book.sides[side].walls
+        if wall.notional >= limits.wall_notional and within(wall.price - tip, limits.wall_bps, tip)
     ]
-    return max(walls, key=lambda wall: (wall.notional, -abs(wall.price - wick.tip)), default=None)
+    return max(walls, key=lambda wall: (wall.notional, -abs(wall.price - tip)), default=None)
 
 
 def _wall(facts: Facts, limits: Limits, level: Level) -> Finding:
     book = facts.book
     if book is None:
         return Finding("missing")
-    wall = wall_at(book, limits, level.wick)
+    wall = wall_at(book, limits, level.wick.side, level.wick.tip)
     if wall is not None:
         age = "age unknown" if wall.age_s is None else f"{wall.age_s} s"
         return Finding("met", f"{millions(wall.notional)} at {price_text(wall.price)}, {age}")
@@ -202,7 +210,7 @@ def _young_wall(facts: Facts, limits: Limits, level: Level) -> Finding:
     book = facts.book
     if book is None:
         return Finding("missing")
-    wall = wall_at(book, limits, level.wick)
+    wall = wall_at(book, limits, level.wick.side, level.wick.tip)
     if wall is not None:
         young = wall.young and wall.age_s is not None and wall.age_s < limits.wall_fresh_s
         age = "age unknown" if wall.age_s is None else f"{wall.age_s} s"

@@ -6,13 +6,12 @@ distances. `far` and staleness are left out: they say where price is, not what t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from ravequant import exact, times
 from Untouch_Wick.signal_case import Facts, Limits
 from Untouch_Wick.signal_layers import against, beyond_vwap, wall_at
-from Untouch_Wick.signal_records import BookRow, VolumeRow, Wick
+from Untouch_Wick.signal_records import BookRow, Side, VolumeRow, Wick
 from Untouch_Wick.signal_rules import Query, Signal, around
 
 
@@ -26,33 +25,37 @@ class Rate(NamedTuple):
 Rates = Mapping[str, Rate | None]  # by layer; None: there was nothing to count
 
 
-def base_rates(signal: Signal, query: Query, limits: Limits) -> Rates:
-    """Return the base rate of each layer of a signal."""
-    facts, wick = signal.facts, signal.wick
-    short = wick.side == "high"
+def base_rates(signals: Sequence[Signal], query: Query, limits: Limits) -> list[Rates]:
+    """Return the base rate of each layer of each signal; all are of one answer."""
+    wick_rates = {
+        side: _rate(_hidden(signals[0].facts, query, limits, side))
+        for side in {signal.wick.side for signal in signals}
+    }
+    return [
+        {"wick": wick_rates[signal.wick.side], **_layer_rates(signal, limits)} for signal in signals
+    ]
+
+
+def _layer_rates(signal: Signal, limits: Limits) -> Rates:
+    facts, side, tip = signal.facts, signal.wick.side, signal.wick.tip
+    short = side == "high"
     absorbed = "buy" if short else "sell"
-    last = signal.last.price if signal.last else None
     tape = facts.volume_since(facts.minute - times.DAY_MINUTES)
-    books = [] if last is None else [(row, _moved(wick, row.mid, last)) for row in facts.past_books]
-    rows = [] if last is None else [(row, _moved(wick, row.close, last)) for row in facts.vwap]
+    last = signal.last.price if signal.last else None
+    books = [] if last is None else [(row, tip * row.mid // last) for row in facts.past_books]
+    rows = [] if last is None else [(row, tip * row.close // last) for row in facts.vwap]
+    absorptions = [row.absorption and row.absorbed_side == absorbed for row in tape]
     return {
-        "wick": _rate(_hidden(facts, query, limits, wick)),
         "volume_tier": _rate(_tape(tape, limits, [row.tier == "T4" for row in tape])),
-        "absorption": _rate(
-            _tape(tape, limits, [row.absorption and row.absorbed_side == absorbed for row in tape])
-        ),
-        "wall": _rate([wall_at(row, limits, level) is not None for row, level in books]),
-        "imbalance": _rate([_leans(row, level, limits) for row, level in books]),
-        "young_wall": _rate([_fresh(row, level, limits) for row, level in books]),
+        "absorption": _rate(_tape(tape, limits, absorptions)),
+        "wall": _rate([wall_at(row, limits, side, level) is not None for row, level in books]),
+        "imbalance": _rate([_leans(row, side, level, limits) for row, level in books]),
+        "young_wall": _rate([_fresh(row, side, level, limits) for row, level in books]),
         "cvd": _rate([against(row, short=short) for row in facts.cvd]),
         "vwap": _rate(
-            [beyond_vwap(level.tip, row.vwap_4h, limits, short=short) for row, level in rows]
+            [beyond_vwap(level, row.vwap_4h, limits, short=short) for row, level in rows]
         ),
     }
-
-
-def _moved(wick: Wick, then: int, now: int) -> Wick:
-    return replace(wick, tip=wick.tip * then // now)
 
 
 def _rate(held: Sequence[bool]) -> Rate | None:
@@ -71,35 +74,35 @@ def _tape(rows: Sequence[VolumeRow], limits: Limits, holds: Sequence[bool]) -> l
     return found
 
 
-def _leans(row: BookRow, level: Wick, limits: Limits) -> bool:
-    band = row.band(level.tip)
+def _leans(row: BookRow, side: Side, level: int, limits: Limits) -> bool:
+    band = row.band(level)
     value = None if band is None else row.imbalance[band]
     if value is None:
         return False
-    return (-value if level.side == "high" else value) >= limits.imbalance
+    return (-value if side == "high" else value) >= limits.imbalance
 
 
-def _fresh(row: BookRow, level: Wick, limits: Limits) -> bool:
-    wall, band = wall_at(row, limits, level), row.band(level.tip)
+def _fresh(row: BookRow, side: Side, level: int, limits: Limits) -> bool:
+    wall, band = wall_at(row, limits, side, level), row.band(level)
     if wall is not None:
         return wall.young and wall.age_s is not None and wall.age_s < limits.wall_fresh_s
-    age_s = None if band is None else row.sides[level.side].young_age_s[band]
+    age_s = None if band is None else row.sides[side].young_age_s[band]
     return age_s is not None and age_s < limits.wall_fresh_s
 
 
-def _hidden(facts: Facts, query: Query, limits: Limits, wick: Wick) -> list[bool]:
-    """Say for the end of each minute with trades whether any wick of this side passed rules 1-3.
+def _hidden(facts: Facts, query: Query, limits: Limits, side: Side) -> list[bool]:
+    """Say for the end of each minute with trades whether any wick of a side passed rules 1-3.
 
     What is around a wick is taken as it is now known; its touches count from when they were known.
     """
     wicks = sorted(
-        (other for other in facts.wicks if other.timeframe == query.timeframe),
-        key=lambda other: other.birth,
+        (wick for wick in facts.wicks if wick.timeframe == query.timeframe),
+        key=lambda wick: wick.birth,
     )
     open_minutes: set[int] = set()
-    for other in wicks:
-        if other.side == wick.side:
-            open_minutes.update(_while_hidden(other, wicks, query, limits))
+    for wick in wicks:
+        if wick.side == side:
+            open_minutes.update(_while_hidden(wick, wicks, query, limits))
     tape = facts.volume_since(facts.minute - times.DAY_MINUTES)
     return [row.minute + 1 in open_minutes for row in tape]
 

@@ -22,8 +22,9 @@ _GRACE_S: Final = 8.0  # what does not end by itself within this is ended
 def watch() -> Path | None:
     """Begin to watch the lifeline if there is one; return the log file that comes with it.
 
-    When the pipe ends this process gets a SIGTERM, and soon after is ended if it still runs. The
-    programs that it starts itself know nothing of it: the variable is gone.
+    When the pipe ends this process gets a SIGTERM, or a Ctrl-C if it does not handle that, so that
+    it can end what it has started itself. What still runs a while later is ended. The programs
+    that it starts know nothing of it: the variable is gone.
     """
     log_file = os.environ.pop(VARIABLE, "")
     if not log_file:
@@ -42,8 +43,10 @@ def _wait() -> None:
 
 
 def _ask_to_end() -> None:
+    handled = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    number = signal.SIGTERM if handled else signal.SIGINT
     main = threading.main_thread().ident
     if sys.platform != "win32" and main is not None:
-        signal.pthread_kill(main, signal.SIGTERM)
+        signal.pthread_kill(main, number)  # also out of a sleep
     else:
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)

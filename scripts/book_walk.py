@@ -11,8 +11,8 @@ import orjson
 
 from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.records import RecordError
-from ravequant.snapshot_lines import mid_of, moment
+from ravequant.records import RecordError, moment
+from ravequant.snapshot_lines import mid_of
 from ravequant.vault.log import reading
 from ravequant.vault.tail import open_lines
 
@@ -69,8 +69,10 @@ class BookWalk:
     def _absent(self, name: str) -> Iterator[BookDay]:
         """Yield the days before ``name`` that have no file at all."""
         begin = times.day_start_ms(name)
-        while self._last is not None and begin - self._last >= 2 * times.DAY_MS:
+        while self._last is not None:
             midnight = (self._last // times.DAY_MS + 1) * times.DAY_MS
+            if midnight >= begin:
+                return
             yield BookDay(times.day(midnight), breaks=1, expected_ms=times.DAY_MS)
             self._last, self._broken = midnight, True
 

@@ -187,7 +187,8 @@ class Certificate:
         if file.damaged:
             return
         if noted is not None and file.noted_sha256 != noted["sha256"]:
-            if not (self._repaired_since and ids > int(noted["ids"])):
+            repaired = self._repaired_since and ids > int(noted["ids"])
+            if not repaired:
                 verdict.problems.append(
                     f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
                     "run; put a good copy back, or accept what is there with --renew"

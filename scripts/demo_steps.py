@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -241,6 +242,7 @@ def run(args: argparse.Namespace) -> int:
     started = time.monotonic()
     try:
         with emptied(args.vault.absolute()) as root:
+            use_default_settings(root)
             work(Demo(args, console, Vault(root)))
     except RaveQuantError as error:
         print(f"demo: FAILED: {error}", file=sys.stderr)
@@ -269,6 +271,13 @@ def market_seconds(args: argparse.Namespace) -> int:
 def instrument_options() -> list[str]:
     """Return the instruments as options of our programs."""
     return [part for inst_id in INSTRUMENTS for part in ("--instId", inst_id)]
+
+
+def use_default_settings(root: Path) -> None:
+    """Let this program and those it starts use the defaults, whatever `ravequant.toml` says."""
+    empty = root / "settings.toml"
+    empty.touch()
+    os.environ[settings.SETTINGS_VARIABLE] = str(empty)
 
 
 def own_log(demo: Demo, script: str) -> list[str]:

@@ -38,17 +38,17 @@ def counted(ranges: Iterable[Piece]) -> Counter[str]:
     return ids
 
 
-def wanted(ranges: Iterable[Piece]) -> Iterator[Piece]:
+def wanted(ranges: Iterable[Piece]) -> Iterator[tuple[int, int]]:
     """Yield the missing ranges that are worth asking the exchange for, neighbours joined."""
-    waiting: Piece | None = None
+    waiting: tuple[int, int] | None = None
     for first, last, status in ranges:
         if status in ("id_hole", "unrecoverable"):
             continue
-        if waiting is not None and waiting[1] + 1 == first and waiting[2] == status:
-            waiting = (waiting[0], last, status)
+        if waiting is not None and waiting[1] + 1 == first:
+            waiting = (waiting[0], last)
             continue
         if waiting is not None:
             yield waiting
-        waiting = (first, last, status)
+        waiting = (first, last)
     if waiting is not None:
         yield waiting

@@ -13,7 +13,11 @@ from ravequant.errors import DONE, FAILED, LockedError, NoDataError
 STEADY_S: Final = 60.0  # a kept program that ran so long has a clean record again
 _LONGEST_WAIT_S: Final = 60.0
 _NO_DATA_S: Final = 30.0
-_MILD: Final = (NoDataError.exit_code, LockedError.exit_code)  # no failures: later it will do
+_LOCKED_S: Final = 2.0  # find_signals, or a person, is bringing the same file up to date
+_LOCKED_TIMES: Final = 10
+_NO_DATA: Final = NoDataError.exit_code
+_LOCKED: Final = LockedError.exit_code
+_MILD: Final = (_NO_DATA, _LOCKED)  # no failures: later it will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Standing:
     started_at: float | None = None  # None: it does not run
     runs: int = 0
     failures: int = 0  # in a row
+    refusals: int = 0  # in a row: another one was at it
     last_code: int | None = None
 
 
@@ -127,9 +132,12 @@ class Plan:
             standing.next_at = now + backoff(standing.failures)
             return standing
         standing.failures = 0 if code in (DONE, *_MILD) else standing.failures + 1
-        if self._once:
+        standing.refusals = standing.refusals + 1 if code == _LOCKED else 0
+        if 0 < standing.refusals <= _LOCKED_TIMES:
+            standing.next_at = now + _LOCKED_S
+        elif self._once:
             standing.next_at = math.inf
-        elif code == NoDataError.exit_code:  # the exporters have only just begun
+        elif code == _NO_DATA:  # the exporters have only just begun
             standing.next_at = min(standing.next_at, now + _NO_DATA_S)
         standing.next_at = max(standing.next_at, now)
         return standing

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ravequant import lifeline
-from ravequant.errors import FAILED
 from ravequant.vault.paths import CHECKOUT
 from scripts.run_plan import Task
 
@@ -65,13 +64,16 @@ class Programs:
         self._running[task.name] = Program(task, process)
 
     def ended(self) -> Iterator[tuple[str, int]]:
-        """Yield (name, exit code) of what has ended since the last call; kill what should have."""
+        """Yield (name, exit code) of what has ended since the last call; kill what should have.
+
+        The code of what a signal has ended is that signal's number, negative.
+        """
         for name, program in list(self._running.items()):
             code = program.process.poll()
             if code is not None:
                 _cut(program)
                 del self._running[name]
-                yield name, FAILED if code < 0 else code
+                yield name, code
             elif program.end_by is not None and time.monotonic() > program.end_by:
                 program.process.kill()
 

@@ -111,13 +111,13 @@ class Supervisor:
         task, code = standing.task, standing.last_code
         if task.kept:
             wait = max(0.0, standing.next_at - self._now)
-            _log.warning("%s ended with code %d, starts again in %.0f s; its last words: %s",
-                         task.name, code, wait, self.programs.last_words(task.name))  # fmt: skip
+            _log.warning("%s %s, starts again in %.0f s; its last words: %s", task.name,
+                         _how(code), wait, self.programs.last_words(task.name))  # fmt: skip
             return
         self._round[_OUTCOMES.get(code or DONE, "failed")] += 1
         if code not in _OUTCOMES:
-            _log.error("%s failed with code %d, %d times in a row; its last words: %s", task.name,
-                       code, standing.failures, self.programs.last_words(task.name))  # fmt: skip
+            _log.error("%s %s, failures in a row: %d; its last words: %s", task.name, _how(code),
+                       standing.failures, self.programs.last_words(task.name))  # fmt: skip
 
     def _facts(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -129,6 +129,10 @@ class Supervisor:
             }
             for name, standing in plan.standings.items()
         }
+
+
+def _how(code: int | None) -> str:
+    return f"ended with code {code}" if code is None or code >= 0 else f"died of signal {-code}"
 
 
 @contextmanager

@@ -38,8 +38,11 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, "Certify what was recorded: expected, present, missing, changed.")
     cli.add_instruments(made)
     made.add_argument("--days", type=int, metavar="N", help="only the newest N days of each stream")
-    made.add_argument("--renew", action="store_true",
-                      help="accept the files as they are: forget the hashes noted so far")  # fmt: skip
+    made.add_argument(
+        "--renew",
+        action="store_true",
+        help="accept the files as they are: forget the hashes noted so far",
+    )
     return made
 
 

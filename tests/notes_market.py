@@ -8,6 +8,7 @@ at T4 in the minute before the newest, which has a cvd_1m of -125,000; vwap_4h 1
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from CVD import run_cvd_from_jsonl
 from Liquidity_Buckets import l2_bucketizer
@@ -17,7 +18,8 @@ from ravequant.vault.paths import Vault
 from tests.books import put, put_metadata, snapshot
 from tests.calculators import write_raw
 from tests.oracle import decimal_text
-from Untouch_Wick import untouch_wick
+from Untouch_Wick import find_signals, untouch_wick
+from Untouch_Wick.find_signals import find_hidden_signals
 from Volume_Analyzer import volume_analyzer
 from VWAP import vwap_calculator
 
@@ -26,7 +28,8 @@ CONTRACT = Contract("0.01", "1", "linear")
 CALCULATORS = (
     untouch_wick, volume_analyzer, run_cvd_from_jsonl, vwap_calculator, l2_bucketizer,
 )  # fmt: skip
-A = times.parse_iso("2025-12-14T21:35:00Z")
+AT = "2025-12-14T21:35:00Z"
+A = times.parse_iso(AT)
 FIRST = -239  # minutes from A: all of vwap_4h
 TIP = "101250"
 Fill = tuple[str, Side, str]  # price, taker side, contracts
@@ -153,3 +156,23 @@ def calculate(vault: Vault, inst_id: str = BTC) -> None:
             ["--vault", str(vault.root), "--log-level", "error", "--instId", inst_id]
         )
         assert code in (0, 3), module.__name__
+
+
+def ask(vault: Vault, at: str = AT, **other: Any) -> list[dict[str, Any]]:
+    """Return the signals that a vault has at a moment."""
+    return find_hidden_signals(BTC, at=at, vault=vault.root, **other)
+
+
+def lost(signal: dict[str, Any]) -> dict[str, str]:
+    """Return the layers of a signal that are not met, with their state."""
+    states = {layer["layer"]: layer["state"] for layer in signal["layers"]}
+    return {name: state for name, state in states.items() if state != "met"}
+
+
+def command(vault: Vault, capsys: Any, *arguments: str) -> tuple[int, str, str]:
+    """Run the command in this process; return (exit code, stdout, stderr)."""
+    capsys.readouterr()
+    known = ["--vault", str(vault.root), "--instId", BTC]
+    code = find_signals.main([*known, *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err

@@ -4,7 +4,7 @@ It shares no code with the exporter: prices are decimals, and everything is sort
 """
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,19 @@ import orjson
 Message = tuple[str, dict[str, Any]]  # action and row
 Sides = tuple[list[list[str]], list[list[str]]]
 Line = tuple[int, bool, int]  # its time, gap_detected, seqId of the book that it shows
+
+
+def level(price: str, size: str, orders: str = "1") -> list[str]:
+    return [price, size, "0", orders]
+
+
+def message(
+    ts: int, seq: int, prev: int, bids: Sequence[Any] = (), asks: Sequence[Any] = ()
+) -> dict[str, Any]:
+    return {
+        "asks": list(asks), "bids": list(bids), "ts": str(ts), "checksum": 0,
+        "seqId": seq, "prevSeqId": prev,
+    }  # fmt: skip
 
 
 def frames(path: Path) -> Iterator[Message]:

@@ -17,6 +17,7 @@ from Untouch_Wick.signal_records import (
     Wick,
     price,
 )
+from Untouch_Wick.signal_rules import Query, find
 
 BTC = "BTC-USDT-SWAP"
 A = times.parse_iso("2025-12-14T21:35:00Z") // times.MINUTE_MS
@@ -105,3 +106,53 @@ def set_up(
         "tick": price("0.1"),
     }  # fmt: skip
     return Facts(**facts | other)
+
+
+LAYERS = ["wick", "volume_tier", "absorption", "wall", "imbalance", "young_wall", "cvd", "vwap"]
+MINUTE = times.MINUTE_MS
+DEFAULT = Query()
+
+
+def ask(facts, query=DEFAULT, limits=LIMITS):
+    return find(facts, query, limits)
+
+
+def only(facts, query=DEFAULT):
+    (signal,) = ask(facts, query).signals
+    return signal
+
+
+def states(facts):
+    return {layer.name: layer.state for layer in only(facts).layers}
+
+
+def points(facts):
+    return {layer.name: layer.points for layer in only(facts).layers}
+
+
+def differs(facts):
+    """Return the layers of ``facts`` that are not met, with their state."""
+    return {name: state for name, state in states(facts).items() if state != "met"}
+
+
+def mirrored(facts):
+    """Return the same set-up upside down: a low wick as far below price."""
+    turn = 2 * facts.book.mid
+    flip = {"high": "low", "low": "high"}
+    wicks = [replace(w, side=flip[w.side], tip=turn - w.tip) for w in facts.wicks]
+    bids, asks = facts.book.sides["low"], facts.book.sides["high"]
+    walls = tuple(replace(w, price=turn - w.price) for w in asks.walls)
+    row = replace(
+        facts.book,
+        imbalance=tuple(None if v is None else -v for v in facts.book.imbalance),
+        sides={"low": replace(asks, walls=walls), "high": bids},
+    )
+    return replace(
+        facts,
+        wicks=tuple(wicks),
+        volume=tuple(replace(r, absorbed_side="sell") if r.absorption else r for r in facts.volume),
+        cvd=(CvdRow(A - 1, "+125000", gap=False),),
+        vwap=(replace(facts.vwap[0], vwap_4h=turn - facts.vwap[0].vwap_4h),),
+        book=row,
+        trade=LastTrade(facts.trade.ts, turn - facts.trade.price),
+    )

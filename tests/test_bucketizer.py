@@ -87,3 +87,17 @@ def test_a_change_of_source_alone_changes_nothing(seed):
         for band, source in enumerate(record["band_source"]):
             wanted = None if source == "partial" else whole["imbalance"][band]
             assert record["imbalance"][band] == wanted
+
+
+def test_sums_of_any_size_survive_a_restart():
+    """Sizes that nobody has: more digits than a price has on both sides of the point, exact."""
+    rows = []
+    for number in range(3):
+        bids = [["99999.00000000000000000001", "9" * 18 + f"{number}.0000000001", "0", "1"]]
+        asks = [["100001", f"{10**19 + number}", "0", "1"]]
+        rows.append(books.snapshot(START + 2_000 * number, bids, asks))
+        rows[-1]["mid_price"] = "100000.000000000000000000005"
+    rules = Rules(ct_val=Fraction("0.01"))
+    wanted = buckets(rows, [], rules)
+    assert len(wanted[0]["bid_notional"][0].partition(".")[2]) > 30
+    assert first_difference(compute(rows, [], rules, [1, 2]), wanted) is None

@@ -1,6 +1,7 @@
 """The shared command line: options, one clear line for an error, exit codes, log files."""
 
 import argparse
+import errno
 import logging
 import subprocess
 import sys
@@ -179,9 +180,10 @@ def test_a_full_disk_under_the_log_is_no_traceback(capsys, tmp_path, monkeypatch
     """The line is on stderr; nothing else is said."""
     cli.set_up_logging("info", tmp_path / "probe.log")
     handler = next(one for one in logging.getLogger().handlers if hasattr(one, "maxBytes"))
-    handler.flush = lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    logging.getLogger("probe").warning("here")
-    del handler.flush
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        patch.setattr(handler, "flush", lambda: (_ for _ in ()).throw(full))
+        logging.getLogger("probe").warning("here")
     assert capsys.readouterr().err.count("\n") == 1
 
 

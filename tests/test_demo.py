@@ -39,11 +39,14 @@ def start(vault: Path, *options: str, program: str = DEMO) -> subprocess.Popen[s
 
 
 @pytest.mark.slow
-def test_the_demo_shows_rows_and_leaves_files(tmp_path):
+def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
     """All steps work, what it shows is whole, the planted set-up is found; without it, code 1."""
     root = tmp_path / "a vault"
+    (tmp_path / "ravequant.toml").write_text('[signals.wall_notional]\nBTC = "90000000"\n')
+    monkeypatch.setenv("RAVEQUANT_SETTINGS", str(tmp_path / "ravequant.toml"))  # not the demo's
     with start(root, *FAST) as process:
         shown, errors = process.communicate(timeout=120)
+    monkeypatch.delenv("RAVEQUANT_SETTINGS")
     assert process.returncode == 0, errors
     assert "20 times those of OKX" in shown
     assert "the planted set-up was found: BTC-USDT-SWAP SHORT" in shown

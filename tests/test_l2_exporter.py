@@ -194,3 +194,15 @@ def test_wrong_arguments_are_named(vault, arguments, message):
     assert process.returncode == 2
     assert message in log
     assert not vault.root.exists() or not list(vault.root.rglob("*.jsonl"))
+
+
+def test_a_depth_that_the_bucketizer_does_not_know_of_is_said(tmp_path, vault, monkeypatch):
+    """A side with fewer levels than the setting counts as complete there: bands would lie."""
+    path = tape(tmp_path / "tape.jsonl", steady(3))
+    said = "the bucketizer takes a side of fewer than 400 levels for a complete one"
+    with exchange(tmp_path, "--books", path) as where:
+        assert said in record(vault, where, "--instId", BTC, "--depth", "20")[1]
+        own = tmp_path / "own.toml"
+        own.write_text("[l2]\ndepth_levels = 20\n", encoding="utf-8")
+        monkeypatch.setenv("RAVEQUANT_SETTINGS", str(own))
+        assert "the bucketizer takes" not in record(vault, where, "--instId", BTC)[1]

@@ -52,7 +52,9 @@ PURE = (
 # folds and plans: their wiring may use the library's I/O
 PURE_ROOMS = (
     "VWAP.vwap_calculator", "CVD.run_cvd_from_jsonl", "Volume_Analyzer.volume_analyzer",
-    "Untouch_Wick.wick_detector",
+    "Untouch_Wick.wick_detector", "Untouch_Wick.signal_records", "Untouch_Wick.signal_case",
+    "Untouch_Wick.signal_layers", "Untouch_Wick.signal_trade", "Untouch_Wick.signal_rules",
+    "Untouch_Wick.signal_rates", "Untouch_Wick.signal_json",
     "L2_Bot.book_view", "L2_Bot.retention_plan", "L2_Bot.retention_forecast",
 )  # fmt: skip
 

@@ -1,11 +1,15 @@
 """The REST client against a real HTTP server on this machine that answers as scripted."""
 
+import gzip
 import json
 import re
 import socket
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -191,6 +195,43 @@ def test_an_endless_answer_is_cut(client, script, monkeypatch):
     script.answers = [(200, {}, b"x" * 2000)]
     with pytest.raises(FeedError, match="longer than 1000 bytes"):
         client.instrument(BTC)
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_an_answer_that_drips_is_given_up(monkeypatch, head):
+    """Bytes that keep coming, one by one, hold nobody up: the whole answer has its time."""
+    monkeypatch.setattr(rest, "_WHOLE_ANSWER_S", 0.2)
+
+    class Drip(StreamRequestHandler):
+        def handle(self):
+            self.rfile.readline()
+            self.wfile.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
+            with suppress(OSError):
+                for _ in range(40):
+                    self.wfile.write(b"x" if "Length" in head else b"1\r\nx\r\n")
+                    time.sleep(0.05)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        with pytest.raises(FeedError, match=r"the answer took longer than 0\.2 s"):
+            Rest(f"http://127.0.0.1:{port}", attempts=1).instrument(BTC)
+        server.shutdown()
+
+
+@pytest.mark.parametrize("body", [b"no gzip", b""])
+def test_an_answer_that_cannot_be_unpacked_is_asked_for_again(client, script, body):
+    """It is no answer, and no traceback."""
+    script.answers = [(200, {"Content-Encoding": "gzip"}, body), envelope({"instId": BTC})]
+    assert client.instrument(BTC) == {"instId": BTC}
+
+
+def test_a_packed_answer_is_read(client, script):
+    """Servers and proxies may compress."""
+    status, _, body = envelope({"instId": BTC})
+    script.answers = [(status, {"Content-Encoding": "gzip"}, gzip.compress(body))]
+    assert client.instrument(BTC) == {"instId": BTC}
 
 
 def test_a_closed_client_ends_its_waits(client, script):

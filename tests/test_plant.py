@@ -11,6 +11,7 @@ from tests.measures import Candle, Wick, book, candles, signed_notional, wicks
 BTC = "BTC-USDT-SWAP"
 HOURS = 2
 CT_VAL = 0.01
+DEPTH = 1500  # levels that reach beyond 25 bps
 
 
 class Scene:
@@ -25,7 +26,7 @@ class Scene:
         self.candles: dict[int, Candle] = candles(trades)
         self.wicks: list[Wick] = wicks(self.candles)
         self.volume, self.delta = signed_notional(trades, CT_VAL)
-        shown = book(market, BTC, 400)
+        shown = book(market, BTC, DEPTH)
         self.bids, self.asks = (
             [(float(px), float(px) * float(size) * CT_VAL) for px, size, _ in side]
             for side in (shown.bids, shown.asks)
@@ -57,9 +58,10 @@ def test_all_layers_meet(seed, rate):
     tip = wick.tip
     walls = [usd for px, usd in scene.asks if abs(px - tip) / tip < 2e-4 and usd >= 2e6]
     assert len(walls) == 1
-    assert 1e-4 < tip / scene.mid - 1 < 10e-4  # the first band, and not in contact
-    bids = sum(usd for px, usd in scene.bids if scene.mid - px <= scene.mid / 1000)
-    asks = sum(usd for px, usd in scene.asks if px - scene.mid <= scene.mid / 1000)
+    assert 12e-4 < tip / scene.mid - 1 < 24e-4  # the second band, and near enough for volume
+    near, far = scene.mid * 10e-4, scene.mid * 25e-4
+    bids = sum(usd for px, usd in scene.bids if near < scene.mid - px <= far)
+    asks = sum(usd for px, usd in scene.asks if near < px - scene.mid <= far)
     assert (bids - asks) / (bids + asks) <= -0.70
     minute = scene.minute - 3
     usual = statistics.median(scene.volume[m] for m in sorted(scene.volume) if m < minute)
@@ -81,7 +83,7 @@ def test_wall_comes_at_its_moment():
     seen = []
     for before in (120, 60, 0, -60):
         market.trades(moment - before * 1_000)
-        asks = book(market, BTC, 400).asks
+        asks = book(market, BTC, DEPTH).asks
         seen.append(any(float(px) * float(size) * CT_VAL > 2e6 for px, size, _ in asks))
     assert seen == [False, True, True, True]
 

@@ -286,6 +286,7 @@ def test_missing_files_are_missing_facts(vault):
 
 def test_a_damaged_row_is_left_out(hour, caplog):
     """A line that is no row costs that row only, and the log names the file."""
+    caplog.set_level("WARNING")
     path = hour.derived("cvd", BTC) / "cvd_1m.jsonl"
     lines = path.read_bytes().splitlines()
     lines[28] = lines[28].replace(b'"cvd_1m":"-28"', b'"cvd_1m":"-x"')

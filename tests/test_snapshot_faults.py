@@ -1,7 +1,6 @@
 """Streams with every fault in them, at random: no torn line, gaps exactly where SPEC 9 says."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,24 +10,11 @@ from hypothesis import strategies as st
 
 from L2_Bot.snapshots import SnapshotRecorder
 from ravequant import times
-from tests.plain_book import Message, PlainBook, Sides, lines_of
+from tests.plain_book import Message, PlainBook, Sides, level, lines_of, message
 
 TS = 1_700_000_000_000  # a 2 s boundary
 
 Ids = tuple[int, int]  # seqId and prevSeqId; after a reset the same may come again
-
-
-def level(price: str, size: str, orders: str = "1") -> list[str]:
-    return [price, size, "0", orders]
-
-
-def message(
-    ts: int, seq: int, prev: int, bids: Sequence[Any] = (), asks: Sequence[Any] = ()
-) -> dict[str, Any]:
-    return {
-        "asks": list(asks), "bids": list(bids), "ts": str(ts), "checksum": 0,
-        "seqId": seq, "prevSeqId": prev,
-    }  # fmt: skip
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from L2_Bot.snapshots import SnapshotRecorder, Taken
 from ravequant import times
-from tests.plain_book import PlainBook, frames
+from tests.plain_book import PlainBook, frames, level, message
 
 INST = "BTC-USDT-SWAP"
 TS = 1_700_000_000_000  # a 2 s boundary
@@ -23,19 +23,6 @@ GOLDEN = (
     b'"seqId":987654321,"prevSeqId":-1,"gap_detected":false}\n'
 )
 RECORDINGS = ("BTC-USDT-SWAP.2023-04-04_05", "BTC-USDT-SWAP.2024-08-08", "ETH-USDT-SWAP.2024-08-08")
-
-
-def level(price: str, size: str, orders: str = "1") -> list[str]:
-    return [price, size, "0", orders]
-
-
-def message(
-    ts: int, seq: int, prev: int, bids: Sequence[Any] = (), asks: Sequence[Any] = ()
-) -> dict[str, Any]:
-    return {
-        "asks": list(asks), "bids": list(bids), "ts": str(ts), "checksum": 0,
-        "seqId": seq, "prevSeqId": prev,
-    }  # fmt: skip
 
 
 def whole(ts: int, seq: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 import requests
+from urllib3.exceptions import HTTPError
 
 from ravequant.errors import FeedError
 from ravequant.okx.address import check_url
@@ -181,7 +182,7 @@ class Rest:
                         "redirect",
                     )
                 body = _bounded(response, where)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise _PassingError(f"{where}: {type(error).__name__}: {_reason(error):.200}") from None
         return _believed(body, response.status_code, where)
 
@@ -197,7 +198,8 @@ def _reason(error: Exception) -> str:
 
 def _bounded(response: requests.Response, where: str) -> bytes:
     body, began = bytearray(), time.monotonic()
-    for block in response.iter_content(1 << 16):
+    # what has come, and not 64 KB: else an answer that drips would never be looked at
+    while block := response.raw.read1(1 << 16, decode_content=True):
         body += block
         if len(body) > _MOST_BYTES:
             raise _PassingError(f"{where}: the answer is longer than {_MOST_BYTES} bytes")

@@ -3,7 +3,8 @@
 Price climbs into a range below a tip. The tip is hit to the tick 43 and 30 minutes before the
 moment, the second time by a candle that closes just under it: a small wick, defended exactly.
 Nothing goes there again, while a sweep of the range touches what else was born around it. Then
-buyers are absorbed for a minute, a wall appears at the tip, the bids thin out, and sellers come.
+buyers are absorbed for a minute, a wall appears at the tip, the bids thin out, and sellers come and
+take the price away from it.
 """
 
 import random
@@ -22,6 +23,7 @@ _ABSORPTION_S: Final = -180
 _THIN_S: Final = -120
 _WALL_S: Final = -95
 _WALL_USD: Final = 2_600_000.0
+_SLIDE_BPS: Final = 13.0  # so that the trade pays: lows that were not touched lie farther down
 _ABOVE_AVERAGE_BPS: Final = 45
 _ABOVE_PRICE_BPS: Final = 20
 _SPARE_TICKS: Final = 6  # between the tip and any price outside the two minutes
@@ -129,7 +131,8 @@ def _range_course() -> Iterator[tuple[int, float]]:
         fixed = _fixed_point(second)
         yield second, 3.5 + 9 * rng.random() if fixed is None else fixed
     for second in range(-300, _CLOSES_S + 15, 15):
-        yield second, 5.7 + 0.6 * rng.random()
+        slide = min(max(second - _THIN_S, 0), -_THIN_S) / -_THIN_S
+        yield second, 5.7 + 0.6 * rng.random() + _SLIDE_BPS * slide
 
 
 def _fixed_point(second: int) -> float | None:

@@ -1,0 +1,152 @@
+"""Fetches missing trades again and puts each where it belongs; calculators then rebuild.
+
+Asked for are the ids that the gap ledger calls open, and every hole in the files that it does not
+know. While the trade exporter runs it does the writing itself, between two appends. Exit code 1 if
+ids are still missing that the exchange may have.
+"""
+
+try:
+    from ravequant import cli, settings, tables
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
+    )
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
+from ravequant.okx.rest import Rest
+from ravequant.vault import mending
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault, instruments
+from scripts.gap_repair import Plan, fetch, look
+
+PROGRAM: Final = "repair_gaps"
+HEADERS: Final = ("instId", "holes", "asked for", "repaired", "id holes", "lost", "still open")
+_STREAM: Final = "trades_perps"
+_LOOK_AGAIN_S: Final = 0.2
+_log = logging.getLogger(PROGRAM)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, "Fetch missing trades again and put each where it belongs.")
+    cli.add_instruments(made)
+    made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
+    made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X",
+                      help="ask X times as often as OKX allows; for an exchange in a box that "
+                      "allows it")  # fmt: skip
+    made.add_argument("--patience", type=cli.seconds, default=30.0, metavar="S",
+                      help="a hole stays open after S seconds without an answer of use "
+                      "(default: 30)")  # fmt: skip
+    made.add_argument("--wait", type=cli.seconds, default=60.0, metavar="S",
+                      help="how long a running exporter may take (default: 60)")  # fmt: skip
+    return made
+
+
+def repair(
+    vault: Vault, inst_id: str, rest: Rest, patience_s: float, wait_s: float
+) -> dict[str, Any]:
+    """Repair one instrument; what became of the ids asked for."""
+    with writer_lock(vault, mending.METRIC, inst_id):
+        if mending.asked(vault, inst_id):
+            _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
+            carry_out(vault, inst_id, wait_s)
+        found, holes, asked_for = look(vault, inst_id), 0, 0
+        plan, history = Plan(vault, inst_id, found), partial(rest.history_trades, inst_id)
+        for jump in found.jumps:
+            for hole in found.holes(jump):
+                _log.info("%s: asking for ids %d to %d", inst_id, *hole)
+                holes, asked_for = holes + 1, asked_for + hole[1] - hole[0] + 1
+                came = fetch(history, hole, jump.before.ts, found.newest_ts, patience_s)
+                plan.add(jump, came)
+        planned = plan.repair()
+        if planned is not None:
+            mending.note(vault, planned)
+            carry_out(vault, inst_id, wait_s)
+            _log.info("%s: %d records put in, repair generation %d: calculators rebuild at their "
+                      "next run", inst_id, plan.records, planned.generation)  # fmt: skip
+    names = {"repaired": "repaired", "id_hole": "id_holes", "unrecoverable": "unrecoverable",
+             "open": "open"}  # fmt: skip
+    ids = {name: plan.ids[status] for status, name in names.items()}
+    return {"instId": inst_id, "holes": holes, "asked": asked_for, **ids, "records": plan.records}
+
+
+def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
+    """Finish the repair that is noted, or let the exporter do it that holds the log.
+
+    Raises LockedError if that one does not take it in time; the repair stays noted, and is done as
+    soon as somebody can.
+    """
+    deadline = time.monotonic() + wait_s
+    while mending.asked(vault, inst_id):
+        try:
+            with writer_lock(vault, _STREAM, inst_id):
+                mending.finish(vault, inst_id)
+                return
+        except LockedError as error:
+            held = error
+        if mending.too_large(vault, inst_id):
+            mending.withdraw(vault, inst_id)
+            raise LockedError(
+                f"{held}. This repair is too large for a running exporter: stop it, then run "
+                "repair_gaps again"
+            )
+        while mending.asked(vault, inst_id) and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
+        if mending.asked(vault, inst_id) and time.monotonic() >= deadline:
+            raise LockedError(
+                f"{held}. It did not carry out the repair within {wait_s:g} s, its log may say "
+                "why. Stop it, then run repair_gaps again"
+            )
+
+
+def cells(facts: dict[str, Any]) -> list[str]:
+    """Return a row of the table."""
+    return [facts["instId"], *(f"{facts[name]:,}" for name in list(facts)[1:-1])]
+
+
+def body(args: argparse.Namespace) -> int:
+    """Repair each instrument and say what became of the holes; one that fails stops no other."""
+    chosen, vault = settings.load(), cli.vault_of(args)
+    there = instruments(vault.trades)
+    names = cli.instruments_of(args, there)
+    if not there or not set(names) & set(there):
+        raise NoDataError(
+            f"no raw trades of {', '.join(names) or 'any instrument'} in {vault.root}; start the "
+            "trade exporter, or name another vault with --vault"
+        )
+    url = args.rest_url or chosen.okx.addresses()[1]
+    rest = Rest(url, attempts=3, limit_factor=args.rest_limit_factor)
+    rows, code = [], DONE
+    for inst_id in names:
+        try:
+            rows.append(repair(vault, inst_id, rest, args.patience, args.wait))
+        except RaveQuantError as error:
+            cli.report(PROGRAM, error)
+            code = code or error.exit_code
+    if args.json:
+        sys.stdout.writelines(orjson.dumps(row).decode() + "\n" for row in rows)
+    elif rows:
+        tables.write(HEADERS, [cells(row) for row in rows])
+    return code or (FAILED if any(row["open"] for row in rows) else DONE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Repair; the exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
