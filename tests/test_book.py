@@ -11,19 +11,13 @@ import orjson
 import pytest
 
 from ravequant.okx.book import Book, BookState, Broken, Dropped, checksum
+from tests.plain_book import level, message
 
 TS = 1_700_000_000_000
 
 
-def level(price: str, size: str, orders: str = "1") -> list[str]:
-    return [price, size, "0", orders]
-
-
 def row(seq: int, prev: int, bids: list[Any] = (), asks: list[Any] = (), **more: Any) -> Any:  # type: ignore[assignment]
-    return {
-        "asks": list(asks), "bids": list(bids), "ts": str(TS + seq), "checksum": 0,
-        "seqId": seq, "prevSeqId": prev,
-    } | more  # fmt: skip
+    return message(TS + seq, seq, prev, bids, asks) | more
 
 
 def opened() -> Book:

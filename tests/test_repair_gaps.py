@@ -37,7 +37,7 @@ CALCULATORS = (vwap_calculator, run_cvd_from_jsonl, volume_analyzer)
 def market() -> list[Trade]:
     """Two and a half days of orders of one to five fills, out of step with midnight."""
     chance, ts, last, made = random.Random(3), NOON, 1_000, list[Trade]()
-    while ts < NOON + 60 * times.HOUR_MS:
+    while ts < NOON + 59 * times.HOUR_MS:
         ts += chance.randrange(1, 400_000)
         count = chance.randrange(1, 6)
         last += count + (ID_HOLE if len(made) == 500 else 0)

@@ -17,7 +17,7 @@ from ravequant.vault.paths import Vault
 from tests.books import put_metadata
 from Untouch_Wick import signal_facts, signal_files
 from Untouch_Wick.signal_files import LineFile
-from Untouch_Wick.signal_records import price
+from Untouch_Wick.signal_records import LastTrade, price
 from Untouch_Wick.signal_tape import newest_trade
 
 BTC = "BTC-USDT-SWAP"
@@ -169,6 +169,23 @@ def test_the_newest_trade_is_the_one_of_the_spec(tmp_path_factory, tape):
             path.unlink()
     _, found = newest_trade(vault, BTC, minute * MINUTE)
     assert (found and (found.ts, found.price)) == by_reading_all(lines, minute * MINUTE)
+
+
+def test_the_moment_itself_counts(vault):
+    """A trade at the very end of the minute is known then, one at 5 s past it closes the minute."""
+    encoder = TradeEncoder(BTC, CONTRACT)
+    moments = (0, 1, 4_999, 5_000, -2)  # the last one came late, after the minute had closed
+    trades = [Trade(START + ms, n, "buy", f"10{n}", "1") for n, ms in enumerate(moments, 1)]
+    put_trades(vault, [encoder.line(trade) for trade in trades])
+    assert newest_trade(vault, BTC, START)[1] == LastTrade(START, price("101"))
+
+
+def test_only_a_valid_line_takes_an_id(vault):
+    """A damaged line does not hide the sound one that repeats its id."""
+    encoder = TradeEncoder(BTC, CONTRACT)
+    lines = [encoder.line(Trade(START, 7, "buy", text, "1")) for text in ("101", "102", "103")]
+    put_trades(vault, [lines[0].replace(b'"buy"', b'"bid"'), lines[1], lines[2]])
+    assert newest_trade(vault, BTC, START)[1] == LastTrade(START, price("102"))
 
 
 # --- a small vault, by hand --------------------------------------------------------------------

@@ -80,6 +80,19 @@ def test_a_wall_of_unknown_age_is_not_young():
     assert (found["wall"], found["young_wall"]) == ("met", "not_met")
 
 
+@pytest.mark.parametrize(("age_s", "state"), [(299, "met"), (300, "not_met"), (None, "not_met")])
+def test_a_wall_is_young_below_300_seconds(age_s, state):
+    """At 300 s it is a wall like any other."""
+    assert states(set_up(book=book(side(walls=(wall(age_s=age_s),)))))["young_wall"] == state
+
+
+@pytest.mark.parametrize(("tip", "state"), [("100100", "met"), ("100100.1", "not_met")])
+def test_a_band_ends_with_its_edge(tip, state):
+    """A tip exactly 10 bps from mid is in the first band, a tick farther it is in the second."""
+    row = book(mid=price("100000"), imbalance=(-70, 0, 0, 0, 0, 0))
+    assert states(set_up(the_wick=hidden(tip=price(tip)), book=row))["imbalance"] == state
+
+
 def test_a_book_that_does_not_reach_the_tip_says_so():
     """No wall seen is not no wall."""
     found = states(set_up(book=book(side(depth=1_200))))
