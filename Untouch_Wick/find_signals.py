@@ -186,9 +186,18 @@ def _parser() -> argparse.ArgumentParser:
         "--explain", action="store_true", help="each layer, and how often it is true"
     )
     parser.add_argument("--min-score", type=int, default=0, metavar="N", help="0 to 100")
-    parser.add_argument("--watch", type=float, metavar="SECONDS", help="ask again, and record")
+    parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="ask again, and record")
     parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected more than 0 and at most 86400 seconds"
+        )
+    return seconds
 
 
 def _ask(asked: Asked, args: argparse.Namespace, console: "Console | None") -> None:
@@ -198,20 +207,27 @@ def _ask(asked: Asked, args: argparse.Namespace, console: "Console | None") -> N
     signals = tuple(signal for signal in answer.signals if signal.score >= args.min_score)
     missing = answer.missing or f"none of {len(answer.signals)} has a score of {args.min_score}"
     answer = answer._replace(signals=signals, missing=None if signals else missing)
+    if console is None:
+        _print_json(asked, answer)
+    else:
+        _show(asked, answer, console, explain=args.explain)
     if recorded:
         from Untouch_Wick.signal_log import record  # noqa: PLC0415 - only who records locks
 
         record(asked.vault, asked.inst_id, asked.rows(signals, None))
-    if console is None:
-        _print_json(asked, answer)
-        return
+
+
+def _show(asked: Asked, answer: Answer, console: "Console", *, explain: bool) -> None:
     from Untouch_Wick.signal_view import show  # noqa: PLC0415 - JSON needs none of it
 
-    explained = asked.rates(signals) if args.explain else None
     show(
-        answer, console, limits=asked.limits, timeframe=asked.query.timeframe,
-        clock_ms=asked.clock_ms, explained=explained,
-    )  # fmt: skip
+        answer,
+        console,
+        limits=asked.limits,
+        timeframe=asked.query.timeframe,
+        clock_ms=asked.clock_ms,
+        explained=asked.rates(answer.signals) if explain else None,
+    )
 
 
 def _print_json(asked: Asked, answer: Answer) -> None:

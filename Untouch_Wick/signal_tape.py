@@ -67,7 +67,7 @@ def _last(file: LineFile, lines: Iterable[bytes], inst_id: str, until: int) -> L
         if time is None or match is None:
             continue
         trade_id = int(match[1])
-        while raised and raised[-1][0] > trade_id and _trade(raised[-1][1], inst_id) is None:
+        while raised and raised[-1][0] >= trade_id and _trade(raised[-1][1], inst_id) is None:
             raised.pop()
         if raised and raised[-1][0] >= trade_id:
             continue

@@ -111,7 +111,7 @@ class BookWalk:
     def _take(self, day: BookDay, key: str, line: bytes) -> None:
         day.lines += 1
         try:
-            ts, broken = _parse(line, self._inst_id, deep=self._deep)
+            ts, broken = parse(line, self._inst_id, deep=self._deep)
         except (RecordError, KeyError, TypeError, IndexError):
             day.rejected += 1
             return
@@ -140,7 +140,7 @@ def _lines(stream: Any, hour: BookHour) -> Iterator[bytes]:
     hour.torn_bytes = len(rest)
 
 
-def _parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
+def parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
     """Return (ts, whether a break follows); RecordError and the like for a bad line."""
     try:
         row = orjson.loads(line)

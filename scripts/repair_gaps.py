@@ -121,12 +121,12 @@ def body(args: argparse.Namespace) -> int:
     """Repair each instrument and say what became of the holes; one that fails stops no other."""
     chosen, vault = settings.load(), cli.vault_of(args)
     there = instruments(vault.trades)
-    names = cli.instruments_of(args, there)
-    if not there or not set(names) & set(there):
+    if not set(args.inst_ids or there) & set(there):
         raise NoDataError(
-            f"no raw trades of {', '.join(names) or 'any instrument'} in {vault.root}; start the "
-            "trade exporter, or name another vault with --vault"
+            f"no raw trades of {', '.join(args.inst_ids or ['any instrument'])} in {vault.root}; "
+            "start the trade exporter, or name another vault with --vault"
         )
+    names = cli.instruments_of(args, there)
     url = args.rest_url or chosen.okx.addresses()[1]
     rest = Rest(url, attempts=3, limit_factor=args.rest_limit_factor)
     rows, code = [], DONE

@@ -174,6 +174,25 @@ def test_watch_asks_again_and_records(vault):
     assert len(path.read_bytes().splitlines()) == 1
 
 
+def test_what_cannot_be_recorded_is_shown_all_the_same(notes, capsys):
+    """Somebody else records: the answer is on stdout, the exit code says it was not kept."""
+    with writer_lock(notes, "signals", BTC):
+        code, out, err = command(notes, capsys, "--at", AT, "--record")
+    assert (code, out.startswith("age at 21:35 UTC: ")) == (4, True)
+    assert f"signals of {BTC} has its one writer already" in err
+
+
+def test_a_watch_needs_a_pause(notes, capsys):
+    """No seconds are no pause: refused as a usage error."""
+    with pytest.raises(SystemExit) as caught:
+        command(notes, capsys, "--watch", "0")
+    assert caught.value.code == 2
+    assert (
+        "argument --watch: '0': expected more than 0 and at most 86400 seconds"
+        in capsys.readouterr().err
+    )
+
+
 def test_json_needs_neither_rich_nor_numpy(notes):
     """A query starts at once: what it does not need is not loaded."""
     code = (

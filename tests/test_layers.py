@@ -56,6 +56,7 @@ PURE_ROOMS = (
     "Untouch_Wick.signal_layers", "Untouch_Wick.signal_trade", "Untouch_Wick.signal_rules",
     "Untouch_Wick.signal_rates", "Untouch_Wick.signal_json",
     "L2_Bot.book_view", "L2_Bot.retention_plan", "L2_Bot.retention_forecast",
+    "scripts.run_plan",
 )  # fmt: skip
 
 OUTSIDE = {

@@ -230,10 +230,12 @@ def test_stopped_at_any_step_the_next_run_finishes_it(tmp_path, vault, whole, th
                 mending.finish(cut, BTC)
                 finished = True
             except crashes.Stopped:
-                assert len(written(cut, BTC)) >= len(written(vault, BTC))
-        assert repair(cut, there) == 0
-        assert raw(cut) == raw(whole), taken
-        assert read_generation(cut.generation(BTC)) >= 1
+                for day, lines in raw(cut).items():
+                    assert lines in (raw(vault)[day], raw(whole)[day])
+        begun = finished or mending.asked(cut, BTC)
+        repair_gaps.carry_out(cut, BTC, 1)
+        assert raw(cut) == raw(whole if begun else vault), taken
+        assert read_generation(cut.generation(BTC)) == begun
         assert not mending.asked(cut, BTC)
         shutil.rmtree(cut.root)
     assert at > 10
@@ -246,7 +248,7 @@ def test_a_running_exporter_does_it_between_two_appends(tmp_path, vault, there):
     short = range(len(MARKET) - 100, len(MARKET))
     put(vault, without(*GONE[:4], range(len(MARKET) - 130, len(MARKET) - 120), short))
     with exchange(
-        tmp_path, "--trades", str(tape), "--history", "55h", "--speed", "900",
+        tmp_path, "--trades", str(tape), "--history", "55h", "--speed", "2400",
         "--rest-limit-factor", "20",
     ) as leading:  # fmt: skip
         process = start(vault, *leading, "--instId", BTC, "--rest-limit-factor", "20")

@@ -36,6 +36,18 @@ def test_a_task_comes_again_every_so_often_from_start_to_start():
     assert run(plan, 300) == ["vwap"]
 
 
+def test_waiting_for_a_core_moves_no_turn():
+    """One that had to wait keeps its time, so that all of them never drift."""
+    plan = Plan([VWAP, CVD], at_once=1)
+    run(plan, 0)
+    plan.ended("vwap", 0, 40)
+    assert run(plan, 40) == ["cvd"]
+    plan.ended("cvd", 0, 41)
+    run(plan, 300)
+    plan.ended("vwap", 0, 301)
+    assert run(plan, 301) == ["cvd"]
+
+
 def test_runs_that_were_missed_are_not_caught_up_one_by_one():
     """A run that took three turns is followed by one run, then by the ordinary turn."""
     plan = Plan([VWAP], at_once=1)

@@ -26,8 +26,15 @@ INSTRUMENTS: Final = "/api/v5/public/instruments"
 TRADES: Final = "/api/v5/market/trades"
 HISTORY_TRADES: Final = "/api/v5/market/history-trades"
 BOOKS_FULL: Final = "/api/v5/market/books-full"
+TIME: Final = "/api/v5/public/time"
 
-_PER_SECOND: Final = {INSTRUMENTS: 10.0, TRADES: 50.0, HISTORY_TRADES: 10.0, BOOKS_FULL: 5.0}
+_PER_SECOND: Final = {
+    INSTRUMENTS: 10.0,
+    TRADES: 50.0,
+    HISTORY_TRADES: 10.0,
+    BOOKS_FULL: 5.0,
+    TIME: 5.0,
+}
 _SAFETY: Final = 0.9  # of the exchange's limit
 _BURST: Final = 1
 _TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes
@@ -115,6 +122,14 @@ class Rest:
             if isinstance(row, dict) and row.get("instId") == inst_id:
                 return row
         raise FeedError(f"{self._url}{INSTRUMENTS}: no row of {inst_id} in the answer; try again")
+
+    def server_time(self) -> int:
+        """Return the exchange's clock in Unix milliseconds."""
+        rows = self._rows(TIME, {})
+        text = as_text(rows[0].get("ts")) if rows and isinstance(rows[0], dict) else ""
+        if not text.isascii() or not text.isdigit():
+            raise FeedError(f"{self._url}{TIME}: no time in the answer; try again")
+        return int(text)
 
     def trades(self, inst_id: str, limit: int = 500) -> TradePage:
         """Return the newest fills, at most 500, newest first."""

@@ -1,0 +1,149 @@
+"""One screen: is everything well with this computer, the vault and its programs? PASS, WARN, FAIL.
+
+Exit code 1 if anything failed. Nothing is changed, nothing is posted.
+"""
+
+try:
+    from ravequant import cli, times
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
+    )
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Final
+
+import orjson
+
+from ravequant.errors import DONE, FAILED, RaveQuantError
+from ravequant.okx.rest import Rest
+from ravequant.vault.paths import Vault
+from scripts import doctor_computer as computer
+from scripts import doctor_vault as inside
+from scripts.doctor_computer import Check
+
+PROGRAM: Final = "doctor"
+_STEP_S: Final = 1.0
+Look = Callable[[], Check | Iterable[Check]]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, "Look at everything once: PASS, WARN or FAIL, with the remedy.")
+    cli.add_instruments(made)
+    made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
+    made.add_argument("--offline", action="store_true", help="do not ask the exchange")
+    made.add_argument("--live", type=cli.seconds, default=0.0, metavar="S",
+                      help="then watch for S seconds whether records come")  # fmt: skip
+    return made
+
+
+def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
+    """Yield every check; one that cannot be made is a failure of its own."""
+    now = times.utc_now_ms()
+    chosen, found = computer.chosen_settings()
+    yield from computer.python()
+    yield found
+    yield computer.webhook()
+    yield computer.terminal()
+    usable = computer.vault_usable(vault)
+    yield usable
+    rest = None
+    if not args.offline:
+        url = args.rest_url or chosen.okx.addresses()[1]
+        rest = Rest(url, attempts=1)
+        yield computer.clock(rest)
+    if not vault.root.is_dir():
+        return
+    yield from _made("disk", partial(computer.disk, vault, chosen, now))
+    yield from _made("exporters", partial(inside.exporters, vault, now))
+    for inst_id in cli.instruments_of(args, chosen.instruments):
+        for name, look in (
+            ("records", partial(inside.records, vault, inst_id, now)),
+            ("lines", partial(inside.last_hour, vault, inst_id, now)),
+            ("holes", partial(inside.holes, vault, inst_id)),
+            ("metadata", partial(inside.contract, vault, inst_id, now, rest)),
+            ("sleep", partial(inside.asleep, vault, inst_id, now)),
+        ):
+            yield from _made(f"{name} {inst_id}", look)
+    if args.live:
+        yield from watch(vault, cli.instruments_of(args, chosen.instruments), args.live)
+
+
+def _made(name: str, look: Look) -> Iterator[Check]:
+    try:
+        found = look()
+        yield from [found] if isinstance(found, Check) else found
+    except (RaveQuantError, OSError) as error:
+        yield Check(name, "FAIL", str(error), "mend that file, then look again")
+
+
+def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Check]:
+    """Look for a while whether records come and heartbeats go on."""
+    before = {
+        (stream, inst_id): inside.newest_raw(vault, stream, inst_id)
+        for inst_id in inst_ids
+        for stream in ("trades", "l2")
+    }
+    pids: dict[str, set[int]] = {name: set() for name in inside.EXPORTERS}
+    end = time.monotonic() + span_s
+    while time.monotonic() < end:
+        for name, met in pids.items():
+            beat = inside.heartbeat(vault, name)
+            if inside.alive(beat, times.utc_now_ms()) and beat is not None:
+                met.add(int(beat.get("pid", 0)))
+        time.sleep(min(_STEP_S, max(0.0, end - time.monotonic())))
+    for name, met in pids.items():
+        if len(met) > 1:
+            text = f"{len(met)} of them write its heartbeat: pids {sorted(met)}"
+            yield Check(f"live {name}", "FAIL", text, "stop all but one")
+    for (stream, inst_id), earlier in before.items():
+        newest = inside.newest_raw(vault, stream, inst_id)
+        name = f"live {stream} {inst_id}"
+        if newest is None or newest == earlier:
+            yield Check(name, "FAIL", f"no new record in {span_s:g} s", "see its exporter's log")
+        else:
+            yield Check(name, "PASS", f"newest record {times.iso(newest)}")
+
+
+def body(args: argparse.Namespace) -> int:
+    """Look at everything and say what was found."""
+    logging.getLogger().setLevel(logging.ERROR)  # what matters stands in the table
+    vault, found = cli.vault_of(args), list[Check]()
+    for check in looks(args, vault):
+        found.append(check)
+        if not args.json:
+            _show(check)
+    failed = sum(check.level == "FAIL" for check in found)
+    if args.json:
+        facts = {"healthy": not failed, "checks": [asdict(check) for check in found]}
+        sys.stdout.write(orjson.dumps(facts).decode() + "\n")
+    else:
+        warned = sum(check.level == "WARN" for check in found)
+        sys.stdout.write(f"\n{len(found)} checks: {failed} FAIL, {warned} WARN\n")
+    return FAILED if failed else DONE
+
+
+def _show(check: Check) -> None:
+    sys.stdout.write(f"{check.level}  {check.name:<32}  {check.text}\n")
+    if check.remedy:
+        sys.stdout.write(f"{'':6}{'':32}  -> {check.remedy}\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Look; the exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

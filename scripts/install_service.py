@@ -1,0 +1,190 @@
+"""Makes RaveQuant start by itself: systemd user units on Linux, the Task Scheduler on Windows.
+
+python scripts/install_service.py            write, register and start
+python scripts/install_service.py --print    show what would be written, and where
+python scripts/install_service.py --remove   undo it; the data stays
+"""
+
+try:
+    from ravequant import cli, settings
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+
+import argparse
+import getpass
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import Final
+
+from ravequant.errors import DONE, RaveQuantError, UsageError
+from ravequant.vault.atomic import replace_file
+from ravequant.vault.paths import CHECKOUT
+from scripts.service_files import NAME, SERVICES, TIMERS, Place, task, units
+
+PROGRAM: Final = "install_service"
+LINUX, WINDOWS = "linux", "windows"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, "Have RaveQuant started by the system, and restarted.")
+    made.add_argument("--print", action="store_true", dest="only_print",
+                      help="show the files, change nothing")  # fmt: skip
+    made.add_argument("--remove", action="store_true", help="stop it and take it out again")
+    made.add_argument("--system", choices=(LINUX, WINDOWS),
+                      help="with --print: of that system (default: this one)")  # fmt: skip
+    return made
+
+
+def body(args: argparse.Namespace) -> int:
+    """Print, remove or install."""
+    here = this_system()
+    if args.system not in (None, here) and not args.only_print:
+        raise UsageError(f"--system {args.system}: this is {here}; add --print to look at it")
+    settings.load()  # a service with settings that are refused would only fail in the dark
+    named = os.environ.get(settings.SETTINGS_VARIABLE)
+    place = Place(CHECKOUT, cli.vault_of(args).root, Path(named).absolute() if named else None)
+    system = args.system or here
+    if args.only_print:
+        show(system, place)
+    elif args.remove:
+        remove_windows() if system == WINDOWS else remove_linux(unit_folder())
+    else:
+        install_windows(place) if system == WINDOWS else install_linux(place, unit_folder())
+    return DONE
+
+
+def this_system() -> str:
+    """Return which of the two this is; UsageError for any other."""
+    if sys.platform == "win32":
+        return WINDOWS
+    if sys.platform == "linux":
+        return LINUX
+    raise UsageError(
+        f"{sys.platform} has neither systemd nor the Task Scheduler; have its own scheduler start "
+        f"{CHECKOUT / 'scripts' / 'run_all.py'}"
+    )
+
+
+def show(system: str, place: Place) -> None:
+    """Write the files to stdout."""
+    if system == WINDOWS:
+        print(task(place, user()).decode("utf-16"), end="")
+        return
+    for name, text in units(place).items():
+        print(f"# {unit_folder() / name}\n{text}")
+
+
+def unit_folder() -> Path:
+    """Return where systemd looks for the units of this user."""
+    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(config) / "systemd" / "user"
+
+
+def user() -> str:
+    """Return this user as the Task Scheduler names one."""
+    domain = os.environ.get("USERDOMAIN")
+    return f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
+
+
+def install_linux(place: Place, folder: Path) -> None:
+    """Write the units and have systemd start them, now and at every login."""
+    need(place.checkout / ".venv" / "bin" / "python")
+    call("systemctl", "--user", "daemon-reload")  # first: without systemd nothing is written
+    found = units(place)
+    for name, text in found.items():
+        replace_file(folder / name, text.encode())
+    call("systemctl", "--user", "daemon-reload")
+    call("systemctl", "--user", "enable", "--now", *SERVICES, *TIMERS)
+    print(f"{', '.join(found)} in {folder}: enabled and started")
+    print("how they fare: systemctl --user status 'ravequant-*'")
+    try:
+        call("loginctl", "enable-linger")
+    except RaveQuantError:
+        print("they run while you are logged in; to run from boot on: "
+              f"sudo loginctl enable-linger {getpass.getuser()}")  # fmt: skip
+
+
+def remove_linux(folder: Path) -> None:
+    """Stop and forget the units; what is not there is no error."""
+    present = [name for name in units(Place(CHECKOUT, CHECKOUT)) if (folder / name).exists()]
+    if not present:
+        print(f"no unit of RaveQuant in {folder}")
+        return
+    call("systemctl", "--user", "disable", "--now", *present)
+    for name in present:
+        (folder / name).unlink()
+    call("systemctl", "--user", "daemon-reload")
+    print(f"{', '.join(present)}: stopped and removed; the data stays")
+
+
+def install_windows(place: Place) -> None:
+    """Register the entry and start it; it starts at every logon from now on."""
+    need(place.checkout / ".venv" / "Scripts" / "pythonw.exe")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{NAME}.xml"
+        file.write_bytes(task(place, user()))
+        call("schtasks", "/Create", "/TN", NAME, "/XML", str(file), "/F")
+    call("schtasks", "/Run", "/TN", NAME)
+    print(f"{NAME} is in the Task Scheduler and has started; it starts at every logon")
+    print(f"how it fares: schtasks /Query /TN {NAME} /V /FO LIST, and logs in {place.vault}")
+    if place.settings is not None:
+        variable = settings.SETTINGS_VARIABLE
+        print(f'it finds your settings only after: setx {variable} "{place.settings}"')
+
+
+def remove_windows() -> None:
+    """Stop and forget the entry; its programs end with it."""
+    try:
+        call("schtasks", "/Query", "/TN", NAME)
+    except RaveQuantError:
+        print(f"no {NAME} in the Task Scheduler")
+        return
+    with suppress(RaveQuantError):  # it may not be running
+        call("schtasks", "/End", "/TN", NAME)
+    call("schtasks", "/Delete", "/TN", NAME, "/F")
+    print(f"{NAME}: stopped and removed; the data stays")
+
+
+def need(python: PurePath) -> None:
+    """Raise UsageError unless the Python that the service is to run with is there."""
+    if not Path(python).is_file():
+        installer = CHECKOUT / "scripts" / "environment.py"
+        raise UsageError(f'{python} is not there: run this first: python "{installer}"')
+
+
+def call(*command: str) -> None:
+    """Run a command of the system; RaveQuantError with its own words if it fails."""
+    if shutil.which(command[0]) is None:
+        raise RaveQuantError(
+            f"{command[0]} is not there: expected a system that has it; look at the files with "
+            "--print, or have another scheduler start scripts/run_all.py"
+        )
+    done = subprocess.run(
+        command, capture_output=True, stdin=subprocess.DEVNULL, check=False,
+        text=True, errors="replace",
+    )  # fmt: skip
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip()
+        raise RaveQuantError(
+            f"{' '.join(command)} ended with code {done.returncode}: {words}; mend that, then "
+            "run this again"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Install, show or remove the service; the exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
