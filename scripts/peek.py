@@ -83,7 +83,7 @@ def looking_at(args: argparse.Namespace, vault: Vault) -> Lines | Whole:
             raise UsageError(f"{name!r} is no name of a program or instrument")
         return Whole(_found(REPLACED[what](vault, name), vault))
     if what == LOG:
-        return _grown(_log_of(name))
+        return _grown(_log_of(vault, name))
     if what in GROWING:
         return _grown(_found(GROWING[what](vault, name), vault))
 
@@ -105,7 +105,7 @@ def _grown(path: Path) -> Lines:
 
 
 def _plain_name(name: str) -> bool:
-    return name.replace("-", "").replace("_", "").isalnum()
+    return name.translate({ord(sign): None for sign in "-_."}).isalnum()
 
 
 def _found(path: Path, vault: Vault) -> Path:
@@ -114,11 +114,16 @@ def _found(path: Path, vault: Vault) -> Path:
     return path
 
 
-def _log_of(program: str) -> Path:
-    found = sorted(CHECKOUT.glob(f"*/{program}.log")) if _plain_name(program) else []
-    if not found:
-        raise NoDataError(f"no {program}.log beside a program of that name in {CHECKOUT}")
-    return found[0]
+def _log_of(vault: Vault, program: str) -> Path:
+    """Return the log that run_all keeps in the vault, else the one beside the program."""
+    if _plain_name(program):
+        name = f"{program}.log"
+        for path in (vault.root / "logs" / name, *sorted(CHECKOUT.glob(f"*/{name}"))):
+            if path.exists():
+                return path
+    raise NoDataError(
+        f"no log of {program} in {vault.root / 'logs'}, nor beside a program of {CHECKOUT}"
+    )
 
 
 def body(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import pytest
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
 
+LOG_LEVEL = logging.getLogger().level
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 
 
@@ -24,10 +25,10 @@ def _nobodys_vault(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def _log_level_as_before():
-    """Undo the log level that a program set which ran inside a test."""
-    level = logging.getLogger().level
+    """Undo the log level that a program set which ran inside a test, or for several of them."""
+    logging.getLogger().setLevel(LOG_LEVEL)
     yield
-    logging.getLogger().setLevel(level)
+    logging.getLogger().setLevel(LOG_LEVEL)
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,10 @@ def test_small_files_are_shown_whole(vault, capsys):
     for path in (vault.state("volume", BTC), vault.metadata(BTC), vault.health("l2_exporter")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b'{"of":"%s"}\n' % path.name.encode())
+    log = vault.root / "logs" / f"vwap.{BTC}.log"
+    log.parent.mkdir()
+    log.write_text("it runs\n")
+    assert shown(vault, capsys, "log", f"vwap.{BTC}") == "it runs\n"
     state = '{"of":"BTC-USDT-SWAP.state.json"}\n'
     assert shown(vault, capsys, "volume", BTC, "--state") == state
     assert shown(vault, capsys, "metadata", BTC) == '{"of":"BTC-USDT-SWAP.json"}\n'
@@ -110,7 +114,7 @@ def test_small_files_are_shown_whole(vault, capsys):
         (("health", "../x"), 2, "'../x' is no name of a program or instrument"),
         (("trades", BTC, "-n", "-1"), 2, "-n -1 is below 0"),
         (("trades", BTC, "--state"), 2, "--state: trades has none"),
-        (("log", "no_such"), 3, "no no_such.log beside a program of that name"),
+        (("log", "no_such"), 3, "no log of no_such in "),
     ],
 )
 def test_what_is_not_there_is_said(vault, capsys, words, code, said):

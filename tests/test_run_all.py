@@ -298,12 +298,13 @@ def test_output_never_blocks_a_program_and_is_set_aside(vault):
 def test_deaf_programs_are_killed(vault, monkeypatch):
     """What heeds no lifeline is killed, and its last words are kept."""
     monkeypatch.setattr("scripts.run_programs.END_WITHIN_S", 0.3)
-    deaf = script(vault.root.parent, "print('up', flush=True)\ntime.sleep(100)\n")
+    deaf = script(vault.root.parent, "print('up', flush=True)\ntime.sleep(5)\nprint('slept')\n")
     programs = Programs(vault.root / "logs")
     programs.start(Task("deaf", deaf))
     wait_for(lambda: programs.last_words("deaf") == "up")
     programs.end_all()
     assert "deaf" not in programs
+    assert programs.last_words("deaf") == "up"
 
 
 def test_it_runs_without_streams(vault, box):

@@ -69,27 +69,21 @@ def test_a_whole_vault_is_certified_and_certified_again(vault, capsys):
 def test_one_trade_missing_among_a_million_and_one_flipped_byte(vault, capsys):
     """The planted hole is named to the id, the flipped digit by the hash of the run before."""
     lines = trades(7_000_000, 1_000_000, step=80)
-    path = put(vault, lines)
-    assert certify(vault, capsys)[0] == 0
     del lines[654_321]
-    with path.open("wb") as file:
-        file.writelines(lines)
-    code, days = certify(vault, capsys, "--renew")
+    path = put(vault, lines)
+    code, days = certify(vault, capsys)
     day = days[f"trades {DAY}"]
     assert (code, day["expected"], day["present"], day["missing"], day["holes"]) == (
         1, 1_000_000, 999_999, 1, 1,
     )  # fmt: skip
     assert day["missing_by_status"] == {"unknown": 1}
-    note(vault, 7_654_321, 7_654_321, "id_hole")
-    assert certify(vault, capsys)[0] == 0
+    note(vault, 7_654_321, 7_654_321, "id_hole")  # so that only the hash can tell
     with path.open("r+b") as file:
         file.seek(sum(map(len, lines[:500_000])) + lines[500_000].index(b'"101250.5"') + 5)
         file.write(b"1")
     code, days = certify(vault, capsys)
     assert code == 1
     assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
-    assert certify(vault, capsys)[0] == 1  # until somebody decides
-    assert certify(vault, capsys, "--renew")[0] == 0
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -107,8 +101,13 @@ def test_any_flipped_byte_is_found(vault, capsys, packed):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)])
                          + whole[place + 1 :])  # fmt: skip
         assert certify(vault, capsys)[0] == 1, place
+    assert certify(vault, capsys)[0] == 1  # until somebody decides
     path.write_bytes(whole)
     assert certify(vault, capsys)[0] == 0
+    if not packed:
+        path.write_bytes(whole.replace(b"101250.5", b"101250.6", 1))
+        assert certify(vault, capsys)[0] == 1
+        assert certify(vault, capsys, "--renew")[0] == 0
 
 
 def test_each_status_of_the_ledger_is_told_apart(vault, capsys):
