@@ -27,7 +27,7 @@ _WEBHOOK = re.compile(
 )
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:[^;]*?>=([0-9.]+))?")
 _LEAST_PYTHON: Final = (3, 11)
-_DAYS_FAIL, _DAYS_WARN = 3.0, 14.0
+_DAYS_FAIL, _DAYS_WARN, _DAYS_SHOWN = 3.0, 14.0, 1_000.0
 _CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
 _GB: Final = 10**9
 
@@ -112,11 +112,10 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
     rules = retention_plan.rules_of(chosen.retention)
     days = retention_report.forecast(seen, rules, now, None).disk_days
-    text = f"{free / _GB:,.1f} GB free, " + (
-        "enough for good, as far as can be measured"
-        if days is None
-        else f"full in {days:,.1f} days"
-    )
+    until = "enough for good, as far as can be measured"
+    if days is not None:
+        until = f"full in {days:,.1f} days" if days < _DAYS_SHOWN else "enough for years"
+    text = f"{free / _GB:,.1f} GB free, {until}"
     if free < _GB or (days is not None and days < _DAYS_FAIL):
         level: Level = "FAIL"
     else:

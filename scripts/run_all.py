@@ -178,8 +178,11 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
 
 
 def empty(vault: Vault, held: ExitStack) -> None:
-    """Empty the demo's vault; programs of a demo that was killed may be at their end in it."""
-    from scripts import demo_programs  # noqa: PLC0415 - rich, and only a demo needs it
+    """Empty the demo's vault and go on with the default settings, whatever the user's are.
+
+    Programs of a demo that was killed may still be at their end in it.
+    """
+    from scripts import demo_programs, demo_steps  # noqa: PLC0415 - rich, and only a demo needs it
 
     deadline = time.monotonic() + _ORPHANS_S
     while True:
@@ -190,6 +193,7 @@ def empty(vault: Vault, held: ExitStack) -> None:
                 raise
             time.sleep(0.5)
         else:
+            demo_steps.use_default_settings(vault.root)
             return
 
 

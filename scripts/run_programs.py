@@ -97,12 +97,12 @@ class Programs:
 
     def last_words(self, name: str) -> str:
         """Return the last line that a program has left, of its log or beside it."""
-        files = [path for path in (self._log(name), self.logs / f"{name}.out") if path.exists()]
-        for path in sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-            tail = path.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
-            if tail:
-                return tail.splitlines()[-1]
-        return "it said nothing"
+        found: list[tuple[int, str]] = []
+        for path in (self._log(name), self.logs / f"{name}.out"):
+            with contextlib.suppress(OSError):
+                tail = path.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
+                found += [(path.stat().st_mtime_ns, tail.splitlines()[-1])] if tail else []
+        return max(found)[1] if found else "it said nothing"
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -137,13 +138,18 @@ def _how(code: int | None) -> str:
 
 @contextmanager
 def stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Have every way of ending a program, Ctrl-C first, only ask the supervisor to stop."""
+    """Have every way of ending a program, Ctrl-C first, only ask the supervisor to stop.
+
+    A hang-up that is ignored (``nohup``) stays so.
+    """
 
     def stop(*_: object) -> None:
         supervisor.stopping = True
 
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
     earlier = [(number, signal.signal(number, stop)) for number in numbers]
     try:
         yield
