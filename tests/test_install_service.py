@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_every_program_of_the_units_knows_its_options():
     """A unit with an option that is unknown would fail in the dark."""
     for name, text in units(Place(CHECKOUT, CHECKOUT / "vault")).items():
         for command in re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE):
-            _, script, *options = (word.strip('"') for word in command.split())
+            _, script, *options = shlex.split(command)
             answer = subprocess.run(
                 [sys.executable, script, "--help"], capture_output=True, text=True, check=True
             )
