@@ -45,12 +45,12 @@ class Demo:
         """Start a program of the checkout in this Python; its words go to its log."""
         log = self.log(script)
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as words:
+        with log.open("ab") as words, interrupts_wait():
             process = subprocess.Popen(
                 command(script, *options),
                 stdout=words, stderr=words, stdin=subprocess.DEVNULL, cwd=CHECKOUT,
             )  # fmt: skip
-        self.programs.append(process)
+            self.programs.append(process)
         return process
 
     def finish(self, script: str, process: subprocess.Popen[bytes], limit_s: float) -> None:
@@ -68,13 +68,13 @@ class Demo:
         Its log gets what it says beside that. DemoError if it fails.
         """
         sys.stdout.flush()
-        with self.log(script).open("ab") as words:
+        with self.log(script).open("ab") as words, interrupts_wait():
             process = subprocess.Popen(
                 command(script, *options),
                 stdout=None if shown else subprocess.PIPE, stderr=words,
                 stdin=subprocess.DEVNULL, cwd=CHECKOUT,
             )  # fmt: skip
-        self.programs.append(process)
+            self.programs.append(process)
         written, _ = process.communicate()
         self.finish(script, process, 0)
         return written or b""
@@ -101,6 +101,23 @@ class Demo:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Put an interrupt off until a program that is being started can be ended again."""
+    met: list[int] = []
+    before = {
+        number: signal.signal(number, lambda met_now, _frame: met.append(met_now))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if met:
+        raise KeyboardInterrupt
 
 
 def command(script: str, *options: object) -> list[str]:

@@ -123,6 +123,25 @@ def test_ctrl_c_ends_all_programs(tmp_path):
     assert programs_with(str(root)) == []
 
 
+def test_an_interrupt_while_a_program_starts_leaves_no_orphan(vault, monkeypatch):
+    """Ctrl-C in the instant between a program's start and its being on the list."""
+    real = subprocess.Popen
+
+    def interrupted(*_arguments, **options):
+        process = real([sys.executable, "-c", "import time; time.sleep(60)"], **options)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    there = Demo(argparse.Namespace(), Console(), vault)
+    with pytest.raises(KeyboardInterrupt):
+        there.start("scripts/okx_exchange.py")
+    (process,) = there.programs
+    assert process.poll() is None
+    there.end()
+    assert process.poll() is not None
+
+
 def programs_with(argument: str) -> list[str]:
     """Return the command lines that run now and hold ``argument``."""
     if os.name == "nt":
