@@ -226,11 +226,9 @@ def test_pure_modules_do_not_touch_the_outside(module):
     assert calls == set()
 
 
-@pytest.mark.parametrize("program", ["Trades_Bot.trades_exporter"])
+@pytest.mark.parametrize("program", ["Trades_Bot.trades_exporter", "L2_Bot.l2_exporter"])
 def test_exporter_needs_no_numpy(program):
     """The program that runs day and night stays small: it never loads numpy."""
-    if program not in MODULES:
-        pytest.skip(f"{program} is not there yet")
     code = f"import sys, {program}; print('numpy' in sys.modules)"
     command = [sys.executable, "-c", code]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
