@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact, times
-from ravequant.layout import NUMBER_CHARACTERS, Layout, Words, word
+from ravequant.layout import (
+    COMPARED,
+    COUNT_DIGITS,
+    NUMBER_CHARACTERS,
+    Layout,
+    Stretch,
+    Words,
+    word,
+)
 
 Ints = NDArray[Any]  # int64, or object: Python ints where a value does not fit
 
@@ -83,12 +91,14 @@ def read(
     anything behind the last one.
     """
     errors = np.zeros(len(starts), dtype=np.uint64)
-    layout.head.differs(errors, _gather(data, starts, len(layout.head.words)), 0)
-    ts = _read_times(_gather(data, starts + layout.time_at, 3), errors)
-    id_end = starts + (layout.head_length + layout.id_digits)
+    _differs(errors, data, starts, layout.head)
+    _differs(errors, data, starts + (layout.id_at - len(layout.middle)), layout.middle)
+    ts = _read_times(_gather(data, starts + len(layout.head), 3), errors)
+    id_end = starts + (layout.id_at + layout.id_digits)
     trade_id, buy = _read_id_and_side(layout, data, id_end, errors)
     count, size_end = _read_count(layout, data, ends, errors)
     errors |= count > trade_id + _U[1]
+    _differs(errors, data, size_end, layout.worth)
     price_at = id_end + layout.sell_length - buy
     rows = _gather(data, price_at - 16, 4)
     bought = buy.astype(np.uint64)
@@ -102,21 +112,32 @@ def read(
     errors |= (size_width < 1) | (size_width > NUMBER_CHARACTERS)
     rows = _gather(data, price_end - 16, 2 + len(layout.size.words))
     layout.size.differs(errors, rows, 2)
-    price, price_places = _number(rows, price_width, errors)
     _refuse_leading_zero(rows, 16 + layout.size_length, errors)
-    rows = _gather(data, size_end - 16, 2 + len(layout.contract_text.words))
-    layout.contract_text.differs(errors, rows, 2)
-    size, size_places = _number(rows, size_width.view(np.uint64), errors)
-    errors |= size_places > exact.SIZE_PLACES
+    values, places = _numbers(
+        (rows, _gather(data, size_end - 16, 2)), (price_width, size_width.view(np.uint64)), errors
+    )
+    errors |= places[1] > exact.SIZE_PLACES
     good = errors == 0
     if not good.all():
         ts, trade_id, count, buy = ts[good], trade_id[good], count[good], buy[good]
-        price, price_places = price[good], price_places[good]
-        size, size_places = size[good], size_places[good]
-    prices, price_decimals = _align(price, price_places)
-    sizes, qty_decimals = _align(size, size_places)
+        values, places = values[:, good], places[:, good]
+    prices, price_decimals = _align(values[0], places[0])
+    sizes, qty_decimals = _align(values[1], places[1])
     ids, counts = trade_id.view(np.int64), count.view(np.int64)
     return good, Columns(ts, ids, counts, buy, prices, sizes, price_decimals, qty_decimals)
+
+
+def _differs(
+    errors: Words, data: NDArray[np.uint8], at: NDArray[np.int64], expected: Stretch
+) -> None:
+    """Set bits of ``errors`` where the text at an offset is not the expected one."""
+    width = len(expected)
+    view: NDArray[Any] = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
+    for first in range(0, len(at), COMPARED):
+        found = view[at[first : first + COMPARED]].tobytes()
+        if found != expected.copies[: len(found)]:
+            texts = np.frombuffer(found, dtype=f"S{width}")
+            errors[first : first + COMPARED] |= texts != expected.text
 
 
 def _gather(data: NDArray[np.uint8], at: NDArray[np.int64], words: int) -> Words:
@@ -196,21 +217,19 @@ def _read_count(
 ) -> tuple[Words, NDArray[np.int64]]:
     """Return the counts and where the sizes end."""
     if layout.tail is None:
-        return np.ones(len(ends), dtype=np.uint64), ends - layout.contract_length
+        return np.ones(len(ends), dtype=np.uint64), ends - len(layout.worth)
     count_end = ends - layout.tail_length
     rows = _gather(data, count_end - 8, 1 + len(layout.tail.words))
     layout.tail.differs(errors, rows, 1)
-    characters = rows.view(np.uint8)
-    width = np.ones(len(ends), dtype=np.uint64)
-    wider = characters[:, 6] != _QUOTE
-    for before in (5, 4, 3):
-        width += wider
-        wider &= characters[:, before] != _QUOTE
-    digits = _masked(rows[:, 0] ^ _ZEROS, width)
+    text = rows[:, 0] ^ _ZEROS
+    width = _before_quote(text.byteswap())  # the last character first
+    errors |= width - _U[1] >= COUNT_DIGITS
+    width = np.minimum(width, _U[COUNT_DIGITS])
+    digits = _masked(text, width)
     errors |= (digits | (digits + _OVER_NINE)) & _HIGH
     count = _digits(digits)
     errors |= count < _LEAST.take(width.view(np.int64))
-    return count, count_end - width.view(np.int64) - layout.contract_length
+    return count, count_end - width.view(np.int64) - len(layout.worth)
 
 
 def _width(rows: Words, skip: int) -> Words:
@@ -235,9 +254,22 @@ def _refuse_leading_zero(rows: Words, at: int, errors: Words) -> None:
     errors |= (first == _POINT) | ((first == _ZERO) & (second != _POINT))
 
 
-def _number(rows: Words, width: Words, errors: Words) -> tuple[Words, NDArray[np.uint8]]:
-    """Read plain decimals that end after the first two words: all digits, and how many decimals."""
-    low = _masked(rows[:, 1] ^ _ZEROS, np.minimum(width, _U[8]))
+def _numbers(
+    rows: tuple[Words, Words], widths: tuple[Words, Words], errors: Words
+) -> tuple[Words, NDArray[np.uint8]]:
+    """Read the prices and the sizes that end after the first two words, in one go: a row each."""
+    high, low = (np.concatenate([words[:, column] for words in rows]) for column in (0, 1))
+    wrong = np.zeros(len(low), dtype=np.uint64)
+    values, places = _number(high, low, np.concatenate(widths), wrong)
+    errors |= wrong[: len(errors)] | wrong[len(errors) :]
+    return values.reshape(2, -1), places.reshape(2, -1)
+
+
+def _number(
+    high: Words, low: Words, width: Words, errors: Words
+) -> tuple[Words, NDArray[np.uint8]]:
+    """Read plain decimals, the end of the text in ``low``: all digits, and how many decimals."""
+    low = _masked(low ^ _ZEROS, np.minimum(width, _U[8]))
     low, low_dots, low_below = _without_point(low, errors)
     errors |= low_dots & _LAST_DOT
     pointed = np.minimum(low_dots, _U[1])
@@ -246,7 +278,7 @@ def _number(rows: Words, width: Words, errors: Words) -> tuple[Words, NDArray[np
     if int(width.max()) <= 8:
         value = _digits(shifted)
     else:
-        high = rows[:, 0] ^ _ZEROS
+        high = high ^ _ZEROS
         cut = (_U[16] - np.maximum(width, _U[8])) << _U[3]
         high = (high >> cut) << cut
         high, high_dots, high_below = _without_point(high, errors)

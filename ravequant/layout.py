@@ -19,6 +19,7 @@ NUMBER_CHARACTERS: Final = 16  # of a price or size that the fast path takes
 COUNT_DIGITS: Final = 4
 _TIME: Final = b"2025-12-14T21:34:56.123Z"
 _ALL: Final = np.uint64(2**64 - 1)
+COMPARED: Final = 1024  # lines whose long constant text is compared at once: they stay in the cache
 
 
 def word(text: bytes) -> np.uint64:
@@ -55,15 +56,30 @@ class Const:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Long constant text, as often as it is compared in one go."""
+
+    text: bytes
+    copies: bytes
+
+    @classmethod
+    def of(cls, text: bytes) -> "Stretch":
+        """Return ``text`` with its copies."""
+        return cls(text, text * COMPARED)
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """The text between the fields of lines that look alike."""
 
     key: tuple[bytes, ...]  # equal keys: equal layouts
     contract: records.Contract
     id_digits: int
-    head: Const  # up to the id, the time left free
-    head_length: int
-    time_at: int
+    head: Stretch  # up to the time
+    middle: Stretch  # time to id
     side: Const  # id to side, and the first letter of that, left free
     side_at: int  # where that letter stands, from the end of the id
     sell: tuple[np.uint64, np.uint64]  # the last 16 bytes before the price
@@ -71,16 +87,20 @@ class Layout:
     sell_length: int  # id to price
     size: Const  # price to size, and two characters of that, left free
     size_length: int
-    contract_text: Const  # size to count, or to the end of the line if there is no count
-    contract_length: int
+    worth: Stretch  # size to count, or to the end of the line if there is no count
     tail: Const | None  # count to the end of the line
     tail_length: int
 
     @property
+    def id_at(self) -> int:
+        """Where the id begins, from the start of the line."""
+        return len(self.head) + len(_TIME) + len(self.middle)
+
+    @property
     def shortest(self) -> int:
         """Bytes of a line whose fields are one character each."""
-        texts = self.head_length + self.id_digits + self.sell_length - 1 + self.size_length
-        texts += self.contract_length + self.tail_length
+        texts = self.id_at + self.id_digits + self.sell_length - 1 + self.size_length
+        texts += len(self.worth) + self.tail_length
         return texts + 2 + (self.tail is not None)
 
     @property
@@ -91,8 +111,7 @@ class Layout:
     @property
     def reads_beyond(self) -> int:
         """Bytes after a line's end that are looked at (and ignored)."""
-        last = self.tail or self.contract_text
-        return last.width - (self.tail_length or self.contract_length)
+        return self.tail.width - self.tail_length if self.tail else 0
 
 
 def layout_of(
@@ -140,9 +159,8 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
         key=(*texts, b"%d" % id_digits),
         contract=contract,
         id_digits=id_digits,
-        head=Const.of(head + _TIME + middle, bytes(len(head)) + b"\xff" * len(_TIME)),
-        head_length=len(head + _TIME + middle),
-        time_at=len(head),
+        head=Stretch.of(head),
+        middle=Stretch.of(middle),
         side=Const.of(side + b"b", bytes(len(side)) + b"\xff"),
         side_at=len(side),
         sell=(word(sell[-16:-8]), word(sell[-8:])),
@@ -150,8 +168,7 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
         sell_length=len(sell),
         size=Const.of(size + b"00", bytes(len(size)) + b"\xff\xff"),
         size_length=len(size),
-        contract_text=Const.of(worth),
-        contract_length=len(worth),
+        worth=Stretch.of(worth),
         tail=Const.of(tail, free) if rest else None,
         tail_length=len(tail),
     )

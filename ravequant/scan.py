@@ -19,9 +19,11 @@ from ravequant.records import Contract, RecordError, Trade, parse_trade
 
 _LAYOUTS: Final = 4  # remembered, newest first
 _LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
-_SEARCHED: Final = 1 << 18  # bytes searched for newlines at once: they stay in the cache
+_SEARCHED: Final = 1 << 19  # bytes searched for newlines at once: they stay in the cache
 _LARGE_ALLOCATION: Final = 24 << 20
 _NEWLINE: Final = ord("\n")
+_LOWEST, _HIGHEST = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_NEWLINES: Final = np.uint64(_NEWLINE) * _LOWEST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,29 +213,34 @@ def _keep_freed_memory() -> None:
 
 
 def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the offset after each newline."""
-    marks = np.empty(min(_SEARCHED, len(data)), dtype=np.bool_)
-    found = [
-        _newlines(data[at : at + _SEARCHED], marks) + (at + 1)
-        for at in range(0, len(data), _SEARCHED)
-    ]
-    return np.concatenate(found)
+    """Return the offset after each newline.
 
-
-def _newlines(data: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the offset of each newline; ``marks`` is scratch.
-
-    Words with a newline are found first: eight times less to search, if no word has two.
+    Words of eight bytes with a newline are found first: eight times less to search. In such a word
+    the first newline is the lowest byte that XORing made zero; if a second one may be there, the
+    bytes are searched one by one.
     """
-    marks = np.equal(data, _NEWLINE, out=marks[: len(data)])
-    if len(data) % 8:
-        return np.flatnonzero(marks)
-    words = marks.view("<u8")
-    at = np.flatnonzero(words != 0)
-    found = words[at]
-    if (found & (found - np.uint64(1))).any():
-        return np.flatnonzero(marks)
-    return at * 8 + (np.bitwise_count(found - np.uint64(1)) >> np.uint8(3))
+    marks = np.empty(min(_SEARCHED, len(data)), dtype=np.bool_)
+    whole = len(data) // 8 * 8
+    at = np.concatenate(
+        [
+            _marked(data[i : min(i + _SEARCHED, whole)], marks) + i // 8
+            for i in range(0, whole, _SEARCHED)
+        ]
+        or [np.empty(0, np.int64)]
+    )
+    found = data[:whole].view("<u8")[at] ^ _NEWLINES
+    zeros = (found - _LOWEST) & ~found & _HIGHEST
+    below = zeros - np.uint64(1)
+    if (zeros & below).any():
+        return np.flatnonzero(data == _NEWLINE) + 1
+    ends = at * 8 + (np.bitwise_count(zeros ^ below) >> np.uint8(3))
+    return np.concatenate((ends, np.flatnonzero(data[whole:] == _NEWLINE) + (whole + 1)))
+
+
+def _marked(data: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return which words of eight bytes hold a newline; ``marks`` is scratch."""
+    words = np.equal(data, _NEWLINE, out=marks[: len(data)]).view("<u8")
+    return np.flatnonzero(words != 0)
 
 
 def _trades(of: Columns, contract: Contract) -> Trades:
