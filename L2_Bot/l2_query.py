@@ -1,7 +1,7 @@
 """Asks a recorded book: where the walls are, where size gathers, how wide, and who leans on it."""
 
 try:
-    from ravequant import cli, exact, settings, times
+    from ravequant import cli, exact, forms, settings, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -50,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
 
 def asked(args: argparse.Namespace) -> Ask:
     """Return the question with its numbers; UsageError if one is none."""
-    above = settings.decimal_setting(args.contracts, "--contracts", exact.SIZE_PLACES)
-    width = settings.decimal_setting(args.width, "--width", exact.PRICE_PLACES)
+    above = forms.decimal(args.contracts, "--contracts", exact.SIZE_PLACES)
+    width = forms.decimal(args.width, "--width", exact.PRICE_PLACES)
     if width == 0:
         raise UsageError(f"--width {args.width} makes no zones; give a price above 0")
     questions: dict[str, Ask] = {

@@ -5,7 +5,7 @@ or in a verified ``.gz``; the next run takes up what a stopped one left.
 """
 
 try:
-    from ravequant import cli, settings, tables, times
+    from ravequant import cli, forms, settings, tables, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -52,7 +52,7 @@ def budget_of(text: str) -> int | None:
     """Return a budget in bytes, None for an empty one."""
     if not text:
         return None
-    budget = settings.decimal_setting(text, "--keep-gb", _GB_PLACES)
+    budget = forms.decimal(text, "--keep-gb", _GB_PLACES)
     if budget == 0:
         raise UsageError(f"--keep-gb {text} would keep nothing; give a number of GB above 0")
     return budget

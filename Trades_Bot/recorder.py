@@ -66,6 +66,7 @@ class Recorder:
         self._disk = threading.Lock()  # held by a sync under way, which an end may meet
         self._broken_until: float | None = None
         self._mend_again_at = 0.0
+        self._seen = -1  # the newest id that came, on disk or not
         self._filler = self._filler_from_disk()
         if self._days.torn_bytes:
             _log.warning("%s: %d bytes of a torn last line set aside", self.inst_id,
@@ -104,6 +105,7 @@ class Recorder:
             if self.counts.rejected <= _REJECTED_LINES or not self.counts.rejected % 1_000:
                 _log.error("%s: row %d rejected: %s", self.inst_id, self.counts.rejected, reason)
         self.counts.rows += len(payload.trades)
+        self._seen = max((self._seen, *(trade.trade_id for trade in payload.trades)))
         if self._broken_until is not None:
             self.counts.lost_to_disk += len(payload.trades)
             return
@@ -287,6 +289,7 @@ class Recorder:
         self._broken_until = None
         _log.warning("%s: recording again after id %s; what is missing is fetched by REST",
                      self.inst_id, self._filler.last)  # fmt: skip
+        self.missed(self._seen, now)  # now, not when the next row shows it
 
     def _filler_from_disk(self) -> GapFiller:
         line = self._days.last_line(lambda found: _parsed(found, self.inst_id) is not None)

@@ -6,5 +6,6 @@ if exist "..\.venv\Scripts\python.exe" set "RUN=..\.venv\Scripts\python.exe"
 %RUN% trades_exporter.py %*
 set "OUTCOME=%ERRORLEVEL%"
 rem Started by a double click and failed: keep the window open, so that the reason can be read.
-if not "%OUTCOME%"=="0" echo "%CMDCMDLINE:"=%" | find /i "%~nx0" >nul && pause
+setlocal EnableDelayedExpansion
+if not "%OUTCOME%"=="0" if not "!CMDCMDLINE:%~nx0=!"=="!CMDCMDLINE!" pause
 exit /b %OUTCOME%

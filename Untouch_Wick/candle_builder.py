@@ -64,8 +64,8 @@ class Candle:
 class CandleBuilder:
     """Minute bars in, closed candles of all timeframes out."""
 
-    def __init__(self) -> None:
-        self._first: int | None = None  # first minute of the input
+    def __init__(self, first: int | None = None) -> None:
+        self._first = first  # first minute of the input; None: that of the first bar
         self._open: dict[str, Candle] = {}
 
     @property
@@ -148,19 +148,24 @@ def candles(
         )
     span = TIMEFRAMES[timeframe]
     first = max(0, (newest - since_ms) // times.MINUTE_MS // span * span)
-    for candle, gap in _roll(_closed_minutes(vault, inst_id, files, first)):
+    generation = ledger.read_generation(vault.generation(inst_id))
+    cursor = tail.cursor_at(files, first * times.MINUTE_MS, generation)
+    builder = CandleBuilder(first if _continues(files, cursor) else None)
+    closed = _closed_minutes(vault, inst_id, tail.Tail(files, cursor, generation))
+    for candle, gap in _roll(closed, builder):
         if candle.timeframe == timeframe and candle.start >= first:
             yield candle, gap
 
 
-def _closed_minutes(
-    vault: "Vault", inst_id: str, files: tail.Listing, first: int
-) -> "Iterator[Closed]":
-    """Read the raw trades from the minute ``first`` on."""
-    generation = ledger.read_generation(vault.generation(inst_id))
-    cursor = tail.cursor_at(files, first * times.MINUTE_MS, generation)
+def _continues(files: tail.Listing, cursor: tail.Cursor | None) -> bool:
+    """Say whether trades lie before a cursor: then a quiet first minute does not cut a candle."""
+    oldest = next((key for key, _ in files()), None)
+    return cursor is not None and (cursor.offset > 0 or cursor.file != oldest)
+
+
+def _closed_minutes(vault: "Vault", inst_id: str, trades: tail.Tail) -> "Iterator[Closed]":
     reader = calculator.bar_reader(vault, inst_id, settings.load())(_refused)
-    for block in tail.Tail(files, cursor, generation).blocks():
+    for block in trades.blocks():
         yield reader.read(block.data)
 
 
@@ -168,9 +173,9 @@ def _refused(offset: int, reason: str) -> None:
     _log.warning("a line %d bytes into its block was skipped: %s", offset, reason)
 
 
-def _roll(batches: "Iterable[Closed]") -> Iterator[tuple[Candle, bool]]:
+def _roll(batches: "Iterable[Closed]", builder: CandleBuilder) -> Iterator[tuple[Candle, bool]]:
     """Yield each closed candle, and whether a hole touches a minute of it."""
-    builder, marked = CandleBuilder(), -1
+    marked = -1
     for closed in batches:
         gaps = deque(closed.gaps)
         ends: list[tuple[int, MinuteBar | None]] = [(bar.minute, bar) for bar in closed.bars]

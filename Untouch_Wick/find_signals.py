@@ -18,19 +18,21 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
 
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.vault.paths import Vault, default_root
-from Untouch_Wick import signal_facts
+from Untouch_Wick import alert_channels, signal_facts
 from Untouch_Wick.signal_case import Limits
 from Untouch_Wick.signal_json import as_json
+from Untouch_Wick.signal_moment import moment
 from Untouch_Wick.signal_rates import Rates, base_rates
 from Untouch_Wick.signal_records import TIMEFRAMES
 from Untouch_Wick.signal_rules import Answer, Query, Signal, find
@@ -38,7 +40,9 @@ from Untouch_Wick.signal_rules import Answer, Query, Signal, find
 if TYPE_CHECKING:
     from rich.console import Console
 
-LATEST: Final = "latest"
+    from Untouch_Wick.alert_watch import Alerts
+
+OLDEST: Final = 168 * 60  # minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Asked:
 
 
 def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
-    inst_id: str,
+    inst_id: str | None = None,
     age_min: int = 20,
     age_max: int = 40,
     timeframe: str = "1m",
@@ -96,17 +100,26 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
 ) -> list[dict[str, Any]]:
     """Return the signals of an instrument, nearest first, each as the object that --json prints.
 
+    ``inst_id``: None is each instrument of the settings, one after the other.
     ``at``: None is now, after bringing the calculators up to date (unless ``refresh`` is False);
     ``latest`` the newest minute that all of them have reached; else a moment, in UTC unless it says
     otherwise. Raises UsageError, VaultError, and NoDataError if there is no data at all.
     """
     query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
     where = Vault((vault or default_root()).absolute())
-    if refresh if refresh is not None else at is None:
-        _refresh(where, check_inst_id(inst_id))
-    limits = Limits.of(check_inst_id(inst_id), settings.load())
-    asked = Asked(where, inst_id, query, limits, *_moment(at))
-    return asked.rows(asked.answer(past=True).signals, asked.clock_ms)
+    chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
+    names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
+    for name in names:
+        if refresh if refresh is not None else at is None:
+            _refresh(where, name)
+        asked = Asked(where, name, query, Limits.of(name, chosen), *moment(at))
+        try:
+            found += asked.rows(asked.answer(past=True).signals, asked.clock_ms)
+        except NoDataError as error:  # one that is not recorded hides none of the others
+            lacking.append(error)
+    if lacking and len(lacking) == len(names):
+        raise lacking[0]
+    return found
 
 
 def _query(
@@ -114,51 +127,29 @@ def _query(
 ) -> Query:
     if timeframe not in TIMEFRAMES:
         raise UsageError(f"timeframe {timeframe!r} is unknown: one of {', '.join(TIMEFRAMES)}")
-    if not 0 <= age_min <= age_max:
-        raise UsageError(f"ages {age_min} to {age_max} min: expected 0 <= --age-min <= --age-max")
+    if not 0 <= age_min <= age_max <= OLDEST:
+        raise UsageError(
+            f"ages {age_min} to {age_max} min: expected 0 <= --age-min <= --age-max <= {OLDEST}, "
+            "at which a wick expires"
+        )
     if min_touched < 0:
         raise UsageError(f"--min-touched {min_touched}: expected 0 or more")
     return Query(age_min, age_max, timeframe, min_touched, small_only)
-
-
-def _moment(at: str | datetime | None) -> tuple[int | None, int | None]:
-    """Return the minute asked for (None: latest) and, without ``at``, the clock."""
-    if at is None:
-        now = times.utc_now_ms()
-        return now // times.MINUTE_MS, now
-    if at == LATEST:
-        return None, None
-    if isinstance(at, datetime):
-        return _minute(at), None
-    try:
-        return times.parse_iso(at) // times.MINUTE_MS, None
-    except ValueError:
-        return _minute(_typed(at)), None
-
-
-def _minute(moment: datetime) -> int:
-    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return int(zoned.timestamp()) // 60
-
-
-def _typed(text: str) -> datetime:
-    """Return a moment as people type it; what they leave out is that of today, UTC."""
-    from dateutil import parser  # noqa: PLC0415 - only a time in another form needs it
-
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    try:
-        return parser.parse(text, default=midnight)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f'--at {text!r} is no time: expected {LATEST}, "21:35" or "2025-12-14 21:35", in UTC '
-            "unless it says otherwise"
-        ) from None
 
 
 def _refresh(vault: Vault, inst_id: str) -> None:
     from Untouch_Wick.signal_refresh import refresh  # noqa: PLC0415 - not for a query of the past
 
     refresh(vault, inst_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a round has: where it writes, how it catches up, whom it tells."""
+
+    console: "Console | None"
+    catch_up: Callable[[Vault, str], None] = _refresh
+    alerts: "Alerts | None" = None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -188,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-score", type=int, default=0, metavar="N", help="0 to 100")
     parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="ask again, and record")
     parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
+    alert_channels.add(parser)
     return parser
 
 
@@ -200,21 +192,24 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _ask(asked: Asked, args: argparse.Namespace, console: "Console | None") -> None:
+def _ask(asked: Asked, args: argparse.Namespace, means: Means) -> None:
     """Answer one question on stdout, and record it if asked to."""
     recorded = args.record or args.watch is not None
     answer = asked.answer(past=args.explain or args.json or recorded)
     signals = tuple(signal for signal in answer.signals if signal.score >= args.min_score)
     missing = answer.missing or f"none of {len(answer.signals)} has a score of {args.min_score}"
     answer = answer._replace(signals=signals, missing=None if signals else missing)
-    if console is None:
+    if means.console is None:
         _print_json(asked, answer)
     else:
-        _show(asked, answer, console, explain=args.explain)
+        _show(asked, answer, means.console, explain=args.explain)
     if recorded:
         from Untouch_Wick.signal_log import record  # noqa: PLC0415 - only who records locks
 
-        record(asked.vault, asked.inst_id, asked.rows(signals, None))
+        rows = asked.rows(signals, None)
+        if means.alerts is not None:
+            means.alerts.see(signals, rows, asked.limits)
+        record(asked.vault, asked.inst_id, rows)
 
 
 def _show(asked: Asked, answer: Answer, console: "Console", *, explain: bool) -> None:
@@ -240,10 +235,16 @@ def _print_json(asked: Asked, answer: Answer) -> None:
 def _console() -> "Console":
     from rich.console import Console  # noqa: PLC0415 - what only JSON asks for never loads it
 
-    return Console(file=sys.stdout, highlight=False, markup=False)
+    class Screen(Console):
+        """Leaves it to the program what becomes of it when the reader of stdout goes away."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Screen(file=sys.stdout, highlight=False, markup=False)
 
 
-def _round(args: argparse.Namespace, console: "Console | None") -> int:
+def _round(args: argparse.Namespace, means: Means) -> int:
     """Answer for every instrument; one that fails does not stop the others."""
     vault, chosen = cli.vault_of(args), settings.load()
     query = _query(
@@ -251,17 +252,40 @@ def _round(args: argparse.Namespace, console: "Console | None") -> int:
     )
     outcome = DONE
     for number, inst_id in enumerate(cli.instruments_of(args, chosen.instruments)):
-        if number and console is not None:
-            console.print()
+        if number and means.console is not None:
+            means.console.print()
         try:
             if args.refresh if args.refresh is not None else args.at is None:
-                _refresh(vault, inst_id)
+                means.catch_up(vault, inst_id)
             limits = Limits.of(inst_id, chosen)
-            _ask(Asked(vault, inst_id, query, limits, *_moment(args.at)), args, console)
+            _ask(Asked(vault, inst_id, query, limits, *moment(args.at)), args, means)
         except RaveQuantError as error:
             cli.report("find_signals", error)
             outcome = outcome or error.exit_code
     return outcome
+
+
+def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
+    """Answer again and again, and tell what is new."""
+    from Untouch_Wick.alert_watch import Alerts  # noqa: PLC0415 - only who watches loads it
+    from Untouch_Wick.signal_refresh import Kept  # noqa: PLC0415
+
+    channels = alert_channels.chosen(args)
+    with ExitStack() as held:
+        kept = held.enter_context(Kept())
+        alerts = None
+        if channels is not None:
+            alerts = held.enter_context(Alerts(cli.vault_of(args), channels, settings.load()))
+        while True:
+            if console is not None and console.is_terminal:
+                console.clear()
+            _round(args, Means(console, kept.refresh, alerts))
+            sys.stdout.flush()
+            if alerts is None:
+                time.sleep(args.watch)
+            else:
+                alerts.tell()
+                alerts.rest(args.watch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -269,14 +293,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def body(args: argparse.Namespace) -> int:
         console = None if args.json else _console()
-        while True:
-            if console is not None and args.watch is not None and console.is_terminal:
-                console.clear()
-            outcome = _round(args, console)
-            if args.watch is None:
-                return outcome
-            sys.stdout.flush()
-            time.sleep(args.watch)
+        if args.watch is not None:
+            _watch(args, console)
+        alert_channels.chosen(args)
+        return _round(args, Means(console))
 
     return cli.run(_parser(), body, argv)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, Literal
 
-from ravequant import exact, times
-from ravequant.settings import Settings, amount_for, decimal_setting
+from ravequant import times
+from ravequant.settings import Settings, exactly
 from Untouch_Wick.signal_records import BookRow, CvdRow, LastTrade, VolumeRow, VwapRow, Wick
 
 Stream = Literal["wicks", "volume", "cvd", "vwap", "buckets", "trades"]
@@ -40,10 +40,9 @@ class Limits:
         """Return the limits that hold for an instrument; UsageError names a bad setting."""
         chosen = settings.signals
 
-        def number(name: str, places: int) -> int:
-            return decimal_setting(getattr(chosen, name), f"signals.{name}", places)
+        def number(name: str) -> int:
+            return exactly(settings, f"signals.{name}", inst_id)
 
-        wall = amount_for(inst_id, chosen.wall_notional)
         stale_s: dict[Stream, int] = {
             "wicks": chosen.wicks_stale_s,
             "volume": chosen.volume_stale_s,
@@ -54,20 +53,20 @@ class Limits:
         return cls(
             surrounding_minutes=chosen.surrounding_minutes,
             very_high_touched=chosen.very_high_touched,
-            reach_bps=number("reach_bps", exact.SIZE_PLACES),
-            near_bps=number("near_bps", exact.SIZE_PLACES),
+            reach_bps=number("reach_bps"),
+            near_bps=number("near_bps"),
             tape_minutes=chosen.tape_minutes,
-            wall_notional=decimal_setting(wall, "signals.wall_notional", exact.NOTIONAL_PLACES),
-            wall_bps=number("wall_bps", exact.SIZE_PLACES),
+            wall_notional=number("wall_notional"),
+            wall_bps=number("wall_bps"),
             wall_fresh_s=chosen.wall_fresh_s,
-            imbalance=number("imbalance", 2),
-            vwap_bps=number("vwap_bps", exact.SIZE_PLACES),
+            imbalance=number("imbalance"),
+            vwap_bps=number("vwap_bps"),
             stale_ms={name: limit * times.SECOND_MS for name, limit in stale_s.items()},
-            stop_bps=number("stop_bps", exact.SIZE_PLACES),
-            maker_bps=number("maker_bps", exact.SIZE_PLACES),
-            taker_bps=number("taker_bps", exact.SIZE_PLACES),
+            stop_bps=number("stop_bps"),
+            maker_bps=number("maker_bps"),
+            taker_bps=number("taker_bps"),
             whale_count=chosen.whale_count,
-            whale_volume=number("whale_volume", exact.NOTIONAL_PLACES),
+            whale_volume=number("whale_volume"),
         )
 
 
@@ -79,6 +78,7 @@ class Facts:
     minute: int  # A: rows that ended by its start, events, snapshots and trades known by then
     wicks: Sequence[Wick] = ()
     newest_event: int | None = None  # Unix minute of the newest wick event
+    tracked: int | None = None  # that up to which the tracker has committed; None: nobody knows
     volume: Sequence[VolumeRow] = ()
     cvd: Sequence[CvdRow] = ()
     vwap: Sequence[VwapRow] = ()
@@ -97,18 +97,9 @@ class Facts:
 
     @property
     def wicks_reach(self) -> int | None:
-        """The minute up to which the tracker has certainly seen the market.
-
-        That is its newest event, or later: minutes whose candle had no wick make no event.
-        """
-        reach = self.newest_event
-        if reach is None:
-            return None
-        for row in self.volume_since(reach):
-            if row.has_wick:
-                break
-            reach = row.minute + 1
-        return reach
+        """The minute up to which the tracker has certainly seen the market."""
+        volume_end = self.volume[-1].minute + 1 if self.volume else None
+        return reach(self.newest_event, self.tracked, volume_end)
 
     def volume_since(self, minute: int) -> "Sequence[VolumeRow]":
         """Return the volume rows from a minute on."""
@@ -145,6 +136,17 @@ class Facts:
         if stream == "buckets":
             return self.book is not None and self.book.gap
         return any(row.gap for row in rows.get(stream, ()))
+
+
+def reach(newest_event: int | None, tracked: int | None, volume_end: int | None) -> int | None:
+    """Return the minute up to which wicks are certainly known, None if there are none.
+
+    Minutes without a birth or touch make no event: up to the newest minute with trades they count
+    as seen if the tracker has committed them. Where that is not known its newest event decides.
+    """
+    if newest_event is None or tracked is None:
+        return newest_event
+    return min(tracked, max(newest_event, volume_end or newest_event))
 
 
 def _start(minute: int | None) -> int | None:

@@ -15,11 +15,11 @@ import orjson
 
 from ravequant import exact, times
 from ravequant.errors import VaultError
-from ravequant.vault import metadata
+from ravequant.vault import commit, metadata
 from ravequant.vault.paths import Vault, day_files
 from Untouch_Wick import signal_records
-from Untouch_Wick.signal_case import Facts, Stream
-from Untouch_Wick.signal_files import LineFile
+from Untouch_Wick.signal_case import Facts, Stream, reach
+from Untouch_Wick.signal_files import LineFile, is_there
 from Untouch_Wick.signal_records import BookRow, Status, Wick
 from Untouch_Wick.signal_tape import newest_trade
 
@@ -43,6 +43,7 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
     for a file that the system cannot read; missing files are missing facts.
     """
     since = minute - DAY - back
+    tracked = _tracked(vault, inst_id)
     wicks, newest_event = _wicks(vault, inst_id, since, minute)
     book_file, book = _newest_book(vault, inst_id, minute)
     trade_file, trade = newest_trade(vault, inst_id, _ms(minute))
@@ -57,6 +58,7 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
         minute=minute,
         wicks=wicks,
         newest_event=newest_event,
+        tracked=tracked,
         volume=_minutes(files["volume"], signal_records.volume, since, minute),
         cvd=_minutes(files["cvd"], signal_records.cvd, minute - DAY, minute),
         vwap=_minutes(files["vwap"], signal_records.vwap, minute - DAY, minute),
@@ -70,9 +72,9 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
 
 def latest(vault: Vault, inst_id: str) -> int | None:
     """Return the newest minute that wicks, volume, cvd and vwap, where they exist, have reached."""
-    ends = [_newest_minute(_minute_file(vault, inst_id, name)) for name in MINUTE_FILES]
-    reached = [end for end in (*ends, _wicks_reach(vault, inst_id)) if end is not None]
-    return min(reached, default=None)
+    ends = {name: _newest_minute(_minute_file(vault, inst_id, name)) for name in MINUTE_FILES}
+    reached = [*ends.values(), _wicks_reach(vault, inst_id, ends["volume"])]
+    return min([end for end in reached if end is not None], default=None)
 
 
 def _events(vault: Vault, inst_id: str) -> Path:
@@ -88,19 +90,24 @@ def _ms(minute: int) -> int:
 
 
 def _parsed(path: Path, lines: Iterable[bytes], parse: Callable[[Any], Record]) -> Iterator[Record]:
-    """Yield what ``parse`` makes of each line; what it refuses is logged."""
+    """Yield what ``parse`` makes of each line; the first it refuses is logged, and how many."""
+    refused = 0
     for line in lines:
         try:
             yield parse(orjson.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            _log.warning("%s: the line %.60r… is left out: %r", path, line, error)
+            refused += 1
+            if refused == 1:
+                _log.warning("%s: the line %.60r… is left out: %r", path, line, error)
+    if refused > 1:
+        _log.warning("%s: %d lines are left out in all", path, refused)
 
 
 def _minutes(
     path: Path, parse: Callable[[Any], Record], since: int, minute: int
 ) -> tuple[Record, ...]:
     """Return the rows of the span that ended by ``minute``; of an older file the newest row."""
-    if not path.exists():
+    if not is_there(path):
         return ()
     with LineFile(path, "timestamp_utc") as file:
         until = _ms(minute - 1)
@@ -111,12 +118,17 @@ def _minutes(
         return () if newest is None else (newest,)
 
 
-def _newest_minute(path: Path) -> int | None:
-    if not path.exists():
+def _newest_time(path: Path, key: str) -> int | None:
+    """Return the Unix milliseconds of the newest line, None if there is none."""
+    if not is_there(path):
         return None
-    with LineFile(path, "timestamp_utc") as file:
+    with LineFile(path, key) as file:
         found = (file.time_of(line) for line in file.backward(file.size))
-        newest = next((time for time in found if time is not None), None)
+        return next((time for time in found if time is not None), None)
+
+
+def _newest_minute(path: Path) -> int | None:
+    newest = _newest_time(path, "timestamp_utc")
     return None if newest is None else newest // times.MINUTE_MS + 1
 
 
@@ -125,7 +137,7 @@ def _wicks(
 ) -> tuple[tuple[Wick, ...], int | None]:
     """Return the wicks born in the span, by status as of ``minute``; and the newest event."""
     path = _events(vault, inst_id)
-    if not path.exists():
+    if not is_there(path):
         return (), None
     born: dict[str, Wick] = {}
     newest = None
@@ -154,25 +166,24 @@ def _event(row: Any) -> tuple[str, int, Wick | str]:
     return kind, known, str(row["event_id"])
 
 
-def _wicks_reach(vault: Vault, inst_id: str) -> int | None:
-    """Return the minute up to which the tracker has certainly seen the market."""
-    path, volume = _events(vault, inst_id), _minute_file(vault, inst_id, "volume")
-    if not path.exists():
+def _wicks_reach(vault: Vault, inst_id: str, volume_end: int | None) -> int | None:
+    """Return the minute that the tracker has reached."""
+    tracked = _tracked(vault, inst_id)
+    newest = _newest_time(_events(vault, inst_id), "known_utc")
+    return reach(None if newest is None else newest // times.MINUTE_MS, tracked, volume_end)
+
+
+def _tracked(vault: Vault, inst_id: str) -> int | None:
+    """Return the minute up to which the tracker has committed; None if its state does not say.
+
+    Asked before its events are read: a commit writes them first.
+    """
+    try:
+        state = commit.read_state(vault.state("wicks", inst_id), "wicks", inst_id)
+        return None if state is None else int(state["fold"]["through"]) + 1
+    except (VaultError, KeyError, TypeError, ValueError) as error:
+        _log.warning("how far the wicks are is taken from their newest event: %s", error)
         return None
-    with LineFile(path, "known_utc") as file:
-        found = (file.time_of(line) for line in file.backward(file.size))
-        newest = next((time for time in found if time is not None), None)
-    if newest is None:
-        return None
-    reach = newest // times.MINUTE_MS
-    if volume.exists():
-        with LineFile(volume, "timestamp_utc") as file:
-            lines = file.forward(file.after(newest - 1))
-            for row in _parsed(volume, lines, signal_records.volume):
-                if row.has_wick:
-                    break
-                reach = row.minute + 1
-    return reach
 
 
 def _book_files(vault: Vault, inst_id: str, until_ms: int) -> list[Path]:
@@ -197,13 +208,23 @@ def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
     for path in _book_files(vault, inst_id, _ms(minute)):
         if path.name[:10] < times.day(_ms(minute - DAY)):
             break
-        with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
-            for moment in moments:
-                line = next(file.newest(moment), None)
-                if line is not None:
-                    rows = _parsed(path, [line], signal_records.book)
-                    found += [row for row in rows if row.ts > moment - _ms(BOOK_STEP)]
+        try:
+            with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
+                lines = list(_at(file, moments))
+        except VaultError as error:
+            _log.warning("base rates go without a day of the book: %s", error)
+            continue
+        found += _parsed(path, lines, signal_records.book)
     return tuple(sorted(found, key=lambda row: row.ts))
+
+
+def _at(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
+    """Yield, for each moment, the newest line of the step that ends there."""
+    for moment in moments:
+        line = next(file.newest(moment), None)
+        time = None if line is None else file.time_of(line)
+        if line is not None and time is not None and time > moment - _ms(BOOK_STEP):
+            yield line
 
 
 def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:

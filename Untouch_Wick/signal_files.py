@@ -1,7 +1,7 @@
 """Line files in order of time, read as of a moment: found by bisecting bytes, never read whole.
 
 A file is taken as it stands when it is opened, up to its last newline; what is appended meanwhile
-belongs to the next query.
+belongs to the next query; if it becomes shorter meanwhile, that is a VaultError.
 """
 
 import gzip
@@ -21,6 +21,17 @@ from ravequant.vault.log import whole_length
 
 _STEP: Final = 1 << 13  # bytes read at a probe, and where bisecting turns into reading on
 _BLOCK: Final = 1 << 20
+
+
+def is_there(path: Path) -> bool:
+    """Say whether a file exists. VaultError if the system does not tell."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise disk_error(path, "read", error) from error
+    return True
 
 
 class LineFile:
@@ -130,9 +141,12 @@ class LineFile:
     def _read(self, start: int, end: int) -> bytes:
         try:
             self._file.seek(start)
-            return self._file.read(end - start)
+            found = self._file.read(end - start)
         except OSError as error:
             raise disk_error(self.path, "read", error) from error
+        if len(found) < end - start:  # its writer took back what it had not committed
+            raise VaultError(f"{self.path} became shorter while it was read; ask again")
+        return found
 
     def _unpacked(self, until: int | None, keep: int) -> BinaryIO:
         kept, length, rest = deque[bytes](), 0, b""

@@ -99,11 +99,13 @@ def _hidden(facts: Facts, query: Query, limits: Limits, side: Side) -> list[bool
         (wick for wick in facts.wicks if wick.timeframe == query.timeframe),
         key=lambda wick: wick.birth,
     )
+    since = facts.minute - times.DAY_MINUTES
     open_minutes: set[int] = set()
     for wick in wicks:
         if wick.side == side:
-            open_minutes.update(_while_hidden(wick, wicks, query, limits))
-    tape = facts.volume_since(facts.minute - times.DAY_MINUTES)
+            hidden = _while_hidden(wick, wicks, query, limits)
+            open_minutes.update(range(max(hidden.start, since), hidden.stop))
+    tape = facts.volume_since(since)
     return [row.minute + 1 in open_minutes for row in tape]
 
 

@@ -17,6 +17,7 @@ Row = Mapping[str, Any]
 
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes
 SIDES: Final[tuple[Side, Side]] = ("high", "low")
+STRENGTHS: Final = (None, "EXACT", "NEAR", "CLOSE")  # of a tip on an older one
 BOOK_SIDES: Final[Mapping[Side, str]] = {"high": "ask", "low": "bid"}  # where a wick's wall rests
 
 
@@ -42,10 +43,8 @@ class VolumeRow:
     """A minute of the volume analyzer."""
 
     minute: int
-    open: int
     high: int
     low: int
-    close: int
     tier: str | None
     ratio: str | None
     absorption: bool
@@ -54,11 +53,6 @@ class VolumeRow:
     whale_count: int
     whale_volume: int
     gap: bool
-
-    @property
-    def has_wick(self) -> bool:
-        """Whether a 1m candle of this minute gives birth to a wick."""
-        return self.high > max(self.open, self.close) or self.low < min(self.open, self.close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +122,17 @@ class LastTrade:
 
 def price(text: str) -> int:
     """Return a price in units."""
-    return exact.units(text, exact.PRICE_PLACES)
+    found = exact.units(text, exact.PRICE_PLACES)
+    if found == 0:
+        raise ValueError(f"{text!r} is no price")
+    return found
+
+
+def age(seconds: Any) -> int | None:
+    """Return an age in whole seconds; None: nobody knows."""
+    if seconds is not None and type(seconds) is not int:
+        raise ValueError(f"{seconds!r} is no age in seconds")
+    return seconds
 
 
 def hundredths(text: str) -> int:
@@ -145,8 +149,9 @@ def minute_of(text: str) -> int:
 def wick(row: Row) -> Wick:
     """Return the wick that an event of any kind carries, untouched as it was born."""
     side, timeframe = row["wick_type"], row["timeframe"]
-    if side not in SIDES or timeframe not in TIMEFRAMES:
-        raise ValueError(f"{side!r}, {timeframe!r}: no side or timeframe of a wick")
+    strength = row["signal_strength"]
+    if side not in SIDES or timeframe not in TIMEFRAMES or strength not in STRENGTHS:
+        raise ValueError(f"{side!r}, {timeframe!r}, {strength!r}: not a wick's")
     return Wick(
         event_id=str(row["event_id"]),
         timeframe=timeframe,
@@ -155,7 +160,7 @@ def wick(row: Row) -> Wick:
         tip=price(row["wick_price"]),
         size_ticks=int(row["wick_size_ticks"]),
         tip_exact=bool(row["tip_exact"]),
-        tip_strength=row["signal_strength"],
+        tip_strength=strength,
         gap=bool(row["gap"]),
     )
 
@@ -164,10 +169,8 @@ def volume(row: Row) -> VolumeRow:
     """Return a record of ``volume_1m.jsonl``."""
     return VolumeRow(
         minute=minute_of(row["timestamp_utc"]),
-        open=price(row["open"]),
         high=price(row["high"]),
         low=price(row["low"]),
-        close=price(row["close"]),
         tier=row["volume_tier"],
         ratio=row["volume_ratio"],
         absorption=bool(row["absorption"]),
@@ -216,7 +219,7 @@ def book(row: Row) -> BookRow:
 def _book_side(row: Row, name: str) -> BookSide:
     return BookSide(
         walls=_walls(row[f"{name}_walls"]),
-        young_age_s=tuple(row[f"{name}_young_age_s"]),
+        young_age_s=tuple(map(age, row[f"{name}_young_age_s"])),
         significant=tuple(map(bool, row[f"{name}_delta_significant"])),
         depth=hundredths(row[f"{name}_depth_bps"]),
     )
@@ -227,7 +230,7 @@ def _walls(rows: Sequence[Row]) -> tuple[Wall, ...]:
         Wall(
             price=price(row["price"]),
             notional=exact.units(row["notional"], exact.NOTIONAL_PLACES),
-            age_s=row["age_s"],
+            age_s=age(row["age_s"]),
             young=bool(row["young"]),
         )
         for row in rows

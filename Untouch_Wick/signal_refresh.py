@@ -1,17 +1,22 @@
 """Brings the five calculators up to date: starts their scripts side by side and waits for them.
 
 The rooms share no code; they meet in the files of the vault. One that another run holds is waited
-for briefly; after that, and after a failure, its last commit is what there is.
+for briefly; after that, and after a failure, its last commit is what there is. Who asks again and
+again keeps one process in which they stay loaded: most of a round would be five Pythons starting.
 """
 
 import logging
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
-from ravequant.errors import LockedError, NoDataError
+import orjson
+
+from ravequant.errors import FAILED, LockedError, NoDataError
 from ravequant.vault.paths import CHECKOUT, Vault
 
 CALCULATORS: Final = {
@@ -23,6 +28,7 @@ CALCULATORS: Final = {
 }
 LOCKED_S: Final = 2.0  # how long a calculator that runs elsewhere is waited for
 _ASK_AGAIN_S: Final = 0.1
+_LAST_S: Final = 5.0  # to end a calculator's run in order
 _log = logging.getLogger("find_signals")
 
 
@@ -48,10 +54,88 @@ def refresh(vault: Vault, inst_id: str, calculators: dict[str, str] | None = Non
             process.wait()
 
 
-def _start(vault: Vault, inst_id: str, script: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CHECKOUT / script), "--vault", str(vault.root)]
+class Kept:
+    """The calculators in one process that stays; of an instrument's first round on its own each.
+
+    A round that has much to catch up with is then done side by side.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._caught_up = set[str]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def refresh(
+        self, vault: Vault, inst_id: str, calculators: dict[str, str] | None = None
+    ) -> None:
+        """Run all calculators of an instrument; what goes wrong is logged and stops nothing."""
+        if inst_id not in self._caught_up:
+            refresh(vault, inst_id, calculators)
+            self._caught_up.add(inst_id)
+            return
+        scripts = CALCULATORS if calculators is None else calculators
+        patience_ends = time.monotonic() + LOCKED_S
+        for name, script in scripts.items():
+            code, words = self._run(vault, inst_id, script)
+            while code == LockedError.exit_code and time.monotonic() < patience_ends:
+                time.sleep(_ASK_AGAIN_S)
+                code, words = self._run(vault, inst_id, script)
+            _tell(name, code, words)
+
+    def _run(self, vault: Vault, inst_id: str, script: str) -> tuple[int, str]:
+        try:
+            process = self._process = self._process or _serving()
+            assert process.stdin is not None  # noqa: S101 - both are pipes
+            assert process.stdout is not None  # noqa: S101
+            process.stdin.write(orjson.dumps(_words(vault, inst_id, script)) + b"\n")
+            process.stdin.flush()
+            code, words = orjson.loads(process.stdout.readline())
+        except (OSError, ValueError) as error:  # it is gone: the next one gets a new process
+            self._end()
+            return FAILED, f"the process of the calculators ended: {error}"
+        except BaseException:  # Ctrl-C before its answer, which is never to be taken for another's
+            self._end()
+            raise
+        return code, words
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(OSError):
+            if process.stdin is not None:
+                process.stdin.close()
+        try:
+            process.wait(_LAST_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _serving() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*command, "--instId", inst_id, "--log-level", "warning", "--json"],
+        [sys.executable, str(CHECKOUT / "Untouch_Wick" / "signal_worker.py")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(CHECKOUT),
+    )  # fmt: skip
+
+
+def _words(vault: Vault, inst_id: str, script: str) -> list[str]:
+    command = [str(CHECKOUT / script), "--vault", str(vault.root)]
+    return [*command, "--instId", inst_id, "--log-level", "warning", "--json"]
+
+
+def _start(vault: Vault, inst_id: str, script: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *_words(vault, inst_id, script)],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
         text=True, encoding="utf-8", errors="replace", cwd=Path(CHECKOUT),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 
-from ravequant import exact
+from ravequant import exact, times
 from Untouch_Wick.signal_case import Facts, Limits
 from Untouch_Wick.signal_layers import CONFLUENCES, Layer, Level, clock, judge, price_text, within
 from Untouch_Wick.signal_records import BOOK_SIDES, VolumeRow, Wick
@@ -278,7 +278,7 @@ def _missing(
     aged, untouched, surrounded, small = passed
     what = f"{query.timeframe} wick aged {query.age_min} to {query.age_max} min"
     if not facts.wicks:
-        return "no wicks are known: run Untouch_Wick/untouch_wick.py"
+        return _no_wicks(facts)
     if not aged:
         return f"rule 1: no {what}"
     if not untouched:
@@ -299,6 +299,14 @@ def _missing(
         )
     far = ", ".join(map(_name, small))
     return f"rule 3: beyond {exact.text(limits.reach_bps, exact.SIZE_PLACES)} bps from price: {far}"
+
+
+def _no_wicks(facts: Facts) -> str:
+    remedy = "run Untouch_Wick/untouch_wick.py"
+    if facts.newest_event is None:
+        return f"no wicks are known: {remedy}"
+    newest = times.iso_minute(facts.newest_event)
+    return f"no wick of the last day is known, the newest event is of {newest}: {remedy}"
 
 
 def _name(found: Candidate) -> str:

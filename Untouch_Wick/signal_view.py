@@ -2,7 +2,7 @@
 
 All of it is ASCII, so that every console shows it; colour only repeats what the words say. The
 table has one row a signal where the terminal is wide enough for all of it, else four columns of a
-few lines each: nothing is ever cut.
+few lines each, else plain lines: nothing is ever cut.
 """
 
 import textwrap
@@ -26,6 +26,7 @@ NONE: Final = "-"
 JOINT: Final = "\x1f"  # a blank at which no line is broken
 BREAK_EVEN: Final = "break\neven"
 _STYLES: Final = {"SHORT": "red", "LONG": "green", "MAX": "bold", "in contact": "yellow"}
+NARROW: Final = 60  # columns: below that a table would break words
 _WIDE: Final = 1_000  # columns: more than any table has
 _HEAD_LINE: Final = "    \n    \n -- \n    \n    \n    \n    \n    \n"  # a rule below the head
 
@@ -102,7 +103,11 @@ def show(
     if not answer.signals:
         _write(console, f"no signal: {answer.missing}")
         return
-    console.print(_table(answer.signals, answer.facts.tick, console))
+    rows = [cells(signal, answer.facts.tick) for signal in answer.signals]
+    if console.width < NARROW:
+        _write_lines(rows, console)
+    else:
+        console.print(_table(rows, console))
     if explained is None:
         for signal in answer.signals:
             for line in evidence(signal):
@@ -166,8 +171,16 @@ def _price(price: int | None, tick: int | None) -> str:
     return price_text(price)
 
 
-def _table(signals: Sequence[Signal], tick: int | None, console: "Console") -> "Table":
-    rows = [cells(signal, tick) for signal in signals]
+def _write_lines(rows: Sequence[Sequence[Cell]], console: "Console") -> None:
+    """Print each signal without columns, where columns would break its words."""
+    for row in rows:
+        fade, *others = (", ".join(column) for column in _columns(row))
+        _write(console, fade)
+        for column in others:
+            _write(console, f"  {column}", indent=4)
+
+
+def _table(rows: Sequence[Sequence[Cell]], console: "Console") -> "Table":
     wide = _one_row_each(rows)
     unbounded = console.options.update(width=_WIDE)
     fits = console.measure(wide, options=unbounded).maximum <= console.width
@@ -190,19 +203,23 @@ def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
     for heading in ("fade", "wick", "evidence", "trade"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        of = dict(row)
-        entry = of["entry"] if of["entry"] == "in contact" else f"entry {of['entry']}"
-        size = "small" if of["small"] == "yes" else "not small"
-        columns = (
-            (of["fade"], of["price"], f"{of['bps']} bps"),
-            (f"age {of['age']}, {size}", f"touched {of['touched']}", f"tip {of['tip']}",
-             of["strength"]),
-            (of["conviction"], f"{of['confl.']} confluences", f"score {of['score']}"),
-            (entry, f"stop {of['stop']}, target {of['target']}", f"net R/R {of['net R/R']}",
-             f"break-even {of[BREAK_EVEN]}"),
-        )  # fmt: skip
-        table.add_row(*(_lines(column) for column in columns))
+        table.add_row(*(_lines(column) for column in _columns(row)))
     return table
+
+
+def _columns(row: Sequence[Cell]) -> tuple[tuple[str, ...], ...]:
+    """Return what a signal says under fade, wick, evidence and trade, line by line."""
+    of = dict(row)
+    entry = of["entry"] if of["entry"] == "in contact" else f"entry {of['entry']}"
+    size = "small" if of["small"] == "yes" else "not small"
+    return (
+        (of["fade"], of["price"], f"{of['bps']} bps"),
+        (f"age {of['age']}, {size}", f"touched {of['touched']}", f"tip {of['tip']}",
+         of["strength"]),
+        (of["conviction"], f"{of['confl.']} confluences", f"score {of['score']}"),
+        (entry, f"stop {of['stop']}, target {of['target']}", f"net R/R {of['net R/R']}",
+         f"break-even {of[BREAK_EVEN]}"),
+    )  # fmt: skip
 
 
 def _empty(leading: int = 0) -> "Table":

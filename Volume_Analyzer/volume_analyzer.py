@@ -8,8 +8,7 @@ written ratio and percentage are rounded. The current record is never part of it
 
 try:
     from ravequant import calculator, exact, times
-    from ravequant.errors import UsageError
-    from ravequant.settings import decimal_setting
+    from ravequant.settings import exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
     from pathlib import Path
@@ -61,24 +60,11 @@ class Thresholds:
     """The settings as whole numbers: ratios and percent in units of SIZE_PLACES."""
 
     def __init__(self, settings: "Settings") -> None:
-        chosen = settings.volume
-        ratios = [
-            decimal_setting(getattr(chosen, name), f"volume.{name}", exact.SIZE_PLACES)
-            for name in ("t2_from", "t3_from", "t4_above")
-        ]
-        if ratios != sorted(ratios):
-            raise UsageError(
-                f"volume: t2_from {chosen.t2_from}, t3_from {chosen.t3_from}, t4_above "
-                f"{chosen.t4_above} must not decrease"
-            )
-        if chosen.min_records > chosen.median_records:
-            raise UsageError(
-                f"volume.min_records = {chosen.min_records} is above volume.median_records = "
-                f"{chosen.median_records}: no record would ever have a tier"
-            )
-        self.t2_from, self.t3_from, self.t4_above = ratios
-        self.flat_pct = decimal_setting(chosen.flat_pct, "volume.flat_pct", exact.SIZE_PLACES)
-        self.min_records = chosen.min_records
+        self.t2_from = exactly(settings, "volume.t2_from")
+        self.t3_from = exactly(settings, "volume.t3_from")
+        self.t4_above = exactly(settings, "volume.t4_above")
+        self.flat_pct = exactly(settings, "volume.flat_pct")
+        self.min_records = settings.volume.min_records
 
     def tier(self, total: int, twice_median: int) -> str:
         """Return the tier of a record."""

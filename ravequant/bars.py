@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import sums, times
-from ravequant.scan import Scanner, Trades
+from ravequant.scan import Rejected, Scanner, Trades
 from ravequant.sums import MinuteBar
 
 __all__ = ["BarBuilder", "BarReader", "Closed", "MinuteBar", "Part", "join", "partial"]
@@ -302,10 +302,7 @@ class BarReader:
     def read(self, block: bytes | memoryview) -> Closed:
         """Read a block of whole lines; return what it closed."""
         scanned = self._scanner.scan(block)
-        self.lines += scanned.lines
-        self.rejected += len(scanned.rejected)
-        for line in scanned.rejected:
-            self._reject(line.offset, line.reason)
+        self._count(scanned.lines, scanned.rejected)
         bars: list[MinuteBar] = []
         gaps: list[int] = []
         for trades in scanned.stretches:
@@ -313,6 +310,21 @@ class BarReader:
             bars += closed.bars
             gaps += closed.gaps
         return Closed(bars, gaps, self.builder.through)
+
+    def absorb(self, part: Part | None, lines: int, rejected: list[Rejected]) -> Closed | None:
+        """Take in lines that were read elsewhere; None, and nothing else, if they do not follow."""
+        if part is not None and not self.builder.follows(part):
+            return None
+        self._count(lines, rejected)
+        if part is None:
+            return Closed(through=self.builder.through)
+        return self.builder.absorb(part, self._is_hole)
+
+    def _count(self, lines: int, rejected: list[Rejected]) -> None:
+        self.lines += lines
+        self.rejected += len(rejected)
+        for line in rejected:
+            self._reject(line.offset, line.reason)
 
     def state(self) -> dict[str, Any]:
         """Return the exact state of the open minutes, for JSON."""

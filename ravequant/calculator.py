@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from ravequant import cli, exact, settings, stage, times
+from ravequant import cli, settings, stage, times
+from ravequant.ahead import read_ahead
 from ravequant.bars import BarReader, Closed
 from ravequant.errors import DONE, RaveQuantError, VaultError
 from ravequant.settings import Settings
@@ -56,9 +58,7 @@ def bar_reader(
     vault: Vault, inst_id: str, chosen: Settings
 ) -> Callable[[stage.Reject], stage.Reader[Closed]]:
     """Return what makes a reader of raw trades, with the ledger and the settings of ``inst_id``."""
-    whale = settings.decimal_setting(
-        chosen.bars.whale_notional, "bars.whale_notional", exact.NOTIONAL_PLACES
-    )
+    whale = settings.exactly(chosen, "bars.whale_notional")
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
 
     def is_hole(first_missing: int, last_missing: int) -> bool:
@@ -89,6 +89,7 @@ def bar_job(
         output=lambda _: output,
         pattern=output,
         parameters=parameters,
+        ahead=partial(read_ahead, inst_id, settings.exactly(chosen, "bars.whale_notional")),
         first_ms=lambda cursor: first_bar_ms(trade_listing(vault, inst_id), inst_id, cursor),
     )
 

@@ -103,8 +103,7 @@ def moment(text: str) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", dates.UnknownTimezoneWarning)
-            found = dates.parse(text, default=midnight)
-            return round(found.timestamp() * times.SECOND_MS)
+            return times.unix_ms(dates.parse(text, default=midnight))
     except (ValueError, OverflowError, dates.UnknownTimezoneWarning):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a time like 2025-12-14T21:34:56Z, '2025-12-14 21:34' or 21:34 (UTC)"

@@ -1,23 +1,25 @@
 """Settings: one optional ``ravequant.toml``, every threshold named once with its default.
 
 The file stands at the root of the checkout (or where ``$RAVEQUANT_SETTINGS`` says). All keys are
-optional; flags go before the file. Unknown keys and wrong types are refused, by name.
+optional; flags go before the file. Whatever cannot be is refused when the file is read, by name:
+unknown keys, wrong types, decimals out of their form, and settings that contradict each other.
 """
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Final
 
-from ravequant import exact
+from ravequant import forms
 from ravequant.errors import UsageError
+from ravequant.forms import Amounts, Bps, Distance, Gigabytes, Imbalance, Notional, Percent, Ratio
 from ravequant.records import check_inst_id
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
-Amounts = Mapping[str, str]  # start of an instId (``BTC``), or ``default`` -> decimal text
+_MOST_LEVELS: Final = 400  # what a side of the exchange's channel carries
 
 # base WebSocket address (a path is added) and REST address of each region (port 443)
 REGIONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -68,14 +70,14 @@ class L2:
 class Bars:
     """Minute bars."""
 
-    whale_notional: str = "100000"  # quote currency, a record at or above it is a whale
+    whale_notional: Notional = "100000"  # quote currency, a record at or above it is a whale
 
 
 @dataclass(frozen=True, slots=True)
 class Vwap:
     """The VWAP calculator."""
 
-    extended_bps: str = "50"  # |deviation from the 4h VWAP| above this is extended
+    extended_bps: Bps = "50"  # |deviation from the 4h VWAP| above this is extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,10 @@ class Volume:
 
     median_records: int = 100  # earlier records in the median
     min_records: int = 20  # fewer than these: no tier, no absorption
-    t2_from: str = "0.5"  # below it T1
-    t3_from: str = "1"
-    t4_above: str = "2"  # above it T4, and the surge of an absorption
-    flat_pct: str = "0.1"  # |price change| of an absorption is below this percentage
+    t2_from: Ratio = "0.5"  # below it T1
+    t3_from: Ratio = "1"
+    t4_above: Ratio = "2"  # above it T4, and the surge of an absorption
+    flat_pct: Percent = "0.1"  # |price change| of an absorption is below this percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,8 @@ class Buckets:
     wall_notional: Amounts = field(
         default_factory=lambda: {"BTC": "1000000", "ETH": "500000", "default": "300000"}
     )
-    delta_notional: str = "100000"  # a larger change of a band is significant
-    delta_ratio: str = "0.10"  # and so is one that is a larger part of what was there
+    delta_notional: Notional = "100000"  # a larger change of a band is significant
+    delta_ratio: Ratio = "0.10"  # and so is one that is a larger part of what was there
     gap_s: int = 10  # more time between two snapshots is a gap
     confirm_s: int = 30  # a wall that has stood this long is no spoof
     young_s: int = 3_600  # one that has stood longer is established
@@ -116,24 +118,33 @@ class Signals:
 
     surrounding_minutes: int = 10  # wicks born at most this far from one are around it
     very_high_touched: int = 15  # touched around it, with an exact tip: VERY_HIGH
-    reach_bps: str = "500"  # a tip farther from the last price is no signal
-    near_bps: str = "25"  # tape layers count with price at most this far from the tip
+    reach_bps: Bps = "500"  # a tip farther from the last price is no signal
+    near_bps: Bps = "25"  # tape layers count with price at most this far from the tip
     tape_minutes: int = 5  # volume tier and absorption look this far back
     wall_notional: Amounts = field(default_factory=lambda: {"BTC": "2000000", "default": "2000000"})
-    wall_bps: str = "2"  # a wall at most this far from the tip stands at it
+    wall_bps: Bps = "2"  # a wall at most this far from the tip stands at it
     wall_fresh_s: int = 300  # a younger one is a young wall
-    imbalance: str = "0.70"  # of the tip's band, against the way through it
-    vwap_bps: str = "10"  # tip at least this far beyond the 4h VWAP
+    imbalance: Imbalance = "0.70"  # of the tip's band, against the way through it
+    vwap_bps: Bps = "10"  # tip at least this far beyond the 4h VWAP
     wicks_stale_s: int = 180  # what is older than these does not count
     volume_stale_s: int = 180
     cvd_stale_s: int = 180
     vwap_stale_s: int = 1_200
     buckets_stale_s: int = 120
-    stop_bps: str = "1"  # beyond the tip, then to the next tick
-    maker_bps: str = "2"  # fee on the way in
-    taker_bps: str = "5"  # fee on the way out
+    stop_bps: Distance = "1"  # beyond the tip, then to the next tick
+    maker_bps: Bps = "2"  # fee on the way in
+    taker_bps: Bps = "5"  # fee on the way out
     whale_count: int = 10  # more records than this, and more than the next: tag `whales`
-    whale_volume: str = "2000000"
+    whale_volume: Notional = "2000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """What find_signals --watch tells with --discord, --exec or --bell."""
+
+    approach_bps: Bps = "5"  # told once more with price at most this far from the tip
+    per_hour: int = 10  # messages to Discord in any hour; the rest is put together in one
+    discord_webhook: str = field(default="", repr=False)  # its environment variable goes before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,7 @@ class Retention:
     keep_unread_days: int = 10  # book hours that the bucketizer has not read
     compress_trade_days: int = 2
     compress_bucket_days: int = 2
-    keep_gb: str = ""  # disk budget of the whole vault in 10**9 bytes; empty: none
+    keep_gb: Gigabytes = ""  # disk budget of the whole vault in 10**9 bytes; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,67 +175,71 @@ class Settings:
     volume: Volume = field(default_factory=Volume)
     buckets: Buckets = field(default_factory=Buckets)
     signals: Signals = field(default_factory=Signals)
+    alerts: Alerts = field(default_factory=Alerts)
     retention: Retention = field(default_factory=Retention)
 
 
+def file_in_use() -> Path:
+    """Return the file that ``$RAVEQUANT_SETTINGS`` names, else that of the checkout."""
+    return Path(os.environ.get(SETTINGS_VARIABLE) or _DEFAULT_FILE)
+
+
 def load(path: Path | None = None) -> Settings:
-    """Return the settings of ``path``, ``$RAVEQUANT_SETTINGS`` or the checkout; defaults if absent.
+    """Return the settings of ``path``, or of the file in use; the defaults if it is absent.
 
     Raises UsageError that names the file, the key and the expectation.
     """
-    chosen = None if path else os.environ.get(SETTINGS_VARIABLE)
-    path = path or Path(chosen or _DEFAULT_FILE)
+    named = path is None and os.environ.get(SETTINGS_VARIABLE)
+    path = path or file_in_use()
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        if chosen:
+        if named:
             raise UsageError(f"{path}: ${SETTINGS_VARIABLE} names a file that is absent") from None
         return Settings()
     except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a monstrous value
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
-    settings: Settings = _build(Settings, table, path, "")
-    for inst_id in settings.instruments:
-        try:
-            check_inst_id(inst_id)
-        except UsageError as error:
-            raise UsageError(f"{path}: instruments: {error}") from None
+    try:
+        settings: Settings = forms.build(Settings, table)
+        _refuse_nonsense(settings)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
     return settings
 
 
-def _build(kind: Any, table: Mapping[str, Any], path: Path, prefix: str) -> Any:
-    hints = get_type_hints(kind)
-    known = {item.name for item in fields(kind)}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        name = prefix + key
-        if key not in known:
-            raise UsageError(
-                f"{path}: {name} is unknown; expected one of {', '.join(sorted(known))}"
-            )
-        values[key] = _value(hints[key], value, path, name)
-        if hints[key] == Amounts:  # what the file leaves out keeps its default
-            values[key] = {**getattr(kind(), key), **values[key]}
-    return kind(**values)
+def _refuse_nonsense(chosen: Settings) -> None:
+    """Raise UsageError for settings that are well-formed each and make no sense together."""
+    for inst_id in chosen.instruments:
+        try:
+            check_inst_id(inst_id)
+        except UsageError as error:
+            raise UsageError(f"instruments: {error}") from None
+    chosen.okx.addresses()
+    for text in _contradictions(chosen):
+        raise UsageError(text)
 
 
-def _value(hint: Any, value: Any, path: Path, name: str) -> Any:
-    if is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise UsageError(f"{path}: {name} = {value!r} is not a table [{name}]")
-        return _build(hint, value, path, f"{name}.")
-    if hint == Amounts:
-        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-            raise UsageError(f'{path}: {name} = {value!r} is not a table like BTC = "300000"')
-        return value
-    if hint == tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{path}: {name} = {value!r} is not a list of names")
-        return tuple(value)
-    if hint is int and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-        raise UsageError(f"{path}: {name} = {value!r} is not a whole number above 0")
-    if hint is str and not isinstance(value, str):
-        raise UsageError(f'{path}: {name} = {value!r} must stand in quotes, like "50"')
-    return value
+def _contradictions(chosen: Settings) -> Iterator[str]:
+    volume, buckets, l2 = chosen.volume, chosen.buckets, chosen.l2
+    tiers = [exactly(chosen, f"volume.{name}") for name in ("t2_from", "t3_from", "t4_above")]
+    if tiers != sorted(tiers):
+        yield (f"volume: t2_from {volume.t2_from}, t3_from {volume.t3_from}, t4_above "
+               f"{volume.t4_above} must not decrease")  # fmt: skip
+    if volume.min_records > volume.median_records:
+        yield (f"volume.min_records = {volume.min_records} is above volume.median_records = "
+               f"{volume.median_records}: no record would ever have a tier")  # fmt: skip
+    if l2.depth_levels > _MOST_LEVELS:
+        yield (f"l2.depth_levels = {l2.depth_levels} is above {_MOST_LEVELS}, all that the "
+               "exchange sends")  # fmt: skip
+    if l2.cadence_ms >= buckets.gap_s * 1_000:
+        yield (f"l2.cadence_ms = {l2.cadence_ms} is not below buckets.gap_s = {buckets.gap_s} s: "
+               "every snapshot would be a gap")  # fmt: skip
+    for name, least_s, what in (
+        ("buckets.young_s", buckets.young_s, "no wall would ever be young"),
+        ("signals.wall_fresh_s", chosen.signals.wall_fresh_s, "no young wall would ever count"),
+    ):
+        if least_s <= buckets.confirm_s:
+            yield f"{name} = {least_s} is not above buckets.confirm_s = {buckets.confirm_s}: {what}"
 
 
 def amount_for(inst_id: str, amounts: Amounts) -> str:
@@ -234,9 +249,14 @@ def amount_for(inst_id: str, amounts: Amounts) -> str:
     return next((amounts[start] for start in starts if start in amounts), amounts["default"])
 
 
-def decimal_setting(text: str, name: str, places: int) -> int:
-    """Return a decimal setting in units of ``10**-places``; UsageError names the setting."""
-    try:
-        return exact.units(text, places)
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
+def exactly(chosen: Settings, name: str, inst_id: str = "") -> int:
+    """Return the decimal setting ``table.key`` (of ``inst_id``, in a table of amounts) in units.
+
+    They are units of ``10**-places`` of its form: ``SIZE_PLACES`` for bps, ratios and percent,
+    ``NOTIONAL_PLACES`` for amounts, 2 for the imbalance. UsageError names the setting.
+    """
+    table = getattr(chosen, name.partition(".")[0])
+    key = name.partition(".")[2]
+    value = getattr(table, key)
+    text = value if isinstance(value, str) else amount_for(inst_id, value)
+    return forms.units(text, name, forms.form_of(type(table), key))

@@ -6,7 +6,7 @@ file is here and in ``ravequant.vault``.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -52,6 +52,16 @@ class Reader(Protocol[Batch_co]):
         """What was met in this run: lines, rejected, duplicates, …."""
 
 
+class Found(Protocol[Batch_co]):
+    """What another process has read of a span."""
+
+    def add_to(self, reader: Any) -> Batch_co | None:
+        """Hand it to the job's reader; None if that must read the span itself."""
+
+
+Piece = tail.Block | tail.Span
+
+
 class Fold(Protocol[Batch_contra]):
     """Batches in, records out."""
 
@@ -81,6 +91,8 @@ class Job(Generic[Batch]):
     time_key: str = "timestamp_utc"  # by which the output is ordered
     known_at_end: bool = False  # time_key is when a record became known, not where it starts
     publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
+    # other processes for large files
+    ahead: Callable[[Iterator[Piece]], Iterator[tuple[Piece, Found[Batch] | None]]] | None = None
     beside: Lines | None = None  # a slower input, which the reader pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired
     first_ms: Callable[[Cursor | None], int | None] | None = (
@@ -134,7 +146,7 @@ class _Run(Generic[Batch]):
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
         self._generation = 0 if job.expires else read_generation(job.vault.generation(job.inst_id))
-        self._block: tail.Block | None = None
+        self._piece: Piece | None = None
         self._rejects = 0
         self._summary = Summary(job.metric, job.inst_id)
         self._reader = job.reader(self._reject)
@@ -259,17 +271,18 @@ class _Run(Generic[Batch]):
 
     def go(self) -> Summary:
         """Read to the end of what there is."""
-        pending = 0
+        committed = self._tail.bytes_read
+        place: Cursor | None = None
         try:
-            for block in self._tail.blocks():
-                self._block = block
-                self._append(self._fold.update(self._reader.read(block.data)))
-                pending += len(block.data)
-                if pending >= COMMIT_BYTES:
-                    self._commit()
-                    pending = 0
-            if pending:
-                self._commit()
+            for piece, found in self._pieces():
+                for batch in self._batches(piece, found):
+                    self._append(self._fold.update(batch))
+                place = piece.after if isinstance(piece, tail.Span) else self._tail.cursor()
+                if self._tail.bytes_read - committed >= COMMIT_BYTES:
+                    self._commit(place)
+                    committed, place = self._tail.bytes_read, None
+            if place:
+                self._commit(place)
         finally:
             self._output.close()
         if self._job.publish is not None:  # all that was read is committed
@@ -280,6 +293,22 @@ class _Run(Generic[Batch]):
         self._summary.counts = self._reader.counts()
         return self._summary
 
+    def _pieces(self) -> Iterator[tuple[Piece, Found[Batch] | None]]:
+        if self._job.ahead is None:
+            return ((block, None) for block in self._tail.blocks())
+        return self._job.ahead(self._tail.pieces())
+
+    def _batches(self, piece: Piece, found: Found[Batch] | None) -> Iterator[Batch]:
+        """Yield what a piece gives, whoever has read it."""
+        self._piece = piece
+        batch = found.add_to(self._reader) if found is not None else None
+        if batch is not None:
+            yield batch
+            return
+        for block in self._tail.again(piece) if isinstance(piece, tail.Span) else (piece,):
+            self._piece = block
+            yield self._reader.read(block.data)
+
     def _append(self, records: Iterable[dict[str, Any]]) -> None:
         for file, group in groupby(records, self._job.output):
             rows = list(group)
@@ -287,19 +316,19 @@ class _Run(Generic[Batch]):
             self._summary.records += len(rows)
             self._summary.newest_utc = rows[-1][self._job.time_key]
 
-    def _commit(self) -> None:
+    def _commit(self, place: Cursor | None) -> None:
         beside = self._job.beside.unsynced if self._job.beside is not None else set()
         inputs = self._tail.unsynced | beside
-        commit.commit(self._state_file, self._output, inputs, self._facts(self._tail.cursor()))
+        commit.commit(self._state_file, self._output, inputs, self._facts(place))
         self._tail.unsynced.clear()
         beside.clear()
         self._summary.commits += 1
 
     def _reject(self, offset: int, reason: str) -> None:
         self._rejects += 1
-        if self._block is not None and self._rejects <= LOGGED_REJECTS:
-            place = self._block.offset + offset
-            _log.warning("%s: line at byte %d skipped: %s", self._block.path, place, reason)
+        if self._piece is not None and self._rejects <= LOGGED_REJECTS:
+            place = self._piece.offset + offset
+            _log.warning("%s: line at byte %d skipped: %s", self._piece.path, place, reason)
 
 
 def _minute_of(moment_ms: int) -> int:

@@ -17,6 +17,7 @@ DAY_MS: Final = 86_400_000
 DAY_MINUTES: Final = 1_440
 
 _EPOCH = date(1970, 1, 1)
+_LAST_DAY_MS = (date.max - _EPOCH).days * DAY_MS  # left out: what follows a moment has a date too
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{3}))?Z"
 )
@@ -73,6 +74,18 @@ def parse_iso(text: str) -> int:
         raise ValueError(f"{shown(text)} is not a UTC time like 2025-12-14T21:34:56.123Z")
     clock = (int(match[2]) * 60 + int(match[3])) * 60 + int(match[4])
     return _day_ms(match[1]) + clock * SECOND_MS + int(match[5] or 0)
+
+
+def unix_ms(moment: datetime) -> int:
+    """Return the Unix milliseconds of a moment, cut off, UTC unless it says otherwise.
+
+    Raises ValueError for one that cannot be written as a UTC time of the years 1970 to 9999.
+    """
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    found = (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    if not 0 <= found < _LAST_DAY_MS:
+        raise ValueError(f"{moment} lies before 1970 or after 9999-12-30")
+    return found
 
 
 def parse_duration(text: str) -> int:

@@ -15,6 +15,7 @@ from ravequant.records import RecordError, moment
 from ravequant.snapshot_lines import mid_of
 from ravequant.vault.log import reading
 from ravequant.vault.tail import open_lines
+from scripts.trade_walk import standing_form
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class BookWalk:
     def _hour(self, day: BookDay, key: str, path: Path, noted: int) -> BookHour:
         hour, whole = BookHour(key, path), hashlib.sha256()
         try:
-            with reading(path), open_lines(path) as stream:
+            with reading(path), open_lines(standing_form(path)) as stream:
                 for line in _lines(stream, hour):
                     whole.update(line)
                     hour.length += len(line)

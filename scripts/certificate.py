@@ -1,28 +1,29 @@
 """A completeness certificate: each day of an instrument judged, each file held to its old hash.
 
 What a run has read it notes in ``state/verify/``: the length and SHA-256 of every file, of its
-uncompressed lines. A later run compares: files only grow, except by a repair, which raises the
-instrument's generation and adds ids.
+uncompressed lines, and which ids it lacks. A later run compares: files only grow, except by a
+repair, which adds ids that were lacking and changes nothing else.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ravequant import settings
 from ravequant.vault import commit
-from ravequant.vault.ledger import GapLedger, read_generation
+from ravequant.vault.ledger import GapLedger
 from ravequant.vault.paths import Vault, book_files, day_files
 from scripts.book_walk import BookDay, BookHour, BookWalk
 from scripts.gap_status import counted, pieces
-from scripts.trade_walk import Day, Walk
+from scripts.trade_walk import Day, Jump, Walk, sha256_without
 
 METRIC: Final = "verify"
 HEADERS: Final = (
     "instId", "stream", "day", "verdict", "expected", "present", "repaired", "missing", "holes",
     "double", "bad",
 )  # fmt: skip
-Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, ids
+_REMEDY: Final = "run again with --renew to accept the files as they are"
+Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lacking
 
 
 @dataclass(slots=True)
@@ -65,12 +66,10 @@ class Certificate:
 
     def __init__(self, vault: Vault, inst_id: str, *, renew: bool = False) -> None:
         self._vault, self._inst_id = vault, inst_id
-        self._generation = read_generation(vault.generation(inst_id))
         facts = None
         if not renew:
-            facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id)
+            facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id, _REMEDY)
         self._noted: Notes = dict(facts["files"]) if facts else {}
-        self._repaired_since = bool(facts) and self._generation > int((facts or {})["generation"])
         self._notes: Notes = {}
 
     def verdicts(self, newest_days: int | None = None) -> Iterator[Verdict]:
@@ -83,6 +82,7 @@ class Certificate:
         ):
             files = list(book_files(folder))
             self._forget_expired(stream, {key for key, _ in files})
+            yield from self._vanished(stream, "seconds", {key for key, _ in files})
             days = sorted({key[:10] for key, _ in files})
             chosen = set(days[-newest_days:] if newest_days else days)
             kept = [item for item in files if item[0][:10] in chosen]
@@ -92,24 +92,25 @@ class Certificate:
 
     def keep(self) -> None:
         """Write down what was read; VaultError if the disk refuses."""
-        facts = {"metric": METRIC, "instId": self._inst_id, "generation": self._generation,
-                 "files": {**self._noted, **self._notes}}  # fmt: skip
+        files = {**self._noted, **self._notes}
+        facts = {"metric": METRIC, "instId": self._inst_id, "files": files}
         commit.write_state(self._vault.state(METRIC, self._inst_id), facts)
 
     # -- trades
 
     def _trades(self, newest_days: int | None) -> Iterator[Verdict]:
         files = list(day_files(self._vault.trades(self._inst_id)))
-        walk = Walk(self._inst_id)
+        ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
+        repaired = [entry.hole for entry in ledger.entries() if entry.status == "repaired"]
+        walk = Walk(self._inst_id, [(hole.from_id, hole.to_id) for hole in repaired])
         skipped = max(0, len(files) - newest_days) if newest_days else 0
         if skipped:
             walk.pass_over(*files[skipped - 1])
-        ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
         for key, path in files[skipped:]:
             day = walk.day(key, path, self._noted_length("trades", key))
             ledger.refresh()  # id holes are settled before the line after them is written
             yield self._trade_verdict(day, ledger, newest=files[-1][0])
-        yield from self._vanished({key for key, _ in files})
+        yield from self._vanished("trades", "ids", {key for key, _ in files})
 
     def _trade_verdict(self, day: Day, ledger: GapLedger, newest: str) -> Verdict:
         first, last = day.first_id or 0, day.last_id if day.last_id is not None else -1
@@ -130,17 +131,8 @@ class Certificate:
         verdict.problems += _said(day)
         if day.torn_bytes and day.key != newest:
             verdict.problems.append(f"{day.torn_bytes} bytes of a torn last line")
-        self._compare(verdict, day, "trades", ids=day.ids)
+        self._compare(verdict, day, "trades", day.jumps)
         return verdict
-
-    def _vanished(self, there: set[str]) -> Iterator[Verdict]:
-        for name in sorted(self._noted):
-            stream, _, key = name.partition("/")
-            if stream == "trades" and key not in there:
-                gone = Verdict(self._inst_id, stream, key, "ids", 0, 0)
-                gone.problems.append("the file was there at an earlier run and is gone; put it "
-                                     "back, or accept it with --renew")  # fmt: skip
-                yield gone
 
     # -- books
 
@@ -171,30 +163,51 @@ class Certificate:
 
     # -- what was noted earlier
 
+    def _missed(self, stream: str, there: set[str]) -> list[str]:
+        """Return the keys noted of a stream that have no file any more."""
+        names = (name.partition("/") for name in sorted(self._noted))
+        return [key for found, _, key in names if found == stream and key not in there]
+
     def _forget_expired(self, stream: str, there: set[str]) -> None:
-        """Drop the notes of book hours that retention has deleted."""
-        names = [name for name in self._noted if name.startswith(f"{stream}/")]
-        for name in names:
-            if name.partition("/")[2] not in there:
-                del self._noted[name]
+        """Drop the notes of book hours that retention has deleted: those older than all others."""
+        for key in self._missed(stream, there):
+            if not there or key < min(there):
+                del self._noted[f"{stream}/{key}"]
+
+    def _vanished(self, stream: str, unit: str, there: set[str]) -> Iterator[Verdict]:
+        for key in self._missed(stream, there):
+            gone = Verdict(self._inst_id, stream, key, unit, 0, 0)
+            gone.problems.append("the file was there at an earlier run and is gone; put it back, "
+                                 "or accept it with --renew")  # fmt: skip
+            yield gone
 
     def _noted_length(self, stream: str, key: str) -> int:
         return int(self._noted.get(f"{stream}/{key}", {}).get("length", 0))
 
-    def _compare(self, verdict: Verdict, file: Day | BookHour, stream: str, ids: int = 0) -> None:
+    def _compare(
+        self, verdict: Verdict, file: Day | BookHour, stream: str, jumps: Sequence[Jump] = ()
+    ) -> None:
         name = f"{stream}/{file.key}"
         noted = self._noted.get(name)
         if file.damaged:
             return
-        if noted is not None and file.noted_sha256 != noted["sha256"]:
-            repaired = self._repaired_since and ids > int(noted["ids"])
-            if not repaired:
-                verdict.problems.append(
-                    f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
-                    "run; put a good copy back, or accept what is there with --renew"
-                )
-                return  # the old note stays: this is said until somebody decides
-        self._notes[name] = {"length": file.length, "sha256": file.sha256, "ids": ids}
+        if noted is not None and file.noted_sha256 != noted["sha256"] and not _mended(file, noted):
+            verdict.problems.append(
+                f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
+                "run; put a good copy back, or accept what is there with --renew"
+            )
+            return  # the old note stays: this is said until somebody decides
+        self._notes[name] = {"length": file.length, "sha256": file.sha256}
+        if jumps:
+            self._notes[name]["lacking"] = [(jump.from_id, jump.to_id) for jump in jumps]
+
+
+def _mended(file: Day | BookHour, noted: dict[str, Any]) -> bool:
+    """Say whether the file is as noted but for records that were lacking then."""
+    lacking = [(int(first), int(last)) for first, last in noted.get("lacking", ())]
+    return bool(lacking) and noted["sha256"] == sha256_without(
+        file.path, lacking, int(noted["length"])
+    )
 
 
 def _said(day: Day) -> Iterable[str]:

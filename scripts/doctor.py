@@ -24,7 +24,7 @@ from typing import Final
 
 import orjson
 
-from ravequant.errors import DONE, FAILED, RaveQuantError
+from ravequant.errors import DONE, FAILED, RaveQuantError, shown
 from ravequant.okx.rest import Rest
 from ravequant.vault.paths import Vault
 from scripts import doctor_computer as computer
@@ -53,7 +53,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     chosen, found = computer.chosen_settings()
     yield from computer.python()
     yield found
-    yield computer.webhook()
+    yield computer.discord(chosen)
     yield computer.terminal()
     usable = computer.vault_usable(vault)
     yield usable
@@ -76,7 +76,8 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
         ):
             yield from _made(f"{name} {inst_id}", look)
     if args.live:
-        yield from watch(vault, cli.instruments_of(args, chosen.instruments), args.live)
+        inst_ids = cli.instruments_of(args, chosen.instruments)
+        yield from _made("live", partial(watch, vault, inst_ids, args.live))
 
 
 def _made(name: str, look: Look) -> Iterator[Check]:
@@ -85,6 +86,9 @@ def _made(name: str, look: Look) -> Iterator[Check]:
         yield from [found] if isinstance(found, Check) else found
     except (RaveQuantError, OSError) as error:
         yield Check(name, "FAIL", str(error), "mend that file, then look again")
+    except Exception as error:  # noqa: BLE001 - whatever a file holds, the other looks go on
+        text = f"cannot be looked at: {type(error).__name__}: {error}"
+        yield Check(name, "FAIL", text, "python scripts/verify_vault.py names the bad file")
 
 
 def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Check]:
@@ -94,17 +98,17 @@ def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Chec
         for inst_id in inst_ids
         for stream in ("trades", "l2")
     }
-    pids: dict[str, set[int]] = {name: set() for name in inside.EXPORTERS}
+    pids: dict[str, set[str]] = {name: set() for name in inside.EXPORTERS}
     end = time.monotonic() + span_s
     while time.monotonic() < end:
         for name, met in pids.items():
             beat = inside.heartbeat(vault, name)
             if inside.alive(beat, times.utc_now_ms()) and beat is not None:
-                met.add(int(beat.get("pid", 0)))
+                met.add(shown(beat.get("pid")))
         time.sleep(min(_STEP_S, max(0.0, end - time.monotonic())))
     for name, met in pids.items():
         if len(met) > 1:
-            text = f"{len(met)} of them write its heartbeat: pids {sorted(met)}"
+            text = f"{len(met)} of them write its heartbeat: pids {', '.join(sorted(met))}"
             yield Check(f"live {name}", "FAIL", text, "stop all but one")
     for (stream, inst_id), earlier in before.items():
         newest = inside.newest_raw(vault, stream, inst_id)

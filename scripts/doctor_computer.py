@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from L2_Bot import retention_plan, retention_report
 from L2_Bot.retention_survey import survey
-from ravequant import settings, times
+from ravequant import settings, times, webhook
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.okx.rest import Rest
 from ravequant.settings import Settings
@@ -21,10 +21,6 @@ from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import Vault
 
 Level = Literal["PASS", "WARN", "FAIL"]
-WEBHOOK_VARIABLE: Final = "RAVEQUANT_DISCORD_WEBHOOK"
-_WEBHOOK = re.compile(
-    r"https://(?:\w+\.)?discord(?:app)?\.com/api/(?:v\d+/)?webhooks/[0-9]{5,}/[\w-]{20,}"
-)
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:[^;]*?>=([0-9.]+))?")
 _LEAST_PYTHON: Final = (3, 11)
 _DAYS_FAIL, _DAYS_WARN, _DAYS_SHOWN = 3.0, 14.0, 1_000.0
@@ -81,7 +77,6 @@ def chosen_settings() -> tuple[Settings, Check]:
     """Return the settings (the defaults, if the file cannot be used) and what was found."""
     try:
         found = settings.load()
-        found.okx.addresses()
     except UsageError as error:
         return Settings(), Check("settings", "FAIL", str(error), "correct that line")
     return found, Check("settings", "PASS", ", ".join(found.instruments))
@@ -140,15 +135,15 @@ def clock(rest: Rest) -> Check:
     return Check("clock", level, text, remedy)
 
 
-def webhook() -> Check:
+def discord(chosen: Settings) -> Check:
     """Look at the form of the Discord address; nothing is sent, nothing of it is shown."""
-    address = os.environ.get(WEBHOOK_VARIABLE, "")
+    address, where = webhook.find(chosen)
     if not address:
-        return Check("webhook", "PASS", f"none set in {WEBHOOK_VARIABLE}")
-    if _WEBHOOK.fullmatch(address):
+        return Check("webhook", "PASS", f"none set in {webhook.WEBHOOK_VARIABLE}")
+    if webhook.well_formed(address):
         return Check("webhook", "PASS", "well-formed; nothing was sent")
-    return Check("webhook", "FAIL", f"{WEBHOOK_VARIABLE} is not like https://discord.com/api/webhooks/"
-                 "NUMBER/TOKEN", "copy it again from the channel's settings")  # fmt: skip
+    return Check("webhook", "FAIL", f"{where} is not like {webhook.LIKE}",
+                 "copy it again from the channel's settings")  # fmt: skip
 
 
 def terminal() -> Check:

@@ -11,14 +11,14 @@ import orjson
 from filelock import FileLock, Timeout
 
 from ravequant import times
-from ravequant.errors import FeedError, VaultError
+from ravequant.errors import FeedError, VaultError, shown
 from ravequant.okx.rest import Rest
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import metadata, tail
 from ravequant.vault.ledger import GapLedger
 from ravequant.vault.log import newest_lines, whole_length
 from ravequant.vault.paths import Vault, book_files, day_files, hour_files
-from scripts import book_walk
+from scripts import book_walk, run_tasks
 from scripts.doctor_computer import Check, Level
 from scripts.gap_status import counted, pieces
 
@@ -29,6 +29,7 @@ _DERIVED: Final = {
     "wicks": "wicks_active.json", "liquidity_buckets": "*.jsonl*",
 }  # fmt: skip
 _BEAT_MS: Final = 30_000  # it comes every 5 s
+_AHEAD_MS: Final = 30_000  # two clocks differ; more than this is no age at all
 _LAG_MS: Final = 20 * times.MINUTE_MS  # calculators run every 5 to 15 minutes
 _HOUR_LINES: Final = 200_000
 _ASLEEP_MS: Final = 10 * times.MINUTE_MS
@@ -51,7 +52,9 @@ def heartbeat(vault: Vault, component: str) -> dict[str, Any] | None:
 
 def alive(beat: dict[str, Any] | None, now: int) -> bool:
     """Say whether a heartbeat is fresh and not the last one."""
-    return beat is not None and not beat.get("stopped") and _age(beat, now) <= _BEAT_MS
+    return (
+        beat is not None and not beat.get("stopped") and -_AHEAD_MS <= _age(beat, now) <= _BEAT_MS
+    )
 
 
 def exporters(vault: Vault, now: int) -> Iterator[Check]:
@@ -61,9 +64,7 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
         if beat is None:
             yield Check(name, "FAIL", "has never run on this vault", _START[name])
         elif not alive(beat, now):
-            ended = "was stopped" if beat.get("stopped") else "gave no sign of life since"
-            text = f"{ended} {_span(_age(beat, now))} ago (pid {beat.get('pid')})"
-            yield Check(name, "FAIL", text, _START[name])
+            yield _lost(name, beat, _age(beat, now))
         elif others := sorted(_other_holders(vault, stream, beat.get("pid"))):
             text = f"a second one runs: pid {beat.get('pid')} and {', '.join(others)}"
             yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
@@ -73,6 +74,15 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
             yield Check(name, "WARN", "lives, but has no connection", "see its log")
         else:
             yield Check(name, "PASS", f"lives (pid {beat.get('pid')})")
+
+
+def _lost(name: str, beat: dict[str, Any], age: int) -> Check:
+    pid = shown(beat.get("pid"))
+    if age < 0:
+        text = f"its last sign of life lies {_span(-age)} in the future (pid {pid})"
+        return Check(name, "FAIL", text, f"set this computer's clock, then {_START[name]}")
+    ended = "was stopped" if beat.get("stopped") else "gave no sign of life since"
+    return Check(name, "FAIL", f"{ended} {_span(age)} ago (pid {pid})", _START[name])
 
 
 def _refused(beat: dict[str, Any]) -> str:
@@ -113,6 +123,10 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         name = f"{stream} {inst_id}"
         if moment is None:
             yield Check(name, "FAIL", "no record at all", _START[program])
+        elif moment - now > _AHEAD_MS:
+            text = f"newest record lies {_span(moment - now)} in the future: {times.iso(moment)}"
+            yield Check(name, "FAIL", text, "set this computer's clock; nothing new is recorded "
+                        "until then")  # fmt: skip
         elif now - moment > limit_s * 1000:
             lives = alive(heartbeat(vault, program), now)
             text = f"newest record is {_span(now - moment)} old"
@@ -136,8 +150,13 @@ def _calculator(vault: Vault, metric: str, inst_id: str, raw: int | None) -> Che
     if raw is None:
         return Check(name, "PASS", "nothing to compute from yet")
     if made is None:
-        return Check(name, "FAIL", "has made nothing yet", remedy)
+        there = any(vault.derived(metric, inst_id).glob(_DERIVED[metric]))
+        text = "its newest record cannot be read" if there else "has made nothing yet"
+        return Check(name, "FAIL", text, remedy)
     lag = max(0, raw - made)
+    if made - raw > _LAG_MS:
+        text = f"{_span(made - raw)} ahead of the raw records"
+        return Check(name, "FAIL", text, f"python {dict(run_tasks.CALCULATORS)[metric]} --rebuild")
     if lag > _LAG_MS:
         return Check(name, "FAIL", f"{_span(lag)} behind the raw records", remedy)
     return Check(name, "PASS", f"{_span(lag)} behind the raw records")

@@ -210,5 +210,8 @@ def fail(text: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    prepare(anew=True)
-    say(f"ready: {VENV}")
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+    else:
+        prepare(anew=True)
+        say(f"ready: {VENV}")

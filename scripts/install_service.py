@@ -97,14 +97,18 @@ def user() -> str:
 
 
 def install_linux(place: Place, folder: Path) -> None:
-    """Write the units and have systemd start them, now and at every login."""
+    """Write the units and have systemd start them, now and at every login.
+
+    What runs by older units, perhaps for another vault, is started anew.
+    """
     need(place.checkout / ".venv" / "bin" / "python")
     call("systemctl", "--user", "daemon-reload")  # first: without systemd nothing is written
     found = units(place)
     for name, text in found.items():
         replace_file(folder / name, text.encode())
     call("systemctl", "--user", "daemon-reload")
-    call("systemctl", "--user", "enable", "--now", *SERVICES, *TIMERS)
+    call("systemctl", "--user", "enable", *SERVICES, *TIMERS)
+    call("systemctl", "--user", "restart", *SERVICES, *TIMERS)
     print(f"{', '.join(found)} in {folder}: enabled and started")
     print("how they fare: systemctl --user status 'ravequant-*'")
     try:
@@ -128,12 +132,13 @@ def remove_linux(folder: Path) -> None:
 
 
 def install_windows(place: Place) -> None:
-    """Register the entry and start it; it starts at every logon from now on."""
+    """Register the entry and start it, anew if it runs; it starts at every logon from now on."""
     need(place.checkout / ".venv" / "Scripts" / "pythonw.exe")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{NAME}.xml"
         file.write_bytes(task(place, user()))
         call("schtasks", "/Create", "/TN", NAME, "/XML", str(file), "/F")
+    end_windows()
     call("schtasks", "/Run", "/TN", NAME)
     print(f"{NAME} is in the Task Scheduler and has started; it starts at every logon")
     print(f"how it fares: schtasks /Query /TN {NAME} /V /FO LIST, and logs in {place.vault}")
@@ -149,10 +154,15 @@ def remove_windows() -> None:
     except RaveQuantError:
         print(f"no {NAME} in the Task Scheduler")
         return
-    with suppress(RaveQuantError):  # it may not be running
-        call("schtasks", "/End", "/TN", NAME)
+    end_windows()
     call("schtasks", "/Delete", "/TN", NAME, "/F")
     print(f"{NAME}: stopped and removed; the data stays")
+
+
+def end_windows() -> None:
+    """Stop what the entry has started; it may not be running."""
+    with suppress(RaveQuantError):
+        call("schtasks", "/End", "/TN", NAME)
 
 
 def need(python: PurePath) -> None:

@@ -69,14 +69,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def looking_at(args: argparse.Namespace, vault: Vault) -> Lines | Whole:
-    """Return the lines asked for; NoDataError if there are none yet, UsageError for nonsense."""
-    what, name = args.what, args.name
+def refuse_nonsense(args: argparse.Namespace) -> None:
+    """Raise UsageError for options that cannot be."""
     if args.n < 0:
         raise UsageError(f"-n {args.n} is below 0; give a number of lines, 0 for all")
+    if args.state and args.what not in WITH_STATE:
+        raise UsageError(f"--state: {args.what} has none; choose one of {', '.join(WITH_STATE)}")
+    if args.file and (args.state or args.what not in DATED):
+        raise UsageError(f"--file: only {', '.join(DATED)} have one file a day or hour")
+
+
+def looking_at(args: argparse.Namespace, vault: Vault) -> Lines | Whole:
+    """Return the lines asked for; NoDataError if there are none yet, UsageError for a bad name."""
+    what, name = args.what, args.name
     if args.state:
-        if what not in WITH_STATE:
-            raise UsageError(f"--state: {what} has none; choose one of {', '.join(WITH_STATE)}")
         return Whole(_found(vault.state(WITH_STATE[what], name), vault))
     if what in REPLACED:
         if not _plain_name(name):
@@ -128,14 +134,12 @@ def _log_of(vault: Vault, program: str) -> Path:
 
 def body(args: argparse.Namespace) -> int:
     """Show the lines, and with ``-f`` what comes after them."""
+    refuse_nonsense(args)
     lines = looking_at(args, cli.vault_of(args))
     _show(lines.newest(args.n or None))
-    try:
-        while args.follow:
-            time.sleep(_AGAIN_S)
-            _show(lines.more())
-    except KeyboardInterrupt:
-        pass  # how a person ends it
+    while args.follow:
+        time.sleep(_AGAIN_S)
+        _show(lines.more())
     return DONE
 
 

@@ -86,8 +86,8 @@ def repair(
 def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
     """Finish the repair that is noted, or let the exporter do it that holds the log.
 
-    Raises LockedError if that one does not take it in time; the repair stays noted, and is done as
-    soon as somebody can.
+    If that one ends meanwhile it is done here. Raises LockedError if it does not take it in time,
+    or cannot; the repair stays noted for the next run, since a part of it may be done.
     """
     deadline = time.monotonic() + wait_s
     while mending.asked(vault, inst_id):
@@ -98,18 +98,16 @@ def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
         except LockedError as error:
             held = error
         if mending.too_large(vault, inst_id):
-            mending.withdraw(vault, inst_id)
             raise LockedError(
                 f"{held}. This repair is too large for a running exporter: stop it, then run "
-                "repair_gaps again"
+                "repair_gaps again; what was fetched is kept"
             )
-        while mending.asked(vault, inst_id) and time.monotonic() < deadline:
-            time.sleep(_LOOK_AGAIN_S)
-        if mending.asked(vault, inst_id) and time.monotonic() >= deadline:
+        if time.monotonic() >= deadline:
             raise LockedError(
                 f"{held}. It did not carry out the repair within {wait_s:g} s, its log may say "
                 "why. Stop it, then run repair_gaps again"
             )
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def cells(facts: dict[str, Any]) -> list[str]:

@@ -43,6 +43,7 @@ _SWITCHES: Final = (
     ("--no-exporters", "they run elsewhere, or not"),
     ("--no-retention", "compress and delete nothing"),
     ("--demo", "against an exchange in a box; empties demo_vault/ first"),
+    ("--discord", "with --watch: post what is new to the webhook"),
 )
 _log = logging.getLogger(PROGRAM)
 
@@ -63,6 +64,7 @@ _VALUES: Final = (
     ("--backfill", str, "4h", "SPAN",
      "empty vault: the trades begin this long before now (default: 4h)"),
     ("--watch", cli.seconds, 0.0, "S", "look for signals every S seconds too, and record them"),
+    ("--min-score", int, 0, "N", "with --watch: signals below it are left out (default: 0)"),
     ("--at-once", int, cores(), "N", "calculators side by side (default: one for each core)"),
     ("--max-seconds", cli.seconds, 0.0, "S",
      "stop after S seconds, the calculators once more at the end; 0 (default): never"),
@@ -84,6 +86,8 @@ def refuse_nonsense(args: argparse.Namespace) -> None:
     """Raise UsageError for options that contradict each other or cannot be."""
     if args.demo and (args.once or args.no_exporters):
         raise UsageError("--demo records: leave out --once and --no-exporters; --max-seconds ends")
+    if (args.discord or args.min_score) and not args.watch:
+        raise UsageError("--discord and --min-score are for the signals: add --watch 30")
     if args.at_once < 1:
         raise UsageError(f"--at-once {args.at_once}: expected 1 or more")
     try:
@@ -169,6 +173,7 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         limit_s=args.limit / times.SECOND_MS,
         backfill=args.backfill,
         watch_s=args.watch,
+        watch_options=("--min-score", str(args.min_score), *["--discord"] * args.discord),
         exporter_options=exporter_options,
     )
     kept = box if args.no_exporters or args.once else [*box, *run_tasks.exporters(wanted)]

@@ -10,7 +10,7 @@ from typing import Final
 
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError
 
-STEADY_S: Final = 60.0  # a kept program that ran so long has a clean record again
+STEADY_S: Final = 10.0  # a kept program that ran so long has a clean record again
 _LONGEST_WAIT_S: Final = 60.0
 _NO_DATA_S: Final = 30.0
 _LOCKED_S: Final = 2.0  # find_signals, or a person, is bringing the same file up to date

@@ -38,6 +38,7 @@ class Programs:
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
+        self._older: dict[str, list[tuple[int, int]]] = {}  # its words as they were at the start
         self._running: dict[str, Program] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -53,6 +54,7 @@ class Programs:
         self.logs.mkdir(parents=True, exist_ok=True)
         words = self.logs / f"{task.name}.out"
         _set_aside(words)
+        self._older[task.name] = [_stamp(path) for path in self._words(task.name)]
         with words.open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, str(CHECKOUT / task.script), *task.options],
@@ -96,9 +98,11 @@ class Programs:
             time.sleep(_TICK_S)
 
     def last_words(self, name: str) -> str:
-        """Return the last line that a program has left, of its log or beside it."""
+        """Return the last line that a program has left since its start, in its log or beside it."""
         found: list[tuple[int, str]] = []
-        for path in (self._log(name), self.logs / f"{name}.out"):
+        for path, older in zip(self._words(name), self._older[name], strict=True):
+            if _stamp(path) == older:
+                continue
             with contextlib.suppress(OSError):
                 tail = path.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
                 found += [(path.stat().st_mtime_ns, tail.splitlines()[-1])] if tail else []
@@ -107,11 +111,23 @@ class Programs:
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
+    def _words(self, name: str) -> tuple[Path, Path]:
+        return self._log(name), self.logs / f"{name}.out"
+
 
 def _cut(program: Program) -> None:
     if program.process.stdin is not None:
         with contextlib.suppress(OSError):
             program.process.stdin.close()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes whenever something is written to a file; zeros if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def _set_aside(words: Path) -> None:

@@ -73,8 +73,10 @@ class Supervisor:
             self._round.clear()
         if self._now - self._heard_at >= _HEARTBEAT_S:
             self._heard_at = self._now
-            self._listen(plan)
-            self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})
+            if self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)}):
+                self._listen(plan)
+            else:  # a full disk takes nobody's heartbeat: silence says nothing
+                self._beats.clear()
 
     def _start(self, plan: Plan, task: Task) -> None:
         plan.started(task.name, self._now)

@@ -34,6 +34,7 @@ class Wanted:
     limit_s: float
     backfill: str = ""
     watch_s: float = 0.0  # 0: no find_signals
+    watch_options: tuple[str, ...] = ()
     exporter_options: tuple[str, ...] = ()
 
     @property
@@ -55,7 +56,7 @@ def exporters(wanted: Wanted) -> list[Task]:
 
 def watch(wanted: Wanted) -> list[Task]:
     """Return the signal finder, kept running, if it is wanted; signals.jsonl is what it leaves."""
-    options = (*wanted.common, "--watch", f"{wanted.watch_s:g}")
+    options = (*wanted.common, "--watch", f"{wanted.watch_s:g}", *wanted.watch_options)
     return [Task("find_signals", SIGNALS, options, shows=True)] if wanted.watch_s else []
 
 

@@ -3,6 +3,10 @@
 Sets itself up first (scripts/environment.py). Anything after the name goes on to pytest, so
 `python scripts/test.py tests/test_exact.py -k signed` narrows the tests. All checks are run, those
 that failed are named at the end, and the exit code is 0 only if there were none.
+
+`python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts and
+a new seed that it prints, for half an hour or so; it writes the table in tests/faults/README.md.
+`--fault-seed N` repeats a run.
 """
 
 from __future__ import annotations
@@ -19,11 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
+FAULTS = "--faults"
+# as many at once as two cores bear, and whoever is done takes over what waits behind a long one
+LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", FAULTS)
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Return each check's name and its module with arguments, in the order they are run."""
+    if FAULTS in pytest_arguments:
+        chosen = [word for word in pytest_arguments if word != FAULTS]
+        tests = [] if any("tests/faults" in word for word in chosen) else ["tests/faults"]
+        return [("faults", ["pytest", *LONG_RUN, *tests, *chosen])]
     return [
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),

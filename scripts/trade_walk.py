@@ -5,21 +5,27 @@ remembers where each jump of ids stands, so that it can be mended.
 """
 
 import hashlib
-from collections.abc import Iterator
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.records import Contract, RecordError, parse_trade
 from ravequant.scan import Scanner, Trades
 from ravequant.vault.log import newest_lines, reading
+from ravequant.vault.pack import packed_form
 from ravequant.vault.tail import open_lines
 
 BLOCK_BYTES: Final = 1 << 20
+Column = NDArray[np.int64]
+_ID: Final = re.compile(rb'"trade_id":"([0-9]{1,20})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +71,19 @@ class Day:
 
 
 class Walk:
-    """Goes through the days of one instrument, oldest first."""
+    """Goes through the days of one instrument, oldest first.
 
-    def __init__(self, inst_id: str) -> None:
-        self._inst_id = inst_id
+    ``repaired`` are the first and last ids of what was put in later: such a record stands before
+    its successor, also where that is filed under an earlier day than its own.
+    """
+
+    def __init__(self, inst_id: str, repaired: Sequence[tuple[int, int]] = ()) -> None:
+        self._inst_id, self._repaired = inst_id, repaired
         self._scanner = Scanner(inst_id)
         self._last: int | None = None
         self._before: Neighbour | None = None
         self.newest_ts = 0
+        self._filed_ts = 0  # the newest as far as it decides on the file
 
     def pass_over(self, key: str, path: Path) -> None:
         """Take only the newest record of a day that is not to be looked at; VaultError."""
@@ -83,7 +94,7 @@ class Walk:
                 continue
             self._last = trade.trade_id
             self._before = Neighbour(key, trade.ts, contract)
-            self.newest_ts = max(self.newest_ts, trade.ts)
+            self.newest_ts = self._filed_ts = max(self.newest_ts, trade.ts)
             return
 
     def day(self, key: str, path: Path, noted_length: int = 0) -> Day:
@@ -141,10 +152,21 @@ class Walk:
             if neighbour is not None:
                 found[int(ids[at])] = int(lasts[at]), neighbour
         self._before = Neighbour(day.key, int(ts[-1]), trades.contract)
-        newest = np.maximum.accumulate(np.concatenate(([self.newest_ts], ts)))[1:]
-        self.newest_ts = int(newest[-1])
-        begin = times.day_start_ms(day.key)
-        day.misfiled += int(((newest < begin) | (newest >= begin + times.DAY_MS)).sum())
+        self.newest_ts = max(self.newest_ts, int(ts.max()))
+        day.misfiled += self._misfiled(times.day_start_ms(day.key), ids, ts)
+
+    def _misfiled(self, begin: int, ids: Column, ts: Column) -> int:
+        end = begin + times.DAY_MS
+        late = np.flatnonzero(ts >= end)
+        if len(late):
+            put_in = np.zeros(len(late), dtype=bool)
+            for first, last in self._repaired:
+                put_in |= (ids[late] >= first) & (ids[late] <= last)
+            ts = ts.copy()
+            ts[late[put_in]] = end - 1
+        newest = np.maximum.accumulate(np.concatenate(([self._filed_ts], ts)))[1:]
+        self._filed_ts = int(newest[-1])
+        return int(((newest < begin) | (newest >= end)).sum())
 
     def _located(
         self, day: Day, block: bytes, found: dict[int, tuple[int, Neighbour]]
@@ -163,10 +185,38 @@ class Walk:
             offset += len(line) + 1
 
 
+def sha256_without(path: Path, ranges: Sequence[tuple[int, int]], length: int) -> str:
+    """Return the SHA-256 of the first ``length`` bytes that a file has beside some trades.
+
+    ``ranges`` are the first and last ids of those, ascending.
+    """
+    found, lasts = hashlib.sha256(), [last for _, last in ranges]
+
+    def stays(line: bytes) -> bool:
+        match = _ID.search(line)
+        number = int(match[1]) if match else -1
+        at = bisect_left(lasts, number)
+        return at == len(ranges) or number < ranges[at][0]
+
+    for block in _blocks(path, Day("", path)):
+        kept = b"".join(line for line in block.splitlines(keepends=True) if stays(line))[:length]
+        found.update(kept)
+        length -= len(kept)
+        if not length:
+            break
+    return found.hexdigest()
+
+
+def standing_form(path: Path) -> Path:
+    """Return the packed form of a file that has been packed since it was listed."""
+    packed = packed_form(path)
+    return packed if packed.exists() and not path.exists() else path
+
+
 def _blocks(path: Path, day: Day) -> Iterator[bytes]:
     """Yield blocks of whole lines; what follows the last newline is counted as torn."""
     parts: list[bytes] = []
-    with reading(path), open_lines(path) as stream:
+    with reading(path), open_lines(standing_form(path)) as stream:
         while chunk := stream.read(BLOCK_BYTES):
             end = chunk.rfind(b"\n") + 1
             if end:

@@ -24,7 +24,7 @@ from typing import Final
 
 import orjson
 
-from ravequant.errors import DONE, FAILED, LockedError, NoDataError, VaultError
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
 from scripts.certificate import HEADERS, METRIC, Certificate, Verdict
@@ -90,6 +90,8 @@ def show(verdicts: Sequence[Verdict]) -> None:
 
 def body(args: argparse.Namespace) -> int:
     """Certify and say so."""
+    if args.days is not None and args.days < 1:
+        raise UsageError(f"--days {args.days}: expected 1 or more; leave it out for all")
     vault = cli.vault_of(args)
     chosen = cli.instruments_of(args, recorded(vault, args.inst_ids))
     settings.load()

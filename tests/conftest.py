@@ -7,7 +7,9 @@ import pytest
 
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
+from ravequant.webhook import WEBHOOK_VARIABLE
 
+pytest_plugins = ("tests.faults.plugin",)
 LOG_LEVEL = logging.getLogger().level
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 
@@ -20,6 +22,7 @@ def _nobodys_vault(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VAULT_VARIABLE, str(folder / "vault"))
         patch.setenv(SETTINGS_VARIABLE, str(folder / "ravequant.toml"))
+        patch.delenv(WEBHOOK_VARIABLE, raising=False)
         yield
 
 

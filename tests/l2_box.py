@@ -1,9 +1,7 @@
 """What the tests of the book exporter share: an exchange in a box, the exporter, what it wrote."""
 
-import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +12,15 @@ import orjson
 from ravequant import times
 from ravequant.vault.hours import hour_name
 from ravequant.vault.paths import CHECKOUT, Vault
+from tests import box
+from tests.box import logged
 from tests.plain_book import Message
+
+__all__ = ["logged"]  # handed on
 
 BTC = "BTC-USDT-SWAP"
 MIDNIGHT = "BTC-USDT-SWAP.2023-04-04_05.books.frames.jsonl.gz"
 START = times.parse_iso("2025-12-14T21:59:50.000Z")
-EXCHANGE = CHECKOUT / "scripts" / "okx_exchange.py"
 EXPORTER = CHECKOUT / "L2_Bot" / "l2_exporter.py"
 
 
@@ -27,22 +28,9 @@ EXPORTER = CHECKOUT / "L2_Bot" / "l2_exporter.py"
 def exchange(
     folder: Path, *arguments: Any, faults: Sequence[dict[str, Any]] = ()
 ) -> Iterator[list[str]]:
-    """Run the exchange in a box; yield the exporter's arguments for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ready, script = folder / "ready.json", folder / "faults.json"
-    script.write_text(json.dumps({"seed": 1, "faults": list(faults)}), encoding="utf-8")
-    words = [*arguments, "--faults", script, "--ready-file", ready, "--wait-for-books", 1]
-    words += ["--frame-log", folder / "frames.log", "--log-level", "warning"]
-    process = subprocess.Popen([sys.executable, str(EXCHANGE), *map(str, words)])
-    try:
-        while not ready.exists() or not ready.read_bytes():
-            assert process.poll() is None, "the exchange ended before it was ready"
-            time.sleep(0.02)
-        where = json.loads(ready.read_bytes())
-        yield ["--ws-url", where["ws_url"], "--rest-url", where["rest_url"]]
-    finally:
-        process.terminate()
-        process.wait(10)
+    """Run an exchange that waits for a reader of books; yield the exporter's arguments for it."""
+    with box.exchange(folder, *arguments, "--wait-for-books", 1, faults=faults) as where:
+        yield where
 
 
 def started(vault: Vault, where: list[str], *arguments: Any) -> subprocess.Popen[str]:
@@ -102,14 +90,5 @@ def steady(updates: int, step_ms: int = 100, first_seq: int = 10) -> list[Messag
     return made
 
 
-def logged(folder: Path, kind: str = "frame") -> list[dict[str, Any]]:
-    """Return what the exchange noted, of one kind; all kinds for an empty one."""
-    noted = [orjson.loads(line) for line in (folder / "frames.log").read_bytes().splitlines()]
-    return [one for one in noted if not kind or one["kind"] == kind]
-
-
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+    box.wait_for(condition, seconds=seconds)

@@ -47,8 +47,8 @@ def touched(minutes_ago: int, side: Any = "low", **other: Any) -> Wick:
 def volume(minutes_ago: int, **other: Any) -> VolumeRow:
     """A quiet minute that ended so many minutes before A (0: at A)."""
     facts: dict[str, Any] = {
-        "minute": A - 1 - minutes_ago, "open": price("101050"), "high": price("101050"),
-        "low": price("101050"), "close": price("101050"), "tier": "T2", "ratio": "0.80",
+        "minute": A - 1 - minutes_ago, "high": price("101050"), "low": price("101050"),
+        "tier": "T2", "ratio": "0.80",
         "absorption": False, "absorbed_side": None, "divergence": None, "whale_count": 0,
         "whale_volume": 0, "gap": False,
     }  # fmt: skip

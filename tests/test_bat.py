@@ -1,7 +1,8 @@
-"""The .bat files a person starts on Windows: form everywhere, a real run on Windows."""
+"""The .bat files a person starts on Windows: form everywhere, a real run where there is a cmd."""
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -41,12 +42,38 @@ def test_starts_in_its_own_folder(bat):
 
 
 @each_bat
+def test_takes_the_python_of_the_checkout_else_the_launcher(bat):
+    """`.venv` of the checkout if it is there, else `py -3`; each program is started with that."""
+    lines = commands(bat)
+    first_start = min(index for index, line in enumerate(lines) if ".py" in line)
+    venv = r"..\.venv\Scripts\python.exe"
+    assert lines[first_start - 2 : first_start] == [
+        'set "RUN=py -3"', f'if exist "{venv}" set "RUN={venv}"',
+    ]  # fmt: skip
+    assert all(line.startswith("%RUN% ") for line in lines if re.search(r"\.py\b", line))
+    assert (bat.parent.parent / "pyproject.toml").is_file()  # one folder below the checkout
+
+
+@each_bat
+def test_waits_only_after_a_failed_double_click(bat):
+    """The window stays open if it was opened for this file alone, and the program failed.
+
+    No other program is asked, such as a `find` that is not Windows' own; nor is text from outside
+    expanded before the line is taken apart, where its quotes and ampersands would count.
+    """
+    *_, kept, enabled, waits, _ = commands(bat)
+    assert kept.lower().startswith('set "outcome=')
+    assert enabled == "setlocal EnableDelayedExpansion"
+    double_clicked = 'if not "!CMDCMDLINE:%~nx0=!"=="!CMDCMDLINE!"'
+    assert waits == f'if not "%OUTCOME%"=="0" {double_clicked} pause'
+
+
+@each_bat
 def test_paths_are_quoted(bat):
     """Whatever is expanded from a path stands in quotes."""
     for command in commands(bat):
-        line = command.replace('%CMDCMDLINE:"=%', "")  # the caller's words, their quotes taken out
-        for path in re.finditer(r"%~\w+|%PYTHON%", line):
-            assert line[: path.start()].count('"') % 2 == 1, line
+        for path in re.finditer(r"%~\w+|[%!]CMDCMDLINE", command):
+            assert command[: path.start()].count('"') % 2 == 1, command
 
 
 @each_bat
@@ -82,3 +109,37 @@ def test_runs_on_windows(bat):
             capture_output=True, cwd=CHECKOUT.anchor, stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
         assert answer.returncode == code, answer.stderr
+
+
+def wine_command() -> Path | None:
+    """Return the cmd.exe of Wine, if it is installed."""
+    found = sorted(Path("/usr/lib").glob("*/wine/x86_64-windows/cmd.exe"))
+    return found[0] if found and shutil.which("wine") else None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(wine_command() is None, reason="Wine is not installed")
+@each_bat
+def test_runs_under_wine(bat, tmp_path, tmp_path_factory):
+    """In a path with a blank and an apostrophe, started from elsewhere, it hands on both ways.
+
+    Wine's cmd.exe stands in for Python: it passes over the script and does what follows `/c`.
+    """
+    checkout = tmp_path / "Bear's house"
+    python = checkout / ".venv" / "Scripts" / "python.exe"
+    python.parent.mkdir(parents=True)
+    stand_in = wine_command()
+    assert stand_in is not None
+    shutil.copyfile(stand_in, python)
+    copy = checkout / bat.parent.name / bat.name
+    copy.parent.mkdir()
+    shutil.copyfile(bat, copy)
+    prefix = tmp_path_factory.getbasetemp() / "wine"
+    for words, code in ((("exit", "3"), 3), (("cd",), 0)):
+        answer = subprocess.run(
+            ["wine", "cmd", "/c", "Z:" + str(copy).replace("/", "\\"), "/c", *words],
+            capture_output=True, cwd="/", stdin=subprocess.DEVNULL, check=False, timeout=120,
+            env={**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all"},
+        )  # fmt: skip
+        assert answer.returncode == code, answer
+    assert answer.stdout.decode().strip().endswith(f"{checkout.name}\\{bat.parent.name}")

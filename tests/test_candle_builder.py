@@ -156,6 +156,16 @@ def test_since_counts_back_from_the_newest_trade(vault, capsys):
     assert [orjson.loads(row)["cut"] for row in rows] == [False]
 
 
+def test_a_quiet_first_minute_of_the_span_cuts_nothing(vault):
+    """Trades lie before the span: that none came in its first minutes is all there is to know."""
+    minutes = (1, 30, 59, 63, 90, 121, 181)
+    rows = [line(START + m * times.MINUTE_MS, n, "100") for n, m in enumerate(minutes, 1)]
+    write_raw(vault, rows)
+    for hours, cuts in ((2, [False, False]), (9, [True, False, False])):
+        found = candle_builder.candles(vault, BTC, "1h", hours * times.HOUR_MS)
+        assert [candle.cut for candle, _ in found] == cuts, hours
+
+
 def test_it_leaves_nothing_behind(vault, capsys):
     """Candles are looked at, not kept: no file is made or changed."""
     write_raw(vault, some_trades())

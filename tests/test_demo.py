@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import demo, demo_steps
 from scripts.demo_programs import Demo, DemoError, emptied
 
@@ -53,6 +53,8 @@ def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
     assert "7 of 7 confluences, score 100" in shown
     assert shown.count(": walls of ") == shown.count("200-500 bps") == 2
     assert "young_wall" in shown  # explained
+    for line in signal_of_the_readme():
+        assert line in shown
     assert not {"\x1b", "\N{HORIZONTAL ELLIPSIS}"} & set(shown)  # no colours unseen, nothing cut
     vault = Vault(root)
     for inst_id in INSTRUMENTS:
@@ -67,6 +69,13 @@ def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
     shutil.rmtree(vault.derived("liquidity_buckets", INSTRUMENTS[0]))
     with pytest.raises(DemoError, match="expected the planted one among them"):
         demo_steps.show_signals(again)
+
+
+def signal_of_the_readme() -> list[str]:
+    """Return the lines of the signal that the root README shows, but for the place's own time."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    block = next(found for found in text.split("```") if "\nage at " in found)
+    return [line for line in block.split("\n") if line and "local" not in line]
 
 
 def steps_of(root: Path) -> Demo:

@@ -22,8 +22,8 @@ from ravequant.vault.hours import hour_name
 from ravequant.vault.ledger import GapLedger, Hole, LedgerEntry
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
+from ravequant.webhook import WEBHOOK_VARIABLE
 from scripts import doctor
-from scripts.doctor_computer import WEBHOOK_VARIABLE
 from tests.trades_box import BTC, exchange
 
 MINUTES = ("vwap", "cvd", "volume")
@@ -105,6 +105,7 @@ def look(vault: Vault, there, capsys, *words: str) -> tuple[int, dict[str, tuple
     code = doctor.main(["--vault", str(vault.root), "--instId", BTC, "--json", *there, *words])
     facts = json.loads(capsys.readouterr().out)
     assert facts["healthy"] is (code == 0)
+    assert all(check["remedy"] for check in facts["checks"] if check["level"] != "PASS")
     return code, {
         check["name"]: (check["level"], f"{check['text']} -> {check['remedy']}")
         for check in facts["checks"]
@@ -138,7 +139,8 @@ def test_the_computer_slept_for_three_hours(vault, healthy, there, capsys):
         path.unlink()
     put_books(vault, range(now - 6 * times.HOUR_MS, now - 5 * times.HOUR_MS, 20_000))
     put_books(vault, range(now - 2 * times.HOUR_MS, now, 20_000))
-    only(look(vault, there, capsys), f"sleep {BTC}", "WARN", "no book ", "asleep or off?")
+    only(look(vault, there, capsys), f"sleep {BTC}", "WARN", "no book ", "asleep or off?",
+         "-> powercfg /change" if os.name == "nt" else "-> sudo systemctl mask")  # fmt: skip
 
 
 def test_the_clock_is_off(healthy, there, tmp_path, capsys):
@@ -147,7 +149,10 @@ def test_the_clock_is_off(healthy, there, tmp_path, capsys):
     with exchange(tmp_path, "--start", start, "--wait-for-clients", "0", "--instId", BTC) as found:
         code, checks = look(healthy, found[2:], capsys)
     assert (code, checks["clock"][0]) == (1, "FAIL")
-    assert "behind the exchange -> " in checks["clock"][1]
+    assert (
+        "behind the exchange -> " + ("w32tm" if os.name == "nt" else "sudo timedatectl")
+        in checks["clock"][1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,14 +172,16 @@ def test_a_malformed_webhook_is_told_and_never_shown(healthy, there, capsys, mon
     if address == GOOD_WEBHOOK:
         assert found == (0, {})
     else:
-        only(found, "webhook", "FAIL", "is not like https://discord.com/api/webhooks/")
+        only(found, "webhook", "FAIL", "is not like https://discord.com/api/webhooks/",
+             "-> copy it again from")  # fmt: skip
         assert address not in found[1]["webhook"][1].partition("like")[0]
 
 
 def test_metadata_of_an_instrument_is_missing(healthy, there, capsys):
     """Which, and who fetches it."""
     healthy.metadata(BTC).unlink()
-    only(look(healthy, there, capsys), f"metadata {BTC}", "FAIL", "there is no metadata of BTC")
+    only(look(healthy, there, capsys), f"metadata {BTC}", "FAIL", "there is no metadata of BTC",
+         "-> restart the trade exporter")  # fmt: skip
 
 
 def test_the_tick_size_changed(healthy, row, there, capsys):
@@ -186,7 +193,7 @@ def test_the_tick_size_changed(healthy, row, there, capsys):
     assert "the exchange now has tick 0.1" in checks[f"metadata {BTC}"][1]
     metadata.save(healthy, metadata.parse_instrument(row), times.utc_now_ms())
     found = look(healthy, there, capsys)
-    only(found, f"metadata {BTC}", "WARN", "tick 0.5", "became tick 0.1")
+    only(found, f"metadata {BTC}", "WARN", "tick 0.5", "became tick 0.1", "-> nothing, if you knew")
 
 
 @pytest.mark.parametrize("metric", [*MINUTES, "wicks", "liquidity_buckets"])
@@ -203,14 +210,21 @@ def test_a_calculator_is_dead_while_the_exporter_lives(healthy, there, capsys, m
 
 def test_an_exporter_is_dead(healthy, there, capsys):
     """No heartbeat any more, stopped, or never started: each in its own words."""
+    start = "-> start it: python Trades_Bot/trades_exporter.py"
     path = healthy.health("trades_exporter")
     facts = json.loads(path.read_bytes())
     path.write_text(json.dumps({**facts, "heartbeat_utc": times.iso(times.utc_now_ms() - 600_000)}))
-    only(look(healthy, there, capsys), "trades_exporter", "FAIL", "gave no sign of life since 10 m")
+    only(
+        look(healthy, there, capsys),
+        "trades_exporter",
+        "FAIL",
+        "gave no sign of life since 10 m",
+        start,
+    )
     path.write_text(json.dumps({**facts, "stopped": True}))
-    only(look(healthy, there, capsys), "trades_exporter", "FAIL", "was stopped")
+    only(look(healthy, there, capsys), "trades_exporter", "FAIL", "was stopped", start)
     path.unlink()
-    only(look(healthy, there, capsys), "trades_exporter", "FAIL", "has never run")
+    only(look(healthy, there, capsys), "trades_exporter", "FAIL", "has never run", start)
 
 
 def test_an_exporter_lives_but_is_silent(healthy, there, capsys):
@@ -221,7 +235,8 @@ def test_an_exporter_lives_but_is_silent(healthy, there, capsys):
     now = times.utc_now_ms()
     put_trades(healthy, contract, range(now - times.HOUR_MS, now - 5 * times.MINUTE_MS, 5_000))
     only(look(healthy, there, capsys), f"trades {BTC}", "FAIL",
-         "newest record is 5 min old, though trades_exporter lives")  # fmt: skip
+         "newest record is 5 min old, though trades_exporter lives",
+         "-> look for its last words: python scripts/peek.py log trades_exporter")  # fmt: skip
 
 
 def test_the_disk_is_full_in_two_days(healthy, there, capsys):
@@ -237,6 +252,7 @@ def test_the_disk_is_full_in_two_days(healthy, there, capsys):
     code, checks = look(healthy, there, capsys)
     assert (code, checks["disk"][0]) == (1, "FAIL")
     assert "full in 2." in checks["disk"][1]
+    assert "-> free space, set retention.keep_gb" in checks["disk"][1]
 
 
 def test_a_torn_line_is_found(healthy, there, capsys):
@@ -244,8 +260,8 @@ def test_a_torn_line_is_found(healthy, there, capsys):
     newest = max(healthy.trades(BTC).iterdir())
     whole = newest.read_bytes()
     newest.write_bytes(whole + b'{"timestamp_utc":')
-    said = "a torn last line of 17 bytes"
-    only(look(healthy, there, capsys), f"trades lines {BTC}", "FAIL", said)
+    said = ("a torn last line of 17 bytes", "-> python scripts/verify_vault.py --days 2")
+    only(look(healthy, there, capsys), f"trades lines {BTC}", "FAIL", *said)
     newest.write_bytes(whole)
     newest.with_name(f"{newest.name}.torn").write_bytes(b"x")
     only(look(healthy, there, capsys), f"trades lines {BTC}", "FAIL", "a torn line, set aside")
@@ -288,7 +304,8 @@ def test_a_second_exporter_is_found(healthy, there, capsys):
         other.stdout.readline()
         with writer_lock(healthy, "trades_perps", BTC):
             found = look(healthy, there, capsys)
-        only(found, "trades_exporter", "FAIL", "a second one runs", str(other.pid))
+        only(found, "trades_exporter", "FAIL", "a second one runs", str(other.pid),
+             "-> stop one of them")  # fmt: skip
         other.kill()
     assert held.exists()
     assert look(healthy, there, capsys) == (0, {})
@@ -299,7 +316,8 @@ def test_an_unknown_setting_is_found(healthy, there, capsys, tmp_path, monkeypat
     path = tmp_path / "own.toml"
     path.write_text("[trades]\nsync_evry_ms = 5\n")
     monkeypatch.setenv(SETTINGS_VARIABLE, str(path))
-    only(look(healthy, there, capsys), "settings", "FAIL", "sync_evry_ms")
+    only(look(healthy, there, capsys), "settings", "FAIL",
+         "did you mean trades.sync_every_ms?", "-> correct that line")  # fmt: skip
 
 
 def test_a_vault_that_cannot_be_written_is_found(healthy, there, capsys, monkeypatch):
@@ -309,7 +327,8 @@ def test_a_vault_that_cannot_be_written_is_found(healthy, there, capsys, monkeyp
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(os, "open", refuse)
-    only(look(healthy, there, capsys, "--offline"), "vault", "FAIL", "Read-only file system")
+    only(look(healthy, there, capsys, "--offline"), "vault", "FAIL", "Read-only file system",
+         "-> allow writing")  # fmt: skip
 
 
 def test_a_vault_that_is_not_there_is_one_clear_failure(tmp_path, there, capsys):

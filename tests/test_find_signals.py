@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -14,7 +15,9 @@ from ravequant.vault.paths import CHECKOUT, Vault
 from tests.books import put_metadata
 from tests.calculators import write_raw
 from tests.notes_market import AT, BTC, A, Market, ask, command, lost, record
+from Untouch_Wick import find_signals
 
+AGES = "expected 0 <= --age-min <= --age-max <= 10080, at which a wick expires"
 SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
 
 
@@ -89,7 +92,14 @@ def test_a_word_that_is_no_time(notes):
     ("wrong", "said"),
     [
         ({"timeframe": "3m"}, "timeframe '3m' is unknown: one of 1m, 5m, 15m, 1h, 4h"),
-        ({"age_min": 41}, "ages 41 to 40 min: expected 0 <= --age-min <= --age-max"),
+        (
+            {"age_min": 41},
+            f"ages 41 to 40 min: {AGES}",
+        ),
+        (
+            {"age_max": 10**12},
+            f"ages 20 to 1000000000000 min: {AGES}",
+        ),
         ({"min_touched_surrounding": -1}, "--min-touched -1: expected 0 or more"),
     ],
 )
@@ -98,6 +108,31 @@ def test_arguments_that_cannot_be_used(notes, wrong, said):
     with pytest.raises(UsageError) as caught:
         ask(notes, **wrong)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2025-12-14 21:35 CET", "2025-12-14 21:35 EST", "2025-12-14T21:35:00+25:00",
+     "0001-01-01T00:00+12:00", "9999-12-31T23:59-12:00", "1969-12-31", "", "21:61"],
+)  # fmt: skip
+def test_a_time_that_might_be_another_one_is_refused(notes, text):
+    """A zone that is not known is never taken for UTC; what no calendar has is no crash."""
+    with pytest.raises(UsageError, match="is no time: expected latest"):
+        ask(notes, at=text)
+
+
+def test_a_moment_may_be_a_datetime(notes):
+    """UTC unless it says otherwise, floored to the minute and never up to the next."""
+    east = timezone(timedelta(hours=5, minutes=30))
+    for moment in (
+        datetime(2025, 12, 14, 21, 35, 59, 999_999),  # noqa: DTZ001 - as people give it
+        datetime(2025, 12, 15, 3, 5, tzinfo=east),
+    ):
+        assert ask(notes, at=moment) == ask(notes), moment
+    assert ask(notes, at="2025-12-14 21:35:59.999999") == ask(notes)
+    for wrong in (datetime.min, datetime.max, 1_765_748_100):  # noqa: DTZ901 - as above
+        with pytest.raises(UsageError, match="is no time"):
+            ask(notes, at=wrong)
 
 
 def test_latest_is_where_the_calculators_are(notes):
@@ -110,6 +145,43 @@ def test_an_instrument_that_fails_does_not_stop_the_other(notes, capsys):
     code, out, err = command(notes, capsys, "--instId", "ETH-USDT-SWAP", "--at", AT, "--json")
     assert (code, len(out.splitlines())) == (3, 1)
     assert "no data of ETH-USDT-SWAP" in err
+
+
+def test_a_name_that_the_disk_cannot_have_does_not_stop_the_other(notes, capsys):
+    """What the system says of one instrument's files is that one's error."""
+    long = "A-" + "0" * 300
+    names = ["--instId", long, "--instId", BTC]
+    code = find_signals.main(["--vault", str(notes.root), *names, "--at", AT, "--json"])
+    out, err = capsys.readouterr()
+    assert (code, len(out.splitlines())) == (1, 1)
+    assert "cannot be read" in err
+
+
+def test_damaged_lines_are_told_once(vault, capsys):
+    """A file full of garbage is a line in the log, and how many, not one for each."""
+    record(vault, Market())
+    for path in (
+        vault.derived("volume", BTC) / "volume_1m.jsonl",
+        vault.derived("liquidity_buckets", BTC) / "2025-12-14.jsonl",
+    ):
+        path.write_bytes(b"{]\n" * 500 + path.read_bytes() + b"{]\n" * 500)
+    code, out, err = command(vault, capsys, "--at", AT, "--json")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "500 lines are left out in all" in err
+    assert len(err.splitlines()) <= 4
+
+
+def test_who_reads_only_the_head_is_served(notes):
+    """`| head`: the reader of stdout goes away, and that is no failure."""
+    arguments = ["--vault", str(notes.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
 
 
 # --- record, refresh, watch -----------------------------------------------------------------

@@ -12,8 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ravequant.errors import RaveQuantError
+from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT
-from scripts import install_service
+from scripts import install_service, run_tasks
 from scripts.service_files import SERVICES, TIMERS, Place, task, units
 
 PROGRAM = CHECKOUT / "scripts" / "install_service.py"
@@ -127,6 +128,45 @@ def test_every_program_of_the_units_knows_its_options():
                 assert option in answer.stdout, f"{name}: {option}"
 
 
+WITH_DATA, WITHOUT_DATA = ("--instId", "ETH-USDT-SWAP"), ("--instId", "BTC-USDT-SWAP")
+NOWHERE = ("--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9")
+WITHOUT_STREAMS = """
+import os, runpy, sys
+for number in range(3):
+    os.close(number)
+sys.stdin = sys.stdout = sys.stderr = sys.__stdin__ = sys.__stdout__ = sys.__stderr__ = None
+del sys.argv[0]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "code"),
+    [
+        *((script, (*NOWHERE, *WITH_DATA, "--max-seconds", "0.2"), 0)
+          for _, script in run_tasks.EXPORTERS),
+        *((script, WITH_DATA, 0) for _, script in run_tasks.CALCULATORS[:3]),
+        *((script, WITHOUT_DATA, 3) for _, script in run_tasks.CALCULATORS),
+        (run_tasks.RETENTION, (), 0),
+        (run_tasks.SIGNALS, WITH_DATA, 0),
+        (run_tasks.SIGNALS, WITHOUT_DATA, 3),
+        ("VWAP/vwap_calculator.py", ("--help",), 0),
+        ("VWAP/vwap_calculator.py", ("--no-such-option",), 2),
+    ],
+)  # fmt: skip
+def test_no_program_needs_a_console(vault, script, options, code):
+    """Under pythonw there is no stdin, stdout or stderr: each does its work and ends as always."""
+    encoder = TradeEncoder(WITH_DATA[1], Contract("0.1", "1", "linear"))
+    folder = vault.trades(WITH_DATA[1])
+    folder.mkdir(parents=True)
+    trades = [Trade(1_765_700_000_000 + n * 30_000, n, "buy", "3000", "1") for n in range(1, 9)]
+    (folder / "2025-12-14.jsonl").write_bytes(b"".join(map(encoder.line, trades)))
+    command = [sys.executable, "-c", WITHOUT_STREAMS, str(CHECKOUT / script)]
+    command += ["--vault", str(vault.root), *options]
+    assert subprocess.run(command, check=False, timeout=60).returncode == code
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_finds_nothing_wrong(tmp_path):
     """The units as written here pass systemd's own check."""
@@ -195,7 +235,9 @@ def test_installed_shown_and_removed_on_linux(system, tmp_path):
     enabled = f"{' '.join((*SERVICES, *TIMERS))}"
     assert calls(tmp_path) == [
         "systemctl --user daemon-reload", "systemctl --user daemon-reload",
-        f"systemctl --user enable --now {enabled}", "loginctl enable-linger",
+        f"systemctl --user enable {enabled}",
+        f"systemctl --user restart {enabled}",  # also what runs by units of an earlier call
+        "loginctl enable-linger",
     ]  # fmt: skip
     shown = run("--vault", str(vault), "--print").stdout
     assert all(f"# {folder / name}\n{text}" in shown for name, text in written.items())
@@ -237,7 +279,8 @@ def test_registered_and_removed_on_windows(system, tmp_path, monkeypatch, capsys
         install_service.install_windows(place)
     (checkout / ".venv" / "Scripts" / "pythonw.exe").touch()
     install_service.install_windows(place)
-    create, start = calls(tmp_path)
+    create, end, start = calls(tmp_path)
+    assert end == "schtasks /End /TN RaveQuant"  # what runs by an earlier entry
     assert re.fullmatch(r"schtasks /Create /TN RaveQuant /XML \S+RaveQuant\.xml /F", create)
     assert start == "schtasks /Run /TN RaveQuant"
     assert (tmp_path / "task.xml").read_bytes() == task(place, install_service.user())

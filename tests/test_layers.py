@@ -21,13 +21,13 @@ FLOORS = (
     ("ravequant.errors",),
     ("ravequant.exact", "ravequant.times"),
     ("ravequant.records",),
-    ("ravequant.settings", "ravequant.vault"),
+    ("ravequant.forms", "ravequant.settings", "ravequant.webhook", "ravequant.vault"),
     ("ravequant.lifeline", "ravequant.cli", "ravequant.stage", "ravequant.tables"),
     (
         "ravequant.layout", "ravequant.fastpath", "ravequant.scan", "ravequant.sums",
         "ravequant.bars", "ravequant.ladder", "ravequant.snapshot_lines", "ravequant.snapshots",
     ),
-    ("ravequant.calculator", "ravequant.okx", "ravequant.sim"),
+    ("ravequant.ahead", "ravequant.calculator", "ravequant.okx", "ravequant.sim"),
     ROOMS,
     ("scripts", "tests"),
 )  # fmt: skip
@@ -55,6 +55,7 @@ PURE_ROOMS = (
     "Untouch_Wick.wick_detector", "Untouch_Wick.signal_records", "Untouch_Wick.signal_case",
     "Untouch_Wick.signal_layers", "Untouch_Wick.signal_trade", "Untouch_Wick.signal_rules",
     "Untouch_Wick.signal_rates", "Untouch_Wick.signal_json",
+    "Untouch_Wick.alert_book", "Untouch_Wick.alert_embed",
     "L2_Bot.book_view", "L2_Bot.retention_plan", "L2_Bot.retention_forecast",
     "scripts.run_plan",
 )  # fmt: skip

@@ -284,3 +284,27 @@ def test_an_event_in_the_last_moment_does_not_delay_the_next_connection():
             assert [connection for connection, _ in found] == [1, 2, 3, 4, 5, 6]
 
     within(body())
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    ["user:s3cret@:bad:", "ftp://user:s3cret@127.0.0.1:9", "socks5://user:s3cret@127.0.0.1:9"],
+)
+def test_a_proxy_that_cannot_be_used_is_no_end_and_its_password_stays_out_of_the_log(
+    monkeypatch, caplog, proxy
+):
+    """What the environment names as proxy may hold a login; the log says only what is wrong."""
+    monkeypatch.setenv("https_proxy", proxy)
+
+    async def body():
+        client = Client("wss://ravequant.invalid/a", [BTC], spread=lambda _low, _high: 0.0)
+        task = asyncio.create_task(client.run())
+        while caplog.text.count("Cannot connect") < 2:
+            assert not task.done()
+            await asyncio.sleep(0.05)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    within(body())
+    assert "s3cret" not in caplog.text

@@ -1,9 +1,12 @@
 """What `peek` shows: the newest lines of files that grow, turn, are packed and are replaced."""
 
 import gzip
+import os
+import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +93,84 @@ def test_a_real_process_follows_until_it_is_stopped(days):
         limit.cancel()
 
 
+def following(path: Path) -> Lines:
+    """Follow one file of lines 1 to 5 that have been shown."""
+    path.write_bytes(numbered(1, 5))
+    lines = Lines(lambda: iter([(path.name, path)]))
+    assert list(lines.newest(2)) == [numbered(4, 4), numbered(5, 5)]
+    assert list(lines.more()) == []
+    return lines
+
+
+def replaced(path: Path, data: bytes) -> None:
+    """Put another file in its place, as repairs and logs that turn do."""
+    new = path.with_name("new")
+    new.write_bytes(data)
+    new.replace(path)
+
+
+def test_what_a_repair_puts_in_before_is_not_shown_and_no_line_comes_twice(tmp_path):
+    """The newest line shown is found again behind what was put in."""
+    lines = following(tmp_path / "a.jsonl")
+    replaced(tmp_path / "a.jsonl", numbered(1, 3) + numbered(77, 79) + numbered(4, 6))
+    assert list(lines.more()) == [numbered(6, 6)]
+
+
+def test_a_log_begun_anew_is_shown_from_its_beginning(tmp_path):
+    """Its first line is nearer to the beginning than the last one of the old file."""
+    lines = following(tmp_path / "a.log")
+    (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+    assert list(lines.more()) == []
+    (tmp_path / "a.log").touch()
+    assert list(lines.more()) == []
+    (tmp_path / "a.log").write_bytes(b"anew\n")
+    assert list(lines.more()) == [b"anew\n"]
+
+
+def test_what_a_crash_took_back_is_never_shown_in_part(tmp_path):
+    """Cut back and written again: byte for byte it is not shown twice, otherwise from there on."""
+    path = tmp_path / "a.jsonl"
+    lines = following(path)
+    with path.open("r+b") as file:
+        file.truncate(len(numbered(1, 3)))
+        file.seek(0, os.SEEK_END)
+        file.write(numbered(4, 6))
+    assert list(lines.more()) == [numbered(6, 6)]
+    with path.open("r+b") as file:
+        file.truncate(len(numbered(1, 3)))
+    assert list(lines.more()) == []
+    with path.open("ab") as file:
+        file.write(b'{"longer":"than those before"}\n' * 2)
+    assert list(lines.more()) == [b'{"longer":"than those before"}\n'] * 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C for one process is POSIX")
+def test_ctrl_c_ends_it_without_a_word(days):
+    """Exit code 130, as every program; nothing on stderr."""
+    command = [sys.executable, PEEK, "trades", BTC, "-n", "1", "-f", "--vault", days.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == numbered(8, 8)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+
+
+def test_a_reader_that_goes_away_is_no_error(vault):
+    """As `| head` does."""
+    folder = vault.trades(BTC)
+    folder.mkdir(parents=True)
+    (folder / "2025-12-14.jsonl").write_bytes(numbered(1, 200_000))
+    command = [sys.executable, PEEK, "trades", BTC, "-n", "0", "--vault", vault.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_small_files_are_shown_whole(vault, capsys):
     """State, metadata and heartbeats: one object each."""
     for path in (vault.state("volume", BTC), vault.metadata(BTC), vault.health("l2_exporter")):
@@ -114,6 +195,7 @@ def test_small_files_are_shown_whole(vault, capsys):
         (("health", "../x"), 2, "'../x' is no name of a program or instrument"),
         (("trades", BTC, "-n", "-1"), 2, "-n -1 is below 0"),
         (("trades", BTC, "--state"), 2, "--state: trades has none"),
+        (("vwap", BTC, "--file", "2025-12-14"), 2, "--file: only trades, l2, deep, buckets have"),
         (("log", "no_such"), 3, "no log of no_such in "),
     ],
 )

@@ -1,94 +1,28 @@
-"""The READMEs tell the truth: commands start, options exist, links lead somewhere, examples parse.
+"""The READMEs tell the truth: links lead somewhere, examples parse, messages are what is said.
 
-A command is not run with its own arguments (the exporter would go to the real exchange); the
-program it names is started with --help, which proves that it starts and knows the options shown.
-tests/test_demo.py runs the demo for real.
+Their commands are run by tests/test_readme_commands.py.
 """
 
+import ast
 import json
 import re
-import shlex
-import subprocess
-import sys
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from ravequant.records import TradeEncoder, parse_trade
 from ravequant.vault.paths import CHECKOUT
+from tests.readme_blocks import READMES, TROUBLE, fences, seen_messages
 
-READMES = sorted(
-    path
-    for path in (*CHECKOUT.glob("*.md"), *CHECKOUT.glob("*/*.md"))
-    if not path.relative_to(CHECKOUT).parts[0].startswith((".", "demo_vault"))
-)
 DATA_BOOK = CHECKOUT / "Rave_Quant_Vault" / "README.md"
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROOMS = (
+    "Trades_Bot", "L2_Bot", "VWAP", "CVD", "Volume_Analyzer", "Untouch_Wick", "Liquidity_Buckets",
+)  # fmt: skip
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
-SYSTEM = {"git", "cat", "tail", "type", "dir", "ls", "rm", "crontab"}  # not ours to try
+LEFT = "…"  # what a message leaves open
 each_readme = pytest.mark.parametrize(
     "readme", READMES, ids=lambda path: path.relative_to(CHECKOUT).as_posix()
 )
-
-
-def blocks(readme: Path, language: str) -> Iterator[str]:
-    """Yield the text of each fenced block of a language."""
-    for found, text in BLOCK.findall(readme.read_text(encoding="utf-8")):
-        if found == language:
-            yield text
-
-
-def commands(readme: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield (folder, words) of each command, as somebody would type them from top to bottom.
-
-    The first is typed at the root of the checkout; ``cd`` leads from there, or from where one is.
-    """
-    folder = CHECKOUT
-    for block in blocks(readme, "bash"):
-        for line in block.replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|\|", line):
-                words = shlex.split(part, comments=True)
-                if words[:1] == ["cd"]:
-                    places = (folder / words[1], CHECKOUT / words[1])
-                    found = [place.resolve() for place in places if place.is_dir()]
-                    assert found, f"{readme}: {line}: no such folder"
-                    folder = found[0]
-                elif words:
-                    yield folder, words
-
-
-@cache
-def help_of(program: Path) -> str:
-    """Return what the program says to --help, blanks evened out; it must say it with code 0."""
-    answer = subprocess.run(
-        [sys.executable, str(program), "--help"],
-        capture_output=True, text=True, check=False, timeout=60, encoding="utf-8",
-    )  # fmt: skip
-    assert answer.returncode == 0, f"{program} --help: {answer.stderr}"
-    return answer.stdout
-
-
-@each_readme
-def test_commands_start(readme):
-    """Each command's program is there, starts, and knows the options that the README shows."""
-    for folder, words in commands(readme):
-        if words[0] in SYSTEM or words[1:3] in (["-m", "venv"], ["-m", "pip"]):
-            continue
-        if words[0] in ("python", "python3", "py"):
-            arguments = words[1:]
-            if arguments[:2] == ["-m", "pytest"]:
-                continue
-            program = folder / arguments[0]
-            assert program.is_file(), f"{readme}: {' '.join(words)}: no {program}"
-            for option in (word for word in arguments[1:] if word.startswith("--")):
-                known = re.search(rf"{option}(?![\w-])", help_of(program))
-                assert known or program.name == "test.py", f"{readme}: {words}: no {option}"
-            help_of(program)
-        else:
-            path = folder / words[0].replace("\\", "/")
-            assert path.is_file(), f"{readme}: {' '.join(words)}: no {path}"
 
 
 @each_readme
@@ -110,7 +44,7 @@ def test_the_root_leads_to_every_folder():
 @each_readme
 def test_example_lines_are_json(readme):
     """Each line of a json block is one compact JSON object, as the files hold it."""
-    for block in blocks(readme, "json"):
+    for block in fences(readme, "json"):
         for line in block.splitlines():
             compact = json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=False)
             assert line == compact, f"{readme}: {line}"
@@ -119,19 +53,63 @@ def test_example_lines_are_json(readme):
 def test_the_data_book_explains_every_field():
     """Each field of its example lines has its entry."""
     text = DATA_BOOK.read_text(encoding="utf-8")
-    for block in blocks(DATA_BOOK, "json"):
+    for block in fences(DATA_BOOK, "json"):
         for field in json.loads(block):
             assert re.search(rf"^\|[^|]*`{field}`[^|]*\|", text, re.MULTILINE), field
 
 
 def test_the_example_trade_is_one():
     """The trade shown in the data book is what the exporter writes, byte for byte."""
-    line = next(text for text in blocks(DATA_BOOK, "json") if '"trade_id"' in text)
-    trade, contract = parse_trade(line.encode(), "BTC-USDT-SWAP")
+    line = next(text for text in fences(DATA_BOOK, "json") if '"trade_id"' in text)
+    trade, contract = parse_trade(line.strip().encode(), "BTC-USDT-SWAP")
     assert TradeEncoder("BTC-USDT-SWAP", contract).line(trade).decode() == line
 
 
-def test_the_commands_are_really_found():
-    """The two commands of the root README are among those that are tried."""
-    tried = [" ".join(words) for _, words in commands(CHECKOUT / "README.md")]
-    assert {"python scripts/demo.py", "python scripts/test.py"} <= set(tried)
+@pytest.mark.parametrize("room", [*ROOMS, "scripts", "Rave_Quant_Vault", "."])
+def test_says_how_to_look_and_what_to_do(room):
+    """Each room tells how to see whether it runs, on both systems, and what to do if not."""
+    readme = CHECKOUT / room / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    running = re.search(r"^## Is it running\?\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert running, f"{readme}: no section `Is it running?`"
+    assert "```bash" in running[1], readme
+    assert "```powershell" in running[1], readme
+    assert "## When something is wrong" in text, readme
+    assert TROUBLE.search(text), f"{readme}: no table | what you see | why | what to do |"
+
+
+@each_readme
+def test_messages_are_what_the_programs_say(readme):
+    """Each message quoted as seen stands in the source; `…` is what changes."""
+    for quoted in seen_messages(readme):
+        assert any(said(quoted, text) for text in sources()), f"{readme}: `{quoted}` is not said"
+
+
+def said(quoted: str, text: str) -> bool:
+    """Say whether a text of the source can read like this, its variable parts aside."""
+    field = re.fullmatch(r'"(\w+)":\w+', quoted)
+    if field:  # of a record
+        return text == field[1]
+    place = 0
+    for part in filter(None, (part.strip() for part in quoted.split(LEFT))):
+        found = text.lower().find(part.lower(), place)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
+
+
+@cache
+def sources() -> tuple[str, ...]:
+    """Return the texts of all programs, with `…` for what they fill in."""
+    found: set[str] = set()
+    for path in CHECKOUT.glob("*/**/*.py"):
+        if path.relative_to(CHECKOUT).parts[0].startswith((".", "tests", "build")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (getattr(part, "value", None) for part in node.values)
+                found.add("".join(part if isinstance(part, str) else LEFT for part in parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(re.sub(r"%[-+0-9.]*[sdfrg]", LEFT, node.value))
+    return tuple(sorted(found))

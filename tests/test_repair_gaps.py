@@ -7,7 +7,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,24 @@ def test_what_was_missed_stands_where_it_belongs_and_all_that_is_computed_is_as_
     assert read_generation(vault.generation(BTC)) == 1
 
 
+def test_what_is_dated_after_its_successors_day_stands_before_it(tmp_path, vault):
+    """Out of order over midnight: its file is the successor's, and the certificate agrees."""
+    midnight = times.parse_iso("2025-12-14T00:00:00.000Z")
+    moments = (-5_000, -3_000, 1, -1, 2_000, 90_000)
+    trades = [Trade(midnight + at, 100 + n, "buy", "100", "1") for n, at in enumerate(moments)]
+    put(vault, trades[:2] + trades[3:])
+    tape = tmp_path / "tape.jsonl"
+    tape.write_bytes(b"".join(map(ENCODER.line, trades)))
+    options = ("--trades", str(tape), "--history", "1h", "--wait-for-clients", "0")
+    with exchange(tmp_path, *options) as addresses:
+        assert repair(vault, addresses[2:]) == 0
+    assert [data.count(b"\n") for data in raw(vault).values()] == [4, 2]
+    assert written(vault, BTC) == trades
+    assert verify_vault.main(["--vault", str(vault.root)]) == 0
+    vault.gap_ledger(BTC).unlink()  # nobody put it in later: then it is misplaced
+    assert verify_vault.main(["--vault", str(vault.root)]) == 1
+
+
 def test_a_missing_day_is_made_and_one_trade_is_found_again(vault, whole, there):
     """No file of the day at all; and a single record of several fills comes back as it was."""
     put(vault, without(range(MIDNIGHT - 2, first_of("2025-12-15") + 3)))
@@ -281,14 +301,42 @@ def test_a_holder_that_does_not_answer_is_named_and_the_repair_is_done_later(
     assert raw(vault) == raw(whole)
 
 
-def test_a_repair_too_large_for_the_exporter_asks_to_stop_it(vault, there, capsys, monkeypatch):
-    """It has little memory: exit code 4, and no note is left behind."""
+def test_a_repair_too_large_for_the_exporter_asks_to_stop_it(
+    vault, whole, there, capsys, monkeypatch
+):
+    """It has little memory: exit code 4. The repair stays noted, since it may have been begun.
+
+    Here by a run that was killed behind the last day, before the generation told the calculators.
+    """
     put(vault, without(*GONE))
+    for known in (vault, whole):
+        note_id_hole(known)
     monkeypatch.setattr(mending, "MOST_ASKED", 1_000)
+    with monkeypatch.context() as killed:
+        killed.setattr(mending, "GapLedger", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            repair(vault, there)
+    assert raw(vault) == raw(whole)
     with writer_lock(vault, "trades_perps", BTC):
         assert repair(vault, there) == 4
     assert "too large for a running exporter: stop it" in capsys.readouterr().err
-    assert not mending.asked(vault, BTC)
+    assert repair(vault, there) == 0
+    assert read_generation(vault.generation(BTC)) == 1
+
+
+def test_when_the_exporter_that_was_asked_ends_the_repair_is_done_here(vault, whole, there):
+    """Nobody waits for a program that is gone."""
+    put(vault, without(*GONE))
+    held = ExitStack()
+    held.enter_context(writer_lock(vault, "trades_perps", BTC))
+
+    def let_go() -> None:
+        wait_for(lambda: mending.asked(vault, BTC))
+        held.close()
+
+    threading.Thread(target=let_go).start()
+    assert repair(vault, there, "--wait", "20") == 0
+    assert raw(vault) == raw(whole)
 
 
 def test_a_log_that_has_changed_since_is_not_touched(vault):

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from ravequant import times
+from ravequant.errors import UsageError
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
-from scripts import run_check, run_tasks
+from scripts import run_all, run_check, run_tasks
 from scripts.run_plan import Plan, Task
 from scripts.run_programs import Programs
 from scripts.run_supervisor import Supervisor
@@ -303,6 +304,21 @@ def test_a_program_that_falls_silent_is_started_again(vault, monkeypatch):
     assert plan.finished
 
 
+def test_where_no_heartbeat_can_be_written_silence_says_nothing(vault, monkeypatch):
+    """A disk that is full lets nobody give a sign: who records when there is room is not ended."""
+    monkeypatch.setattr("scripts.run_supervisor.SILENT_S", 0.3)
+    monkeypatch.setattr("scripts.run_supervisor._HEARTBEAT_S", 0.1)
+    vault.health("silent").parent.parent.mkdir(parents=True)
+    vault.health("silent").parent.touch()
+    silent = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
+    plan = Plan([Task("silent", silent, heartbeat="silent")], 1)
+    supervisor = Supervisor(vault)
+    supervisor.run(plan, 1.5)
+    assert "silent" in supervisor.programs
+    assert plan.standings["silent"].runs == 1
+    supervisor.close(plan)
+
+
 def test_output_never_blocks_a_program_and_is_set_aside(vault):
     """Megabytes that nobody reads go to a file, which the next start sets aside."""
     loud = script(vault.root.parent, "sys.stdout.write('x' * 3_000_000)\n")
@@ -324,6 +340,10 @@ def test_deaf_programs_are_killed(vault, monkeypatch):
     programs.end_all()
     assert "deaf" not in programs
     assert programs.last_words("deaf") == "up"
+    script(vault.root.parent, "time.sleep(100)\n")
+    programs.start(Task("deaf", deaf))
+    assert programs.last_words("deaf") == "it said nothing"  # those were of the run before
+    programs.end_all()
 
 
 def test_it_runs_without_streams(vault, box):
@@ -339,3 +359,19 @@ def test_it_runs_without_streams(vault, box):
     )
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, cwd=CHECKOUT, env=box, check=False).returncode == 3
+
+
+def test_what_the_signals_are_told_with_is_passed_on(vault):
+    """--discord and --min-score are for find_signals, which has them with --watch alone."""
+    wanted = run_tasks.Wanted(vault.root, [BTC], 300, 900, watch_s=30, watch_options=("--discord",))
+    (task,) = run_tasks.watch(wanted)
+    assert task.options[-3:] == ("--watch", "30", "--discord")
+    args = run_all.parser().parse_args(
+        ["--vault", str(vault.root), "--watch", "30", "--discord", "--min-score", "60"]
+    )
+    kept, _ = run_all.tasks(args, vault)
+    assert kept[-1].options[-5:] == ("--watch", "30", "--min-score", "60", "--discord")
+    for flags in (["--discord"], ["--min-score", "60"]):
+        with pytest.raises(UsageError) as caught:
+            run_all.refuse_nonsense(run_all.parser().parse_args(flags))
+        assert "add --watch 30" in str(caught.value)

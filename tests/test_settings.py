@@ -1,5 +1,9 @@
 """The one settings file: defaults, what it may say, and how a slip is named."""
 
+import json
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 
 from ravequant import exact, settings
@@ -55,11 +59,19 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
     ("text", "message"),
     [
         ("instrument = []",
-         "instrument is unknown; expected one of {known}"),
+         "instrument is unknown; did you mean instruments?"),
         ("[vwap]\nextended = 1",
-         "vwap.extended is unknown; expected one of extended_bps"),
+         "vwap.extended is unknown; did you mean vwap.extended_bps?"),
+        ("[vwpa]\nextended_bps = 1",
+         "vwpa is unknown; did you mean vwap?"),
+        ("[vwap]\nfee_bps_in = 1",
+         "vwap.fee_bps_in is unknown; expected one of extended_bps"),
+        ('maker_bps = "1"',
+         "maker_bps is unknown here; did you mean maker_bps below [signals]?"),
+        ("[okx]\ninstruments = []",
+         "okx.instruments is unknown here; did you mean instruments above the first [table]?"),
         ("vwap = 5",
-         "vwap = 5 is not a table [vwap]"),
+         "vwap is not a table [vwap]"),
         ("[vwap]\nextended_bps = 50",
          'vwap.extended_bps = 50 must stand in quotes, like "50"'),
         ('[trades]\nsync_every_ms = "500"',
@@ -74,6 +86,42 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
          "instruments = 'BTC-USDT-SWAP' is not a list of names"),
         ("instruments = [1]",
          "instruments = [1] is not a list of names"),
+        ('[vwap]\nextended_bps = "abc"',
+         "vwap.extended_bps: 'abc' is not a plain decimal"),
+        ('[signals]\nmaker_bps = "-1e5"',
+         "signals.maker_bps: '-1e5' is not a plain decimal"),
+        ('[signals]\nreach_bps = "10001"',
+         "signals.reach_bps = '10001' is above 10,000"),
+        ('[signals]\nimbalance = "0.705"',
+         "signals.imbalance: '0.705' has more than 2 decimals"),
+        ('[signals]\nstop_bps = "0.0"',
+         "signals.stop_bps = '0.0' is not above 0"),
+        ('[retention]\nkeep_gb = "0"',
+         "retention.keep_gb = '0' is not above 0"),
+        ('[buckets]\nwall_notional = "5"',
+         "buckets.wall_notional = '5' is not a table like BTC = \"300000\""),
+        ('[buckets.wall_notional]\nBTC = "1_000"',
+         "buckets.wall_notional.BTC: '1_000' is not a plain decimal"),
+        ('[buckets.wall_notional]\nbtc = "1000"',
+         ("buckets.wall_notional: 'btc' is not the start of an instrument's name; expected one "
+         "like BTC or BTC-USDT, or default")),
+        ('[okx]\nregion = "mars"',
+         "okx.region = 'mars' is unknown: choose one of global, us, eea"),
+        ('[volume]\nt3_from = "0.4"',
+         "volume: t2_from 0.5, t3_from 0.4, t4_above 2 must not decrease"),
+        ("[volume]\nmedian_records = 10",
+         ("volume.min_records = 20 is above volume.median_records = 10: no record would ever have "
+         "a tier")),
+        ("[l2]\ndepth_levels = 401",
+         "l2.depth_levels = 401 is above 400, all that the exchange sends"),
+        ("[l2]\ncadence_ms = 10000",
+         "l2.cadence_ms = 10000 is not below buckets.gap_s = 10 s: every snapshot would be a gap"),
+        ("[buckets]\nconfirm_s = 3600",
+         ("buckets.young_s = 3600 is not above buckets.confirm_s = 3600: no wall would ever be "
+         "young")),
+        ("[signals]\nwall_fresh_s = 30",
+         ("signals.wall_fresh_s = 30 is not above buckets.confirm_s = 30: no young wall would "
+         "ever count")),
         ('instruments = ["btc"]',
          ("instruments: instrument 'btc' is not a legal name: expected capitals and digits joined "
          "by dashes, like BTC-USDT-SWAP")),
@@ -82,10 +130,9 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
 def test_slips_are_named(file, text, message):
     """A message names the file, the key, the value and what was expected."""
     path = file(text)
-    known = ", ".join(sorted(settings.Settings.__dataclass_fields__))
     with pytest.raises(UsageError) as caught:
         settings.load(path)
-    assert str(caught.value) == f"{path}: {message.format(known=known)}"
+    assert str(caught.value) == f"{path}: {message}"
     assert caught.value.exit_code == 2
 
 
@@ -112,8 +159,47 @@ def test_addresses_of_the_regions():
 
 
 def test_decimal_settings_are_exact():
-    """A threshold is text, and becomes units without a float in between."""
-    assert settings.decimal_setting("62.5", "vwap.extended_bps", 1) == 625
+    """A threshold is text, and becomes units of its form without a float in between."""
+    chosen = settings.Settings(vwap=settings.Vwap(extended_bps="62.5"))
+    assert settings.exactly(chosen, "vwap.extended_bps") == 62.5 * exact.SIZE_ONE
+    assert settings.exactly(chosen, "signals.imbalance") == 70
+    wall = settings.exactly(chosen, "buckets.wall_notional", "ETH-USDT-SWAP")
+    assert wall == 500_000 * exact.NOTIONAL_ONE
+    bad = settings.Settings(bars=settings.Bars(whale_notional="1e5"))
     with pytest.raises(UsageError) as caught:
-        settings.decimal_setting("1e5", "bars.whale_notional", exact.NOTIONAL_PLACES)
+        settings.exactly(bad, "bars.whale_notional")
     assert str(caught.value) == "bars.whale_notional: '1e5' is not a plain decimal"
+
+
+def test_the_defaults_hold_to_their_own_rules(file):
+    """Every default, written into a file, is read as itself."""
+    text: list[str] = []
+    for name, table in asdict(settings.Settings()).items():
+        if isinstance(table, dict):
+            rows = (f"{name}.{key} = {written(value)}" for key, value in table.items())
+            text.extend(rows)
+    assert settings.load(file("\n".join(text))) == settings.Settings()
+
+
+def written(value: Any) -> str:
+    """Return a value as TOML, which for a table differs from JSON."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {json.dumps(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize("text", ['SECRET = "s3cr3t"', '[okx]\nregion = ["s3cr3t"]',
+                                  'okx = "s3cr3t"', '[vwap]\nextended_bps = ["s3cr3t"]',
+                                  'a = "s3cr3t'])  # fmt: skip
+def test_a_value_in_the_wrong_place_is_not_shown(file, text):
+    """It may be a secret; the message goes to screens and logs."""
+    with pytest.raises(UsageError) as caught:
+        settings.load(file(text))
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_monstrous_key_is_refused_at_once(file):
+    """A megabyte of a name is not looked up in the list of names."""
+    with pytest.raises(UsageError) as caught:
+        settings.load(file(f"{'x' * 1_000_000} = 1"))
+    assert len(str(caught.value)) < 1_000

@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ravequant import times
+from ravequant.errors import NoDataError
 from ravequant.records import Contract, TradeEncoder
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import metadata
@@ -53,6 +54,19 @@ def test_the_set_up_of_the_notes_from_raw_data(notes):
     assert values["cvd"] == "-125000 at 21:34"
     assert values["vwap"] == "tip +19.00 bps from 101058.00"
     assert [wick["timeframe"] for wick in signal["wicks"]] == ["1m", "5m", "15m"]
+
+
+def test_the_call_of_the_notes_names_no_instrument(notes, vault):
+    """All of the settings are asked; one that is not recorded hides none of the others."""
+    call: dict[str, Any] = {
+        "age_min": 20,
+        "age_max": 40,
+        "timeframe": "1m",
+        "min_touched_surrounding": 10,
+    }
+    assert find_hidden_signals(**call, at=AT, vault=notes.root) == ask(notes)
+    with pytest.raises(NoDataError):
+        find_hidden_signals(**call, at=AT, vault=vault.root)
 
 
 TAPE = {"volume_tier": "far", "absorption": "far", "cvd": "far"}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.records import Contract, RecordError, Trade, TradeEncoder, parse_trade
+from ravequant.vault.commit import write_state
 from ravequant.vault.paths import Vault
 from tests.books import put_metadata
 from Untouch_Wick import signal_facts, signal_files
@@ -315,12 +316,74 @@ def test_a_damaged_row_is_left_out(hour, caplog):
 def test_latest_is_the_minute_that_all_have_reached(hour):
     """The slowest of the four decides; a tracker that had nothing to say has kept up."""
     start = START // MINUTE
-    assert signal_facts.latest(hour, BTC) == start + 30  # then candles had wicks, and no event came
+    assert signal_facts.latest(hour, BTC) == start + 30  # no state: its newest event decides
     put(hour.derived("wicks", BTC) / "wicks_events.jsonl", [event("created", 60, 60)])
     assert signal_facts.latest(hour, BTC) == start + 60
     put(hour.derived("vwap", BTC) / "vwap_1m.jsonl", (rows(n)["vwap"] for n in range(44)))
     assert signal_facts.latest(hour, BTC) == start + 44
+    put(hour.derived("wicks", BTC) / "wicks_events.jsonl", [event("created", 10, 10)])
+    committed = {"metric": "wicks", "instId": BTC, "fold": {"through": start + 39}}
+    write_state(hour.state("wicks", BTC), committed)
+    assert signal_facts.latest(hour, BTC) == start + 40
+
+
+def test_a_minute_without_a_wick_is_no_proof_that_the_tracker_saw_it(hour):
+    """It may have touched what another minute left: only what is committed counts as seen."""
     flat = ({**rows(n)["volume"], "high": "100", "low": "100"} for n in range(60))
     put(hour.derived("volume", BTC) / "volume_1m.jsonl", flat)
-    put(hour.derived("wicks", BTC) / "wicks_events.jsonl", [event("created", 10, 10)])
-    assert signal_facts.latest(hour, BTC) == start + 44
+    assert signal_facts.latest(hour, BTC) == START // MINUTE + 30
+    assert read(hour, 40).wicks_reach == START // MINUTE + 30
+
+
+def test_a_state_that_cannot_be_read_leaves_the_newest_event(hour, caplog):
+    """It costs certainty and no answer; the log says so."""
+    caplog.set_level("WARNING")
+    path = hour.state("wicks", BTC)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{torn")
+    assert signal_facts.latest(hour, BTC) == START // MINUTE + 30
+    assert "how far the wicks are is taken from their newest event" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("stream", "field", "value"),
+    [("vwap", "vwap_4h", "0"), ("volume", "high", "0"), ("cvd", "cvd_1m", 5)],
+)
+def test_a_row_with_an_impossible_value_is_left_out(hour, stream, field, value):
+    """What no calculator writes costs its row, and never the answer."""
+    path = hour.derived(stream, BTC) / signal_facts.MINUTE_FILES[stream]
+    made = [json.loads(text) for text in path.read_bytes().splitlines()]
+    made[28][field] = value
+    put(path, made)
+    assert getattr(read(hour, 29), stream)[-1].minute == START // MINUTE + 27
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mid_price", "0"),
+        ("ask_young_age_s", ["5", None, None, None, None, None]),
+        ("ask_walls", [{"price": "101", "notional": "2500000", "age_s": "5", "young": True}]),
+    ],
+)
+def test_a_snapshot_with_an_impossible_value_is_left_out(hour, field, value):
+    """The one before it is the newest."""
+    (path,) = hour.derived("liquidity_buckets", BTC).iterdir()
+    made = [json.loads(text) for text in path.read_bytes().splitlines()]
+    known = [row for row in made if times.parse_iso(row["timestamp_utc"]) <= START + 29 * MINUTE]
+    before, newest = known[-2:]
+    newest[field] = value
+    put(path, made)
+    assert read(hour, 29).book.ts == times.parse_iso(before["timestamp_utc"])
+
+
+def test_yesterdays_damaged_book_takes_only_its_base_rates(hour, caplog):
+    """A packed day that cannot be read stands in the log; what is known today is answered."""
+    caplog.set_level("WARNING")
+    folder = hour.derived("liquidity_buckets", BTC)
+    day_before = times.day(START - times.DAY_MS)
+    (folder / f"{day_before}.jsonl.gz").write_bytes(b"not packed")
+    facts = read(hour, 20)
+    assert facts.book is not None
+    assert facts.past_books
+    assert f"{day_before}.jsonl.gz is damaged" in caplog.text

@@ -215,13 +215,19 @@ def test_what_is_missing_is_said_and_stops_nothing():
 
 
 def test_a_tracker_that_lags_is_stale():
-    """Candles with wicks after its newest event prove that it has not seen them."""
-    rows = set_up().volume
-    spiky = (*rows[:-5], *(replace(row, high=price("101060")) for row in rows[-5:]))
-    late = set_up(newest_event=A - 4, volume=spiky)
+    """What it has committed says how far it is, not what the candles look like."""
+    late = set_up(newest_event=A - 30, tracked=A - 4)
     assert differs(late) == {"wick": "stale"}
     assert only(late).confluences == 6
-    in_time = set_up(newest_event=A - 3, volume=spiky)
-    assert "wick" not in differs(in_time)
-    calm = set_up(newest_event=A - 30)
-    assert "wick" not in differs(calm)  # no candle since had a wick: there was nothing to say
+    assert "wick" not in differs(set_up(newest_event=A - 30, tracked=A - 3))
+    calm = set_up(newest_event=A - 30, tracked=A)
+    assert "wick" not in differs(calm)  # it has seen all: there was nothing to say
+    assert differs(set_up(newest_event=A - 30)) == {"wick": "stale"}  # nobody knows
+
+
+def test_an_idle_market_makes_the_wicks_as_old_as_its_tape():
+    """Committed later than the newest minute with trades: as of A that minute is what was known."""
+    rows = set_up().volume[:-4]
+    facts = set_up(newest_event=A - 30, tracked=A + 100, volume=rows)
+    assert facts.wicks_reach == A - 4
+    assert set_up(newest_event=A - 1, tracked=A - 2).wicks_reach == A - 2  # an event not committed

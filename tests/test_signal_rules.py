@@ -142,8 +142,17 @@ def test_a_tip_beyond_500_bps_is_no_signal():
 
 def test_no_wicks_at_all():
     """An empty tracker is not the same as no signal, and says what to run."""
-    answer = ask(set_up(wicks=()))
+    answer = ask(set_up(wicks=(), newest_event=None))
     assert answer.missing == "no wicks are known: run Untouch_Wick/untouch_wick.py"
+
+
+def test_wicks_of_long_ago_are_not_called_unknown():
+    """A tracker that stopped days ago: its newest event is named, not denied."""
+    answer = ask(set_up(wicks=(), newest_event=A - 3 * 1_440))
+    assert answer.missing == (
+        "no wick of the last day is known, the newest event is of 2025-12-11T21:35:00Z: "
+        "run Untouch_Wick/untouch_wick.py"
+    )
 
 
 # --- strength and conviction ---------------------------------------------------------------

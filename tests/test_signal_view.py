@@ -132,7 +132,7 @@ def test_explained_golden():
     assert shown(one, 80, explain=True) == EXPLAINED
 
 
-@pytest.mark.parametrize("width", [60, 79, 80, 120, 131, 137, 140, 200])
+@pytest.mark.parametrize("width", [40, 59, 60, 79, 80, 120, 131, 137, 140, 200])
 def test_nothing_is_ever_cut(width):
     """At any width every number and word is there, whole, and no line is longer than the width."""
     text = shown(both(), width, clock_ms=CLOCK_MS)

@@ -20,6 +20,16 @@ def test_the_checks_and_what_goes_on_to_pytest():
     assert named["pytest"] == ["pytest", "-n", "4", "--verbosity=0", "-k", "signed"]
 
 
+def test_faults_runs_the_fault_suite_alone():
+    """--faults: long counts, side by side, and nothing else; further words reach pytest."""
+    ((name, words),) = program.checks(["--faults", "--fault-seed", "5"])
+    assert name == "faults"
+    assert words[:2] == ["pytest", "-n"]
+    assert words[-4:] == ["--faults", "tests/faults", "--fault-seed", "5"]
+    ((_, words),) = program.checks(["tests/faults/test_network.py", "--faults"])
+    assert "tests/faults" not in words
+
+
 @pytest.mark.usefixtures("_nothing_to_install")
 def test_every_check_is_run_and_the_failed_ones_are_named(monkeypatch, capfd):
     """One failure does not hide another; the exit code is 1."""

@@ -113,6 +113,22 @@ def test_a_full_disk_leaves_no_half_record_and_the_lost_rows_are_fetched(vault, 
     assert on_disk(vault) == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_what_the_disk_lost_is_asked_for_though_no_row_follows(vault, full_disk):
+    """The market falls silent while there is no room: the hole is known when recording goes on."""
+    subject = recorder(vault)
+    take(subject, rows(1, 2))
+    full_disk["on"] = True
+    take(subject, rows(3), 1.0)
+    take(subject, rows(4), 2.0)
+    full_disk["on"] = False
+    subject.write(20.0)
+    assert subject.filling == (3, 4)
+    ask = subject.request(21.0)
+    subject.page(ask, History(4).history_trades(BTC, ask.after), 21.0)
+    subject.write(21.0)
+    assert on_disk(vault) == [1, 2, 3, 4]
+
+
 def test_rows_lost_by_a_failed_sync_are_fetched_again(vault, monkeypatch):
     """What an fsync refused counts as lost: the file is read again, not remembered."""
     subject = recorder(vault)

@@ -13,6 +13,7 @@ from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault.ledger import GapLedger, Hole, LedgerEntry, raise_generation
 from ravequant.vault.paths import Vault
 from scripts import verify_vault
+from scripts.trade_walk import Walk
 from tests.trades_box import BTC
 
 DAY = "2025-12-14"
@@ -168,16 +169,56 @@ def test_a_line_still_being_written_is_no_fault_but_an_old_torn_one_is(vault, ca
 
 
 def test_a_repair_is_accepted_and_anything_else_is_not(vault, capsys):
-    """After a repair a file may hold more ids; one that holds other bytes only is still told."""
+    """What was lacking may have come; other bytes are still told, also those hidden by a repair."""
     lines = trades(1, 50)
-    path = put(vault, lines[:20] + lines[21:])
+    path = put(vault, lines[:20] + lines[21:40] + lines[43:])
+    assert certify(vault, capsys)[0] == 1
+    noted = vault.state("verify", BTC).read_bytes()
+    put(vault, lines)
+    assert certify(vault, capsys)[0] == 0
+    for changed in (30, 49):
+        vault.state("verify", BTC).write_bytes(noted)
+        put(vault, [*lines[:changed], lines[changed].replace(b"101250.5", b"101250.6"),
+                    *lines[changed + 1 :]])  # fmt: skip
+        for _ in range(2):
+            code, days = certify(vault, capsys)
+            assert (code, days[f"trades {DAY}"]["missing"]) == (1, 0)
+            assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
+    path.write_bytes(b"".join(lines))
+    assert certify(vault, capsys)[0] == 0
+
+
+def test_a_repair_is_accepted_whenever_its_day_is_looked_at_again(vault, capsys):
+    """Runs over the newest days alone, in between, make no difference."""
+    lines = trades(1, 50)
+    put(vault, lines[:20] + lines[21:])
+    put(vault, trades(51, 5, START + times.DAY_MS), "2025-12-15")
     assert certify(vault, capsys)[0] == 1
     put(vault, lines)
     raise_generation(vault.generation(BTC))
+    assert certify(vault, capsys, "--days", "1")[0] == 0
     assert certify(vault, capsys)[0] == 0
-    raise_generation(vault.generation(BTC))
-    path.write_bytes(path.read_bytes().replace(b"101250.5", b"101250.6", 1))
-    assert certify(vault, capsys)[0] == 1
+
+
+def test_notes_that_are_damaged_are_refused_with_the_way_out(vault, capsys):
+    """Exit code 1 until somebody decides; the remedy is an option that this program has."""
+    put(vault, trades(1, 50))
+    assert certify(vault, capsys)[0] == 0
+    vault.state("verify", BTC).write_bytes(b"")
+    assert verify_vault.main(["--vault", str(vault.root)]) == 1
+    assert capsys.readouterr().err.endswith(
+        "is damaged: not a sealed state; run again with --renew to accept the files as they are\n"
+    )
+    assert certify(vault, capsys, "--renew")[0] == 0
+    assert certify(vault, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("days", ["0", "-1"])
+def test_no_days_are_refused(vault, capsys, days):
+    """Exit code 2, and what to write."""
+    put(vault, trades(1, 5))
+    assert verify_vault.main(["--vault", str(vault.root), "--days", days]) == 2
+    assert f"--days {days}: expected 1 or more" in capsys.readouterr().err
 
 
 def book(ts: int, *, broken: bool = False) -> bytes:
@@ -218,6 +259,27 @@ def test_book_seconds_are_counted(vault, capsys):
     code, days = certify(vault, capsys, "--renew")
     day = days[f"books {DAY}"]
     assert (code, day["missing"], day["holes"], day["problems"]) == (1, 34, 2, [])
+
+
+def test_book_hours_that_vanish_are_named_unless_they_are_the_oldest(vault, capsys):
+    """Retention deletes the oldest; any other hour that is gone was deleted by somebody else."""
+    begin = times.day_start_ms(DAY) + 20 * times.HOUR_MS
+    put_books(vault, dict.fromkeys(range(begin, begin + 3 * times.HOUR_MS, 2000), False))
+    assert certify(vault, capsys)[0] == 0
+    (vault.snapshots(BTC) / DAY / "20.jsonl").unlink()
+    assert certify(vault, capsys)[0] == 0
+    (vault.snapshots(BTC) / DAY / "22.jsonl").unlink()
+    code, days = certify(vault, capsys)
+    assert (code, "is gone" in days[f"books {DAY}/22"]["problems"][0]) == (1, True)
+
+
+def test_a_file_packed_meanwhile_is_read_all_the_same(vault):
+    """Retention may work beside it."""
+    path = put(vault, trades(1, 50))
+    path.with_suffix(".jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    found = Walk(BTC).day(DAY, path)
+    assert (found.ids, found.damaged) == (50, "")
 
 
 def test_a_missing_evening_and_a_missing_day_of_books_are_charged(vault, capsys):

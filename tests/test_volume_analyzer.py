@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant.bars import Closed
-from ravequant.errors import UsageError
 from ravequant.settings import Settings, Volume
 from ravequant.vault.paths import Vault
 from tests import calculators as shared
@@ -175,25 +174,6 @@ def test_thresholds_are_settings():
         "whale_notional": "100000", "median_records": 2, "min_records": 2, "t2_from": "0.75",
         "t3_from": "1.5", "t4_above": "3", "flat_pct": "0.2",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("chosen", "message"),
-    [
-        (Volume(t3_from="0.4"),
-         "volume: t2_from 0.5, t3_from 0.4, t4_above 2 must not decrease"),
-        (Volume(median_records=10),
-         ("volume.min_records = 20 is above volume.median_records = 10: no record would ever have "
-         "a tier")),
-        (Volume(t2_from="half"), "volume.t2_from: 'half' is not a plain decimal"),
-        (Volume(flat_pct="-1"), "volume.flat_pct: '-1' is not a plain decimal"),
-    ],
-)  # fmt: skip
-def test_thresholds_that_make_no_sense_are_refused(chosen, message):
-    """By name, before anything is computed."""
-    with pytest.raises(UsageError) as caught:
-        volume_analyzer.VolumeFold(shared.BTC, Settings(volume=chosen))
-    assert str(caught.value) == message
 
 
 def test_amounts_beyond_every_width_stay_exact():

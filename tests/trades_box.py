@@ -4,53 +4,20 @@ import gzip
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ravequant.records import Trade, join_fills, parse_trade
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
+from tests.box import LIMIT_S, exchange, wait_for
+
+__all__ = ["LIMIT_S", "exchange", "wait_for"]  # handed on
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 EXPORTER = CHECKOUT / "Trades_Bot" / "trades_exporter.py"
 MIDNIGHT = ("BTC-USDT-SWAP/2023-04-04.jsonl.gz", "BTC-USDT-SWAP/2023-04-05.jsonl.gz")
-LIMIT_S = 100  # a hang is a failure
 TRADES = {"channel": "trades"}
-
-
-@contextmanager
-def exchange(
-    folder: Path, *options: str, faults: list[dict[str, Any]] | None = None
-) -> Iterator[list[str]]:
-    """Run the exchange in a box; yields the exporter's options that lead there."""
-    ready = folder / "ready.json"
-    ready.unlink(missing_ok=True)
-    if faults is not None:
-        (folder / "faults.json").write_text(json.dumps({"seed": 7, "faults": faults}))
-        options += ("--faults", str(folder / "faults.json"))
-    script = CHECKOUT / "scripts" / "okx_exchange.py"
-    command = [sys.executable, str(script), "--ready-file", str(ready)]
-    with (folder / "exchange.log").open("wb") as log:
-        process = subprocess.Popen([*command, *options], stderr=log, stdout=log)
-        try:
-            wait_for(lambda: ready.exists() and ready.stat().st_size, process)
-            addresses = json.loads(ready.read_text())
-            yield ["--ws-url", addresses["ws_url"], "--rest-url", addresses["rest_url"]]
-        finally:
-            process.kill()
-            process.wait()
-
-
-def wait_for(condition, process=None):
-    """Wait until something holds; fails when the process ended or it takes too long."""
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert process is None or process.poll() is None, "the process ended"
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
 
 
 def start(vault: Vault, *options: str) -> subprocess.Popen[bytes]:

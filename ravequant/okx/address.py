@@ -1,18 +1,26 @@
 """Which addresses we talk to: TLS everywhere, plain text only to this machine itself."""
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from ravequant.errors import UsageError
 
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_LOGIN = re.compile(r"^([^@/]*//)?.*@", re.DOTALL)
 
 
 def check_url(url: str, secure: str, plain: str) -> bool:
     """Refuse an address that is neither ``secure`` nor ``plain`` to this machine; UsageError.
 
-    Returns whether the address is this machine's own.
+    Returns whether the address is this machine's own. A user name or password in it is refused
+    too, and never shown: addresses stand in logs, and the public data ask for neither.
     """
+    if "@" in url:
+        raise UsageError(
+            f"address {_LOGIN.sub(_hidden, url)!r}: holds a user name or password, expected none; "
+            "correct --ws-url, --rest-url or the settings"
+        )
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme, parts.hostname
@@ -25,3 +33,7 @@ def check_url(url: str, secure: str, plain: str) -> bool:
         f"address {url!r}: expected {secure}://… ({plain}:// only to this machine itself); "
         "correct --ws-url, --rest-url or the settings"
     )
+
+
+def _hidden(login: re.Match[str]) -> str:
+    return f"{login[1] or ''}…@"

@@ -268,7 +268,7 @@ def _checked(level: Any) -> Level:
     if type(level) is list:
         first: list[Any] = level if len(level) == 4 else level[:4]
         try:  # four items and three commas: so none of them has one inside
-            if _LEVEL.fullmatch(",".join(first)):
+            if len(first) == 4 and _LEVEL.fullmatch(",".join(first)):
                 return first
         except TypeError:
             pass

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
 from ravequant.okx import session
 from ravequant.okx.address import check_url
@@ -181,12 +181,12 @@ class Client:
                     max_queue=_FRAMES_AHEAD,
                     proxy=self._proxy,
                 )
-            except (OSError, WebSocketException, ValueError) as error:
+            except (OSError, WebSocketException, ValueError, ImportError) as error:
                 self._failures += 1
                 wait = self._back_off()
                 _log.warning(
                     "Cannot connect to %s: %s: %s; again in %.1f s (attempt %d)",
-                    self._url, type(error).__name__, error, wait, self._failures,
+                    self._url, type(error).__name__, _reason(error), wait, self._failures,
                 )  # fmt: skip
                 await asyncio.sleep(wait)
             else:
@@ -291,6 +291,13 @@ class Client:
                 async with asyncio.timeout(pause):
                     await link.wake.wait()
             link.wake.clear()
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong, without a proxy's address: that may hold a password."""
+    if isinstance(error, InvalidProxy):
+        return f"the proxy that the environment names is not valid: {error.msg}"
+    return str(error)
 
 
 async def _first(*events: asyncio.Event) -> None:

@@ -157,7 +157,7 @@ def _text_head(length: int) -> bytes:
 def reset(writer: asyncio.StreamWriter) -> None:
     """Break a TCP connection with a reset."""
     raw = writer.get_extra_info("socket")
-    if raw is not None:
+    if raw is not None and raw.fileno() >= 0:  # else it is broken already
         linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     writer.transport.abort()

@@ -75,6 +75,16 @@ def fsync_file(path: Path) -> None:
         raise disk_error(path, "synced", error) from error
 
 
+def cut_file(path: Path, length: int) -> None:
+    """Cut a file to its first ``length`` bytes, and sync it; OSError if that fails."""
+    handle = os.open(path, os.O_RDWR | BINARY)
+    try:
+        os.ftruncate(handle, length)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def fsync_folder(folder: Path) -> None:
     """Sync the names in ``folder`` where the system knows how to; OSError if it fails."""
     if _FOLDER is None:

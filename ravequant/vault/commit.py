@@ -7,7 +7,6 @@ repeated, and the same bytes come again.
 """
 
 import gzip
-import os
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from ravequant.errors import VaultError
-from ravequant.vault.atomic import disk_error, fsync_file, make_folder, replace_file
+from ravequant.errors import VaultError, shown
+from ravequant.vault.atomic import cut_file, disk_error, fsync_file, make_folder, replace_file
 from ravequant.vault.log import AppendLog
 
 VERSION: Final = 1
@@ -94,9 +93,7 @@ def _cut(path: Path, mark: Mark) -> None:
             f"written; {_REMEDY}"
         )
     if path.stat().st_size > mark.length:
-        with path.open("r+b") as stream:
-            stream.truncate(mark.length)
-            os.fsync(stream.fileno())
+        cut_file(path, mark.length)
 
 
 def mark_of(path: Path, length: int) -> Mark:
@@ -136,11 +133,13 @@ def write_state(state_file: Path, facts: dict[str, Any]) -> None:
     replace_file(state_file, orjson.dumps({**body, "crc32": seal}) + b"\n")
 
 
-def read_state(state_file: Path, metric: str, inst_id: str) -> dict[str, Any] | None:
+def read_state(
+    state_file: Path, metric: str, inst_id: str, remedy: str = _REMEDY
+) -> dict[str, Any] | None:
     """Return the committed facts, None if there never was a commit.
 
-    Raises VaultError if the file is empty, cut, edited, of another calculator or instrument, or of
-    a later version.
+    Raises VaultError, with the remedy, if the file is empty, cut, edited, of another calculator or
+    instrument, or of a later version.
     """
     try:
         data = state_file.read_bytes()
@@ -153,25 +152,30 @@ def read_state(state_file: Path, metric: str, inst_id: str) -> dict[str, Any] | 
         seal = facts.pop("crc32")
         found = zlib.crc32(orjson.dumps(facts))  # TypeError: nested more deeply than we write
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-        raise VaultError(f"{state_file} is damaged: not a sealed state; {_REMEDY}") from None
+        raise VaultError(f"{state_file} is damaged: not a sealed state; {remedy}") from None
     if found != seal:
-        raise VaultError(f"{state_file} was changed by something else; {_REMEDY}")
+        raise VaultError(f"{state_file} was changed by something else; {remedy}")
     if facts.get("version") != VERSION:
         raise VaultError(
             f"{state_file} has version {facts.get('version')!r}, this program writes {VERSION}; "
-            f"use the program that made it, or {_REMEDY}"
+            f"use the program that made it, or {remedy}"
         )
     if (facts.get("metric"), facts.get("instId")) != (metric, inst_id):
         raise VaultError(
             f"{state_file} is the state of {facts.get('metric')} {facts.get('instId')}, not of "
-            f"{metric} {inst_id}; put the right file back, or {_REMEDY}"
+            f"{metric} {inst_id}; put the right file back, or {remedy}"
         )
     return dict(facts)
 
 
 def restore_mark(facts: dict[str, Any]) -> Mark:
-    """Return the output mark of committed facts."""
-    return Mark(**facts["output"])
+    """Return the output mark of committed facts; TypeError or ValueError if it is none."""
+    mark = Mark(**facts["output"])
+    if not isinstance(mark.file, str) or {type(mark.length), type(mark.crc32)} != {int}:
+        raise TypeError("output: a field has the wrong type")
+    if mark.length < 0 or Path(mark.file).name != mark.file:
+        raise ValueError(f"output: {shown(mark.file)} is no file name, or its length none")
+    return mark
 
 
 def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:

@@ -31,8 +31,8 @@ class Heartbeat:
         }
         self._failing = False
 
-    def write(self, facts: Mapping[str, Any]) -> None:
-        """Replace the file: who and when, then ``facts`` (JSON-able)."""
+    def write(self, facts: Mapping[str, Any]) -> bool:
+        """Replace the file: who and when, then ``facts`` (JSON-able); say whether the disk did."""
         now = {"heartbeat_utc": times.iso(times.utc_now_ms())}
         data = orjson.dumps(self._identity | now | dict(facts)) + b"\n"
         try:
@@ -43,3 +43,4 @@ class Heartbeat:
             self._failing = True
         else:
             self._failing = False
+        return not self._failing

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -292,10 +291,7 @@ class DayLog:
 def _restore(packed: Path, plain: Path) -> None:
     temporary = plain.with_name(f".{plain.name}.tmp")
     try:
-        with gzip.open(packed, "rb") as source, temporary.open("wb") as target:
-            shutil.copyfileobj(source, target, _BLOCK)
-            target.flush()
-            os.fsync(target.fileno())
+        _unpack(packed, temporary)
         move_over(temporary, plain)
         with suppress(PermissionError):  # Windows: somebody reads it; the plain file counts
             packed.unlink()
@@ -303,6 +299,17 @@ def _restore(packed: Path, plain: Path) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise _unreadable(packed, error) from error
+
+
+def _unpack(packed: Path, plain: Path) -> None:
+    handle = os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
+    try:
+        with gzip.open(packed, "rb") as source:
+            while block := source.read(_BLOCK):
+                write_all(handle, block)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _packed_tail(path: Path) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import commit, pack
@@ -28,6 +29,7 @@ from ravequant.vault.tail import open_lines
 METRIC: Final = "repair"
 RETENTION: Final = "retention"  # whoever holds this lock compresses finished days
 MOST_ASKED: Final = 4_000_000  # bytes of a note that a running exporter is asked to carry out
+_REMEDY: Final = "delete it, repair again, and run the calculators with --rebuild"
 _BLOCK: Final = 1 << 20
 _GZIP: Final = 31  # zlib's window bits for a gzip file
 
@@ -82,15 +84,6 @@ def note(vault: Vault, repair: Repair) -> None:
     commit.write_state(note_path(vault, repair.inst_id), _facts(repair))
 
 
-def withdraw(vault: Vault, inst_id: str) -> None:
-    """Forget a repair that nobody has begun, or that is done."""
-    path = note_path(vault, inst_id)
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise disk_error(path, "removed", error) from error
-
-
 def finish(vault: Vault, inst_id: str) -> Repair | None:
     """Carry out what is noted, all of it or what an earlier attempt left; None if nothing is.
 
@@ -110,7 +103,11 @@ def finish(vault: Vault, inst_id: str) -> Repair | None:
             ledger.append(entry)
     while read_generation(vault.generation(inst_id)) < repair.generation:
         raise_generation(vault.generation(inst_id))
-    withdraw(vault, inst_id)
+    path = note_path(vault, inst_id)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise disk_error(path, "removed", error) from error
     return repair
 
 
@@ -139,14 +136,14 @@ def _facts(repair: Repair) -> dict[str, Any]:
 def _noted(vault: Vault, inst_id: str) -> Repair | None:
     path = note_path(vault, inst_id)
     try:
-        facts = commit.read_state(path, METRIC, inst_id)
+        facts = commit.read_state(path, METRIC, inst_id, _REMEDY)
         if facts is None:
             return None
         return Repair(
             inst_id,
             tuple(
-                DayRepair(day["key"], tuple(Insert(offset, next_id, text.encode())
-                                            for offset, next_id, text in day["inserts"]))
+                DayRepair(_day(day["key"]), tuple(Insert(offset, next_id, text.encode())
+                                                  for offset, next_id, text in day["inserts"]))
                 for day in facts["days"]
             ),
             tuple(
@@ -155,10 +152,15 @@ def _noted(vault: Vault, inst_id: str) -> Repair | None:
             ),
             facts["generation"],
         )  # fmt: skip
-    except (VaultError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise VaultError(
-            f"{path} is no repair that can be carried out: {error}; delete it and repair again"
+            f"{path} is no repair that can be carried out: {error}; {_REMEDY}"
         ) from None
+
+
+def _day(key: str) -> str:
+    times.day_start_ms(key)  # ValueError: a path is built from it
+    return key
 
 
 # -- one day

@@ -69,6 +69,10 @@ class Vault:
         """Heartbeat of a long-running program."""
         return self.root / "state/health" / f"{component}.json"
 
+    def alerts(self) -> Path:
+        """What find_signals has told, and what waits to be."""
+        return self.root / "state/alerts/alerts.json"
+
     def lock(self, stream: str, inst_id: str) -> Path:
         """The lock of the one writer of ``stream`` (``trades_perps``, ``vwap``, …)."""
         return self.root / "state/locks" / f"{stream}.{check_inst_id(inst_id)}.lock"

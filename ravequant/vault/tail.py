@@ -6,6 +6,7 @@ existed before it met the end, and takes ``.gz`` files at their uncompressed off
 
 import gzip
 import io
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
 from ravequant.vault.log import newest_lines, reading
 
 BLOCK_BYTES: Final = 1 << 20
+SPAN_BYTES: Final = 8 << 20
+SPANS_FROM: Final = 64 << 20  # with less to read in a file it is not worth another process
 LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
 
 Listing = Callable[[], Iterator[tuple[str, Path]]]
@@ -36,6 +39,25 @@ class Block:
     path: Path
     offset: int  # of the first byte, in the uncompressed stream
     data: bytes  # ends with a newline
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Many whole lines of one plain raw file, for somebody else to read."""
+
+    path: Path
+    before: Cursor
+    after: Cursor
+
+    @property
+    def offset(self) -> int:
+        """Where it begins, in bytes."""
+        return self.before.offset
+
+    @property
+    def end(self) -> int:
+        """Where it ends, after a newline."""
+        return self.after.offset
 
 
 class Tail:
@@ -75,20 +97,37 @@ class Tail:
 
         A file that is deleted before it is begun is passed over, unless it is the cursor's.
         """
+        return (piece for piece in self._pieces(spans=False) if isinstance(piece, Block))
+
+    def pieces(self) -> Iterator[Block | Span]:
+        """Yield the same, but of large plain files spans, as far as they reach."""
+        return self._pieces(spans=True)
+
+    def again(self, span: Span) -> Iterator[Block]:
+        """Yield what a span holds; VaultError if its file has changed."""
+        for block in Tail(self._files, span.before, self._generation, self._block_bytes).blocks():
+            left = span.end - block.offset
+            yield Block(block.path, block.offset, block.data[:left])
+            if left <= len(block.data):
+                return
+
+    def _pieces(self, *, spans: bool) -> Iterator[Block | Span]:
         listing = dict(self._files())
         key = self._start.file if self._start else min(listing, default=None)
         while key is not None:
             complete = any(other > key for other in listing)
             opened = _open(self._files, key)
             if opened is not None:
-                yield from self._file(key, *opened)
+                yield from self._file(key, *opened, spans=spans)
             elif self._start is not None and self._start.file == key:
                 raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
             listing = dict(self._files())
             later = [other for other in listing if other > key] if complete else []
             key = min(later, default=None)
 
-    def _file(self, key: str, path: Path, stream: BinaryIO) -> Iterator[Block]:
+    def _file(
+        self, key: str, path: Path, stream: BinaryIO, *, spans: bool
+    ) -> Iterator[Block | Span]:
         trail = Trail()
         with stream, reading(path):
             if self._start is not None and self._start.file == key:
@@ -96,7 +135,28 @@ class Tail:
             self._key, self._trail = key, trail
             if path.suffix != ".gz":
                 self.unsynced.add(path)
+            if spans and isinstance(stream, io.FileIO):
+                yield from self._large(path, stream, trail)
             yield from self._lines(path, stream, trail)
+
+    def _large(self, path: Path, stream: io.FileIO, trail: Trail) -> Iterator[Span]:
+        """Yield the spans of a file that is large enough, and stand where they end."""
+        size, worth = os.fstat(stream.fileno()).st_size, SPANS_FROM
+        while size - trail.offset >= worth:
+            before, worth = self.cursor(), 2 * SPAN_BYTES
+            stream.seek(trail.offset + SPAN_BYTES)
+            line = stream.read(self._block_bytes)
+            if before is None or b"\n" not in line:
+                break
+            end = trail.offset + SPAN_BYTES + line.index(b"\n") + 1
+            stream.seek(end - BEFORE_BYTES)
+            tail = stream.read(BEFORE_BYTES)
+            stream.seek(0)
+            head = stream.read(HEAD_BYTES)
+            self.bytes_read += end - trail.offset
+            trail.jump(head, tail, end)
+            yield Span(path, before, self._trail.cursor(before.file, self._generation))
+        stream.seek(trail.offset)
 
     def _lines(self, path: Path, stream: BinaryIO, trail: Trail) -> Iterator[Block]:
         rest = b""

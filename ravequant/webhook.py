@@ -1,0 +1,58 @@
+"""The Discord webhook: where its address stands, and its form. Whoever knows it can post.
+
+So it is never shown: not in a message, not in a log, not in a ``repr``.
+"""
+
+import os
+import re
+from typing import Final
+
+from ravequant.errors import UsageError
+from ravequant.settings import Settings
+
+WEBHOOK_VARIABLE: Final = "RAVEQUANT_DISCORD_WEBHOOK"
+SETTING: Final = "alerts.discord_webhook"
+LIKE: Final = "https://discord.com/api/webhooks/NUMBER/TOKEN"
+_DISCORD: Final = re.compile(
+    r"https://(?:\w+\.)?discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks/[0-9]{5,}/[\w-]{20,}",
+    re.ASCII,
+)
+_LOCAL: Final = re.compile(
+    r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?(?:/[\w/-]*)?", re.ASCII
+)
+
+
+class Webhook:
+    """An address that can be posted to, and that no ``repr`` shows."""
+
+    __slots__ = ("local", "url")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.local = _LOCAL.fullmatch(url) is not None  # a relay, or a test, on this machine
+
+
+def well_formed(address: str) -> bool:
+    """Say whether an address is a Discord webhook's, or one of this machine itself."""
+    return any(form.fullmatch(address) for form in (_DISCORD, _LOCAL))
+
+
+def find(chosen: Settings) -> tuple[str, str]:
+    """Return the address and where it was found: the environment goes before the settings."""
+    address = os.environ.get(WEBHOOK_VARIABLE, "").strip()
+    return (address, WEBHOOK_VARIABLE) if address else (chosen.alerts.discord_webhook, SETTING)
+
+
+def needed(chosen: Settings) -> Webhook:
+    """Return the webhook to post to; UsageError, which does not show it, if there is none."""
+    address, where = find(chosen)
+    if not address:
+        raise UsageError(
+            f"no Discord webhook is set: put its address, like {LIKE}, into the environment "
+            f"variable {WEBHOOK_VARIABLE}, or into the settings as {SETTING}"
+        )
+    if not well_formed(address):
+        raise UsageError(
+            f"{where} is not like {LIKE}: copy it again from the channel's settings in Discord"
+        )
+    return Webhook(address)
