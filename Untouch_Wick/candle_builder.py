@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ravequant.bars import Closed
     from ravequant.sums import MinuteBar
+    from ravequant.vault.cursor import Cursor
     from ravequant.vault.paths import Vault
 
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes, shortest first
@@ -157,7 +158,7 @@ def candles(
             yield candle, gap
 
 
-def _continues(files: tail.Listing, cursor: tail.Cursor | None) -> bool:
+def _continues(files: tail.Listing, cursor: "Cursor | None") -> bool:
     """Say whether trades lie before a cursor: then a quiet first minute does not cut a candle."""
     oldest = next((key for key, _ in files()), None)
     return cursor is not None and (cursor.offset > 0 or cursor.file != oldest)

@@ -6,6 +6,7 @@ tip, their count makes the conviction; what is stale, over a hole or far away do
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
@@ -18,6 +19,8 @@ from Untouch_Wick.signal_trade import Plan, plan, same_price
 
 Strength = Literal["VERY_HIGH", "HIGH"]
 Conviction = Literal["MAX", "HIGH", "WATCH", "LOW"]
+_ONE_EVENT: Final = frozenset({"volume_tier", "absorption"})
+_THE_BOOK: Final = frozenset({"wall", "imbalance"})
 SIZES: Final = {"MAX": 3, "HIGH": 2, "WATCH": 1, "LOW": 0}
 
 
@@ -105,7 +108,7 @@ class Signal:
     @property
     def confluences(self) -> int:
         """How many layers of their own are met."""
-        return confluences(self.layers)
+        return len(_met(self.layers))
 
     @property
     def score(self) -> int:
@@ -186,7 +189,7 @@ def _signal(facts: Facts, limits: Limits, found: Candidate, last: LastPrice | No
     layers = judge(facts, limits, Level(wick, _around(found), last.price if last else None))
     strength = strength_of(found, limits)
     sure = next(layer.state for layer in layers if layer.name == "wick") == "met"
-    full = conviction(confluences(layers), very_high=sure and strength == "VERY_HIGH")
+    full = conviction(_met(layers), very_high=sure and strength == "VERY_HIGH")
     capped = full == "MAX" and _divergence_against(facts, limits, wick)
     contact = in_contact(facts, limits, wick)
     return Signal(
@@ -212,9 +215,11 @@ def _around(found: Candidate) -> str:
     )
 
 
-def confluences(layers: Sequence[Layer]) -> int:
-    """Count the layers that are met; young_wall belongs to wall and is none of its own."""
-    return sum(layer.state == "met" and layer.name in CONFLUENCES for layer in layers)
+def _met(layers: Sequence[Layer]) -> frozenset[str]:
+    """Return the layers that are met; young_wall belongs to wall and is none of its own."""
+    return frozenset(
+        layer.name for layer in layers if layer.state == "met" and layer.name in CONFLUENCES
+    )
 
 
 def strength_of(found: Candidate, limits: Limits) -> Strength:
@@ -223,11 +228,18 @@ def strength_of(found: Candidate, limits: Limits) -> Strength:
     return "VERY_HIGH" if very else "HIGH"
 
 
-def conviction(count: int, *, very_high: bool) -> Conviction:
-    """Return the conviction of so many confluences, as the notes count."""
-    if count >= 4 or very_high:
+def conviction(met: AbstractSet[str], *, very_high: bool) -> Conviction:
+    """Return what the layers that are met make: three are HIGH, two WATCH; VERY_HIGH is HIGH.
+
+    MAX is three times the size, and rare: four layers that are not one event told twice (an
+    absorption is a T4), and with them the resting book, or a VERY_HIGH wick.
+    """
+    apart = len(met) - (met >= _ONE_EVENT)
+    if apart >= 4 and (very_high or met & _THE_BOOK):
         return "MAX"
-    return {3: "HIGH", 2: "WATCH"}.get(count, "LOW")  # type: ignore[return-value]
+    if len(met) >= 3 or very_high:
+        return "HIGH"
+    return "WATCH" if len(met) == 2 else "LOW"
 
 
 def _newest_volume(facts: Facts, limits: Limits) -> VolumeRow | None:

@@ -158,7 +158,7 @@ def calculate(vault: Vault, inst_id: str = BTC) -> None:
         assert code in (0, 3), module.__name__
 
 
-def ask(vault: Vault, at: str = AT, **other: Any) -> list[dict[str, Any]]:
+def ask(vault: Vault, at: Any = AT, **other: Any) -> list[dict[str, Any]]:
     """Return the signals that a vault has at a moment."""
     return find_hidden_signals(BTC, at=at, vault=vault.root, **other)
 

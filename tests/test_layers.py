@@ -25,7 +25,8 @@ FLOORS = (
     ("ravequant.lifeline", "ravequant.cli", "ravequant.stage", "ravequant.tables"),
     (
         "ravequant.layout", "ravequant.fastpath", "ravequant.scan", "ravequant.sums",
-        "ravequant.bars", "ravequant.ladder", "ravequant.snapshot_lines", "ravequant.snapshots",
+        "ravequant.bars", "ravequant.ladder", "ravequant.rungs", "ravequant.snapshot_lines",
+        "ravequant.snapshots",
     ),
     ("ravequant.ahead", "ravequant.calculator", "ravequant.okx", "ravequant.sim"),
     ROOMS,

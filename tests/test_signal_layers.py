@@ -209,7 +209,7 @@ def test_what_is_missing_is_said_and_stops_nothing():
     """A signal stands on its wick alone; every other layer says that it has nothing to read."""
     facts = set_up(volume=(), cvd=(), vwap=(), book=None)
     assert differs(facts) == dict.fromkeys(LAYERS[1:], "missing")
-    assert (only(facts).confluences, only(facts).conviction) == (1, "MAX")  # VERY_HIGH alone
+    assert (only(facts).confluences, only(facts).conviction) == (1, "HIGH")  # VERY_HIGH alone
     nothing = set_up(volume=(), cvd=(), vwap=(), book=None, trade=None, tick=None)
     assert (only(nothing).distance_bps, only(nothing).plan.stop) == (None, None)
 

@@ -167,13 +167,27 @@ def test_strength_needs_fifteen_touched_and_an_exact_tip():
 
 
 @pytest.mark.parametrize(
-    ("count", "very_high", "wanted"),
-    [(7, False, "MAX"), (4, False, "MAX"), (3, False, "HIGH"), (2, False, "WATCH"),
-     (1, False, "LOW"), (0, False, "LOW"), (1, True, "MAX")],
-)  # fmt: skip
-def test_conviction_counts_as_the_notes_do(count, very_high, wanted):
-    """Four confluences or a VERY_HIGH wick are MAX, three HIGH, two WATCH."""
-    assert conviction(count, very_high=very_high) == wanted
+    ("met", "very_high", "wanted"),
+    [
+        ("wick volume_tier absorption wall imbalance cvd vwap", False, "MAX"),
+        ("wick wall cvd vwap", False, "MAX"),  # the four of the notes
+        ("wick imbalance cvd vwap", False, "MAX"),
+        ("wick volume_tier absorption wall", False, "HIGH"),  # three facts, one told twice
+        ("wick volume_tier absorption wall imbalance", False, "MAX"),
+        ("wick volume_tier absorption cvd vwap", False, "HIGH"),  # nothing rests there
+        ("wick volume_tier absorption cvd vwap", True, "MAX"),
+        ("wick volume_tier absorption cvd", True, "HIGH"),
+        ("wick volume_tier cvd vwap", True, "MAX"),
+        ("wick wall cvd", False, "HIGH"),
+        ("wick", True, "HIGH"),
+        ("wick cvd", False, "WATCH"),
+        ("wick", False, "LOW"),
+        ("", False, "LOW"),
+    ],
+)
+def test_conviction_of_what_is_met(met, very_high, wanted):
+    """MAX wants four that are not one event told twice, with the book or a VERY_HIGH wick."""
+    assert conviction(frozenset(met.split()), very_high=very_high) == wanted
 
 
 def test_a_divergence_against_the_trade_caps_at_high():

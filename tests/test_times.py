@@ -1,6 +1,6 @@
 """Event time against the standard library's datetime."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -108,6 +108,17 @@ def test_durations_refused(text):
     with pytest.raises(ValueError, match="is not a duration") as caught:
         times.parse_duration(text)
     assert str(caught.value) == f"{text!r} is not a duration like 30s, 240m, 4h or 2d"
+
+
+def test_a_datetime_is_cut_off_to_milliseconds():
+    """UTC unless it says otherwise, never rounded up, within what a UTC text can hold."""
+    known = times.parse_iso("2025-12-14T21:35:59.999Z")
+    naive = datetime(2025, 12, 14, 21, 35, 59, 999_999)  # noqa: DTZ001 - as people give it
+    east = naive.replace(hour=23, tzinfo=timezone(timedelta(hours=2)))
+    assert [times.unix_ms(naive), times.unix_ms(east)] == [known, known]
+    for wrong in (datetime(1969, 12, 31, 23, 59, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        with pytest.raises(ValueError, match="before 1970 or after 9999"):
+            times.unix_ms(wrong)
 
 
 def test_the_wall_clock_is_in_milliseconds():
