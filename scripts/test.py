@@ -4,17 +4,19 @@ Sets itself up first (scripts/environment.py). Anything after the name goes on t
 `python scripts/test.py tests/test_exact.py -k signed` narrows the tests. All checks are run, those
 that failed are named at the end, and the exit code is 0 only if there were none.
 
-`python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts and
-a new seed that it prints, for half an hour or so; it writes the table in tests/faults/README.md.
-`--fault-seed N` repeats a run.
+`python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts
+and a new seed that it prints, for half an hour or so; it writes the table of
+tests/faults/README.md. `--fault-seed N` repeats a run.
 """
 
 from __future__ import annotations
 
 import os
 import runpy
+import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,22 +27,35 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
 FAULTS = "--faults"
 # as many at once as two cores bear, and whoever is done takes over what waits behind a long one
-LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", FAULTS)
+LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", "-m", "not alone")
+ALONE = ("-n", "0", "--verbosity=0", "-m", "alone")  # what measures a rate wants the computer
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Return each check's name and its module with arguments, in the order they are run."""
     if FAULTS in pytest_arguments:
-        chosen = [word for word in pytest_arguments if word != FAULTS]
-        tests = [] if any("tests/faults" in word for word in chosen) else ["tests/faults"]
-        return [("faults", ["pytest", *LONG_RUN, *tests, *chosen])]
+        return fault_checks([word for word in pytest_arguments if word != FAULTS])
     return [
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
         # with this verbosity its last line, the count of what passed, is always shown
         ("pytest", ["pytest", *SIDE_BY_SIDE, "--verbosity=0", *pytest_arguments]),
+    ]
+
+
+def fault_checks(chosen: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Return the fault suite: what must run alone, then the rest, of one seed and in one table."""
+    words = [FAULTS, *chosen]
+    if "--fault-seed" not in chosen:
+        words += ["--fault-seed", str(secrets.randbelow(1_000_000))]
+    if any("tests/faults" in word for word in chosen):
+        return [("faults", ["pytest", *LONG_RUN[:-2], *words])]
+    words += ["--fault-facts", tempfile.mkdtemp(prefix="fault-facts-"), "tests/faults"]
+    return [
+        ("faults, alone", ["pytest", *ALONE, *words]),
+        ("faults", ["pytest", *LONG_RUN, *words]),
     ]
 
 

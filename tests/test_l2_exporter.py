@@ -2,7 +2,6 @@
 
 import itertools
 import signal
-import time
 
 import orjson
 import pytest
@@ -13,7 +12,6 @@ from ravequant.vault.paths import Vault
 from tests.l2_box import (
     BTC,
     MIDNIGHT,
-    START,
     deep_rows,
     exchange,
     lines,
@@ -128,26 +126,6 @@ def test_stopped_and_started_again_in_the_same_hour(tmp_path, vault):
     assert file.with_name("21.jsonl.torn").read_bytes() == b'{"timestamp_utc":"20'
     hours = sorted(path.name for path in file.parent.glob("*.jsonl"))
     assert hours == ["21.jsonl", "22.jsonl"]
-
-
-def test_killed_at_any_moment_leaves_whole_lines(tmp_path, vault):
-    """SIGKILL, again and again: what is there can be read, and time goes on increasing."""
-    path = tape(tmp_path / "tape.jsonl", steady(280, step_ms=50))
-    with exchange(tmp_path, "--books", path, "--speed", "2") as where:
-        arguments = ("--instId", BTC, "--deep-every", "1", "--cadence", "50ms")
-        for pause in (0.9, 1.1, 1.3):
-            process = started(vault, where, *arguments)
-            time.sleep(pause)
-            process.kill()
-            process.wait()
-        code, log = record(vault, where, *arguments)
-    assert code == 0, log
-    moments = [moment(line) for line in lines(vault)]
-    assert moments == sorted(set(moments))
-    assert moments[-1] == START + 14_000
-    named = {times.parse_iso(row["from_utc"]) for row in deep_rows(vault)}
-    assert named
-    assert named <= set(moments)
 
 
 def test_second_writer_is_refused_by_name(tmp_path, vault):

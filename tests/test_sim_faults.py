@@ -18,6 +18,7 @@ from ravequant.sim import faults
 from ravequant.sim.exchange import Exchange, Options
 from ravequant.sim.faultplan import FaultPlan, Frame
 from ravequant.sim.recording import Recording
+from ravequant.sim.sockets import reset
 
 BTC = "BTC-USDT-SWAP"
 START = times.parse_iso("2025-12-14T21:34:00.000Z")
@@ -340,6 +341,21 @@ def test_an_outage_cuts_refuses_and_passes_while_the_market_goes_on(tape):
     assert {line["tradeId"] for line in log if line["kind"] == "trade"} - sent >= set(
         range(1050, 1240)
     )
+
+
+def test_a_broken_connection_may_be_broken_again():
+    """A step of the market may come before the client's task has seen the end of it."""
+
+    async def scene() -> None:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        _, writer = await asyncio.open_connection(host, port)
+        reset(writer)
+        await asyncio.sleep(0)
+        reset(writer)
+        server.close()
+
+    asyncio.run(scene())
 
 
 def test_an_instrument_changes_for_rest(tape):

@@ -2,13 +2,11 @@
 
 import json
 import os
-import random
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from itertools import pairwise
 
 import pytest
@@ -95,42 +93,6 @@ def test_a_faulty_feed_comes_through_whole(tmp_path, vault, shared_data):
         assert line in log
 
 
-@pytest.mark.slow
-def test_killed_at_any_instant_it_loses_nothing(tmp_path, vault, shared_data):
-    """SIGKILL at random instants, a torn line after one of them: the next start goes on."""
-    instants = random.Random(11)
-    with exchange(tmp_path, *replay(shared_data, *MIDNIGHT), "--speed", "50") as there:
-        options = [*there, "--instId", BTC]
-        for number in range(6):
-            process = start(vault, *options)
-            wait_for(lambda: written_any(vault), process)
-            time.sleep(instants.uniform(0.3, 1.2))
-            process.kill()
-            process.communicate()
-            if number == 3:
-                newest = max(path for _, path in day_files(vault.trades(BTC)))
-                with newest.open("ab") as file:
-                    file.write(b'{"timestamp_utc":"2023-04-0')
-        record(vault, *options, "--stop-when-idle", "5")
-    assert written(vault, BTC) == recorded(shared_data, *MIDNIGHT)
-    assert set(ledger(vault, BTC)) <= {"repaired", "id_hole"}
-    assert "27 bytes of a torn last line set aside" in log_of(vault)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals of another process are a POSIX thing")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_flushes_and_exits_0(tmp_path, vault, number):
-    """In the middle of a busy market: whole lines, exit code 0, and within five seconds."""
-    with exchange(tmp_path, "--instId", BTC, "--history", "1m", "--speed", "20") as there:
-        process = start(vault, *there, "--instId", BTC)
-        wait_for(lambda: written_any(vault), process)
-        process.send_signal(number)
-        out, _ = process.communicate(timeout=5)
-    assert process.returncode == 0
-    facts = json.loads(out.splitlines()[-1])
-    assert facts["instruments"][BTC]["written"] == len(written(vault, BTC))
-
-
 def test_a_second_exporter_of_an_instrument_exits_4_and_names_the_first(tmp_path, vault):
     """The lock is per instrument; the first one goes on."""
     with exchange(tmp_path, "--instId", BTC, "--history", "1m") as there:
@@ -153,20 +115,6 @@ def test_an_empty_vault_is_filled_backwards_on_request(tmp_path, vault):
     assert found[-1].ts - found[0].ts >= 2 * 60_000 - 5_000
     assert all(b.first_id == a.trade_id + 1 for a, b in pairwise(found))
     assert ledger(vault, BTC)["repaired"] > 100
-
-
-def test_a_hand_over_loses_nothing_and_asks_rest_for_nothing(tmp_path, vault):
-    """64008, then the connection is closed: the second one was there first."""
-    faults = [{**TRADES, "kind": "notice", "connection": 1, "at": [40], "delay": "3s"}]
-    with exchange(
-        tmp_path, "--instId", BTC, "--history", "1m", "--speed", "5", faults=faults
-    ) as there:
-        facts = record(vault, *there, "--instId", BTC, "--max-seconds", "9")
-    found = written(vault, BTC)
-    assert all(b.first_id == a.trade_id + 1 for a, b in pairwise(found))
-    assert facts["connects"] == 2
-    assert facts["instruments"][BTC]["gaps"] == 0
-    assert not ledger(vault, BTC)
 
 
 def test_an_unknown_instrument_is_left_out_and_the_others_go_on(tmp_path, vault):

@@ -173,7 +173,7 @@ def restore_mark(facts: dict[str, Any]) -> Mark:
     mark = Mark(**facts["output"])
     if not isinstance(mark.file, str) or {type(mark.length), type(mark.crc32)} != {int}:
         raise TypeError("output: a field has the wrong type")
-    if mark.length < 0 or Path(mark.file).name != mark.file:
+    if mark.length < 0 or Path(mark.file).name != mark.file or mark.file == "..":
         raise ValueError(f"output: {shown(mark.file)} is no file name, or its length none")
     return mark
 

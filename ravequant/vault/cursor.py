@@ -44,6 +44,11 @@ class Trail:
         self._head = b""
         self._before = b""
 
+    @property
+    def head(self) -> bytes:
+        """The first bytes of the file, as far as they were passed, 4 KiB at most."""
+        return self._head
+
     def jump(self, head: bytes, before: bytes, offset: int) -> None:
         """Stand at ``offset``, whose file begins with ``head`` and has ``before`` before it."""
         self.offset, self._head, self._before = offset, head, before

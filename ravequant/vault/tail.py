@@ -9,7 +9,7 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,19 @@ class Span:
         return self.after.offset
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A stretch of a raw file that somebody has read already, from a place on."""
+
+    end: int  # after a newline
+    head: bytes  # the file's first 4 KiB, if it begins there
+    before: bytes  # the 256 bytes before the end
+    last: bool  # there is no whole line behind it, and never will be
+
+
+KnownFrom = Callable[[str, int], Known | None]  # (key of the file, offset)
+
+
 class Tail:
     """Reads on from a cursor (None: from the oldest file), block by block.
 
@@ -99,26 +112,31 @@ class Tail:
         """
         return (piece for piece in self._pieces(spans=False) if isinstance(piece, Block))
 
-    def pieces(self) -> Iterator[Block | Span]:
-        """Yield the same, but of large plain files spans, as far as they reach."""
-        return self._pieces(spans=True)
+    def pieces(self, known: KnownFrom | None = None) -> Iterator[Block | Span]:
+        """Yield the same, but of large plain files spans, as far as they reach.
+
+        With ``known`` spans are what that knows, packed files included; the rest comes in blocks.
+        """
+        return self._pieces(spans=known is None, known=known)
 
     def again(self, span: Span) -> Iterator[Block]:
         """Yield what a span holds; VaultError if its file has changed."""
+        if span.end == span.offset:
+            return
         for block in Tail(self._files, span.before, self._generation, self._block_bytes).blocks():
             left = span.end - block.offset
             yield Block(block.path, block.offset, block.data[:left])
             if left <= len(block.data):
                 return
 
-    def _pieces(self, *, spans: bool) -> Iterator[Block | Span]:
+    def _pieces(self, *, spans: bool, known: KnownFrom | None = None) -> Iterator[Block | Span]:
         listing = dict(self._files())
         key = self._start.file if self._start else min(listing, default=None)
         while key is not None:
             complete = any(other > key for other in listing)
             opened = _open(self._files, key)
             if opened is not None:
-                yield from self._file(key, *opened, spans=spans)
+                yield from self._file(key, *opened, spans=spans, known=known)
             elif self._start is not None and self._start.file == key:
                 raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
             listing = dict(self._files())
@@ -126,7 +144,7 @@ class Tail:
             key = min(later, default=None)
 
     def _file(
-        self, key: str, path: Path, stream: BinaryIO, *, spans: bool
+        self, key: str, path: Path, stream: BinaryIO, *, spans: bool, known: KnownFrom | None
     ) -> Iterator[Block | Span]:
         trail = Trail()
         with stream, reading(path):
@@ -137,7 +155,24 @@ class Tail:
                 self.unsynced.add(path)
             if spans and isinstance(stream, io.FileIO):
                 yield from self._large(path, stream, trail)
+            if known is not None and (yield from self._known(key, path, trail, known)):
+                return
+            if known is not None and trail.offset:
+                stream.seek(trail.offset)
             yield from self._lines(path, stream, trail)
+
+    def _known(
+        self, key: str, path: Path, trail: Trail, known: KnownFrom
+    ) -> Generator[Span, None, bool]:
+        """Yield what is known from here on, and stand where it ends; say if the file ends there."""
+        while (read := known(key, trail.offset)) is not None:
+            before = self._trail.cursor(key, self._generation)
+            self.bytes_read += read.end - trail.offset
+            trail.jump(trail.head or read.head, read.before, read.end)
+            yield Span(path, before, self._trail.cursor(key, self._generation))
+            if read.last:
+                return True
+        return False
 
     def _large(self, path: Path, stream: io.FileIO, trail: Trail) -> Iterator[Span]:
         """Yield the spans of a file that is large enough, and stand where they end."""
@@ -184,7 +219,7 @@ class Tail:
 
     def _find_again(self, path: Path, stream: BinaryIO, cursor: Cursor, trail: Trail) -> None:
         head = stream.read(min(HEAD_BYTES, cursor.offset))
-        if isinstance(stream, io.FileIO):
+        if path.suffix != ".gz":
             stream.seek(max(0, cursor.offset - BEFORE_BYTES))
             before = stream.read(min(BEFORE_BYTES, cursor.offset))
             found = stream.tell()
@@ -227,7 +262,8 @@ def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:
 def open_lines(path: Path) -> BinaryIO:
     """Open a plain or ``.gz`` line file for reading its uncompressed bytes."""
     if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
+        # an object that stands elsewhere opens itself
+        return cast("BinaryIO", gzip.open(path if isinstance(path, Path) else path.open("rb"), "rb"))
     return cast("BinaryIO", path.open("rb", buffering=0))
 
 

@@ -1,0 +1,144 @@
+"""The five calculators as the fault tests see them: raw data that comes in parts, runs, files."""
+
+import random
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from CVD import run_cvd_from_jsonl
+from Liquidity_Buckets import l2_bucketizer
+from ravequant import exact, times
+from ravequant.records import Contract, Side, Trade, TradeEncoder
+from ravequant.vault.paths import Vault
+from tests import books
+from tests.calculators import write_raw
+from Untouch_Wick import untouch_wick
+from Volume_Analyzer import volume_analyzer
+from VWAP import vwap_calculator
+
+BTC = "BTC-USDT-SWAP"
+LINEAR = Contract("0.01", "1", "linear")
+START = times.parse_iso("2025-12-14T23:30:00Z")  # an hour over midnight
+PARTS = 3
+SIDES: tuple[Side, Side] = ("buy", "sell")
+
+
+@dataclass(frozen=True)
+class Room:
+    """A calculator under test."""
+
+    metric: str
+    module: ModuleType
+
+    def arguments(self, vault: Vault, *more: str) -> list[str]:
+        """Return the command line of a run."""
+        return ["--vault", str(vault.root), "--log-level", "error", "--instId", BTC, *more]
+
+    def run(self, vault: Vault, *more: str) -> int:
+        """Run in this process; the exit code."""
+        code: int = self.module.main(self.arguments(vault, *more))
+        return code
+
+    def put(self, vault: Vault, part: int) -> None:
+        """Let part ``part`` (from 0) of the raw data come in."""
+        if part == 0:
+            books.put_metadata(vault, BTC, LINEAR)
+        if self.metric == "liquidity_buckets":
+            pictures, deep = (_part(rows, part) for rows in book_rows())
+            books.put(vault.deep_snapshots(BTC), filter(None, deep))  # before the next picture
+            books.put(vault.snapshots(BTC), pictures)
+        else:
+            write_raw(vault, BTC, _part(trade_lines(), part))
+
+    def fill(self, vault: Vault) -> None:
+        """Let all of the raw data come in."""
+        for part in range(PARTS):
+            self.put(vault, part)
+
+    def made(self, vault: Vault) -> dict[str, bytes]:
+        """Return everything it has written: derived files and state."""
+        found = [*vault.derived(self.metric, BTC).glob("*"), vault.state(self.metric, BTC)]
+        return {path.name: path.read_bytes() for path in found if path.is_file()}
+
+    def raw(self, vault: Vault) -> list[Path]:
+        """Return its raw files, oldest first."""
+        folder = vault.trades(BTC)
+        if self.metric == "liquidity_buckets":
+            folder = vault.snapshots(BTC)
+        return sorted(folder.rglob("*.jsonl"))
+
+
+ROOMS = {
+    room.metric: room
+    for room in (
+        Room("vwap", vwap_calculator),
+        Room("cvd", run_cvd_from_jsonl),
+        Room("volume", volume_analyzer),
+        Room("wicks", untouch_wick),
+        Room("liquidity_buckets", l2_bucketizer),
+    )
+}
+
+
+def copied(vault: Vault, name: str) -> Vault:
+    """Return a copy of a vault, beside it."""
+    other = Vault(vault.root.with_name(name))
+    shutil.rmtree(other.root, ignore_errors=True)
+    shutil.copytree(vault.root, other.root)
+    return other
+
+
+@cache
+def trades() -> tuple[Trade, ...]:
+    """Return an hour of trades over midnight, with late ones, a hole and joined fills."""
+    chance = random.Random(20)
+    ts, trade_id, price, made = START, 5_000, 1_012_500, []
+    for number in range(420):
+        ts += chance.choice((100, 4_000, 9_000, 15_000))
+        count = chance.choice((1, 1, 1, 3))
+        trade_id += count + (40 if number == 200 else 0)
+        price += chance.choice((-7, -1, 0, 0, 1, 6))
+        late = chance.choice((0, 0, 0, 3_000, 70_000))
+        qty, side = chance.choice(("45", "0.01", "1200.5")), chance.choice(SIDES)
+        made.append(Trade(ts - late, trade_id, side, exact.text(price, 1), qty, count))
+    return tuple(made)
+
+
+@cache
+def trade_lines() -> tuple[bytes, ...]:
+    """Return those trades as the exporter writes them."""
+    encoder = TradeEncoder(BTC, LINEAR)
+    return tuple(encoder.line(trade) for trade in trades())
+
+
+@cache
+def book_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any] | None]]:
+    """Return four minutes of pictures of the book over midnight, and what deep one followed."""
+    chance = random.Random(21)
+    begin = times.parse_iso("2025-12-14T23:58:00Z")
+    pictures: list[dict[str, Any]] = []
+    deep: list[dict[str, Any] | None] = []
+    for number in range(120):
+        ts, mid = begin + 2_000 * number + chance.randrange(900), 101_250 + chance.randint(-3, 3)
+        sides = [
+            [
+                [str(mid + sign * n), str(chance.randrange(1, 4000)), "0", "1"]
+                for n in range(0 if sign < 0 else 1, 12)
+            ]
+            for sign in (-1, 1)
+        ]
+        gap = number in {50, 51}
+        pictures.append(books.snapshot(ts, sides[0], sides[1], gap=gap))
+        far = [[[str(mid + n * 40 * sign), "900", "0", "1"] for n in range(1, 60)]
+               for sign in (-1, 1)]  # fmt: skip
+        deep.append(books.deep(ts + 200, ts, far[0], far[1]) if number % 15 == 4 else None)
+    return pictures, deep
+
+
+def _part(rows: Iterable[Any], part: int) -> list[Any]:
+    every = list(rows)
+    return every[len(every) * part // PARTS : len(every) * (part + 1) // PARTS]
