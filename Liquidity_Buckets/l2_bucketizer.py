@@ -12,7 +12,7 @@ from pathlib import Path
 
 try:
     from ravequant import calculator, exact, stage, times
-    from ravequant.settings import Settings, decimal_setting
+    from ravequant.settings import Settings, exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
 
@@ -21,13 +21,13 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from Liquidity_Buckets.bands import Measure, Scale, worth_of
+from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part, Scale, worth_of
 from Liquidity_Buckets.terms import ContractHistory, Contracts, Limits
-from Liquidity_Buckets.view import BANDS_BPS, DEEP, PARTIAL, Reach, Side, View, Wall
+from Liquidity_Buckets.view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
 from ravequant.snapshots import SnapshotReader
 from ravequant.vault.beside import Lines
@@ -48,9 +48,7 @@ class BucketFold:
         self._inst_id = inst_id
         self._contracts = contracts
         self._exact_limits = Limits.of(inst_id, settings)
-        self._delta_ratio = decimal_setting(
-            chosen.delta_ratio, "buckets.delta_ratio", exact.SIZE_PLACES
-        )
+        self._delta_ratio = exactly(settings, "buckets.delta_ratio")
         self._gap_ms = chosen.gap_s * SECOND_MS
         self._deep_age_ms = chosen.deep_age_s * SECOND_MS
         self._listed = chosen.listed_walls
@@ -78,22 +76,20 @@ class BucketFold:
         """Yield one record for each snapshot, in order."""
         self._contracts.refresh()
         for books in batch:
-            keys = [
-                (self._in_use(deep, head.ts), worth_of(self._contracts.at(head.ts)))
+            deeps = [
+                self._in_use(deep, head.ts)
                 for head, deep in zip(books.heads, books.deeps, strict=True)
             ]
-            for (deep, worth), group in groupby(enumerate(keys), itemgetter(1)):
-                numbers = [number for number, _ in group]
-                self._refine(self._measure.scale(books, deep, worth))
-                for view in self._measure.views(
-                    books,
-                    range(numbers[0], numbers[-1] + 1),
-                    deep,
-                    worth,
-                    wanted=self._scale,
-                    wall_notional=self._limits.wall,
-                ):
+            worths = [worth_of(self._contracts.at(head.ts)) for head in books.heads]
+            first = 0
+            for worth, group in groupby(worths):
+                last = first + len(list(group))
+                part = Part(books, range(first, last), deeps[first:last])
+                self._refine(self._measure.scale(part, worth))
+                sums = self._measure.sums(part, worth, self._scale)
+                for view in views(part, sums, self._limits.wall):
                     yield self._record(view)
+                first = last
 
     def _in_use(self, deep: "Deep | None", ts: int) -> "Deep | None":
         return None if deep is None or ts - deep.ts > self._deep_age_ms else deep
@@ -114,7 +110,7 @@ class BucketFold:
             self._reset()
         bid_delta, ask_delta = _no_deltas(), _no_deltas()
         if not head.gap_detected:
-            bid_delta, ask_delta = self._step(view)
+            self._step(view, (bid_delta, ask_delta))
         self._ts = ts
         bid, ask = view.bid, view.ask
         bid_young, ask_young = ([wall.age_s(ts) for wall in walls] for walls in self._bands)
@@ -148,11 +144,11 @@ class BucketFold:
             "gap": gap,
         }
 
-    def _step(self, view: View) -> "tuple[_Deltas, _Deltas]":
-        """Take a snapshot into the machines and return what the bands changed by."""
+    def _step(self, view: View, deltas: "tuple[_Deltas, _Deltas]") -> None:
+        """Take a snapshot into the machines and fill in what the bands changed by."""
         ts, before = view.head.ts, self._source
         newer = view.deep_ts is not None and (self._deep_ts is None or view.deep_ts > self._deep_ts)
-        sides, deltas = (view.bid, view.ask), (_no_deltas(), _no_deltas())
+        sides = view.bid, view.ask
         for band, source in enumerate(view.source):
             held = source == PARTIAL or (before is not None and before[band] != source)
             if not held and source == DEEP and not newer:
@@ -171,7 +167,6 @@ class BucketFold:
             walls.step(ts, side_view.reach, prices, newer_deep=newer)
         self._source, self._deep_ts = view.source, view.deep_ts
         self._reaches = view.bid.reach, view.ask.reach
-        return deltas
 
     def _compare(self, deltas: "_Deltas", band: int, value: int, previous: int) -> None:
         delta = value - previous
@@ -187,8 +182,8 @@ class BucketFold:
         age_ms = walls.age_ms(ts, wall.price)
         ratio = exact.divide(2 * wall.weight, side.middle_pair(wall.band), 2)
         return {
-            "price": exact.text(wall.price, exact.PRICE_PLACES),
-            "notional": exact.text(wall.weight * side.money, self._scale.notional),
+            "price": _text(wall.price, exact.PRICE_PLACES),
+            "notional": _text(wall.weight * side.money, self._scale.notional),
             "age_s": None if age_ms is None else age_ms // SECOND_MS,
             "young": walls.young(ts, wall.price),
             "ratio": exact.fixed(ratio, 2),
@@ -227,6 +222,9 @@ class BucketFold:
             walls.restore(state["walls"][side], self._reaches[side] if self._reaches else None)
 
 
+_text = lru_cache(maxsize=1 << 12)(exact.text)  # most walls are those of the snapshot before
+
+
 def _decimals(text: str) -> int:
     return len(text.partition(".")[2])
 
@@ -250,7 +248,12 @@ def _no_deltas() -> _Deltas:
 def _imbalance(bid: int, ask: int, source: str) -> str | None:
     if source == PARTIAL or bid + ask == 0:
         return None
-    return exact.signed(exact.fixed(exact.divide(bid - ask, bid + ask, 2), 2))
+    return _hundredths(exact.divide(bid - ask, bid + ask, 2))
+
+
+@lru_cache(maxsize=1 << 8)
+def _hundredths(value: int) -> str:
+    return exact.signed(exact.fixed(value, 2))
 
 
 class Bucketizer:

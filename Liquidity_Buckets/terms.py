@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from ravequant import exact
 from ravequant.records import Contract
-from ravequant.settings import Settings, amount_for, decimal_setting
+from ravequant.settings import Settings, exactly
 from ravequant.vault.paths import Vault
 from ravequant.vault.terms import Terms
 
@@ -29,15 +29,8 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, inst_id: str, settings: Settings) -> "Limits":
         """Return the limits that the settings give ``inst_id``."""
-        chosen = settings.buckets
-        texts = {
-            "buckets.band_notional": amount_for(inst_id, chosen.band_notional),
-            "buckets.wall_notional": amount_for(inst_id, chosen.wall_notional),
-            "buckets.delta_notional": chosen.delta_notional,
-        }
-        return cls(
-            *(decimal_setting(text, name, exact.NOTIONAL_PLACES) for name, text in texts.items())
-        )
+        names = ("band_notional", "wall_notional", "delta_notional")
+        return cls(*(exactly(settings, f"buckets.{name}", inst_id) for name in names))
 
     def scaled(self, places: int) -> "Limits":
         """Return the limits in coarser units: what is at least or above them stays so."""

@@ -55,7 +55,9 @@ def units(text: str, places: int) -> int:
 
 def text(value: int, places: int) -> str:
     """Return ``value`` units of ``10**-places`` in canonical form: plain, no trailing zeros."""
-    return fixed(value, places).rstrip("0").rstrip(".") if places else str(value)
+    if not value or not places:
+        return str(value)
+    return fixed(value, places).rstrip("0").rstrip(".")
 
 
 def fixed(value: int, places: int) -> str:

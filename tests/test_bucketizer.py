@@ -101,3 +101,21 @@ def test_sums_of_any_size_survive_a_restart():
     wanted = buckets(rows, [], rules)
     assert len(wanted[0]["bid_notional"][0].partition(".")[2]) > 30
     assert first_difference(compute(rows, [], rules, [1, 2]), wanted) is None
+
+
+def test_a_snapshot_without_one_good_level_shows_nothing():
+    """All levels malformed, with and without a deep snapshot: empty bands, and the run goes on."""
+    row = books.snapshot(START, [["100", "1", "0", "1"]], [["101", "1", "0", "1"]])
+    bad = {"bids_top400": [["x", "1", "0", "1"]], "asks_top400": [["101", "y", "0", "1"]]}
+    deep = books.deep(START - 5_000, START - 5_000, [["99", "5"]], [["102", "3"]])
+    nothing = deep | {"bids": [["x", "5", "1"]], "asks": [["102", "y", "1"]]}
+    for depth_levels, deeps, wanted in (
+        (400, [], ["ws"] * 6),
+        (1, [], ["partial"] * 6),
+        (1, [nothing], ["partial"] * 6),
+        (1, [deep], ["deep"] * 4 + ["partial"] * 2),
+    ):
+        [found] = compute([row | bad], deeps, Rules(depth_levels=depth_levels))
+        assert found["band_source"] == wanted
+        assert found["bid_notional"][:4] == ["0"] * 4
+    assert found["bid_notional"][4] == "4.95"
