@@ -375,6 +375,15 @@ def test_a_long_input_is_committed_in_between(vault, monkeypatch):
     assert stage.run(job(vault)).commits == 2  # one for each day's block
 
 
+def test_a_later_file_is_where_a_run_stands_even_while_it_is_empty(vault):
+    """What is put into an earlier file afterwards is not read by one run more than by another."""
+    record(vault, range(5))
+    (vault.trades(BTC) / "2025-12-15.jsonl").touch()
+    stage.run(job(vault))
+    state = orjson.loads(vault.state("total", BTC).read_bytes())
+    assert (state["cursor"]["file"], state["cursor"]["offset"]) == ("2025-12-15", 0)
+
+
 def test_no_run_reads_more_than_what_is_new(vault):
     """The cost of a run does not grow with what was read before."""
     record(vault, range(500))

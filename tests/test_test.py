@@ -22,12 +22,20 @@ def test_the_checks_and_what_goes_on_to_pytest():
 
 def test_faults_runs_the_fault_suite_alone():
     """--faults: long counts, side by side, and nothing else; further words reach pytest."""
-    ((name, words),) = program.checks(["--faults", "--fault-seed", "5"])
-    assert name == "faults"
-    assert words[:2] == ["pytest", "-n"]
-    assert words[-4:] == ["--faults", "tests/faults", "--fault-seed", "5"]
+    (_, alone), (_, rest) = program.checks(["--faults", "--fault-seed", "5"])
+    assert alone[alone.index("-m") + 1] == "alone"
+    assert rest[rest.index("-m") + 1] == "not alone"
+    assert alone[alone.index("--faults") :] == rest[rest.index("--faults") :]  # seed, table, tests
+    assert rest[rest.index("--faults") :][1:3] == ["--fault-seed", "5"]
+    assert rest[-1] == "tests/faults"
+
+
+def test_some_of_the_fault_suite_is_one_run():
+    """Tests that are named run together, and a seed is chosen where none is given."""
     ((_, words),) = program.checks(["tests/faults/test_network.py", "--faults"])
     assert "tests/faults" not in words
+    assert "-m" not in words
+    assert words[words.index("--fault-seed") + 1].isdigit()
 
 
 @pytest.mark.usefixtures("_nothing_to_install")

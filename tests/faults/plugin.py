@@ -17,7 +17,7 @@ A test of a row takes the fixture ``faults``::
 ``pytest --faults`` runs the long counts with a new seed, prints it, and writes the table into
 ``tests/faults/README.md`` if every row of `table.ROWS` had a test. ``--fault-seed N``: that seed.
 A test of a rate bears ``@pytest.mark.alone``: scripts/test.py --faults runs nothing beside it.
-Tests that take long bear ``@pytest.mark.first``: they are begun first.
+Tests that take long bear ``@pytest.mark.first``: they are begun first; ``turn=0`` before them all.
 One with ``@pytest.mark.parts(5)`` and an argument ``part`` is run five times, side by side, in the
 long run, and once (part 0) in the ordinary one.
 """
@@ -154,7 +154,12 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: nobody waits for it in the end."""
-    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("first")
+    return 2 if mark is None else mark.kwargs.get("turn", 1)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ GROWTH_MB = 4.0
 PROGRAMS = (TRADE, BOOK)
 
 
-@pytest.mark.first
+@pytest.mark.first(turn=0)
 def test_soak(faults, tmp_path):
     """I1 to I6 at the end, memory and handles flat, and a picture of it."""
     fact = faults.row("H1", "both exporters at 50x, a second pair killed again and again")
