@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ NOT_RUN = {
     r"scripts/demo\.py": "tests/test_demo.py runs it from its first to its last line",
     r"scripts/test\.py": "it would run the tests that are running",
     r"find_signals\.py .*--(discord|bell|exec)": "tests/test_alert_end_to_end.py runs it",
+    r"scripts/benchmark\.py": "it measures for minutes; tests/test_benchmark.py runs each case",
     r"scripts/environment\.py": "it installs; tests/test_environment.py runs it",
     r"scripts/install_service\.py(?! --print)": "it registers with the system; its own tests",
 }
@@ -55,6 +57,7 @@ SHOWS = (
 )
 CODES = (  # where 0 is not the proper end
     (r"doctor\.py", {1}),  # the prepared data is from 2025, and it says so
+    (r"scripts/(sql|export_parquet)\.py", {0 if find_spec("duckdb") else 1}),  # what to install
     (r"--discord", {2}),  # no address stands in the house: it says so, and nothing is posted
     (r"^(grep|pgrep) ", {0, 1}),  # found, or not
     (r"vwap.*--vault box_vault", {0, 3}),  # trades of the second instrument may not have come

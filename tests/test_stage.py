@@ -104,7 +104,7 @@ def record(vault: Vault, numbers: range, *, end: bytes = b"") -> None:
 
 
 def outputs(vault: Vault) -> dict[str, bytes]:
-    """Return every derived file, and the state without what a commit count may change."""
+    """Return every derived file."""
     folder = vault.derived("total", BTC)
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
 
@@ -380,8 +380,7 @@ def test_a_later_file_is_where_a_run_stands_even_while_it_is_empty(vault):
     record(vault, range(5))
     (vault.trades(BTC) / "2025-12-15.jsonl").touch()
     stage.run(job(vault))
-    state = orjson.loads(vault.state("total", BTC).read_bytes())
-    assert (state["cursor"]["file"], state["cursor"]["offset"]) == ("2025-12-15", 0)
+    assert b'"file":"2025-12-15","offset":0,' in vault.state("total", BTC).read_bytes()
 
 
 def test_no_run_reads_more_than_what_is_new(vault):
