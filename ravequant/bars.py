@@ -5,7 +5,7 @@ the moment the watermark, the largest time read so far, has reached it until it 
 """
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -57,24 +57,25 @@ class Part:
     first_id: int  # of the first record
     last_id: int
     first_ts: int
-    last_ts: int
+    watermark: int  # largest time, ms
 
 
 def partial(trades: Trades, whale_notional: int) -> Part | None:
-    """Return the partial bars of a stretch; None if its ids or times do not increase.
+    """Return the partial bars of a stretch; None if its ids or minutes do not increase.
 
-    Ids must increase strictly, times may stand still. ``whale_notional`` is in units of
-    ``exact.NOTIONAL_PLACES``.
+    Ids must increase strictly, minutes may stand still; in one minute times may go back, since
+    nothing is late there. ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``.
     """
     ids, ts = trades.trade_id, trades.ts
-    if not len(ids) or not bool((ts[1:] >= ts[:-1]).all() and (ids[1:] > ids[:-1]).all()):
+    minutes = ts // times.MINUTE_MS
+    if not len(ids) or not bool((ids[1:] > ids[:-1]).all() and (minutes[1:] >= minutes[:-1]).all()):
         return None
     before = ids - trades.count  # the id before those of the record
     jumps = [
-        Jump(int(ids[at]) + 1, int(before[at + 1]), int(ts[at]), int(ts[at + 1]))
+        Jump(int(ids[at]) + 1, int(before[at + 1]), int(ts[: at + 1].max()), int(ts[at + 1]))
         for at in np.flatnonzero(before[1:] > ids[:-1])
     ]
-    bars = sums.fold(trades, ts // times.MINUTE_MS, whale_notional)
+    bars = sums.fold(trades, minutes, whale_notional)
     return Part(
         bars,
         jumps,
@@ -83,27 +84,37 @@ def partial(trades: Trades, whale_notional: int) -> Part | None:
         int(ids[0]),
         int(ids[-1]),
         int(ts[0]),
-        int(ts[-1]),
+        int(ts.max()),
     )
 
 
 def join(earlier: Part, later: Part) -> Part | None:
-    """Return two parts as one; None if ids or times do not increase across the seam."""
-    if later.first_id <= earlier.last_id or later.first_ts < earlier.last_ts:
+    """Return two parts as one; None if ids or minutes do not increase across the seam."""
+    if later.first_id <= earlier.last_id or _goes_back(earlier.watermark, later.first_ts):
         return None
-    seam = _jump(earlier.last_id, later.lowest_id, earlier.last_ts, later.first_ts)
+    seam = _jump(earlier.last_id, later.lowest_id, earlier.watermark, later.first_ts)
     bars = {bar.minute: bar for bar in earlier.bars}
     _add(bars, later.bars)
     return Part(
         list(bars.values()),
-        [*earlier.jumps, *seam, *later.jumps],
+        [*earlier.jumps, *seam, *_after(earlier.watermark, later.jumps)],
         earlier.records + later.records,
         earlier.lowest_id,
         earlier.first_id,
         later.last_id,
         earlier.first_ts,
-        later.last_ts,
+        max(earlier.watermark, later.watermark),
     )
+
+
+def _after(watermark: int, jumps: list[Jump]) -> list[Jump]:
+    """Return jumps as they are where ``watermark`` was reached before."""
+    return [replace(jump, watermark=max(jump.watermark, watermark)) for jump in jumps]
+
+
+def _goes_back(watermark: int, ts: int) -> bool:
+    """Say whether a record belongs to a minute before the watermark's."""
+    return ts // times.MINUTE_MS < watermark // times.MINUTE_MS
 
 
 def _jump(last_id: int, lowest_id: int, watermark: int, ts: int) -> list[Jump]:
@@ -162,25 +173,26 @@ class BarBuilder:
         return self._read_in_order(trades, is_hole)
 
     def follows(self, part: Part) -> bool:
-        """Say whether ids and times increase from what was read to ``part``."""
+        """Say whether ids and minutes increase from what was read to ``part``."""
         if self._last_id is None or self._watermark is None:
             return True
-        return part.first_id > self._last_id and part.first_ts >= self._watermark
+        return part.first_id > self._last_id and not _goes_back(self._watermark, part.first_ts)
 
     def absorb(self, part: Part, is_hole: IsHole) -> Closed:
         """Take in a part that follows; return what it closed. ValueError if it does not follow."""
         if not self.follows(part):
             raise ValueError(f"a part from id {part.first_id} does not follow id {self._last_id}")
-        seam: list[Jump] = []
+        jumps = part.jumps
         if self._last_id is not None and self._watermark is not None:
             seam = _jump(self._last_id, part.lowest_id, self._watermark, part.first_ts)
-        self._look_for_holes([*seam, *part.jumps], is_hole)
+            jumps = [*seam, *_after(self._watermark, jumps)]
+        self._look_for_holes(jumps, is_hole)
         _add(self._bars, part.bars)
         self.records += part.records
-        return self._close(part.last_id, part.last_ts)
+        return self._close(part.last_id, max(part.watermark, self._watermark or 0))
 
     def _read_in_order(self, trades: Trades, is_hole: IsHole) -> Closed:
-        """Read records whose ids or times do not all increase: every decision line by line."""
+        """Read records whose ids or minutes do not all increase: every decision line by line."""
         known = np.array([-1 if self._last_id is None else self._last_id], dtype=np.int64)
         before = np.maximum.accumulate(np.concatenate((known, trades.trade_id[:-1])))
         kept = trades.trade_id > before

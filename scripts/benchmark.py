@@ -1,7 +1,7 @@
-"""Measure raw trades to exact minute bars: ours, duckdb, polars and a plain orjson loop.
+"""Measure RaveQuant: its figures and its rivals', on the same data, in the same run, in turns.
 
-All read one generated file in turns, each time in a process of its own, and must give the same
-bars. A figure is the median over the rounds; start-up and imports are not counted.
+Each figure is a median over the rounds, each run a process of its own. The plain command is a
+small set of some minutes; ``--full`` takes files of the size at which it matters, and hours.
 """
 
 try:
@@ -17,157 +17,163 @@ except (
     )
 
 import argparse
-import hashlib
-import importlib.util
 import json
-import random
-import statistics
-import subprocess
+import logging
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ravequant import exact
-from ravequant.errors import RaveQuantError, UsageError
-from ravequant.records import Contract, Side, Trade, TradeEncoder
-from scripts.benchmark_contenders import CONTENDERS, INST_ID
+from ravequant.errors import NoDataError, UsageError
+from scripts import benchmark_chart, benchmark_runs
+from scripts.benchmark_cases import CASES
+from scripts.benchmark_runs import Asked, Table
 
-START_MS: Final = 1_765_670_400_000
-SIDES: Final[tuple[Side, Side]] = ("buy", "sell")
-
-
-def market(records: int, seed: int) -> Iterator[bytes]:
-    """Yield canonical lines of a made-up market: some 20 records a second, prices to 0.1."""
-    chance = random.Random(seed)  # noqa: S311 - seeded on purpose
-    encoder = TradeEncoder(INST_ID, Contract("0.01", "1", "linear"))
-    ts, trade_id, tick = START_MS, 1_234_567_890, 1_012_505
-    for _ in range(records):
-        ts += int(chance.expovariate(0.02))
-        count = 1 if chance.random() < 0.8 else chance.randrange(2, 40)
-        trade_id += count
-        tick += chance.choice((-1, 0, 0, 0, 1))
-        size = min(int(chance.paretovariate(1.1) * 20), 5_000_000)
-        price, qty = exact.text(tick, 1), exact.text(size, 2)
-        yield encoder.line(Trade(ts, trade_id, chance.choice(SIDES), price, qty, count))
+SMALL: Final[Mapping[str, Any]] = {
+    "lines": 500_000, "days": (1, 3), "rate": 1.0, "seconds": 4.0, "instruments": (2, 20),
+    "snapshots": 300,
+}  # fmt: skip
+FULL: Final[Mapping[str, Any]] = {
+    "lines": 8_000_000, "days": (1, 7, 30), "rate": 15.0, "seconds": 20.0,
+    "instruments": (2, 50, 300), "snapshots": 1_800,
+}  # fmt: skip
+MOST_COLD_DAYS: Final = 7  # of --full: 30 days at 15 trades a second are 17 GB
+THINNEST: Final = 1.0  # trades a second of --full in case next: 30 days are 700 MB
+_log = logging.getLogger("benchmark")
 
 
-def generate(path: Path, records: int, seed: int) -> None:
-    """Write a file of canonical lines."""
-    with path.open("wb") as file:
-        file.writelines(market(records, seed))
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """Return ``1,7,30`` as numbers above 0."""
+    numbers = tuple(int(part) for part in text.split(","))
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers above 0, like 1,7")
+    return numbers
 
 
-def measure(name: str, path: Path) -> dict[str, Any]:
-    """Run one contender here; return seconds, bars (hashed), peak memory."""
-    CONTENDERS[name](path.with_name("warm.jsonl"))  # imports and caches are not what we measure
-    start = time.perf_counter()
-    bars = CONTENDERS[name](path)
-    seconds = time.perf_counter() - start
-    digest = hashlib.sha256(json.dumps(bars).encode()).hexdigest()
-    return {"seconds": seconds, "bars": len(bars), "digest": digest, "peak_mb": _peak_mb()}
-
-
-def _peak_mb() -> float | None:
-    """Return the largest resident memory of this process so far; None where nobody tells."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    line = next(text for text in status.read_text("ascii").splitlines() if "VmHWM" in text)
-    return int(line.split()[1]) / 1024
-
-
-def _measure_apart(name: str, path: Path) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--contender", name, "--file", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    if done.returncode:
-        raise RaveQuantError(f"{name} failed: {done.stderr.strip()[-400:]}")
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def compare(path: Path, records: int, rounds: int) -> list[dict[str, Any]]:
-    """Run all contenders in turns; return a row each, RaveQuantError if their bars differ."""
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
-    for _ in range(rounds):
-        for name, found in runs.items():
-            found.append(_measure_apart(name, path))
-    digests = {run["digest"] for found in runs.values() for run in found}
-    if len(digests) != 1:
-        names = {name: found[0]["digest"][:8] for name, found in runs.items()}
-        raise RaveQuantError(f"the bars differ: {names}; one of them is wrong")
-    rows = []
-    for name, found in runs.items():
-        seconds = statistics.median(run["seconds"] for run in found)
-        peaks = [run["peak_mb"] for run in found if run["peak_mb"] is not None]
-        rows.append(
-            {
-                "contender": name,
-                "lines_per_s": round(records / seconds),
-                "seconds": round(seconds, 3),
-                "peak_mb": round(max(peaks), 1) if peaks else None,
-                "bars": found[0]["bars"],
-            }
-        )
-    return rows
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the rows for people, with each speed as a multiple of ours."""
-    first = rows[0]["lines_per_s"]
-    lines = [f"{'':22}{'lines/s':>12}{'seconds':>10}{'peak MB':>10}{'ours is':>10}"]
-    for row in rows:
-        peak = "-" if row["peak_mb"] is None else f"{row['peak_mb']:.0f}"
-        times_ours = f"{first / row['lines_per_s']:.2f} x"
-        lines.append(
-            f"{row['contender']:22}{row['lines_per_s']:>12,}{row['seconds']:>10.3f}"
-            f"{peak:>10}{times_ours:>10}"
-        )
-    return "\n".join(lines)
+def cases(text: str) -> tuple[str, ...]:
+    """Return the names of cases, checked."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in CASES]:
+        known = ", ".join(CASES)
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(unknown)}: expected some of {known}")
+    return names
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
+    known = "; ".join(f"{name}: {case.purpose}" for name, case in CASES.items())
     made = argparse.ArgumentParser(
-        prog="benchmark.py", description="raw trades to exact minute bars, ours beside others"
+        prog="benchmark.py",
+        description="Our figures and our rivals', on the same data in the same run, in turns.",
+        epilog=f"Cases: {known}.",
     )
-    made.add_argument("--lines", type=int, default=2_000_000, help="default: 2000000 (550 MB)")
-    made.add_argument("--rounds", type=int, default=5, help="runs of each, in turns (default: 5)")
+    made.add_argument("--case", type=cases, default=tuple(CASES), metavar="A,B",
+                      help=f"default: {','.join(CASES)}")  # fmt: skip
+    made.add_argument("--full", action="store_true",
+                      help="the sizes that matter: hours, and 20 GB of room")  # fmt: skip
+    made.add_argument("--rounds", type=int, default=5, metavar="N",
+                      help="runs of each, in turns (default: 5)")  # fmt: skip
     made.add_argument("--seed", type=int, default=1, help="which market is made up (default: 1)")
+    for flag, kind, metavar, purpose in (
+        ("--lines", int, "N", "trade lines of case bars"),
+        ("--days", whole_numbers, "A,B", "days of data of cases cold and next"),
+        ("--rate", float, "N", "trades a second of BTC in cases cold and next, on average"),
+        ("--seconds", float, "S", "of the market, in cases exporter and instruments"),
+        ("--instruments", whole_numbers, "A,B", "how many in case instruments"),
+        ("--snapshots", int, "N", "of case books"),
+    ):
+        small, full = (_text(sizes[flag[2:]]) for sizes in (SMALL, FULL))
+        made.add_argument(flag, type=kind, metavar=metavar,
+                          help=f"{purpose} (default: {small}; --full: {full})")  # fmt: skip
+    made.add_argument("--swapped", action="store_true",
+                      help="case bars: with rows that are older than the row before")  # fmt: skip
+    made.add_argument("--vault", type=Path, metavar="DIR",
+                      help="trades and books from this vault, which is only read; else made up "
+                      "(cases bars, cold, next)")  # fmt: skip
+    made.add_argument("--work", type=Path, metavar="DIR", help="where the data are put meanwhile")
+    made.add_argument("--chart", type=Path, metavar="FILE.png", help="a picture of the figures")
     made.add_argument("--json", action="store_true", help="machine-readable result on stdout")
-    made.add_argument("--log-level", choices=("info",), default="info", help=argparse.SUPPRESS)
-    made.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    made.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    levels = ("debug", "info", "warning", "error")
+    made.add_argument("--log-level", choices=levels, default="info", help="default: info")
     return made
 
 
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+
+
+def asked_of(args: argparse.Namespace, name: str, work: Path) -> Asked:
+    """Return what is asked of a case."""
+    sizes = dict(FULL if args.full else SMALL)
+    if args.full and name == "cold":
+        sizes["days"] = tuple(day for day in FULL["days"] if day <= MOST_COLD_DAYS)
+    if args.full and name == "next":
+        sizes["rate"] = THINNEST
+    given = {key: getattr(args, key) for key in sizes if getattr(args, key) is not None}
+    return Asked(
+        work=work, rounds=args.rounds, seed=args.seed, vault=args.vault, swapped=args.swapped,
+        **(sizes | given),
+    )  # fmt: skip
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise UsageError for what cannot be, before anything is measured."""
+    for key in ("rounds", "lines", "rate", "seconds", "snapshots"):
+        value = getattr(args, key)
+        if value is not None and value <= 0:
+            raise UsageError(f"--{key} {value:g}: expected a number above 0")
+    if args.vault is not None and not args.vault.is_dir():
+        raise NoDataError(f"--vault {args.vault}: no such folder; name one that was recorded into")
+    if args.chart is not None:
+        if not args.chart.absolute().parent.is_dir():
+            raise UsageError(f"--chart {args.chart}: its folder is not there; make it first")
+        benchmark_chart.check()
+    for name in args.case:
+        if (needs := CASES[name].check) is not None:
+            needs()
+
+
+def measure(args: argparse.Namespace) -> dict[str, Table]:
+    """Run the cases one after the other; show each when it is done."""
+    found = {}
+    for name in args.case:
+        _log.info("case %s: %s", name, CASES[name].purpose)
+        with tempfile.TemporaryDirectory(dir=args.work, prefix="benchmark-") as folder:
+            found[name] = CASES[name].run(asked_of(args, name, Path(folder)))
+        if not args.json:
+            print(found[name].text(), flush=True)
+    return found
+
+
 def body(args: argparse.Namespace) -> int:
-    """Measure one contender (in a child process) or compare all."""
-    if args.contender:
-        print(json.dumps(measure(args.contender, args.file)))
-        return 0
-    if args.lines < 1 or args.rounds < 1:
-        raise UsageError(f"--lines {args.lines} --rounds {args.rounds}: both must be above 0")
-    missing = [name for name in ("duckdb", "polars") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} not installed: python -m pip install -e '.[bench]'"
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trades.jsonl"
-        generate(path, args.lines, args.seed)
-        generate(path.with_name("warm.jsonl"), 1_000, args.seed)
-        size = path.stat().st_size
-        rows = compare(path, args.lines, args.rounds)
-    facts = {"lines": args.lines, "bytes": size, "rounds": args.rounds, "seed": args.seed}
+    """Measure, and show what was found."""
+    check(args)
+    machine = benchmark_runs.machine()
+    if not args.json:
+        print(_headline(args, machine), flush=True)
+    tables = measure(args)
+    if args.chart is not None:
+        benchmark_chart.draw(args.chart, tables, machine)
     if args.json:
-        print(json.dumps({**facts, "results": rows}))
-        return 0
-    print(f"{args.lines:,} lines of {size / args.lines:.0f} bytes, medians of {args.rounds} runs")
-    print(table(rows))
+        facts = {key: value for key, value in asdict(asked_of(args, "bars", Path())).items()
+                 if key not in {"work", "vault"}}  # fmt: skip
+        results = {name: table.facts() for name, table in tables.items()}
+        print(json.dumps({"machine": machine, "asked": facts, "cases": results}))
     return 0
+
+
+def _headline(args: argparse.Namespace, machine: Mapping[str, Any]) -> str:
+    versions = ", ".join(
+        f"{name} {version or 'not installed'}" for name, version in machine["versions"].items()
+    )
+    size = "full sizes" if args.full else "a small set; --full takes the sizes that matter"
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load_1m']}, "
+        f"{machine['system']}\n{versions}\n"
+        f"Medians of {args.rounds} rounds, in turns; {size}.\n"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

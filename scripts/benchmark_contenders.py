@@ -1,23 +1,28 @@
-"""The contenders of `benchmark.py`: raw trade lines to exact minute bars, in five ways.
+"""The contenders of the first case: raw trade lines to exact minute bars, in eight ways.
 
 Each takes a file of canonical lines (linear, prices to 0.1, sizes to 0.01, ctVal 0.01, ids in
 order) and returns the same rows. The other engines may rely on that; ours relies on nothing.
 """
 
+import json
+import os
 from collections.abc import Callable, Sequence
+from decimal import Decimal, localcontext
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from ravequant import exact, times
+from ravequant.ahead import read_ahead
 from ravequant.bars import BarReader
 from ravequant.errors import UsageError
-from ravequant.settings import Bars, decimal_setting
+from ravequant.settings import Settings, exactly
+from ravequant.vault.tail import Span, Tail
 
 INST_ID: Final = "BTC-USDT-SWAP"
-BLOCK: Final = 2 << 20
-WHALE: Final = Bars().whale_notional
+WHALE: Final = Settings().bars.whale_notional
 
 # minute, open, high, low, close, records, base, notional, bought notional, sum of price x notional,
 # whales: amounts as canonical decimal text
@@ -25,25 +30,23 @@ Bar = tuple[str, ...]
 _PLACES: Final = (0, 1, 1, 1, 1, 0, 4, 5, 5, 6, 0)  # of the contenders that count in integers
 
 
-def ours(path: Path) -> list[Bar]:
-    """Scan and sum blocks of 2 MiB, as the calculators do."""
+def ours(path: Path, *, all_cores: bool) -> list[Bar]:
+    """Read as the calculators do: the tail, the scan, the bars."""
 
     def refuse(offset: int, reason: str) -> None:
         raise UsageError(f"{path}: line at {offset}: {reason}")
 
-    whale = decimal_setting(WHALE, "bars.whale_notional", exact.NOTIONAL_PLACES)
+    whale = exactly(Settings(), "bars.whale_notional")
     reader = BarReader(INST_ID, whale, lambda *_: True, refuse)
+    tail = Tail(lambda: iter([(path.stem, path)]), None, 0)
     bars = []
-    store = bytearray(BLOCK)
-    buffer = memoryview(store)
-    with path.open("rb", buffering=0) as file:
-        kept = 0  # bytes of a line whose end is still to come
-        while got := file.readinto(buffer[kept:]):
-            filled = kept + got
-            cut = store.rindex(b"\n", 0, filled) + 1
-            bars += reader.read(buffer[:cut]).bars
-            kept = filled - cut
-            buffer[:kept] = buffer[cut:filled]
+    for piece, found in read_ahead(INST_ID, whale, tail.pieces() if all_cores else tail.blocks()):
+        closed = found.add_to(reader) if found is not None else None
+        if closed is not None:
+            bars += closed.bars
+            continue
+        for block in tail.again(piece) if isinstance(piece, Span) else (piece,):
+            bars += reader.read(block.data).bars
     bars += reader.builder.open_bars
     return [
         (
@@ -62,6 +65,11 @@ def ours(path: Path) -> list[Bar]:
 
 def _bar(row: Sequence[int]) -> Bar:
     return tuple(exact.text(int(v), p) for v, p in zip(row, _PLACES, strict=True))
+
+
+def _plain(row: Sequence[Any]) -> Bar:
+    """Return numbers and Decimals as canonical text."""
+    return tuple(exact.text(exact.units(f"{value:f}", 30), 30) for value in row)
 
 
 def _duckdb(path: Path, threads: int | None) -> list[Bar]:
@@ -88,10 +96,12 @@ def _duckdb(path: Path, threads: int | None) -> list[Bar]:
         """,
         [str(path), int(WHALE)],
     ).fetchall()
-    return [tuple(exact.text(exact.units(f"{v:f}", 30), 30) for v in row) for row in rows]
+    return [_plain(row) for row in rows]
 
 
-def _polars(path: Path) -> list[Bar]:
+def _polars(path: Path, threads: int | None) -> list[Bar]:
+    if threads:
+        os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when it is loaded
     import polars as pl  # noqa: PLC0415 - an extra, and only this contender's process pays for it
 
     names = ("timestamp_utc", "trade_id", "side", "price", "qty_contracts", "ctVal", "ctMult")
@@ -156,10 +166,40 @@ def orjson_loop(path: Path) -> list[Bar]:
     return [_bar((minute, *bars[minute])) for minute in sorted(bars)]
 
 
+def decimal_loop(path: Path) -> list[Bar]:
+    """The same with what Python brings along: json and Decimal."""
+    whale = Decimal(WHALE)
+    bars: dict[int, list[Any]] = {}
+    with path.open("rb") as file, localcontext() as context:
+        context.prec = 60  # nothing is rounded
+        for line in file:
+            row = json.loads(line)
+            price = Decimal(row["price"])
+            base = Decimal(row["qty_contracts"]) * Decimal(row["ctVal"]) * Decimal(row["ctMult"])
+            notional = price * base
+            minute = times.parse_iso(row["timestamp_utc"]) // times.MINUTE_MS
+            bar = bars.get(minute)
+            if bar is None:
+                bar = bars[minute] = [price, price, price, price, 0, 0, 0, 0, 0, 0]
+            bar[1] = max(bar[1], price)
+            bar[2] = min(bar[2], price)
+            bar[3] = price
+            bar[4] += 1
+            bar[5] += base
+            bar[6] += notional
+            bar[7] += notional if row["side"] == "buy" else 0
+            bar[8] += price * notional
+            bar[9] += notional >= whale
+    return [_plain((minute, *bars[minute])) for minute in sorted(bars)]
+
+
 CONTENDERS: Final[dict[str, Callable[[Path], list[Bar]]]] = {
-    "ravequant": ours,
-    "duckdb, 1 thread": lambda path: _duckdb(path, 1),
-    "duckdb, all threads": lambda path: _duckdb(path, None),
-    "polars, all threads": _polars,
+    "ravequant, 1 process": partial(ours, all_cores=False),
+    "ravequant, all cores": partial(ours, all_cores=True),
+    "duckdb, 1 thread": partial(_duckdb, threads=1),
+    "duckdb, all threads": partial(_duckdb, threads=None),
+    "polars, 1 thread": partial(_polars, threads=1),
+    "polars, all threads": partial(_polars, threads=None),
     "orjson loop": orjson_loop,
+    "json + Decimal loop": decimal_loop,
 }

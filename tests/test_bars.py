@@ -280,10 +280,10 @@ STEP = st.tuples(
 )
 
 
-def stream(steps):
+def stream(steps, *, minutes_increase=False):
     ts, trade_id = 30_000, 1_000
     for move, ahead, count, price, qty, side, contract in steps:
-        ts = max(ts + move, 0)
+        ts = max(ts + move, ts // MINUTE * MINUTE if minutes_increase else 0)
         trade_id += ahead + (count - 1 if ahead > 0 else 0)
         yield line(ts, trade_id, price, qty, side, count=count, contract=contract)
 
@@ -310,8 +310,8 @@ def test_any_stream_reads_like_line_by_line(steps, cuts, restart):
 @given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_parts_computed_apart_join_to_the_same(steps, cuts):
     """What processes sum side by side and join equals one reading, holes across seams included."""
-    steps = [(abs(move), max(ahead, 1), *rest[:-1], LINEAR) for move, ahead, *rest in steps]
-    lines = list(stream(steps))
+    steps = [(move, max(ahead, 1), *rest[:-1], LINEAR) for move, ahead, *rest in steps]
+    lines = list(stream(steps, minutes_increase=True))
     oracle = Oracle(odd_holes)
     for text in lines:
         oracle.read(parsed(text))
@@ -335,14 +335,16 @@ def test_parts_computed_apart_join_to_the_same(steps, cuts):
 
 
 def test_parts_that_do_not_follow_are_refused():
-    """Ids or times that go back make no part, no join and no absorbing."""
+    """Ids or minutes that go back make no part, no join and no absorbing; in a minute time may."""
 
     def part(*lines):
         (trades,) = Scanner(INST_ID).scan(b"".join(lines)).stretches
         return bars.partial(trades, WHALE)
 
-    assert part(line(5, 1), line(4, 2)) is None
+    assert part(line(60_005, 1), line(59_999, 2)) is None
     assert part(line(5, 2), line(6, 2)) is None
+    back = part(line(5, 1), line(4, 2))
+    assert (back.first_ts, back.watermark) == (part(line(5, 1)).first_ts,) * 2
     earlier, later = part(line(5, 1)), part(line(6, 2))
     assert bars.join(later, earlier) is None
     builder = BarBuilder(WHALE)
