@@ -164,6 +164,8 @@ def _turn(item: pytest.Item) -> int:
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """Merge what the workers saw; print it, and write the page after a whole long run."""
+    if hasattr(config, "workerinput"):
+        return  # the others may not be done yet
     run = config.stash[_STATE]
     facts = [Fact(**json.loads(path.read_bytes())) for path in sorted(run.folder.glob("*.json"))]
     if not facts:
