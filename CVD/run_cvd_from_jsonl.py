@@ -187,18 +187,18 @@ def _signed(amount: int) -> str:
     return exact.signed(exact.text(amount, exact.NOTIONAL_PLACES))
 
 
+CALCULATOR: Final = calculator.Calculator(
+    metric="cvd",
+    description="Cumulative volume delta per minute, from raw trades.",
+    output="cvd_1m.jsonl",
+    fold=CvdFold,
+    parameters=lambda _: {},
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Bring the CVD of the given instruments up to date."""
-    return calculator.main(
-        calculator.Calculator(
-            metric="cvd",
-            description="Cumulative volume delta per minute, from raw trades.",
-            output="cvd_1m.jsonl",
-            fold=CvdFold,
-            parameters=lambda _: {},
-        ),
-        argv,
-    )
+    return calculator.main(CALCULATOR, argv)
 
 
 if __name__ == "__main__":

@@ -231,7 +231,8 @@ def _decimals(text: str) -> int:
 
 def _units(text: str, places: int) -> int:
     """Return a sum, which may be wider than any price, in units of ``10**-places``."""
-    return int(text.replace(".", "")) * 10 ** (places - _decimals(text))
+    one: int = 10 ** (places - _decimals(text))
+    return int(text.replace(".", "")) * one
 
 
 class _Deltas(NamedTuple):

@@ -153,7 +153,7 @@ def views(part: Part, sums: Sums, wall_notional: int) -> Iterator[View]:
     for number, head in enumerate(part.heads):
         beyond, used = sums.beyond[number], part.deeps[number]
         if beyond is not known:
-            known, deep = beyond, beyond and _Table(beyond, least, unit)
+            known, deep = beyond, None if beyond is None else _Table(beyond, least, unit)
         bid, ask = (_side(head, 2 * number + side, sums, own, deep) for side in (0, 1))
         yield View(head, None if used is None else used.ts, bid, ask, _sources(bid, ask))
 

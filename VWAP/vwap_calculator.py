@@ -200,18 +200,18 @@ class VwapFold:
                 self._hour_start += 1
 
 
+CALCULATOR: Final = calculator.Calculator(
+    metric="vwap",
+    description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
+    output="vwap_1m.jsonl",
+    fold=VwapFold,
+    parameters=lambda settings: {"extended_bps": settings.vwap.extended_bps},
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Bring the VWAP of the given instruments up to date."""
-    return calculator.main(
-        calculator.Calculator(
-            metric="vwap",
-            description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
-            output="vwap_1m.jsonl",
-            fold=VwapFold,
-            parameters=lambda settings: {"extended_bps": settings.vwap.extended_bps},
-        ),
-        argv,
-    )
+    return calculator.main(CALCULATOR, argv)
 
 
 if __name__ == "__main__":

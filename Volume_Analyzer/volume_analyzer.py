@@ -175,18 +175,18 @@ def _parameters(settings: "Settings") -> dict[str, Any]:
     return {"whale_notional": settings.bars.whale_notional, **asdict(settings.volume)}
 
 
+CALCULATOR: Final = calculator.Calculator(
+    metric="volume",
+    description="Volume tier, whales, absorption and divergence per minute.",
+    output="volume_1m.jsonl",
+    fold=VolumeFold,
+    parameters=_parameters,
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Bring the volume of the given instruments up to date."""
-    return calculator.main(
-        calculator.Calculator(
-            metric="volume",
-            description="Volume tier, whales, absorption and divergence per minute.",
-            output="volume_1m.jsonl",
-            fold=VolumeFold,
-            parameters=_parameters,
-        ),
-        argv,
-    )
+    return calculator.main(CALCULATOR, argv)
 
 
 if __name__ == "__main__":

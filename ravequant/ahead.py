@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,8 +134,15 @@ def _serve(link: "Connection", inst_id: str, whale_notional: int) -> None:
 
 def read_span(inst_id: str, whale_notional: int, path: Path, offset: int, end: int) -> Found | None:
     """Return what whole lines of a file hold; None if they must be read one after the other."""
+    return collect(inst_id, whale_notional, offset, _blocks(path, offset, end))
+
+
+def collect(
+    inst_id: str, whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
+) -> Found | None:
+    """Return what blocks of whole lines hold, the first at ``offset``; None as above."""
     scanner, parts, lines, rejected = Scanner(inst_id), list[Part](), 0, list[Rejected]()
-    for at, block in _blocks(path, offset, end):
+    for at, block in blocks:
         scanned = scanner.scan(block)
         lines += scanned.lines
         rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]

@@ -93,6 +93,8 @@ class Job(Generic[Batch]):
     publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
     # other processes for large files
     ahead: Callable[[Iterator[Piece]], Iterator[tuple[Piece, Found[Batch] | None]]] | None = None
+    known: tail.KnownFrom | None = None  # what others have read already, in place of large files
+    archive: bool = False  # nobody writes the raw files any more: they are not synced
     beside: Lines | None = None  # a slower input, which the reader pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired
     first_ms: Callable[[Cursor | None], int | None] | None = (
@@ -234,7 +236,8 @@ class _Run(Generic[Batch]):
     def _start(self, since_ms: int | None) -> tuple[str, Cursor | None]:
         """Return the text of the first minute that will be computed, and the cursor before it."""
         files = self._job.files
-        first, newest = self._first_ms(None), tail.newest_time(files)
+        first = self._first_ms(None)
+        newest = first if since_ms is None else tail.newest_time(files)
         if first is None or newest is None:
             return NEVER, None
         first = _minute_of(first)
@@ -281,8 +284,8 @@ class _Run(Generic[Batch]):
                 if self._tail.bytes_read - committed >= COMMIT_BYTES:
                     self._commit(place)
                     committed, place = self._tail.bytes_read, None
-            if place:
-                self._commit(place)
+            if place:  # a file that was begun since, and is empty yet, is where it stands
+                self._commit(self._tail.cursor())
         finally:
             self._output.close()
         if self._job.publish is not None:  # all that was read is committed
@@ -296,7 +299,7 @@ class _Run(Generic[Batch]):
     def _pieces(self) -> Iterator[tuple[Piece, Found[Batch] | None]]:
         if self._job.ahead is None:
             return ((block, None) for block in self._tail.blocks())
-        return self._job.ahead(self._tail.pieces())
+        return self._job.ahead(self._tail.pieces(self._job.known))
 
     def _batches(self, piece: Piece, found: Found[Batch] | None) -> Iterator[Batch]:
         """Yield what a piece gives, whoever has read it."""
@@ -319,7 +322,8 @@ class _Run(Generic[Batch]):
     def _commit(self, place: Cursor | None) -> None:
         beside = self._job.beside.unsynced if self._job.beside is not None else set()
         inputs = self._tail.unsynced | beside
-        commit.commit(self._state_file, self._output, inputs, self._facts(place))
+        unsynced = () if self._job.archive else inputs
+        commit.commit(self._state_file, self._output, unsynced, self._facts(place))
         self._tail.unsynced.clear()
         beside.clear()
         self._summary.commits += 1

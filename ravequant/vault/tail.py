@@ -23,7 +23,7 @@ from ravequant.vault.log import newest_lines, reading
 
 BLOCK_BYTES: Final = 1 << 20
 SPAN_BYTES: Final = 8 << 20
-SPANS_FROM: Final = 64 << 20  # with less to read in a file it is not worth another process
+SPANS_FROM: Final = 256 << 20  # with less to read in a file it is not worth another process
 LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
 
 Listing = Callable[[], Iterator[tuple[str, Path]]]
@@ -262,8 +262,8 @@ def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:
 def open_lines(path: Path) -> BinaryIO:
     """Open a plain or ``.gz`` line file for reading its uncompressed bytes."""
     if path.suffix == ".gz":
-        # an object that stands elsewhere opens itself
-        return cast("BinaryIO", gzip.open(path if isinstance(path, Path) else path.open("rb"), "rb"))
+        source = path if isinstance(path, Path) else path.open("rb")  # one that stands elsewhere
+        return cast("BinaryIO", gzip.open(source, "rb"))
     return cast("BinaryIO", path.open("rb", buffering=0))
 
 

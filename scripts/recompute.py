@@ -1,0 +1,87 @@
+"""Recomputes months of many instruments at once, on several processes or a Dask cluster.
+
+The same folds and files as those of the calculators, which go on from what this leaves.
+"""
+
+try:
+    from ravequant import cli
+except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
+    import runpy
+    from pathlib import Path
+
+    runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
+    )
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import orjson
+
+from ravequant.errors import DONE, RaveQuantError
+from scripts.recompute_drive import Drive, Totals
+from scripts.recompute_engines import engine_of
+from scripts.recompute_jobs import Outcome
+from scripts.recompute_options import add_options, tasks_of
+from scripts.recompute_places import Remote
+
+PROGRAM = "recompute"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = cli.parser(PROGRAM, (__doc__ or "").partition("\n")[0])
+    add_options(made)
+    return made
+
+
+def body(args: argparse.Namespace) -> int:
+    """Recompute and say what was done."""
+    tasks = tasks_of(args)
+    codes: list[int] = []
+
+    def told(outcome: Outcome) -> None:
+        codes.append(outcome.code)
+        _show(outcome, as_json=args.json)
+
+    places = tasks[0].source, tasks[0].target
+    shared = not any(isinstance(one, Remote) and one.url.startswith("memory:") for one in places)
+    engine = engine_of(args.engine, args.scheduler, args.workers, shared=shared)
+    try:
+        totals = Drive(engine, told).run(tasks)
+    finally:
+        engine.close()
+    _show_totals(totals, args.engine, engine.width, as_json=args.json)
+    return next(filter(None, codes), DONE)
+
+
+def _show(outcome: Outcome, *, as_json: bool) -> None:
+    if outcome.error:
+        cli.report(PROGRAM, RaveQuantError(outcome.error))
+    elif as_json:
+        sys.stdout.write(orjson.dumps(outcome.facts).decode() + "\n")
+    else:
+        newest = outcome.facts.get("newest_utc") or "nothing new"
+        records = outcome.facts["records"]
+        print(f"{outcome.metric} {outcome.inst_id}: {records:,} new records, {newest}")
+    sys.stdout.flush()
+
+
+def _show_totals(totals: Totals, engine: str, width: int, *, as_json: bool) -> None:
+    facts = totals.facts(engine, width)
+    if as_json:
+        sys.stdout.write(orjson.dumps(facts).decode() + "\n")
+    else:
+        print(f"{totals.outputs} outputs, {totals.failed} failed, {totals.parts} parts read "
+              f"({totals.parts_kept} kept), {totals.wall_s:.1f} s with {width} workers, "
+              f"{totals.cpu_s:.1f} s CPU, {facts['idle_share']:.0%} idle")  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Recompute; the exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
