@@ -1,21 +1,33 @@
-"""A vault of the model market for the tests of recompute: trades, books, bad lines, gaps."""
+"""Vaults for the tests of recompute: of the model market with bad lines and gaps, of recordings."""
 
 import gzip
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ravequant import settings, stage, times
-from ravequant.records import TradeEncoder
+from ravequant.records import Contract, TradeEncoder
+from ravequant.sim.instruments import swap_row
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import metadata
 from ravequant.vault.paths import Vault
 from scripts.recompute_jobs import ROOMS
 from tests import books
+from tests.calculators import link_recording
 
 NAMES = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP", "XRP-USDT-SWAP")
 METRICS = tuple(ROOMS)
 FIRST = START_MS // times.DAY_MS * times.DAY_MS
+RECORDED = [  # instrument, trades, tick size, ctVal, frames of the book
+    ("BTC-USDT-SWAP", ("2020-02-22.part",), "0.01", "0.01", None),
+    ("BTC-USDT-SWAP", ("2023-04-04", "2023-04-05"), "0.1", "0.01", "2023-04-04_05"),
+    ("BTC-USDT-SWAP", ("2024-08-08",), "0.1", "0.01", "2024-08-08"),
+    ("ETH-USDT-SWAP", ("2024-08-08", "2024-08-09"), "0.01", "0.1", "2024-08-08"),
+]
+recordings = pytest.mark.parametrize("recording", RECORDED, ids=lambda one: f"{one[0]}-{one[1][0]}")
 
 
 def make(root: Path, names: Sequence[str], days: int, rate: float, snapshots: int) -> Vault:
@@ -41,6 +53,35 @@ def make(root: Path, names: Sequence[str], days: int, rate: float, snapshots: in
                 spoil(found)
             write_day(vault, name, times.day(begin), found, packed=day % 2 == 0)
     return vault
+
+
+def recorded(root: Path, shared_data: Path, recording: tuple[Any, ...]) -> Vault:
+    """Return a vault of recorded trades as they are, and of what their recorded book gives."""
+    name, days, tick, ct_val, frames = recording
+    vault = Vault(root)
+    link_recording(vault, shared_data, name, days)
+    row = swap_row(name, Contract(ct_val, "1", "linear"), tick, "0.01")
+    metadata.save(vault, metadata.parse_instrument(row, fetched_ms=0), None)
+    if frames:
+        rows = list(books.recorded(shared_data / f"books/{name}.{frames}.books.frames.jsonl.gz"))
+        books.put(vault.snapshots(name), rows)
+        books.put(vault.deep_snapshots(name), books.deepened(rows, seed=3))
+    return vault
+
+
+def calculated(root: Path, source: Vault, recording: tuple[Any, ...]) -> dict[str, bytes]:
+    """Return what the ordinary calculators make of a recording: something of every one."""
+    name, *_, frames = recording
+    vault = copied(source, root, "raw", "meta")
+    metrics = METRICS if frames else METRICS[:4]
+    for metric in metrics:
+        run_room(vault, metric, name)
+    found = outputs(root)
+    for metric in metrics:
+        assert found[str(vault.state(metric, name).relative_to(root))]
+        folder = str(vault.derived(metric, name).relative_to(root))
+        assert sum(data.count(b"\n") for file, data in found.items() if folder in file) >= 4
+    return found
 
 
 def take(market, until, lines, encoders) -> None:

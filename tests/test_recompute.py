@@ -18,7 +18,7 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from ravequant.vault.tail import Tail
 from scripts import recompute, recompute_drive, recompute_parts, recompute_places
-from tests import books
+from tests import books, recompute_vault
 from tests.calculators import BTC, START, write_raw
 from tests.recompute_vault import METRICS, outputs, run_room
 from tests.test_ahead import WHALE, market
@@ -89,6 +89,25 @@ def test_parts_of_any_size_give_the_same(tmp_path, monkeypatch, capsys, odd):
         code, told = again(capsys, "--source", source.root, "--target", target)
         assert (code, told["failed"]) == (0, 0)
         assert outputs(target) == wanted
+
+
+@recompute_vault.recordings
+def test_recordings_come_out_the_same(tmp_path, monkeypatch, capsys, shared_data, recording):
+    """Trades and books: packed as they are, and unpacked and cut, their first day on its own."""
+    source = recompute_vault.recorded(tmp_path / "source", shared_data, recording)
+    wanted = recompute_vault.calculated(tmp_path / "plain", source, recording)
+    code, told = again(capsys, "--source", source.root, "--target", tmp_path / "whole")
+    assert (code, told["parts"]) == (0, len(recording[1]))
+    assert outputs(tmp_path / "whole") == wanted
+    for path in source.trades(recording[0]).iterdir():
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    monkeypatch.setattr(recompute_parts, "SPAN_BYTES", 300_000)
+    words = ["--source", source.root, "--target", tmp_path / "cut"]
+    code, told = again(capsys, *words, "--to", recording[1][0][:10])
+    assert (code, told["parts"] > 1) == (0, True)
+    assert again(capsys, *words)[0] == 0
+    assert outputs(tmp_path / "cut") == wanted
 
 
 def test_the_parts_are_really_taken(tmp_path, monkeypatch):

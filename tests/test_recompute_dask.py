@@ -18,7 +18,6 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests import recompute_vault as market
-from tests.calculators import EIGHT_HOURS, RECORDINGS, link_recording
 from tests.recompute_vault import NAMES, calculate, copied, outputs
 
 pytest.importorskip("distributed", reason="needs the extras [scale,scale-test]")
@@ -89,21 +88,17 @@ def test_a_cluster_writes_what_the_calculators_write(source, wanted, tmp_path, w
     assert list((tmp_path / "state/recompute").iterdir()) == []
 
 
-def test_recordings_come_out_the_same(shared_data, tmp_path):
-    """So do recorded trades in another writer's JSON."""
-    for number, (name, days) in enumerate(RECORDINGS):
-        if days == EIGHT_HOURS:
-            continue
-        vault, other = Vault(tmp_path / f"{number}"), Vault(tmp_path / f"{number}.dask")
-        link_recording(vault, shared_data, name, days)
-        copied(vault, other.root, "raw")
-        words = ["--instId", name, "--metric", "vwap,cvd,volume", "--source"]
-        run("--engine", "dask", "--workers", 2, *words, other.root)
-        run("--workers", 1, *words, vault.root)
-        for room in ("vwap", "cvd", "volume"):
-            market.run_room(copied(vault, tmp_path / f"{number}.plain", "raw"), room, name)
-        assert outputs(other.root) == outputs(tmp_path / f"{number}.plain") != {}
-        assert outputs(vault.root) == outputs(other.root)
+@market.recordings
+def test_recordings_come_out_the_same(shared_data, tmp_path, recording):
+    """So do recorded trades in another writer's JSON, and recorded books, by either engine."""
+    source = market.recorded(tmp_path / "source", shared_data, recording)
+    wanted = market.calculated(tmp_path / "plain", source, recording)
+    for engine, workers in (("local", 2), ("dask", 2), ("dask", 4)):
+        target = tmp_path / f"{engine}{workers}"
+        told = run("--engine", engine, "--workers", workers, "--source", source.root,
+                   "--target", target)  # fmt: skip
+        assert (told[-1]["failed"], told[-1]["parts"]) == (0, len(recording[1]))
+        assert outputs(target) == wanted
 
 
 def workers_of(parent: int) -> list[int]:
