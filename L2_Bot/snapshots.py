@@ -4,13 +4,14 @@ The same messages give the same lines at any speed (SPEC section 9). One `Snapsh
 instrument; what it hands out is to be written in this order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from ravequant import exact, times
-from ravequant.okx.book import SNAPSHOT, Book, BookState, Broken, Dropped
+from ravequant.okx.book import SNAPSHOT, Book, BookState, Broken, Dropped, Level, price_of
 from ravequant.okx.messages import BOOKS
 
 MOST_LEVELS: Final = 400  # what the `books` channel carries
@@ -127,10 +128,10 @@ def encode(inst_id: str, state: BookState, ts: int, depth: int, *, gap: bool) ->
         "market": "perp",
         "channel": BOOKS,
         "instId": inst_id,
-        "bids_top400": bids,
-        "asks_top400": asks,
-        "best_bid": bids[0][0],
-        "best_ask": asks[0][0],
+        "bids_top400": _array(bids),
+        "asks_top400": _array(asks),
+        "best_bid": price_of(bids[0]),
+        "best_ask": price_of(asks[0]),
         "mid_price": exact.text(middle, exact.PRICE_PLACES + 1),
         "checksum": state.checksum,
         "seqId": state.seq_id,
@@ -138,3 +139,9 @@ def encode(inst_id: str, state: BookState, ts: int, depth: int, *, gap: bool) ->
         "gap_detected": gap,
     }
     return orjson.dumps(fields) + b"\n"
+
+
+def _array(levels: Sequence[Level]) -> orjson.Fragment:
+    """Return levels as a JSON array of arrays of strings: they are digits, points and commas."""
+    rows = "\n".join(levels).replace(",", '","').replace("\n", '"],["')
+    return orjson.Fragment(f'[["{rows}"]]')

@@ -1,6 +1,7 @@
 """The order book: what it accepts, what breaks it, and what OKX itself says of real frames."""
 
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant.okx.book import Book, BookState, Broken, Dropped, checksum
+from ravequant.okx.book import Book, BookState, Broken, Dropped, checksum, price_of
 from tests.plain_book import level, message
 
 TS = 1_700_000_000_000
@@ -32,7 +33,8 @@ def opened() -> Book:
 
 def bids(book: Book) -> list[tuple[str, str]]:
     assert book.state is not None
-    return [(price, size) for price, size, _, _ in book.state.top_bids(400)]
+    fields = [one.split(",") for one in book.state.top_bids(400)]
+    return [(price, size) for price, size, _, _ in fields]
 
 
 def frames(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -134,7 +136,7 @@ def test_prices_sort_as_numbers():
     book.receive("snapshot", row(1, -1, [level(price, "1") for price in prices], asks))
     assert [price for price, _ in bids(book)] == sorted(prices, key=Decimal, reverse=True)
     assert book.state is not None
-    assert [ask[0] for ask in book.state.top_asks(2)] == ["11", "20.25"]
+    assert [price_of(ask) for ask in book.state.top_asks(2)] == ["11", "20.25"]
 
 
 def test_deleting_an_unknown_level_is_normal():
@@ -238,7 +240,7 @@ def test_crossed_book_breaks(price: str):
     outcome = book.receive("update", row(11, 10, [level(price, "1")]))
     assert outcome == Broken(f"crossed book: best bid {price}, best ask 101", TS + 11)
     assert before.consistent
-    assert before.top_bids(1) == [level("100", "5")]
+    assert before.top_bids(1) == ["100,5,0,1"]
 
 
 def test_crossing_within_one_message_is_no_crossing():
@@ -321,7 +323,7 @@ def test_what_the_exchange_adds_is_left_out():
     book = opened()
     book.receive("update", row(11, 10, [[*level("98", "1"), "new"]], colour="blue"))
     assert book.state is not None
-    assert book.state.top_bids(3)[2] == level("98", "1")
+    assert book.state.top_bids(3)[2] == "98,1,0,1"
 
 
 def test_losing_the_connection_forgets_the_book_once():
@@ -342,4 +344,31 @@ def test_many_prices_do_not_pile_up():
         book.receive("update", row(seq + 1, seq, changes if step else changes[:1]))
         seq += 1
     assert len(bids(book)) == 3
-    assert len(book._known) <= 4096
+    assert len(book._known) <= 600
+
+
+def test_forgetting_prices_leaves_those_of_the_book_known():
+    """Prices that left the book go; those that stand in it are never looked up anew."""
+    book = opened()
+    for seq in range(10, 1210):
+        change = [level(f"50.{seq // 2}", str((seq + 1) % 2))]  # comes, goes
+        book.receive("update", row(seq + 1, seq, change))
+    assert bids(book) == [("100", "5"), ("99", "7")]
+    assert book._known.keys() >= {"100", "99", "101", "102"}
+
+
+def test_a_book_takes_little_memory():
+    """400 levels a side, as they come from the socket, are held in less than 250 KB."""
+    sides = [
+        [level(f"{at / 10:.1f}", f"{at}.25") for at in range(low, low + 400)] for low in (500, 1000)
+    ]
+    sent = orjson.dumps(row(1, -1, *sides))
+    book = Book()
+    tracemalloc.start()
+    try:
+        book.receive("snapshot", orjson.loads(sent))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(bids(book)) == 400
+    assert held < 250_000

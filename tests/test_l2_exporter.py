@@ -1,13 +1,20 @@
 """The book exporter as a person starts it: real processes, sockets and files."""
 
+import asyncio
 import itertools
 import signal
+import weakref
 
 import orjson
 import pytest
 
+from L2_Bot import deep
+from L2_Bot.l2_exporter import L2Exporter
+from L2_Bot.recorder import Recorder
 from L2_Bot.snapshots import SnapshotRecorder
 from ravequant import times
+from ravequant.okx.exporter import Options
+from ravequant.settings import L2
 from ravequant.vault.paths import Vault
 from tests.l2_box import (
     BTC,
@@ -26,6 +33,7 @@ from tests.l2_box import (
 from tests.plain_book import Message, frames
 
 ETH = "ETH-USDT-SWAP"
+MOMENT = 1_700_000_000_000
 
 
 def pure(messages: list[Message], cadence: int = 2000) -> list[bytes]:
@@ -83,6 +91,38 @@ def test_deep_snapshots_follow_a_line_that_is_on_disk(tmp_path, vault):
         assert times.parse_iso(row["from_utc"]) in moments
     stamps = [row["timestamp_utc"] for row in deep]
     assert stamps == sorted(set(stamps))
+
+
+class Watched(deep.DeepSnapshot):
+    """A deep snapshot that can be asked whether somebody still holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_a_deep_snapshot_is_not_kept_until_the_next_one(vault, monkeypatch):
+    """It is megabytes for each instrument: once written nobody holds it through the wait."""
+    held: list[weakref.ref[Watched]] = []
+
+    def fetch(_: str) -> Watched:
+        found = Watched(MOMENT, [["100", "1", "1"]], [["101", "1", "1"]])
+        held.append(weakref.ref(found))
+        return found
+
+    async def deepened() -> None:
+        exporter = L2Exporter(
+            vault, Options((BTC,), "ws://127.0.0.1:1", "http://127.0.0.1:1"), L2()
+        )
+        recorder = Recorder(vault, BTC, L2(deep_every_s=3600))
+        recorder.started.set()
+        monkeypatch.setattr(exporter, "_fetch_deep", fetch)
+        async with asyncio.timeout(30):
+            task = asyncio.create_task(exporter._deepen(recorder, 0.0))
+            while not recorder.counts.deep or held[0]() is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            task.cancel()
+        recorder.close()
+
+    asyncio.run(deepened())
 
 
 def test_two_instruments_share_a_connection(shared_data, tmp_path, vault):

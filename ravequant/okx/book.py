@@ -19,7 +19,7 @@ from ravequant.records import RecordError
 SNAPSHOT: Final = "snapshot"
 UPDATE: Final = "update"
 
-Level = list[str]  # [price, contracts, "0", number of orders] as the exchange wrote them
+Level = str  # "price,contracts,0,orders" as the exchange wrote them; a list takes 4 times the room
 Side = dict[int, Level]  # by price, in units of 10**-exact.PRICE_PLACES
 
 _WHOLE: Final = r"(?:0|[1-9][0-9]{0,19})"
@@ -29,9 +29,8 @@ SIZE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
 _LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
 _REQUIRED: Final = ("asks", "bids", "ts")
 _CHECKED_LEVELS: Final = 25
-_KNOWN_PRICES: Final = 4096
+_PRICES_BEYOND: Final = 512  # known besides those in the book, before they are forgotten
 _NO_CHECKSUM: Final = 0  # what the exchange sends since June 2026
-_NO_LEVEL: Final[list[str]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ class Book:
             best_ask=min(asks, default=0),
         )
         if after.crossed:
-            bid, ask = bids[after.best_bid][0], asks[after.best_ask][0]
+            bid, ask = price_of(bids[after.best_bid]), price_of(asks[after.best_ask])
             return self._broken(f"crossed book: best bid {bid}, best ask {ask}", after.ts)
         self._count(before, after)
         self.state = after
@@ -183,8 +182,7 @@ class Book:
             return side
         merged, known = side.copy(), self._known
         for sent in levels:
-            level = _checked(sent)
-            price, size = level[0], level[1]
+            level, price, size = _checked(sent), sent[0], sent[1]
             key = known.get(price) or self._key(price)
             if size != "0" and size.strip("0."):
                 merged[key] = level
@@ -196,8 +194,11 @@ class Book:
         key = exact.units(price, exact.PRICE_PLACES)
         if not key:
             raise RecordError(f"price: {shown(price)} is not above zero")
-        if len(self._known) >= _KNOWN_PRICES:
+        book = self.state or _EMPTY
+        if len(self._known) >= len(book.bids) + len(book.asks) + _PRICES_BEYOND:
             self._known.clear()
+            for side in (book.bids, book.asks):
+                self._known.update((price_of(level), its) for its, level in side.items())
         self._known[price] = key
         return key
 
@@ -227,6 +228,11 @@ class Book:
         return Broken(reason, ts)
 
 
+def price_of(level: Level) -> str:
+    """Return the price of a level."""
+    return level.partition(",")[0]
+
+
 def checksum(state: BookState) -> int:
     """Return the signed CRC32 of the best 25 levels a side, of their text as it came.
 
@@ -235,9 +241,9 @@ def checksum(state: BookState) -> int:
     bids = [state.bids[key] for key in nlargest(_CHECKED_LEVELS, state.bids)]
     asks = [state.asks[key] for key in nsmallest(_CHECKED_LEVELS, state.asks)]
     parts: list[str] = []
-    for bid, ask in zip_longest(bids, asks, fillvalue=_NO_LEVEL):
-        parts += bid[:2]
-        parts += ask[:2]
+    for bid, ask in zip_longest(bids, asks, fillvalue=""):
+        parts += bid.split(",")[:2] if bid else ()
+        parts += ask.split(",")[:2] if ask else ()
     crc = zlib.crc32(":".join(parts).encode("ascii"))
     return crc - (1 << 32) if crc >> 31 else crc
 
@@ -264,12 +270,12 @@ def _sequence(row: dict[str, Any], field: str) -> int | None:
 
 
 def _checked(level: Any) -> Level:
-    """Return a level whose four items are strings of the right form; later items are left out."""
+    """Return the text of four items that are strings of the right form; later ones are left out."""
     if type(level) is list:
         first: list[Any] = level if len(level) == 4 else level[:4]
         try:  # four items and three commas: so none of them has one inside
-            if len(first) == 4 and _LEVEL.fullmatch(",".join(first)):
-                return first
+            if len(first) == 4 and _LEVEL.fullmatch(text := ",".join(first)):
+                return text
         except TypeError:
             pass
     raise RecordError(f"a level is [price, size, number, orders] in strings, not {shown(level)}")
