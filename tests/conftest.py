@@ -1,6 +1,7 @@
 """What many tests need: recorded data, an empty vault, and a run that touches nobody's data."""
 
 import logging
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from ravequant.webhook import WEBHOOK_VARIABLE
 pytest_plugins = ("tests.faults.plugin",)
 LOG_LEVEL = logging.getLogger().level
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
+
+# a shell that starts the tests behind it has Ctrl-C ignored, and every program started here with it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,7 @@ from tests.alerts import SECRET
 from Untouch_Wick.alert_command import Command
 
 GOOD = f"https://discord.com/api/webhooks/123456789012345678/{SECRET}"
-PYTHON = f'"{sys.executable}"' if sys.platform == "win32" else sys.executable
+PYTHON = f'"{sys.executable}"'  # its path may have spaces
 
 
 def test_the_command_gets_the_signal(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from tests.alerts import SECRET, hook
 from tests.notes_market import AT, BTC, Market, command, record
 
 SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
-PYTHON = f'"{sys.executable}"' if sys.platform == "win32" else sys.executable
+PYTHON = f'"{sys.executable}"'  # its path may have spaces
 
 
 @pytest.fixture
