@@ -281,7 +281,6 @@ class Recorder:
     def _try_the_disk_again(self, now: float) -> None:
         try:
             self._filler = self._filler_from_disk()
-            self._days.sync()
         except VaultError as error:
             self._broken_until = now + _DISK_AGAIN_S
             _log.error("%s: still not recording: %s", self.inst_id, error)

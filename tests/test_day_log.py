@@ -133,3 +133,28 @@ def test_no_part_of_a_line_passes_for_a_line(tmp_path):
     packed = gzip.compress(b"1" * 4_000_000 + b"\nbad\n")
     (tmp_path / "2025-12-12.jsonl.gz").write_bytes(packed)
     assert DayLog(tmp_path).last_line(lambda line: line.strip().isdigit()) is None
+
+
+def test_a_line_that_will_be_cut_off_is_not_the_newest(tmp_path, monkeypatch):
+    """Behind a sync and a cut that were both refused the disk still shows lines that do not count.
+
+    Who went on after them would leave a hole that nobody asks for.
+    """
+    log = DayLog(tmp_path)
+    log.append(DAY, b"1\n")
+    log.sync()
+    log.append(DAY, b"2\n")
+
+    def failing(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        patch.setattr(os, "ftruncate", failing)
+        with pytest.raises(VaultError, match="cannot be synced"):
+            log.append(NEXT, b"3\n")
+        assert names(tmp_path) == {"2025-12-14.jsonl": b"1\n2\n"}
+        with pytest.raises(VaultError, match="cannot be cut back"):
+            log.last_line()
+    assert log.last_line() == b"1\n"
+    assert names(tmp_path) == {"2025-12-14.jsonl": b"1\n"}

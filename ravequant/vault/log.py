@@ -250,8 +250,11 @@ class DayLog:
         """Return the newest whole line on disk, newline included; None if there is none.
 
         ``valid`` passes over lines that are whole but damaged. A packed day is read through, and
-        only its last 2 MiB are looked at. Raises VaultError for a file that cannot be read.
+        only its last 2 MiB are looked at. What a refused write or sync left behind is cut off
+        first: it does not count. Raises VaultError for a disk that refuses, or a file that cannot
+        be read.
         """
+        self.sync()
         for _, path in reversed(list(self._files(self.folder))):
             found = next(filter(valid, newest_lines(path)), None)
             if found is not None:
