@@ -4,11 +4,16 @@ import logging
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
 from ravequant.webhook import WEBHOOK_VARIABLE
+
+# a busy computer is no failure
+hypothesis.settings.register_profile("ravequant", deadline=None)
+hypothesis.settings.load_profile("ravequant")
 
 pytest_plugins = ("tests.faults.plugin",)
 LOG_LEVEL = logging.getLogger().level

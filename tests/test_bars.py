@@ -299,14 +299,14 @@ def blocks_of(lines, cuts):
     return [b"".join(lines[a:b]) for a, b in pairwise(edges)]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8), st.booleans())
 def test_any_stream_reads_like_line_by_line(steps, cuts, restart):
     """Late, out of order, repeated, jumping: the oracle's result for any blocks and restarts."""
     check(blocks_of(list(stream(steps)), cuts), restart=restart)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_parts_computed_apart_join_to_the_same(steps, cuts):
     """What processes sum side by side and join equals one reading, holes across seams included."""

@@ -12,7 +12,7 @@ from tests.bucket_markets import START, compute, first_difference, markets
 from tests.bucket_oracle import Rules, buckets
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(markets(), st.data())
 def test_every_field_is_what_the_oracle_says(market, data):
     """Any small market, in one run and cut anywhere, fast and odd lines: the oracle's records."""
@@ -53,7 +53,7 @@ def test_the_recordings_give_the_oracles_records(shared_data, name, ct_val):
     assert any("deep" in record["band_source"] for record in wanted)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_a_change_of_source_alone_changes_nothing(seed):
     """A market that stands still, seen through windows that come and go: no change, no new wall."""

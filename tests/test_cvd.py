@@ -155,7 +155,7 @@ def test_swings_count_records_not_minutes():
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(tmp_path_factory, stream):
     """Late, out-of-order and repeated lines, holes, inverse contracts: every byte, run by run."""
 
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     @given(lines=stream, cuts=st.lists(st.integers(0, 200), max_size=4))
     def check(lines, cuts):
         shared.check_runs(ROOM, Vault(tmp_path_factory.mktemp("vault")), lines, cuts)

@@ -339,7 +339,7 @@ def restart(written, buffer_rows):
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32), loss=st.sampled_from([0.0, 0.02, 0.3, 0.9]))
 def test_every_record_is_written_once_in_order(seed, loss):  # noqa: C901 - a whole scenario
     """Losses, duplicates, reordering, REST faults and lag, and restarts: the file is the same."""

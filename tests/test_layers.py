@@ -24,9 +24,9 @@ FLOORS = (
     ("ravequant.forms", "ravequant.settings", "ravequant.webhook", "ravequant.vault"),
     ("ravequant.lifeline", "ravequant.cli", "ravequant.stage", "ravequant.tables"),
     (
-        "ravequant.layout", "ravequant.fastpath", "ravequant.scan", "ravequant.sums",
-        "ravequant.bars", "ravequant.ladder", "ravequant.rungs", "ravequant.snapshot_lines",
-        "ravequant.snapshots",
+        "ravequant.digits", "ravequant.layout", "ravequant.fastpath", "ravequant.scan",
+        "ravequant.sums", "ravequant.bars", "ravequant.ladder", "ravequant.rungs",
+        "ravequant.snapshot_lines", "ravequant.snapshots",
     ),
     ("ravequant.ahead", "ravequant.calculator", "ravequant.okx", "ravequant.sim"),
     ROOMS,

@@ -88,7 +88,7 @@ def test_another_seed_is_another_market():
     assert first != second
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.integers(1, 5_000), min_size=1, max_size=40), st.booleans())
 def test_it_does_not_matter_when_it_is_asked(steps, with_books):
     """However often, at whatever moments and with or without books: the records are the same."""

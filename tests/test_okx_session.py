@@ -254,7 +254,7 @@ def test_no_hour_sees_more_than_480_requests_or_200_resubscribes(answer):
     assert requests
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.sampled_from(

@@ -206,7 +206,7 @@ class Model:
 
 
 @pytest.mark.slow
-@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=3, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.integers(0, 1_000), st.lists(st.integers(1, 9), min_size=1, max_size=2, unique=True))
 def test_no_look_ahead_on_a_market_with_books(tmp_path_factory, seed, ago):
     """The planted set-up is found at its moment; and no minute knows of what came after it."""

@@ -109,7 +109,7 @@ def _emit(made: Stream, action: str, row: dict[str, Any], fault: str, draw: st.D
         made.messages[-2:] = made.messages[-1:] + made.messages[-2:-1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(streams(), st.sampled_from([1, 500, 2000]))
 def test_no_line_is_torn_and_gaps_stand_exactly_where_they_belong(stream: Stream, cadence: int):
     """Whatever goes wrong, each line is one true book, in time, and marked as SPEC 9 says."""

@@ -133,7 +133,7 @@ def test_a_run_with_nothing_new_changes_no_byte(vault):
     assert (outputs(vault), vault.state("total", BTC).read_bytes()) == before
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(
     cuts=st.lists(st.integers(0, 40), max_size=5),
     stops=st.lists(st.integers(1, 40), max_size=6),

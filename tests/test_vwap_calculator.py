@@ -62,7 +62,7 @@ def test_without_a_hole_there_is_no_gap_whatever_the_date(vault):
     assert json.loads(ROOM.lines(vault))["gap"] is False
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(lines=shared.streams(), cuts=st.lists(st.integers(0, 60), max_size=5))
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(
     tmp_path_factory, lines, cuts

@@ -78,7 +78,7 @@ def fuzz(faults: Faults, fact: Fact, check: Callable[[Any], None], *, of: Any = 
 
     @hypothesis.seed(faults.seed)
     @hypothesis.settings(
-        max_examples=faults.count(40, 4_000), deadline=None, database=None,
+        max_examples=faults.count(40, 4_000), database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
     @hypothesis.given(of)

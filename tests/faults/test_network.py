@@ -310,7 +310,7 @@ def test_rest_fails(faults, tmp_path, vault, part):
 
 
 # length, market time per time, market time before it, records a second
-OUTAGES = (("30s", 20, "40s", 15), ("10m", 150, "5m", 15), ("6h", 2000, "10m", 1))
+OUTAGES = (("30s", 20, "40s", 15), ("10m", 60, "3m", 15), ("6h", 1000, "10m", 1))
 
 
 @pytest.mark.first

@@ -129,7 +129,7 @@ def test_any_sequence_ends_in_the_same_files(faults):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=faults.count(6, 250), stateful_step_count=25, deadline=None,
+            max_examples=faults.count(6, 250), stateful_step_count=25,
             database=None, print_blob=False, suppress_health_check=list(hypothesis.HealthCheck),
         ),
     )  # fmt: skip
