@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact
-from ravequant.ladder import SAFE, Ints, Levels, largest
+from ravequant.digits import SAFE, Ints
+from ravequant.ladder import Levels, largest
 from ravequant.records import Contract
 from ravequant.snapshots import Books, Deep, Head
 

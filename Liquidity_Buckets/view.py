@@ -8,7 +8,7 @@ import numpy as np
 
 from Liquidity_Buckets.bands import BANDS_BPS, BPS, FARTHEST_BPS, Beyond, Near, Part, Sheet, Sums
 from ravequant import exact
-from ravequant.ladder import Ints
+from ravequant.digits import Ints
 from ravequant.snapshots import Head
 
 WS, DEEP, PARTIAL = "ws", "deep", "partial"

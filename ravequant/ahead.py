@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ravequant.bars import BarReader, Closed, Part, join, partial
 from ravequant.scan import Rejected, Scanner
-from ravequant.vault.tail import BLOCK_BYTES, Block, Span
+from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -160,8 +160,9 @@ def _blocks(path: Path, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
     rest = b""
     with path.open("rb", buffering=0) as file:
         file.seek(offset)
-        while at := min(BLOCK_BYTES, end - offset - len(rest)):
-            chunk = file.read(at)
+        while left := end - offset - len(rest):
+            size, _ = block_size(file, offset + len(rest), BLOCK_BYTES)
+            chunk = file.read(min(size, left))
             if not chunk:
                 raise EOFError
             data = rest + chunk

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[Any]  # int64, or object: Python ints where a value does not fit
-
-SAFE: Final = 1 << 62  # what int64 columns, and sums of them, stay below
+from ravequant.digits import Ints, fits, scale_up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +39,8 @@ class Levels:
         if (price_places, qty_places) == (self.price_places, self.qty_places):
             return self
         return Levels(
-            times_ten(self.price, price_places - self.price_places),
-            times_ten(self.qty, qty_places - self.qty_places),
+            scale_up(self.price, price_places - self.price_places),
+            scale_up(self.qty, qty_places - self.qty_places),
             price_places,
             qty_places,
             self.starts,
@@ -53,18 +50,6 @@ class Levels:
 def largest(values: Ints) -> int:
     """Return the largest of values that are not negative; 0 if there are none."""
     return int(values.max()) if len(values) else 0
-
-
-def times_ten(values: Ints, places: int) -> Ints:
-    """Return ``values x 10**places``: int64 while it surely fits, else Python ints."""
-    if places == 0:
-        return values
-    factor = 10**places
-    if values.dtype != object and largest(values) * factor < SAFE:
-        scaled: Ints = values * np.int64(factor)
-        return scaled
-    wide: Ints = values.astype(object) * factor
-    return wide
 
 
 def of_numbers(
@@ -78,7 +63,7 @@ def of_numbers(
 
 
 def _column(values: list[int]) -> Ints:
-    return np.array(values, dtype=np.int64 if max(values, default=0) < SAFE else object)
+    return np.array(values, dtype=np.int64 if fits(max(values, default=0)) else object)
 
 
 def join(parts: Sequence[Levels]) -> Levels:

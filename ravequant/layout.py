@@ -9,22 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ravequant import records, times
-
-Words = NDArray[np.uint64]
+from ravequant.digits import Words, word
 
 NUMBER_CHARACTERS: Final = 16  # of a price or size that the fast path takes
 COUNT_DIGITS: Final = 4
 _TIME: Final = b"2025-12-14T21:34:56.123Z"
 _ALL: Final = np.uint64(2**64 - 1)
 COMPARED: Final = 1024  # lines whose long constant text is compared at once: they stay in the cache
-
-
-def word(text: bytes) -> np.uint64:
-    """Return at most eight characters as a little-endian word."""
-    return np.uint64(int.from_bytes(text, "little"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +33,6 @@ class Const:
         at = range(0, len(text), 8)
         words = ((i // 8, word(text[i : i + 8]), word(mask[i : i + 8])) for i in at)
         return cls(tuple((i, expected & free, free) for i, expected, free in words))
-
-    @property
-    def width(self) -> int:
-        """Bytes of the words, the unused ones behind the text included."""
-        return 8 * len(self.words)
 
     def differs(self, errors: Words, rows: Words, skip: int) -> None:
         """Set bits of ``errors`` where the words of ``rows`` after ``skip`` are not this text."""
@@ -80,15 +68,15 @@ class Layout:
     id_digits: int
     head: Stretch  # up to the time
     middle: Stretch  # time to id
-    side: Const  # id to side, and the first letter of that, left free
+    side: Const  # id to side, and what the first letters of "buy" and "sell" have in common
     side_at: int  # where that letter stands, from the end of the id
     sell: tuple[np.uint64, np.uint64]  # the last 16 bytes before the price
     buy: tuple[np.uint64, np.uint64]
     sell_length: int  # id to price
-    size: Const  # price to size, and two characters of that, left free
+    size: Const  # price to size, and before that as much, left free, as fills a word
     size_length: int
     worth: Stretch  # size to count, or to the end of the line if there is no count
-    tail: Const | None  # count to the end of the line
+    tail: Const | None  # count to the end of the line, and before that as much, left free
     tail_length: int
 
     @property
@@ -107,11 +95,6 @@ class Layout:
     def longest(self) -> int:
         """Bytes of a line whose fields are as wide as the fast path takes them."""
         return self.shortest + 1 + 2 * (NUMBER_CHARACTERS - 1) + COUNT_DIGITS - 1
-
-    @property
-    def reads_beyond(self) -> int:
-        """Bytes after a line's end that are looked at (and ignored)."""
-        return self.tail.width - self.tail_length if self.tail else 0
 
 
 def layout_of(
@@ -154,21 +137,22 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
     head, middle, side, price, size, worth, *rest = texts
     sell, buy = side + b"sell" + price, side + b"buy" + price
     tail = b"0".join(rest)
-    free = bytes(len(rest[0])) + b"\x01" if rest else b""  # source: "0" or "1"
+    source = bytes(len(rest[0])) + b"\x01" if rest else b""  # "0" or "1"
+    free, free_tail = -len(size) % 8, -len(tail) % 8
     return Layout(
         key=(*texts, b"%d" % id_digits),
         contract=contract,
         id_digits=id_digits,
         head=Stretch.of(head),
         middle=Stretch.of(middle),
-        side=Const.of(side + b"b", bytes(len(side)) + b"\xff"),
+        side=Const.of(side + b"b", bytes(len(side)) + bytes([ord("b") ^ ord("s")])),
         side_at=len(side),
         sell=(word(sell[-16:-8]), word(sell[-8:])),
         buy=(word(buy[-16:-8]), word(buy[-8:])),
         sell_length=len(sell),
-        size=Const.of(size + b"00", bytes(len(size)) + b"\xff\xff"),
+        size=Const.of(bytes(free) + size, b"\xff" * free),
         size_length=len(size),
         worth=Stretch.of(worth),
-        tail=Const.of(tail, free) if rest else None,
+        tail=Const.of(bytes(free_tail) + tail, b"\xff" * free_tail + source) if rest else None,
         tail_length=len(tail),
     )

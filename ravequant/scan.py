@@ -12,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ravequant import exact, fastpath
-from ravequant.fastpath import Columns, Ints
+from ravequant import digits, exact, fastpath
+from ravequant.digits import Ints
+from ravequant.fastpath import Columns
 from ravequant.layout import Layout, layout_of
 from ravequant.records import Contract, RecordError, Trade, parse_trade
 
@@ -134,14 +135,12 @@ class _Block:
         starts, ends = self._starts, self._ends
         if rows is not None:
             starts, ends = starts[rows], ends[rows]
-        lengths = ends - starts
-        possible = (lengths >= layout.shortest) & (lengths <= layout.longest)
+        longer = (ends - starts - layout.shortest).view(np.uint64)  # very much, if it is shorter
+        possible = longer <= layout.longest - layout.shortest
         if not possible.all():
             starts, ends = starts[possible], ends[possible]
         if not len(starts):
             return rows
-        if layout.reads_beyond and len(self._data) == len(self._block):
-            self._data = np.frombuffer(bytes(self._block) + bytes(8), dtype=np.uint8)
         good, columns = fastpath.read(layout, self._data, starts, ends)
         if not len(columns.ts):
             return rows
@@ -278,7 +277,7 @@ def _scaled(texts: list[str]) -> tuple[Ints, int]:
     """Return plain decimals as integers at the most decimals any of them needs."""
     decimals = max(len(text.partition(".")[2].rstrip("0")) for text in texts)
     values = [exact.units(text, decimals) for text in texts]
-    dtype: Any = np.int64 if fastpath.fits(max(values)) else object
+    dtype: Any = np.int64 if digits.fits(max(values)) else object
     return np.array(values, dtype=dtype), decimals
 
 
@@ -286,8 +285,8 @@ def _join(columns: list[Columns], order: NDArray[np.int64]) -> Columns:
     """Return the columns one after the other, at common decimals, then put in ``order``."""
     price_decimals = max(part.price_decimals for part in columns)
     qty_decimals = max(part.qty_decimals for part in columns)
-    prices = [fastpath.scale_up(c.price, price_decimals - c.price_decimals) for c in columns]
-    sizes = [fastpath.scale_up(c.qty, qty_decimals - c.qty_decimals) for c in columns]
+    prices = [digits.scale_up(c.price, price_decimals - c.price_decimals) for c in columns]
+    sizes = [digits.scale_up(c.qty, qty_decimals - c.qty_decimals) for c in columns]
     return Columns(
         np.concatenate([c.ts for c in columns])[order],
         np.concatenate([c.trade_id for c in columns])[order],

@@ -1,6 +1,6 @@
 """Raw order book lines (SPEC section 9) to exact columns; whatever a line holds, it is read once.
 
-Lines as our own exporter writes them are read many at once (``ladder``), all others through orjson
+Lines as our own exporter writes them are read many at once (``rungs``), all others through orjson
 and Python integers, with the same result and the same acceptance. What is not a snapshot at all is
 rejected; a level that is none is counted (``malformed``) and left out.
 """
@@ -18,7 +18,7 @@ from ravequant.ladder import Levels
 from ravequant.records import STAMP, RecordError, moment
 from ravequant.snapshot_lines import DeepLines
 
-LINES_AT_ONCE: Final = 16  # a few hundred KB: what the scan touches stays in the cache
+LINES_AT_ONCE: Final = 24  # half a MB: what the scan touches stays in the cache
 _OPENING: Final = b'{"timestamp_utc":"'
 _ASKS: Final = b']],"asks_top400":[['
 _IN_ASKS: Final = b"k"  # no level holds one; looking for one byte is ten times faster

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ravequant import exact, fastpath
-from ravequant.fastpath import Ints
+from ravequant import digits, exact
+from ravequant.digits import Ints
 from ravequant.scan import Trades
 
 INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
@@ -153,11 +153,11 @@ def _linear(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> l
 
 def _safe(price: Ints, qty: Ints, above: Ints) -> tuple[Ints, Ints, Ints]:
     """Return int64 columns if their products, summed, fit; else columns of Python integers."""
-    if not any(column.dtype == object for column in (price, qty, above)) and fastpath.fits(
+    if not any(column.dtype == object for column in (price, qty, above)) and digits.fits(
         int(qty.max()) * len(qty)
     ):
         turnover = int(price.max()) * int(qty.sum())
-        if fastpath.fits(turnover * max(int(above.max()), 1)):
+        if digits.fits(turnover * max(int(above.max()), 1)):
             return price, qty, above
     return price.astype(object), qty.astype(object), above.astype(object)
 
@@ -177,11 +177,11 @@ def _whales(
     found = [(0, 0, 0)] * len(starts)
     if int(turnover.max()) < threshold:
         return found
-    for row in np.flatnonzero(turnover >= threshold).tolist():
-        run = int(np.searchsorted(starts, row, side="right")) - 1
-        count, total, bought = found[run]
-        value = int(turnover[row])
-        found[run] = count + 1, total + value, bought + value * bool(buy[row])
+    rows = np.flatnonzero(turnover >= threshold)
+    runs = (np.searchsorted(starts, rows, side="right") - 1).tolist()
+    for run, value, bought in zip(runs, turnover[rows].tolist(), buy[rows].tolist(), strict=True):
+        count, total, total_bought = found[run]
+        found[run] = count + 1, total + value, total_bought + value * bought
     return found
 
 

@@ -21,10 +21,12 @@ from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
 from ravequant.vault.log import newest_lines, reading
 
-BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 1 << 21
 SPAN_BYTES: Final = 8 << 20
 SPANS_FROM: Final = 256 << 20  # with less to read in a file it is not worth another process
 LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
+
+_LOOK_AHEAD: Final = (1 << 10, 1 << 16)  # bytes behind a block, in which a trade, a book may end
 
 Listing = Callable[[], Iterator[tuple[str, Path]]]
 
@@ -196,7 +198,7 @@ class Tail:
     def _lines(self, path: Path, stream: BinaryIO, trail: Trail) -> Iterator[Block]:
         rest = b""
         too_long: Trail | None = None  # the place before a line that is too long to keep
-        while chunk := stream.read(self._block_bytes):
+        while chunk := stream.read(self._block(stream, trail.offset + len(rest))):
             self.bytes_read += len(chunk)
             data = rest + chunk
             end = data.rfind(b"\n") + 1
@@ -216,6 +218,12 @@ class Tail:
                 yield Block(path, offset, b"\0" + lines if too_long else lines)
                 too_long = None
         self._trail = too_long or trail
+
+    def _block(self, stream: BinaryIO, offset: int) -> int:
+        """Return how many bytes to read."""
+        size, looked_at = block_size(stream, offset, self._block_bytes)
+        self.bytes_read += looked_at
+        return size
 
     def _find_again(self, path: Path, stream: BinaryIO, cursor: Cursor, trail: Trail) -> None:
         head = stream.read(min(HEAD_BYTES, cursor.offset))
@@ -238,6 +246,25 @@ class Tail:
                 f"was replaced; {_REMEDY}"
             )
         trail.jump(head, before, cursor.offset)
+
+
+def block_size(stream: BinaryIO, offset: int, least: int) -> tuple[int, int]:
+    """Return how many bytes from ``offset``, where a stream stands, end with a line, and the cost.
+
+    At least ``least``: what was read in one piece and needs no cutting is not copied again. The
+    cost is what was read to find out. Just ``least`` where no line ends soon behind that, or the
+    stream cannot jump for nothing.
+    """
+    if not isinstance(stream, io.FileIO) or least < _LOOK_AHEAD[-1]:
+        return least, 0
+    stream.seek(offset + least - 1)
+    ahead = b""
+    for size in _LOOK_AHEAD:
+        ahead += stream.read(size - len(ahead))
+        if b"\n" in ahead:
+            break
+    stream.seek(offset)
+    return least + max(ahead.find(b"\n"), 0), len(ahead)
 
 
 def _split(whole: bytes) -> list[bytes]:
