@@ -20,6 +20,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
@@ -121,7 +122,7 @@ class WickFold:
     def _born(self, wick: Wick) -> dict[str, Any]:
         """Return the fields that a wick is born with."""
         distance = wick.tip_distance_ticks
-        high, low = (exact.text(price, exact.PRICE_PLACES) for price in (wick.high, wick.low))
+        high, low = map(_price, (wick.high, wick.low))
         return {
             "event_id": self._event_id(wick, wick.birth),
             "instId": self._inst_id,
@@ -130,10 +131,10 @@ class WickFold:
             "wick_type": wick.side,
             "wick_price": high if wick.side == "high" else low,
             "wick_size_ticks": wick.size_ticks,
-            "candle_open": exact.text(wick.open, exact.PRICE_PLACES),
+            "candle_open": _price(wick.open),
             "candle_high": high,
             "candle_low": low,
-            "candle_close": exact.text(wick.close, exact.PRICE_PLACES),
+            "candle_close": _price(wick.close),
             "tip_distance_ticks": distance,
             "tip_exact": distance == 0,
             "tip_near": distance == 1,
@@ -178,6 +179,12 @@ class WickFold:
         self._through, self._gap_minute = int(state["through"]), int(state["gap_minute"])
         self._candles.restore(state["candles"])
         self._wicks.restore(state["wicks"])
+
+
+@lru_cache(maxsize=1 << 12)
+def _price(value: int) -> str:
+    """Return a price as text; each is written several times, with all wicks of its candle."""
+    return exact.text(value, exact.PRICE_PLACES)
 
 
 def _strength(distance: int) -> str | None:

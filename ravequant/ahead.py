@@ -1,16 +1,13 @@
 """Reading ahead: large raw trade files as partial bars, by processes side by side, in file order.
 
-Each process reads every n-th span; what it hands back is merged exactly (SPEC section 4), and a
-span that does not follow in order is read again by whoever asked. A pipe leads to each process: it
-ends when the asker does, however that happens.
+What a process hands back of its span is merged exactly (SPEC section 4), and a span that does not
+follow in order is read again by whoever asked.
 """
 
 import logging
 import os
-import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,10 +17,12 @@ from ravequant.scan import Rejected, Scanner
 from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+    from concurrent.futures import Future
+
+    from ravequant.processes import Processes
 
 MOST_PROCESSES: Final = 8
-_WAITING: Final = 2  # spans a process is given before its first answer is asked for
+_WAITING: Final = 2  # spans for each process that are under way or wait
 _NAMED: Final = 1_000  # with more bad lines a span is better read again
 _log = logging.getLogger(__name__)
 
@@ -51,85 +50,47 @@ def read_ahead(
 
     ``processes``: None for one a core, at most 8. None is started before there is a span to read.
     """
-    pool: _Pool | None = None
-    given: deque[Span] = deque()
+    pool: Processes | None = None
+    given: deque[tuple[Span, Future[Found | None]]] = deque()
     try:
         for piece in pieces:
             if isinstance(piece, Span):
-                pool = pool or _Pool(inst_id, whale_notional, processes or _processes())
-                pool.give(piece)
-                given.append(piece)
-                if len(given) > pool.room:
-                    yield given.popleft(), pool.take()
+                pool = pool or _pool(processes or _processes())
+                asked = inst_id, whale_notional, piece.path, piece.offset, piece.end
+                given.append((piece, pool.submit(read_span, *asked)))
+                if len(given) > _WAITING * pool.width:
+                    yield _take(*given.popleft())
             else:
-                while pool and given:
-                    yield given.popleft(), pool.take()
+                while given:
+                    yield _take(*given.popleft())
                 yield piece, None
-        while pool and given:
-            yield given.popleft(), pool.take()
+        while given:
+            yield _take(*given.popleft())
     finally:
         if pool:
             pool.close()
 
 
+def _pool(width: int) -> "Processes":
+    from ravequant.processes import Processes  # noqa: PLC0415 - few runs read so much
+
+    return Processes(width)
+
+
+def _take(span: Span, reading: "Future[Found | None]") -> tuple[Span, Found | None]:
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - loaded with the processes
+
+    try:
+        return span, reading.result()
+    except (OSError, EOFError):  # gone or changed: whoever reads it now will say what is wrong
+        return span, None
+    except BrokenExecutor as error:
+        _log.warning("reading ahead failed (%s); this part is read without it", error)
+        return span, None
+
+
 def _processes() -> int:
     return min(os.cpu_count() or 1, MOST_PROCESSES)
-
-
-class _Pool:
-    """Processes that are given spans in turns, and asked for them in the same turns."""
-
-    def __init__(self, inst_id: str, whale_notional: int, processes: int) -> None:
-        import multiprocessing  # noqa: PLC0415 - few runs read so much
-
-        context = multiprocessing.get_context("spawn")
-        self._links: list[Connection] = []
-        self._given = self._taken = 0
-        for _ in range(processes):
-            ours, theirs = context.Pipe()
-            arguments = (theirs, inst_id, whale_notional)
-            context.Process(target=_serve, args=arguments, daemon=True).start()
-            theirs.close()  # so that the link ends with the process
-            self._links.append(ours)
-
-    @property
-    def room(self) -> int:
-        """How many spans may wait."""
-        return _WAITING * len(self._links)
-
-    def give(self, span: Span) -> None:
-        link = self._links[self._given % len(self._links)]
-        self._given += 1
-        with suppress(OSError):  # a process that has died answers nothing
-            link.send((span.path, span.offset, span.end))
-
-    def take(self) -> Found | None:
-        link = self._links[self._taken % len(self._links)]
-        self._taken += 1
-        try:
-            found: Found | None = link.recv()
-        except (OSError, EOFError):
-            _log.warning("a process that was reading ahead has died; its part is read without it")
-            return None
-        return found
-
-    def close(self) -> None:
-        """Let the processes end."""
-        for link in self._links:
-            link.close()
-
-
-def _serve(link: "Connection", inst_id: str, whale_notional: int) -> None:
-    """Read spans until the asker is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the asker
-    with suppress(EOFError, OSError):
-        while True:
-            path, offset, end = link.recv()
-            try:
-                found = read_span(inst_id, whale_notional, path, offset, end)
-            except (OSError, EOFError):  # gone or changed: the asker will say what is wrong
-                found = None
-            link.send(found)
 
 
 def read_span(inst_id: str, whale_notional: int, path: Path, offset: int, end: int) -> Found | None:

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravequant import records, times
-from ravequant.digits import Words, word
+from ravequant.digits import Places, Words, word
 
 NUMBER_CHARACTERS: Final = 16  # of a price or size that the fast path takes
 COUNT_DIGITS: Final = 4
 _TIME: Final = b"2025-12-14T21:34:56.123Z"
+_SAMPLED: Final = 64
+_SLOTS: Final = 1 << 12
+_SLOT_SHIFT: Final = np.uint64(64 - 12)
+_GOLDEN: Final = 0x9E3779B97F4A7C15  # spreads neighbouring products
 _ALL: Final = np.uint64(2**64 - 1)
 COMPARED: Final = 1024  # lines whose long constant text is compared at once: they stay in the cache
 
@@ -60,6 +65,45 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Anchors:
+    """How to find lines without looking at all bytes for newlines: by one word in each 64 bytes.
+
+    A text of 71 bytes or more has 64 words that begin in its first 64 bytes, and exactly one of
+    them stands at a place that 64 divides. A table, asked by a product of the word, tells which.
+    """
+
+    factor: np.uint64
+    words: Words
+    before: Places  # from the start of the line to the word
+
+    @classmethod
+    def of(cls, text: bytes, at: int) -> "Anchors | None":
+        """Return those of a text that stands ``at`` bytes into each line; None if it has none."""
+        keys = np.array([word(text[n : n + 8]) for n in range(_SAMPLED)], dtype=np.uint64)
+        if len(text) < _SAMPLED + 7 or len(np.unique(keys)) < _SAMPLED:
+            return None
+        for odd in range(1, 99, 2):
+            factor = np.uint64(_GOLDEN * odd % 2**64)
+            slots = (keys * factor) >> _SLOT_SHIFT
+            if len(np.unique(slots)) == _SAMPLED:
+                words = np.zeros(_SLOTS, dtype=np.uint64)
+                before = np.zeros(_SLOTS, dtype=np.int64)
+                words[slots], before[slots] = keys, np.arange(at, at + _SAMPLED)
+                return cls(factor, words, before)
+        return None
+
+    def starts(self, data: NDArray[np.uint8]) -> Places:
+        """Return where lines seem to begin, in order, if all have the text where it belongs."""
+        sampled = data[: len(data) & -_SAMPLED].view("<u8")[:: _SAMPLED // 8]
+        slots = sampled * self.factor
+        slots >>= _SLOT_SHIFT
+        found = self.words.take(slots.view(np.int64), mode="wrap") == sampled
+        hits = np.flatnonzero(found)
+        starts: Places = hits * _SAMPLED - self.before[slots[hits].view(np.int64)]
+        return starts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """The text between the fields of lines that look alike."""
 
@@ -78,6 +122,7 @@ class Layout:
     worth: Stretch  # size to count, or to the end of the line if there is no count
     tail: Const | None  # count to the end of the line, and before that as much, left free
     tail_length: int
+    anchors: Anchors | None
 
     @property
     def id_at(self) -> int:
@@ -155,4 +200,5 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
         worth=Stretch.of(worth),
         tail=Const.of(bytes(free_tail) + tail, b"\xff" * free_tail + source) if rest else None,
         tail_length=len(tail),
+        anchors=Anchors.of(middle, len(head) + len(_TIME)),
     )

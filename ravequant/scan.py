@@ -96,6 +96,7 @@ class Scanner:
     def __init__(self, inst_id: str) -> None:
         self._inst_id = inst_id
         self._layouts: list[Layout] = []
+        self._alike = False  # all lines of the last block but one at most
         _keep_freed_memory()
 
     def scan(self, block: bytes | memoryview) -> Scanned:
@@ -104,7 +105,29 @@ class Scanner:
             return Scanned([], [], 0)
         if block[-1] != _NEWLINE:
             raise ValueError(f"the block ends in {bytes(block[-20:])!r}: cut it after a newline")
-        return _Block(self._inst_id, block, self._layouts).scan()
+        if self._alike and (found := self._all_alike(block)):
+            return found
+        scanned, alike = _Block(self._inst_id, block, self._layouts).scan()
+        self._alike = bool(self._layouts) and alike >= scanned.lines - 1
+        return scanned
+
+    def _all_alike(self, block: bytes | memoryview) -> Scanned | None:
+        """Read a block whose lines all have the layout of those before; None if one has not.
+
+        Where they begin is a guess that the reading proves: a newline stands nowhere but at the
+        end of the text that every line was compared with.
+        """
+        layout, data = self._layouts[0], np.frombuffer(block, dtype=np.uint8)
+        starts = layout.anchors.starts(data) if layout.anchors else np.empty(0, np.int64)
+        if not len(starts) or starts[0]:
+            return None
+        ends = np.append(starts[1:], len(data))
+        if not _possible(layout, starts, ends).all():
+            return None
+        good, columns = fastpath.read(layout, data, starts, ends)
+        if not good.all():
+            return None
+        return Scanned([_trades(columns, layout.contract)], [], len(starts))
 
 
 class _Block:
@@ -121,12 +144,15 @@ class _Block:
         self._pieces: list[_Piece] = []
         self._rejected: list[Rejected] = []
 
-    def scan(self) -> Scanned:
+    def scan(self) -> tuple[Scanned, int]:
+        """Return what there is, and how many lines of one layout were read together."""
         rest: NDArray[np.int64] | None = None
         for layout in tuple(self._layouts):
             rest = self._read_alike(layout, rest)
         self._read_others(np.arange(len(self._ends)) if rest is None else rest)
-        return Scanned(self._stretches(), self._rejected, len(self._ends))
+        scanned = Scanned(self._stretches(), self._rejected, len(self._ends))
+        alike = (len(piece.rows) for piece in self._pieces if isinstance(piece.contracts, int))
+        return scanned, max(alike, default=0)
 
     def _read_alike(
         self, layout: Layout, rows: NDArray[np.int64] | None
@@ -135,8 +161,7 @@ class _Block:
         starts, ends = self._starts, self._ends
         if rows is not None:
             starts, ends = starts[rows], ends[rows]
-        longer = (ends - starts - layout.shortest).view(np.uint64)  # very much, if it is shorter
-        possible = longer <= layout.longest - layout.shortest
+        possible = _possible(layout, starts, ends)
         if not possible.all():
             starts, ends = starts[possible], ends[possible]
         if not len(starts):
@@ -200,6 +225,15 @@ class _Block:
             _trades(columns, contracts[which[start]]).select(slice(start, stop))
             for start, stop in pairwise(cuts)
         ]
+
+
+def _possible(
+    layout: Layout, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Say which lines are as long as those of a layout may be."""
+    longer = (ends - starts - layout.shortest).view(np.uint64)  # very much, if it is shorter
+    fits: NDArray[np.bool_] = longer <= layout.longest - layout.shortest
+    return fits
 
 
 def _keep_freed_memory() -> None:

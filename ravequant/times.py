@@ -57,6 +57,7 @@ def iso(moment_ms: int) -> str:
     return f"{_day_text(days)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
 
 
+@lru_cache(maxsize=1 << 12)
 def iso_minute(minute: int) -> str:
     """Return the start of a minute as ``2025-12-14T21:34:00Z``."""
     days, rest = divmod(minute, DAY_MINUTES)

@@ -25,8 +25,9 @@ from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantEr
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 from scripts import duck
+from scripts.line_files import DATED, GROWING
 from scripts.parquet_bars import write_bars
-from scripts.parquet_files import DATED, FOLDER, GROWING, Shelf
+from scripts.parquet_files import FOLDER, Shelf
 from scripts.parquet_write import Done, write_dated, write_growing
 from scripts.sql_schema import TABLES, Table
 from scripts.sql_views import recorded

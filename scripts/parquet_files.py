@@ -7,7 +7,7 @@ what an export that was cut off leaves behind is never read, only made anew.
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,8 @@ import orjson
 
 from ravequant.records import check_inst_id
 from ravequant.vault.atomic import replace_file
-from ravequant.vault.paths import Vault, book_files, day_files
+from ravequant.vault.paths import Vault
+from scripts.line_files import DATED
 from scripts.sql_schema import Table
 
 FOLDER: Final = "parquet"  # in the vault, where no other program looks
@@ -25,19 +26,6 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _log = logging.getLogger(__name__)
 
 Sources = list[tuple[str, list[Path]]]  # (day, its files), oldest first
-
-DATED: Final[dict[str, Callable[[Vault, str], Iterator[tuple[str, Path]]]]] = {
-    "trades": lambda vault, name: day_files(vault.trades(name)),
-    "book": lambda vault, name: book_files(vault.snapshots(name)),
-    "buckets": lambda vault, name: day_files(vault.derived("liquidity_buckets", name)),
-}
-GROWING: Final[dict[str, Callable[[Vault, str], Path]]] = {
-    "vwap": lambda vault, name: vault.derived("vwap", name) / "vwap_1m.jsonl",
-    "cvd": lambda vault, name: vault.derived("cvd", name) / "cvd_1m.jsonl",
-    "volume": lambda vault, name: vault.derived("volume", name) / "volume_1m.jsonl",
-    "wicks": lambda vault, name: vault.derived("wicks", name) / "wicks_events.jsonl",
-    "signals": lambda vault, name: vault.derived("signals", name) / "signals.jsonl",
-}
 
 
 def dated_sources(vault: Vault, table: str, inst_id: str) -> Sources:

@@ -10,8 +10,9 @@ from ravequant.vault.atomic import disk_error, fsync_file, make_folder, move_ove
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Tail
 from scripts.duck import require, run, said
+from scripts.line_files import GROWING
 from scripts.parquet_days import days_of, one_file, terms
-from scripts.parquet_files import GROWING, Shelf, dated_sources, stamps
+from scripts.parquet_files import Shelf, dated_sources, stamps
 from scripts.sql_lines import path_text, rows_of
 from scripts.sql_schema import literal
 

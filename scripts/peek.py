@@ -18,24 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from ravequant.errors import DONE, NoDataError, UsageError
-from ravequant.vault.paths import CHECKOUT, Vault, book_files, day_files
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts import line_files
 from scripts.peek_lines import Lines, Whole
 
 PROGRAM: Final = "peek"
 _AGAIN_S: Final = 0.25
 
-DATED: Final[dict[str, Callable[[Vault, str], Iterator[tuple[str, Path]]]]] = {
-    "trades": lambda vault, name: day_files(vault.trades(name)),
-    "l2": lambda vault, name: book_files(vault.snapshots(name)),
-    "deep": lambda vault, name: book_files(vault.deep_snapshots(name)),
-    "buckets": lambda vault, name: day_files(vault.derived("liquidity_buckets", name)),
-}
+DATED: Final = {"l2" if name == "book" else name: files for name, files in line_files.DATED.items()}
 GROWING: Final[dict[str, Callable[[Vault, str], Path]]] = {
-    "vwap": lambda vault, name: vault.derived("vwap", name) / "vwap_1m.jsonl",
-    "cvd": lambda vault, name: vault.derived("cvd", name) / "cvd_1m.jsonl",
-    "volume": lambda vault, name: vault.derived("volume", name) / "volume_1m.jsonl",
-    "wicks": lambda vault, name: vault.derived("wicks", name) / "wicks_events.jsonl",
-    "signals": lambda vault, name: vault.derived("signals", name) / "signals.jsonl",
+    **line_files.GROWING,
     "gaps": lambda vault, name: vault.gap_ledger(name),
     "history": lambda vault, name: vault.metadata_history(name),
 }

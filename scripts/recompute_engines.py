@@ -4,15 +4,14 @@ import importlib
 import logging
 import os
 import platform
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from ravequant.errors import RaveQuantError, UsageError
+from ravequant.processes import Processes
 from scripts.recompute_jobs import peak_memory
 from scripts.recompute_places import TRAFFIC, require
 
@@ -88,46 +87,20 @@ class Here:
         """Nothing is left."""
 
 
-class Processes:
+class Local:
     """Processes of this computer. One that dies costs the tasks under way a second attempt."""
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self._pool = self._started()
-
-    def _started(self) -> ProcessPoolExecutor:
-        import multiprocessing  # noqa: PLC0415 - the other engines do without it
-
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.width, context, initializer=_end_with_the_asker)
+        self._processes = Processes(width)
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[tuple[Any, Cost]]":
-        """Have a process do it; a pool that has broken is made anew."""
-        try:
-            return self._pool.submit(measured, work, *arguments)
-        except BrokenProcessPool:
-            _log.warning("a process has died; new ones are started")
-            self._pool.shutdown(wait=False)
-            self._pool = self._started()
-            return self._pool.submit(measured, work, *arguments)
+        """Have a process do it."""
+        return self._processes.submit(measured, work, *arguments)
 
     def close(self) -> None:
         """Let the processes end; what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_the_asker() -> None:
-    """Have this worker end when the process that started it does, however that happens."""
-    from multiprocessing import parent_process  # noqa: PLC0415 - as above
-
-    asker = parent_process()
-
-    def wait() -> None:
-        if asker is not None:
-            asker.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+        self._processes.close()
 
 
 class Dask:
@@ -179,4 +152,4 @@ def engine_of(name: str, scheduler: str | None, workers: int, *, shared: bool) -
         )
     if name == "dask":
         return Dask(scheduler, workers)
-    return Processes(workers) if workers > 1 else Here()
+    return Local(workers) if workers > 1 else Here()

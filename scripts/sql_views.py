@@ -15,8 +15,9 @@ from ravequant.errors import VaultError
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.paths import Vault, instruments
 from ravequant.vault.tail import Tail
+from scripts.line_files import DATED, GROWING
 from scripts.parquet_days import exported, one_file
-from scripts.parquet_files import DATED, GROWING, Shelf, dated_sources
+from scripts.parquet_files import Shelf, dated_sources
 from scripts.sql_lines import path_text, rows_of
 from scripts.sql_schema import Table, quoted
 

@@ -133,6 +133,13 @@ def asker(vault: Vault, capsys: Any) -> Asker:
     return ask
 
 
+def run(vault: Vault, capsys: Any, *arguments: str) -> tuple[int, str, str]:
+    """Return (exit code, stdout, stderr) of the command in this process."""
+    capsys.readouterr()
+    code = sql.main(["--vault", str(vault.root), *arguments])
+    return code, *capsys.readouterr()
+
+
 def parquet_files(folder: Path) -> dict[str, int]:
     """Return each Parquet file below a folder and when it was written."""
     return {

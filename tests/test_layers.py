@@ -22,7 +22,10 @@ FLOORS = (
     ("ravequant.exact", "ravequant.times"),
     ("ravequant.records",),
     ("ravequant.forms", "ravequant.settings", "ravequant.webhook", "ravequant.vault"),
-    ("ravequant.lifeline", "ravequant.cli", "ravequant.stage", "ravequant.tables"),
+    (
+        "ravequant.lifeline", "ravequant.processes", "ravequant.cli", "ravequant.stage",
+        "ravequant.tables",
+    ),
     (
         "ravequant.digits", "ravequant.layout", "ravequant.fastpath", "ravequant.scan",
         "ravequant.sums", "ravequant.bars", "ravequant.ladder", "ravequant.rungs",

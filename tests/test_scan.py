@@ -301,6 +301,33 @@ def test_no_single_damaged_byte_is_overlooked_in_any_layout(separators, counted,
     assert flat(Scanner(INST_ID).scan(block)) == by_line(block)
 
 
+def test_nothing_is_overlooked_where_newlines_are_not_searched(monkeypatch):
+    """Behind a block of equal lines their places are guessed: any byte damaged, gone, put in."""
+    block = canonical(some_trades(4, 5))
+    scanner = Scanner(INST_ID)
+    scanner.scan(block)
+    with monkeypatch.context() as patch:
+        patch.setattr("ravequant.scan._Block", None)  # the guess is right: no other way is needed
+        assert flat(scanner.scan(block)) == by_line(block)
+    for at in range(len(block) - 1):
+        for put, gone in ((b"x", 1), (b"\n", 1), (b"0", 1), (b"", 1), (b"\n", 0), (b"5", 0)):
+            damaged = block[:at] + put + block[at + gone :]
+            scanner.scan(block)
+            assert flat(scanner.scan(damaged)) == by_line(damaged), (at, put, gone)
+
+
+def test_lines_glued_to_others_are_found_again():
+    """An odd line in front, between and behind, short or long, behind a block of equal lines."""
+    lines = canonical(some_trades(5, 6)).splitlines(keepends=True)
+    block = b"".join(lines)
+    for odd in (b"\n", b"{}\n", b"[1]\n", lines[0].replace(b"buy", b"b\ny"), b"x" * 700 + b"\n"):
+        for at in range(len(lines) + 1):
+            mixed = b"".join([*lines[:at], odd, *lines[at:]])
+            scanner = Scanner(INST_ID)
+            scanner.scan(block)
+            assert flat(scanner.scan(mixed)) == by_line(mixed)
+
+
 DIGITS = st.text("0123456789", min_size=1, max_size=9)
 NUMBER = st.one_of(
     st.text("0123456789.", min_size=1, max_size=18),

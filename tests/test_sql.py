@@ -14,7 +14,7 @@ import pytest
 
 from ravequant import exact
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts import duck, sql
+from scripts import duck
 from scripts.sql_schema import TABLES, TRADES
 from tests import oracle
 from tests.books import put_metadata
@@ -31,6 +31,7 @@ from tests.sql_vault import (
     make,
     raw_rows,
     rows_of,
+    run,
     text,
     trade_lines,
 )
@@ -52,13 +53,6 @@ def filled(tmp_path_factory) -> Vault:
 @pytest.fixture
 def ask(filled, capsys):
     return asker(filled, capsys)
-
-
-def run(vault, capsys, *arguments) -> tuple[int, str, str]:
-    """Return (exit code, stdout, stderr) of the command in this process."""
-    capsys.readouterr()
-    code = sql.main(["--vault", str(vault.root), *arguments])
-    return code, *capsys.readouterr()
 
 
 # --------------------------------------------------------------------------- the same rows

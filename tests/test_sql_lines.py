@@ -9,10 +9,10 @@ import pytest
 from ravequant import exact
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault.paths import Vault
-from scripts import sql, sql_answers, sql_lines
+from scripts import sql_answers, sql_lines
 from scripts.sql_schema import PLACES, TABLES
 from tests.calculators import write_raw
-from tests.sql_vault import BTC, ETH, START, asker, make, trade_lines
+from tests.sql_vault import BTC, ETH, START, asker, make, run, trade_lines
 
 duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
 
@@ -28,13 +28,6 @@ def filled(tmp_path_factory) -> Vault:
 @pytest.fixture
 def ask(filled, capsys):
     return asker(filled, capsys)
-
-
-def run(vault, capsys, *arguments) -> tuple[int, str, str]:
-    """Return (exit code, stdout, stderr) of the command in this process."""
-    capsys.readouterr()
-    code = sql.main(["--vault", str(vault.root), *arguments])
-    return code, *capsys.readouterr()
 
 
 def test_no_number_is_floating(filled, ask):

@@ -1,0 +1,56 @@
+"""Processes of this computer that do tasks side by side, and end with the one who asked.
+
+They are started anew, never forked, so they share nothing; Ctrl-C is for the asker alone. One that
+dies takes the tasks under way with it: their answers raise ``BrokenProcessPool``, and the next task
+starts new processes.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+
+class Processes:
+    """At most ``width`` processes, started as tasks come."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._pool = self._started()
+
+    def _started(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.width, get_context("spawn"), initializer=_begin)
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Have a process call ``work``, which can be imported; the answer comes later."""
+        try:
+            return self._pool.submit(work, *arguments)
+        except BrokenProcessPool:
+            _log.warning("a process has died; new ones are started")
+            self._pool.shutdown(wait=False)
+            self._pool = self._started()
+            return self._pool.submit(work, *arguments)
+
+    def close(self) -> None:
+        """Let the processes end; what waits is dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Have this process end when the one that started it does, however that happens."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_asker, daemon=True).start()
+
+
+def _end_with_the_asker() -> None:
+    asker = parent_process()
+    if asker is not None:
+        asker.join()
+        os._exit(1)
