@@ -19,10 +19,9 @@ from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ravequant.processes import Processes
-
 MOST_PROCESSES: Final = 8
-_WAITING: Final = 2  # spans for each process that are under way or wait
+_GIVEN: Final = 2  # spans that each process has at once, the one it reads included
+_WAITING: Final = 16  # spans for each process whose answers are not taken yet
 _NAMED: Final = 1_000  # with more bad lines a span is better read again
 _log = logging.getLogger(__name__)
 
@@ -48,49 +47,112 @@ def read_ahead(
 ) -> Iterator[tuple[Piece, Found | None]]:
     """Yield ``pieces`` in their order, spans with what they hold, if that could be found out.
 
-    ``processes``: None for one a core, at most 8. None is started before there is a span to read.
+    ``processes``: None for one a core, at most 8, this one counted; it reads along. None is started
+    before there is a span to read.
     """
-    pool: Processes | None = None
-    given: deque[tuple[Span, Future[Found | None]]] = deque()
+    helpers = _helpers() if processes is None else processes
+    readers: _Readers | None = None
     try:
         for piece in pieces:
-            if isinstance(piece, Span):
-                pool = pool or _pool(processes or _processes())
-                asked = inst_id, whale_notional, piece.path, piece.offset, piece.end
-                given.append((piece, pool.submit(read_span, *asked)))
-                if len(given) > _WAITING * pool.width:
-                    yield _take(*given.popleft())
+            if isinstance(piece, Span) and helpers:
+                readers = readers or _Readers(inst_id, whale_notional, helpers)
+                readers.give(piece)
+                if readers.full:
+                    yield readers.take()
             else:
-                while given:
-                    yield _take(*given.popleft())
+                while readers and readers.waiting:
+                    yield readers.take()
                 yield piece, None
-        while given:
-            yield _take(*given.popleft())
+        while readers and readers.waiting:
+            yield readers.take()
     finally:
-        if pool:
-            pool.close()
+        if readers:
+            readers.close()
 
 
-def _pool(width: int) -> "Processes":
-    from ravequant.processes import Processes  # noqa: PLC0415 - few runs read so much
-
-    return Processes(width)
+def _helpers() -> int:
+    return min(os.cpu_count() or 1, MOST_PROCESSES) - 1
 
 
-def _take(span: Span, reading: "Future[Found | None]") -> tuple[Span, Found | None]:
-    from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - loaded with the processes
+class _Readers:
+    """Processes that read spans; who waits for one reads along what nobody was given."""
 
-    try:
-        return span, reading.result()
-    except (OSError, EOFError):  # gone or changed: whoever reads it now will say what is wrong
-        return span, None
-    except BrokenExecutor as error:
-        _log.warning("reading ahead failed (%s); this part is read without it", error)
-        return span, None
+    def __init__(self, inst_id: str, whale_notional: int, width: int) -> None:
+        from ravequant.processes import Processes  # noqa: PLC0415 - few runs read so much
+
+        self._inst_id, self._whale_notional = inst_id, whale_notional
+        self._processes = Processes(width)
+        self.waiting: deque[_Reading] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether an answer is to be taken first."""
+        return len(self.waiting) > _WAITING * self._processes.width
+
+    def give(self, span: Span) -> None:
+        """Have a span read."""
+        self.waiting.append(_Reading(span))
+        self._feed()
+
+    def _feed(self) -> None:
+        """Let no process be without work."""
+        under_way = sum(one.under_way for one in self.waiting)
+        for one in self.waiting:
+            if under_way >= _GIVEN * self._processes.width:
+                return
+            if one.answer is None:
+                one.answer = self._processes.submit(read_span, *self._asked(one.span))
+                under_way += 1
+
+    def take(self) -> tuple[Span, Found | None]:
+        """Return the oldest span, and what it holds if that could be found out."""
+        from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - loaded by now
+
+        oldest = self.waiting[0]
+        while oldest.answer is None or not oldest.answer.done():
+            unread = next((one for one in self.waiting if one.answer is None), None)
+            if unread is None:
+                break
+            self._read_here(unread)
+            self._feed()
+        self.waiting.popleft()
+        assert oldest.answer is not None  # noqa: S101 - says to the type checker what the loop did
+        try:
+            return oldest.span, oldest.answer.result()
+        except (OSError, EOFError):  # gone or changed: whoever reads it now will say what is wrong
+            return oldest.span, None
+        except BrokenExecutor as error:
+            _log.warning("reading ahead failed (%s); this part is read without it", error)
+            return oldest.span, None
+
+    def _read_here(self, one: "_Reading") -> None:
+        from concurrent.futures import Future  # noqa: PLC0415 - loaded by now
+
+        one.answer = Future()
+        try:
+            one.answer.set_result(read_span(*self._asked(one.span)))
+        except (OSError, EOFError) as error:
+            one.answer.set_exception(error)
+
+    def _asked(self, span: Span) -> tuple[str, int, Path, int, int]:
+        return self._inst_id, self._whale_notional, span.path, span.offset, span.end
+
+    def close(self) -> None:
+        """Let the processes end."""
+        self._processes.close()
 
 
-def _processes() -> int:
-    return min(os.cpu_count() or 1, MOST_PROCESSES)
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A span and, once somebody has it, what comes of it."""
+
+    span: Span
+    answer: "Future[Found | None] | None" = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a process has it, and no answer is there yet."""
+        return self.answer is not None and not self.answer.done()
 
 
 def read_span(inst_id: str, whale_notional: int, path: Path, offset: int, end: int) -> Found | None:
