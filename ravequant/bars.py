@@ -5,7 +5,7 @@ the moment the watermark, the largest time read so far, has reached it until it 
 """
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -273,7 +273,7 @@ class BarBuilder:
         return {
             "last_id": self._last_id,
             "watermark_ms": self._watermark,
-            "open": [[str(int(value)) for value in astuple(bar)[:-1]] for bar in self.open_bars],
+            "open": [[str(int(value)) for value in bar[:-1]] for bar in self.open_bars],
             "gaps": sorted(self._marked),
         }
 

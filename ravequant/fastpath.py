@@ -101,9 +101,13 @@ def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stret
     width = len(expected)
     view: NDArray[Any] = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
     for first in range(0, len(at), COMPARED):
-        found = view[at[first : first + COMPARED]].tobytes()
-        if found != expected.copies[: len(found)]:
-            texts = np.frombuffer(found, dtype=f"S{width}")
+        found = view[at[first : first + COMPARED]]
+        if len(found) < COMPARED:
+            same = expected.copies[: found.nbytes] == found
+        else:
+            same = expected.copies == found
+        if not same:
+            texts = found.view(f"S{width}")
             errors[first : first + COMPARED] |= texts != expected.text
 
 

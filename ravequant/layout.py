@@ -53,12 +53,12 @@ class Stretch:
     """Long constant text, as often as it is compared in one go."""
 
     text: bytes
-    copies: bytes
+    copies: bytearray  # which compares itself with any buffer, without a copy of that
 
     @classmethod
     def of(cls, text: bytes) -> "Stretch":
         """Return ``text`` with its copies."""
-        return cls(text, text * COMPARED)
+        return cls(text, bytearray(text * COMPARED))
 
     def __len__(self) -> int:
         return len(self.text)

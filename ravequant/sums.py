@@ -4,8 +4,7 @@ Columns are int64 while Python's integers prove that nothing can overflow, else 
 the sums are the same. Every amount is a count of units at the places of ``ravequant.exact``.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ from ravequant.scan import Trades
 INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
 
 
-@dataclass(frozen=True, slots=True)
-class MinuteBar:
+class MinuteBar(NamedTuple):
     """What one UTC minute traded. ``buy`` and ``sell`` are the taker's side."""
 
     minute: int  # Unix minutes, the minute's start
@@ -72,7 +70,7 @@ def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> Minute
 
 def with_gap(bar: MinuteBar) -> MinuteBar:
     """Return the bar, marked."""
-    return replace(bar, gap=True)
+    return bar._replace(gap=True)
 
 
 def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> list[MinuteBar]:
@@ -84,26 +82,28 @@ def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> lis
         amounts = _linear(trades, starts, whale_notional)
     else:
         amounts = _inverse(trades, starts, whale_notional)
-    stops = [*starts[1:].tolist(), len(trades)]
+    lasts = np.append(starts[1:], len(trades)) - 1
     one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
-    high = np.maximum.reduceat(trades.price, starts).tolist()
-    low = np.minimum.reduceat(trades.price, starts).tolist()
-    bars = []
-    for i, (start, stop) in enumerate(zip(starts.tolist(), stops, strict=True)):
-        bars.append(
-            MinuteBar(
-                int(minutes[start]),
-                int(trades.price[start]) * one,
-                high[i] * one,
-                low[i] * one,
-                int(trades.price[stop - 1]) * one,
-                stop - start,
-                *amounts[i],
-                first_id=int(trades.trade_id[start]) - int(trades.count[start]) + 1,
-                last_id=int(trades.trade_id[stop - 1]),
-            )
+    opens, closes = trades.price[starts].tolist(), trades.price[lasts].tolist()
+    highs = np.maximum.reduceat(trades.price, starts).tolist()
+    lows = np.minimum.reduceat(trades.price, starts).tolist()
+    counts = (lasts - starts + 1).tolist()
+    first_ids = (trades.trade_id[starts] - trades.count[starts] + 1).tolist()
+    last_ids = trades.trade_id[lasts].tolist()
+    return [
+        MinuteBar(
+            minute,
+            opens[i] * one,
+            highs[i] * one,
+            lows[i] * one,
+            closes[i] * one,
+            counts[i],
+            *amounts[i],
+            first_ids[i],
+            last_ids[i],
         )
-    return bars
+        for i, minute in enumerate(minutes[starts].tolist())
+    ]
 
 
 Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional

@@ -187,7 +187,7 @@ def _found_json(found: Found) -> list[Any]:
     rejected = [[line.offset, line.reason] for line in found.rejected]
     if part is None:
         return [rejected, None]
-    bars = [[str(int(value)) for value in astuple(bar)[:-1]] for bar in part.bars]
+    bars = [[str(int(value)) for value in bar[:-1]] for bar in part.bars]
     rest = [getattr(part, name) for name in _FACTS]
     return [rejected, [bars, [list(astuple(jump)) for jump in part.jumps], rest]]
 

@@ -2,7 +2,6 @@
 
 import random
 import statistics
-from dataclasses import replace
 from fractions import Fraction
 
 import orjson
@@ -143,7 +142,7 @@ def test_a_divergence_is_two_opposite_signs(close, buy, sell, kind):
 def test_only_a_hole_in_its_own_minute_is_a_gap():
     """The record before and the one after say nothing of it."""
     bars = [shared.bar(at, ["5"], buy="1") for at in range(3)]
-    bars[1] = replace(bars[1], gap=True)
+    bars[1] = bars[1]._replace(gap=True)
     assert [row["gap"] for row in fold(bars)] == [False, True, False]
 
 
@@ -178,7 +177,7 @@ def test_thresholds_are_settings():
 
 def test_amounts_beyond_every_width_stay_exact():
     """A median of two volumes that differ in the fiftieth place has a fifty-first."""
-    bars = [replace(shared.bar(at, ["5"]), notional=10**70 + at) for at in range(3)]
+    bars = [shared.bar(at, ["5"])._replace(notional=10**70 + at) for at in range(3)]
     assert fold(bars)[-1]["median_volume"] == "1" + "0" * 20 + "." + "0" * 50 + "5"
 
 
