@@ -7,8 +7,8 @@ whatever is not exactly so is handed back to be read alone. How many numbers are
 stands in ``digits``.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,12 @@ _SECOND, _SECOND_LIMIT = word(b":00.000Z"), word(b"\x7f\x7a\x76\x7f\x76\x76\x76\
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Records as columns; ``price`` and ``qty`` are scaled by ``10**decimals``."""
+    """Consecutive records, in file order.
+
+    ``ts`` (Unix ms), ``trade_id`` and ``count`` are int64, ``buy`` is bool (the taker's side);
+    ``price`` and ``qty`` (contracts) are integers scaled by ``10**price_decimals`` and
+    ``10**qty_decimals``: int64, or Python ints in an object column where a value does not fit.
+    """
 
     ts: NDArray[np.int64]
     trade_id: NDArray[np.int64]
@@ -42,17 +47,19 @@ class Columns:
     price_decimals: int
     qty_decimals: int
 
-    def select(self, rows: NDArray[np.bool_]) -> "Columns":
-        """The records of a mask."""
-        return Columns(
-            self.ts[rows],
-            self.trade_id[rows],
-            self.count[rows],
-            self.buy[rows],
-            self.price[rows],
-            self.qty[rows],
-            self.price_decimals,
-            self.qty_decimals,
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def select(self, rows: slice | NDArray[Any]) -> Self:
+        """The records of a slice, of a mask, or at the given places."""
+        return replace(
+            self,
+            ts=self.ts[rows],
+            trade_id=self.trade_id[rows],
+            count=self.count[rows],
+            buy=self.buy[rows],
+            price=self.price[rows],
+            qty=self.qty[rows],
         )
 
 

@@ -28,40 +28,16 @@ _NEWLINES: Final = np.uint64(_NEWLINE) * _LOWEST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trades:
-    """Consecutive valid records of one contract, in file order.
+class Trades(Columns):
+    """Consecutive valid records of one contract, in file order."""
 
-    ``ts`` (Unix ms), ``trade_id`` and ``count`` are int64, ``buy`` is bool (the taker's side);
-    ``price`` and ``qty`` (contracts) are integers scaled by ``10**price_decimals`` and
-    ``10**qty_decimals``: int64, or Python ints in an object column where a value does not fit.
-    """
-
-    ts: NDArray[np.int64]
-    trade_id: NDArray[np.int64]
-    count: NDArray[np.int64]
-    buy: NDArray[np.bool_]
-    price: Ints
-    qty: Ints
-    price_decimals: int
-    qty_decimals: int
     contract: Contract
 
-    def __len__(self) -> int:
-        return len(self.ts)
-
-    def select(self, rows: slice | NDArray[Any]) -> "Trades":
-        """The records of a slice, of a mask, or at the given places."""
-        return Trades(
-            self.ts[rows],
-            self.trade_id[rows],
-            self.count[rows],
-            self.buy[rows],
-            self.price[rows],
-            self.qty[rows],
-            self.price_decimals,
-            self.qty_decimals,
-            self.contract,
-        )
+    @classmethod
+    def of(cls, columns: Columns, contract: Contract) -> "Trades":
+        """Return the columns with what one contract is worth in all of them."""
+        values = {name: getattr(columns, name) for name in Columns.__slots__}
+        return cls(**values, contract=contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +103,7 @@ class Scanner:
         good, columns = fastpath.read(layout, data, starts, ends)
         if not good.all():
             return None
-        return Scanned([_trades(columns, layout.contract)], [], len(starts))
+        return Scanned([Trades.of(columns, layout.contract)], [], len(starts))
 
 
 class _Block:
@@ -214,7 +190,7 @@ class _Block:
             return []
         contracts = list(self._contracts)
         if len(self._pieces) == 1 and isinstance(only := self._pieces[0].contracts, int):
-            return [_trades(self._pieces[0].columns, contracts[only])]
+            return [Trades.of(self._pieces[0].columns, contracts[only])]
         order = np.argsort(np.concatenate([piece.rows for piece in self._pieces]))
         columns = _join([piece.columns for piece in self._pieces], order)
         which = np.concatenate(
@@ -222,7 +198,7 @@ class _Block:
         )[order]
         cuts = [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist(), len(which)]
         return [
-            _trades(columns, contracts[which[start]]).select(slice(start, stop))
+            Trades.of(columns, contracts[which[start]]).select(slice(start, stop))
             for start, stop in pairwise(cuts)
         ]
 
@@ -274,20 +250,6 @@ def _marked(data: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.int
     """Return which words of eight bytes hold a newline; ``marks`` is scratch."""
     words = np.equal(data, _NEWLINE, out=marks[: len(data)]).view("<u8")
     return np.flatnonzero(words != 0)
-
-
-def _trades(of: Columns, contract: Contract) -> Trades:
-    return Trades(
-        of.ts,
-        of.trade_id,
-        of.count,
-        of.buy,
-        of.price,
-        of.qty,
-        of.price_decimals,
-        of.qty_decimals,
-        contract,
-    )
 
 
 def _piece(read: Iterable[tuple[int, Trade, int]]) -> _Piece:
