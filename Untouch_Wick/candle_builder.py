@@ -18,8 +18,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -40,8 +39,7 @@ _PRICES: Final = ("open", "high", "low", "close")
 _log = logging.getLogger("candles")
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(NamedTuple):
     """What one span of a timeframe traded. Prices and sums in the units of ``exact``."""
 
     timeframe: str

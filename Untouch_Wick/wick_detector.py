@@ -8,9 +8,8 @@ those that it reaches and no others.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter, itemgetter
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from ravequant import exact
 from Untouch_Wick.candle_builder import TIMEFRAMES, Candle
@@ -22,8 +21,7 @@ SIGNS: Final = {"high": 1, "low": -1}
 Kind = Literal["created", "touched", "expired"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wick:
+class Wick(NamedTuple):
     """One wick as it was born: what never changes afterwards."""
 
     timeframe: str
@@ -44,8 +42,7 @@ class Wick:
         return self.birth - TIMEFRAMES[self.timeframe]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What became known of a wick, and when."""
 
     kind: Kind
