@@ -108,8 +108,12 @@ def measured(work: Path, *words: str) -> Run:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of what is measured: the settings' defaults, whatever yours are."""
+    """Return the environment of what is measured: the settings' defaults, whatever yours are.
+
+    Python keeps our modules compiled, as it does for you, even where the environment forbids it.
+    """
     known = {name: text for name, text in os.environ.items() if not name.startswith("RAVEQUANT_")}
+    known.pop("PYTHONDONTWRITEBYTECODE", None)
     paths = [str(CHECKOUT), *filter(None, [known.get("PYTHONPATH")])]
     return known | {"PYTHONPATH": os.pathsep.join(paths)}
 
