@@ -81,9 +81,10 @@ def test_the_book_exporter_is_killed(faults, tmp_path, vault, part):
     """SIGKILL at any instant: no torn book, no time twice, no boundary of a connection left out."""
     fact = faults.row("A1", "book exporter, SIGKILL at random instants")
     kills = faults.count(KILLS, LONG_KILLS)
-    made = lively(kills * 140 + 800, rng=faults.random, start="2025-12-14T21:58:00.000Z")
+    # so long that it does not end before the last kill, on a slow computer either
+    made = lively(kills * 200 + 800, rng=faults.random, start="2025-12-14T21:58:00.000Z")
     tape = book_tape(tmp_path / "tape.jsonl", made)
-    words = ("--books", tape, "--wait-for-books", 1, "--speed", 5)
+    words = ("--books", tape, "--wait-for-books", 1, "--speed", 3)
     with box.exchange(tmp_path, *words) as there:
         options = ("--cadence", f"{CADENCE_MS}ms", "--deep-every", 1)
         once, waited = killed(BOOK, vault, there, faults.random, fact, *options)
