@@ -341,4 +341,5 @@ def test_lines_backward_mirror_the_file(tmp_path_factory, lines, torn, block):
     path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "_BLOCK", block)
+        patch.setattr(log_module, "_LAST_BLOCK", min(block, 3))
         assert list(lines_backward(path)) == [line + b"\n" for line in reversed(lines)]

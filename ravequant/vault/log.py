@@ -21,6 +21,7 @@ from ravequant.vault.atomic import (
 from ravequant.vault.paths import day_files
 
 _BLOCK: Final = 65_536
+_LAST_BLOCK: Final = 4_096  # where most files end with a whole line
 _PACKED_TAIL: Final = 1 << 20
 
 
@@ -141,14 +142,14 @@ class AppendLog:
 
 def whole_length(file: BinaryIO) -> int:
     """Return how many bytes of ``file`` are whole lines, reading back from its end."""
-    position = file.seek(0, os.SEEK_END)
+    position, size = file.seek(0, os.SEEK_END), _LAST_BLOCK
     while position > 0:
-        start = max(0, position - _BLOCK)
+        start = max(0, position - size)
         file.seek(start)
         found = file.read(position - start).rfind(b"\n")
         if found >= 0:
             return start + found + 1
-        position = start
+        position, size = start, _BLOCK
     return 0
 
 
