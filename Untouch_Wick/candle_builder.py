@@ -66,11 +66,10 @@ class CandleBuilder:
     def __init__(self, first: int | None = None) -> None:
         self._first = first  # first minute of the input; None: that of the first bar
         self._open: dict[str, Candle] = {}
+        self.next_end: int | None = None  # earliest minute at which a candle closes
 
-    @property
-    def next_end(self) -> int | None:
-        """The earliest minute at which a candle closes, None if none is open."""
-        return min([candle.end for candle in self._open.values()], default=None)
+    def _look_ahead(self) -> None:
+        self.next_end = min([candle.end for candle in self._open.values()], default=None)
 
     def add(self, bar: "MinuteBar") -> None:
         """Take in a minute; candles that end by its start have been closed before."""
@@ -83,11 +82,16 @@ class CandleBuilder:
                 self._open[timeframe] = _begin(bar, timeframe, start, cut=start < self._first)
             else:
                 self._open[timeframe] = _go_on(candle, bar)
+        self._look_ahead()
 
     def close(self, end: int) -> list[Candle]:
         """Return the candles that close at ``end``, the shortest first."""
+        if self.next_end != end:
+            return []
         closing = [name for name in TIMEFRAMES if name in self._open]
-        return [self._open.pop(name) for name in closing if self._open[name].end == end]
+        closed = [self._open.pop(name) for name in closing if self._open[name].end == end]
+        self._look_ahead()
+        return closed
 
     def state(self) -> dict[str, Any]:
         """Return everything that later candles depend on, for JSON."""
@@ -100,6 +104,7 @@ class CandleBuilder:
         for timeframe, start, cut, *texts in state["open"]:
             values: list[Any] = [timeframe, start, *map(int, texts), cut]
             self._open[timeframe] = Candle(*values)
+        self._look_ahead()
 
 
 def _begin(bar: "MinuteBar", timeframe: str, start: int, *, cut: bool) -> Candle:

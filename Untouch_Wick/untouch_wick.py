@@ -65,6 +65,7 @@ class WickFold:
         self._terms = terms
         self._candles = CandleBuilder()
         self._wicks = WickDetector()
+        self._births: dict[tuple[str, str, int], dict[str, Any]] = {}  # of untouched wicks
         self._through = NO_MINUTE  # newest closed minute
         self._gap_minute = NO_MINUTE  # newest closed minute that a hole marked
 
@@ -105,10 +106,14 @@ class WickFold:
     def _record(self, event: Event) -> dict[str, Any]:
         wick, touched = event.wick, event.kind == "touched"
         past = event.touch_ticks
+        key = wick.timeframe, wick.side, wick.birth
+        born = self._births.pop(key, None) or self._born(wick)
+        if event.kind == "created":
+            self._births[key] = born
         return {
             "event": event.kind,
             "known_utc": times.iso_minute(event.known),
-            **self._born(wick),
+            **born,
             "nearest_ticks": event.nearest_ticks,
             "status": "untouched" if event.kind == "created" else event.kind,
             "touch_time_utc": times.iso_minute(event.known) if touched else None,
