@@ -56,7 +56,7 @@ def run(asked: Asked) -> Table:
             f"{asked.rate:g} trades/s of BTC on average, bursts to 450; one day, repeated."
         )
     table.notes.append(
-        "1: one process; all: a large file (64 MiB or more) is read by a process on each core; "
+        f"1: one process; all: a file of {SPANS_FROM >> 20} MiB or more is read by one a core; "
         "shown if there is one. peak MB: of the largest process. x scan: beside the scan alone."
     )
     return table

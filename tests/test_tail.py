@@ -298,3 +298,20 @@ def test_a_cursor_can_begin_at_a_time(tmp_path, packed):
     ]:
         cursor = tail.cursor_at(files, times.parse_iso(moment), 0)
         assert read(tmp_path, cursor)[0] == b"".join(lines[first:])
+
+
+@pytest.mark.parametrize("width", [40, 900, 20_000, 70_000])
+def test_large_blocks_are_cut_where_a_line_ends_and_lose_nothing(tmp_path, width):
+    """Where it ends is looked up before: behind a trade, behind a book, or not soon enough."""
+    block = 1 << 16
+    lines = [b"%d " % n + b"x" * (width + n % 7) + b"\n" for n in range(6 * block // width + 3)]
+    whole = b"".join(lines)
+    (tmp_path / "2025-12-14.jsonl").write_bytes(whole + b"torn")
+    found = list(tail.Tail(lambda: day_files(tmp_path), None, 0, block).blocks())
+    assert b"".join(one.data for one in found) == whole
+    assert all(one.data.endswith(b"\n") for one in found)
+    assert [one.offset for one in found] == [
+        sum(len(one.data) for one in found[:n]) for n in range(len(found))
+    ]
+    if width < block - 10:  # every block but the last is as large as was asked for
+        assert all(block <= len(one.data) <= block + width + 20 for one in found[:-1])

@@ -32,6 +32,8 @@ HANG_S: Final = 30.0
 RESIDENT_MB: Final = {"trades_exporter": 60, "l2_exporter": 80, "calculator": 150}
 _MISSING: Final = ("open", "id_hole", "unrecoverable")
 
+Chain = dict[int, int]  # time of each seqId
+
 
 # -- I1, I2, I3 of trades
 
@@ -168,15 +170,15 @@ def books(
     regular = [(ts, seq) for ts, gap, seq in found if not gap]
     boundaries = [ts // cadence_ms for ts, _ in regular]
     assert boundaries == sorted(set(boundaries)), "two lines for one boundary"
-    for seqs in _by_connection(folder, inst_id) if alone else ():
-        _no_boundary_left_out(regular, seqs, cadence_ms)
+    for chain, mine in _by_chain(regular, _chains(folder, inst_id)) if alone else ():
+        _no_boundary_left_out(chain, mine, cadence_ms)
     return found
 
 
-def _by_connection(folder: Path, inst_id: str) -> list[dict[int, int]]:
-    """Return for each connection the seqId and time of the unbroken chain that it was sent."""
-    chains: dict[int, dict[int, int]] = {}
-    every: list[dict[int, int]] = []
+def _chains(folder: Path, inst_id: str) -> list[Chain]:
+    """Return what was sent, as unbroken chains: a snapshot or a break begins a new one."""
+    chains: dict[int, Chain] = {}
+    every: list[Chain] = []
     newest: dict[int, int] = {}
     mine = b'"channel":"books","instId":"%s"' % inst_id.encode()
     for row in _frames(folder / FRAMES, mine):
@@ -197,10 +199,19 @@ def _frames(frame_log: Path, having: bytes) -> Iterator[dict[str, Any]]:
                 yield orjson.loads(line)
 
 
-def _no_boundary_left_out(
-    regular: Sequence[tuple[int, int]], chain: Mapping[int, int], cadence_ms: int
-) -> None:
-    mine = [(ts, seq) for ts, seq in regular if chain.get(seq) == ts]
+def _by_chain(
+    regular: Sequence[tuple[int, int]], chains: Sequence[Chain]
+) -> Iterator[tuple[Chain, list[tuple[int, int]]]]:
+    """Yield each chain and the lines made of it: of several that have a book, the newest.
+
+    An older one may have it too: sent to a reader that had broken its book and asked for another.
+    """
+    newest = {(ts, seq): number for number, chain in enumerate(chains) for seq, ts in chain.items()}
+    for number, chain in enumerate(chains):
+        yield chain, [line for line in regular if newest.get(line) == number]
+
+
+def _no_boundary_left_out(chain: Chain, mine: Sequence[tuple[int, int]], cadence_ms: int) -> None:
     if not mine:
         return
     due: dict[int, tuple[int, int]] = {}
