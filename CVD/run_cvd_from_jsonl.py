@@ -21,7 +21,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from ravequant.bars import Closed, MinuteBar
+    from ravequant.bars import Closed
+    from ravequant.minute_bar import MinuteBar
     from ravequant.settings import Settings
 
 QUARTER: Final = 15

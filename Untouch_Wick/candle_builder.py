@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ravequant.bars import Closed
-    from ravequant.sums import MinuteBar
+    from ravequant.minute_bar import MinuteBar
     from ravequant.vault.cursor import Cursor
     from ravequant.vault.paths import Vault
 

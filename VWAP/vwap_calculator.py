@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ravequant.bars import Closed, MinuteBar
+    from ravequant.bars import Closed
+    from ravequant.minute_bar import MinuteBar
     from ravequant.settings import Settings
 
 HOUR: Final = 60

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ravequant.bars import BarReader, Closed, Part, join, partial
-from ravequant.scan import Rejected, Scanner
+from ravequant.bar_reader import BarReader
+from ravequant.bars import Closed, Part, join
+from ravequant.records import Rejected
 from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
 
 if TYPE_CHECKING:
@@ -164,6 +165,9 @@ def collect(
     inst_id: str, whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
 ) -> Found | None:
     """Return what blocks of whole lines hold, the first at ``offset``; None as above."""
+    from ravequant.parts import partial  # noqa: PLC0415 - numpy: few runs read so much
+    from ravequant.scan import Scanner  # noqa: PLC0415
+
     scanner, parts, lines, rejected = Scanner(inst_id), list[Part](), 0, list[Rejected]()
     for at, block in blocks:
         scanned = scanner.scan(block)

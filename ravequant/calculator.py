@@ -11,7 +11,8 @@ import orjson
 
 from ravequant import cli, settings, stage, times
 from ravequant.ahead import read_ahead
-from ravequant.bars import BarReader, Closed
+from ravequant.bar_reader import BarReader
+from ravequant.bars import Closed
 from ravequant.errors import DONE, RaveQuantError, VaultError
 from ravequant.settings import Settings
 from ravequant.vault.cursor import Cursor

@@ -30,6 +30,14 @@ class RecordError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that is no valid record: its offset in the block, and why."""
+
+    offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """What one contract is worth: base or quote units per contract, as decimal text."""
 
@@ -110,6 +118,12 @@ def contract_of(row: dict[str, Any]) -> Contract:
         positive_decimal(row.get("ctMult"), "ctMult", exact.SIZE_PLACES),
         ct_type,
     )
+
+
+def check_whole(block: bytes | memoryview) -> None:
+    """Raise ValueError unless a block ends where a line does."""
+    if bytes(block[-1:]) != b"\n":
+        raise ValueError(f"the block ends in {bytes(block[-20:])!r}: cut it after a newline")
 
 
 def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:

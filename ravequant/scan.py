@@ -16,7 +16,7 @@ from ravequant import digits, exact, fastpath
 from ravequant.digits import Ints
 from ravequant.fastpath import Columns
 from ravequant.layout import Layout, layout_of
-from ravequant.records import Contract, RecordError, Trade, parse_trade
+from ravequant.records import Contract, RecordError, Rejected, Trade, check_whole, parse_trade
 
 _LAYOUTS: Final = 4  # remembered, newest first
 _LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
@@ -38,14 +38,6 @@ class Trades(Columns):
         """Return the columns with what one contract is worth in all of them."""
         values = {name: getattr(columns, name) for name in Columns.__slots__}
         return cls(**values, contract=contract)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A line that is no valid trade: its offset in the block, and why."""
-
-    offset: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +71,7 @@ class Scanner:
         """Read a block of whole lines; ValueError if its last line has no newline."""
         if not block:
             return Scanned([], [], 0)
-        if block[-1] != _NEWLINE:
-            raise ValueError(f"the block ends in {bytes(block[-20:])!r}: cut it after a newline")
+        check_whole(block)
         if self._alike and (found := self._all_alike(block)):
             return found
         scanned, alike = _Block(self._inst_id, block, self._layouts).scan()

@@ -1,76 +1,18 @@
-"""Exact sums over columns of trades: the minute bar, how it is summed, and how two are merged.
+"""Exact sums over columns of trades: minute bars, many records at a time.
 
 Columns are int64 while Python's integers prove that nothing can overflow, else Python integers;
 the sums are the same. Every amount is a count of units at the places of ``ravequant.exact``.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import digits, exact
 from ravequant.digits import Ints
+from ravequant.minute_bar import INVERSE_BASE_PLACES, MinuteBar, contract_worth
 from ravequant.scan import Trades
-
-INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
-
-
-class MinuteBar(NamedTuple):
-    """What one UTC minute traded. ``buy`` and ``sell`` are the taker's side."""
-
-    minute: int  # Unix minutes, the minute's start
-    open: int  # prices in units of exact.PRICE_PLACES, in file order
-    high: int
-    low: int
-    close: int
-    trade_count: int  # records, not fills
-    base: int  # coins, exact.BASE_PLACES
-    buy_base: int
-    sell_base: int
-    notional: int  # quote currency, exact.NOTIONAL_PLACES
-    buy_notional: int
-    sell_notional: int
-    price_notional: int  # sum of price x notional, PRICE_PLACES + NOTIONAL_PLACES
-    price_base: int  # sum of price x base, PRICE_PLACES + BASE_PLACES
-    whale_count: int  # records at or above the whale notional
-    whale_buy_notional: int
-    whale_sell_notional: int
-    first_id: int  # first id the first record covers
-    last_id: int
-    gap: bool = False  # a hole touches this minute
-
-
-def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> MinuteBar:
-    """Return two bars of one minute as one; ``late`` records move no price (SPEC section 4)."""
-    prices = earlier if late else later
-    return MinuteBar(
-        earlier.minute,
-        earlier.open,
-        max(earlier.high, prices.high),
-        min(earlier.low, prices.low),
-        prices.close,
-        earlier.trade_count + later.trade_count,
-        earlier.base + later.base,
-        earlier.buy_base + later.buy_base,
-        earlier.sell_base + later.sell_base,
-        earlier.notional + later.notional,
-        earlier.buy_notional + later.buy_notional,
-        earlier.sell_notional + later.sell_notional,
-        earlier.price_notional + later.price_notional,
-        earlier.price_base + later.price_base,
-        earlier.whale_count + later.whale_count,
-        earlier.whale_buy_notional + later.whale_buy_notional,
-        earlier.whale_sell_notional + later.whale_sell_notional,
-        earlier.first_id,
-        max(earlier.last_id, later.last_id),
-        earlier.gap or later.gap,
-    )
-
-
-def with_gap(bar: MinuteBar) -> MinuteBar:
-    """Return the bar, marked."""
-    return bar._replace(gap=True)
 
 
 def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> list[MinuteBar]:
@@ -109,12 +51,6 @@ def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> lis
 Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
 
 
-def _contract_units(trades: Trades) -> int:
-    """What one contract is worth, at twice the places of a size."""
-    worth, times = trades.contract.ct_val, trades.contract.ct_mult
-    return exact.units(worth, exact.SIZE_PLACES) * exact.units(times, exact.SIZE_PLACES)
-
-
 def _linear(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> list[Amounts]:
     """Base is qty x worth and notional is base x price, so price x base is the notional again."""
     price, qty = trades.price, trades.qty
@@ -122,9 +58,10 @@ def _linear(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> l
     above = price - floor
     price, qty, above = _safe(price, qty, above)
     turnover = price * qty
-    base_one = _contract_units(trades) * 10 ** (exact.SIZE_PLACES - trades.qty_decimals)
+    worth = contract_worth(trades.contract)
+    base_one = worth * 10 ** (exact.SIZE_PLACES - trades.qty_decimals)
     decimals = trades.price_decimals + trades.qty_decimals
-    one = _contract_units(trades) * 10 ** (exact.PRICE_PLACES + exact.SIZE_PLACES - decimals)
+    one = worth * 10 ** (exact.PRICE_PLACES + exact.SIZE_PLACES - decimals)
     squares_one = one * 10 ** (exact.PRICE_PLACES - trades.price_decimals)
     to_price_base = 10 ** (exact.NOTIONAL_PLACES - exact.PRICE_PLACES - exact.BASE_PLACES)
     sizes, buy_sizes = _split(qty, trades.buy, starts)
@@ -188,7 +125,7 @@ def _whales(
 def _inverse(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> list[Amounts]:
     """Notional is qty x worth; base is notional / price, rounded half-even, record by record."""
     price, qty = trades.price.astype(object), trades.qty.astype(object)
-    worth = _contract_units(trades)
+    worth = contract_worth(trades.contract)
     above, below = 10**trades.price_decimals, 10 ** (trades.qty_decimals + 2 * exact.SIZE_PLACES)
     base: NDArray[Any] = np.empty(len(trades), dtype=object)
     base[:] = [

@@ -16,7 +16,7 @@ import orjson
 
 from ravequant import exact, times
 from ravequant.ahead import read_ahead
-from ravequant.bars import BarReader
+from ravequant.bar_reader import BarReader
 from ravequant.errors import UsageError
 from ravequant.settings import Settings, exactly
 from ravequant.vault.tail import Span, Tail

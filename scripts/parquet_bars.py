@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from ravequant import exact, settings, times
-from ravequant.bars import Closed, MinuteBar
+from ravequant.bars import Closed
 from ravequant.calculator import bar_reader
+from ravequant.minute_bar import MinuteBar
 from ravequant.stage import Reader
 from ravequant.vault.ledger import read_generation
 from ravequant.vault.paths import Vault

@@ -19,8 +19,9 @@ import orjson
 
 from ravequant import __version__
 from ravequant.ahead import Found, Piece, collect
-from ravequant.bars import Jump, MinuteBar, Part
-from ravequant.scan import Rejected
+from ravequant.bars import Jump, Part
+from ravequant.minute_bar import MinuteBar
+from ravequant.records import Rejected
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor
 from ravequant.vault.log import reading

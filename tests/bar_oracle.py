@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
-from ravequant.bars import MinuteBar
+from ravequant.minute_bar import MinuteBar
 
 MINUTE = 60_000
 

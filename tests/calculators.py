@@ -21,7 +21,7 @@ import orjson
 from hypothesis import strategies as st
 
 from ravequant import exact, times
-from ravequant.bars import MinuteBar
+from ravequant.minute_bar import MinuteBar
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests import oracle

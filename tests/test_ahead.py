@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ravequant import ahead, times
-from ravequant.bars import BarReader
+from ravequant.bar_reader import BarReader
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault import tail
 from ravequant.vault.paths import CHECKOUT, Vault, day_files

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravequant import bars, exact
-from ravequant.bars import BarBuilder, BarReader, MinuteBar
+from ravequant import bars, exact, parts
+from ravequant.bar_reader import FEW_BYTES, BarReader
+from ravequant.bars import BarBuilder
+from ravequant.minute_bar import MinuteBar
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.scan import Scanner
 from tests.bar_oracle import MINUTE, Oracle, as_minute_bar, parsed
@@ -40,12 +42,20 @@ def refuse(offset, reason):
 
 
 def check(blocks, is_hole=odd_holes, *, restart=False):
-    """Read the blocks and compare with the oracle; return what came out."""
+    """Read the blocks in all ways and compare with the oracle; return what came out."""
     oracle = Oracle(is_hole)
     for block in blocks:
         for text in block.splitlines():
             oracle.read(parsed(text))
-    reader = BarReader(INST_ID, WHALE, is_hole, refuse)
+    compare(oracle, blocks, is_hole, FEW_BYTES, restart=restart)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "FEW", 0)
+        compare(oracle, blocks, is_hole, 0, restart=restart)
+    return compare(oracle, blocks, is_hole, 0, restart=restart)
+
+
+def compare(oracle, blocks, is_hole, few_bytes, *, restart):
+    reader = BarReader(INST_ID, WHALE, is_hole, refuse, few_bytes)
     found, gaps, through = [], [], -1
     counts = dict.fromkeys(reader.counts(), 0)
     for block in blocks:
@@ -57,7 +67,7 @@ def check(blocks, is_hole=odd_holes, *, restart=False):
         if restart:
             counts = {name: counts[name] + n for name, n in reader.counts().items()}
             state = orjson.loads(orjson.dumps(reader.state()))
-            reader = BarReader(INST_ID, WHALE, is_hole, refuse)
+            reader = BarReader(INST_ID, WHALE, is_hole, refuse, few_bytes)
             reader.restore(state)
     counts = {name: counts[name] + n for name, n in reader.counts().items()}
     assert found == oracle.bars()
@@ -80,7 +90,7 @@ def test_a_minute_has_the_sums_of_section_4():
     block = line(0, 10, "100000", "101", "buy", count=2) + line(59_999, 11, "100010.5", "1", "sell")
     builder = BarBuilder(WHALE)
     (trades,) = Scanner(INST_ID).scan(block + line(65_000, 12)).stretches
-    (bar,) = builder.update(trades, odd_holes).bars
+    (bar,) = next(parts.closed_by(builder, trades, odd_holes)).bars
     assert bar == MinuteBar(
         minute=M0,
         open=100_000 * 10**20,
@@ -176,7 +186,7 @@ def test_the_ledger_is_asked_only_at_a_jump_and_for_exactly_the_missing_ids():
         line(0, 50, count=3) + line(1, 54, count=4) + line(2, 60, count=2) + line(3, 70, count=9)
     )
     _, gaps, _ = check([block + line(4, 71), line(90_000, 80)], is_hole)
-    assert asked == [(55, 58), (61, 61), (72, 79)] * 2  # once each by the oracle and by the builder
+    assert asked == [(55, 58), (61, 61), (72, 79)] * 4  # once each by the oracle and in all ways
     assert gaps == []
 
 
@@ -289,7 +299,7 @@ def stream(steps, *, minutes_increase=False):
 
 
 def part_of(trades):
-    part = bars.partial(trades, WHALE)
+    part = parts.partial(trades, WHALE)
     assert part is not None
     return part
 
@@ -339,7 +349,7 @@ def test_parts_that_do_not_follow_are_refused():
 
     def part(*lines):
         (trades,) = Scanner(INST_ID).scan(b"".join(lines)).stretches
-        return bars.partial(trades, WHALE)
+        return parts.partial(trades, WHALE)
 
     assert part(line(60_005, 1), line(59_999, 2)) is None
     assert part(line(5, 2), line(6, 2)) is None

@@ -13,6 +13,7 @@ import pytest
 from ravequant import times
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT, Vault
+from tests import wick_vault
 from VWAP import vwap_calculator
 
 BTC = "BTC-USDT-SWAP"
@@ -192,3 +193,29 @@ def test_a_full_disk_is_loud_and_heals(small_disk, tmp_path):
     assert run("--vault", str(full.root), "--instId", BTC)[0] == 0
     rows = (full.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes()
     assert rows == (whole.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "VWAP.vwap_calculator",
+        "CVD.run_cvd_from_jsonl",
+        "Volume_Analyzer.volume_analyzer",
+        "Untouch_Wick.untouch_wick",
+    ],
+)
+@pytest.mark.parametrize(("minutes", "loaded"), [(10, set()), (1500, {"numpy"})])
+def test_a_little_is_read_without_what_takes_long_to_load(tmp_path, module, minutes, loaded):
+    """The next minutes need no numpy, let alone the rest; a first run over much does."""
+    vault = Vault(tmp_path / "vault")
+    write(vault, trade_lines(minutes))
+    wick_vault.tick_size(vault, "1")
+    code = (
+        f"import sys; from {module} import main; "
+        f"assert main(['--vault', {str(vault.root)!r}, '--instId', '{BTC}']) == 0; "
+        "print({'numpy', 'rich', 'requests', 'websockets', 'dateutil'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
+    assert done.stdout.splitlines()[-1] == str(loaded)

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from ravequant import times
-from ravequant.bars import MinuteBar
+from ravequant.minute_bar import MinuteBar
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests import oracle, wick_oracle
 from tests.wick_vault import BTC, START, line, write_raw

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ravequant import settings
-from ravequant.bars import BarReader
+from ravequant.bar_reader import BarReader
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import export_parquet

@@ -28,7 +28,8 @@ FLOORS = (
     ),
     (
         "ravequant.digits", "ravequant.layout", "ravequant.fastpath", "ravequant.scan",
-        "ravequant.sums", "ravequant.bars", "ravequant.ladder", "ravequant.rungs",
+        "ravequant.minute_bar", "ravequant.bars", "ravequant.sums", "ravequant.parts",
+        "ravequant.bar_reader", "ravequant.ladder", "ravequant.rungs",
         "ravequant.snapshot_lines", "ravequant.snapshots",
     ),
     ("ravequant.ahead", "ravequant.calculator", "ravequant.okx", "ravequant.sim"),
@@ -42,6 +43,8 @@ PURE = (
     "ravequant.records",
     "ravequant.scan",
     "ravequant.bars",
+    "ravequant.parts",
+    "ravequant.bar_reader",
     "ravequant.snapshots",
     "ravequant.okx.book",
     "ravequant.okx.messages",

@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import exact, layout
-from ravequant.records import Contract, RecordError, Side, Trade, TradeEncoder, parse_trade
-from ravequant.scan import Rejected, Scanner
+from ravequant.records import (
+    Contract,
+    RecordError,
+    Rejected,
+    Side,
+    Trade,
+    TradeEncoder,
+    parse_trade,
+)
+from ravequant.scan import Scanner
 
 INST_ID = "BTC-USDT-SWAP"
 LINEAR = Contract("0.01", "1", "linear")

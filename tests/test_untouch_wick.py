@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ravequant import times
-from ravequant.bars import BarReader
+from ravequant.bar_reader import BarReader
 from ravequant.vault.paths import CHECKOUT, Vault
 from ravequant.vault.terms import Terms
 from tests import crashes

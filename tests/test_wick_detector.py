@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from ravequant import times
-from ravequant.bars import BarReader
+from ravequant.bar_reader import BarReader
 from ravequant.sim.instruments import swap_row
 from ravequant.vault.metadata import History, Metadata, in_force, parse_instrument
 from tests.wick_cases import CASES, Case
