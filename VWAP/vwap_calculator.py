@@ -80,12 +80,12 @@ class Sums:
 
     def state(self) -> list[str]:
         """Return the sums as text, in the order of the fields."""
-        return [str(getattr(self, name)) for name in self.__slots__]
+        return [exact.packed(getattr(self, name)) for name in self.__slots__]
 
     @classmethod
     def restore(cls, state: Sequence[str]) -> "Sums":
         """Return the sums that ``state`` was made of."""
-        return cls(*map(int, state))
+        return cls(*map(exact.unpacked, state))
 
 
 def _eight_places(numerator: int, denominator: int) -> str:

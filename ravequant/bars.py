@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ravequant import times
+from ravequant import exact, times
 from ravequant.minute_bar import MinuteBar, Record, bar_of, merge, with_gap
 
 IsHole = Callable[[int, int], bool]  # (first missing id, last missing id)
@@ -204,7 +204,7 @@ class BarBuilder:
         return {
             "last_id": self.last_id,
             "watermark_ms": self.watermark,
-            "open": [[str(int(value)) for value in bar[:-1]] for bar in self.open_bars],
+            "open": [[exact.packed(value) for value in bar[:-1]] for bar in self.open_bars],
             "gaps": sorted(self._marked),
         }
 
@@ -214,7 +214,7 @@ class BarBuilder:
         builder = cls(whale_notional)
         builder.last_id, builder.watermark = state["last_id"], state["watermark_ms"]
         for texts in state["open"]:
-            values: list[Any] = [int(text) for text in texts]
+            values: list[Any] = [exact.unpacked(text) for text in texts]
             bar = MinuteBar(*values)
             builder._bars[bar.minute] = bar
         builder._marked = set(state["gaps"])

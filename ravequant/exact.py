@@ -32,6 +32,7 @@ BASE_ONE: Final = 10**BASE_PLACES
 NOTIONAL_ONE: Final = 10**NOTIONAL_PLACES
 
 _PLAIN = re.compile(r"(0|[1-9][0-9]{0,19})(?:\.([0-9]{1,30}))?")
+_PACKED = re.compile(r"(-?[0-9]{1,400})(?:e([0-9]{1,3}))?")
 
 
 def units(text: str, places: int) -> int:
@@ -71,6 +72,26 @@ def signed(written: str) -> str:
     """Put ``+`` before a positive written number; negative and zero stay as they are."""
     positive = written[0] != "-" and written.strip("0.")
     return f"+{written}" if positive else written
+
+
+def packed(value: int) -> str:
+    """Return an integer as text, its trailing zeros as an exponent: ``12e40``, or plain ``1234``.
+
+    Sums count very small units, so most of their digits are zeros.
+    """
+    digits = str(value)
+    kept = digits.rstrip("0")
+    zeros = len(digits) - len(kept)
+    return f"{kept}e{zeros}" if kept and zeros else digits
+
+
+def unpacked(written: str) -> int:
+    """Return the integer that ``packed`` wrote; ValueError for other text."""
+    match = _PACKED.fullmatch(written)
+    if match is None:
+        raise ValueError(f"{shown(written)} is not a whole number like 12e40")
+    value: int = int(match[1]) * 10 ** int(match[2] or 0)
+    return value
 
 
 def divide(numerator: int, denominator: int, places: int) -> int:

@@ -14,6 +14,38 @@ small = st.integers(-2000, 2000)
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (7, "7"),
+        (-7, "-7"),
+        (10, "1e1"),
+        (-1200, "-12e2"),
+        (10**70 + 10**20, f"1{'0' * 49}1e20"),
+    ],
+)
+def test_packed(value, text):
+    """Zeros at the end become an exponent."""
+    assert exact.packed(value) == text
+    assert exact.unpacked(text) == value
+
+
+@given(st.integers(-(10**90), 10**90), st.integers(0, 90))
+def test_packed_comes_back(value, zeros):
+    """Any integer; the digits as they are are read too."""
+    value *= 10**zeros
+    assert exact.unpacked(exact.packed(value)) == exact.unpacked(str(value)) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "e5", "1e", "1e-5", "1.5", " 1", "1e9999", "0x1", "1_0", "\u0661"]
+)
+def test_unpacked_refuses_other_text(text):
+    with pytest.raises(ValueError, match="is not a whole number like 12e40"):
+        exact.unpacked(text)
+
+
+@pytest.mark.parametrize(
     ("text", "places", "value"),
     [
         ("101250.5", 2, 10_125_050),
