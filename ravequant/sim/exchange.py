@@ -136,6 +136,7 @@ class Exchange:
         self._clients[client.number] = client
         self._writers.add(writer)
         self._log.note("connect", connection=client.number, path=path)
+        self._log.flush()  # what was published before stands there too
         try:
             async for text in socket.texts():
                 self._hear(client, text)

@@ -22,6 +22,7 @@ from tests.plain_book import Message, PlainBook, Sides
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 TRADES = {"channel": "trades"}
 BOOKS = {"channel": "books"}
+CONNECTED = "Connected to "  # what an exporter says of itself
 REST = "10"  # times the exchange's rate limits, on both sides: market time runs faster too
 
 
@@ -123,10 +124,10 @@ def has_id(vault: Vault, inst_id: str, wanted: int) -> bool:
 def catch_up(vault: Vault, there: list[str], folder: Path, *inst_ids: str) -> None:
     """Run the trade exporter until it has all that was published when it came, then stop it."""
     names = inst_ids or (BTC,)
-    before = box.frames(folder).count(b'{"kind":"connect"')
     words = [word for name in names for word in ("--instId", name)]
+    connected = TRADE.log(vault).count(CONNECTED)  # its own word: the exchange notes it later
     with alive(TRADE.start(vault, there, *words)) as process:
-        box.wait_for(lambda: box.frames(folder).count(b'{"kind":"connect"') > before, process)
+        box.wait_for(lambda: TRADE.log(vault).count(CONNECTED) > connected, process)
         settle(vault, folder, process, *names)
 
 
