@@ -4,7 +4,8 @@ It shares no code with the exporter: prices are decimals, and everything is sort
 """
 
 import gzip
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,36 @@ def frames(path: Path) -> Iterator[Message]:
             frame = orjson.loads(line)["frame"]
             for row in frame["data"]:
                 yield frame["action"], row
+
+
+def received(
+    log: Iterable[dict[str, Any]],
+    rows: Mapping[int, dict[str, Any]],
+    truth: Mapping[int, Sides],
+    spoiled: Callable[[dict[str, Any], int], dict[str, Any] | None],
+) -> list[Message | None]:
+    """Return what an exporter got until it left, by the exchange's own log; None: it was cut off.
+
+    ``spoiled`` says what became of the corrupted frame of a number; None if it cannot be read.
+    """
+    made: list[Message | None] = []
+    spoilt = itertools.count()
+    for one in log:
+        if one["kind"] == "disconnect":
+            made.append(None)
+        if one["kind"] != "frame" or one["fate"] not in ("sent", "duplicated", "late", "corrupted"):
+            continue
+        row = rows[one["seqId"]]
+        if one["prevSeqId"] == -1:
+            bids, asks = truth[one["seqId"]]
+            whole = {"bids": bids, "asks": asks, "prevSeqId": -1, "ts": str(one["ts"])}
+            made.append(("snapshot", row | whole))
+        elif one["fate"] != "corrupted":
+            made.append(("update", row))
+        elif remains := spoiled(row, next(spoilt)):
+            made.append(("update", remains))
+    assert made.pop() is None  # it left by itself
+    return made
 
 
 class PlainBook:

@@ -1,7 +1,5 @@
 """The book exporter against an exchange that breaks things: gaps exactly where it broke them."""
 
-import itertools
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,7 +18,7 @@ from tests.l2_box import (
     steady,
     tape,
 )  # fmt: skip
-from tests.plain_book import Message, PlainBook, Sides, frames, lines_of
+from tests.plain_book import PlainBook, Sides, frames, lines_of, received
 
 FAULTS: list[dict[str, Any]] = [
     {"kind": "gap", "at": [50], "length": 3},
@@ -47,30 +45,6 @@ def spoiled(row: dict[str, Any], number: int) -> dict[str, Any] | None:
     return {key: value for key, value in row.items() if key != fault.get("field")}
 
 
-def received(
-    folder: Path, rows: dict[int, dict[str, Any]], truth: dict[int, Sides]
-) -> list[Message | None]:
-    """Return what the exporter got, by the exchange's own log; None is a lost connection."""
-    made: list[Message | None] = []
-    spoilt = itertools.count()
-    for one in logged(folder, ""):
-        if one["kind"] == "disconnect":
-            made.append(None)
-        if one["kind"] != "frame" or one["fate"] not in ("sent", "duplicated", "late", "corrupted"):
-            continue
-        row = rows[one["seqId"]]
-        if one["prevSeqId"] == -1:
-            bids, asks = truth[one["seqId"]]
-            whole = {"bids": bids, "asks": asks, "prevSeqId": -1, "ts": str(one["ts"])}
-            made.append(("snapshot", row | whole))
-        elif one["fate"] != "corrupted":
-            made.append(("update", row))
-        elif remains := spoiled(row, next(spoilt)):
-            made.append(("update", remains))
-    assert made.pop() is None  # the exporter left by itself
-    return made
-
-
 @pytest.mark.slow
 def test_breaks_stand_exactly_where_the_exchange_made_them(shared_data, tmp_path, vault):
     """Lost, doubled, swapped, damaged frames, lost connections: no torn line, no other gap."""
@@ -90,7 +64,8 @@ def test_breaks_stand_exactly_where_the_exchange_made_them(shared_data, tmp_path
         assert (row["bids_top400"], row["asks_top400"]) == truth[row["seqId"]]
     got = [(times.parse_iso(row["timestamp_utc"]), row["gap_detected"], row["seqId"])
            for row in found]  # fmt: skip
-    assert got == lines_of(received(tmp_path, rows, truth), 2000)
+    sent = received(logged(tmp_path, ""), rows, truth, spoiled)
+    assert got == lines_of(sent, 2000)
     assert sum(gap for _, gap, _ in got) == log.count("GAP DETECTED") == BREAKS
     assert "BUILD_FAIL: Missing required fields: asks" in log
     assert len(logged(tmp_path, "subscribe")) == 1 + BREAKS  # never two for one break

@@ -11,7 +11,7 @@ import orjson
 
 from ravequant import times
 from ravequant.errors import VaultError, shown
-from ravequant.records import RecordError, counting_number
+from ravequant.records import RecordError, counting_number, json_object
 from ravequant.vault.atomic import disk_error, replace_file
 from ravequant.vault.log import AppendLog
 
@@ -159,12 +159,7 @@ def _line(entry: LedgerEntry, inst_id: str) -> bytes:
 
 
 def _parse(line: bytes, inst_id: str) -> LedgerEntry:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise RecordError(f"not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise RecordError(f"not a JSON object but {type(row).__name__}")
+    row = json_object(line)
     for field, wanted in (("channel", "trades"), ("instId", inst_id)):
         if row.get(field) != wanted:
             raise RecordError(f"{field}: {shown(row.get(field))} is not {wanted!r}")

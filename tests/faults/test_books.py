@@ -7,7 +7,7 @@ import pytest
 from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import BOOK, BOOKS, BTC, book_tape, lively, truth_of
-from tests.plain_book import Message, lines_of
+from tests.plain_book import lines_of, received
 
 SPEED = 4
 CADENCE_MS = 500
@@ -42,24 +42,9 @@ def begin_anew(made, number):
         row["prevSeqId"] = row["seqId"] - 1 if away else made[number - 1][1]["seqId"]
 
 
-def received(folder, rows, truth):
-    """Return what the exporter got, by the exchange's own log; None is a lost connection."""
-    made: list[Message | None] = []
-    for one in box.logged(folder, ""):
-        if one["kind"] == "disconnect":
-            made.append(None)
-        if one["kind"] != "frame" or one["fate"] not in ("sent", "duplicated", "late", "corrupted"):
-            continue
-        row = rows[one["seqId"]]
-        if one["prevSeqId"] == -1:
-            bids, asks = truth[one["seqId"]]
-            whole = {"bids": bids, "asks": asks, "prevSeqId": -1, "ts": str(one["ts"])}
-            made.append(("snapshot", row | whole))
-        elif one["fate"] == "corrupted":
-            made.append(("update", {key: row[key] for key in row if key != "prevSeqId"}))
-        else:
-            made.append(("update", row))
-    return made[:-1]  # the exporter left by itself
+def spoiled(row, _):
+    """Return what becomes of a corrupted frame."""
+    return {field: value for field, value in row.items() if field != "prevSeqId"}
 
 
 @pytest.mark.first
@@ -88,7 +73,8 @@ def test_what_may_be_wrong_with_a_book(faults, tmp_path, vault, part):
     truth = truth_of(made)
     rows = {row["seqId"]: row for _, row in made}
     found = invariants.books(vault, BTC, truth, tmp_path, cadence_ms=CADENCE_MS)
-    assert found == lines_of(received(tmp_path, rows, truth), CADENCE_MS)
+    sent = received(box.logged(tmp_path, ""), rows, truth, spoiled)
+    assert found == lines_of(sent, CADENCE_MS)
     breaks = log.count("GAP DETECTED")
     asked = len(box.logged(tmp_path, "subscribe"))
     said = ("message rejected", "began its sequence anew", "no snapshot has come")
