@@ -7,7 +7,6 @@ logged.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -148,7 +147,7 @@ def _wicks(
             if isinstance(wick, Wick):
                 born[wick.event_id] = wick
             elif wick in born:
-                born[wick] = replace(born[wick], status=_ENDS[kind], ended=known)
+                born[wick] = born[wick]._replace(status=_ENDS[kind], ended=known)
         if newest is None:
             older = (file.time_of(line) for line in file.newest(_ms(minute)))
             known_ms = next((time for time in older if time is not None), None)

@@ -7,7 +7,8 @@ that a row is not what SPEC sections 5 to 10 describe.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple
 
 from ravequant import exact, times
 
@@ -21,8 +22,7 @@ STRENGTHS: Final = (None, "EXACT", "NEAR", "CLOSE")  # of a tip on an older one
 BOOK_SIDES: Final[Mapping[Side, str]] = {"high": "ask", "low": "bid"}  # where a wick's wall rests
 
 
-@dataclass(frozen=True, slots=True)
-class Wick:
+class Wick(NamedTuple):
     """A wick and its status as of the moment asked for."""
 
     event_id: str
@@ -141,6 +141,7 @@ def hundredths(text: str) -> int:
     return -size if text.startswith("-") else size
 
 
+@lru_cache(maxsize=1 << 12)
 def minute_of(text: str) -> int:
     """Return the Unix minute of a UTC time."""
     return times.parse_iso(text) // times.MINUTE_MS

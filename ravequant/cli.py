@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
@@ -176,10 +175,12 @@ def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool 
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if on_stderr else []
     refused: OSError | None = None
     if log_file is not None:
+        from ravequant.log_file import RotatingFile  # noqa: PLC0415 - for what runs on
+
         try:
             log_file.parent.mkdir(parents=True, exist_ok=True)
             handlers.append(
-                _RotatingFile(log_file, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
+                RotatingFile(log_file, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
             )
         except OSError as error:
             refused = error
@@ -202,20 +203,3 @@ class _OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         return super().formatMessage(record).translate(_CONTROL)
-
-
-class _RotatingFile(RotatingFileHandler):
-    """A log that goes on in the same file when another program holds it open (Windows).
-
-    What a full disk does not take stands on stderr all the same.
-    """
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        if not isinstance(sys.exception(), OSError):
-            super().handleError(record)
-
-    def doRollover(self) -> None:  # noqa: N802 - logging's own name
-        try:
-            super().doRollover()
-        except OSError:
-            self.stream = self._open()

@@ -139,7 +139,7 @@ def mirrored(facts):
     """Return the same set-up upside down: a low wick as far below price."""
     turn = 2 * facts.book.mid
     flip = {"high": "low", "low": "high"}
-    wicks = [replace(w, side=flip[w.side], tip=turn - w.tip) for w in facts.wicks]
+    wicks = [w._replace(side=flip[w.side], tip=turn - w.tip) for w in facts.wicks]
     bids, asks = facts.book.sides["low"], facts.book.sides["high"]
     walls = tuple(replace(w, price=turn - w.price) for w in asks.walls)
     row = replace(

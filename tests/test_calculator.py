@@ -219,3 +219,17 @@ def test_a_little_is_read_without_what_takes_long_to_load(tmp_path, module, minu
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
     )
     assert done.stdout.splitlines()[-1] == str(loaded)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="counts threads with /proc")
+def test_numpy_starts_no_threads():
+    """A run of a second needs no thread on each core for linear algebra."""
+    code = (
+        "import pathlib, sys, Liquidity_Buckets.l2_bucketizer; assert 'numpy' in sys.modules; "
+        "status = pathlib.Path('/proc/self/status').read_text(encoding='ascii'); "
+        "print(status.partition('Threads:')[2].split()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
+    assert done.stdout == "1\n"

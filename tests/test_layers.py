@@ -23,8 +23,8 @@ FLOORS = (
     ("ravequant.records",),
     ("ravequant.forms", "ravequant.settings", "ravequant.webhook", "ravequant.vault"),
     (
-        "ravequant.lifeline", "ravequant.processes", "ravequant.cli", "ravequant.stage",
-        "ravequant.tables",
+        "ravequant.lifeline", "ravequant.log_file", "ravequant.processes", "ravequant.cli",
+        "ravequant.stage", "ravequant.tables",
     ),
     (
         "ravequant.digits", "ravequant.layout", "ravequant.fastpath", "ravequant.scan",

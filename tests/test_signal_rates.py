@@ -80,12 +80,12 @@ def test_hidden_wicks_are_counted_in_the_minutes_in_which_they_were_hidden():
     assert whole == Rate("21.3", 61)  # ages 20 to 32 are 13 minutes
     ended = hidden(event_id="another", birth=A - 50, status="touched", ended=A - 20)
     around = [
-        replace(wick, event_id=f"{wick.event_id} {n}", birth=A - 48, ended=A - 40)
+        wick._replace(event_id=f"{wick.event_id} {n}", birth=A - 48, ended=A - 40)
         for n, wick in enumerate(surrounding())
     ]
     both = rates(set_up([ended, *around, *surrounding()]))["wick"]
     assert both == Rate("37.7", 61)  # and ages 20 to 29 of one touched at 30
-    late = [replace(wick, ended=A - 5) for wick in surrounding()]
+    late = [wick._replace(ended=A - 5) for wick in surrounding()]
     assert rates(set_up(late))["wick"] == Rate("9.8", 61)  # 6 minutes since the tenth was touched
     low = touched(30, "low", tip=price("100000"))
     assert rates(set_up([low, *surrounding()]))["wick"] == whole

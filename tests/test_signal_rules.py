@@ -127,7 +127,7 @@ def test_small_means_not_above_the_median():
 def test_an_even_median_is_the_mean_of_the_middle_pair():
     """Ten sizes, 11 and 14 in the middle: 12 ticks are small, 13 are not."""
     around = surrounding(10)
-    sized = [replace(w, size_ticks=11 if n < 5 else 14) for n, w in enumerate(around)]
+    sized = [w._replace(size_ticks=11 if n < 5 else 14) for n, w in enumerate(around)]
     assert only(set_up(sized)).candidate.median_text == "12.5"
     assert ask(set_up(sized, hidden(size_ticks=13))).signals == ()
 

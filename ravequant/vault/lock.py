@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from filelock import FileLock, Timeout
 
 from ravequant import times
 from ravequant.errors import LockedError, VaultError
@@ -29,6 +28,8 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
     and free the moment its process is gone, whatever that file says.
     """
     path = vault.lock(stream, inst_id)
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - who only reads takes no lock
+
     lock = FileLock(path, timeout=0, thread_local=False)
     try:
         make_folder(path.parent)
@@ -52,6 +53,8 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
 def turn(vault: Vault, work: str, inst_id: str) -> Iterator[None]:
     """Wait for one's turn at a moment's work that several programs do; LockedError after 10 s."""
     path = vault.lock(work, inst_id)
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
     lock = FileLock(path, timeout=_TURN_S, thread_local=False)
     try:
         make_folder(path.parent)
