@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,8 @@ from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from ravequant.scan import Scanner
 
 MOST_PROCESSES: Final = 8
 _GIVEN: Final = 2  # spans that each process has at once, the one it reads included
@@ -158,17 +161,24 @@ class _Reading:
 
 def read_span(inst_id: str, whale_notional: int, path: Path, offset: int, end: int) -> Found | None:
     """Return what whole lines of a file hold; None if they must be read one after the other."""
-    return collect(inst_id, whale_notional, offset, _blocks(path, offset, end))
+    return collect(_scanner(inst_id), whale_notional, offset, _blocks(path, offset, end))
+
+
+@lru_cache(maxsize=1)
+def _scanner(inst_id: str) -> "Scanner":
+    """Return the scanner of this process, which knows from span to span how the lines look."""
+    from ravequant.scan import Scanner  # noqa: PLC0415 - numpy: few runs read so much
+
+    return Scanner(inst_id)
 
 
 def collect(
-    inst_id: str, whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
+    scanner: "Scanner", whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
 ) -> Found | None:
     """Return what blocks of whole lines hold, the first at ``offset``; None as above."""
-    from ravequant.parts import partial  # noqa: PLC0415 - numpy: few runs read so much
-    from ravequant.scan import Scanner  # noqa: PLC0415
+    from ravequant.parts import partial  # noqa: PLC0415
 
-    scanner, parts, lines, rejected = Scanner(inst_id), list[Part](), 0, list[Rejected]()
+    parts, lines, rejected = list[Part](), 0, list[Rejected]()
     for at, block in blocks:
         scanned = scanner.scan(block)
         lines += scanned.lines

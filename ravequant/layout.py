@@ -80,12 +80,12 @@ class Anchors:
     def of(cls, text: bytes, at: int) -> "Anchors | None":
         """Return those of a text that stands ``at`` bytes into each line; None if it has none."""
         keys = np.array([word(text[n : n + 8]) for n in range(_SAMPLED)], dtype=np.uint64)
-        if len(text) < _SAMPLED + 7 or len(np.unique(keys)) < _SAMPLED:
+        if len(text) < _SAMPLED + 7 or len(set(keys.tolist())) < _SAMPLED:
             return None
         for odd in range(1, 99, 2):
             factor = np.uint64(_GOLDEN * odd % 2**64)
             slots = (keys * factor) >> _SLOT_SHIFT
-            if len(np.unique(slots)) == _SAMPLED:
+            if len(set(slots.tolist())) == _SAMPLED:
                 words = np.zeros(_SLOTS, dtype=np.uint64)
                 before = np.zeros(_SLOTS, dtype=np.int64)
                 words[slots], before[slots] = keys, np.arange(at, at + _SAMPLED)

@@ -22,6 +22,7 @@ from ravequant.ahead import Found, Piece, collect
 from ravequant.bars import Jump, Part
 from ravequant.minute_bar import MinuteBar
 from ravequant.records import Rejected
+from ravequant.scan import Scanner
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor
 from ravequant.vault.log import reading
@@ -106,7 +107,7 @@ def read_unit(unit: Unit, shelf: Place) -> None:
         if isinstance(stream, Ranges) and unit.stop is not None:
             stream.expect(unit.stop)
         lines = _Lines(stream, unit.start, unit.stop)
-        found = collect(unit.inst_id, unit.whale_notional, lines.start, lines)
+        found = collect(Scanner(unit.inst_id), unit.whale_notional, lines.start, lines)
         deque(lines, maxlen=0)  # what a part that must be read in order has left
     if not lines.too_long:
         known = Known(lines.offset, lines.head, lines.before, last=unit.stop is None)
