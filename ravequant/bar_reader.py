@@ -14,7 +14,7 @@ from ravequant.records import RecordError, Rejected, check_whole, parse_trade
 if TYPE_CHECKING:
     from ravequant.scan import Scanner
 
-FEW_BYTES: Final = 1 << 19
+FEW_BYTES: Final = 1 << 20
 _COUNTERS: Final = ("duplicates", "late_trades", "holes")
 
 

@@ -17,6 +17,7 @@ rounds: once, at the end, half-even (SPEC section 2).
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from ravequant.errors import shown
@@ -44,6 +45,11 @@ def units(text: str, places: int) -> int:
     Raises ValueError for anything but a plain unsigned decimal (no sign, exponent, blank or
     leading zero; at most 20 digits before the point) and for more than ``places`` decimals.
     """
+    return _units(text, places)
+
+
+@lru_cache(maxsize=1 << 12)  # prices and sizes come again and again
+def _units(text: str, places: int) -> int:
     match = _PLAIN.fullmatch(text)
     if match is None:
         raise ValueError(f"{shown(text)} is not a plain decimal")

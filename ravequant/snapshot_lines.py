@@ -4,7 +4,6 @@ This alone decides what a snapshot is (SPEC section 9); the fast way in accepts 
 come out the same here.
 """
 
-from functools import lru_cache
 from typing import Any, Protocol
 
 from ravequant import exact, ladder
@@ -51,14 +50,11 @@ def mid_of(best_bid: Any, best_ask: Any, mid_price: Any) -> tuple[int, int]:
     return bid + ask, max(_decimals(best_bid), _decimals(best_ask))
 
 
-_units = lru_cache(maxsize=1 << 12)(exact.units)  # the best prices come again and again
-
-
 def _price(text: Any, field: str, places: int) -> int:
     if not isinstance(text, str):
         raise RecordError(f"{field}: {shown(text)} is not a string")
     try:
-        value = _units(text, places)
+        value = exact.units(text, places)
     except ValueError as error:
         raise RecordError(f"{field}: {error}") from None
     if value == 0:

@@ -204,7 +204,7 @@ def test_a_full_disk_is_loud_and_heals(small_disk, tmp_path):
         "Untouch_Wick.untouch_wick",
     ],
 )
-@pytest.mark.parametrize(("minutes", "loaded"), [(10, set()), (1500, {"numpy"})])
+@pytest.mark.parametrize(("minutes", "loaded"), [(10, set()), (3000, {"numpy"})])
 def test_a_little_is_read_without_what_takes_long_to_load(tmp_path, module, minutes, loaded):
     """The next minutes need no numpy, let alone the rest; a first run over much does."""
     vault = Vault(tmp_path / "vault")
