@@ -17,6 +17,7 @@ from ravequant.okx.rest import Rest
 from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault import metadata
+from ravequant.vault.atomic import replace_file
 from ravequant.vault.health import Heartbeat
 from ravequant.vault.hours import hour_name
 from ravequant.vault.ledger import GapLedger, Hole, LedgerEntry
@@ -341,7 +342,7 @@ def test_live_it_watches_whether_records_come(healthy, there, capsys):
     """A record that comes while it watches, none in the other stream, heartbeats of two pids."""
     code = doctor.__file__
     command = [sys.executable, code, "--vault", healthy.root, "--instId", BTC, "--json", "--live",
-               "2", *there]  # fmt: skip
+               "4", *there]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         contract, end = metadata.load(healthy, BTC).contract, time.monotonic() + 20
         number = 1_000_000
@@ -352,8 +353,9 @@ def test_live_it_watches_whether_records_come(healthy, there, capsys):
             )
             put(max(healthy.trades(BTC).glob("*.jsonl")), line)
             path = healthy.health("l2_exporter")
-            path.write_text(json.dumps({**json.loads(path.read_bytes()), "pid": number}))
-            time.sleep(0.25)
+            now = {"pid": number, "heartbeat_utc": times.iso(times.utc_now_ms())}
+            replace_file(path, json.dumps({**json.loads(path.read_bytes()), **now}).encode())
+            time.sleep(0.1)
         assert process.stdout is not None
         facts = json.loads(process.stdout.read())
     levels = {check["name"]: check["level"] for check in facts["checks"]}
