@@ -20,6 +20,10 @@ FEW: Final = 64  # records that are sooner taken one by one than in columns
 
 def closed_by(builder: BarBuilder, trades: Trades, is_hole: IsHole) -> Iterator[Closed]:
     """Add a stretch to ``builder``, whatever the order of its records; yield what it closes."""
+    part = partial(trades, builder.whale_notional)
+    if part is not None and builder.follows(part):
+        yield builder.absorb(part, is_hole)
+        return
     for piece in _in_order(trades):
         behind = _behind(builder, piece) if len(piece) > FEW else len(piece)
         if behind:
@@ -34,9 +38,6 @@ def _in_order(trades: Trades) -> Iterator[Trades]:
     """Cut a stretch where an id does not increase or a minute goes back."""
     ids, minutes = trades.trade_id, trades.ts // times.MINUTE_MS
     back = (ids[1:] <= ids[:-1]) | (minutes[1:] < minutes[:-1])
-    if not back.any():
-        yield trades
-        return
     for first, last in pairwise([0, *(np.flatnonzero(back) + 1).tolist(), len(trades)]):
         yield trades.select(slice(first, last))
 
