@@ -8,6 +8,7 @@ stands in ``digits``.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from ravequant.digits import HIGH, OVER_NINE, TOP, ZEROS, Ints, Places, U, Words
 from ravequant.layout import COMPARED, COUNT_DIGITS, Layout, Stretch
 
 _E8: Final = np.uint64(10**8)
+_FIRST: Final = np.zeros(1, dtype=np.int64)
 _LETTERS: Final = np.uint64(0x11)  # what "b" and "s" differ in
 
 # HH:MM and SS.mmm: the text XORed with these leaves digits; adding the limits sets the high bit of
@@ -128,18 +130,14 @@ def _gather(data: NDArray[np.uint8], at: Places, words: int) -> Words:
 
 
 def _read_times(rows: Words, errors: Words) -> Places:
-    days = _days(rows, errors)
-    clock = rows[:, 1] ^ _CLOCK
-    clock &= _CLOCK_BYTES
-    digits.refuse(clock | (clock + _CLOCK_LIMIT), errors)
-    pairs = clock * U[10]  # HH in byte 3, MM in byte 6
-    clock >>= U[8]
-    pairs += clock
-    pairs &= np.uint64(0x00FF0000FF000000)
-    pairs *= np.uint64(60 << 24 | 1)
-    pairs >>= U[48]
-    errors |= (_LAST_MINUTE - pairs) & TOP
-    ts = pairs * np.uint64(times.MINUTE_MS)
+    """Read the times; what stands before their seconds once for all neighbours with the same."""
+    differs = rows[1:, 1] != rows[:-1, 1]
+    differs |= rows[1:, 0] != rows[:-1, 0]
+    firsts = np.concatenate((_FIRST, np.flatnonzero(differs) + 1))
+    lengths = np.diff(firsts, append=len(rows))
+    minutes, wrong = _read_minutes(rows[firsts])
+    if wrong.any():
+        errors |= np.repeat(wrong, lengths)
     second = rows[:, 2] ^ _SECOND
     digits.refuse(second | (second + _SECOND_LIMIT), errors)
     pairs = second * U[10]  # SS in byte 1, hundredths in byte 4
@@ -149,27 +147,31 @@ def _read_times(rows: Words, errors: Words) -> Places:
     pairs |= second
     pairs *= np.uint64(1000 << 40 | 10 << 16 | 1)
     pairs >>= U[48]
-    ts += pairs
-    milliseconds: Places = ts.view(np.int64)
-    milliseconds += days
+    milliseconds: Places = pairs.view(np.int64)
+    milliseconds += np.repeat(minutes, lengths)
     return milliseconds
 
 
-def _days(rows: Words, errors: Words) -> Places | int:
-    """Return the first millisecond of each row's date; one number if all rows have the same."""
-    same = (rows[:, 0] ^ rows[0, 0]) | ((rows[:, 1] ^ rows[0, 1]) & ~_CLOCK_BYTES)
-    if not same.any():
-        day = _day(rows[0].tobytes()[:10])
-        errors |= day is None
-        return day or 0
-    texts = np.ascontiguousarray(rows.view(np.uint8)[:, :10]).view("S10").ravel()
-    distinct, which = np.unique(texts, return_inverse=True)
-    days = [_day(text) for text in distinct]
-    errors |= np.array([day is None for day in days])[which]
-    found: Places = np.array([day or 0 for day in days], dtype=np.int64)[which]
-    return found
+def _read_minutes(rows: Words) -> tuple[Places, Words]:
+    """Return the first millisecond of each row's minute, and what is not 0 for none."""
+    texts = rows.view(np.uint8).reshape(len(rows), -1)[:, :10].tobytes()
+    days = [_day(texts[at : at + 10]) for at in range(0, len(texts), 10)]
+    wrong = np.array([day is None for day in days]).astype(np.uint64)
+    clock = rows[:, 1] ^ _CLOCK
+    clock &= _CLOCK_BYTES
+    digits.refuse(clock | (clock + _CLOCK_LIMIT), wrong)
+    pairs = clock * U[10]  # HH in byte 3, MM in byte 6
+    clock >>= U[8]
+    pairs += clock
+    pairs &= np.uint64(0x00FF0000FF000000)
+    pairs *= np.uint64(60 << 24 | 1)
+    pairs >>= U[48]
+    wrong |= (_LAST_MINUTE - pairs) & TOP
+    pairs *= np.uint64(times.MINUTE_MS)
+    return pairs.view(np.int64) + np.array([day or 0 for day in days], dtype=np.int64), wrong
 
 
+@lru_cache(maxsize=8)
 def _day(text: bytes) -> int | None:
     try:
         return times.parse_iso(f"{text.decode('ascii')}T00:00:00.000Z")

@@ -17,7 +17,8 @@ from ravequant.digits import Places, Words, word
 NUMBER_CHARACTERS: Final = 16  # of a price or size that the fast path takes
 COUNT_DIGITS: Final = 4
 _TIME: Final = b"2025-12-14T21:34:56.123Z"
-_SAMPLED: Final = 64
+_LEAST_STEP: Final = 64
+_MOST_STEP: Final = 128
 _SLOTS: Final = 1 << 12
 _SLOT_SHIFT: Final = np.uint64(64 - 12)
 _GOLDEN: Final = 0x9E3779B97F4A7C15  # spreads neighbouring products
@@ -66,12 +67,13 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anchors:
-    """How to find lines without looking at all bytes for newlines: by one word in each 64 bytes.
+    """How to find lines without looking at all bytes for newlines: by one word in so many bytes.
 
-    A text of 71 bytes or more has 64 words that begin in its first 64 bytes, and exactly one of
-    them stands at a place that 64 divides. A table, asked by a product of the word, tells which.
+    As many words begin in the first ``step`` bytes of a text, and exactly one of them stands at a
+    place that ``step`` divides. A table, asked by a product of the word, tells which.
     """
 
+    step: int
     factor: np.uint64
     words: Words
     before: Places  # from the start of the line to the word
@@ -79,27 +81,28 @@ class Anchors:
     @classmethod
     def of(cls, text: bytes, at: int) -> "Anchors | None":
         """Return those of a text that stands ``at`` bytes into each line; None if it has none."""
-        keys = np.array([word(text[n : n + 8]) for n in range(_SAMPLED)], dtype=np.uint64)
-        if len(text) < _SAMPLED + 7 or len(set(keys.tolist())) < _SAMPLED:
+        step = min(len(text) - 7, _MOST_STEP) // 8 * 8
+        keys = np.array([word(text[n : n + 8]) for n in range(step)], dtype=np.uint64)
+        if step < _LEAST_STEP or len(set(keys.tolist())) < step:
             return None
         for odd in range(1, 99, 2):
             factor = np.uint64(_GOLDEN * odd % 2**64)
             slots = (keys * factor) >> _SLOT_SHIFT
-            if len(set(slots.tolist())) == _SAMPLED:
+            if len(set(slots.tolist())) == step:
                 words = np.zeros(_SLOTS, dtype=np.uint64)
                 before = np.zeros(_SLOTS, dtype=np.int64)
-                words[slots], before[slots] = keys, np.arange(at, at + _SAMPLED)
-                return cls(factor, words, before)
+                words[slots], before[slots] = keys, np.arange(at, at + step)
+                return cls(step, factor, words, before)
         return None
 
     def starts(self, data: NDArray[np.uint8]) -> Places:
         """Return where lines seem to begin, in order, if all have the text where it belongs."""
-        sampled = data[: len(data) & -_SAMPLED].view("<u8")[:: _SAMPLED // 8]
+        sampled = data[: len(data) & -8].view("<u8")[:: self.step // 8].copy()
         slots = sampled * self.factor
         slots >>= _SLOT_SHIFT
         found = self.words.take(slots.view(np.int64), mode="wrap") == sampled
         hits = np.flatnonzero(found)
-        starts: Places = hits * _SAMPLED - self.before[slots[hits].view(np.int64)]
+        starts: Places = hits * self.step - self.before[slots[hits].view(np.int64)]
         return starts
 
 
