@@ -20,14 +20,9 @@ from ravequant.layout import COMPARED, COUNT_DIGITS, Layout, Stretch
 
 _E8: Final = np.uint64(10**8)
 _FIRST: Final = np.zeros(1, dtype=np.int64)
-_LETTERS: Final = np.uint64(0x11)  # what "b" and "s" differ in
 
-# HH:MM and SS.mmm: the text XORed with these leaves digits; adding the limits sets the high bit of
-# every byte above what its place allows (9, 5 for tens of minutes and seconds, 2 for tens of hours,
-# 0 for what is no digit)
-_CLOCK, _CLOCK_LIMIT = word(b"\0\0T00:00"), word(b"\0\0\x7f\x7d\x76\x7f\x7a\x76")
-_CLOCK_BYTES: Final = ~np.uint64(0xFFFF)
-_LAST_MINUTE: Final = np.uint64(times.DAY_MINUTES - 1)
+# SS.mmm: the text XORed with this leaves digits; adding the limits sets the high bit of every byte
+# above what its place allows (9, 5 for tens of seconds, 0 for what is no digit)
 _SECOND, _SECOND_LIMIT = word(b":00.000Z"), word(b"\x7f\x7a\x76\x7f\x76\x76\x76\x7f")
 
 
@@ -74,20 +69,17 @@ def read(
     ``layout.shortest`` and ``layout.longest`` bytes long.
     """
     errors = np.zeros(len(starts), dtype=np.uint64)
-    _differs(errors, data, starts, layout.head)
-    _differs(errors, data, starts + (layout.id_at - len(layout.middle)), layout.middle)
-    ts = _read_times(_gather(data, starts + len(layout.head), 3), errors)
-    at = starts + (layout.id_at + layout.id_digits)
-    trade_id, buy = _read_id_and_side(layout, data, at, errors)
-    at += layout.sell_length
-    at -= buy.view(np.int64)
-    price = _read_price(layout, data, at, buy, errors)
+    ts = _read_times(layout, data, starts, errors)
+    _differs(errors, data, starts, layout.middle, layout.middle_at)
+    trade_id, sell, first = _read_id_and_side(layout, data, starts, errors)
+    at = starts + sell.view(np.int64)
+    price = _number(data, first, at, layout.price_at, exact.PRICE_PLACES, errors)
     at += price.length
     size = _read_size(layout, data, at, errors)
-    at += layout.size_length
     at += size.length
     count, size_end = _read_count(layout, data, ends, errors)
     _differs(errors, data, size_end, layout.worth)
+    at += layout.size_at
     at ^= size_end
     errors |= at.view(np.uint64)
     errors |= (trade_id + U[1] - count) & TOP
@@ -95,7 +87,7 @@ def read(
         ts,
         trade_id.view(np.int64),
         count.view(np.int64),
-        buy.astype(np.bool_),
+        sell == 0,
         price.value,
         size.value,
         price.places,
@@ -105,10 +97,12 @@ def read(
     return good, columns if good.all() else columns.select(good)
 
 
-def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stretch) -> None:
-    """Set bits of ``errors`` where the text at an offset is not the expected one."""
+def _differs(
+    errors: Words, data: NDArray[np.uint8], at: Places, expected: Stretch, further: int = 0
+) -> None:
+    """Set bits of ``errors`` where the text ``further`` from an offset is not the expected one."""
     width = len(expected)
-    view: NDArray[Any] = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
+    view = _texts(data, further, width)
     for first in range(0, len(at), COMPARED):
         found = view[at[first : first + COMPARED]]
         if len(found) < COMPARED:
@@ -120,25 +114,38 @@ def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stret
             errors[first : first + COMPARED] |= texts != expected.text
 
 
-def _gather(data: NDArray[np.uint8], at: Places, words: int) -> Words:
-    """Return the ``8 x words`` bytes from each offset, one row a line."""
-    view: NDArray[Any] = np.ndarray(
-        (max(len(data) - 8 * words + 1, 0),), f"V{8 * words}", data, strides=(1,)
-    )
-    rows: Words = view[at].view("<u8").reshape(-1, words)
+def _texts(data: NDArray[np.uint8], further: int, width: int) -> NDArray[Any]:
+    """Return the ``width`` bytes ``further`` from each offset; as many as there are."""
+    size = max(len(data) - further - width + 1, 0)
+    return np.ndarray((size,), f"V{width}", data, further, strides=(1,))
+
+
+def _gather(data: NDArray[np.uint8], at: Places, words: int, further: int = 0) -> Words:
+    """Return the ``8 x words`` bytes ``further`` from each offset, one row a line."""
+    rows: Words = _texts(data, further, 8 * words)[at].view("<u8").reshape(-1, words)
     return rows
 
 
-def _read_times(rows: Words, errors: Words) -> Places:
+def _read_times(
+    layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words
+) -> Places:
     """Read the times; what stands before their seconds once for all neighbours with the same."""
-    differs = rows[1:, 1] != rows[:-1, 1]
-    differs |= rows[1:, 0] != rows[:-1, 0]
+    before = len(layout.head.words)
+    free = 8 * before - layout.head_length
+    rows = _gather(data, starts - free, before + 3)
+    if starts[0] < free:  # nothing stands before the first line
+        rows[0] = np.frombuffer(bytes(free) + data[: rows.strides[0] - free].tobytes(), "<u8")
+    layout.head.differs(errors, rows, 0)
+    date, clock, second = (rows[:, column] for column in range(before, before + 3))
+    differs = clock[1:] != clock[:-1]
+    differs |= date[1:] != date[:-1]
     firsts = np.concatenate((_FIRST, np.flatnonzero(differs) + 1))
-    lengths = np.diff(firsts, append=len(rows))
-    minutes, wrong = _read_minutes(rows[firsts])
-    if wrong.any():
-        errors |= np.repeat(wrong, lengths)
-    second = rows[:, 2] ^ _SECOND
+    lengths = np.append(firsts[1:], len(rows)) - firsts
+    minutes = list(map(_minute, date[firsts].tolist(), clock[firsts].tolist()))
+    if None in minutes:
+        errors |= np.repeat([minute is None for minute in minutes], lengths)
+        minutes = [minute or 0 for minute in minutes]
+    second = second ^ _SECOND
     digits.refuse(second | (second + _SECOND_LIMIT), errors)
     pairs = second * U[10]  # SS in byte 1, hundredths in byte 4
     pairs += second >> U[8]
@@ -152,41 +159,23 @@ def _read_times(rows: Words, errors: Words) -> Places:
     return milliseconds
 
 
-def _read_minutes(rows: Words) -> tuple[Places, Words]:
-    """Return the first millisecond of each row's minute, and what is not 0 for none."""
-    texts = rows.view(np.uint8).reshape(len(rows), -1)[:, :10].tobytes()
-    days = [_day(texts[at : at + 10]) for at in range(0, len(texts), 10)]
-    wrong = np.array([day is None for day in days]).astype(np.uint64)
-    clock = rows[:, 1] ^ _CLOCK
-    clock &= _CLOCK_BYTES
-    digits.refuse(clock | (clock + _CLOCK_LIMIT), wrong)
-    pairs = clock * U[10]  # HH in byte 3, MM in byte 6
-    clock >>= U[8]
-    pairs += clock
-    pairs &= np.uint64(0x00FF0000FF000000)
-    pairs *= np.uint64(60 << 24 | 1)
-    pairs >>= U[48]
-    wrong |= (_LAST_MINUTE - pairs) & TOP
-    pairs *= np.uint64(times.MINUTE_MS)
-    return pairs.view(np.int64) + np.array([day or 0 for day in days], dtype=np.int64), wrong
-
-
-@lru_cache(maxsize=8)
-def _day(text: bytes) -> int | None:
+@lru_cache(maxsize=64)
+def _minute(date: int, clock: int) -> int | None:
+    """Return the first millisecond of a minute, whose text is two words; None for no minute."""
+    text = (date | clock << 64).to_bytes(16, "little")
     try:
-        return times.parse_iso(f"{text.decode('ascii')}T00:00:00.000Z")
-    except ValueError:  # no such date, or bytes that are no text
+        return times.parse_iso(f"{text.decode('ascii')}:00.000Z")
+    except ValueError:  # no such date or time, or bytes that are no text
         return None
 
 
 def _read_id_and_side(
-    layout: Layout, data: NDArray[np.uint8], id_end: Places, errors: Words
-) -> tuple[Words, Words]:
-    """Return the ids, and 1 for each taker who buys."""
+    layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words
+) -> tuple[Words, Words, Words]:
+    """Return the ids, 1 for each taker who sells, and the first eight characters of the prices."""
     whole, over = divmod(layout.id_digits, 8)
-    before = whole + (over > 0)
-    rows = _gather(data, id_end - 8 * before, before + len(layout.side.words))
-    layout.side.differs(errors, rows, before)
+    before, text = whole + (over > 0), len(layout.buy)
+    rows = _gather(data, starts, before + text + 1, layout.id_end - 8 * before)
     trade_id = np.zeros(len(rows), dtype=np.uint64)
     for column in range(before):
         width = over if over and not column else 8
@@ -194,12 +183,21 @@ def _read_id_and_side(
         trade_id += _id_part(rows[:, column], width, errors)
     if layout.id_digits > 1:
         errors |= (trade_id - np.uint64(10 ** (layout.id_digits - 1))) & TOP
-    letter = rows[:, before + layout.side_at // 8] >> U[layout.side_at % 8 * 8]
-    letter &= _LETTERS
-    sell = letter & U[1]
-    letter ^= sell * _LETTERS  # with the bits that the text leaves free it is one of the two
-    errors |= letter
-    return trade_id, sell ^ U[1]
+    sell = rows[:, before + layout.side_at // 8] >> U[layout.side_at % 8 * 8]
+    sell &= U[1]  # the lowest bit of "s"; that of "b" is 0
+    shift = sell * U[8]  # the price of a sale begins a byte further
+    shift += U[8 * (layout.buy_length % 8)]
+    back = U[64] - shift
+    for column, (sell_text, buy_text) in enumerate(zip(layout.sell, layout.buy, strict=True)):
+        differs = rows[:, before + column] ^ buy_text
+        if sell_text != buy_text:
+            differs ^= sell * (sell_text ^ buy_text)
+        if column == text - 1:
+            differs <<= back  # what follows the text is the price
+        errors |= differs
+    price = rows[:, -2] >> shift
+    price |= rows[:, -1] << back
+    return trade_id, sell, price
 
 
 def _id_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
@@ -218,38 +216,29 @@ def _id_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
     return digits.number(part.copy() if same else part)
 
 
-def _read_price(
-    layout: Layout, data: NDArray[np.uint8], at: Places, buy: Words, errors: Words
-) -> digits.Column:
-    """Read the prices that begin at ``at``, behind the text that names the side."""
-    rows = _gather(data, at - 16, 3)
-    for column, (sell_text, buy_text) in enumerate(zip(layout.sell, layout.buy, strict=True)):
-        text = rows[:, column] ^ sell_text
-        if sell_text != buy_text:
-            text ^= buy * (sell_text ^ buy_text)
-        errors |= text
-    return _number(data, rows[:, 2].copy(), at, exact.PRICE_PLACES, errors)
-
-
 def _read_size(
-    layout: Layout, data: NDArray[np.uint8], price_end: Places, errors: Words
+    layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words
 ) -> digits.Column:
-    """Read the sizes behind the text that follows a price."""
+    """Read the sizes behind the text that follows a price; ``at`` is as much more as that has."""
     words = len(layout.size.words)
-    at = price_end + layout.size_length
-    rows = _gather(data, at - 8 * words, words + 1)
+    rows = _gather(data, at, words + 1, layout.size_at - 8 * words)
     layout.size.differs(errors, rows, 0)
-    return _number(data, rows[:, words].copy(), at, exact.SIZE_PLACES, errors)
+    return _number(data, rows[:, words].copy(), at, layout.size_at, exact.SIZE_PLACES, errors)
 
 
 def _number(
-    data: NDArray[np.uint8], first: Words, at: Places, most_places: int, errors: Words
+    data: NDArray[np.uint8],
+    first: Words,
+    at: Places,
+    further: int,
+    most_places: int,
+    errors: Words,
 ) -> digits.Column:
-    """Read the numbers at ``at``, whose first eight characters are ``first``."""
+    """Read the numbers ``further`` from ``at``, whose first eight characters are ``first``."""
     pattern = digits.pattern_of([first])
     if int(pattern.max()) < digits.ALL_DIGITS:
         return digits.read([first], pattern, most_places, errors)
-    rows = _gather(data, at, 2)
+    rows = _gather(data, at, 2, further)
     words = [rows[:, 0].copy(), rows[:, 1].copy()]
     return digits.read(words, digits.pattern_of(words), most_places, errors)
 

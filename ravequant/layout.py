@@ -113,13 +113,13 @@ class Layout:
     key: tuple[bytes, ...]  # equal keys: equal layouts
     contract: records.Contract
     id_digits: int
-    head: Stretch  # up to the time
+    head: Const  # up to the time, and before that as much, left free, as fills a word
+    head_length: int
     middle: Stretch  # time to id
-    side: Const  # id to side, and what the first letters of "buy" and "sell" have in common
-    side_at: int  # where that letter stands, from the end of the id
-    sell: tuple[np.uint64, np.uint64]  # the last 16 bytes before the price
-    buy: tuple[np.uint64, np.uint64]
-    sell_length: int  # id to price
+    side_at: int  # where "buy" or "sell" stands, from the end of the id
+    sell: tuple[np.uint64, ...]  # id to price, and what fills the last word, which begins in it
+    buy: tuple[np.uint64, ...]  # as many, of a text that is a byte shorter
+    buy_length: int  # id to price
     size: Const  # price to size, and before that as much, left free, as fills a word
     size_length: int
     worth: Stretch  # size to count, or to the end of the line if there is no count
@@ -128,15 +128,29 @@ class Layout:
     anchors: Anchors | None
 
     @property
-    def id_at(self) -> int:
-        """Where the id begins, from the start of the line."""
-        return len(self.head) + len(_TIME) + len(self.middle)
+    def middle_at(self) -> int:
+        """Where the time ends, from the start of the line."""
+        return self.head_length + len(_TIME)
+
+    @property
+    def id_end(self) -> int:
+        """Where the id ends, from the start of the line."""
+        return self.middle_at + len(self.middle) + self.id_digits
+
+    @property
+    def price_at(self) -> int:
+        """Where the price begins if the taker buys, from the start of the line."""
+        return self.id_end + self.buy_length
+
+    @property
+    def size_at(self) -> int:
+        """Where the size would begin if the taker buys and the price were empty."""
+        return self.price_at + self.size_length
 
     @property
     def shortest(self) -> int:
         """Bytes of a line whose fields are one character each."""
-        texts = self.id_at + self.id_digits + self.sell_length - 1 + self.size_length
-        texts += len(self.worth) + self.tail_length
+        texts = self.size_at + len(self.worth) + self.tail_length
         return texts + 2 + (self.tail is not None)
 
     @property
@@ -186,18 +200,18 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
     sell, buy = side + b"sell" + price, side + b"buy" + price
     tail = b"0".join(rest)
     source = bytes(len(rest[0])) + b"\x01" if rest else b""  # "0" or "1"
-    free, free_tail = -len(size) % 8, -len(tail) % 8
+    free_head, free, free_tail = -len(head) % 8, -len(size) % 8, -len(tail) % 8
     return Layout(
         key=(*texts, b"%d" % id_digits),
         contract=contract,
         id_digits=id_digits,
-        head=Stretch.of(head),
+        head=Const.of(bytes(free_head) + head, b"\xff" * free_head),
+        head_length=len(head),
         middle=Stretch.of(middle),
-        side=Const.of(side + b"b", bytes(len(side)) + bytes([ord("b") ^ ord("s")])),
         side_at=len(side),
-        sell=(word(sell[-16:-8]), word(sell[-8:])),
-        buy=(word(buy[-16:-8]), word(buy[-8:])),
-        sell_length=len(sell),
+        sell=tuple(word(sell[at : at + 8]) for at in range(0, len(sell), 8)),
+        buy=tuple(word(buy[at : at + 8]) for at in range(0, len(sell), 8)),
+        buy_length=len(buy),
         size=Const.of(bytes(free) + size, b"\xff" * free),
         size_length=len(size),
         worth=Stretch.of(worth),
