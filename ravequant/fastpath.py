@@ -126,9 +126,7 @@ def _gather(data: NDArray[np.uint8], at: Places, words: int, further: int = 0) -
     return rows
 
 
-def _read_times(
-    layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words
-) -> Places:
+def _read_times(layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words) -> Places:
     """Read the times; what stands before their seconds once for all neighbours with the same."""
     before = len(layout.head.words)
     free = 8 * before - layout.head_length
@@ -138,9 +136,10 @@ def _read_times(
     layout.head.differs(errors, rows, 0)
     date, clock, second = (rows[:, column] for column in range(before, before + 3))
     differs = clock[1:] != clock[:-1]
-    differs |= date[1:] != date[:-1]
-    firsts = np.concatenate((_FIRST, np.flatnonzero(differs) + 1))
-    lengths = np.append(firsts[1:], len(rows)) - firsts
+    if (date != date[0]).any():
+        differs |= date[1:] != date[:-1]
+    runs = np.concatenate((_FIRST, differs.nonzero()[0] + 1, [len(rows)]))
+    firsts, lengths = runs[:-1], runs[1:] - runs[:-1]
     minutes = list(map(_minute, date[firsts].tolist(), clock[firsts].tolist()))
     if None in minutes:
         errors |= np.repeat([minute is None for minute in minutes], lengths)
@@ -176,13 +175,16 @@ def _read_id_and_side(
     whole, over = divmod(layout.id_digits, 8)
     before, text = whole + (over > 0), len(layout.buy)
     rows = _gather(data, starts, before + text + 1, layout.id_end - 8 * before)
-    trade_id = np.zeros(len(rows), dtype=np.uint64)
-    for column in range(before):
+    trade_id = _id_part(rows[:, before - 1], over if whole == 0 else 8, errors)
+    for column in range(before - 1):
         width = over if over and not column else 8
-        trade_id *= _E8
-        trade_id += _id_part(rows[:, column], width, errors)
-    if layout.id_digits > 1:
-        errors |= (trade_id - np.uint64(10 ** (layout.id_digits - 1))) & TOP
+        part = _same_id_part(rows[:, column], width, errors)
+        if part is None:
+            part = _id_part(rows[:, column], width, errors)
+        trade_id += part * np.uint64(10 ** (8 * (before - 1 - column)))
+    least = np.uint64(10 ** (layout.id_digits - 1) if layout.id_digits > 1 else 0)
+    if trade_id.min() < least:
+        errors |= trade_id < least
     sell = rows[:, before + layout.side_at // 8] >> U[layout.side_at % 8 * 8]
     sell &= U[1]  # the lowest bit of "s"; that of "b" is 0
     shift = sell * U[8]  # the price of a sale begins a byte further
@@ -200,25 +202,29 @@ def _read_id_and_side(
     return trade_id, sell, price
 
 
-def _id_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
-    """Return what the last ``width`` of eight characters write; one number if all are the same."""
+def _id_part(text: Words, width: int, errors: Words) -> Words:
+    """Return what the last ``width`` of eight characters write."""
     cut = U[64 - 8 * width]
     part = text ^ ZEROS
-    part >>= cut
-    part <<= cut
-    same = bool((part == part[0]).all())
-    if same:
-        part = part[:1]
-    wrong = part + OVER_NINE
-    wrong |= part
-    wrong &= HIGH
-    errors |= wrong
-    return digits.number(part.copy() if same else part)
+    if width < 8:
+        part >>= cut
+        part <<= cut
+    digits.refuse(part | (part + OVER_NINE), errors)
+    return digits.number(part)
 
 
-def _read_size(
-    layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words
-) -> digits.Column:
+def _same_id_part(text: Words, width: int, errors: Words) -> np.uint64 | None:
+    """Return the same if all of ``text`` is alike, as the front of ids is; else None."""
+    if not (text == text[0]).all():
+        return None
+    written = int(text[0]).to_bytes(8, "little")[8 - width :]
+    if written.isdigit():
+        return np.uint64(int(written))
+    errors |= U[1]
+    return U[0]
+
+
+def _read_size(layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words) -> digits.Column:
     """Read the sizes behind the text that follows a price; ``at`` is as much more as that has."""
     words = len(layout.size.words)
     rows = _gather(data, at, words + 1, layout.size_at - 8 * words)

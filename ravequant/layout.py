@@ -101,7 +101,7 @@ class Anchors:
         slots = sampled * self.factor
         slots >>= _SLOT_SHIFT
         found = self.words.take(slots.view(np.int64), mode="wrap") == sampled
-        hits = np.flatnonzero(found)
+        hits = found.nonzero()[0]
         starts: Places = hits * self.step - self.before[slots[hits].view(np.int64)]
         return starts
 
@@ -116,47 +116,21 @@ class Layout:
     head: Const  # up to the time, and before that as much, left free, as fills a word
     head_length: int
     middle: Stretch  # time to id
+    middle_at: int  # from the start of the line, as all of these
+    id_end: int
     side_at: int  # where "buy" or "sell" stands, from the end of the id
     sell: tuple[np.uint64, ...]  # id to price, and what fills the last word, which begins in it
     buy: tuple[np.uint64, ...]  # as many, of a text that is a byte shorter
-    buy_length: int  # id to price
+    buy_length: int
+    price_at: int  # if the taker buys
     size: Const  # price to size, and before that as much, left free, as fills a word
-    size_length: int
+    size_at: int  # if the taker buys and the price were empty
     worth: Stretch  # size to count, or to the end of the line if there is no count
     tail: Const | None  # count to the end of the line, and before that as much, left free
     tail_length: int
+    shortest: int  # bytes of a line whose fields are one character each
+    longest: int  # bytes of a line whose fields are as wide as the fast path takes them
     anchors: Anchors | None
-
-    @property
-    def middle_at(self) -> int:
-        """Where the time ends, from the start of the line."""
-        return self.head_length + len(_TIME)
-
-    @property
-    def id_end(self) -> int:
-        """Where the id ends, from the start of the line."""
-        return self.middle_at + len(self.middle) + self.id_digits
-
-    @property
-    def price_at(self) -> int:
-        """Where the price begins if the taker buys, from the start of the line."""
-        return self.id_end + self.buy_length
-
-    @property
-    def size_at(self) -> int:
-        """Where the size would begin if the taker buys and the price were empty."""
-        return self.price_at + self.size_length
-
-    @property
-    def shortest(self) -> int:
-        """Bytes of a line whose fields are one character each."""
-        texts = self.size_at + len(self.worth) + self.tail_length
-        return texts + 2 + (self.tail is not None)
-
-    @property
-    def longest(self) -> int:
-        """Bytes of a line whose fields are as wide as the fast path takes them."""
-        return self.shortest + 1 + 2 * (NUMBER_CHARACTERS - 1) + COUNT_DIGITS - 1
 
 
 def layout_of(
@@ -201,6 +175,10 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
     tail = b"0".join(rest)
     source = bytes(len(rest[0])) + b"\x01" if rest else b""  # "0" or "1"
     free_head, free, free_tail = -len(head) % 8, -len(size) % 8, -len(tail) % 8
+    middle_at = len(head) + len(_TIME)
+    id_end = middle_at + len(middle) + id_digits
+    size_at = id_end + len(buy) + len(size)
+    shortest = size_at + len(worth) + len(tail) + (3 if rest else 2)
     return Layout(
         key=(*texts, b"%d" % id_digits),
         contract=contract,
@@ -208,14 +186,19 @@ def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> L
         head=Const.of(bytes(free_head) + head, b"\xff" * free_head),
         head_length=len(head),
         middle=Stretch.of(middle),
+        middle_at=middle_at,
+        id_end=id_end,
         side_at=len(side),
         sell=tuple(word(sell[at : at + 8]) for at in range(0, len(sell), 8)),
         buy=tuple(word(buy[at : at + 8]) for at in range(0, len(sell), 8)),
         buy_length=len(buy),
+        price_at=id_end + len(buy),
         size=Const.of(bytes(free) + size, b"\xff" * free),
-        size_length=len(size),
+        size_at=size_at,
         worth=Stretch.of(worth),
         tail=Const.of(bytes(free_tail) + tail, b"\xff" * free_tail + source) if rest else None,
         tail_length=len(tail),
-        anchors=Anchors.of(middle, len(head) + len(_TIME)),
+        shortest=shortest,
+        longest=shortest + 1 + 2 * (NUMBER_CHARACTERS - 1) + COUNT_DIGITS - 1,
+        anchors=Anchors.of(middle, middle_at),
     )

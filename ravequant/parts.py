@@ -67,18 +67,25 @@ def partial(trades: Trades, whale_notional: int) -> Part | None:
     Ids must increase strictly, minutes may stand still; in one minute times may go back, since
     nothing is late there. ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``.
     """
-    ids, ts = trades.trade_id, trades.ts
-    minutes = ts // times.MINUTE_MS
-    if not len(ids) or not bool((ids[1:] > ids[:-1]).all() and (minutes[1:] >= minutes[:-1]).all()):
+    if not len(trades):
         return None
+    ids, ts = trades.trade_id, trades.ts
     before = ids - trades.count  # the id before those of the record
+    missing = before[1:] - ids[:-1]  # above 0: ids that no record has; below: ids that two have
+    unusual = bool(missing.any())
+    if unusual and not bool((ids[1:] > ids[:-1]).all()):
+        return None
+    minutes = ts // times.MINUTE_MS
+    firsts = np.concatenate(([0], (minutes[1:] != minutes[:-1]).nonzero()[0] + 1))
+    minutes = minutes[firsts]
+    if not bool((minutes[1:] > minutes[:-1]).all()):
+        return None
     jumps = [
         Jump(int(ids[at]) + 1, int(before[at + 1]), int(ts[: at + 1].max()), int(ts[at + 1]))
-        for at in np.flatnonzero(before[1:] > ids[:-1])
+        for at in ((missing > 0).nonzero()[0] if unusual else ())
     ]
-    bars = sums.fold(trades, minutes, whale_notional)
     return Part(
-        bars,
+        sums.fold(trades, firsts, minutes.tolist(), whale_notional),
         jumps,
         len(ids),
         int(before[0]) + 1,

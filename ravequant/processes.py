@@ -5,6 +5,7 @@ dies takes the tasks under way with it: their answers raise ``BrokenProcessPool`
 starts new processes.
 """
 
+import atexit
 import logging
 import os
 import signal
@@ -46,6 +47,7 @@ class Processes:
 def _begin() -> None:
     """Have this process end when the one that started it does, however that happens."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    atexit.register(os._exit, 0)  # all is said by then; taking down what was loaded takes longer
     threading.Thread(target=_end_with_the_asker, daemon=True).start()
 
 

@@ -36,8 +36,7 @@ class Trades(Columns):
     @classmethod
     def of(cls, columns: Columns, contract: Contract) -> "Trades":
         """Return the columns with what one contract is worth in all of them."""
-        values = {name: getattr(columns, name) for name in Columns.__slots__}
-        return cls(**values, contract=contract)
+        return cls(*(getattr(columns, name) for name in Columns.__slots__), contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +87,11 @@ class Scanner:
         starts = layout.anchors.starts(data) if layout.anchors else np.empty(0, np.int64)
         if not len(starts) or starts[0]:
             return None
-        ends = np.append(starts[1:], len(data))
+        ends = np.concatenate((starts[1:], [len(data)]))
         if not _possible(layout, starts, ends).all():
             return None
-        good, columns = fastpath.read(layout, data, starts, ends)
-        if not good.all():
+        columns = fastpath.read(layout, data, starts, ends)[1]
+        if len(columns) < len(starts):
             return None
         return Scanned([Trades.of(columns, layout.contract)], [], len(starts))
 

@@ -15,48 +15,50 @@ from ravequant.minute_bar import INVERSE_BASE_PLACES, MinuteBar, contract_worth
 from ravequant.scan import Trades
 
 
-def fold(trades: Trades, minutes: NDArray[np.int64], whale_notional: int) -> list[MinuteBar]:
-    """Return a bar for each run of equal ``minutes``, one entry a record, never decreasing."""
-    if not len(trades):
-        return []
-    starts = np.concatenate(([0], np.flatnonzero(minutes[1:] != minutes[:-1]) + 1))
+def fold(
+    trades: Trades, firsts: NDArray[np.int64], minutes: list[int], whale_notional: int
+) -> list[MinuteBar]:
+    """Return a bar for each run of records, which begin at ``firsts`` and belong to ``minutes``."""
+    lows, highs = (bound.reduceat(trades.price, firsts) for bound in (np.minimum, np.maximum))
     if trades.contract.ct_type == "linear":
-        amounts = _linear(trades, starts, whale_notional)
+        amounts = _linear(trades, firsts, int(lows.min()), int(highs.max()), whale_notional)
     else:
-        amounts = _inverse(trades, starts, whale_notional)
-    lasts = np.append(starts[1:], len(trades)) - 1
+        amounts = _inverse(trades, firsts, whale_notional)
+    ends = np.concatenate((firsts[1:], [len(trades)]))
+    lasts = ends - 1
     one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
-    opens, closes = trades.price[starts].tolist(), trades.price[lasts].tolist()
-    highs = np.maximum.reduceat(trades.price, starts).tolist()
-    lows = np.minimum.reduceat(trades.price, starts).tolist()
-    counts = (lasts - starts + 1).tolist()
-    first_ids = (trades.trade_id[starts] - trades.count[starts] + 1).tolist()
-    last_ids = trades.trade_id[lasts].tolist()
+    rows = zip(
+        minutes,
+        trades.price[firsts].tolist(),
+        highs.tolist(),
+        lows.tolist(),
+        trades.price[lasts].tolist(),
+        (ends - firsts).tolist(),
+        amounts,
+        (trades.trade_id[firsts] - trades.count[firsts] + 1).tolist(),
+        trades.trade_id[lasts].tolist(),
+        strict=True,
+    )
     return [
         MinuteBar(
-            minute,
-            opens[i] * one,
-            highs[i] * one,
-            lows[i] * one,
-            closes[i] * one,
-            counts[i],
-            *amounts[i],
-            first_ids[i],
-            last_ids[i],
+            minute, at * one, high * one, low * one, to * one, count, *summed, first_id, last_id
         )
-        for i, minute in enumerate(minutes[starts].tolist())
+        for minute, at, high, low, to, count, summed, first_id, last_id in rows
     ]
 
 
 Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
 
 
-def _linear(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> list[Amounts]:
-    """Base is qty x worth and notional is base x price, so price x base is the notional again."""
-    price, qty = trades.price, trades.qty
-    floor = int(price.min())
+def _linear(
+    trades: Trades, starts: NDArray[np.int64], floor: int, top: int, whale_notional: int
+) -> list[Amounts]:
+    """Base is qty x worth and notional is base x price, so price x base is the notional again.
+
+    ``floor`` and ``top`` are the lowest and the highest price.
+    """
+    price, qty = _safe(trades.price, trades.qty, floor, top)
     above = price - floor
-    price, qty, above = _safe(price, qty, above)
     turnover = price * qty
     worth = contract_worth(trades.contract)
     base_one = worth * 10 ** (exact.SIZE_PLACES - trades.qty_decimals)
@@ -88,15 +90,14 @@ def _linear(trades: Trades, starts: NDArray[np.int64], whale_notional: int) -> l
     ]
 
 
-def _safe(price: Ints, qty: Ints, above: Ints) -> tuple[Ints, Ints, Ints]:
+def _safe(price: Ints, qty: Ints, floor: int, top: int) -> tuple[Ints, Ints]:
     """Return int64 columns if their products, summed, fit; else columns of Python integers."""
-    if not any(column.dtype == object for column in (price, qty, above)) and digits.fits(
-        int(qty.max()) * len(qty)
-    ):
-        turnover = int(price.max()) * int(qty.sum())
-        if digits.fits(turnover * max(int(above.max()), 1)):
-            return price, qty, above
-    return price.astype(object), qty.astype(object), above.astype(object)
+    small = price.dtype != object and qty.dtype != object
+    if small and digits.fits(int(qty.max()) * len(qty)):
+        turnover = top * int(qty.sum())
+        if digits.fits(turnover * max(top - floor, 1)):
+            return price, qty
+    return price.astype(object), qty.astype(object)
 
 
 def _split(
@@ -114,7 +115,7 @@ def _whales(
     found = [(0, 0, 0)] * len(starts)
     if int(turnover.max()) < threshold:
         return found
-    rows = np.flatnonzero(turnover >= threshold)
+    rows = (turnover >= threshold).nonzero()[0]
     runs = (np.searchsorted(starts, rows, side="right") - 1).tolist()
     for run, value, bought in zip(runs, turnover[rows].tolist(), buy[rows].tolist(), strict=True):
         count, total, total_bought = found[run]
