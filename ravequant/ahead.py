@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ravequant.scan import Scanner
 
 MOST_PROCESSES: Final = 8
-_GIVEN: Final = 2  # spans that each process has at once, the one it reads included
+_GIVEN: Final = 3  # spans that each process has at once, the one it reads included
 _WAITING: Final = 16  # spans for each process whose answers are not taken yet
 _NAMED: Final = 1_000  # with more bad lines a span is better read again
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import digits, exact, times
-from ravequant.digits import HIGH, OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, word
+from ravequant.digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, word
 from ravequant.layout import COMPARED, COUNT_DIGITS, Layout, Stretch
 
 _E8: Final = np.uint64(10**8)
@@ -70,10 +70,10 @@ def read(
     """
     errors = np.zeros(len(starts), dtype=np.uint64)
     ts = _read_times(layout, data, starts, errors)
-    _differs(errors, data, starts, layout.middle, layout.middle_at)
+    _differs(errors, data[layout.middle_at :], starts, layout.middle)
     trade_id, sell, first = _read_id_and_side(layout, data, starts, errors)
     at = starts + sell.view(np.int64)
-    price = _number(data, first, at, layout.price_at, exact.PRICE_PLACES, errors)
+    price = _number(first, data[layout.price_at :], at, exact.PRICE_PLACES, errors)
     at += price.length
     size = _read_size(layout, data, at, errors)
     at += size.length
@@ -97,12 +97,10 @@ def read(
     return good, columns if good.all() else columns.select(good)
 
 
-def _differs(
-    errors: Words, data: NDArray[np.uint8], at: Places, expected: Stretch, further: int = 0
-) -> None:
-    """Set bits of ``errors`` where the text ``further`` from an offset is not the expected one."""
+def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stretch) -> None:
+    """Set bits of ``errors`` where the text at an offset is not the expected one."""
     width = len(expected)
-    view = _texts(data, further, width)
+    view = _texts(data, width)
     for first in range(0, len(at), COMPARED):
         found = view[at[first : first + COMPARED]]
         if len(found) < COMPARED:
@@ -114,15 +112,15 @@ def _differs(
             errors[first : first + COMPARED] |= texts != expected.text
 
 
-def _texts(data: NDArray[np.uint8], further: int, width: int) -> NDArray[Any]:
-    """Return the ``width`` bytes ``further`` from each offset; as many as there are."""
-    size = max(len(data) - further - width + 1, 0)
-    return np.ndarray((size,), f"V{width}", data, further, strides=(1,))
+def _texts(data: NDArray[np.uint8], width: int) -> NDArray[Any]:
+    """Return the ``width`` bytes at each offset, as many as there are, without a copy."""
+    size = max(len(data) - width + 1, 0)
+    return np.ndarray((size,), f"V{width}", data, strides=(1,))
 
 
-def _gather(data: NDArray[np.uint8], at: Places, words: int, further: int = 0) -> Words:
-    """Return the ``8 x words`` bytes ``further`` from each offset, one row a line."""
-    rows: Words = _texts(data, further, 8 * words)[at].view("<u8").reshape(-1, words)
+def _gather(data: NDArray[np.uint8], at: Places, words: int) -> Words:
+    """Return the ``8 x words`` bytes from each offset, one row a line."""
+    rows: Words = _texts(data, 8 * words)[at].view("<u8").reshape(-1, words)
     return rows
 
 
@@ -143,7 +141,6 @@ def _read_times(layout: Layout, data: NDArray[np.uint8], starts: Places, errors:
     minutes = list(map(_minute, date[firsts].tolist(), clock[firsts].tolist()))
     if None in minutes:
         errors |= np.repeat([minute is None for minute in minutes], lengths)
-        minutes = [minute or 0 for minute in minutes]
     second = second ^ _SECOND
     digits.refuse(second | (second + _SECOND_LIMIT), errors)
     pairs = second * U[10]  # SS in byte 1, hundredths in byte 4
@@ -154,7 +151,7 @@ def _read_times(layout: Layout, data: NDArray[np.uint8], starts: Places, errors:
     pairs *= np.uint64(1000 << 40 | 10 << 16 | 1)
     pairs >>= U[48]
     milliseconds: Places = pairs.view(np.int64)
-    milliseconds += np.repeat(minutes, lengths)
+    milliseconds += np.repeat([minute or 0 for minute in minutes], lengths)
     return milliseconds
 
 
@@ -172,19 +169,9 @@ def _read_id_and_side(
     layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words
 ) -> tuple[Words, Words, Words]:
     """Return the ids, 1 for each taker who sells, and the first eight characters of the prices."""
-    whole, over = divmod(layout.id_digits, 8)
-    before, text = whole + (over > 0), len(layout.buy)
-    rows = _gather(data, starts, before + text + 1, layout.id_end - 8 * before)
-    trade_id = _id_part(rows[:, before - 1], over if whole == 0 else 8, errors)
-    for column in range(before - 1):
-        width = over if over and not column else 8
-        part = _same_id_part(rows[:, column], width, errors)
-        if part is None:
-            part = _id_part(rows[:, column], width, errors)
-        trade_id += part * np.uint64(10 ** (8 * (before - 1 - column)))
-    least = np.uint64(10 ** (layout.id_digits - 1) if layout.id_digits > 1 else 0)
-    if trade_id.min() < least:
-        errors |= trade_id < least
+    before, text = -(-layout.id_digits // 8), len(layout.buy)
+    rows = _gather(data[layout.id_end - 8 * before :], starts, before + text + 1)
+    trade_id = _read_ids(rows[:, :before], layout.id_digits, errors)
     sell = rows[:, before + layout.side_at // 8] >> U[layout.side_at % 8 * 8]
     sell &= U[1]  # the lowest bit of "s"; that of "b" is 0
     shift = sell * U[8]  # the price of a sale begins a byte further
@@ -202,21 +189,23 @@ def _read_id_and_side(
     return trade_id, sell, price
 
 
-def _id_part(text: Words, width: int, errors: Words) -> Words:
-    """Return what the last ``width`` of eight characters write."""
-    cut = U[64 - 8 * width]
-    part = text ^ ZEROS
-    if width < 8:
-        part >>= cut
-        part <<= cut
-    digits.refuse(part | (part + OVER_NINE), errors)
-    return digits.number(part)
+def _read_ids(rows: Words, length: int, errors: Words) -> Words:
+    """Return the ids of ``length`` digits that end where the words of ``rows`` do."""
+    last = rows.shape[1] - 1
+    ids = _id_part(rows[:, last], min(length, 8), errors)
+    for column in range(last):
+        part = _front_part(rows[:, column], min(length - 8 * (last - column), 8), errors)
+        ids += part * np.uint64(10 ** (8 * (last - column)))
+    least = np.uint64(10 ** (length - 1) if length > 1 else 0)
+    if ids.min() < least:
+        errors |= ids < least
+    return ids
 
 
-def _same_id_part(text: Words, width: int, errors: Words) -> np.uint64 | None:
-    """Return the same if all of ``text`` is alike, as the front of ids is; else None."""
+def _front_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
+    """Return what the last ``width`` of eight characters write; one number if all are the same."""
     if not (text == text[0]).all():
-        return None
+        return _id_part(text, width, errors)
     written = int(text[0]).to_bytes(8, "little")[8 - width :]
     if written.isdigit():
         return np.uint64(int(written))
@@ -224,27 +213,33 @@ def _same_id_part(text: Words, width: int, errors: Words) -> np.uint64 | None:
     return U[0]
 
 
+def _id_part(text: Words, width: int, errors: Words) -> Words:
+    """Return what the last ``width`` of eight characters write."""
+    part = text ^ ZEROS
+    if width < 8:
+        cut = U[64 - 8 * width]
+        part >>= cut
+        part <<= cut
+    digits.refuse(part | (part + OVER_NINE), errors)
+    return digits.number(part)
+
+
 def _read_size(layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words) -> digits.Column:
     """Read the sizes behind the text that follows a price; ``at`` is as much more as that has."""
     words = len(layout.size.words)
-    rows = _gather(data, at, words + 1, layout.size_at - 8 * words)
+    rows = _gather(data[layout.size_at - 8 * words :], at, words + 1)
     layout.size.differs(errors, rows, 0)
-    return _number(data, rows[:, words].copy(), at, layout.size_at, exact.SIZE_PLACES, errors)
+    return _number(rows[:, words].copy(), data[layout.size_at :], at, exact.SIZE_PLACES, errors)
 
 
 def _number(
-    data: NDArray[np.uint8],
-    first: Words,
-    at: Places,
-    further: int,
-    most_places: int,
-    errors: Words,
+    first: Words, data: NDArray[np.uint8], at: Places, most_places: int, errors: Words
 ) -> digits.Column:
-    """Read the numbers ``further`` from ``at``, whose first eight characters are ``first``."""
+    """Read the numbers at ``at``, whose first eight characters are ``first``."""
     pattern = digits.pattern_of([first])
     if int(pattern.max()) < digits.ALL_DIGITS:
         return digits.read([first], pattern, most_places, errors)
-    rows = _gather(data, at, 2, further)
+    rows = _gather(data, at, 2)
     words = [rows[:, 0].copy(), rows[:, 1].copy()]
     return digits.read(words, digits.pattern_of(words), most_places, errors)
 

@@ -36,7 +36,8 @@ class Trades(Columns):
     @classmethod
     def of(cls, columns: Columns, contract: Contract) -> "Trades":
         """Return the columns with what one contract is worth in all of them."""
-        return cls(*(getattr(columns, name) for name in Columns.__slots__), contract)
+        values = {name: getattr(columns, name) for name in Columns.__slots__}
+        return cls(**values, contract=contract)
 
 
 @dataclass(frozen=True, slots=True)

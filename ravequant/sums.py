@@ -27,23 +27,24 @@ def fold(
     ends = np.concatenate((firsts[1:], [len(trades)]))
     lasts = ends - 1
     one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
-    rows = zip(
-        minutes,
-        trades.price[firsts].tolist(),
-        highs.tolist(),
-        lows.tolist(),
-        trades.price[lasts].tolist(),
-        (ends - firsts).tolist(),
-        amounts,
-        (trades.trade_id[firsts] - trades.count[firsts] + 1).tolist(),
-        trades.trade_id[lasts].tolist(),
-        strict=True,
-    )
+    opens, closes = trades.price[firsts].tolist(), trades.price[lasts].tolist()
+    low, high = lows.tolist(), highs.tolist()
+    counts = (ends - firsts).tolist()
+    first_ids = (trades.trade_id[firsts] - trades.count[firsts] + 1).tolist()
+    last_ids = trades.trade_id[lasts].tolist()
     return [
         MinuteBar(
-            minute, at * one, high * one, low * one, to * one, count, *summed, first_id, last_id
+            minute,
+            opens[i] * one,
+            high[i] * one,
+            low[i] * one,
+            closes[i] * one,
+            counts[i],
+            *amounts[i],
+            first_ids[i],
+            last_ids[i],
         )
-        for minute, at, high, low, to, count, summed, first_id, last_id in rows
+        for i, minute in enumerate(minutes)
     ]
 
 
@@ -92,7 +93,7 @@ def _linear(
 
 def _safe(price: Ints, qty: Ints, floor: int, top: int) -> tuple[Ints, Ints]:
     """Return int64 columns if their products, summed, fit; else columns of Python integers."""
-    small = price.dtype != object and qty.dtype != object
+    small = object not in (price.dtype, qty.dtype)
     if small and digits.fits(int(qty.max()) * len(qty)):
         turnover = top * int(qty.sum())
         if digits.fits(turnover * max(top - floor, 1)):

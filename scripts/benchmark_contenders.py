@@ -1,7 +1,8 @@
 """The contenders of the first case: raw trade lines to exact minute bars, in eight ways.
 
 Each takes a file of canonical lines (linear, prices to 0.1, sizes to 0.01, ctVal 0.01, ids in
-order) and returns the same rows. The other engines may rely on that; ours relies on nothing.
+order) and returns its rows; written as text, which is not measured, they are the same. The other
+engines may rely on that; ours relies on nothing.
 """
 
 import json
@@ -18,6 +19,7 @@ from ravequant import exact, times
 from ravequant.ahead import read_ahead
 from ravequant.bar_reader import BarReader
 from ravequant.errors import UsageError
+from ravequant.minute_bar import MinuteBar
 from ravequant.settings import Settings, exactly
 from ravequant.vault.tail import Span, Tail
 
@@ -30,7 +32,7 @@ Bar = tuple[str, ...]
 _PLACES: Final = (0, 1, 1, 1, 1, 0, 4, 5, 5, 6, 0)  # of the contenders that count in integers
 
 
-def ours(path: Path, *, all_cores: bool) -> list[Bar]:
+def ours(path: Path, *, all_cores: bool) -> list[MinuteBar]:
     """Read as the calculators do: the tail, the scan, the bars."""
 
     def refuse(offset: int, reason: str) -> None:
@@ -47,20 +49,20 @@ def ours(path: Path, *, all_cores: bool) -> list[Bar]:
             continue
         for block in tail.again(piece) if isinstance(piece, Span) else (piece,):
             bars += reader.read(block.data).bars
-    bars += reader.builder.open_bars
-    return [
-        (
-            str(bar.minute),
-            *(exact.text(p, exact.PRICE_PLACES) for p in (bar.open, bar.high, bar.low, bar.close)),
-            str(bar.trade_count),
-            exact.text(bar.base, exact.BASE_PLACES),
-            exact.text(bar.notional, exact.NOTIONAL_PLACES),
-            exact.text(bar.buy_notional, exact.NOTIONAL_PLACES),
-            exact.text(bar.price_notional, exact.PRICE_PLACES + exact.NOTIONAL_PLACES),
-            str(bar.whale_count),
-        )
-        for bar in bars
-    ]
+    return bars + reader.builder.open_bars
+
+
+def _minute_bar(bar: MinuteBar) -> Bar:
+    return (
+        str(bar.minute),
+        *(exact.text(p, exact.PRICE_PLACES) for p in (bar.open, bar.high, bar.low, bar.close)),
+        str(bar.trade_count),
+        exact.text(bar.base, exact.BASE_PLACES),
+        exact.text(bar.notional, exact.NOTIONAL_PLACES),
+        exact.text(bar.buy_notional, exact.NOTIONAL_PLACES),
+        exact.text(bar.price_notional, exact.PRICE_PLACES + exact.NOTIONAL_PLACES),
+        str(bar.whale_count),
+    )
 
 
 def _bar(row: Sequence[int]) -> Bar:
@@ -72,13 +74,13 @@ def _plain(row: Sequence[Any]) -> Bar:
     return tuple(exact.text(exact.units(f"{value:f}", 30), 30) for value in row)
 
 
-def _duckdb(path: Path, threads: int | None) -> list[Bar]:
+def _duckdb(path: Path, threads: int | None) -> list[Any]:
     import duckdb  # noqa: PLC0415 - an extra, and only this contender's process pays for it
 
     connection = duckdb.connect()
     if threads:
         connection.execute(f"SET threads = {threads}")
-    rows = connection.execute(
+    rows: list[Any] = connection.execute(
         """
         WITH trade AS (
             SELECT epoch_ms(timestamp_utc) // 60000 AS minute, trade_id, side, price,
@@ -96,10 +98,10 @@ def _duckdb(path: Path, threads: int | None) -> list[Bar]:
         """,
         [str(path), int(WHALE)],
     ).fetchall()
-    return [_plain(row) for row in rows]
+    return rows
 
 
-def _polars(path: Path, threads: int | None) -> list[Bar]:
+def _polars(path: Path, threads: int | None) -> list[Any]:
     if threads:
         os.environ["POLARS_MAX_THREADS"] = str(threads)  # read when it is loaded
     import polars as pl  # noqa: PLC0415 - an extra, and only this contender's process pays for it
@@ -117,7 +119,7 @@ def _polars(path: Path, threads: int | None) -> list[Bar]:
         (price * 10).cast(pl.Int64).alias("price"),
         (base * 10_000).cast(pl.Int64).alias("base"),
     ).with_columns((pl.col("price") * pl.col("base")).alias("notional"))
-    rows = (
+    rows: list[Any] = (
         trades.group_by("minute")
         .agg(
             pl.col("price").sort_by("trade_id").first().alias("open"),
@@ -135,10 +137,10 @@ def _polars(path: Path, threads: int | None) -> list[Bar]:
         .collect(engine="streaming")
         .rows()
     )
-    return [_bar(row) for row in rows]
+    return rows
 
 
-def orjson_loop(path: Path) -> list[Bar]:
+def orjson_loop(path: Path) -> list[Any]:
     """What one writes first: a line, its JSON, integers, a dictionary."""
     whale = int(WHALE) * 10**5
     bars: dict[int, list[int]] = {}
@@ -163,10 +165,10 @@ def orjson_loop(path: Path) -> list[Bar]:
             bar[7] += notional if row["side"] == "buy" else 0
             bar[8] += price * notional
             bar[9] += notional >= whale
-    return [_bar((minute, *bars[minute])) for minute in sorted(bars)]
+    return [(minute, *bars[minute]) for minute in sorted(bars)]
 
 
-def decimal_loop(path: Path) -> list[Bar]:
+def decimal_loop(path: Path) -> list[Any]:
     """The same with what Python brings along: json and Decimal."""
     whale = Decimal(WHALE)
     bars: dict[int, list[Any]] = {}
@@ -190,16 +192,18 @@ def decimal_loop(path: Path) -> list[Bar]:
             bar[7] += notional if row["side"] == "buy" else 0
             bar[8] += price * notional
             bar[9] += notional >= whale
-    return [_plain((minute, *bars[minute])) for minute in sorted(bars)]
+    return [(minute, *bars[minute]) for minute in sorted(bars)]
 
 
-CONTENDERS: Final[dict[str, Callable[[Path], list[Bar]]]] = {
-    "ravequant, 1 process": partial(ours, all_cores=False),
-    "ravequant, all cores": partial(ours, all_cores=True),
-    "duckdb, 1 thread": partial(_duckdb, threads=1),
-    "duckdb, all threads": partial(_duckdb, threads=None),
-    "polars, 1 thread": partial(_polars, threads=1),
-    "polars, all threads": partial(_polars, threads=None),
-    "orjson loop": orjson_loop,
-    "json + Decimal loop": decimal_loop,
+Contender = tuple[Callable[[Path], list[Any]], Callable[[Any], Bar]]  # to rows; a row as text
+
+CONTENDERS: Final[dict[str, Contender]] = {
+    "ravequant, 1 process": (partial(ours, all_cores=False), _minute_bar),
+    "ravequant, all cores": (partial(ours, all_cores=True), _minute_bar),
+    "duckdb, 1 thread": (partial(_duckdb, threads=1), _plain),
+    "duckdb, all threads": (partial(_duckdb, threads=None), _plain),
+    "polars, 1 thread": (partial(_polars, threads=1), _bar),
+    "polars, all threads": (partial(_polars, threads=None), _bar),
+    "orjson loop": (orjson_loop, _bar),
+    "json + Decimal loop": (decimal_loop, _plain),
 }

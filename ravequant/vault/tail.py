@@ -180,12 +180,10 @@ class Tail:
         """Yield the spans of a file that is large enough, and stand where they end."""
         size, worth = os.fstat(stream.fileno()).st_size, SPANS_FROM
         while size - trail.offset >= worth:
-            before, worth = self.cursor(), 2 * SPAN_BYTES
-            stream.seek(trail.offset + SPAN_BYTES)
-            line = stream.read(self._block_bytes)
-            if before is None or b"\n" not in line:
+            before, worth = self.cursor(), SPAN_BYTES
+            end, _ = _line_end(stream, trail.offset + SPAN_BYTES - 1, self._block_bytes)
+            if before is None or end is None:
                 break
-            end = trail.offset + SPAN_BYTES + line.index(b"\n") + 1
             stream.seek(end - BEFORE_BYTES)
             tail = stream.read(BEFORE_BYTES)
             stream.seek(0)
@@ -257,14 +255,20 @@ def block_size(stream: BinaryIO, offset: int, least: int) -> tuple[int, int]:
     """
     if not isinstance(stream, io.FileIO) or least < _LOOK_AHEAD[-1]:
         return least, 0
-    stream.seek(offset + least - 1)
-    ahead = b""
-    for size in _LOOK_AHEAD:
-        ahead += stream.read(size - len(ahead))
-        if b"\n" in ahead:
-            break
+    end, looked_at = _line_end(stream, offset + least - 1, _LOOK_AHEAD[-1])
     stream.seek(offset)
-    return least + max(ahead.find(b"\n"), 0), len(ahead)
+    return (least if end is None else end - offset), looked_at
+
+
+def _line_end(stream: io.FileIO, offset: int, most: int) -> tuple[int | None, int]:
+    """Return where the line that holds a byte ends, None if not soon, and how much was read."""
+    stream.seek(offset)
+    ahead = b""
+    for size in (*_LOOK_AHEAD, most):
+        ahead += stream.read(max(size - len(ahead), 0))
+        if b"\n" in ahead:
+            return offset + ahead.index(b"\n") + 1, len(ahead)
+    return None, len(ahead)
 
 
 def _split(whole: bytes) -> list[bytes]:
