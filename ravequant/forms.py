@@ -4,7 +4,6 @@ A table becomes a dataclass. Its fields' types say what each key may be; a decim
 type carries its ``Form``.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -58,6 +57,8 @@ def _build(root: Any, kind: Any, table: Mapping[str, Any], prefix: str) -> Any:
 
 def _nearest(root: Any, key: str, prefix: str, known: list[str]) -> str:
     """Say which key was meant; one that stands in the wrong table is looked for in the others."""
+    import difflib  # noqa: PLC0415 - for slips alone
+
     key = key[:_LONGEST]
     if close := difflib.get_close_matches(key, known, 1):
         return f"; did you mean {prefix}{close[0]}?"

@@ -20,6 +20,7 @@ from ravequant.records import Contract, RecordError, Rejected, Trade, check_whol
 
 _LAYOUTS: Final = 4  # remembered, newest first
 _LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
+_TEACHING: Final = 1 << 12  # bytes in which a first line ends that shows how the others look
 _SEARCHED: Final = 1 << 19  # bytes searched for newlines at once: they stay in the cache
 _LARGE_ALLOCATION: Final = 24 << 20
 _NEWLINE: Final = ord("\n")
@@ -72,11 +73,23 @@ class Scanner:
         if not block:
             return Scanned([], [], 0)
         check_whole(block)
+        if not self._layouts:
+            self._learn(block)
         if self._alike and (found := self._all_alike(block)):
             return found
         scanned, alike = _Block(self._inst_id, block, self._layouts).scan()
         self._alike = bool(self._layouts) and alike >= scanned.lines - 1
         return scanned
+
+    def _learn(self, block: bytes | memoryview) -> None:
+        """Expect all lines to look like the first one."""
+        line = bytes(block[:_TEACHING]).partition(b"\n")[0] + b"\n"
+        try:
+            layout = layout_of(line, self._inst_id, *parse_trade(line, self._inst_id))
+        except RecordError:
+            return
+        if layout is not None:
+            self._layouts, self._alike = [layout], True
 
     def _all_alike(self, block: bytes | memoryview) -> Scanned | None:
         """Read a block whose lines all have the layout of those before; None if one has not.

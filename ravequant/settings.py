@@ -6,7 +6,6 @@ unknown keys, wrong types, decimals out of their form, and settings that contrad
 """
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,7 +191,10 @@ def load(path: Path | None = None) -> Settings:
     named = path is None and os.environ.get(SETTINGS_VARIABLE)
     path = path or file_in_use()
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        import tomllib  # noqa: PLC0415 - most have no such file
+
+        table = tomllib.loads(text)
     except FileNotFoundError:
         if named:
             raise UsageError(f"{path}: ${SETTINGS_VARIABLE} names a file that is absent") from None
