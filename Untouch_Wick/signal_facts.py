@@ -31,6 +31,7 @@ MINUTE_FILES: Final[dict[Stream, str]] = {
 }
 
 _ENDS: Final[dict[str, Status]] = {"touched": "touched", "expired": "expired"}
+_BORN: Final = Wick._fields.index("status")  # fields that a wick is born with
 _log = logging.getLogger("find_signals")
 Record = TypeVar("Record")
 
@@ -147,7 +148,7 @@ def _wicks(
             if isinstance(wick, Wick):
                 born[wick.event_id] = wick
             elif wick in born:
-                born[wick] = born[wick]._replace(status=_ENDS[kind], ended=known)
+                born[wick] = Wick._make((*born[wick][:_BORN], _ENDS[kind], known))
         if newest is None:
             older = (file.time_of(line) for line in file.newest(_ms(minute)))
             known_ms = next((time for time in older if time is not None), None)

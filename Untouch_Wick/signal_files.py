@@ -89,9 +89,13 @@ class LineFile:
 
     def between(self, after: int, until: int) -> Iterator[bytes]:
         """Yield the lines later than ``after`` and not later than ``until``, oldest first."""
-        start = self.after(after)
-        end = self.after(until)
-        yield from (line for _, line in self._lines(start, end))
+        start, end = self.after(after), self.after(until)
+        rest = b""
+        while start < end:
+            block = rest + self._read(start, min(start + _BLOCK, end))
+            start += len(block) - len(rest)
+            *lines, rest = block.split(b"\n")
+            yield from lines
 
     def newest(self, until: int) -> Iterator[bytes]:
         """Yield the lines not later than ``until``, newest first."""

@@ -6,7 +6,6 @@ that a row is not what SPEC sections 5 to 10 describe.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
@@ -38,8 +37,7 @@ class Wick(NamedTuple):
     ended: int | None = None  # Unix minute at which it was known to be touched or expired
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeRow:
+class VolumeRow(NamedTuple):
     """A minute of the volume analyzer."""
 
     minute: int
@@ -55,8 +53,7 @@ class VolumeRow:
     gap: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CvdRow:
+class CvdRow(NamedTuple):
     """A minute of the CVD calculator."""
 
     minute: int
@@ -64,8 +61,7 @@ class CvdRow:
     gap: bool
 
 
-@dataclass(frozen=True, slots=True)
-class VwapRow:
+class VwapRow(NamedTuple):
     """A minute of the VWAP calculator."""
 
     minute: int
@@ -74,8 +70,7 @@ class VwapRow:
     gap: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Wall:
+class Wall(NamedTuple):
     """A large level at one price."""
 
     price: int
@@ -84,8 +79,7 @@ class Wall:
     young: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BookSide:
+class BookSide(NamedTuple):
     """One side of a snapshot, band by band."""
 
     walls: tuple[Wall, ...]
@@ -94,8 +88,7 @@ class BookSide:
     depth: int  # farthest level used, in hundredths of a bps
 
 
-@dataclass(frozen=True, slots=True)
-class BookRow:
+class BookRow(NamedTuple):
     """The buckets of a snapshot."""
 
     ts: int
@@ -112,8 +105,7 @@ class BookRow:
         return next(inside, None)
 
 
-@dataclass(frozen=True, slots=True)
-class LastTrade:
+class LastTrade(NamedTuple):
     """The newest raw trade."""
 
     ts: int

@@ -58,7 +58,7 @@ def volume(minutes_ago: int, **other: Any) -> VolumeRow:
 def side(**other: Any) -> BookSide:
     """A side of the book on which nothing stands out."""
     nothing = BookSide((), (None,) * 6, (False,) * 6, 41_235)
-    return replace(nothing, **other)
+    return nothing._replace(**other)
 
 
 def wall(at: str = "101250", notional: int = 2_500_000, age_s: int | None = 95) -> Wall:
@@ -141,18 +141,17 @@ def mirrored(facts):
     flip = {"high": "low", "low": "high"}
     wicks = [w._replace(side=flip[w.side], tip=turn - w.tip) for w in facts.wicks]
     bids, asks = facts.book.sides["low"], facts.book.sides["high"]
-    walls = tuple(replace(w, price=turn - w.price) for w in asks.walls)
-    row = replace(
-        facts.book,
+    walls = tuple(w._replace(price=turn - w.price) for w in asks.walls)
+    row = facts.book._replace(
         imbalance=tuple(None if v is None else -v for v in facts.book.imbalance),
-        sides={"low": replace(asks, walls=walls), "high": bids},
+        sides={"low": asks._replace(walls=walls), "high": bids},
     )
     return replace(
         facts,
         wicks=tuple(wicks),
-        volume=tuple(replace(r, absorbed_side="sell") if r.absorption else r for r in facts.volume),
+        volume=tuple(r._replace(absorbed_side="sell") if r.absorption else r for r in facts.volume),
         cvd=(CvdRow(A - 1, "+125000", gap=False),),
-        vwap=(replace(facts.vwap[0], vwap_4h=turn - facts.vwap[0].vwap_4h),),
+        vwap=(facts.vwap[0]._replace(vwap_4h=turn - facts.vwap[0].vwap_4h),),
         book=row,
         trade=LastTrade(facts.trade.ts, turn - facts.trade.price),
     )

@@ -145,8 +145,8 @@ def test_minute_rows_go_stale(layers, limit):
                 absorbing(A - 1 - row.minute) if row.minute == ended else row
                 for row in full.volume if row.minute <= ended or "volume_tier" not in layers
             ) if "volume_tier" in layers else full.volume,
-            cvd=(replace(full.cvd[0], minute=ended),) if "cvd" in layers else full.cvd,
-            vwap=(replace(full.vwap[0], minute=ended),) if "vwap" in layers else full.vwap,
+            cvd=(full.cvd[0]._replace(minute=ended),) if "cvd" in layers else full.cvd,
+            vwap=(full.vwap[0]._replace(minute=ended),) if "vwap" in layers else full.vwap,
         )  # fmt: skip
         found = states(facts)
         assert {found[name] for name in layers} == {state}, minutes
@@ -166,8 +166,8 @@ def test_a_hole_takes_its_layers():
     """Over a hole nothing counts, and the word says why."""
     full = set_up()
     rows = (*full.volume[:-1], volume(0, gap=True))
-    assert differs(set_up(cvd=(replace(full.cvd[0], gap=True),))) == {"cvd": "gap"}
-    assert differs(set_up(vwap=(replace(full.vwap[0], gap=True),))) == {"vwap": "gap"}
+    assert differs(set_up(cvd=(full.cvd[0]._replace(gap=True),))) == {"cvd": "gap"}
+    assert differs(set_up(vwap=(full.vwap[0]._replace(gap=True),))) == {"vwap": "gap"}
     assert differs(set_up(book=book(gap=True))) == dict.fromkeys(
         ("wall", "imbalance", "young_wall"), "gap"
     )

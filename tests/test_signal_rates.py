@@ -1,7 +1,5 @@
 """Base rates: how often a layer was true before, for a level as far from price as this one."""
 
-from dataclasses import replace
-
 from tests.signals import (
     LIMITS,
     A,
@@ -60,7 +58,7 @@ def test_the_book_is_asked_at_the_same_distance():
     """A wall that moved along with price counts; one that stayed at this tip does not."""
     moved = book(side(walls=(wall("101149.9"),)), mid=price("100951"))
     stayed = book(side(walls=(wall("101250"),)), mid=price("100951"))
-    other = replace(stayed, imbalance=(0, -69, 0, 0, 0, 0))
+    other = stayed._replace(imbalance=(0, -69, 0, 0, 0, 0))
     found = rates(set_up(past_books=(moved, stayed, other, moved)))
     assert (found["wall"], found["young_wall"]) == (Rate("50.0", 4), Rate("50.0", 4))
     assert found["imbalance"] == Rate("75.0", 4)

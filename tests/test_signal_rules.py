@@ -1,7 +1,5 @@
 """The rules of the query on hand-made facts: rules 1 to 3, conviction, the trade, the order."""
 
-from dataclasses import replace
-
 import pytest
 
 from ravequant import settings
@@ -219,7 +217,7 @@ def test_a_tip_that_price_has_reached_is_no_entry():
     ):
         assert only(facts).in_contact
         assert (only(facts).plan.entry, only(facts).plan.stop) == (None, None)
-    old = replace(at_tip, ts=A * MINUTE - 121_000)
+    old = at_tip._replace(ts=A * MINUTE - 121_000)
     assert not only(set_up(book=old)).in_contact
 
 
