@@ -219,9 +219,12 @@ def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
 
 
 def _at(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
-    """Yield, for each moment, the newest line of the step that ends there."""
+    """Yield, for each moment, the later first, the newest line of the step that ends there."""
+    end, near = file.size, 0
     for moment in moments:
-        line = next(file.newest(moment), None)
+        later, end = end, file.after(moment, end, near)
+        near = later - end
+        line = next(file.backward(end), None)
         time = None if line is None else file.time_of(line)
         if line is not None and time is not None and time > moment - _ms(BOOK_STEP):
             yield line

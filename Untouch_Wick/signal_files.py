@@ -71,9 +71,19 @@ class LineFile:
         except ValueError:
             return None
 
-    def after(self, moment: int) -> int:
-        """Return where the first line later than ``moment`` begins; the end if there is none."""
-        low, high = 0, self.size  # what begins before low is not later
+    def after(self, moment: int, before: int | None = None, near: int = 0) -> int:
+        """Return where the first line later than ``moment`` begins; the end if there is none.
+
+        Found sooner if it stands at or ``before`` a place, and probably not much farther than
+        ``near`` bytes from there.
+        """
+        low, high = 0, self.size if before is None else before  # what begins before low is earlier
+        while 0 < near < high - _STEP and low == 0:
+            earlier = self._not_later(high - near, high, moment)
+            if earlier is None:
+                high, near = high - near, 2 * near
+            else:
+                low = earlier
         while high - low > _STEP:
             middle = (low + high) // 2
             earlier = self._not_later(middle, high, moment)
