@@ -26,7 +26,8 @@ SPAN_BYTES: Final = 8 << 20
 SPANS_FROM: Final = 256 << 20  # with less to read in a file it is not worth another process
 LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
 
-_LOOK_AHEAD: Final = (1 << 10, 1 << 16)  # bytes behind a block, in which a trade, a book may end
+# bytes behind a block that are looked at for the end of a line: of a trade, of a book
+_LOOK_AHEAD: Final = (1 << 10, *range(1 << 12, (1 << 16) + 1, 1 << 12))
 
 Listing = Callable[[], Iterator[tuple[str, Path]]]
 
@@ -219,6 +220,8 @@ class Tail:
 
     def _block(self, stream: BinaryIO, offset: int) -> int:
         """Return how many bytes to read."""
+        if self._single_lines:  # which are copies anyway
+            return self._block_bytes
         size, looked_at = block_size(stream, offset, self._block_bytes)
         self.bytes_read += looked_at
         return size
@@ -265,8 +268,11 @@ def _line_end(stream: io.FileIO, offset: int, most: int) -> tuple[int | None, in
     stream.seek(offset)
     ahead = b""
     for size in (*_LOOK_AHEAD, most):
-        ahead += stream.read(max(size - len(ahead), 0))
-        if b"\n" in ahead:
+        more = stream.read(size - len(ahead)) if size > len(ahead) else b""
+        if not more:
+            break
+        ahead += more
+        if b"\n" in more:
             return offset + ahead.index(b"\n") + 1, len(ahead)
     return None, len(ahead)
 
