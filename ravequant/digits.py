@@ -83,6 +83,18 @@ def pattern_of(words: list[Words]) -> Places:
     return pattern.view(np.int64)
 
 
+def texts(data: NDArray[np.uint8], width: int) -> NDArray[Any]:
+    """Return the ``width`` bytes at each offset, as many as there are, without a copy."""
+    size = max(len(data) - width + 1, 0)
+    return np.ndarray((size,), f"V{width}", data, strides=(1,))
+
+
+def gather(data: NDArray[np.uint8], at: Places, words: int) -> Words:
+    """Return the ``8 x words`` bytes from each offset, one row for each."""
+    rows: Words = texts(data, 8 * words)[at].view("<u8").reshape(-1, words)
+    return rows
+
+
 def by(pattern: Places, table: NDArray[Any]) -> NDArray[Any]:
     """Return the entry for each pattern; every pattern has one (``wrap`` saves looking)."""
     return table.take(pattern, mode="wrap")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import digits, exact, times
-from ravequant.digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, word
+from ravequant.digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, gather, word
 from ravequant.layout import COMPARED, COUNT_DIGITS, Layout, Stretch
 
 _E8: Final = np.uint64(10**8)
@@ -100,7 +100,7 @@ def read(
 def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stretch) -> None:
     """Set bits of ``errors`` where the text at an offset is not the expected one."""
     width = len(expected)
-    view = _texts(data, width)
+    view = digits.texts(data, width)
     for first in range(0, len(at), COMPARED):
         found = view[at[first : first + COMPARED]]
         if len(found) < COMPARED:
@@ -112,23 +112,11 @@ def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stret
             errors[first : first + COMPARED] |= texts != expected.text
 
 
-def _texts(data: NDArray[np.uint8], width: int) -> NDArray[Any]:
-    """Return the ``width`` bytes at each offset, as many as there are, without a copy."""
-    size = max(len(data) - width + 1, 0)
-    return np.ndarray((size,), f"V{width}", data, strides=(1,))
-
-
-def _gather(data: NDArray[np.uint8], at: Places, words: int) -> Words:
-    """Return the ``8 x words`` bytes from each offset, one row a line."""
-    rows: Words = _texts(data, 8 * words)[at].view("<u8").reshape(-1, words)
-    return rows
-
-
 def _read_times(layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words) -> Places:
     """Read the times; what stands before their seconds once for all neighbours with the same."""
     before = len(layout.head.words)
     free = 8 * before - layout.head_length
-    rows = _gather(data, starts - free, before + 3)
+    rows = gather(data, starts - free, before + 3)
     if starts[0] < free:  # nothing stands before the first line
         rows[0] = np.frombuffer(bytes(free) + data[: rows.strides[0] - free].tobytes(), "<u8")
     layout.head.differs(errors, rows, 0)
@@ -170,7 +158,7 @@ def _read_id_and_side(
 ) -> tuple[Words, Words, Words]:
     """Return the ids, 1 for each taker who sells, and the first eight characters of the prices."""
     before, text = -(-layout.id_digits // 8), len(layout.buy)
-    rows = _gather(data[layout.id_end - 8 * before :], starts, before + text + 1)
+    rows = gather(data[layout.id_end - 8 * before :], starts, before + text + 1)
     trade_id = _read_ids(rows[:, :before], layout.id_digits, errors)
     sell = rows[:, before + layout.side_at // 8] >> U[layout.side_at % 8 * 8]
     sell &= U[1]  # the lowest bit of "s"; that of "b" is 0
@@ -227,7 +215,7 @@ def _id_part(text: Words, width: int, errors: Words) -> Words:
 def _read_size(layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words) -> digits.Column:
     """Read the sizes behind the text that follows a price; ``at`` is as much more as that has."""
     words = len(layout.size.words)
-    rows = _gather(data[layout.size_at - 8 * words :], at, words + 1)
+    rows = gather(data[layout.size_at - 8 * words :], at, words + 1)
     layout.size.differs(errors, rows, 0)
     return _number(rows[:, words].copy(), data[layout.size_at :], at, exact.SIZE_PLACES, errors)
 
@@ -239,7 +227,7 @@ def _number(
     pattern = digits.pattern_of([first])
     if int(pattern.max()) < digits.ALL_DIGITS:
         return digits.read([first], pattern, most_places, errors)
-    rows = _gather(data, at, 2)
+    rows = gather(data, at, 2)
     words = [rows[:, 0].copy(), rows[:, 1].copy()]
     return digits.read(words, digits.pattern_of(words), most_places, errors)
 
@@ -251,7 +239,7 @@ def _read_count(
     if layout.tail is None:
         return np.ones(len(ends), dtype=np.uint64), ends - len(layout.worth)
     words = len(layout.tail.words)
-    rows = _gather(data, ends - 8 * (words + 1), words + 1)
+    rows = gather(data, ends - 8 * (words + 1), words + 1)
     layout.tail.differs(errors, rows, 1)
     over = 8 * (8 * words - layout.tail_length)  # bits of the count in the first word of the text
     text = rows[:, 0] >> U[over]

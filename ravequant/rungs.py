@@ -1,8 +1,8 @@
 """Price levels from bytes to exact columns, many at once: ``["43250.5","100","0","5"],…``.
 
 Each level is found by its ``[``; from there three windows are cut out, each where the one before
-ends: the price; ``","`` and the size; the rest. How a number is read, and what a word's pattern is,
-stands in ``digits``.
+ends: the price; ``","`` and the size; the rest, with the text before it. How a number is read, and
+what a word's pattern is, stands in ``digits``.
 
 Every byte from one ``[`` to the next is compared or must be a digit: nothing is taken that a JSON
 parser would read otherwise. A side in which anything is unusual is reported, not repaired.
@@ -11,17 +11,18 @@ Numbers of up to eight characters take one word; if one is longer, all are read 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import digits, exact
-from ravequant.digits import HIGH, LOW, OVER_NINE, Places, U, Words
+from ravequant.digits import HIGH, LOW, OVER_NINE, Places, U, Words, gather
 from ravequant.ladder import Levels
 
 Bytes = NDArray[np.uint8]
 
+BEFORE: Final = 8  # bytes that must precede the first level: windows begin before a number
 BEHIND: Final = 64  # bytes that must follow the last level: windows may reach that far
 AFTER_QTY: Final = b'","0","'  # between the size and the last string, which nobody needs
 DEEP_AFTER_QTY: Final = b'","'  # a deep level has three strings
@@ -33,9 +34,9 @@ def scan(
 ) -> tuple[Levels, NDArray[np.bool_]]:
     """Read the sides that stand between ``[`` and ``]`` at ``places``, bids and asks in turn.
 
-    ``after_qty`` is what stands between the size and the last string of a level; ``BEHIND`` bytes
-    follow the last level. Returns the levels, and of each side whether it is as expected; rows of
-    other sides mean nothing.
+    ``after_qty`` is what stands between the size and the last string of a level; ``BEFORE`` bytes
+    precede the first level, and ``BEHIND`` bytes follow the last. Returns the levels, and of each
+    side whether it is as expected; rows of other sides mean nothing.
     """
     begin, end = np.array(places, dtype=np.int64).reshape(-1, 2).T
     marks = _openings(data, begin)
@@ -77,9 +78,10 @@ def _openings(data: Bytes, outer: Places) -> Places:
     marked = data[: len(data) & -8] == ord("[")
     marked[outer] = False
     words = marked.view(np.uint64)
-    hit = np.flatnonzero(words != 0)
-    within = np.bitwise_count(words.take(hit) - U[1]) >> np.uint8(3)
-    places: Places = (hit << 3) + within.astype(np.int64)
+    places: Places = (words != 0).nonzero()[0]
+    within = np.bitwise_count(words.take(places) - U[1]) >> np.uint8(3)
+    places <<= 3
+    places += within
     return places
 
 
@@ -100,33 +102,32 @@ def _read(
     """Read the levels whose ``[`` are at ``rows``: prices and sizes."""
     first = sides.begin + 1  # the quote behind any other ``[`` belongs to what is before it
     errors[sides.heads] = (rows[sides.heads] != first) | (data[first + 1] != ord('"'))
-    place = rows + 2
-    number = _window(data, place, b"", words, errors)
+    place = rows + (2 - BEFORE)  # a word before the number, here and further on
+    number = _columns(gather(data[BEFORE:], place, words))
     price = digits.read(number, digits.pattern_of(number), exact.PRICE_PLACES, errors)
     place += price.length
-    number = _window(data, place, b'","', words, errors)
+    number = _behind(data, place, b'","', words, errors)
     qty = digits.read(number, digits.pattern_of(number), exact.SIZE_PLACES, errors)
     place += qty.length
-    (rest,) = _window(data, place, after_qty, 1, errors)
+    (rest,) = _behind(data, place, after_qty, 1, errors)
+    place += BEFORE
     _check_rest(rest, place, sides, errors)
     return price, qty
 
 
-def _window(data: Bytes, place: Places, before: bytes, count: int, errors: Words) -> list[Words]:
-    """Return ``count`` words behind ``before``, which must stand at each place; pass over it."""
-    width = len(before) + 8 * count
-    windows: NDArray[Any] = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
-    cut = windows[place]
-    if before:
-        errors |= (_column(cut, 0) ^ digits.word(before)) & LOW[len(before)]
-        place += len(before)
-    return [_column(cut, len(before) + 8 * number).copy() for number in range(count)]
-
-
-def _column(cut: NDArray[Any], offset: int) -> Words:
-    """Return the word at ``offset`` of each window."""
-    words: Words = np.ndarray(len(cut), "<u8", cut, offset, (cut.itemsize,))
+def _behind(data: Bytes, place: Places, text: bytes, count: int, errors: Words) -> list[Words]:
+    """Return ``count`` words behind ``text``, which must stand at each place; pass over it."""
+    place += len(text)
+    before, *words = _columns(gather(data, place, 1 + count))
+    free = BEFORE - len(text)
+    before ^= digits.word(bytes(free) + text)
+    before >>= U[8 * free]
+    errors |= before
     return words
+
+
+def _columns(rows: Words) -> list[Words]:
+    return [rows[:, number].copy() for number in range(rows.shape[1])]
 
 
 def _check_rest(rest: Words, place: Places, sides: _Sides, errors: Words) -> None:

@@ -18,7 +18,7 @@ from ravequant.ladder import Levels
 from ravequant.records import STAMP, RecordError, moment
 from ravequant.snapshot_lines import DeepLines
 
-LINES_AT_ONCE: Final = 24  # half a MB: what the scan touches stays in the cache
+LINES_AT_ONCE: Final = 36  # most of a MB: what the scan touches stays in the cache
 _OPENING: Final = b'{"timestamp_utc":"'
 _ASKS: Final = b']],"asks_top400":[['
 _IN_ASKS: Final = b"k"  # no level holds one; looking for one byte is ten times faster
