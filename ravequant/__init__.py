@@ -12,5 +12,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Loading makes ten thousands of objects that stay. Looking through them for garbage every 700, and
 # at the end, is a tenth of a short run; what is garbage goes by its reference count, nearly always.
+PLAIN_GC = gc.get_threshold()  # Python's own
 gc.set_threshold(20_000, 10, 10)
 atexit.register(gc.freeze)

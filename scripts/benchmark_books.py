@@ -6,10 +6,6 @@ work on the machine weighs less. Start-up and imports are not counted. orjson ru
 comes, and once more with as little garbage collection as the house has: that was a third of it.
 """
 
-import gc
-
-_PLAIN = gc.get_threshold()  # Python's own, nothing of the house being loaded yet
-
 try:
     from ravequant import cli
 except (
@@ -23,6 +19,7 @@ except (
     )
 
 import argparse
+import gc
 import hashlib
 import json
 import statistics
@@ -41,7 +38,7 @@ from L2_Bot.snapshots import SnapshotRecorder
 from Liquidity_Buckets.bands import Measure, Part, worth_of
 from Liquidity_Buckets.l2_bucketizer import BucketFold
 from Liquidity_Buckets.terms import ContractHistory
-from ravequant import exact, times
+from ravequant import PLAIN_GC, exact, times
 from ravequant.errors import RaveQuantError, UsageError
 from ravequant.settings import Settings
 from ravequant.sim.market import ModelMarket
@@ -174,7 +171,7 @@ def measure(name: str, root: Path) -> dict[str, Any]:
     """Run one contender here; return its processor seconds and a hash of its sums."""
     run, sums = CONTENDERS[name]
     if name == FLOOR:
-        gc.set_threshold(*_PLAIN)
+        gc.set_threshold(*PLAIN_GC)
     run(Vault(root))  # imports, tables and the first use of memory are not what we measure
     start = time.process_time()
     found = run(Vault(root))

@@ -24,17 +24,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-_PLAIN: Final = gc.get_threshold()  # Python's own: nothing of the house is loaded yet
 _NEVER: Final = 1 << 62  # bytes in a file from which on processes read ahead
 
 
 def bars(name: str, path: str, warm: str) -> None:
     """Run one contender; print seconds, bars (hashed), peak memory."""
-    from scripts.benchmark_contenders import CONTENDERS  # noqa: PLC0415 - only what is asked for
+    from ravequant import PLAIN_GC  # noqa: PLC0415 - only what is asked for
+    from scripts.benchmark_contenders import CONTENDERS  # noqa: PLC0415
 
     run, text = CONTENDERS[name]
     if not name.startswith("ravequant"):
-        gc.set_threshold(*_PLAIN)  # the others find Python as it comes
+        gc.set_threshold(*PLAIN_GC)  # the others find Python as it comes
     run(Path(warm))  # imports and caches are not what we measure
     began = time.perf_counter()
     rows = run(Path(path))

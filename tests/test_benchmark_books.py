@@ -21,7 +21,7 @@ def test_all_contenders_are_measured_on_the_same_lines():
     rows = facts["results"]
     assert [row["contender"] for row in rows] == list(benchmark_books.CONTENDERS)
     assert all(row["snapshots_per_s"] > 0 for row in rows)
-    assert rows[-1]["times_orjson"] == 1
+    assert [row["times_orjson"] for row in rows if row["contender"] == benchmark_books.FLOOR] == [1]
 
 
 def test_nothing_to_measure_is_a_usage_error(capsys):
@@ -32,7 +32,7 @@ def test_nothing_to_measure_is_a_usage_error(capsys):
 
 def test_different_sums_are_an_error(monkeypatch, tmp_path):
     """A fast wrong answer is no result."""
-    digests = iter(["a", "b", None])
+    digests = iter(["a", "b", None, None])
     monkeypatch.setattr(
         benchmark_books, "_measure_apart", lambda *_: {"seconds": 1.0, "digest": next(digests)}
     )
