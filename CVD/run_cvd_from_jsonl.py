@@ -8,14 +8,13 @@ M-59…M; the divergence compares swings over records, and says only what is kno
 """
 
 try:
-    from ravequant import calculator, exact, times
+    from ravequant import calculator, cli, exact, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
     from pathlib import Path
 
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -203,4 +202,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.leave(main())

@@ -11,14 +11,13 @@ The sums are in ``bands.py``, what remembers is in ``walls.py``; here they becom
 from pathlib import Path
 
 try:
-    from ravequant import calculator, exact, stage, times
+    from ravequant import calculator, cli, exact, stage, times
     from ravequant.settings import Settings, exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
 
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -303,4 +302,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.leave(main())

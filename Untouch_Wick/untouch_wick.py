@@ -10,13 +10,12 @@ records.
 from pathlib import Path
 
 try:
-    from ravequant import calculator, exact, times
+    from ravequant import calculator, cli, exact, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
 
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -237,4 +236,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.leave(main())

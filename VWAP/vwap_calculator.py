@@ -8,7 +8,7 @@ minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 
 """
 
 try:
-    from ravequant import calculator, exact, times
+    from ravequant import calculator, cli, exact, times
     from ravequant.settings import exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
@@ -16,7 +16,6 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -216,4 +215,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.leave(main())

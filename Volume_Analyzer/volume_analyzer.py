@@ -7,7 +7,7 @@ written ratio and percentage are rounded. The current record is never part of it
 """
 
 try:
-    from ravequant import calculator, exact, times
+    from ravequant import calculator, cli, exact, times
     from ravequant.settings import exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
@@ -15,7 +15,6 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
-import sys
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -191,4 +190,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.leave(main())

@@ -1,6 +1,5 @@
 """What more than one room of the house needs; the rooms themselves stand beside it."""
 
-import atexit
 import gc
 import os
 
@@ -10,8 +9,7 @@ __version__ = "0.1.0"
 # loaded, three times the CPU of loading it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Loading makes ten thousands of objects that stay. Looking through them for garbage every 700, and
-# at the end, is a tenth of a short run; what is garbage goes by its reference count, nearly always.
+# Loading makes ten thousands of objects that stay. Looking through them for garbage every 700 is a
+# twentieth of a short run; what is garbage goes by its reference count, nearly always.
 PLAIN_GC = gc.get_threshold()  # Python's own
 gc.set_threshold(20_000, 10, 10)
-atexit.register(gc.freeze)

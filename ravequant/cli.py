@@ -1,6 +1,7 @@
 """The command line that every program shares: options, logging, exit codes."""
 
 import argparse
+import gc
 import logging
 import math
 import os
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from ravequant import lifeline, times
 from ravequant.errors import FAILED, RaveQuantError, UsageError
@@ -149,6 +150,12 @@ def run(
     except OSError as error:  # what no part of the program has a better word for
         report(made.prog, RaveQuantError(f"{error}; check that path and its disk, then try again"))
         return FAILED
+
+
+def leave(code: int) -> NoReturn:
+    """End a short program: what it has loaded is not looked through for garbage, a tenth of it."""
+    gc.freeze()
+    sys.exit(code)
 
 
 def report(prog: str, error: RaveQuantError) -> None:
