@@ -1,13 +1,12 @@
 """Whom a watch tells what is new: the options."""
 
 import argparse
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ravequant.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Channels:
+class Channels(NamedTuple):
     """Whom to tell."""
 
     discord: bool

@@ -20,9 +20,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
@@ -45,8 +44,7 @@ if TYPE_CHECKING:
 OLDEST: Final = 168 * 60  # minutes
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """One question about one instrument."""
 
     vault: Vault
@@ -143,8 +141,7 @@ def _refresh(vault: Vault, inst_id: str) -> None:
     refresh(vault, inst_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(NamedTuple):
     """What a round has: where it writes, how it catches up, whom it tells."""
 
     console: "Console | None"

@@ -6,7 +6,6 @@ the tape to say anything about it). Only a layer that is met counts and gives it
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from ravequant import exact, times
@@ -47,8 +46,7 @@ class Finding(NamedTuple):
     value: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """A layer as it stands for one signal."""
 
     name: str
@@ -61,8 +59,7 @@ class Layer:
     age_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """How a layer is judged, what it is worth, and whether it is a confluence of its own."""
 
     name: str

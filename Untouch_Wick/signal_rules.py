@@ -7,7 +7,6 @@ tip, their count makes the conviction; what is stale, over a hole or far away do
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 
@@ -24,8 +23,7 @@ _THE_BOOK: Final = frozenset({"wall", "imbalance"})
 SIZES: Final = {"MAX": 3, "HIGH": 2, "WATCH": 1, "LOW": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What is looked for."""
 
     age_min: int = 20  # minutes
@@ -42,8 +40,7 @@ class LastPrice(NamedTuple):
     source: Literal["mid", "trade"]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A wick and the wicks around it."""
 
     wick: Wick
@@ -74,8 +71,7 @@ class Candidate:
         return None if median is None else exact.text(median * 5, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """A level to fade, with all that is known of it."""
 
     facts: Facts

@@ -5,8 +5,7 @@ net risk   = |stop - entry|   + maker fee of the entry + taker fee of the stop
 break-even = net risk / (net risk + net reward)         the share of trades that must win
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ravequant import exact
 from Untouch_Wick.signal_case import Facts, Limits
@@ -16,8 +15,7 @@ from Untouch_Wick.signal_records import TIMEFRAMES, Wick
 DAY: Final = 1_440  # minutes back from the moment asked for in which other wicks count
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Prices in units of exact.PRICE_PLACES; None where there is none, and in what follows."""
 
     entry: int | None = None

@@ -113,7 +113,7 @@ def test_nobody_is_called_and_nothing_is_too_long():
     evil = "@everyone <@&1> ``` \u202e" * 500
     facts = set_up(the_wick=hidden(tip_strength=evil, event_id=evil))
     signal = only(replace(facts, volume=[*facts.volume[:-2], absorbing(ratio=evil)]))
-    signal = replace(signal, tags=(evil,))
+    signal = signal._replace(tags=(evil,))
     message = alert_embed.embed(signal, LIMITS, NOW, near=True)
     assert message["allowed_mentions"] == {"parse": []}
     (embed,) = message["embeds"]
