@@ -65,38 +65,42 @@ class CandleBuilder:
 
     def __init__(self, first: int | None = None) -> None:
         self._first = first  # first minute of the input; None: that of the first bar
-        self._open: dict[str, Candle] = {}
+        self._open: dict[str, Candle | None] = dict.fromkeys(TIMEFRAMES)
         self.next_end: int | None = None  # earliest minute at which a candle closes
 
     def _look_ahead(self) -> None:
-        self.next_end = min([candle.end for candle in self._open.values()], default=None)
+        self.next_end = min([candle.end for candle in self._open.values() if candle], default=None)
 
     def add(self, bar: "MinuteBar") -> None:
         """Take in a minute; candles that end by its start have been closed before."""
         if self._first is None:
             self._first = bar.minute
         for timeframe, minutes in TIMEFRAMES.items():
-            candle = self._open.get(timeframe)
+            candle = self._open[timeframe]
             if candle is None:
                 start = bar.minute - bar.minute % minutes
                 self._open[timeframe] = _begin(bar, timeframe, start, cut=start < self._first)
             else:
                 self._open[timeframe] = _go_on(candle, bar)
-        self._look_ahead()
+        self.next_end = bar.minute + 1  # when its own candle does
 
     def close(self, end: int) -> list[Candle]:
         """Return the candles that close at ``end``, the shortest first."""
+        closed: list[Candle] = []
         if self.next_end != end:
-            return []
-        closing = [name for name in TIMEFRAMES if name in self._open]
-        closed = [self._open.pop(name) for name in closing if self._open[name].end == end]
+            return closed
+        for timeframe, minutes in TIMEFRAMES.items():
+            candle = self._open[timeframe]
+            if candle is not None and not end % minutes:
+                self._open[timeframe] = None
+                closed.append(candle)
         self._look_ahead()
         return closed
 
     def state(self) -> dict[str, Any]:
         """Return everything that later candles depend on, for JSON."""
-        candles = [self._open[name] for name in TIMEFRAMES if name in self._open]
-        return {"first": self._first, "open": [_as_texts(candle) for candle in candles]}
+        candles = [_as_texts(candle) for candle in self._open.values() if candle is not None]
+        return {"first": self._first, "open": candles}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state that ``state()`` gave."""

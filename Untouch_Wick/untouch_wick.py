@@ -103,18 +103,18 @@ class WickFold:
         return exact.units(text, exact.PRICE_PLACES)
 
     def _record(self, event: Event) -> dict[str, Any]:
+        """Return a record; what a wick is born with is worked out once."""
         wick, touched = event.wick, event.kind == "touched"
-        past = event.touch_ticks
         key = wick.timeframe, wick.side, wick.birth
-        born = self._births.pop(key, None) or self._born(wick)
         if event.kind == "created":
-            self._births[key] = born
-        return {
+            created = self._births[key] = self._created(event)
+            return created
+        past = event.touch_ticks
+        return (self._births.pop(key, None) or self._created(event)) | {
             "event": event.kind,
             "known_utc": times.iso_minute(event.known),
-            **born,
             "nearest_ticks": event.nearest_ticks,
-            "status": "untouched" if event.kind == "created" else event.kind,
+            "status": event.kind,
             "touch_time_utc": times.iso_minute(event.known) if touched else None,
             "age_at_touch_minutes": event.known - wick.birth if touched else None,
             "touch_class": ("body" if event.body else "wick") if touched else None,
@@ -123,15 +123,19 @@ class WickFold:
             "gap": self._gap_minute >= wick.start,
         }
 
-    def _born(self, wick: Wick) -> dict[str, Any]:
-        """Return the fields that a wick is born with."""
+    def _created(self, event: Event) -> dict[str, Any]:
+        """Return the record of a birth, which has the fields of all records in their order."""
+        wick = event.wick
         distance = wick.tip_distance_ticks
-        high, low = map(_price, (wick.high, wick.low))
+        high, low = _price(wick.high), _price(wick.low)
+        birth = times.iso_minute(wick.birth)
         return {
-            "event_id": self._event_id(wick, wick.birth),
+            "event": "created",
+            "known_utc": birth,
+            "event_id": self._event_id(wick, birth),
             "instId": self._inst_id,
             "timeframe": wick.timeframe,
-            "creation_time_utc": times.iso_minute(wick.birth),
+            "creation_time_utc": birth,
             "wick_type": wick.side,
             "wick_price": high if wick.side == "high" else low,
             "wick_size_ticks": wick.size_ticks,
@@ -143,14 +147,22 @@ class WickFold:
             "tip_exact": distance == 0,
             "tip_near": distance == 1,
             "signal_strength": None if distance is None else _strength(distance),
-            "tip_of_event_id": self._event_id(wick, wick.tip_of_birth),
+            "tip_of_event_id": None
+            if wick.tip_of_birth is None
+            else self._event_id(wick, times.iso_minute(wick.tip_of_birth)),
+            "nearest_ticks": event.nearest_ticks,
+            "status": "untouched",
+            "touch_time_utc": None,
+            "age_at_touch_minutes": None,
+            "touch_class": None,
+            "touch_tip_distance_ticks": None,
+            "touch_strength": None,
+            "gap": self._gap_minute >= wick.start,
         }
 
-    def _event_id(self, wick: Wick, birth: int | None) -> str | None:
+    def _event_id(self, wick: Wick, birth: str) -> str:
         """Return the id of the wick of the same timeframe and side that was born at ``birth``."""
-        if birth is None:
-            return None
-        return f"{self._inst_id}|{wick.timeframe}|{times.iso_minute(birth)}|{wick.side}"
+        return f"{self._inst_id}|{wick.timeframe}|{birth}|{wick.side}"
 
     def active(self) -> dict[str, Any]:
         """Return the untouched wicks as of the end of the newest closed minute."""
@@ -159,7 +171,7 @@ class WickFold:
         tick = self._tick(now) if now else 0
         for wick in self._wicks.untouched:
             nearest = self._wicks.nearest_ticks(wick, tick)
-            record = self._record(Event("created", wick.birth, wick, nearest))
+            record = self._created(Event("created", wick.birth, wick, nearest))
             del record["event"], record["known_utc"]
             wicks[wick.timeframe].append(record)
         return {
@@ -185,7 +197,7 @@ class WickFold:
         self._wicks.restore(state["wicks"])
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 14)
 def _price(value: int) -> str:
     """Return a price as text; each is written several times, with all wicks of its candle."""
     return exact.text(value, exact.PRICE_PLACES)

@@ -79,8 +79,9 @@ def _inward(wick: Wick) -> int:
 class _Side:
     """The untouched wicks of one side, and how far out candles have come since any minute."""
 
-    def __init__(self, sign: int) -> None:
-        self.sign = sign
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sign = SIGNS[name]
         self._wicks: list[Wick] = []  # the deepest tip first: candles reach them from the end
         # (minute, depth) of each minute that went farther out than all later ones, oldest first
         self._farthest: list[tuple[int, int]] = []
@@ -128,11 +129,24 @@ class _Side:
         self._farthest = [(minute, int(reached)) for minute, reached in farthest]
 
 
+def _born(candle: Candle, side: _Side, met: list[tuple[int, int]], tick: int) -> Wick | None:
+    """Return the wick that a candle has on a side, None if it has none."""
+    tip = depth(candle, side.sign)
+    size = tip - body(candle, side.sign)
+    if size == 0:
+        return None
+    return Wick(
+        candle.timeframe, side.name, candle.end, tip,
+        candle.open, candle.high, candle.low, candle.close,
+        ticks(size, tick), *(_tip_to_tip(tip, met, tick) if met else (None, None)),
+    )  # fmt: skip
+
+
 class WickDetector:
     """Closed candles in, events out, in the order in which they become known."""
 
     def __init__(self) -> None:
-        self._sides = {name: _Side(sign) for name, sign in SIGNS.items()}
+        self._sides = {name: _Side(name) for name in SIGNS}
         self._untouched: dict[tuple[int, str, str], Wick] = {}  # the oldest first
         # (tip, birth) of what was touched within the open candle of (timeframe, side)
         self._met: dict[tuple[str, str], list[tuple[int, int]]] = {}
@@ -144,29 +158,36 @@ class WickDetector:
         oldest = next(iter(self._untouched.values()), None)
         return None if oldest is None else oldest.birth + LIFE_MINUTES
 
-    def at(self, moment: int, candles: Sequence[Candle], tick: int) -> Iterator[Event]:
-        """Yield what becomes known at ``moment`` (Unix minutes).
+    def at(self, moment: int, candles: Sequence[Candle], tick: int) -> list[Event]:
+        """Return what becomes known at ``moment`` (Unix minutes).
 
         ``candles`` are those that close then, the shortest first; ``tick`` is the tick size in
         force, in units of exact.PRICE_PLACES. Called for every moment at which a candle closes or
         a wick expires, in order.
         """
-        ended: list[Event] = []
+        events: list[Event] = []
         if candles and candles[0].timeframe == "1m":
-            ended += self._touch(moment, candles[0], tick)
-        ended += self._expire(moment, tick)
-        ended.sort(key=_age)
-        yield from ended
+            events += self._touch(moment, candles[0], tick)
+        events += self._expire(moment, tick)
+        if len(events) > 1:
+            events.sort(key=_age)
         for candle in candles:
-            for side in self._sides:
-                met = self._met.pop((candle.timeframe, side), [])
-                if not candle.cut:
-                    yield from self._bear(candle, side, met, tick)
+            for side in self._sides.values():
+                met = self._met.pop((candle.timeframe, side.name), []) if self._met else []
+                wick = None if candle.cut else _born(candle, side, met, tick)
+                if wick is not None:
+                    side.add(wick)
+                    self._untouched[_age_of(wick)] = wick
+                    events.append(Event("created", candle.end, wick))
+        return events
 
     def _touch(self, moment: int, candle: Candle, tick: int) -> Iterator[Event]:
         for side in self._sides.values():
+            touched = side.reach(candle)
+            if not touched:
+                continue
             reached, inner = depth(candle, side.sign), body(candle, side.sign)
-            for wick in side.reach(candle):
+            for wick in touched:
                 self._end(wick, "touched")
                 met = self._met.setdefault((wick.timeframe, wick.side), [])
                 met.append((wick.tip, wick.birth))
@@ -184,23 +205,6 @@ class WickDetector:
     def _end(self, wick: Wick, how: Literal["touched", "expired"]) -> None:
         del self._untouched[_age_of(wick)]
         self._ended[wick.timeframe][how] += 1
-
-    def _bear(
-        self, candle: Candle, side_name: str, met: list[tuple[int, int]], tick: int
-    ) -> Iterator[Event]:
-        side = self._sides[side_name]
-        tip = depth(candle, side.sign)
-        size = tip - body(candle, side.sign)
-        if size == 0:
-            return
-        wick = Wick(
-            candle.timeframe, side_name, candle.end, tip,
-            candle.open, candle.high, candle.low, candle.close,
-            ticks(size, tick), *_tip_to_tip(tip, met, tick),
-        )  # fmt: skip
-        side.add(wick)
-        self._untouched[_age_of(wick)] = wick
-        yield Event("created", candle.end, wick)
 
     def nearest_ticks(self, wick: Wick, tick: int) -> int | None:
         """Return how many ticks short of an untouched tip the closest later candle stopped."""
