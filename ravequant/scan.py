@@ -22,7 +22,6 @@ _LAYOUTS: Final = 4  # remembered, newest first
 _LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
 _TEACHING: Final = 1 << 12  # bytes in which a first line ends that shows how the others look
 _SEARCHED: Final = 1 << 19  # bytes searched for newlines at once: they stay in the cache
-_LARGE_ALLOCATION: Final = 24 << 20
 _NEWLINE: Final = ord("\n")
 _LOWEST, _HIGHEST = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _NEWLINES: Final = np.uint64(_NEWLINE) * _LOWEST
@@ -66,7 +65,7 @@ class Scanner:
         self._inst_id = inst_id
         self._layouts: list[Layout] = []
         self._alike = False  # all lines of the last block but one at most
-        _keep_freed_memory()
+        digits.keep_freed_memory()
 
     def scan(self, block: bytes | memoryview) -> Scanned:
         """Read a block of whole lines; ValueError if its last line has no newline."""
@@ -214,15 +213,6 @@ def _possible(
     longer = (ends - starts - layout.shortest).view(np.uint64)  # very much, if it is shorter
     fits: NDArray[np.bool_] = longer <= layout.longest - layout.shortest
     return fits
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep what blocks free for the next one, not give it back: half the run time.
-
-    Freeing one large allocation (never touched, so it costs nothing) raises the limits from which
-    the allocator maps and trims. Elsewhere it does nothing.
-    """
-    np.empty(_LARGE_ALLOCATION, dtype=np.uint8)
 
 
 def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -8,11 +8,12 @@ rejected; a level that is none is counted (``malformed``) and left out.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from ravequant import ladder, rungs, snapshot_lines, times
+from ravequant import digits, ladder, rungs, snapshot_lines, times
 from ravequant.errors import shown
 from ravequant.ladder import Levels
 from ravequant.records import STAMP, RecordError, moment
@@ -48,8 +49,7 @@ class Deep:
     levels: Levels
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What stands beside the levels of one snapshot."""
 
     ts: int  # Unix milliseconds of the book
@@ -66,6 +66,9 @@ class Books:
     heads: list[Head]
     levels: Levels
     deeps: list[Deep | None]  # the newest that counts for each snapshot, whatever its age
+
+
+_mid_of = lru_cache(maxsize=1 << 10)(snapshot_lines.mid_of)  # prices come again and again
 
 
 def _lines(block: bytes) -> Iterator[Span]:
@@ -102,6 +105,7 @@ class SnapshotReader:
         self._reject = reject
         self._last_ts = -1
         self._lines = self._rejected = self._duplicates = self._malformed = 0
+        digits.keep_freed_memory()
 
     def read(self, block: bytes) -> list[Books]:
         """Return the snapshots of a block of whole lines, in file order."""
@@ -152,7 +156,7 @@ class SnapshotReader:
         bid, ask, mid, gap = (text.decode("ascii") for text in match.groups())
         try:
             ts = times.parse_iso(block[stamp:middle].decode("ascii"))
-            twice_mid, mid_places = snapshot_lines.mid_of(bid, ask, mid)
+            twice_mid, mid_places = _mid_of(bid, ask, mid)
         except ValueError:
             return None  # the other way in says what is wrong
         sides = (bids - 2, asks + 1), (asks + len(_ASKS) - 2, closing + 1)
