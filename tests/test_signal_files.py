@@ -31,9 +31,26 @@ def test_lines_are_split_at_a_moment(path, minute):
     with LineFile(path, "timestamp_utc") as file:
         times_before = [file.time_of(found) for found in file.newest(moment)]
         after = [file.time_of(found) for found in file.forward(file.after(moment))]
+        between = list(file.between(START + 90 * times.MINUTE_MS, moment))
+    assert [file.time_of(found) for found in between] == [
+        START + n * times.MINUTE_MS for n in range(91, min(minute + 1, 600))
+    ]
     known = [START + n * times.MINUTE_MS for n in range(600)]
     assert times_before == [time for time in known if time <= moment][::-1]
     assert after == [time for time in known if time > moment]
+
+
+@pytest.mark.parametrize("step", [1, 7, 150])
+@pytest.mark.parametrize("near", [0, 1, 9_000, 1 << 20])
+def test_stepping_back_finds_what_searching_afresh_does(path, step, near):
+    """However far off the place is where the search begins, and however good the guess."""
+    with LineFile(path, "timestamp_utc") as file:
+        end = file.size
+        for minute in range(605, -5, -step):
+            moment = START + minute * times.MINUTE_MS
+            found = file.after(moment, end, near)
+            assert found == file.after(moment), minute
+            end = found
 
 
 @pytest.mark.parametrize("left", [0, 1, 20_000])
