@@ -17,9 +17,8 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
@@ -27,7 +26,7 @@ import orjson
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.terms import Terms
 from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder
-from Untouch_Wick.wick_detector import Event, Wick, WickDetector
+from Untouch_Wick.wick_detector import Event, Wick, WickDetector, price_text
 
 if TYPE_CHECKING:
     from ravequant.bars import Closed
@@ -68,24 +67,27 @@ class WickFold:
         self._through = NO_MINUTE  # newest closed minute
         self._gap_minute = NO_MINUTE  # newest closed minute that a hole marked
 
-    def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
-        """Yield the events that became known, those of minutes without trades included."""
+    def update(self, closed: "Closed") -> list[dict[str, Any]]:
+        """Return the events that became known, those of minutes without trades included."""
         self._terms.refresh()
         gaps = deque(closed.gaps)
+        records: list[dict[str, Any]] = []
         for bar in closed.bars:
-            yield from self._pass(bar.minute, gaps)
+            records += self._pass(bar.minute, gaps)
             self._candles.add(bar)
-        yield from self._pass(closed.through + 1, gaps)
+        records += self._pass(closed.through + 1, gaps)
         self._through = max(self._through, closed.through)
+        return records
 
-    def _pass(self, until: int, gaps: deque[int]) -> Iterator[dict[str, Any]]:
-        """Yield what becomes known up to the minute ``until``, its start included."""
+    def _pass(self, until: int, gaps: deque[int]) -> list[dict[str, Any]]:
+        """Return what becomes known up to the minute ``until``, its start included."""
+        records: list[dict[str, Any]] = []
         while (moment := self._next_moment()) is not None and moment <= until:
             self._mark(moment, gaps)
             closing = self._candles.close(moment)
-            for event in self._wicks.at(moment, closing, self._tick(moment)):
-                yield self._record(event)
+            records += map(self._record, self._wicks.at(moment, closing, self._tick(moment)))
         self._mark(until, gaps)
+        return records
 
     def _mark(self, before: int, gaps: deque[int]) -> None:
         while gaps and gaps[0] < before:
@@ -127,7 +129,7 @@ class WickFold:
         """Return the record of a birth, which has the fields of all records in their order."""
         wick = event.wick
         distance = wick.tip_distance_ticks
-        high, low = _price(wick.high), _price(wick.low)
+        high, low = price_text(wick.high), price_text(wick.low)
         birth = times.iso_minute(wick.birth)
         return {
             "event": "created",
@@ -139,10 +141,10 @@ class WickFold:
             "wick_type": wick.side,
             "wick_price": high if wick.side == "high" else low,
             "wick_size_ticks": wick.size_ticks,
-            "candle_open": _price(wick.open),
+            "candle_open": price_text(wick.open),
             "candle_high": high,
             "candle_low": low,
-            "candle_close": _price(wick.close),
+            "candle_close": price_text(wick.close),
             "tip_distance_ticks": distance,
             "tip_exact": distance == 0,
             "tip_near": distance == 1,
@@ -195,12 +197,6 @@ class WickFold:
         self._through, self._gap_minute = int(state["through"]), int(state["gap_minute"])
         self._candles.restore(state["candles"])
         self._wicks.restore(state["wicks"])
-
-
-@lru_cache(maxsize=1 << 14)
-def _price(value: int) -> str:
-    """Return a price as text; each is written several times, with all wicks of its candle."""
-    return exact.text(value, exact.PRICE_PLACES)
 
 
 def _strength(distance: int) -> str | None:

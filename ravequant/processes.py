@@ -9,11 +9,14 @@ import atexit
 import logging
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from types import ModuleType
 from typing import Any
 
 _log = logging.getLogger(__name__)
@@ -31,17 +34,29 @@ class Processes:
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Have a process call ``work``, which can be imported; the answer comes later."""
-        try:
-            return self._pool.submit(work, *arguments)
-        except BrokenProcessPool:
-            _log.warning("a process has died; new ones are started")
-            self._pool.shutdown(wait=False)
-            self._pool = self._started()
-            return self._pool.submit(work, *arguments)
+        with _no_program():
+            try:
+                return self._pool.submit(work, *arguments)
+            except BrokenProcessPool:
+                _log.warning("a process has died; new ones are started")
+                self._pool.shutdown(wait=False)
+                self._pool = self._started()
+                return self._pool.submit(work, *arguments)
 
     def close(self) -> None:
         """Let the processes end; what waits is dropped."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _no_program() -> Iterator[None]:
+    """Have processes started here not load the program that asks: they need nothing of it."""
+    program = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = program
 
 
 def _begin() -> None:
