@@ -18,7 +18,6 @@ from ravequant import digits, exact, times
 from ravequant.digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, gather, word
 from ravequant.layout import COMPARED, COUNT_DIGITS, Layout, Stretch
 
-_E8: Final = np.uint64(10**8)
 _FIRST: Final = np.zeros(1, dtype=np.int64)
 
 # SS.mmm: the text XORed with this leaves digits; adding the limits sets the high bit of every byte
