@@ -8,7 +8,8 @@ M-59…M; the divergence compares swings over records, and says only what is kno
 """
 
 try:
-    from ravequant import calculator, cli, exact, times
+    from ravequant import cli, exact, times
+    from ravequant.pipeline import calculator
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
     from pathlib import Path
@@ -20,9 +21,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from ravequant.bars import Closed
-    from ravequant.minute_bar import MinuteBar
     from ravequant.settings import Settings
+    from ravequant.trades.bar_builder import Closed
+    from ravequant.trades.minute_bar import MinuteBar
 
 QUARTER: Final = 15
 HOUR: Final = 60

@@ -20,20 +20,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from L2_Bot import deep
-from L2_Bot.recorder import Recorder
-from L2_Bot.snapshots import MOST_LEVELS
+from L2_Bot import deep_snapshot
+from L2_Bot.book_recorder import Recorder
+from L2_Bot.snapshot_writer import MOST_LEVELS
 from ravequant import settings
 from ravequant.errors import DONE, FAILED, FeedError, UsageError, VaultError
-from ravequant.okx.client import Arrival, Client, Ended, Pace
-from ravequant.okx.exporter import Exporter, Options, add_options, options_of
-from ravequant.okx.messages import BOOKS, Channel, ChannelData
-from ravequant.okx.offload import in_thread
-from ravequant.okx.rest import Rest
-from ravequant.okx.session import Data, Subscribed
+from ravequant.exchanges.client import Arrival, Client, Ended, Pace
+from ravequant.exchanges.offload import in_thread
+from ravequant.exchanges.okx.messages import BOOKS, Channel, ChannelData
+from ravequant.exchanges.okx.rest import Rest
+from ravequant.exchanges.okx.session import Data, Subscribed
+from ravequant.exchanges.recorder_app import Exporter, Options, add_options, options_of
 from ravequant.records import RecordError
 from ravequant.settings import L2
-from ravequant.vault import metadata
+from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 
 PROGRAM: Final = "l2_exporter"
@@ -145,8 +145,8 @@ class L2Exporter(Exporter):
             found = await in_thread(self._fetch_deep, recorder.inst_id)
             await recorder.deepen(found, asyncio.get_running_loop().time())
 
-    def _fetch_deep(self, inst_id: str) -> deep.DeepSnapshot:
-        return deep.parse(self._deep_rest.books_full(inst_id, deep.DEPTH))
+    def _fetch_deep(self, inst_id: str) -> deep_snapshot.DeepSnapshot:
+        return deep_snapshot.parse(self._deep_rest.books_full(inst_id, deep_snapshot.DEPTH))
 
     async def _keep_metadata(self, inst_id: str) -> None:
         """Fetch the contract's terms, now and every hour; books are recorded meanwhile."""
@@ -159,10 +159,10 @@ class L2Exporter(Exporter):
         while True:
             try:
                 newest = self._recorders[inst_id].on_disk_ts
-                await in_thread(metadata.save, self.vault, meta, newest)
+                await in_thread(instruments.save, self.vault, meta, newest)
                 await asyncio.sleep(_METADATA_S)
                 row = await in_thread(self.rest.instrument, inst_id)
-                meta = metadata.parse_instrument(row)
+                meta = instruments.parse_instrument(row)
             except (FeedError, VaultError) as error:
                 self.log.warning("%s: metadata not renewed: %s", inst_id, error)
                 await asyncio.sleep(_METADATA_S / 60)

@@ -1,7 +1,7 @@
 """Asks a recorded book: where the walls are, where size gathers, how wide, and who leans on it."""
 
 try:
-    from ravequant import cli, exact, forms, settings, times
+    from ravequant import cli, exact, settings, settings_schema, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import orjson
 
-from L2_Bot import book_view, query_text, snapshot_search
-from L2_Bot.book_view import Book
+from L2_Bot import book_queries, query_text, snapshot_search
+from L2_Bot.book_queries import Book
 from ravequant.errors import DONE, RaveQuantError, UsageError, VaultError
 from ravequant.records import Contract
-from ravequant.vault import metadata
+from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 
 PROGRAM: Final = "l2_query"
@@ -50,15 +50,15 @@ def parser() -> argparse.ArgumentParser:
 
 def asked(args: argparse.Namespace) -> Ask:
     """Return the question with its numbers; UsageError if one is none."""
-    above = forms.decimal(args.contracts, "--contracts", exact.SIZE_PLACES)
-    width = forms.decimal(args.width, "--width", exact.PRICE_PLACES)
+    above = settings_schema.decimal(args.contracts, "--contracts", exact.SIZE_PLACES)
+    width = settings_schema.decimal(args.width, "--width", exact.PRICE_PLACES)
     if width == 0:
         raise UsageError(f"--width {args.width} makes no zones; give a price above 0")
     questions: dict[str, Ask] = {
-        "walls": lambda vault, book: book_view.walls(book, contract_of(vault, book), above),
-        "zones": lambda vault, book: book_view.zones(book, contract_of(vault, book), width),
-        "spread": lambda _, book: book_view.spread(book),
-        "imbalance": lambda _, book: book_view.imbalance(book),
+        "walls": lambda vault, book: book_queries.walls(book, contract_of(vault, book), above),
+        "zones": lambda vault, book: book_queries.zones(book, contract_of(vault, book), width),
+        "spread": lambda _, book: book_queries.spread(book),
+        "imbalance": lambda _, book: book_queries.imbalance(book),
     }
     return questions[args.question]
 
@@ -66,10 +66,10 @@ def asked(args: argparse.Namespace) -> Ask:
 def contract_of(vault: Vault, book: Book) -> Contract | None:
     """Return what a contract was worth at the time of the book; None, and a warning, if unknown."""
     try:
-        changes = metadata.history(vault, book.inst_id)
+        changes = instruments.history(vault, book.inst_id)
         if not changes:
-            return metadata.load(vault, book.inst_id).contract
-        return metadata.in_force(changes, book.ts).contract
+            return instruments.load(vault, book.inst_id).contract
+        return instruments.in_force(changes, book.ts).contract
     except VaultError as error:
         _log.warning("%s; until then sizes are shown in contracts only", error)
         return None

@@ -5,7 +5,7 @@ or in a verified ``.gz``; the next run takes up what a stopped one left.
 """
 
 try:
-    from ravequant import cli, forms, settings, tables, times
+    from ravequant import cli, settings, settings_schema, tables, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -24,9 +24,9 @@ from typing import Any, Final
 
 import orjson
 
-from L2_Bot import retention_report as report
-from L2_Bot.retention_run import Run
 from ravequant.errors import DONE, FAILED, UsageError
+from ravequant.vault.retention import report
+from ravequant.vault.retention.run import Run
 
 PROGRAM: Final = "l2_retention"
 _GB_PLACES: Final = 9
@@ -52,7 +52,7 @@ def budget_of(text: str) -> int | None:
     """Return a budget in bytes, None for an empty one."""
     if not text:
         return None
-    budget = forms.decimal(text, "--keep-gb", _GB_PLACES)
+    budget = settings_schema.decimal(text, "--keep-gb", _GB_PLACES)
     if budget == 0:
         raise UsageError(f"--keep-gb {text} would keep nothing; give a number of GB above 0")
     return budget

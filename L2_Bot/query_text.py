@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from L2_Bot import book_view
-from L2_Bot.book_view import Book
+from L2_Bot import book_queries
+from L2_Bot.book_queries import Book
 from ravequant import tables, times
 
 Answer = dict[str, Any]
@@ -32,7 +32,7 @@ def zones(answer: Answer) -> str:
     """The largest zones of each side, largest first."""
     rows = [
         [side[:-1], zone["from"], *_sizes(zone), str(zone["levels"])]
-        for side in reversed(book_view.SIDES)
+        for side in reversed(book_queries.SIDES)
         for zone in answer[side]
     ]
     return tables.text(["side", "zone from", "contracts", "coins", "USD", "levels"], rows)
@@ -40,7 +40,7 @@ def zones(answer: Answer) -> str:
 
 def spread(answer: Answer) -> str:
     """Bid, ask and the spread; a warning where it is wide."""
-    warning = f"{book_view.WIDE}\n" if answer["wide"] else ""
+    warning = f"{book_queries.WIDE}\n" if answer["wide"] else ""
     return (
         f"bid {answer['best_bid']}, ask {answer['best_ask']}: spread {answer['spread']} = "
         f"{answer['spread_bps']} bps\n{warning}"

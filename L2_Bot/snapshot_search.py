@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, cast
 
-from L2_Bot import book_view
-from L2_Bot.book_view import Book
+from L2_Bot import book_queries
+from L2_Bot.book_queries import Book
 from ravequant import times
 from ravequant.errors import NoDataError, VaultError
 from ravequant.records import RecordError
+from ravequant.vault.append_log import newest_lines
 from ravequant.vault.atomic import disk_error
-from ravequant.vault.hours import hour_name
-from ravequant.vault.log import newest_lines
+from ravequant.vault.hour_log import hour_name
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.tail import line_time, open_lines
 
@@ -49,7 +49,7 @@ def find(vault: Vault, inst_id: str, at: int | None = None) -> Book:
 def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[Book]:
     for line in lines:
         try:
-            yield book_view.parse(line, inst_id)
+            yield book_queries.parse(line, inst_id)
         except RecordError:
             continue
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact
-from ravequant.digits import SAFE, Ints
-from ravequant.ladder import Levels, largest
+from ravequant.books.levels import Levels, largest
+from ravequant.books.snapshot_reader import Books, Deep, Head
 from ravequant.records import Contract
-from ravequant.snapshots import Books, Deep, Head
+from ravequant.swar_digits import SAFE, Ints
 
 BANDS_BPS: Final = (10, 25, 50, 100, 200, 500)
 FARTHEST_BPS: Final = BANDS_BPS[-1]

@@ -11,7 +11,8 @@ The sums are in ``bands.py``, what remembers is in ``walls.py``; here they becom
 from pathlib import Path
 
 try:
-    from ravequant import calculator, cli, exact, stage, times
+    from ravequant import cli, exact, times
+    from ravequant.pipeline import calculator, runner
     from ravequant.settings import Settings, exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
@@ -24,16 +25,16 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part, Scale, worth_of
 from Liquidity_Buckets.terms import ContractHistory, Contracts, Limits
-from Liquidity_Buckets.view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
-from ravequant.snapshots import SnapshotReader
-from ravequant.vault.beside import Lines
+from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.vault.paths import Vault, book_files
+from ravequant.vault.side_input import Lines
 
 if TYPE_CHECKING:
-    from ravequant.snapshots import Books, Deep
+    from ravequant.books.snapshot_reader import Books, Deep
 
 METRIC: Final = "liquidity_buckets"
 BANDS: Final = range(len(BANDS_BPS))
@@ -267,12 +268,12 @@ class Bucketizer:
         """Return where the raw snapshots are."""
         return vault.snapshots(inst_id)
 
-    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> "stage.Job[list[Books]]":
+    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> "runner.Job[list[Books]]":
         """Return the job that brings ``inst_id`` up to date."""
         folder, deep_folder = vault.snapshots(inst_id), vault.deep_snapshots(inst_id)
         deep_lines = Lines(lambda: book_files(deep_folder))
         limits = Limits.of(inst_id, chosen)
-        return stage.Job(
+        return runner.Job(
             vault=vault,
             metric=METRIC,
             inst_id=inst_id,

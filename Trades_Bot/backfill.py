@@ -5,10 +5,10 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from ravequant.errors import FeedError
-from ravequant.okx.offload import in_thread
-from ravequant.okx.rest import TradePage
+from ravequant.exchanges.offload import in_thread
+from ravequant.exchanges.okx.rest import TradePage
 from ravequant.records import Trade
-from Trades_Bot.recorder import Recorder
+from Trades_Bot.trade_recorder import Recorder
 
 _TAIL_STEP_S: Final = 1.0
 _TAIL_AFTER_S: Final = 2.0  # of silence

@@ -10,7 +10,7 @@ from typing import Final
 
 from ravequant.records import Trade, join, same_order
 from ravequant.times import DAY_MS
-from Trades_Bot.gap import PAGE_ROWS, Action, Ask, Detected, Gap, Settled, Status
+from Trades_Bot.gap_search import PAGE_ROWS, Action, Ask, Detected, Gap, Settled, Status
 from Trades_Bot.waiting_rows import WaitingRows
 
 _FIRST_ASK_S: Final = 1.0  # REST may trail the stream; a second connection may heal it meanwhile

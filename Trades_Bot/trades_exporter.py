@@ -20,16 +20,16 @@ from typing import Any, Final
 
 from ravequant import settings, times
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
-from ravequant.okx import exporter
-from ravequant.okx.client import Client
-from ravequant.okx.exporter import Options
-from ravequant.okx.messages import TRADES, Channel, TradeRows
-from ravequant.okx.offload import in_thread
-from ravequant.okx.session import Data, Subscribed
-from ravequant.vault import metadata
+from ravequant.exchanges import recorder_app
+from ravequant.exchanges.client import Client
+from ravequant.exchanges.offload import in_thread
+from ravequant.exchanges.okx.messages import TRADES, Channel, TradeRows
+from ravequant.exchanges.okx.session import Data, Subscribed
+from ravequant.exchanges.recorder_app import Options
+from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
-from Trades_Bot.recorder import Recorder
+from Trades_Bot.trade_recorder import Recorder
 
 PROGRAM: Final = "trades_exporter"
 _STREAM: Final = "trades_perps"
@@ -37,7 +37,7 @@ _METADATA_S: Final = 60.0
 _METADATA_ROUNDS: Final = 60  # after so many it is saved though nothing changed
 
 
-class TradesExporter(exporter.Exporter):
+class TradesExporter(recorder_app.Exporter):
     """The program while it runs: one connection, one recorder per instrument."""
 
     def __init__(
@@ -141,7 +141,7 @@ class TradesExporter(exporter.Exporter):
             for name, recorder in self._recorders.items():
                 try:
                     row = await in_thread(self.rest.instrument, name)
-                    meta = metadata.parse_instrument(row)
+                    meta = instruments.parse_instrument(row)
                     if recorder.differs(meta) or turn % _METADATA_ROUNDS == 0:
                         await recorder.sync()
                         recorder.write(asyncio.get_running_loop().time())
@@ -195,7 +195,7 @@ class TradesExporter(exporter.Exporter):
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
-    exporter.add_options(made)
+    recorder_app.add_options(made)
     made.add_argument("--backfill", type=cli.duration, default=0, metavar="SPAN",
                       help="empty vault: begin this long before now (4h, 2d); otherwise what was "
                       "missed since the last id on disk is fetched anyway")  # fmt: skip
@@ -205,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
 def body(args: argparse.Namespace) -> int:
     """Run the exporter with the parsed arguments."""
     chosen = settings.load()
-    options, vault = exporter.options_of(args, chosen), cli.vault_of(args)
+    options, vault = recorder_app.options_of(args, chosen), cli.vault_of(args)
 
     async def export() -> int:
         return await TradesExporter(vault, options, chosen.trades, args.backfill).run()

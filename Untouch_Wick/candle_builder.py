@@ -7,7 +7,8 @@ As a program: prints the closed candles of an instrument, computed afresh from i
 """
 
 try:
-    from ravequant import calculator, cli, exact, settings, tables, times
+    from ravequant import cli, exact, settings, tables, times
+    from ravequant.pipeline import calculator
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
     from pathlib import Path
@@ -23,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from ravequant.errors import DONE, NoDataError
-from ravequant.vault import ledger, tail
+from ravequant.vault import gap_ledger, tail
 
 if TYPE_CHECKING:
     import argparse
 
-    from ravequant.bars import Closed
-    from ravequant.minute_bar import MinuteBar
+    from ravequant.trades.bar_builder import Closed
+    from ravequant.trades.minute_bar import MinuteBar
     from ravequant.vault.cursor import Cursor
     from ravequant.vault.paths import Vault
 
@@ -156,7 +157,7 @@ def candles(
         )
     span = TIMEFRAMES[timeframe]
     first = max(0, (newest - since_ms) // times.MINUTE_MS // span * span)
-    generation = ledger.read_generation(vault.generation(inst_id))
+    generation = gap_ledger.read_generation(vault.generation(inst_id))
     cursor = tail.cursor_at(files, first * times.MINUTE_MS, generation)
     builder = CandleBuilder(first if _continues(files, cursor) else None)
     closed = _closed_minutes(vault, inst_id, tail.Tail(files, cursor, generation))

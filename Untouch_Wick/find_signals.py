@@ -25,21 +25,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
+from ravequant.alerts import channels as channels_module
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
+from ravequant.signals import as_of
+from ravequant.signals.as_of_minute import moment
+from ravequant.signals.base_rates import Rates, base_rates
+from ravequant.signals.inputs import TIMEFRAMES
+from ravequant.signals.market_state import Limits
+from ravequant.signals.rules import Answer, Query, Signal, find
+from ravequant.signals.serialize import as_json
 from ravequant.vault.paths import Vault, default_root
-from Untouch_Wick import alert_channels, signal_facts
-from Untouch_Wick.signal_case import Limits
-from Untouch_Wick.signal_json import as_json
-from Untouch_Wick.signal_moment import moment
-from Untouch_Wick.signal_rates import Rates, base_rates
-from Untouch_Wick.signal_records import TIMEFRAMES
-from Untouch_Wick.signal_rules import Answer, Query, Signal, find
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from Untouch_Wick.alert_watch import Alerts
+    from ravequant.alerts.dispatcher import Alerts
 
 OLDEST: Final = 168 * 60  # minutes
 
@@ -58,11 +59,11 @@ class Asked(NamedTuple):
         """Read the facts and judge them; NoDataError if there are none at all."""
         minute = self.minute
         if minute is None:
-            minute = signal_facts.latest(self.vault, self.inst_id)
+            minute = as_of.latest(self.vault, self.inst_id)
         if minute is None:
             raise self._no_data("")
         back = self.query.age_max + self.limits.surrounding_minutes
-        facts = signal_facts.read(self.vault, self.inst_id, minute, back=back, past=past)
+        facts = as_of.read(self.vault, self.inst_id, minute, back=back, past=past)
         found = facts.wicks or facts.volume or facts.cvd or facts.vwap
         if not found and facts.newest_event is None and not facts.book and not facts.trade:
             raise self._no_data(f" by {times.iso_minute(minute)}")
@@ -136,7 +137,7 @@ def _query(
 
 
 def _refresh(vault: Vault, inst_id: str) -> None:
-    from Untouch_Wick.signal_refresh import refresh  # noqa: PLC0415 - not for a query of the past
+    from ravequant.signals.refresh import refresh  # noqa: PLC0415 - not for a query of the past
 
     refresh(vault, inst_id)
 
@@ -176,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-score", type=int, default=0, metavar="N", help="0 to 100")
     parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="ask again, and record")
     parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
-    alert_channels.add(parser)
+    channels_module.add(parser)
     return parser
 
 
@@ -201,7 +202,7 @@ def _ask(asked: Asked, args: argparse.Namespace, means: Means) -> None:
     else:
         _show(asked, answer, means.console, explain=args.explain)
     if recorded:
-        from Untouch_Wick.signal_log import record  # noqa: PLC0415 - only who records locks
+        from ravequant.signals.signal_log import record  # noqa: PLC0415 - only who records locks
 
         rows = asked.rows(signals, None)
         if means.alerts is not None:
@@ -210,7 +211,7 @@ def _ask(asked: Asked, args: argparse.Namespace, means: Means) -> None:
 
 
 def _show(asked: Asked, answer: Answer, console: "Console", *, explain: bool) -> None:
-    from Untouch_Wick.signal_view import show  # noqa: PLC0415 - JSON needs none of it
+    from ravequant.signals.table import show  # noqa: PLC0415 - JSON needs none of it
 
     show(
         answer,
@@ -264,10 +265,10 @@ def _round(args: argparse.Namespace, means: Means) -> int:
 
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     """Answer again and again, and tell what is new."""
-    from Untouch_Wick.alert_watch import Alerts  # noqa: PLC0415 - only who watches loads it
-    from Untouch_Wick.signal_refresh import Kept  # noqa: PLC0415
+    from ravequant.alerts.dispatcher import Alerts  # noqa: PLC0415 - only who watches loads it
+    from ravequant.signals.refresh import Kept  # noqa: PLC0415
 
-    channels = alert_channels.chosen(args)
+    channels = channels_module.chosen(args)
     with ExitStack() as held:
         kept = held.enter_context(Kept())
         alerts = None
@@ -292,7 +293,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console = None if args.json else _console()
         if args.watch is not None:
             _watch(args, console)
-        alert_channels.chosen(args)
+        channels_module.chosen(args)
         return _round(args, Means(console))
 
     return cli.run(_parser(), body, argv)

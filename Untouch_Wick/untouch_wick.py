@@ -10,7 +10,8 @@ records.
 from pathlib import Path
 
 try:
-    from ravequant import calculator, cli, exact, times
+    from ravequant import cli, exact, times
+    from ravequant.pipeline import calculator
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
 
@@ -29,10 +30,10 @@ from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder
 from Untouch_Wick.wick_detector import Event, Wick, WickDetector, price_text
 
 if TYPE_CHECKING:
-    from ravequant.bars import Closed
+    from ravequant.pipeline.runner import Job
     from ravequant.settings import Settings
-    from ravequant.stage import Job
-    from ravequant.vault.metadata import Metadata
+    from ravequant.trades.bar_builder import Closed
+    from ravequant.vault.instruments import Metadata
     from ravequant.vault.paths import Vault
 
 METRIC: Final = "wicks"

@@ -8,7 +8,8 @@ minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 
 """
 
 try:
-    from ravequant import calculator, cli, exact, times
+    from ravequant import cli, exact, times
+    from ravequant.pipeline import calculator
     from ravequant.settings import exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
@@ -22,9 +23,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ravequant.bars import Closed
-    from ravequant.minute_bar import MinuteBar
     from ravequant.settings import Settings
+    from ravequant.trades.bar_builder import Closed
+    from ravequant.trades.minute_bar import MinuteBar
 
 HOUR: Final = 60
 FOUR_HOURS: Final = 240

@@ -7,7 +7,8 @@ written ratio and percentage are rounded. The current record is never part of it
 """
 
 try:
-    from ravequant import calculator, cli, exact, times
+    from ravequant import cli, exact, times
+    from ravequant.pipeline import calculator
     from ravequant.settings import exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
@@ -22,9 +23,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ravequant.bars import Closed
-    from ravequant.minute_bar import MinuteBar
     from ravequant.settings import Settings
+    from ravequant.trades.bar_builder import Closed
+    from ravequant.trades.minute_bar import MinuteBar
 
 TIERS: Final = ("T1", "T2", "T3", "T4")
 

@@ -11,10 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ravequant import forms
+from ravequant import settings_schema
 from ravequant.errors import UsageError
-from ravequant.forms import Amounts, Bps, Distance, Gigabytes, Imbalance, Notional, Percent, Ratio
 from ravequant.records import check_inst_id
+from ravequant.settings_schema import (
+    Amounts,
+    Bps,
+    Distance,
+    Gigabytes,
+    Imbalance,
+    Notional,
+    Percent,
+    Ratio,
+)
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
@@ -202,7 +211,7 @@ def load(path: Path | None = None) -> Settings:
     except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a monstrous value
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
     try:
-        settings: Settings = forms.build(Settings, table)
+        settings: Settings = settings_schema.build(Settings, table)
         _refuse_nonsense(settings)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
@@ -261,4 +270,4 @@ def exactly(chosen: Settings, name: str, inst_id: str = "") -> int:
     key = name.partition(".")[2]
     value = getattr(table, key)
     text = value if isinstance(value, str) else amount_for(inst_id, value)
-    return forms.units(text, name, forms.form_of(type(table), key))
+    return settings_schema.units(text, name, settings_schema.form_of(type(table), key))

@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ravequant.errors import NoDataError, UsageError
-from scripts import benchmark_chart, benchmark_runs
-from scripts.benchmark_cases import CASES
-from scripts.benchmark_runs import Asked, Table
+from scripts.bench import chart, runs
+from scripts.bench.cases import CASES
+from scripts.bench.runs import Asked, Table
 
 SMALL: Final[Mapping[str, Any]] = {
     "lines": 500_000, "days": (1, 3), "rate": 1.0, "seconds": 4.0, "instruments": (2, 20),
@@ -129,7 +129,7 @@ def check(args: argparse.Namespace) -> None:
     if args.chart is not None:
         if not args.chart.absolute().parent.is_dir():
             raise UsageError(f"--chart {args.chart}: its folder is not there; make it first")
-        benchmark_chart.check()
+        chart.check()
     for name in args.case:
         if (needs := CASES[name].check) is not None:
             needs()
@@ -150,12 +150,12 @@ def measure(args: argparse.Namespace) -> dict[str, Table]:
 def body(args: argparse.Namespace) -> int:
     """Measure, and show what was found."""
     check(args)
-    machine = benchmark_runs.machine()
+    machine = runs.machine()
     if not args.json:
         print(_headline(args, machine), flush=True)
     tables = measure(args)
     if args.chart is not None:
-        benchmark_chart.draw(args.chart, tables, machine)
+        chart.draw(args.chart, tables, machine)
     if args.json:
         facts = {key: value for key, value in asdict(asked_of(args, "bars", Path())).items()
                  if key not in {"work", "vault"}}  # fmt: skip

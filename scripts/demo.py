@@ -1,6 +1,6 @@
 """Shows the pipeline at work, without an account or a real exchange: `python scripts/demo.py`.
 
-Sets itself up first (scripts/environment.py), then runs the steps of scripts/demo_steps.py: an
+Sets itself up first (scripts/environment.py), then runs the steps of scripts/showcase/steps.py: an
 exchange in a box, the two real exporters, the five real calculators, what they wrote, and the
 signals in it. All data goes to demo_vault/, which the next demo empties.
 """
@@ -61,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Set up, go on inside `.venv`, run the demo; return its exit code."""
     args = options(argv)
     runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"]()
-    from scripts import demo_steps  # noqa: PLC0415 - needs what only .venv holds
+    from scripts.showcase import steps  # noqa: PLC0415 - needs what only .venv holds
 
-    return demo_steps.run(args)
+    return steps.run(args)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ from typing import Final
 import orjson
 
 from ravequant.errors import DONE, FAILED, RaveQuantError, shown
-from ravequant.okx.rest import Rest
+from ravequant.exchanges.okx.rest import Rest
 from ravequant.vault.paths import Vault
-from scripts import doctor_computer as computer
-from scripts import doctor_vault as inside
-from scripts.doctor_computer import Check
+from scripts.checks import computer
+from scripts.checks import vault as inside
+from scripts.checks.computer import Check
 
 PROGRAM: Final = "doctor"
 _STEP_S: Final = 1.0

@@ -24,13 +24,13 @@ import orjson
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
-from scripts import duck
 from scripts.line_files import DATED, GROWING
-from scripts.parquet_bars import write_bars
-from scripts.parquet_files import FOLDER, Shelf
-from scripts.parquet_write import Done, write_dated, write_growing
-from scripts.sql_schema import TABLES, Table
-from scripts.sql_views import recorded
+from scripts.warehouse import duck
+from scripts.warehouse.bar_export import write_bars
+from scripts.warehouse.dataset import FOLDER, Shelf
+from scripts.warehouse.export import Done, write_dated, write_growing
+from scripts.warehouse.schema import TABLES, Table
+from scripts.warehouse.views import recorded
 
 if TYPE_CHECKING:
     import duckdb

@@ -28,7 +28,7 @@ from typing import Final
 from ravequant.errors import DONE, RaveQuantError, UsageError
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import CHECKOUT
-from scripts.service_files import NAME, SERVICES, TIMERS, Place, task, units
+from scripts.supervision.service_units import NAME, SERVICES, TIMERS, Place, task, units
 
 PROGRAM: Final = "install_service"
 LINUX, WINDOWS = "linux", "windows"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ravequant.vault.log import reading, whole_length
+from ravequant.vault.append_log import reading, whole_length
 from ravequant.vault.tail import Listing
 
 _BLOCK: Final = 1 << 16

@@ -20,11 +20,11 @@ from collections.abc import Sequence
 import orjson
 
 from ravequant.errors import DONE, RaveQuantError
-from scripts.recompute_drive import Drive, Totals
-from scripts.recompute_engines import engine_of
-from scripts.recompute_jobs import Outcome
-from scripts.recompute_options import add_options, tasks_of
-from scripts.recompute_places import Remote
+from scripts.batch.executors import engine_of
+from scripts.batch.jobs import Outcome
+from scripts.batch.options import add_options, tasks_of
+from scripts.batch.scheduler import Drive, Totals
+from scripts.batch.storage import Remote
 
 PROGRAM = "recompute"
 

@@ -26,11 +26,11 @@ from typing import Any, Final
 import orjson
 
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
-from ravequant.okx.rest import Rest
-from ravequant.vault import mending
+from ravequant.exchanges.okx.rest import Rest
+from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
-from scripts.gap_repair import Plan, fetch, look
+from scripts.audit.gap_plan import Plan, fetch, look
 
 PROGRAM: Final = "repair_gaps"
 HEADERS: Final = ("instId", "holes", "asked for", "repaired", "id holes", "lost", "still open")
@@ -59,8 +59,8 @@ def repair(
     vault: Vault, inst_id: str, rest: Rest, patience_s: float, wait_s: float
 ) -> dict[str, Any]:
     """Repair one instrument; what became of the ids asked for."""
-    with writer_lock(vault, mending.METRIC, inst_id):
-        if mending.asked(vault, inst_id):
+    with writer_lock(vault, trade_repair.METRIC, inst_id):
+        if trade_repair.asked(vault, inst_id):
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
             carry_out(vault, inst_id, wait_s)
         found, holes, asked_for = look(vault, inst_id), 0, 0
@@ -73,7 +73,7 @@ def repair(
                 plan.add(jump, came)
         planned = plan.repair()
         if planned is not None:
-            mending.note(vault, planned)
+            trade_repair.note(vault, planned)
             carry_out(vault, inst_id, wait_s)
             _log.info("%s: %d records put in, repair generation %d: calculators rebuild at their "
                       "next run", inst_id, plan.records, planned.generation)  # fmt: skip
@@ -90,14 +90,14 @@ def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
     or cannot; the repair stays noted for the next run, since a part of it may be done.
     """
     deadline = time.monotonic() + wait_s
-    while mending.asked(vault, inst_id):
+    while trade_repair.asked(vault, inst_id):
         try:
             with writer_lock(vault, _STREAM, inst_id):
-                mending.finish(vault, inst_id)
+                trade_repair.finish(vault, inst_id)
                 return
         except LockedError as error:
             held = error
-        if mending.too_large(vault, inst_id):
+        if trade_repair.too_large(vault, inst_id):
             raise LockedError(
                 f"{held}. This repair is too large for a running exporter: stop it, then run "
                 "repair_gaps again; what was fetched is kept"

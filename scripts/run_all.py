@@ -31,9 +31,11 @@ import orjson
 from ravequant.errors import DONE, FAILED, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts import run_box, run_check, run_tasks
-from scripts.run_plan import Plan, Task
-from scripts.run_supervisor import PROGRAM, Supervisor, stop_on_signals
+from scripts.checks import preflight
+from scripts.supervision import sim_exchange
+from scripts.supervision import tasks as tasks_module
+from scripts.supervision.schedule import Plan, Task
+from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
 
 _EVERYTHING: Final = "ALL-INSTRUMENTS"  # the lock is one for all of them
 _ORPHANS_S: Final = 10.0  # so long may programs of a killed demo still end
@@ -113,10 +115,10 @@ def body(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace, vault: Vault) -> int:
     """Say what would stand in the way; the exit code."""
     chosen = settings.load()
-    findings = [run_check.Finding("settings", good=True, text="valid"), *run_check.local(vault)]
+    findings = [preflight.Finding("settings", good=True, text="valid"), *preflight.local(vault)]
     if not (args.demo or args.once or args.no_exporters):
         inst_ids = cli.instruments_of(args, chosen.instruments)
-        findings += run_check.exchange(chosen.okx.addresses()[1], inst_ids)
+        findings += preflight.exchange(chosen.okx.addresses()[1], inst_ids)
     for finding in findings:
         facts = {"name": finding.name, "good": finding.good, "text": finding.text}
         word = "PASS" if finding.good else "FAIL"
@@ -127,7 +129,7 @@ def check(args: argparse.Namespace, vault: Vault) -> int:
 
 def work(args: argparse.Namespace, vault: Vault) -> int:
     """Run what is asked for as the one instance of this vault."""
-    bad = [finding.text for finding in run_check.local(vault) if not finding.good]
+    bad = [finding.text for finding in preflight.local(vault) if not finding.good]
     if bad:
         raise VaultError("; ".join(bad))
     with writer_lock(vault, PROGRAM, _EVERYTHING):
@@ -163,10 +165,12 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
     box: list[Task] = []
     exporter_options: tuple[str, ...] = ()
     if args.demo:
-        port = run_box.free_port()
-        box = [Task("exchange", run_box.SCRIPT, run_box.options(port, times.utc_now_ms()))]
-        exporter_options = run_box.exporter_options(port)
-    wanted = run_tasks.Wanted(
+        port = sim_exchange.free_port()
+        box = [
+            Task("exchange", sim_exchange.SCRIPT, sim_exchange.options(port, times.utc_now_ms()))
+        ]
+        exporter_options = sim_exchange.exporter_options(port)
+    wanted = tasks_module.Wanted(
         vault=vault.root,
         inst_ids=cli.instruments_of(args, settings.load().instruments),
         every_s=args.every / times.SECOND_MS,
@@ -176,10 +180,10 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         watch_options=("--min-score", str(args.min_score), *["--discord"] * args.discord),
         exporter_options=exporter_options,
     )
-    kept = box if args.no_exporters or args.once else [*box, *run_tasks.exporters(wanted)]
-    kept += [] if args.once else run_tasks.watch(wanted)
-    passing = run_tasks.calculators(wanted)
-    return kept, passing if args.no_retention else [*passing, *run_tasks.retention(wanted)]
+    kept = box if args.no_exporters or args.once else [*box, *tasks_module.exporters(wanted)]
+    kept += [] if args.once else tasks_module.watch(wanted)
+    passing = tasks_module.calculators(wanted)
+    return kept, passing if args.no_retention else [*passing, *tasks_module.retention(wanted)]
 
 
 def empty(vault: Vault, held: ExitStack) -> None:
@@ -187,18 +191,18 @@ def empty(vault: Vault, held: ExitStack) -> None:
 
     Programs of a demo that was killed may still be at their end in it.
     """
-    from scripts import demo_programs, demo_steps  # noqa: PLC0415 - rich, and only a demo needs it
+    from scripts.showcase import programs, steps  # noqa: PLC0415 - rich, and only a demo needs it
 
     deadline = time.monotonic() + _ORPHANS_S
     while True:
         try:
-            held.enter_context(demo_programs.emptied(vault.root))
+            held.enter_context(programs.emptied(vault.root))
         except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
         else:
-            demo_steps.use_default_settings(vault.root)
+            steps.use_default_settings(vault.root)
             return
 
 

@@ -1,7 +1,8 @@
 """Shows every setting with its value and where that came from, or says what is wrong with them."""
 
 try:
-    from ravequant import cli, forms, settings, tables, webhook
+    from ravequant import cli, settings, settings_schema, tables
+    from ravequant.alerts import webhook
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -90,7 +91,7 @@ def everything(chosen: settings.Settings, path: Path) -> Iterator[Shown]:
     """Yield every setting; an amount of each asset is one of its own."""
     where = sources(path)
     addresses = dict(zip(("okx.ws_url", "okx.rest_url"), chosen.okx.addresses(), strict=True))
-    for name in forms.names(settings.Settings):
+    for name in settings_schema.names(settings.Settings):
         value: Any = chosen
         for key in name.split("."):
             value = getattr(value, key)

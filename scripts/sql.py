@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Final
 
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
-from scripts import duck, sql_shell
-from scripts.parquet_files import FOLDER
-from scripts.sql_answers import FORMATS
-from scripts.sql_session import RefusedError, Session
-from scripts.sql_views import recorded
+from scripts.warehouse import duck, shell
+from scripts.warehouse.dataset import FOLDER
+from scripts.warehouse.output import FORMATS
+from scripts.warehouse.session import RefusedError, Session
+from scripts.warehouse.views import recorded
 
 PROGRAM: Final = "sql"
 _MOST: Final = 200
@@ -90,7 +90,7 @@ def body(args: argparse.Namespace) -> int:
     with duck.temporary_folder() as spill:
         session = Session(vault, target, chosen, spill, form, args.rows)
         if args.shell:
-            sql_shell.run(session, tell, tell_left_out, vault.root / "state" / "sql" / "history")
+            shell.run(session, tell, tell_left_out, vault.root / "state" / "sql" / "history")
             return DONE
         try:
             tell_left_out(session.ask(question))

@@ -27,7 +27,7 @@ import orjson
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
-from scripts.certificate import HEADERS, METRIC, Certificate, Verdict
+from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, Verdict
 
 PROGRAM: Final = "verify_vault"
 _log = logging.getLogger(PROGRAM)

@@ -7,9 +7,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
-from ravequant.webhook import WEBHOOK_VARIABLE
 
 # a busy computer is no failure
 hypothesis.settings.register_profile("ravequant", deadline=None)

@@ -21,7 +21,7 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault, book_files, day_files
 from ravequant.vault.tail import newest_time
-from tests.trades_box import exchange, wait_for
+from tests.support.trades_box import exchange, wait_for
 
 NOTES = CHECKOUT.parent / "shared" / "notes"
 HOME = "C:\\Users\\M.R Bear\\Documents\\RaveQuant"

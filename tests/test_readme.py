@@ -12,7 +12,7 @@ import pytest
 
 from ravequant.records import TradeEncoder, parse_trade
 from ravequant.vault.paths import CHECKOUT
-from tests.readme_blocks import READMES, TROUBLE, fences, seen_messages
+from tests.support.readme_blocks import READMES, TROUBLE, fences, seen_messages
 
 DATA_BOOK = CHECKOUT / "Rave_Quant_Vault" / "README.md"
 ROOMS = (

@@ -14,9 +14,9 @@ import pytest
 
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts.run_box import free_port
-from tests.readme_blocks import READMES, Block, Typed, all_blocks, fences, seen_messages
-from tests.readme_house import GOES_ON, House, moved_in, template, tidy
+from scripts.supervision.sim_exchange import free_port
+from tests.support.readme_blocks import READMES, Block, Typed, all_blocks, fences, seen_messages
+from tests.support.readme_house import GOES_ON, House, moved_in, template, tidy
 
 # run on until Ctrl-C: what shows that it lives, and the exit code after an interrupt
 LIVE = (
@@ -33,12 +33,12 @@ LIVE = (
 )
 # not run; the program is asked for its --help, which must know the options shown
 NOT_RUN = {
-    r"scripts/demo\.py": "tests/test_demo.py runs it from its first to its last line",
+    r"scripts/demo\.py": "tests/scripts/test_demo.py runs it from its first to its last line",
     r"scripts/test\.py": "it would run the tests that are running",
-    r"find_signals\.py .*--(discord|bell|exec)": "tests/test_alert_end_to_end.py runs it",
+    r"find_signals\.py .*--(discord|bell|exec)": "tests/alerts/test_end_to_end.py runs it",
     r"scripts/benchmark(_books)?\.py": "it measures for minutes; tests/test_benchmark*.py run each",
-    r"recompute\.py .*(dask|s3:)": "tests/test_recompute_dask.py runs it",
-    r"scripts/environment\.py": "it installs; tests/test_environment.py runs it",
+    r"recompute\.py .*(dask|s3:)": "tests/scripts/test_recompute_dask.py runs it",
+    r"scripts/environment\.py": "it installs; tests/scripts/test_environment.py runs it",
     r"scripts/install_service\.py(?! --print)": "it registers with the system; its own tests",
 }
 # not run and no program of ours: only that the line is one of these

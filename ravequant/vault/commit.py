@@ -16,8 +16,8 @@ from typing import Any, Final
 import orjson
 
 from ravequant.errors import VaultError, shown
+from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import cut_file, disk_error, fsync_file, make_folder, replace_file
-from ravequant.vault.log import AppendLog
 
 VERSION: Final = 1
 END_BYTES: Final = 4096

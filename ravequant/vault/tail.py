@@ -17,9 +17,9 @@ from typing import BinaryIO, Final, cast
 
 from ravequant import times
 from ravequant.errors import VaultError
+from ravequant.vault.append_log import newest_lines, reading
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
-from ravequant.vault.log import newest_lines, reading
 
 BLOCK_BYTES: Final = 1 << 21
 SPAN_BYTES: Final = 8 << 20

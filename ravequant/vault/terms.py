@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from ravequant.vault import metadata
-from ravequant.vault.metadata import Metadata
+from ravequant.vault import instruments
+from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 
 _ABSENT: Final = (-1, -1)
@@ -16,7 +16,7 @@ class Terms:
         self._vault, self._inst_id = vault, inst_id
         self._path = vault.metadata_history(inst_id)
         self._stamp: tuple[int, int] | None = None
-        self._changes: metadata.History = ()
+        self._changes: instruments.History = ()
         self.refresh()
 
     def refresh(self) -> None:
@@ -31,10 +31,10 @@ class Terms:
             stamp = _ABSENT
         if stamp == self._stamp:
             return
-        changes = metadata.history(self._vault, self._inst_id)
-        self._changes = changes or [(None, metadata.load(self._vault, self._inst_id))]
+        changes = instruments.history(self._vault, self._inst_id)
+        self._changes = changes or [(None, instruments.load(self._vault, self._inst_id))]
         self._stamp = stamp
 
     def at(self, ts: int) -> Metadata:
         """Return what holds for a record of the moment ``ts`` (Unix milliseconds)."""
-        return metadata.in_force(self._changes, ts)
+        return instruments.in_force(self._changes, ts)

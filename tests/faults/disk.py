@@ -33,7 +33,7 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-from tests.crashes import Stopped, kill, stop
+from tests.support.crashes import Stopped, kill, stop
 
 KILLS: Final = ("kill", "torn", "power", "power-nul")
 REFUSALS: Final = ("full", "eio", "rofs", "fsync")

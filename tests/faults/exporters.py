@@ -16,8 +16,8 @@ import orjson
 
 from ravequant import times
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
-from tests import box
-from tests.plain_book import Message, PlainBook, Sides
+from tests.support import box
+from tests.support.plain_book import Message, PlainBook, Sides
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 TRADES = {"channel": "trades"}

@@ -21,12 +21,12 @@ import orjson
 
 from ravequant import times
 from ravequant.records import Trade, parse_trade
-from ravequant.vault.hours import hour_name
+from ravequant.vault.hour_log import hour_name
 from ravequant.vault.paths import Vault, day_files
-from tests.box import FRAMES
 from tests.faults.rooms import ROOMS
 from tests.faults.table import Fact
-from tests.plain_book import Sides
+from tests.support.box import FRAMES
+from tests.support.plain_book import Sides
 
 HANG_S: Final = 30.0
 RESIDENT_MB: Final = {"trades_exporter": 60, "l2_exporter": 80, "calculator": 150}

@@ -14,8 +14,8 @@ from Liquidity_Buckets import l2_bucketizer
 from ravequant import exact, times
 from ravequant.records import Contract, Side, Trade, TradeEncoder
 from ravequant.vault.paths import Vault
-from tests import books
-from tests.calculators import write_raw
+from tests.support import book_lines
+from tests.support.trade_streams import write_raw
 from Untouch_Wick import untouch_wick
 from Volume_Analyzer import volume_analyzer
 from VWAP import vwap_calculator
@@ -46,11 +46,11 @@ class Room:
     def put(self, vault: Vault, part: int) -> None:
         """Let part ``part`` (from 0) of the raw data come in."""
         if part == 0:
-            books.put_metadata(vault, BTC, LINEAR)
+            book_lines.put_metadata(vault, BTC, LINEAR)
         if self.metric == "liquidity_buckets":
             pictures, deep = (_part(rows, part) for rows in book_rows())
-            books.put(vault.deep_snapshots(BTC), filter(None, deep))  # before the next picture
-            books.put(vault.snapshots(BTC), pictures)
+            book_lines.put(vault.deep_snapshots(BTC), filter(None, deep))  # before the next picture
+            book_lines.put(vault.snapshots(BTC), pictures)
         else:
             write_raw(vault, BTC, _part(trade_lines(), part))
 
@@ -132,10 +132,10 @@ def book_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any] | None]]:
             for sign in (-1, 1)
         ]
         gap = number in {50, 51}
-        pictures.append(books.snapshot(ts, sides[0], sides[1], gap=gap))
+        pictures.append(book_lines.snapshot(ts, sides[0], sides[1], gap=gap))
         far = [[[str(mid + n * 40 * sign), "900", "0", "1"] for n in range(1, 60)]
                for sign in (-1, 1)]  # fmt: skip
-        deep.append(books.deep(ts + 200, ts, far[0], far[1]) if number % 15 == 4 else None)
+        deep.append(book_lines.deep(ts + 200, ts, far[0], far[1]) if number % 15 == 4 else None)
     return pictures, deep
 
 

@@ -20,11 +20,11 @@ import requests
 
 from ravequant import times
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import BOOK, BTC, ETH, REST, TRADE, Program, has_id, newest_published
 from tests.faults.plot import Panel, draw
 from tests.faults.rooms import ROOMS
+from tests.support import box
 
 SPEED = 50
 CADENCE_MS = 20_000  # of exchange time; two seconds would be 1.5 GB in twenty minutes

@@ -16,10 +16,10 @@ import orjson
 from ravequant import exact, times
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
-from tests import l2_box, trades_box
 from tests.faults import disk
 from tests.faults.disk import Order
 from tests.faults.rooms import BTC, LINEAR
+from tests.support import l2_box, trades_box
 
 LIMIT_S = 60  # I5: nothing hangs; twice that, for a machine that has other work
 KNOWN = 10  # trades that stand in the vault before
@@ -78,7 +78,7 @@ class TradesExporter(Exporter):
     """Sixty trades over midnight."""
 
     module = "Trades_Bot.trades_exporter"
-    pause = "Trades_Bot.recorder:_DISK_AGAIN_S"
+    pause = "Trades_Bot.trade_recorder:_DISK_AGAIN_S"
     options = ("--rest-limit-factor", "50")
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class BookExporter(Exporter):
     """Half a minute of a book over the turn of an hour."""
 
     module = "L2_Bot.l2_exporter"
-    pause = "L2_Bot.recorder:_DISK_AGAIN_S"
+    pause = "L2_Bot.book_recorder:_DISK_AGAIN_S"
     options = ("--cadence", "1s", "--deep-every", "1")
     updates = 64
 

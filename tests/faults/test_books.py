@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import BOOK, BOOKS, BTC, book_tape, lively, truth_of
-from tests.plain_book import lines_of, received
+from tests.support import box
+from tests.support.plain_book import lines_of, received
 
 SPEED = 4
 CADENCE_MS = 500

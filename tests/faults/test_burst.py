@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import BTC, TRADE, alive, last_id, market, newest_published
+from tests.support import box
 
 ROWS = 20_000
 LAG_S = 2.0

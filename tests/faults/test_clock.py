@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import (
     BOOK,
@@ -27,6 +26,7 @@ from tests.faults.exporters import (
     stop,
     truth_of,
 )
+from tests.support import box
 
 HOUR_S = 3600
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import BOOK, BTC, ETH, TRADE, TRADES, alive, grows, market, settle, stop
+from tests.support import box
 
 SPOILS = {
     "new field": {"kind": "corrupt", "how": "unknown"},

@@ -7,9 +7,9 @@ import pytest
 
 from ravequant import times
 from ravequant.records import Contract, Trade, TradeEncoder
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import BTC, TRADE, TRADES, alive, catch_up
+from tests.support import box
 
 MIDNIGHT = times.parse_iso("2025-12-15T00:00:00.000Z")
 LINEAR = Contract("0.01", "1", "linear")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
-from tests.crashes import Stopped
 from tests.faults import disk
 from tests.faults.disk import Order
 from tests.faults.plugin import Faults
 from tests.faults.rooms import PARTS, ROOMS, Room, copied
+from tests.support.crashes import Stopped
 
 KILLED = {-9, 137}
 RUNS = {"first": 0, "later": 1, "rebuild": PARTS}  # what is being run: how many parts are done

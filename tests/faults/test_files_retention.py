@@ -8,18 +8,18 @@ from contextlib import suppress
 import pytest
 
 from L2_Bot import l2_retention
-from L2_Bot.retention_run import Run
 from ravequant import times
 from ravequant.settings import Retention
-from ravequant.vault import pack
+from ravequant.vault import compress
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
+from ravequant.vault.retention.run import Run
 from ravequant.vault.tail import Tail
-from tests.crashes import Stopped
 from tests.faults import disk
 from tests.faults.disk import Order
 from tests.faults.rooms import BTC, PARTS, ROOMS, copied
 from tests.faults.test_files_kills import KILLED, some
-from tests.retention import hour, lines_of, tree, write
+from tests.support.aged_vaults import hour, lines_of, tree, write
+from tests.support.crashes import Stopped
 
 VWAP = ROOMS["vwap"]
 READER = "import sys; file = open(sys.argv[1], 'rb'); print(file.readline()); sys.stdin.read(1); \
@@ -123,14 +123,14 @@ def test_both_forms_there(tmp_path, metric, beside, faults):
     for part in range(PARTS):
         room.put(vault, part)
         for path in room.raw(vault):
-            pack.packed_form(path).write_bytes(BESIDE[beside](path.read_bytes()))
+            compress.packed_form(path).write_bytes(BESIDE[beside](path.read_bytes()))
         assert room.run(vault) == 0
         for path in room.raw(vault):
-            pack.packed_form(path).unlink()
+            compress.packed_form(path).unlink()
         fact.times += 1
     assert room.made(vault) == room.made(whole)
     for path in room.raw(vault)[:-1]:
-        pack.pack(path)
+        compress.pack(path)
         assert room.run(vault) == 0
     assert room.made(vault) == room.made(whole)
 

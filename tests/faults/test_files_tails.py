@@ -11,14 +11,14 @@ from L2_Bot import l2_query
 from ravequant import times
 from ravequant.records import parse_trade
 from ravequant.vault import commit
-from ravequant.vault.hours import HourLog
-from ravequant.vault.ledger import GapLedger, Hole, LedgerEntry
-from ravequant.vault.log import DayLog
-from ravequant.vault.metadata import history
+from ravequant.vault.append_log import DayLog
+from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
+from ravequant.vault.hour_log import HourLog
+from ravequant.vault.instruments import history
 from ravequant.vault.paths import Vault
 from scripts import peek
-from tests import books
 from tests.faults.rooms import BTC, LINEAR, PARTS, ROOMS, START, Room, copied
+from tests.support import book_lines
 from Untouch_Wick import candle_builder
 
 # appends a file's bytes one by one behind what stands there, in small bursts
@@ -88,7 +88,7 @@ def test_the_small_logs_cut_at_every_byte(vault, faults):
     ledger = GapLedger(ledger_path, BTC)
     for entry in entries:
         ledger.append(entry)
-    books.put_metadata(vault, BTC, LINEAR)
+    book_lines.put_metadata(vault, BTC, LINEAR)
     row = history(vault, BTC)[0][1]
     history_path = vault.metadata_history(BTC)
     before, last = last_line(ledger_path.read_bytes())

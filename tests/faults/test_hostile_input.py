@@ -16,15 +16,14 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from L2_Bot import deep, l2_query, l2_retention
+from L2_Bot import deep_snapshot, l2_query, l2_retention
 from L2_Bot.l2_exporter import chosen_of
 from L2_Bot.l2_exporter import parser as l2_parser
-from L2_Bot.snapshots import SnapshotRecorder
+from L2_Bot.snapshot_writer import SnapshotRecorder
 from ravequant import cli, settings, times
 from ravequant.errors import FeedError, RaveQuantError, UsageError
-from ravequant.okx import rest
-from ravequant.okx.exporter import options_of
-from ravequant.okx.messages import (
+from ravequant.exchanges.okx import rest
+from ravequant.exchanges.okx.messages import (
     BOOKS,
     TRADES,
     Channel,
@@ -33,10 +32,11 @@ from ravequant.okx.messages import (
     parse_frame,
     parse_trades,
 )
-from ravequant.okx.session import Session
+from ravequant.exchanges.okx.session import Session
+from ravequant.exchanges.recorder_app import options_of
 from ravequant.records import RecordError, parse_trade
-from ravequant.vault import metadata
-from ravequant.vault.metadata import parse_instrument
+from ravequant.vault import instruments
+from ravequant.vault.instruments import parse_instrument
 from scripts import peek, verify_vault
 from tests.faults.plugin import Faults
 from tests.faults.rooms import BTC, LINEAR, ROOMS, book_rows
@@ -175,7 +175,7 @@ def test_rest_answers(faults):
 
     def row(value: Any) -> None:
         with contextlib.suppress(FeedError, RecordError):
-            deep.parse(value)
+            deep_snapshot.parse(value)
         if isinstance(value, dict):
             with contextlib.suppress(FeedError):
                 parse_instrument({"instId": BTC, **value})
@@ -207,16 +207,18 @@ def test_lines_of_every_kind(vault, faults):
         if number % 20 == 0:
             path.write_bytes(spoiled(whole, faults.random))
             with contextlib.suppress(RaveQuantError):
-                metadata.history(vault, BTC)
+                instruments.history(vault, BTC)
             with contextlib.suppress(RaveQuantError):
-                metadata.save(vault, parse_row(), None)
+                instruments.save(vault, parse_row(), None)
         fact.times += 1
 
 
 def parse_row() -> Any:
     from ravequant.sim.instruments import swap_row
 
-    return metadata.parse_instrument(swap_row(BTC, LINEAR, "0.1", "0.01"), fetched_ms=times.DAY_MS)
+    return instruments.parse_instrument(
+        swap_row(BTC, LINEAR, "0.1", "0.01"), fetched_ms=times.DAY_MS
+    )
 
 
 TOML = b"""instruments = ["BTC-USDT-SWAP"]

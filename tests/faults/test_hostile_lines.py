@@ -6,13 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from ravequant import scan
 from ravequant.records import Contract, RecordError, parse_trade
-from ravequant.scan import Scanned, Scanner, Trades
+from ravequant.trades import scanner as scanner_module
+from ravequant.trades.scanner import Scanned, Scanner, Trades
 from ravequant.vault.paths import Vault
-from tests import books, test_scan
 from tests.faults.rooms import BTC, LINEAR, ROOMS, trade_lines
-from tests.test_scan import GOLDEN, ODD
+from tests.support import book_lines
+from tests.trades import test_scanner
+from tests.trades.test_scanner import GOLDEN, ODD
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 ANY: dict[str, bytes] = {  # lines that are no record of any kind
@@ -55,7 +56,7 @@ def test_bad_lines_among_trades(tmp_path, metric, faults, capsys):
     room, good, bad = ROOMS[metric], Vault(tmp_path / "good"), Vault(tmp_path / "bad")
     room.fill(good)
     assert room.run(good) == 0
-    books.put_metadata(bad, BTC, LINEAR)
+    book_lines.put_metadata(bad, BTC, LINEAR)
     lines, wrong = list(trade_lines()), [line for line in LINES.values() if refused(line)]
     faults.random.shuffle(wrong)
     places: list[tuple[str, int]] = []
@@ -101,7 +102,7 @@ def test_bad_lines_among_books(tmp_path, faults, capsys):
     whole = path.read_bytes().splitlines(keepends=True)
     row = json.loads(whole[3])
     row["bids_top400"][0][1] = "7777"  # were it taken for a book, it would show
-    sample = books.lines([row])
+    sample = book_lines.lines([row])
     edits = [sample.replace(old, new, 1) for old, new in BOOK_EDITS.values()]
     assert sample not in edits
     wrong = [*edits, *(data + b"\n" for data in ANY.values())]
@@ -158,8 +159,10 @@ MIXES = ("digits", "rare", "often", "shifted")
 def layouts(seed: int) -> bytes:
     """Return lines as several writers spell them, one after the other."""
     share = LINES_A_BLOCK // 4
-    plain = test_scan.canonical(test_scan.some_trades(seed, 2 * share))
-    other = test_scan.canonical(test_scan.some_trades(seed, share), Contract("100", "1", "inverse"))
+    plain = test_scanner.canonical(test_scanner.some_trades(seed, 2 * share))
+    other = test_scanner.canonical(
+        test_scanner.some_trades(seed, share), Contract("100", "1", "inverse")
+    )
     rows = [json.loads(line) for line in plain.splitlines()[:share]]
     spaced = "".join(json.dumps({k: row[k] for k in list(row)[:-2]}) + "\n" for row in rows)
     lines: bytes = plain + other + spaced.encode()
@@ -188,7 +191,7 @@ def mutated(base: np.ndarray, mix: str, chance: np.random.Generator) -> bytes:
 def slow(block: bytes) -> Scanned:
     """Scan without the fast path: every line through parse_trade, and so orjson."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "layout_of", lambda *_: None)
+        patch.setattr(scanner_module, "layout_of", lambda *_: None)
         return Scanner(BTC).scan(block)
 
 

@@ -23,16 +23,16 @@ import pytest
 
 from L2_Bot import l2_retention
 from ravequant.errors import FeedError, UsageError, VaultError
-from ravequant.okx.client import Client
-from ravequant.okx.messages import TRADES, Channel
-from ravequant.okx.rest import RefusedError, Rest
-from ravequant.vault import commit, mending
-from ravequant.vault.metadata import parse_instrument
+from ravequant.exchanges.client import Client
+from ravequant.exchanges.okx.messages import TRADES, Channel
+from ravequant.exchanges.okx.rest import RefusedError, Rest
+from ravequant.vault import commit, trade_repair
+from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import CHECKOUT, Vault
-from tests import box
 from tests.faults.disk import Order
 from tests.faults.rooms import BTC, ROOMS
 from tests.faults.tapes import EXPORTERS
+from tests.support import box
 
 SECRET = "S3CRET-S3CRET-S3CRET-S3CRET"  # noqa: S105 - to be looked for
 HOOK = f"https://discord.com/api/webhooks/1234567890/{SECRET}"
@@ -169,12 +169,12 @@ def test_sealed_files_cannot_lead_out_of_the_vault(tmp_path, faults, capsys):
         assert room.run(vault) == 1
         assert "is no file name" in capsys.readouterr().err
         day = {"key": name.removesuffix(".jsonl"), "inserts": [[0, None, "{}\n"]]}
-        note = {"metric": mending.METRIC, "instId": BTC, "generation": 0, "entries": [],
+        note = {"metric": trade_repair.METRIC, "instId": BTC, "generation": 0, "entries": [],
                 "days": [day]}  # fmt: skip
-        commit.write_state(mending.note_path(vault, BTC), note)
+        commit.write_state(trade_repair.note_path(vault, BTC), note)
         with pytest.raises(VaultError, match="no repair that can be carried out"):
-            mending.finish(vault, BTC)
-        mending.note_path(vault, BTC).unlink()
+            trade_repair.finish(vault, BTC)
+        trade_repair.note_path(vault, BTC).unlink()
         assert target.read_bytes() == before
         fact.times += 1
 

@@ -16,7 +16,6 @@ import pytest
 from ravequant import times
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT
-from tests import box
 from tests.faults import invariants, rooms
 from tests.faults.exporters import (
     BOOK,
@@ -32,6 +31,7 @@ from tests.faults.exporters import (
     stop,
     truth_of,
 )
+from tests.support import box
 
 KILLS = 4  # a part, in the ordinary run
 LONG_KILLS = 100  # a part, in the long run: ten parts

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ravequant.vault.paths import CHECKOUT
-from tests import box
 from tests.faults import invariants
 from tests.faults.exporters import (
     BOOK,
@@ -30,6 +29,7 @@ from tests.faults.exporters import (
     truth_of,
 )
 from tests.faults.front import Front, certificate
+from tests.support import box
 
 SPEED = 20
 NOTICED_S = 15.0

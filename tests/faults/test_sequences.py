@@ -15,13 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from ravequant import times
 from ravequant.records import Contract, Side, Trade, TradeEncoder
-from ravequant.vault import pack
-from ravequant.vault.log import DayLog
+from ravequant.vault import compress as compress_module
+from ravequant.vault.append_log import DayLog
 from ravequant.vault.paths import Vault, day_files
-from tests import books, crashes
 from tests.faults import invariants
 from tests.faults.exporters import BTC
 from tests.faults.rooms import ROOMS
+from tests.support import book_lines, crashes
 
 LINEAR = Contract("0.01", "1", "linear")
 START = times.parse_iso("2025-12-14T22:00:00Z")
@@ -39,7 +39,7 @@ class Sequences(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(prefix="fault-sequences-")
         self.vault = Vault(Path(self.folder.name) / "vault")
-        books.put_metadata(self.vault, BTC, LINEAR)
+        book_lines.put_metadata(self.vault, BTC, LINEAR)
         self.encoder = TradeEncoder(BTC, LINEAR)
         self.ts, self.trade_id = START, 1_000
         self.lines: list[bytes] = []
@@ -101,7 +101,7 @@ class Sequences(RuleBasedStateMachine):
         if plain:
             path = random.Random(seed).choice(plain)
             content = path.read_bytes()
-            pack.pack(path)
+            compress_module.pack(path)
             if seed % 3 == 0:
                 path.write_bytes(content)
 

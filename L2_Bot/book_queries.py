@@ -1,0 +1,196 @@
+"""One book snapshot asked four questions: walls, zones, spread, imbalance; exact, without a file.
+
+Sizes in a book are contracts, not coins: what a contract is worth makes coins and USD of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ravequant import exact
+from ravequant.books import snapshot_json
+from ravequant.records import Contract, RecordError, moment
+
+INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
+WIDE_SPREAD_BPS: Final = 10
+PRESSURE: Final = (3, 10)  # imbalance beyond 3/10
+WIDE: Final = "WIDE SPREAD - Low liquidity"
+BUYERS, SELLERS = "BUY PRESSURE", "SELL PRESSURE"
+SIDES: Final = ("bids", "asks")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A price and what rests there."""
+
+    price: int  # exact.PRICE_PLACES
+    contracts: int  # exact.SIZE_PLACES
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A snapshot; both sides from the mid outwards."""
+
+    inst_id: str
+    ts: int  # Unix milliseconds
+    gap_detected: bool
+    best_bid: str  # as they came
+    best_ask: str
+    mid: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+    def sides(self) -> Iterable[tuple[str, tuple[Level, ...]]]:
+        """Return both sides by name."""
+        return zip(SIDES, (self.bids, self.asks), strict=True)
+
+
+def parse(line: bytes, inst_id: str) -> Book:
+    """Return the book of a raw line; RecordError if it is no snapshot of ``inst_id``."""
+    row = snapshot_json.parse(line, "books", inst_id)
+    best_bid, best_ask, mid = (row.get(name) for name in ("best_bid", "best_ask", "mid_price"))
+    snapshot_json.mid_of(best_bid, best_ask, mid)
+    levels, asks_from = _levels(row)
+    if not 0 < asks_from < len(levels):
+        raise RecordError("a side has not one level that can be read")
+    return Book(
+        inst_id=inst_id,
+        ts=moment(row.get("timestamp_utc"), "timestamp_utc"),
+        gap_detected=row.get("gap_detected") is True,
+        best_bid=str(best_bid),
+        best_ask=str(best_ask),
+        mid=str(mid),
+        bids=levels[:asks_from],
+        asks=levels[asks_from:],
+    )
+
+
+def _levels(row: dict[str, Any]) -> tuple[tuple[Level, ...], int]:
+    """Return the levels of both sides, and where the asks begin."""
+    found, _ = snapshot_json.levels_of(row.get("bids_top400"), row.get("asks_top400"))
+    price_unit = 10 ** (exact.PRICE_PLACES - found.price_places)
+    qty_unit = 10 ** (exact.SIZE_PLACES - found.qty_places)
+    levels = tuple(
+        Level(price * price_unit, qty * qty_unit)
+        for price, qty in zip(found.price.tolist(), found.qty.tolist(), strict=True)
+    )
+    return levels, int(found.starts[1])
+
+
+def amounts(contract: Contract | None, levels: Iterable[Level]) -> tuple[int, int] | None:
+    """Return (coins, quote currency) of levels in units of BASE_PLACES and NOTIONAL_PLACES.
+
+    SPEC section 2; None where nobody knows what a contract is worth.
+    """
+    if contract is None:
+        return None
+    value = exact.units(contract.ct_val, exact.SIZE_PLACES)
+    value *= exact.units(contract.ct_mult, exact.SIZE_PLACES)
+    base = notional = 0
+    for level in levels:
+        worth = level.contracts * value  # BASE_PLACES
+        if contract.ct_type == "linear":
+            base += worth
+            notional += worth * level.price
+        else:
+            coins = exact.divide(
+                worth * exact.PRICE_ONE, level.price * exact.BASE_ONE, INVERSE_BASE_PLACES
+            )
+            base += coins * 10 ** (exact.BASE_PLACES - INVERSE_BASE_PLACES)
+            notional += worth * exact.PRICE_ONE
+    return base, notional
+
+
+def walls(book: Book, contract: Contract | None, above: int) -> dict[str, Any]:
+    """Return the levels of more than ``above`` contracts (SIZE_PLACES), from the mid outwards."""
+    mid = exact.units(book.mid, exact.PRICE_PLACES + 1)
+    return {
+        "above_contracts": exact.text(above, exact.SIZE_PLACES),
+        **{
+            name: [
+                {
+                    "price": _price(level.price),
+                    **_sizes(contract, [level]),
+                    "distance_bps": _two(abs(10 * level.price - mid) * 10_000, mid),
+                }
+                for level in side
+                if level.contracts > above
+            ]
+            for name, side in book.sides()
+        },
+    }
+
+
+def zones(book: Book, contract: Contract | None, width: int, top: int = 5) -> dict[str, Any]:
+    """Return the ``top`` zones of each side by contracts; a zone begins at a multiple of ``width``.
+
+    ``width`` is in units of PRICE_PLACES.
+    """
+    return {
+        "width": _price(width),
+        **{
+            name: [
+                {"from": _price(start), **_sizes(contract, levels), "levels": len(levels)}
+                for start, levels in _largest(side, width, top)
+            ]
+            for name, side in book.sides()
+        },
+    }
+
+
+def _largest(side: Iterable[Level], width: int, top: int) -> list[tuple[int, list[Level]]]:
+    found = defaultdict(list)
+    for level in side:
+        found[level.price // width * width].append(level)
+    return sorted(found.items(), key=lambda zone: _contracts(zone[1]), reverse=True)[:top]
+
+
+def spread(book: Book) -> dict[str, Any]:
+    """Return best bid, best ask, and (ask - bid) / bid in bps; ``wide`` compares exactly."""
+    bid, ask = (exact.units(text, exact.PRICE_PLACES) for text in (book.best_bid, book.best_ask))
+    return {
+        "best_bid": book.best_bid,
+        "best_ask": book.best_ask,
+        "spread": _price(ask - bid),
+        "spread_bps": _two((ask - bid) * 10_000, bid),
+        "wide": (ask - bid) * 10_000 > WIDE_SPREAD_BPS * bid,
+    }
+
+
+def imbalance(book: Book, top: int = 10) -> dict[str, Any]:
+    """Return (bids - asks) / (bids + asks) of the contracts in the ``top`` levels, and who pushes.
+
+    ``pressure`` compares exactly; it is None in between.
+    """
+    bids, asks = _contracts(book.bids[:top]), _contracts(book.asks[:top])
+    part, whole = PRESSURE
+    tilt, limit = (bids - asks) * whole, (bids + asks) * part
+    return {
+        "levels": top,
+        "bid_contracts": exact.text(bids, exact.SIZE_PLACES),
+        "ask_contracts": exact.text(asks, exact.SIZE_PLACES),
+        "imbalance": exact.signed(_two(bids - asks, bids + asks)),
+        "pressure": BUYERS if tilt > limit else SELLERS if tilt < -limit else None,
+    }
+
+
+def _contracts(levels: Iterable[Level]) -> int:
+    return sum(level.contracts for level in levels)
+
+
+def _sizes(contract: Contract | None, levels: list[Level]) -> dict[str, str | None]:
+    worth = amounts(contract, levels)
+    return {
+        "contracts": exact.text(_contracts(levels), exact.SIZE_PLACES),
+        "base": None if worth is None else exact.text(worth[0], exact.BASE_PLACES),
+        "notional": None if worth is None else exact.text(worth[1], exact.NOTIONAL_PLACES),
+    }
+
+
+def _two(numerator: int, denominator: int) -> str:
+    return exact.fixed(exact.divide(numerator, denominator, 2), 2)
+
+
+def _price(value: int) -> str:
+    return exact.text(value, exact.PRICE_PLACES)

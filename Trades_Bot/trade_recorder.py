@@ -1,0 +1,315 @@
+"""One instrument's way to disk: rows into the gap filler, what it hands out into log and ledger."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from ravequant import times
+from ravequant.errors import FeedError, VaultError
+from ravequant.exchanges.offload import in_thread
+from ravequant.exchanges.okx.messages import TradeRows
+from ravequant.exchanges.okx.rest import TradePage
+from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
+from ravequant.settings import Trades
+from ravequant.vault import instruments, trade_repair
+from ravequant.vault.append_log import DayLog
+from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
+from ravequant.vault.instruments import Metadata
+from ravequant.vault.paths import Vault
+from Trades_Bot.gap_filler import GapFiller
+from Trades_Bot.gap_search import Action, Ask, Detected, Settled
+
+_DISK_AGAIN_S: Final = 5.0
+_MEND_AGAIN_S: Final = 30.0  # after a repair that could not be carried out
+_REJECTED_LINES: Final = 20  # in the log; then every thousandth
+_log = logging.getLogger("trades_exporter")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start; the gap filler counts the rest."""
+
+    rows: int = 0
+    written: int = 0
+    rejected: int = 0
+    lost_to_disk: int = 0  # rows not written because the disk refused; REST brings them again
+    duplicates: int = 0
+    dropped: int = 0
+    gaps: int = 0
+    repaired: int = 0
+    id_holes: int = 0
+
+
+class Recorder:
+    """Writes the trades of one instrument, each id once, in order.
+
+    After a write that the disk refused nothing is assumed: the newest id is read from the file
+    again, and what came after it is fetched like any gap.
+    """
+
+    def __init__(self, vault: Vault, meta: Metadata, options: Trades) -> None:
+        self.inst_id = meta.inst_id
+        self.counts = Counts()
+        self.woken = asyncio.Event()  # there may be something to fetch
+        self._vault = vault
+        self._options = options
+        self._meta = meta
+        self._encoder = TradeEncoder(meta.inst_id, meta.contract)
+        self._days = DayLog(vault.trades(meta.inst_id))
+        self._ledger = GapLedger(vault.gap_ledger(meta.inst_id), meta.inst_id)
+        self._syncing = False
+        self._disk = threading.Lock()  # held by a sync under way, which an end may meet
+        self._broken_until: float | None = None
+        self._mend_again_at = 0.0
+        self._seen = -1  # the newest id that came, on disk or not
+        self._filler = self._filler_from_disk()
+        if self._days.torn_bytes:
+            _log.warning("%s: %d bytes of a torn last line set aside", self.inst_id,
+                         self._days.torn_bytes)  # fmt: skip
+
+    @property
+    def last_id(self) -> int | None:
+        """The newest id written or settled."""
+        return self._filler.last
+
+    @property
+    def last_ts(self) -> int:
+        """The exchange time of the newest record, 0 without any."""
+        return self._filler.last_ts
+
+    @property
+    def filling(self) -> tuple[int, int] | None:
+        """The ids being fetched, first and last."""
+        return self._filler.filling
+
+    @property
+    def broken(self) -> bool:
+        """Whether the disk refuses to take records."""
+        return self._broken_until is not None
+
+    def begin_at(self, first_id: int, ts: int) -> None:
+        """Begin an empty vault with ``first_id``, as if the one before it were on disk."""
+        self._filler = self._new_filler(first_id - 1, ts)
+
+    # -- what comes in
+
+    def rows(self, payload: TradeRows, now: float) -> None:
+        """Take in the rows of one frame."""
+        for reason in payload.rejected:
+            self.counts.rejected += 1
+            if self.counts.rejected <= _REJECTED_LINES or not self.counts.rejected % 1_000:
+                _log.error("%s: row %d rejected: %s", self.inst_id, self.counts.rejected, reason)
+        self.counts.rows += len(payload.trades)
+        self._seen = max((self._seen, *(trade.trade_id for trade in payload.trades)))
+        if self._broken_until is not None:
+            self.counts.lost_to_disk += len(payload.trades)
+            return
+        for trade in payload.trades:
+            self._filler.live(trade, now)
+
+    def request(self, now: float) -> Ask | None:
+        """Return what REST is to be asked now."""
+        return None if self.broken else self._filler.request(now)
+
+    def wake_at(self) -> float | None:
+        """Return when there is something to ask again; None: not before rows come."""
+        return None if self.broken else self._filler.wake_at()
+
+    def missed(self, newest_id: int, now: float) -> None:
+        """Take in the newest id of the exchange, which the socket should have brought."""
+        self._filler.missed(newest_id, now)
+        self.woken.set()
+
+    def page(self, ask: Ask, page: TradePage, now: float) -> None:
+        """Take in what REST answered."""
+        self._filler.page(ask, page.trades, now, unreadable=page.unreadable)
+
+    def failed(self, ask: Ask, error: FeedError, now: float) -> None:
+        """Take in that REST did not answer."""
+        _log.warning("%s: back-fill waits: %s", self.inst_id, error)
+        self._filler.failed(ask, now)
+
+    # -- what goes to disk
+
+    def write(self, now: float) -> None:
+        """Write what is due, unless a sync is under way or the disk refuses."""
+        if self._broken_until is not None and now >= self._broken_until:
+            self._try_the_disk_again(now)
+        if self._syncing or self._broken_until is not None:
+            return
+        try:
+            self._write_all()
+        except VaultError as error:
+            self._refused(error, now)
+
+    async def sync(self) -> None:
+        """Bring what was written to the disk, without holding up the loop."""
+        if self._syncing or self.broken or not self._days.dirty:
+            return
+        self._syncing = True
+        try:
+            await in_thread(self._sync_days)
+        except VaultError as error:
+            self._refused(error, asyncio.get_running_loop().time())
+        finally:
+            self._syncing = False
+
+    async def mend(self) -> None:
+        """Carry out a repair that `repair_gaps` has noted, between two appends."""
+        await self.sync()
+        if self._syncing or self.broken or self._mend_again_at > time.monotonic():
+            return
+        if not trade_repair.asked(self._vault, self.inst_id):
+            return
+        if trade_repair.too_large(self._vault, self.inst_id):
+            return  # whoever noted it says that the exporter has to be stopped
+        self._syncing = True  # rows wait in the filler
+        try:
+            await in_thread(self._mend)
+        except VaultError as error:  # the log is as it was, or repaired, day by day
+            _log.warning("%s: the repair waits: %s", self.inst_id, error)
+            self._mend_again_at = time.monotonic() + _MEND_AGAIN_S
+        finally:
+            self._syncing = False
+
+    def _mend(self) -> None:
+        with self._disk:
+            self._days.close()  # opened again by the next append
+            done = trade_repair.finish(self._vault, self.inst_id)
+        if done is not None:
+            _log.info("%s: repaired %d days of the log", self.inst_id, len(done.days))
+
+    def close(self) -> None:
+        """Write and sync the last rows; VaultError if the disk refuses them."""
+        with self._disk:
+            if not self.broken:
+                self._write_all()
+            self._days.close()
+
+    def differs(self, meta: Metadata) -> bool:
+        """Say whether these are other terms than those of the records being written."""
+        return meta.terms != self._meta.terms
+
+    def renew(self, meta: Metadata) -> None:
+        """Save metadata just fetched; later records carry its contract."""
+        self._days.sync()
+        if instruments.save(self._vault, meta, self.last_ts or None):
+            contract = meta.contract
+            _log.log(
+                logging.WARNING if self.last_ts else logging.INFO,
+                "%s: new contract terms: ctVal %s, ctMult %s, %s, tickSz %s, lotSz %s, state %s",
+                meta.inst_id, contract.ct_val, contract.ct_mult, contract.ct_type, meta.tick_sz,
+                meta.lot_sz, meta.state,
+            )  # fmt: skip
+        self._meta = meta
+        self._encoder = TradeEncoder(meta.inst_id, meta.contract)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the state as it stands in heartbeats and statistics."""
+        filler, counts = self._filler, self.counts
+        return {
+            "last_trade_id": filler.last,
+            "last_trade_utc": times.iso(filler.last_ts) if filler.last_ts else None,
+            "rows": counts.rows,
+            "written": counts.written,
+            "rejected": counts.rejected,
+            "duplicates": counts.duplicates + filler.duplicates,
+            "gaps": counts.gaps,
+            "ids_repaired": counts.repaired,
+            "id_holes": counts.id_holes,
+            "waiting": filler.waiting,
+            "dropped": counts.dropped + filler.dropped,
+            "lost_to_disk": counts.lost_to_disk,
+            "filling": filler.filling,
+            "disk_refuses": self.broken,
+        }
+
+    def _sync_days(self) -> None:
+        with self._disk:
+            self._days.sync()
+
+    def _write_all(self) -> None:
+        while portion := self._filler.take():
+            for kind, actions in groupby(portion, type):
+                if kind is Trade:
+                    self._append(actions)
+                else:
+                    self._note(actions)
+
+    def _append(self, actions: Iterable[Action]) -> None:
+        for day, trades in groupby((a for a in actions if isinstance(a, Trade)), _day):
+            lines = [self._encoder.line(trade) for trade in trades]
+            self._days.append(day, b"".join(lines))
+            self.counts.written += len(lines)
+
+    def _note(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Detected):
+                self.counts.gaps += 1
+                _log.warning("GAP DETECTED %s: ids %d to %d (%d) missing, fetching them by REST",
+                             self.inst_id, action.from_id, action.to_id,
+                             action.to_id - action.from_id + 1)  # fmt: skip
+            elif isinstance(action, Settled):
+                self._settle(action)
+
+    def _settle(self, action: Settled) -> None:
+        hole = Hole(action.from_id, action.to_id)
+        if action.status == "repaired":
+            self.counts.repaired += hole.missing
+            _log.info("Gap repaired %s: ids %d to %d (%d)",
+                      self.inst_id, hole.from_id, hole.to_id, hole.missing)  # fmt: skip
+        else:
+            self.counts.id_holes += hole.missing if action.status == "id_hole" else 0
+            _log.warning("Gap %s %s: ids %d to %d (%d): %s", action.status, self.inst_id,
+                         hole.from_id, hole.to_id, hole.missing, action.reason)  # fmt: skip
+        self._ledger.append(LedgerEntry(hole, action.status, action.reason, times.utc_now_ms()))
+
+    # -- a disk that refuses
+
+    def _refused(self, error: VaultError, now: float) -> None:
+        if self._broken_until is None:
+            _log.error("%s: NOT RECORDING, the disk refuses: %s", self.inst_id, error)
+        self.counts.duplicates += self._filler.duplicates
+        self.counts.dropped += self._filler.dropped
+        self._broken_until = now + _DISK_AGAIN_S
+
+    def _try_the_disk_again(self, now: float) -> None:
+        try:
+            self._filler = self._filler_from_disk()
+        except VaultError as error:
+            self._broken_until = now + _DISK_AGAIN_S
+            _log.error("%s: still not recording: %s", self.inst_id, error)
+            return
+        self._broken_until = None
+        _log.warning("%s: recording again after id %s; what is missing is fetched by REST",
+                     self.inst_id, self._filler.last)  # fmt: skip
+        self.missed(self._seen, now)  # now, not when the next row shows it
+
+    def _filler_from_disk(self) -> GapFiller:
+        line = self._days.last_line(lambda found: _parsed(found, self.inst_id) is not None)
+        last = None if line is None else _parsed(line, self.inst_id)
+        return self._new_filler(last.trade_id if last else None, last.ts if last else 0)
+
+    def _new_filler(self, last: int | None, ts: int) -> GapFiller:
+        return GapFiller(
+            last,
+            ts,
+            buffer_rows=self._options.backfill_buffer_rows,
+            patience_s=self._options.rest_patience_s,
+        )
+
+
+def _day(trade: Trade) -> int:
+    return trade.ts - trade.ts % times.DAY_MS
+
+
+def _parsed(line: bytes, inst_id: str) -> Trade | None:
+    try:
+        return parse_trade(line, inst_id)[0]
+    except RecordError:
+        return None

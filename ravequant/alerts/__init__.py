@@ -1,0 +1,1 @@
+"""What a watch tells, to whom, and when."""

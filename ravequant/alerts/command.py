@@ -1,0 +1,96 @@
+"""Runs a command of the user's for each alert, with the signal as JSON on its stdin.
+
+Without a shell, in a thread of its own, one after the other, each with a time limit. Its stdout is
+thrown away, since ours is data; what it says on stderr is seen.
+"""
+
+import logging
+import os
+import queue
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from ravequant.alerts.webhook import WEBHOOK_VARIABLE
+from ravequant.errors import UsageError
+
+_LIMIT_S: Final = 30.0
+_MOST_WAITING: Final = 100
+_log = logging.getLogger("find_signals")
+
+
+def split(command: str) -> str | list[str]:
+    """Return what is started: the words of ``command``; Windows splits a line itself.
+
+    Raises UsageError for what can never start.
+    """
+    try:
+        words = shlex.split(command, posix=sys.platform != "win32")
+    except ValueError as error:
+        raise UsageError(f"--exec: {error}; expected a program and its options, each quote "
+                         "closed") from None  # fmt: skip
+    program = words[0].strip('"') if words else ""
+    if not program or shutil.which(program) is None:
+        raise UsageError(f"--exec: there is no program {program!r} to start; give its whole path, "
+                         "in quotes if it has spaces")  # fmt: skip
+    return command if sys.platform == "win32" else words
+
+
+class Command:
+    """The command and the alerts that wait for it."""
+
+    def __init__(self, command: str, limit_s: float = _LIMIT_S) -> None:
+        self._start, self._limit_s = split(command), limit_s
+        self._rows = queue.Queue[dict[str, Any]](_MOST_WAITING)
+        self._program = Path(shlex.split(command, posix=False)[0].strip("\"'")).name
+        threading.Thread(target=self._work, name="exec", daemon=True).start()
+
+    def run(self, row: dict[str, Any]) -> None:
+        """Have the command run for an alert, soon."""
+        try:
+            self._rows.put_nowait(row)
+        except queue.Full:
+            _log.warning("--exec: %d alerts wait for %s already; one is left out", _MOST_WAITING,
+                         self._program)  # fmt: skip
+
+    def finish(self, patience_s: float) -> None:
+        """Give what waits a moment to be done."""
+        ends = time.monotonic() + patience_s
+        while self._rows.unfinished_tasks and time.monotonic() < ends:
+            time.sleep(0.02)
+
+    def _work(self) -> None:
+        while True:
+            row = self._rows.get()
+            try:
+                self._run(row)
+            except Exception as error:  # noqa: BLE001 - a thread that dies is silence for ever
+                _log.warning("--exec: %s was not run: %s", self._program, error)
+            finally:
+                self._rows.task_done()
+
+    def _run(self, row: dict[str, Any]) -> None:
+        with tempfile.TemporaryFile() as stdin:  # a pipe would hold us up if nobody read it
+            stdin.write(orjson.dumps(row) + b"\n")
+            stdin.seek(0)
+            others = {name: text for name, text in os.environ.items() if name != WEBHOOK_VARIABLE}
+            with subprocess.Popen(
+                self._start, stdin=stdin, stdout=subprocess.DEVNULL, env=others
+            ) as process:
+                try:
+                    code = process.wait(self._limit_s)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    _log.warning("--exec: %s ran for more than %g s and was ended", self._program,
+                                 self._limit_s)  # fmt: skip
+                    return
+        if code:
+            _log.warning("--exec: %s ended with exit code %d", self._program, code)

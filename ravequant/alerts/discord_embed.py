@@ -1,0 +1,150 @@
+"""An alert as a Discord message: the table's facts and the layers, within Discord's limits. Pure.
+
+What it says comes from the table of the terminal. Nothing in it can call anybody: no mention is
+allowed, and what could be read as one is taken apart.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ravequant import times
+from ravequant.alerts.policy import Message
+from ravequant.signals.evidence import Layer
+from ravequant.signals.market_state import Limits
+from ravequant.signals.rules import Signal
+from ravequant.signals.table import BREAK_EVEN, JOINT, age_line, cells, duration
+
+TITLE, TEXT, NAME, VALUE, FOOTER = 256, 4_096, 256, 1_024, 2_048  # Discord's, in characters
+WHOLE: Final = 6_000  # all of them together
+_COLOURS: Final = {"SHORT": 0xD9534F, "LONG": 0x3C9D5B}
+_GREY: Final = 0x808080
+_OLD_MS: Final = 5 * times.MINUTE_MS  # data that ended so long before the clock are said to be old
+_PINGS: Final = str.maketrans({"@": "(at)", "<": "(", ">": ")", "`": "'", "\u200b": ""})
+_UNSEEN: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str, most: int) -> str:
+    """Return text that pings nobody and formats nothing, cut where Discord's limit is."""
+    seen = _UNSEEN.sub(" ", text.replace(JOINT, " ")).translate(_PINGS)
+    return seen if len(seen) <= most else seen[: most - 3] + "..."
+
+
+def title(signal: Signal, *, near: bool) -> str:
+    """Return what is read first: instrument, way, price, conviction."""
+    price = cells(signal, signal.facts.tick)[1].text
+    head = f"{signal.facts.inst_id} {signal.direction} {price} {signal.conviction} x{signal.size}"
+    return plain(f"NEAR {head}" if near else head, TITLE)
+
+
+def line(signal: Signal) -> str:
+    """Return the signal in a list of signals."""
+    return plain(f"{title(signal, near=False)}, score {signal.score}", VALUE)
+
+
+def embed(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> dict[str, Any]:
+    """Return the message that posts a signal; ``near``: with price near its tip."""
+    return _message(
+        title(signal, near=near),
+        "\n".join(_words(signal, limits, clock_ms, near=near)),
+        _COLOURS[signal.direction],
+        _fields(signal),
+        signal.wick.event_id,
+    )
+
+
+def digest(message: Message) -> dict[str, Any]:
+    """Return the message that lists what was not posted in time."""
+    count = len(message.alerts) + message.left_out
+    head = (
+        "Not posted in time: no more than a note. Above the hourly budget, or nobody was reached."
+    )
+    lines = [f"<t:{one.since_ms // 1000}:t> {plain('NEAR ' * one.near + one.line, VALUE)}"
+             for one in message.alerts]  # fmt: skip
+    left_out = message.left_out
+    while len("\n".join(lines)) > TEXT - len(head) - 40:
+        lines.pop(0)
+        left_out += 1
+    more = [f"and {left_out} before them"] * bool(left_out)
+    return _message(f"{count} earlier alert{'s' * (count != 1)}",
+                    "\n".join([head, *more, *lines]), _GREY)  # fmt: skip
+
+
+def _words(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> list[str]:
+    """Return how old it is, and what its data lack, above all else."""
+    facts, second = signal.facts, signal.facts.ms // times.SECOND_MS
+    ages = plain(age_line(facts, limits, None), TEXT // 4)
+    words = [f"<t:{second}:R>, {ages}"]
+    if clock_ms - facts.ms > _OLD_MS:
+        words.insert(0, f"**OLD: the data end {duration(clock_ms - facts.ms)} before now**")
+    lacks = [f"{layer.name} {layer.state.upper()}" for layer in signal.layers
+             if layer.state in {"stale", "gap", "missing"}]  # fmt: skip
+    if lacks:
+        words.insert(0, f"**does not count: {plain(', '.join(lacks), TEXT // 4)}**")
+    if near:
+        words.insert(
+            0, f"price is {plain(str(signal.distance_bps), 40).lstrip('+-')} bps from the tip"
+        )
+    if signal.capped:
+        words.append("a volume divergence against it takes MAX away")
+    return words
+
+
+def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
+    of = {cell.heading: cell.text for cell in cells(signal, signal.facts.tick)}
+    last = signal.last
+    price = "none" if last is None else f"{of['bps']} bps to the tip ({last.source})"
+    met = [layer for layer in signal.layers if layer.state == "met"]
+    others = [layer for layer in signal.layers if layer.state != "met"]
+    small = "small" if of["small"] == "yes" else "not small"
+    frames = ", ".join(wick.timeframe for wick in signal.wicks)
+    return [
+        ("entry", of["entry"], True),
+        ("stop", of["stop"], True),
+        ("target", of["target"], True),
+        ("net R/R", f"{of['net R/R']}, break-even {of[BREAK_EVEN]}", True),
+        ("price", price, True),
+        ("score", f"{of['score']}, {of['confl.']} confluences", True),
+        ("wick", f"{of['age']} old, {small}, on {frames}", True),
+        ("touched", of["touched"], True),
+        ("tip", f"{of['tip']}, {of['strength']}", True),
+        *_evidence("for it", met),
+        *_evidence("not for it", others),
+        *([("tags", " ".join(signal.tags), False)] if signal.tags else []),
+    ]
+
+
+def _evidence(name: str, layers: Sequence[Layer]) -> list[tuple[str, str, bool]]:
+    """Return layers in a block of their own, each with its points and what it saw."""
+    if not layers:
+        return []
+    lines = [plain(_layer(layer), 110) for layer in layers]
+    return [(name, "\n".join(["```", *lines, "```"]), False)]
+
+
+def _layer(layer: Layer) -> str:
+    state = {"met": "", "not_met": "not met: "}.get(layer.state, f"{layer.state.upper()}: ")
+    return f"{layer.points:>2}/{layer.most} {layer.name}  {state}{layer.value or '-'}"
+
+
+def _message(
+    name: str,
+    text: str,
+    colour: int,
+    fields: Sequence[tuple[str, str, bool]] = (),
+    footer: str = "",
+) -> dict[str, Any]:
+    """Return a message with one embed; fields that would make it too long are left out."""
+    found: dict[str, Any] = {"title": name, "description": text[:TEXT], "color": colour}
+    if footer:
+        found["footer"] = {"text": plain(footer, FOOTER)[:NAME]}
+    room = WHOLE - len(name) - len(found["description"]) - len(footer[:NAME])
+    kept = []
+    for heading, value, inline in fields:
+        shown = value if value.startswith("```") else plain(value, VALUE)
+        room -= len(heading) + len(shown)
+        if room >= 0 and len(shown) <= VALUE:
+            kept.append({"name": heading, "value": shown or "-", "inline": inline})
+    if kept:
+        found["fields"] = kept
+    return {"embeds": [found], "allowed_mentions": {"parse": []}}

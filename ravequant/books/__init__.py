@@ -1,0 +1,1 @@
+"""Raw book lines to exact price levels."""

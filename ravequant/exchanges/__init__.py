@@ -1,0 +1,1 @@
+"""The exchanges we record from: what all share, and a folder for each."""

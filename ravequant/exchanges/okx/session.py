@@ -1,0 +1,399 @@
+"""One connection's protocol, without I/O: what to send, when to wake up, when to give up.
+
+Time comes in as a monotonic float of seconds. The client feeds frames into `receive`, sends what
+`due` returns, sleeps until `wake_at`, and closes the connection once `failed` is set.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from statistics import median
+from typing import Final, Literal
+
+from ravequant.exchanges.okx import messages
+from ravequant.exchanges.okx.messages import (
+    Ack,
+    Channel,
+    ChannelData,
+    ErrorEvent,
+    Notice,
+    TradeRows,
+)
+
+HAND_OVER: Final = "64008"
+_CONFIG_ERRORS: Final = frozenset(
+    {
+        "60008", "60011", "60012", "60013", "60018", "60019", "60027", "60028", "60033",
+        "64000", "64001", "64002", "64003", "64004",
+    }
+)  # fmt: skip
+_TOO_FREQUENT: Final = "60014"
+
+PING_AFTER_S: Final = 8.0  # silence; the exchange closes after 30 s
+PONG_WITHIN_S: Final = 5.0  # so a half-open socket is noticed within 13 s
+ACK_WITHIN_S: Final = 10.0
+STALE_AFTER_S: Final = 19.0
+_STALE_SPACINGS: Final = 10  # times the median spacing, where that is longer
+_STALE_DOUBLINGS: Final = 5  # a market that stays quiet is asked less and less often
+_CONFIG_RETRY_S: Final = 300.0
+_BACK_OFF_S: Final = 30.0  # after "requests too frequent"
+_HOUR_S: Final = 3600.0
+_REQUESTS_AN_HOUR: Final = 470  # the exchange allows 480
+_RESUBSCRIBES_AN_HOUR: Final = 200
+_PACED_FROM: Final = 120  # resubscribes in an hour from which on the rest is spread over it
+_PACE_S: Final = _HOUR_S / (_RESUBSCRIBES_AN_HOUR - _PACED_FROM)
+WHOLE_WITHIN_S: Final = 10.0  # from the ack of a book to its snapshot
+_UNSOUND_S: Final = 0.5  # a book that breaks so soon after its snapshot is asked for ever later
+_UNSOUND_ROUNDS: Final = 10  # of which so many in a row are free
+_UNSOUND_DOUBLINGS: Final = 5
+_ARGS_A_REQUEST: Final = 100  # far below 64 KB
+_SPACINGS: Final = 33
+
+
+class State(Enum):
+    """Where one subscription stands."""
+
+    WANTED = "to be asked for"
+    ASKED = "asked for, no answer yet"
+    LIVE = "acknowledged or delivering"
+    LEAVING = "to be given up and asked for again"
+    LEFT = "given up, no answer yet"
+    REFUSED = "refused as a configuration error"
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Rows for the application."""
+
+    payload: TradeRows | ChannelData
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A channel was acknowledged."""
+
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Resubscribing:
+    """A channel is asked for anew: it went silent, or a whole book is wanted."""
+
+    channel: Channel
+    silent_s: float
+    reason: str = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The exchange refused a channel or a request; the channel may be unknown."""
+
+    channel: Channel | None
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The exchange will soon close this connection: open the next one first."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A frame that nobody understands."""
+
+    text: str
+
+
+Event = Data | Subscribed | Resubscribing | Refused | HandOver | Strange
+
+
+@dataclass(slots=True)
+class _Subscription:
+    """A channel and its clock."""
+
+    channel: Channel
+    state: State = State.WANTED
+    since: float = 0.0  # when the state began; a state that waits to be sent may begin later
+    last_data: float = 0.0
+    newest_id: int = -1
+    silent_rounds: int = 0  # resubscribes since the last new row
+    unanswered: int = 0  # resubscribes that brought no row at all
+    attempts: int = 0
+    alone: bool = False  # its request was refused as a whole: ask for it by itself
+    whole: bool = True  # False: the snapshot of a book has not come yet
+    whole_at: float = float("-inf")
+    renew_at: float | None = None  # when to ask for a whole book
+    unsound: int = 0  # books in a row that broke at once, or never came
+    spacings: deque[float] = field(default_factory=lambda: deque(maxlen=_SPACINGS))
+
+    def enter(self, state: State, now: float) -> None:
+        self.state, self.since = state, now
+        self.renew_at = None
+        if state is State.ASKED:
+            self.whole = not self.channel.begins_whole
+
+    def patience(self) -> float:
+        """Seconds of silence after which the channel counts as stale."""
+        spacing = float(median(self.spacings)) if len(self.spacings) > 2 else 0.0
+        doubled = 2 ** min(self.silent_rounds, _STALE_DOUBLINGS)
+        return float(max(STALE_AFTER_S, _STALE_SPACINGS * spacing) * doubled)
+
+    def heard(self, payload: TradeRows | ChannelData, now: float) -> None:
+        self.unanswered = 0
+        if isinstance(payload, ChannelData) and payload.action == "snapshot":
+            self.whole, self.whole_at = True, now
+        if isinstance(payload, TradeRows):
+            newest = max((trade.trade_id for trade in payload.trades), default=-1)
+            if newest <= self.newest_id:  # the replay after a subscribe: an old row, no activity
+                return
+            self.newest_id = newest
+        if self.last_data:
+            self.spacings.append(now - self.last_data)
+        self.last_data, self.silent_rounds = now, 0
+
+    def silence_began(self) -> float:
+        return max(self.since, self.last_data)
+
+    def renewal_due(self) -> float:
+        """When a whole book is to be asked for: it was wished for, or it never came."""
+        if self.renew_at is not None:
+            return self.renew_at
+        patience = WHOLE_WITHIN_S * 2.0 ** min(self.unsound, _UNSOUND_DOUBLINGS)
+        return float("inf") if self.whole else self.since + patience
+
+
+class Session:
+    """Subscriptions of one connection, their health, and the pace of requests."""
+
+    def __init__(self, channels: Iterable[Channel]) -> None:
+        self._all = {channel: _Subscription(channel) for channel in channels}
+        self._requests: deque[float] = deque()  # when they were sent, the last hour
+        self._resubscribes: deque[float] = deque()
+        self._asked: dict[str, tuple[Channel, ...]] = {}  # request id -> its channels
+        self._serial = 0
+        self._quiet_until = 0.0
+        self._heard_at = 0.0
+        self._pinged_at: float | None = None
+        self.failed: str | None = None  # why the connection is of no use any more
+
+    def opened(self, now: float) -> None:
+        """Say that the connection stands."""
+        self._heard_at = now
+        for item in self._all.values():
+            item.enter(State.WANTED, now)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every channel is answered: live, or refused for good."""
+        return all(item.state in (State.LIVE, State.REFUSED) for item in self._all.values())
+
+    @property
+    def delivering(self) -> bool:
+        """Whether every live channel has brought a row on this connection."""
+        live = [item for item in self._all.values() if item.state is State.LIVE]
+        return bool(live) and all(item.last_data for item in live)
+
+    def renew(self, channel: Channel, now: float) -> None:
+        """Ask for a whole book; while one is on its way already this does nothing.
+
+        A book that breaks again and again right after its snapshot is asked for less and less
+        often, so that a feed we do not understand is no storm of requests.
+        """
+        item = self._all.get(channel)
+        if item is None or item.state is not State.LIVE or item.renewal_due() < float("inf"):
+            return
+        item.unsound = item.unsound + 1 if now - item.whole_at < _UNSOUND_S else 0
+        rounds = min(item.unsound - _UNSOUND_ROUNDS, _UNSOUND_DOUBLINGS)
+        item.renew_at = now + (2.0**rounds if rounds > 0 else 0.0)
+
+    def receive(self, frame: bytes | str, now: float) -> list[Event]:  # noqa: PLR0911 - one a kind
+        """Take one frame in and return what it means for the application."""
+        self._heard_at, self._pinged_at = now, None
+        match messages.parse_frame(frame):
+            case TradeRows() | ChannelData() as payload:
+                return self._data(payload, now)
+            case Ack() as ack:
+                return self._ack(ack, now)
+            case ErrorEvent() as error:
+                return self._error(error, now)
+            case Notice(code=code, message=message) if code == HAND_OVER:
+                return [HandOver(message)]
+            case Notice(code=code, message=message):
+                return [Strange(f"notice {code}: {message}")]
+            case messages.Unknown(text=text):
+                return [Strange(text)]
+            case messages.Pong():
+                return []
+
+    def due(self, now: float) -> tuple[list[str], list[Event]]:
+        """Return the messages to send now and what happened by the mere passing of time."""
+        events = self._notice_silence(now)
+        sent: list[str] = []
+        for op, waiting, asked in (
+            ("unsubscribe", State.LEAVING, State.LEFT),
+            ("subscribe", State.WANTED, State.ASKED),
+        ):
+            sent += self._requests_for(op, waiting, asked, now)  # type: ignore[arg-type]
+        if self._pinged_at is None and now - self._heard_at >= PING_AFTER_S:
+            self._pinged_at = now
+            sent.append("ping")
+        elif self._pinged_at is not None and now - self._pinged_at >= PONG_WITHIN_S:
+            self.failed = f"no pong within {PONG_WITHIN_S:g} s"
+        return sent, events
+
+    def wake_at(self, now: float) -> float:
+        """Return when `due` has something to do, as far as is known now."""
+        moments = [
+            self._pinged_at + PONG_WITHIN_S
+            if self._pinged_at is not None
+            else self._heard_at + PING_AFTER_S
+        ]
+        moments += [self._deadline(item, now) for item in self._all.values()]
+        return min(moments)
+
+    def _deadline(self, item: _Subscription, now: float) -> float:
+        match item.state:
+            case State.WANTED | State.LEAVING:
+                return max(item.since, self._may_ask_at(now))
+            case State.ASKED | State.LEFT:
+                return item.since + self._answer_time(item)
+            case State.LIVE:
+                stale = item.silence_began() + item.patience()
+                return max(min(stale, item.renewal_due()), self._may_resubscribe_at(now))
+            case State.REFUSED:
+                return item.since + _CONFIG_RETRY_S
+
+    @staticmethod
+    def _answer_time(item: _Subscription) -> float:
+        return float(ACK_WITHIN_S * min(max(item.attempts, 1), 6))
+
+    # -- what comes in
+
+    def _data(self, payload: TradeRows | ChannelData, now: float) -> list[Event]:
+        item = self._all.get(payload.channel)
+        if item is None:
+            return [Strange(f"data of {payload.channel}, which nobody asked for")]
+        if item.state is State.ASKED:  # data before its ack
+            self._live(item, now)
+        item.heard(payload, now)
+        return [Data(payload)]
+
+    def _ack(self, ack: Ack, now: float) -> list[Event]:
+        item = self._all.get(ack.channel)
+        if item is None:
+            return [Strange(f"{ack.op} of {ack.channel} acknowledged, which nobody asked for")]
+        if ack.op == "unsubscribe":
+            if item.state is State.LEFT:
+                item.enter(State.WANTED, now)
+            return []
+        if item.state is State.ASKED:
+            self._live(item, now)
+        return [Subscribed(ack.channel)]
+
+    @staticmethod
+    def _live(item: _Subscription, now: float) -> None:
+        item.enter(State.LIVE, now)
+        item.attempts = 0
+
+    def _error(self, error: ErrorEvent, now: float) -> list[Event]:
+        if error.code == _TOO_FREQUENT:
+            self._quiet_until = now + _BACK_OFF_S
+        concerned = [error.channel] if error.channel else self._asked.get(error.request_id, ())
+        waiting = [
+            item
+            for item in map(self._all.get, concerned)
+            if item and item.state in (State.ASKED, State.LEFT)
+        ]
+        if error.code in _CONFIG_ERRORS:
+            for item in waiting:
+                if len(waiting) > 1:  # one of them spoils the request: find out which
+                    item.alone = True
+                    item.enter(State.WANTED, now)
+                else:
+                    item.enter(State.REFUSED, now)
+        only = waiting[0].channel if len(waiting) == 1 else error.channel
+        return [Refused(only, error.code, error.message)]
+
+    # -- what time brings
+
+    def _notice_silence(self, now: float) -> list[Event]:
+        events: list[Event] = []
+        for item in self._all.values():
+            if self._deadline(item, now) > now:
+                continue
+            if item.state is State.LIVE and item.renewal_due() <= now:
+                events.append(self._renewal(item, now))
+            elif item.state is State.LIVE:
+                events += self._stale(item, now)
+            elif item.state in (State.ASKED, State.LEFT, State.REFUSED):
+                item.enter(State.WANTED, now)
+        return events
+
+    def _stale(self, item: _Subscription, now: float) -> list[Event]:
+        silent_s = now - item.silence_began()
+        if item.unanswered >= 2:
+            self.failed = f"{item.channel.name} of {item.channel.inst_id} stays silent"
+            return []
+        item.silent_rounds += 1
+        item.unanswered += 1
+        item.enter(State.LEAVING, now)
+        self._resubscribes.append(now)
+        return [Resubscribing(item.channel, silent_s)]
+
+    def _renewal(self, item: _Subscription, now: float) -> Event:
+        reason = "a whole book is wanted" if item.whole else "no snapshot has come"
+        item.unsound += not item.whole
+        silent_s = now - item.silence_began()
+        item.enter(State.LEAVING, now)
+        self._resubscribes.append(now)
+        return Resubscribing(item.channel, silent_s, reason)
+
+    def _requests_for(
+        self, op: Literal["subscribe", "unsubscribe"], waiting: State, asked: State, now: float
+    ) -> list[str]:
+        items = [item for item in self._all.values() if item.state is waiting and item.since <= now]
+        sent: list[str] = []
+        for batch in _batches(items):
+            if self._may_ask_at(now) > now:
+                break
+            self._requests.append(now)
+            self._serial += 1
+            request_id = f"{op[0]}{self._serial}"
+            channels = [item.channel for item in batch]
+            self._asked[request_id] = tuple(channels)
+            if len(self._asked) > 64:
+                del self._asked[next(iter(self._asked))]
+            for item in batch:
+                item.attempts += 1
+                item.enter(asked, now)
+            sent.append(messages.request(op, request_id, channels))
+        return sent
+
+    def _may_resubscribe_at(self, now: float) -> float:
+        free = _free_at(self._resubscribes, _RESUBSCRIBES_AN_HOUR, now)
+        if len(self._resubscribes) < _PACED_FROM:
+            return free
+        return max(free, self._resubscribes[-1] + _PACE_S)
+
+    def _may_ask_at(self, now: float) -> float:
+        return max(self._quiet_until, _free_at(self._requests, _REQUESTS_AN_HOUR, now))
+
+
+def _batches(items: list[_Subscription]) -> list[list[_Subscription]]:
+    together = [item for item in items if not item.alone]
+    packed = [
+        together[start : start + _ARGS_A_REQUEST]
+        for start in range(0, len(together), _ARGS_A_REQUEST)
+    ]
+    return packed + [[item] for item in items if item.alone]
+
+
+def _free_at(moments: deque[float], an_hour: int, now: float) -> float:
+    """Return when one more of at most ``an_hour`` in any hour is allowed."""
+    while moments and moments[0] <= now - _HOUR_S:
+        moments.popleft()
+    return moments[0] + _HOUR_S if len(moments) >= an_hour else now

@@ -1,0 +1,1 @@
+"""The one loop of all calculators, and how one is declared."""

@@ -1,0 +1,362 @@
+"""The only loop: tail → read → fold → append → commit, exactly once (ARCHITECTURE rule 3).
+
+A *reader* turns blocks of raw lines into what a fold takes (closed minutes, snapshots); a *fold*
+turns that into records. Both are pure and hand over their exact state; everything that touches a
+file is here and in ``ravequant.vault``.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import orjson
+
+from ravequant import times
+from ravequant.errors import NoDataError, VaultError
+from ravequant.vault import commit, tail
+from ravequant.vault.atomic import disk_error
+from ravequant.vault.cursor import Cursor
+from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault
+from ravequant.vault.side_input import Lines
+
+COMMIT_BYTES: Final = 64 << 20  # input between two commits; bounds what a crash repeats
+NEVER: Final = "~"  # sorts behind every time
+BESIDE_MS: Final = 600_000  # a first run bounded by --since reads a slower input from this earlier
+LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
+
+Batch = TypeVar("Batch")
+Batch_co = TypeVar("Batch_co", covariant=True)
+Batch_contra = TypeVar("Batch_contra", contravariant=True)
+Reject = Callable[[int, str], None]
+_log = logging.getLogger(__name__)
+
+
+class Reader(Protocol[Batch_co]):
+    """Blocks of whole raw lines in, batches for a fold out."""
+
+    def read(self, block: bytes) -> Batch_co:
+        """Take the next block."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later batches depend on, JSON-able and exact."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+    def counts(self) -> dict[str, int]:
+        """What was met in this run: lines, rejected, duplicates, …."""
+
+
+class Found(Protocol[Batch_co]):
+    """What another process has read of a span."""
+
+    def add_to(self, reader: Any) -> Batch_co | None:
+        """Hand it to the job's reader; None if that must read the span itself."""
+
+
+Piece = tail.Block | tail.Span
+
+
+class Fold(Protocol[Batch_contra]):
+    """Batches in, records out."""
+
+    def update(self, batch: Batch_contra) -> Iterable[dict[str, Any]]:
+        """Yield the records that the batch completes, in order."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that later records depend on, JSON-able and exact."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[Batch]):
+    """One calculator on one instrument."""
+
+    vault: Vault
+    metric: str
+    inst_id: str
+    files: tail.Listing  # the raw files, (key, path), oldest first
+    reader: Callable[[Reject], Reader[Batch]]
+    fold: Callable[[], Fold[Batch]]
+    output: Callable[[dict[str, Any]], str]  # the file name of a record
+    pattern: str  # of all output files
+    parameters: dict[str, Any]  # settings that the output depends on
+    time_key: str = "timestamp_utc"  # by which the output is ordered
+    known_at_end: bool = False  # time_key is when a record became known, not where it starts
+    publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
+    # other processes for large files
+    ahead: Callable[[Iterator[Piece]], Iterator[tuple[Piece, Found[Batch] | None]]] | None = None
+    known: tail.KnownFrom | None = None  # what others have read already, in place of large files
+    archive: bool = False  # nobody writes the raw files any more: they are not synced
+    beside: Lines | None = None  # a slower input, which the reader pulls line by line
+    expires: bool = False  # raw files are deleted by age, and never repaired
+    first_ms: Callable[[Cursor | None], int | None] | None = (
+        None  # of what reading from there gives
+    )
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one run did; ``--json`` prints it."""
+
+    metric: str
+    instId: str  # noqa: N815 - the name that all files use
+    records: int = 0
+    newest_utc: str | None = None
+    bytes_read: int = 0
+    commits: int = 0
+    rebuilt: str | None = None  # "asked" or "repaired", if earlier output was recomputed
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the summary as one flat JSON object."""
+        facts = asdict(self)
+        facts |= facts.pop("counts")
+        return facts
+
+
+def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) -> Summary:
+    """Bring the derived files of ``job`` up to date with the raw files.
+
+    ``since_ms`` bounds a first run, counted back from the newest raw record. Raises NoDataError,
+    LockedError and VaultError; the files are then as the last commit left them.
+    """
+    if next(iter(job.files()), None) is None:
+        raise NoDataError(
+            f"no raw data of {job.inst_id} in {job.vault.root}; start its exporter, or name "
+            "another vault with --vault"
+        )
+    with writer_lock(job.vault, job.metric, job.inst_id):
+        try:
+            return _Run(job, since_ms, rebuild=rebuild).go()
+        except OSError as error:  # what no part below has a better word for
+            raise disk_error(Path(error.filename or job.vault.root), "used", error) from error
+
+
+class _Run(Generic[Batch]):
+    """One run, under the lock."""
+
+    def __init__(self, job: Job[Batch], since_ms: int | None, *, rebuild: bool) -> None:
+        self._job = job
+        self._state_file = job.vault.state(job.metric, job.inst_id)
+        self._folder = job.vault.derived(job.metric, job.inst_id)
+        self._generation = 0 if job.expires else read_generation(job.vault.generation(job.inst_id))
+        self._piece: Piece | None = None
+        self._rejects = 0
+        self._summary = Summary(job.metric, job.inst_id)
+        self._reader = job.reader(self._reject)
+        self._fold = job.fold()
+        self._open(since_ms, rebuild=rebuild)
+
+    def _open(self, since_ms: int | None, *, rebuild: bool) -> None:
+        facts = None
+        if not rebuild:
+            facts = commit.read_state(self._state_file, self._job.metric, self._job.inst_id)
+        if facts is None:
+            self._begin(since_ms, rebuild=rebuild)
+        elif self._go_on(facts):
+            return
+        else:
+            _log.warning(
+                "%s %s: raw data were repaired behind the newest record; everything that can be "
+                "recomputed is",
+                self._job.metric,
+                self._job.inst_id,
+            )
+            self._summary.rebuilt = "repaired"
+            self._begin(None, rebuild=True)
+
+    def _go_on(self, facts: dict[str, Any]) -> bool:
+        """Restore a commit; False if raw data were repaired since."""
+        try:
+            cursor, beside = (
+                Cursor.restore(facts[name]) if facts.get(name) else None
+                for name in ("cursor", "beside")
+            )
+            mark = commit.restore_mark(facts)
+            met, wanted = facts["parameters"], self._job.parameters
+            self._reader.restore(facts["reader"])
+            self._fold.restore(facts["fold"])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise VaultError(
+                f"{self._state_file} cannot be read: {error!r}; run again with --rebuild to "
+                "recompute from the raw data on disk"
+            ) from None
+        if met != wanted:
+            raise VaultError(
+                f"{self._state_file} was made with {met}, the settings now say {wanted}; set them "
+                "back, or run again with --rebuild"
+            )
+        if cursor is not None and cursor.generation != self._generation:
+            self._reader = self._job.reader(self._reject)
+            self._fold = self._job.fold()
+            return False
+        if self._job.expires:
+            cursor = _surviving(self._job.files, cursor)
+        if self._job.beside is not None:
+            self._job.beside.start(_surviving(self._job.beside.files, beside), self._generation)
+        self._tail = tail.Tail(self._job.files, cursor, self._generation)
+        self._output = commit.Output(self._folder, self._job.pattern, mark)
+        return True
+
+    def _begin(self, since_ms: int | None, *, rebuild: bool) -> None:
+        """Start over: keep rows older than the raw data when rebuilding, else insist on none."""
+        job = self._job
+        found = [path for path in self._folder.glob(job.pattern) if path.stat().st_size]
+        if found and not rebuild:
+            raise VaultError(
+                f"{found[0]} exists, but {self._state_file} does not; move the output away, or run "
+                "again with --rebuild to recompute it"
+            )
+        start, cursor = self._start(since_ms)
+        if job.beside is not None:
+            before = None
+            if cursor is not None:
+                early = times.parse_iso(start) - BESIDE_MS
+                before = tail.cursor_at(job.beside.files, early, self._generation)
+            job.beside.start(before, self._generation)
+        mark = commit.EMPTY
+        if rebuild:
+            self._summary.rebuilt = self._summary.rebuilt or "asked"
+            if job.expires:
+                commit.unpack(self._folder, job.pattern, start)
+            older = _after_minute(start) if job.known_at_end else start
+            mark = commit.kept_mark(self._folder, job.pattern, job.time_key, older)
+        self._write_state(cursor, mark)
+        self._tail = tail.Tail(job.files, cursor, self._generation)
+        self._output = commit.Output(self._folder, job.pattern, mark)
+
+    def _start(self, since_ms: int | None) -> tuple[str, Cursor | None]:
+        """Return the text of the first minute that will be computed, and the cursor before it."""
+        files = self._job.files
+        first = self._first_ms(None)
+        newest = first if since_ms is None else tail.newest_time(files)
+        if first is None or newest is None:
+            return NEVER, None
+        first = _minute_of(first)
+        minute = first if since_ms is None else _minute_of(newest - since_ms)
+        while minute > first:
+            cursor = tail.cursor_at(files, minute, self._generation)
+            begin = self._first_ms(cursor)
+            if begin is None or begin >= minute:
+                return times.iso(minute), cursor
+            minute -= times.MINUTE_MS  # here lines of the minute before still follow
+        return times.iso(first), None
+
+    def _first_ms(self, cursor: Cursor | None) -> int | None:
+        if self._job.first_ms is not None:
+            return self._job.first_ms(cursor)
+        return tail.first_time(self._job.files) if cursor is None else None
+
+    def _write_state(self, cursor: Cursor | None, mark: commit.Mark) -> None:
+        """Commit a beginning, before the first append."""
+        output = {name: getattr(mark, name) for name in mark.__slots__}
+        commit.write_state(self._state_file, {**self._facts(cursor), "output": output})
+
+    def _facts(self, cursor: Cursor | None) -> dict[str, Any]:
+        beside = self._job.beside.cursor() if self._job.beside is not None else None
+        return {
+            "metric": self._job.metric,
+            "instId": self._job.inst_id,
+            "parameters": self._job.parameters,
+            "cursor": cursor.state() if cursor else None,
+            **({"beside": beside.state() if beside else None} if self._job.beside else {}),
+            "reader": self._reader.state(),
+            "fold": self._fold.state(),
+        }
+
+    def go(self) -> Summary:
+        """Read to the end of what there is."""
+        committed = self._tail.bytes_read
+        place: Cursor | None = None
+        try:
+            for piece, found in self._pieces():
+                for batch in self._batches(piece, found):
+                    self._append(self._fold.update(batch))
+                place = piece.after if isinstance(piece, tail.Span) else self._tail.cursor()
+                if self._tail.bytes_read - committed >= COMMIT_BYTES:
+                    self._commit(place)
+                    committed, place = self._tail.bytes_read, None
+            if place:  # a file that was begun since, and is empty yet, is where it stands
+                self._commit(self._tail.cursor())
+        finally:
+            self._output.close()
+        if self._job.publish is not None:  # all that was read is committed
+            self._job.publish(self._fold.state())
+        if self._rejects > LOGGED_REJECTS:
+            _log.warning("%d more lines were skipped", self._rejects - LOGGED_REJECTS)
+        self._summary.bytes_read = self._tail.bytes_read
+        self._summary.counts = self._reader.counts()
+        return self._summary
+
+    def _pieces(self) -> Iterator[tuple[Piece, Found[Batch] | None]]:
+        if self._job.ahead is None:
+            return ((block, None) for block in self._tail.blocks())
+        return self._job.ahead(self._tail.pieces(self._job.known))
+
+    def _batches(self, piece: Piece, found: Found[Batch] | None) -> Iterator[Batch]:
+        """Yield what a piece gives, whoever has read it."""
+        self._piece = piece
+        batch = found.add_to(self._reader) if found is not None else None
+        if batch is not None:
+            yield batch
+            return
+        for block in self._tail.again(piece) if isinstance(piece, tail.Span) else (piece,):
+            self._piece = block
+            yield self._reader.read(block.data)
+
+    def _append(self, records: Iterable[dict[str, Any]]) -> None:
+        for file, group in groupby(records, self._job.output):
+            rows = list(group)
+            self._output.append(file, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+            self._summary.records += len(rows)
+            self._summary.newest_utc = rows[-1][self._job.time_key]
+
+    def _commit(self, place: Cursor | None) -> None:
+        beside = self._job.beside.unsynced if self._job.beside is not None else set()
+        inputs = self._tail.unsynced | beside
+        unsynced = () if self._job.archive else inputs
+        commit.commit(self._state_file, self._output, unsynced, self._facts(place))
+        self._tail.unsynced.clear()
+        beside.clear()
+        self._summary.commits += 1
+
+    def _reject(self, offset: int, reason: str) -> None:
+        self._rejects += 1
+        if self._piece is not None and self._rejects <= LOGGED_REJECTS:
+            place = self._piece.offset + offset
+            _log.warning("%s: line at byte %d skipped: %s", self._piece.path, place, reason)
+
+
+def _minute_of(moment_ms: int) -> int:
+    return moment_ms // times.MINUTE_MS * times.MINUTE_MS
+
+
+def _after_minute(start: str) -> str:
+    """Return the time before which nothing that began at ``start`` or later can be known."""
+    return start if start == NEVER else times.iso(times.parse_iso(start) + times.MINUTE_MS)
+
+
+def _surviving(files: tail.Listing, cursor: Cursor | None) -> Cursor | None:
+    """Return ``cursor``; where its file has been deleted, the start of the oldest one after it.
+
+    If only older files are left the cursor stays, and the tail says what is wrong.
+    """
+    keys = [key for key, _ in files()]
+    later = min((key for key in keys if cursor and key > cursor.file), default=None)
+    if cursor is None or cursor.file in keys or (keys and later is None):
+        return cursor
+    _log.warning(
+        "the raw file %s.jsonl was read before and has been deleted; going on with the oldest one "
+        "after it, %s",
+        cursor.file,
+        later or "which is yet to come",
+    )
+    return None if later is None else Cursor(later, 0, 0, 0, cursor.generation)

@@ -1,0 +1,1 @@
+"""The query for signals: the state of a market as of a minute, the rules, the answers."""

@@ -1,0 +1,44 @@
+"""`signals.jsonl`: every signal when first seen and when it changed, one writer at a time."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import orjson
+
+from ravequant.signals.serialize import fingerprint
+from ravequant.vault.append_log import AppendLog, lines_backward
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault
+
+METRIC: Final = "signals"
+_LOOK_BACK: Final = 2_000  # newest lines among which a signal counts as seen
+
+
+def record(vault: Vault, inst_id: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Append the signals that are new or changed; return how many were. VaultError, LockedError."""
+    found = list(rows)
+    if not found:
+        return 0
+    path = vault.derived(METRIC, inst_id) / "signals.jsonl"
+    with writer_lock(vault, METRIC, inst_id), AppendLog(path) as log:
+        seen = _newest(path, {row["event_id"] for row in found})
+        new = [row for row in found if seen.get(row["event_id"]) != fingerprint(row)]
+        if new:
+            log.append(b"".join(orjson.dumps(row) + b"\n" for row in new))
+    return len(new)
+
+
+def _newest(path: Any, wanted: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the fingerprint of the newest line of each wanted signal."""
+    seen: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(lines_backward(path)):
+        if number == _LOOK_BACK or len(seen) == len(wanted):
+            break
+        try:
+            row = orjson.loads(line)
+            event_id = row["event_id"]
+            if event_id in wanted and event_id not in seen:
+                seen[event_id] = fingerprint(row)
+        except (ValueError, KeyError, TypeError):
+            continue  # a damaged line hides at most one repetition
+    return seen

@@ -1,0 +1,279 @@
+"""Signals for people: what a reader with ten seconds needs first, and each layer for who asks.
+
+All of it is ASCII, so that every console shows it; colour only repeats what the words say. The
+table has one row a signal where the terminal is wide enough for all of it, else four columns of a
+few lines each, else plain lines: nothing is ever cut.
+"""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ravequant import exact, times
+from ravequant.signals.base_rates import Rates
+from ravequant.signals.evidence import Layer, price_text
+from ravequant.signals.market_state import STREAMS, Facts, Limits, Stream
+from ravequant.signals.rules import Answer, Signal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+NONE: Final = "-"
+JOINT: Final = "\x1f"  # a blank at which no line is broken
+BREAK_EVEN: Final = "break\neven"
+_STYLES: Final = {"SHORT": "red", "LONG": "green", "MAX": "bold", "in contact": "yellow"}
+NARROW: Final = 60  # columns: below that a table would break words
+_WIDE: Final = 1_000  # columns: more than any table has
+_HEAD_LINE: Final = "    \n    \n -- \n    \n    \n    \n    \n    \n"  # a rule below the head
+
+
+class Cell(NamedTuple):
+    """One fact of a signal under its heading."""
+
+    heading: str
+    text: str
+
+
+def age_line(facts: Facts, limits: Limits, clock_ms: int | None) -> str:
+    """Return the age of each stream at the minute asked for, and of that minute at the clock."""
+    ages = [(name, _age_of(facts, limits, name)) for name in STREAMS]
+    groups = (
+        JOINT.join([*(name for name, _ in group), age])
+        for age, group in groupby(ages, lambda item: item[1])
+    )
+    line = f"age at {_utc(facts)[11:]} UTC: {', '.join(groups)}"
+    return line if clock_ms is None else f"{line}; clock{JOINT}+{duration(clock_ms - facts.ms)}"
+
+
+def _age_of(facts: Facts, limits: Limits, name: Stream) -> str:
+    age = facts.age_ms(name)
+    if age is None:
+        return "MISSING"
+    state = facts.state(name, limits)
+    return f"{duration(age)}{JOINT}{state.upper()}" if state else duration(age)
+
+
+def duration(ms: int) -> str:
+    """Return a span in its two largest units: ``42s``, ``3m05s``, ``2h10m``, ``3d04h``."""
+    seconds = abs(ms) // times.SECOND_MS
+    sign = "-" if ms < 0 else ""
+    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
+    if days:
+        return f"{sign}{days}d{hours % 24:02}h"
+    if hours:
+        return f"{sign}{hours}h{minutes % 60:02}m"
+    return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
+
+
+def _utc(facts: Facts) -> str:
+    return times.iso_minute(facts.minute)[:16].replace("T", " ")
+
+
+def place_line(answer: Answer, timeframe: str, zone: tzinfo | None = None) -> str:
+    """Return the instrument, the moment in UTC and in local time, and the last price."""
+    facts, last = answer.facts, answer.last
+    local = datetime.fromtimestamp(facts.minute * 60, tz=zone).astimezone(zone)
+    written = f"{local:%Y-%m-%d %H:%M}"
+    if written[:10] == _utc(facts)[:10]:
+        written = written[11:]
+    price = f"price {price_text(last.price)} ({last.source})" if last else "no price"
+    price = price.replace(" ", JOINT)
+    moment = f"{_utc(facts)} UTC, local {written}"
+    return f"{facts.inst_id} {timeframe}  {moment}  {price}"
+
+
+def show(
+    answer: Answer,
+    console: "Console",
+    *,
+    limits: Limits,
+    timeframe: str,
+    clock_ms: int | None = None,
+    explained: Sequence[Rates] | None = None,
+    zone: tzinfo | None = None,
+) -> None:
+    """Print an answer; with ``explained``, the base rates of each signal, also every layer."""
+    lines = [age_line(answer.facts, limits, clock_ms), place_line(answer, timeframe, zone)]
+    for line in lines:
+        _write(console, line)
+    if not answer.signals:
+        _write(console, f"no signal: {answer.missing}")
+        return
+    rows = [cells(signal, answer.facts.tick) for signal in answer.signals]
+    if console.width < NARROW:
+        _write_lines(rows, console)
+    else:
+        console.print(_table(rows, console))
+    if explained is None:
+        for signal in answer.signals:
+            for line in evidence(signal):
+                _write(console, line, indent=4)
+        return
+    for signal, rates in zip(answer.signals, explained, strict=True):
+        _write(console, f"{_title(signal)}  {signal.wick.event_id}")
+        for layer in signal.layers:
+            for line in explain(layer, answer.facts, rates):
+                _write(console, line, indent=8)
+
+
+def _write(console: "Console", line: str, indent: int = 0) -> None:
+    """Print a line, broken between words where the terminal ends."""
+    wrapped = textwrap.wrap(
+        line, max(console.width, 40), subsequent_indent=" " * indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    console.print(
+        "\n".join(wrapped).replace(JOINT, " "), markup=False, highlight=False, soft_wrap=True
+    )
+
+
+def cells(signal: Signal, tick: int | None) -> list[Cell]:
+    """Return what the table says of a signal, in the order in which it is read."""
+    wick, plan = signal.wick, signal.plan
+    contact = signal.in_contact
+    return [
+        Cell("fade", signal.direction),
+        Cell("price", price_text(wick.tip)),
+        Cell("bps", signal.distance_bps or NONE),
+        Cell("age", f"{signal.age_minutes}m"),
+        Cell("touched", f"{signal.candidate.touched}/{len(signal.candidate.others)}"),
+        Cell("tip", wick.tip_strength or NONE),
+        Cell("small", "yes" if signal.candidate.small else "no"),
+        Cell("strength", signal.strength),
+        Cell("confl.", f"{signal.confluences}/7"),
+        Cell("conviction", f"{signal.conviction} x{signal.size}"),
+        Cell("score", str(signal.score)),
+        Cell("entry", "in contact" if contact else _price(plan.entry, tick)),
+        Cell("stop", _price(plan.stop, tick)),
+        Cell("target", _price(plan.target, tick)),
+        Cell("net R/R", plan.reward_risk_net or NONE),
+        Cell(BREAK_EVEN, _break_even(signal)),
+    ]
+
+
+def _break_even(signal: Signal) -> str:
+    plan = signal.plan
+    if plan.reward_risk_net is None:
+        return NONE
+    return "never" if plan.break_even_pct is None else f"{plan.break_even_pct}%"
+
+
+def _price(price: int | None, tick: int | None) -> str:
+    """Return a price with no more decimals than its tick size has, rounded to the nearest tick."""
+    if price is None:
+        return NONE
+    if tick is not None:
+        price = exact.divide(price, tick, 0) * tick
+    return price_text(price)
+
+
+def _write_lines(rows: Sequence[Sequence[Cell]], console: "Console") -> None:
+    """Print each signal without columns, where columns would break its words."""
+    for row in rows:
+        fade, *others = (", ".join(column) for column in _columns(row))
+        _write(console, fade)
+        for column in others:
+            _write(console, f"  {column}", indent=4)
+
+
+def _table(rows: Sequence[Sequence[Cell]], console: "Console") -> "Table":
+    wide = _one_row_each(rows)
+    unbounded = console.options.update(width=_WIDE)
+    fits = console.measure(wide, options=unbounded).maximum <= console.width
+    return wide if fits else _stacked(rows)
+
+
+def _one_row_each(rows: Sequence[Sequence[Cell]]) -> "Table":
+    words = {"fade", "tip", "small", "strength", "conviction"}
+    table = _empty()
+    for cell in rows[0]:
+        justify = "left" if cell.heading in words else "right"
+        table.add_column(cell.heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(_styled(cell.text) for cell in row))
+    return table
+
+
+def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
+    table = _empty(leading=1)
+    for heading in ("fade", "wick", "evidence", "trade"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(_lines(column) for column in _columns(row)))
+    return table
+
+
+def _columns(row: Sequence[Cell]) -> tuple[tuple[str, ...], ...]:
+    """Return what a signal says under fade, wick, evidence and trade, line by line."""
+    of = dict(row)
+    entry = of["entry"] if of["entry"] == "in contact" else f"entry {of['entry']}"
+    size = "small" if of["small"] == "yes" else "not small"
+    return (
+        (of["fade"], of["price"], f"{of['bps']} bps"),
+        (f"age {of['age']}, {size}", f"touched {of['touched']}", f"tip {of['tip']}",
+         of["strength"]),
+        (of["conviction"], f"{of['confl.']} confluences", f"score {of['score']}"),
+        (entry, f"stop {of['stop']}, target {of['target']}", f"net R/R {of['net R/R']}",
+         f"break-even {of[BREAK_EVEN]}"),
+    )  # fmt: skip
+
+
+def _empty(leading: int = 0) -> "Table":
+    from rich.box import Box  # noqa: PLC0415 - what only JSON asks for never loads it
+    from rich.table import Table  # noqa: PLC0415
+
+    box = Box(_HEAD_LINE, ascii=True)
+    return Table(box=box, padding=(0, 1, 0, 0), show_edge=False, leading=leading)
+
+
+def _styled(text: str) -> "Text":
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(text, style=_STYLES.get(text.partition(" x")[0], ""))
+
+
+def _lines(texts: Iterable[str]) -> "Text":
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text("\n").join(_styled(text) for text in texts)
+
+
+def _title(signal: Signal) -> str:
+    return f"{signal.direction} {price_text(signal.wick.tip)}"
+
+
+def evidence(signal: Signal) -> list[str]:
+    """Return the layers of a signal: those that are met, why the others are not, and notes."""
+    met = [layer.name for layer in signal.layers if layer.state == "met"]
+    others = [
+        layer.name if layer.state == "not_met" else f"{layer.name}{JOINT}{layer.state.upper()}"
+        for layer in signal.layers
+        if layer.state != "met"
+    ]
+    line = f"{_title(signal)}: + {' '.join(met) or NONE}"
+    if others:
+        line += f"  -{JOINT}{', '.join(others)}"
+    notes = [f"on {', '.join(wick.timeframe for wick in signal.wicks)}"] * (len(signal.wicks) > 1)
+    notes += ["a volume divergence against it takes MAX away"] * signal.capped
+    notes += [f"tags {' '.join(signal.tags)}"] * bool(signal.tags)
+    return [line, *(f"    {'; '.join(notes)}" for _ in notes[:1])]
+
+
+def explain(layer: Layer, facts: Facts, rates: Rates) -> list[str]:
+    """Return what a layer saw, what it asks for, how often that is true, and where it is read."""
+    state = "not met" if layer.state == "not_met" else layer.state
+    rate = rates.get(layer.name)
+    age = "no data" if layer.age_ms is None else f"{duration(layer.age_ms)} old"
+    often = "no base rate"
+    if rate is not None:
+        often = f"true at {rate.percent}% of {rate.moments} moments in 24 h"
+    return [
+        f"{layer.points:>4}/{layer.most} {layer.name} {state}: {layer.value or NONE}",
+        f"    wants {layer.condition}",
+        f"    {often}; {age}",
+        f"    {facts.files.get(layer.stream, NONE)}",
+    ]

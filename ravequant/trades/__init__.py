@@ -1,0 +1,1 @@
+"""Raw trade lines to exact minute bars."""

@@ -1,0 +1,221 @@
+"""Minute bars: what each UTC minute traded, exactly, from records one by one or from whole parts.
+
+SPEC sections 3 (duplicates, holes) and 4 (closing, late lines, merging). A minute is *open* from
+the moment the watermark, the largest time read so far, has reached it until it closes.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ravequant import exact, times
+from ravequant.trades.minute_bar import MinuteBar, Record, bar_of, merge, with_gap
+
+IsHole = Callable[[int, int], bool]  # (first missing id, last missing id)
+
+CLOSE_DELAY_MS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What one call closed.
+
+    ``gaps`` are all the closed minutes that a hole marked, also those without a trade;
+    ``through`` is the newest closed minute, -1 if none is.
+    """
+
+    bars: list[MinuteBar] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
+    through: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Ids that are missing before a record: a hole, unless the ledger knows there are none."""
+
+    first_missing: int
+    last_missing: int
+    watermark: int  # largest time before the record, ms
+    ts: int  # the record's own time, ms
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An ordered stretch of records as partial bars; may be computed in another process."""
+
+    bars: list[MinuteBar]
+    jumps: list[Jump]  # inside the part
+    records: int
+    lowest_id: int  # first id that the first record covers
+    first_id: int  # of the first record
+    last_id: int
+    first_ts: int
+    watermark: int  # largest time, ms
+
+
+def join(earlier: Part, later: Part) -> Part | None:
+    """Return two parts as one; None if ids or minutes do not increase across the seam."""
+    if later.first_id <= earlier.last_id or _goes_back(earlier.watermark, later.first_ts):
+        return None
+    seam = _jump(earlier.last_id, later.lowest_id, earlier.watermark, later.first_ts)
+    bars = {bar.minute: bar for bar in earlier.bars}
+    _add(bars, later.bars)
+    return Part(
+        list(bars.values()),
+        [*earlier.jumps, *seam, *_after(earlier.watermark, later.jumps)],
+        earlier.records + later.records,
+        earlier.lowest_id,
+        earlier.first_id,
+        later.last_id,
+        earlier.first_ts,
+        max(earlier.watermark, later.watermark),
+    )
+
+
+def _after(watermark: int, jumps: list[Jump]) -> list[Jump]:
+    """Return jumps as they are where ``watermark`` was reached before."""
+    return [replace(jump, watermark=max(jump.watermark, watermark)) for jump in jumps]
+
+
+def _goes_back(watermark: int, ts: int) -> bool:
+    """Say whether a record belongs to a minute before the watermark's."""
+    return ts // times.MINUTE_MS < watermark // times.MINUTE_MS
+
+
+def _jump(last_id: int, lowest_id: int, watermark: int, ts: int) -> list[Jump]:
+    if lowest_id <= last_id + 1:
+        return []
+    return [Jump(last_id + 1, lowest_id - 1, watermark, ts)]
+
+
+def _add(bars: dict[int, MinuteBar], later: list[MinuteBar], *, late: bool = False) -> None:
+    for bar in later:
+        known = bars.get(bar.minute)
+        bars[bar.minute] = bar if known is None else merge(known, bar, late=late)
+
+
+def closed_through(watermark: int) -> int:
+    """Return the newest minute that a line at ``watermark`` closes (ms); -1 if none."""
+    return max((watermark - CLOSE_DELAY_MS) // times.MINUTE_MS - 1, -1)
+
+
+class BarBuilder:
+    """Turns records in file order into closed minute bars.
+
+    ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``; a record at or above it is a
+    whale. ``records`` counts what was taken in, late records included, duplicates not; counters
+    are of this run, no part of the state.
+    """
+
+    def __init__(self, whale_notional: int) -> None:
+        self.whale_notional = whale_notional
+        self.last_id: int | None = None  # of the newest record taken in
+        self.watermark: int | None = None  # the largest time so far, ms
+        self._bars: dict[int, MinuteBar] = {}  # of open minutes
+        self._marked: set[int] = set()  # open minutes that a hole touches
+        self.records = 0
+        self.duplicates = 0
+        self.late_trades = 0
+        self.holes = 0
+
+    @property
+    def through(self) -> int:
+        """The newest closed minute, -1 if none is."""
+        return -1 if self.watermark is None else closed_through(self.watermark)
+
+    @property
+    def open_bars(self) -> list[MinuteBar]:
+        """What the minutes that are still open hold so far, in order."""
+        return [self._bars[minute] for minute in sorted(self._bars)]
+
+    def follows(self, part: Part) -> bool:
+        """Say whether ids and minutes increase from what was read to ``part``."""
+        if self.last_id is None or self.watermark is None:
+            return True
+        return part.first_id > self.last_id and not _goes_back(self.watermark, part.first_ts)
+
+    def absorb(self, part: Part, is_hole: IsHole) -> Closed:
+        """Take in a part that follows; return what it closed. ValueError if it does not follow."""
+        if not self.follows(part):
+            raise ValueError(f"a part from id {part.first_id} does not follow id {self.last_id}")
+        jumps = part.jumps
+        if self.last_id is not None and self.watermark is not None:
+            seam = _jump(self.last_id, part.lowest_id, self.watermark, part.first_ts)
+            jumps = [*seam, *_after(self.watermark, jumps)]
+        self._look_for_holes(jumps, is_hole)
+        _add(self._bars, part.bars)
+        self.records += part.records
+        return self._close(part.last_id, max(part.watermark, self.watermark or 0))
+
+    def take(self, records: Iterable[Record], is_hole: IsHole) -> Closed:
+        """Take in records one by one, whatever their order; return what they closed."""
+        last_id, watermark = self.last_id, self.watermark
+        for record in records:
+            if last_id is not None and record.trade_id <= last_id:
+                self.duplicates += 1
+                continue
+            if last_id is not None and watermark is not None:
+                seam = _jump(last_id, record.first_id, watermark, record.ts)
+                self._look_for_holes(seam, is_hole)
+            last_id = record.trade_id
+            watermark = record.ts if watermark is None else max(watermark, record.ts)
+            self._add_one(record, closed_through(watermark))
+        if last_id is None or watermark is None:
+            return Closed()
+        return self._close(last_id, watermark)
+
+    def _add_one(self, record: Record, through: int) -> None:
+        """Add a record to its bar; a late one to the oldest open minute that holds a trade.
+
+        At most two minutes are open: the one after the newest closed, and the watermark's, which
+        always holds a trade.
+        """
+        bar = bar_of(record, self.whale_notional)
+        late = bar.minute <= through
+        if late:
+            oldest = through + 1
+            bar = bar._replace(minute=oldest if oldest in self._bars else oldest + 1)
+            self.late_trades += 1
+        self.records += 1
+        _add(self._bars, [bar], late=late)
+
+    def _look_for_holes(self, jumps: list[Jump], is_hole: IsHole) -> None:
+        """Mark the minutes that were open at each hole, and that of the record after it."""
+        for jump in jumps:
+            if is_hole(jump.first_missing, jump.last_missing):
+                self.holes += 1
+                through = closed_through(jump.watermark)
+                newest = jump.watermark // times.MINUTE_MS
+                own = jump.ts // times.MINUTE_MS
+                self._marked.update(range(through + 1, newest + 1))
+                self._marked.update((own,) if own > through else ())
+
+    def _close(self, last_id: int, watermark: int) -> Closed:
+        self.last_id, self.watermark = last_id, watermark
+        through = self.through
+        bars = [self._bars.pop(m) for m in sorted(self._bars) if m <= through]
+        gaps = sorted(minute for minute in self._marked if minute <= through)
+        bars = [with_gap(bar) if bar.minute in self._marked else bar for bar in bars]
+        self._marked.difference_update(gaps)
+        return Closed(bars, gaps, through)
+
+    def state(self) -> dict[str, Any]:
+        """Return everything the next record needs, exact and canonical, for JSON."""
+        return {
+            "last_id": self.last_id,
+            "watermark_ms": self.watermark,
+            "open": [[exact.packed(value) for value in bar[:-1]] for bar in self.open_bars],
+            "gaps": sorted(self._marked),
+        }
+
+    @classmethod
+    def restore(cls, whale_notional: int, state: dict[str, Any]) -> "BarBuilder":
+        """Return a builder that goes on where ``state`` was taken."""
+        builder = cls(whale_notional)
+        builder.last_id, builder.watermark = state["last_id"], state["watermark_ms"]
+        for texts in state["open"]:
+            values: list[Any] = [exact.unpacked(text) for text in texts]
+            bar = MinuteBar(*values)
+            builder._bars[bar.minute] = bar
+        builder._marked = set(state["gaps"])
+        return builder

@@ -1,0 +1,107 @@
+"""Blocks of raw trade lines to closed minute bars: a little at a time, or very many.
+
+Up to ``FEW_BYTES`` a run reads its lines one by one, as a person would: sooner done than numpy is
+loaded. What is more is read in columns (``scan``, ``parts``). What comes out is the same.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ravequant.records import RecordError, Rejected, check_whole, parse_trade
+from ravequant.trades.bar_builder import BarBuilder, Closed, IsHole, Part
+from ravequant.trades.minute_bar import MinuteBar, Record, record_of
+
+if TYPE_CHECKING:
+    from ravequant.trades.scanner import Scanner
+
+FEW_BYTES: Final = 1 << 20
+_COUNTERS: Final = ("duplicates", "late_trades", "holes")
+
+
+class BarReader:
+    """Reads blocks of raw trade lines into closed minute bars; hands rejected lines to ``reject``.
+
+    ``reject`` is called with the offset in the block and the reason.
+    """
+
+    def __init__(
+        self,
+        inst_id: str,
+        whale_notional: int,
+        is_hole: IsHole,
+        reject: Callable[[int, str], None],
+        few_bytes: int = FEW_BYTES,
+    ) -> None:
+        self._inst_id = inst_id
+        self._scanner: Scanner | None = None
+        self._few = few_bytes  # that may still be read one by one
+        self._whale_notional = whale_notional
+        self._is_hole = is_hole
+        self._reject = reject
+        self.builder = BarBuilder(whale_notional)
+        self.lines = 0
+        self.rejected = 0
+
+    def read(self, block: bytes | memoryview) -> Closed:
+        """Read a block of whole lines; return what it closed."""
+        self._few -= len(block)
+        read = self._one_by_one if self._few >= 0 else self._in_columns
+        bars: list[MinuteBar] = []
+        gaps: list[int] = []
+        for closed in read(block) if len(block) else ():
+            bars += closed.bars
+            gaps += closed.gaps
+        return Closed(bars, gaps, self.builder.through)
+
+    def _one_by_one(self, block: bytes | memoryview) -> Iterator[Closed]:
+        check_whole(block)
+        records: list[Record] = []
+        rejected: list[Rejected] = []
+        lines, offset = bytes(block).split(b"\n")[:-1], 0
+        for line in lines:
+            try:
+                records.append(record_of(*parse_trade(line + b"\n", self._inst_id)))
+            except RecordError as error:
+                rejected.append(Rejected(offset, str(error)))
+            offset += len(line) + 1
+        self._count(len(lines), rejected)
+        yield self.builder.take(records, self._is_hole)
+
+    def _in_columns(self, block: bytes | memoryview) -> Iterator[Closed]:
+        from ravequant.trades import bar_columns  # noqa: PLC0415 - numpy: few runs read so much
+        from ravequant.trades.scanner import Scanner  # noqa: PLC0415
+
+        self._scanner = self._scanner or Scanner(self._inst_id)
+        scanned = self._scanner.scan(block)
+        self._count(scanned.lines, scanned.rejected)
+        for trades in scanned.stretches:
+            yield from bar_columns.closed_by(self.builder, trades, self._is_hole)
+
+    def absorb(self, part: Part | None, lines: int, rejected: list[Rejected]) -> Closed | None:
+        """Take in lines that were read elsewhere; None, and nothing else, if they do not follow."""
+        if part is not None and not self.builder.follows(part):
+            return None
+        self._count(lines, rejected)
+        if part is None:
+            return Closed(through=self.builder.through)
+        return self.builder.absorb(part, self._is_hole)
+
+    def _count(self, lines: int, rejected: list[Rejected]) -> None:
+        self.lines += lines
+        self.rejected += len(rejected)
+        for line in rejected:
+            self._reject(line.offset, line.reason)
+
+    def state(self) -> dict[str, Any]:
+        """Return the exact state of the open minutes, for JSON."""
+        return self.builder.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where ``state`` was taken; the builder's counters start again."""
+        self.builder = BarBuilder.restore(self._whale_notional, state)
+
+    def counts(self) -> dict[str, int]:
+        """Return what this run met: lines, rejected, trades, duplicates, late trades, holes."""
+        counted = {name: getattr(self.builder, name) for name in _COUNTERS}
+        trades = self.builder.records
+        return {"lines": self.lines, "rejected": self.rejected, "trades": trades, **counted}

@@ -1,0 +1,211 @@
+"""Reading ahead: large raw trade files as partial bars, by processes side by side, in file order.
+
+What a process hands back of its span is merged exactly (SPEC section 4), and a span that does not
+follow in order is read again by whoever asked.
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ravequant.records import Rejected
+from ravequant.trades.bar_builder import Closed, Part, join
+from ravequant.trades.bar_reader import BarReader
+from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ravequant.trades.scanner import Scanner
+
+MOST_PROCESSES: Final = 8
+_GIVEN: Final = 3  # spans that each process has at once, the one it reads included
+_WAITING: Final = 16  # spans for each process whose answers are not taken yet
+_NAMED: Final = 1_000  # with more bad lines a span is better read again
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a span holds: its records as one part (None: no record at all), and its bad lines."""
+
+    part: Part | None
+    lines: int
+    rejected: list[Rejected] = field(default_factory=list)  # offsets count from the span's start
+
+    def add_to(self, reader: BarReader) -> Closed | None:
+        """Hand it to the reader whose turn it is; None if it does not follow what that has read."""
+        return reader.absorb(self.part, self.lines, self.rejected)
+
+
+Piece = Block | Span
+
+
+def read_ahead(
+    inst_id: str, whale_notional: int, pieces: Iterator[Piece], processes: int | None = None
+) -> Iterator[tuple[Piece, Found | None]]:
+    """Yield ``pieces`` in their order, spans with what they hold, if that could be found out.
+
+    ``processes``: None for one a core, at most 8, this one counted; it reads along. None is started
+    before there is a span to read.
+    """
+    helpers = _helpers() if processes is None else processes
+    readers: _Readers | None = None
+    try:
+        for piece in pieces:
+            if isinstance(piece, Span) and helpers:
+                readers = readers or _Readers(inst_id, whale_notional, helpers)
+                readers.give(piece)
+                if readers.full:
+                    yield readers.take()
+            else:
+                while readers and readers.waiting:
+                    yield readers.take()
+                yield piece, None
+        while readers and readers.waiting:
+            yield readers.take()
+    finally:
+        if readers:
+            readers.close()
+
+
+def _helpers() -> int:
+    return min(os.cpu_count() or 1, MOST_PROCESSES) - 1
+
+
+class _Readers:
+    """Processes that read spans; who waits for one reads along what nobody was given."""
+
+    def __init__(self, inst_id: str, whale_notional: int, width: int) -> None:
+        from ravequant.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
+
+        self._inst_id, self._whale_notional = inst_id, whale_notional
+        self._processes = Processes(width)
+        self.waiting: deque[_Reading] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether an answer is to be taken first."""
+        return len(self.waiting) > _WAITING * self._processes.width
+
+    def give(self, span: Span) -> None:
+        """Have a span read."""
+        self.waiting.append(_Reading(span))
+        self._feed()
+
+    def _feed(self) -> None:
+        """Let no process be without work."""
+        under_way = sum(one.under_way for one in self.waiting)
+        for one in self.waiting:
+            if under_way >= _GIVEN * self._processes.width:
+                return
+            if one.answer is None:
+                one.answer = self._processes.submit(read_span, *self._asked(one.span))
+                under_way += 1
+
+    def take(self) -> tuple[Span, Found | None]:
+        """Return the oldest span, and what it holds if that could be found out."""
+        from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - loaded by now
+
+        oldest = self.waiting[0]
+        while oldest.answer is None or not oldest.answer.done():
+            unread = next((one for one in self.waiting if one.answer is None), None)
+            if unread is None:
+                break
+            self._read_here(unread)
+            self._feed()
+        self.waiting.popleft()
+        assert oldest.answer is not None  # noqa: S101 - says to the type checker what the loop did
+        try:
+            return oldest.span, oldest.answer.result()
+        except (OSError, EOFError):  # gone or changed: whoever reads it now will say what is wrong
+            return oldest.span, None
+        except BrokenExecutor as error:
+            _log.warning("reading ahead failed (%s); this part is read without it", error)
+            return oldest.span, None
+
+    def _read_here(self, one: "_Reading") -> None:
+        from concurrent.futures import Future  # noqa: PLC0415 - loaded by now
+
+        one.answer = Future()
+        try:
+            one.answer.set_result(read_span(*self._asked(one.span)))
+        except (OSError, EOFError) as error:
+            one.answer.set_exception(error)
+
+    def _asked(self, span: Span) -> tuple[str, int, Path, int, int]:
+        return self._inst_id, self._whale_notional, span.path, span.offset, span.end
+
+    def close(self) -> None:
+        """Let the processes end."""
+        self._processes.close()
+
+
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A span and, once somebody has it, what comes of it."""
+
+    span: Span
+    answer: "Future[Found | None] | None" = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a process has it, and no answer is there yet."""
+        return self.answer is not None and not self.answer.done()
+
+
+def read_span(inst_id: str, whale_notional: int, path: Path, offset: int, end: int) -> Found | None:
+    """Return what whole lines of a file hold; None if they must be read one after the other."""
+    return collect(_scanner(inst_id), whale_notional, offset, _blocks(path, offset, end))
+
+
+@lru_cache(maxsize=1)
+def _scanner(inst_id: str) -> "Scanner":
+    """Return the scanner of this process, which knows from span to span how the lines look."""
+    from ravequant.trades.scanner import Scanner  # noqa: PLC0415 - numpy: few runs read so much
+
+    return Scanner(inst_id)
+
+
+def collect(
+    scanner: "Scanner", whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
+) -> Found | None:
+    """Return what blocks of whole lines hold, the first at ``offset``; None as above."""
+    from ravequant.trades.bar_columns import partial  # noqa: PLC0415
+
+    parts, lines, rejected = list[Part](), 0, list[Rejected]()
+    for at, block in blocks:
+        scanned = scanner.scan(block)
+        lines += scanned.lines
+        rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]
+        for trades in scanned.stretches:
+            part = partial(trades, whale_notional)
+            joined = join(parts[0], part) if parts and part else part
+            if joined is None or len(rejected) > _NAMED:
+                return None
+            parts = [joined]
+    return Found(parts[0] if parts else None, lines, rejected)
+
+
+def _blocks(path: Path, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (offset, whole lines); EOFError if the file is not what it was."""
+    rest = b""
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        while left := end - offset - len(rest):
+            size, _ = block_size(file, offset + len(rest), BLOCK_BYTES)
+            chunk = file.read(min(size, left))
+            if not chunk:
+                raise EOFError
+            data = rest + chunk
+            cut = data.rfind(b"\n") + 1
+            if cut:
+                yield offset, data[:cut]
+            offset, rest = offset + cut, data[cut:]
+    if rest:
+        raise EOFError

@@ -1,0 +1,217 @@
+"""Contract metadata of an instrument: as it is now, and what was in force when (SPEC section 3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from ravequant import exact, times
+from ravequant.errors import FeedError, UsageError, VaultError, shown
+from ravequant.records import (
+    Contract,
+    RecordError,
+    check_inst_id,
+    contract_of,
+    positive_decimal,
+)
+from ravequant.vault.append_log import AppendLog, lines_backward
+from ravequant.vault.atomic import disk_error, replace_file
+from ravequant.vault.lock import turn
+from ravequant.vault.paths import Vault
+
+_REMEDY: Final = "start the trade exporter once, it fetches the metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the exchange says of one instrument; numbers as decimal text, as they came."""
+
+    inst_id: str
+    fetched_ms: int  # wall clock; says when, decides nothing
+    contract: Contract
+    ct_val_ccy: str
+    settle_ccy: str
+    tick_sz: str  # smallest step of the price
+    lot_sz: str  # smallest step of a size, in contracts
+    min_sz: str  # smallest order, in contracts
+    state: str  # "live", "suspend", …: the exchange adds new ones
+    raw: Mapping[str, Any]  # the exchange's whole row
+
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """Everything a change of which makes a line of history."""
+        return (
+            self.contract, self.ct_val_ccy, self.settle_ccy,
+            self.tick_sz, self.lot_sz, self.min_sz, self.state,
+        )  # fmt: skip
+
+
+History = Sequence[tuple[int | None, Metadata]]
+
+
+def parse_instrument(row: Mapping[str, Any], fetched_ms: int | None = None) -> Metadata:
+    """Return the metadata of a row of the exchange's instruments; FeedError if it has none.
+
+    ``fetched_ms`` is the wall clock when absent.
+    """
+    try:
+        moment = times.utc_now_ms() if fetched_ms is None else fetched_ms
+        return _build(row, moment, row)
+    except RecordError as error:
+        raise FeedError(
+            f"the exchange's row of instrument {shown(row.get('instId'))} cannot be used: "
+            f"{error}; if it is newly listed try again when it trades, else leave it out"
+        ) from None
+
+
+def load(vault: Vault, inst_id: str) -> Metadata:
+    """Return the metadata as last saved; VaultError if there is none or it cannot be read."""
+    path = vault.metadata(inst_id)
+    try:
+        return _parse(path.read_bytes(), inst_id)[1]
+    except FileNotFoundError:
+        raise VaultError(f"{path}: there is no metadata of {inst_id}; {_REMEDY}") from None
+    except OSError as error:
+        raise disk_error(path, "read", error) from error
+    except RecordError as error:
+        raise VaultError(f"{path}: is not metadata of {inst_id}: {error}; {_REMEDY}") from None
+
+
+def save(vault: Vault, meta: Metadata, newest_ts: int | None) -> bool:
+    """Write the metadata; say whether its terms were new, and so made a line of history.
+
+    ``newest_ts`` is the time of the newest record on disk (None: there is none): the new terms hold
+    for records with a later one. The line is flushed before this returns, so before any of them.
+    Both exporters write here: each waits for its turn.
+    """
+    path = vault.metadata_history(meta.inst_id)
+    with turn(vault, "metadata", meta.inst_id):
+        before = _newest(path, meta.inst_id)
+        changed = before is None or before.terms != meta.terms
+        if changed:
+            since = None if newest_ts is None else times.iso(newest_ts)
+            with AppendLog(path) as log:
+                log.append(_encode(meta, {"from_utc": since}))
+        replace_file(vault.metadata(meta.inst_id), _encode(meta, {}))
+    return changed
+
+
+def history(vault: Vault, inst_id: str) -> list[tuple[int | None, Metadata]]:
+    """Return (time after which it holds, metadata) of every change, oldest first.
+
+    Raises VaultError for a whole line that cannot be read: a tick size is not to be guessed.
+    """
+    path = vault.metadata_history(inst_id)
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise disk_error(path, "read", error) from error
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(_parse(line, inst_id))
+        except RecordError as error:
+            raise VaultError(
+                f"{path}: line {number} is not metadata of {inst_id}: {error}; "
+                "mend that line or take it out"
+            ) from None
+    return found
+
+
+def in_force(changes: History, ts: int) -> Metadata:
+    """Return what held for a record of the moment ``ts``; VaultError if nothing is known."""
+    if not changes:
+        raise VaultError(f"there is no history of the metadata; {_REMEDY}")
+    for since, meta in reversed(changes):
+        if since is None or since < ts:
+            return meta
+    return changes[0][1]
+
+
+def _newest(path: Path, inst_id: str) -> Metadata | None:
+    try:
+        for line in lines_backward(path):
+            try:
+                return _parse(line, inst_id)[1]
+            except RecordError:
+                continue  # a damaged line: history() says so; here it only must not stop us
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise disk_error(path, "read", error) from error
+    return None
+
+
+def _encode(meta: Metadata, first: Mapping[str, Any]) -> bytes:
+    fields = {
+        **first,
+        "instId": meta.inst_id,
+        "fetched_utc": times.iso(meta.fetched_ms),
+        "ctVal": meta.contract.ct_val,
+        "ctMult": meta.contract.ct_mult,
+        "ctType": meta.contract.ct_type,
+        "ctValCcy": meta.ct_val_ccy,
+        "settleCcy": meta.settle_ccy,
+        "tickSz": meta.tick_sz,
+        "lotSz": meta.lot_sz,
+        "minSz": meta.min_sz,
+        "state": meta.state,
+        "raw": meta.raw,
+    }
+    return orjson.dumps(fields) + b"\n"
+
+
+def _parse(data: bytes, inst_id: str) -> tuple[int | None, Metadata]:
+    try:
+        row = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from None
+    if not isinstance(row, dict) or not isinstance(row.get("raw"), dict):
+        raise RecordError("not a JSON object with the exchange's row in raw")
+    if row.get("instId") != inst_id:
+        raise RecordError(f"instId: {shown(row.get('instId'))} is not {inst_id!r}")
+    since = row.get("from_utc")
+    return (
+        None if since is None else _moment(since, "from_utc"),
+        _build(row, _moment(row.get("fetched_utc"), "fetched_utc"), row["raw"]),
+    )
+
+
+def _build(row: Mapping[str, Any], fetched_ms: int, raw: Mapping[str, Any]) -> Metadata:
+    return Metadata(
+        inst_id=_inst_id(row.get("instId")),
+        fetched_ms=fetched_ms,
+        contract=contract_of(dict(row)),
+        ct_val_ccy=_string(row, "ctValCcy"),
+        settle_ccy=_string(row, "settleCcy"),
+        tick_sz=positive_decimal(row.get("tickSz"), "tickSz", exact.PRICE_PLACES),
+        lot_sz=positive_decimal(row.get("lotSz"), "lotSz", exact.SIZE_PLACES),
+        min_sz=positive_decimal(row.get("minSz"), "minSz", exact.SIZE_PLACES),
+        state=_string(row, "state"),
+        raw=dict(raw),
+    )
+
+
+def _inst_id(value: Any) -> str:
+    try:
+        return check_inst_id(value if isinstance(value, str) else shown(value))
+    except UsageError as error:
+        raise RecordError(f"instId: {error}") from None
+
+
+def _string(row: Mapping[str, Any], field: str) -> str:
+    value = row.get(field)
+    if not isinstance(value, str) or not value:
+        raise RecordError(f"{field}: {shown(value)} is not a string with something in it")
+    return value
+
+
+def _moment(value: Any, field: str) -> int:
+    try:
+        return times.parse_iso(value if isinstance(value, str) else shown(value))
+    except ValueError as error:
+        raise RecordError(f"{field}: {error}") from None

@@ -1,0 +1,93 @@
+"""One run of retention: the plan carried out file by file, one that fails stopping no other."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from ravequant.errors import LockedError, NoDataError, VaultError
+from ravequant.settings import Retention
+from ravequant.vault import compress
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault
+from ravequant.vault.retention import plan
+from ravequant.vault.retention.plan import Action, Survey
+from ravequant.vault.retention.report import DONE, FAILED, PLANNED, SKIPPED, Outcome, size
+from ravequant.vault.retention.survey import METRIC, committed_day, plain_form, survey
+
+STREAM: Final = "retention"
+_log = logging.getLogger("l2_retention")
+
+
+class Run:
+    """Retention over a vault at the moment ``now``; ``dry``: only planned, nothing is touched."""
+
+    def __init__(self, vault: Vault, chosen: Retention, now: int, *, dry: bool = False) -> None:
+        self.rules = plan.rules_of(chosen)
+        self.outcomes: list[Outcome] = []
+        self._vault, self._now, self._dry = vault, now, dry
+
+    def go(self, budget: int | None = None) -> Survey:
+        """Do what the ages ask for, then what the budget does; return what is there then.
+
+        Raises NoDataError for a vault without dated files, LockedError beside another run.
+        """
+        seen = survey(self._vault)
+        if not seen.series:
+            raise NoDataError(
+                f"no dated files in {self._vault.root}; start an exporter, or name another vault "
+                "with --vault"
+            )
+        with ExitStack() as locks:
+            if not self._dry:
+                for inst_id in sorted({series.inst_id for series in seen.series}):
+                    locks.enter_context(writer_lock(self._vault, STREAM, inst_id))
+                for part in ("raw", "derived"):
+                    compress.clear(self._vault.root / part)
+                seen = survey(self._vault)
+            seen = self._do(plan.by_age(seen.series, self.rules, self._now), seen)
+            if budget is not None:
+                excess = seen.total - budget
+                drops = plan.over_budget(seen.series, self.rules, self._now, excess)
+                seen = self._do(drops, seen)
+        return seen
+
+    def _do(self, actions: Sequence[Action], seen: Survey) -> Survey:
+        if self._dry:
+            self.outcomes += [Outcome(action, PLANNED, action.frees) for action in actions]
+            return plan.after(seen, actions)
+        self.outcomes += [self._act(action) for action in actions]
+        return survey(self._vault) if actions else seen
+
+    def _act(self, action: Action) -> Outcome:
+        path = plain_form(self._vault, action.file)
+        act = self._delete if action.kind == plan.DELETE else self._compress
+        try:
+            return Outcome(action, DONE, act(action, path))
+        except (compress.HeldOpenError, LockedError) as error:
+            _log.warning("%s", error)
+            return Outcome(action, SKIPPED)
+        except VaultError as error:
+            _log.error("%s", error)
+            return Outcome(action, FAILED)
+
+    def _delete(self, action: Action, path: Path) -> int:
+        compress.delete(compress.packed_form(path))
+        compress.delete(path)
+        say = _log.warning if action.unread else _log.info
+        say("deleted %s, %s: %s", path, size(action.file.size), action.reason)
+        return action.file.size
+
+    def _compress(self, action: Action, path: Path) -> int:
+        with ExitStack() as lock:
+            if action.file.stream == plan.BUCKETS:
+                lock.enter_context(writer_lock(self._vault, METRIC, action.file.inst_id))
+                committed = committed_day(self._vault, action.file.inst_id)
+                if committed is not None and action.file.key >= committed:
+                    raise compress.HeldOpenError(
+                        f"{path}: its calculator is back at it; left as it is"
+                    )
+            length = compress.pack(path)
+        _log.info("compressed %s to %s", path, size(length))
+        return action.file.size - length

@@ -1,0 +1,135 @@
+"""What stands in a vault: dated files, how far they have been read, the room on the disk."""
+
+import logging
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ravequant import times
+from ravequant.errors import VaultError
+from ravequant.vault import commit, compress
+from ravequant.vault.paths import Vault, book_files, day_files, instruments
+from ravequant.vault.retention.plan import BOOKS, BUCKETS, DEEP, TRADES, Dated, Series, Survey
+
+METRIC: Final = "liquidity_buckets"  # the calculator that reads the book hours
+_SAMPLE: Final = 1 << 20
+_NOTHING_KNOWN: Final = 0.1
+_log = logging.getLogger(__name__)
+
+
+def survey(vault: Vault) -> Survey:
+    """Look at every file of the vault once."""
+    names = set().union(*(instruments(folder_of(vault, stream)) for stream in _STREAMS))
+    series = tuple(one for inst_id in sorted(names) for one in _series(vault, inst_id))
+    total = sum(_sizes(vault.root))
+    free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else 0
+    return Survey(series, total, free)
+
+
+def folder_of(vault: Vault, stream: str) -> Callable[[str], Path]:
+    """Return what names the folder of a stream, by instrument."""
+    return {
+        BOOKS: vault.snapshots,
+        DEEP: vault.deep_snapshots,
+        TRADES: vault.trades,
+        BUCKETS: lambda inst_id: vault.derived(METRIC, inst_id),
+    }[stream]
+
+
+_STREAMS: Final = {BOOKS: book_files, DEEP: book_files, TRADES: day_files, BUCKETS: day_files}
+
+
+def plain_form(vault: Vault, file: Dated) -> Path:
+    """Return the name of the plain form of a file."""
+    return folder_of(vault, file.stream)(file.inst_id) / f"{file.key}.jsonl"
+
+
+def committed_day(vault: Vault, inst_id: str) -> str | None:
+    """Return the bucket day that the calculator's state points at; "" if that cannot be read."""
+    facts = _facts(vault, inst_id)
+    try:
+        return None if facts is None else str(facts["output"]["file"])[:10]
+    except (KeyError, TypeError):
+        return ""
+
+
+def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
+    facts = _facts(vault, inst_id)
+    for stream, lister in _STREAMS.items():
+        folder = folder_of(vault, stream)(inst_id)
+        files = tuple(_dated(stream, inst_id, lister(folder)))
+        if files:
+            yield Series(
+                stream,
+                inst_id,
+                files,
+                open_from=committed_day(vault, inst_id) if stream == BUCKETS else None,
+                read_to=_read_to(facts, stream),
+                packed_share=_share(folder, files),
+            )
+
+
+def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> Iterator[Dated]:
+    for key, path in listing:
+        plain = path.with_suffix("") if path.suffix == ".gz" else path
+        file = Dated(stream, inst_id, key, _size(plain), _size(compress.packed_form(plain)))
+        try:
+            times.day_start_ms(key[:10])
+        except ValueError:
+            _log.warning("%s is named after a day that does not exist; left alone", path)
+        else:
+            yield file
+
+
+def _read_to(facts: dict[str, Any] | None, stream: str) -> str | None:
+    try:
+        cursor = (facts or {}).get({BOOKS: "cursor", DEEP: "beside"}.get(stream, ""))
+        return str(cursor["file"]) if cursor else None
+    except (KeyError, TypeError):
+        return None
+
+
+def _facts(vault: Vault, inst_id: str) -> dict[str, Any] | None:
+    try:
+        return commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id)
+    except VaultError as error:
+        _log.warning("%s; until then nothing counts as read", error)
+        return {}
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _sizes(root: Path) -> Iterator[int]:
+    for folder, _, names in os.walk(root):
+        yield from (_size(Path(folder, name)) or 0 for name in names)
+
+
+def _share(folder: Path, files: tuple[Dated, ...]) -> float:
+    """Measure how small files become: the newest ``.gz``, else the start of a plain one."""
+    newest = max(files, key=lambda file: (bool(file.packed), file.key))
+    plain = folder / f"{newest.key}.jsonl"
+    try:
+        if newest.packed:
+            small, whole = newest.packed, _unpacked_length(compress.packed_form(plain))
+        else:
+            with plain.open("rb") as stream:
+                sample = stream.read(_SAMPLE)
+            small, whole = len(zlib.compress(sample)), len(sample)
+    except OSError:
+        return _NOTHING_KNOWN
+    return min(1.0, small / whole) if whole else _NOTHING_KNOWN
+
+
+def _unpacked_length(packed: Path) -> int:
+    """Return what a ``.gz`` says of itself in its last bytes (modulo 2**32)."""
+    with packed.open("rb") as stream:
+        stream.seek(-4, os.SEEK_END)
+        return int.from_bytes(stream.read(4), "little")

@@ -1,0 +1,294 @@
+"""Repairs of the raw trade log: noted first, then carried out step by step, whoever does it.
+
+Records fetched late belong in the middle of finished days, or of the one being written. The whole
+repair is noted in ``state/repair/`` before anything changes, and the note goes last: so a repair
+that was cut off anywhere is taken up by the next one who looks, and gives the same files. Who may
+write the log carries it out: the program that repairs, or the exporter between two appends.
+"""
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from ravequant import times
+from ravequant.errors import VaultError
+from ravequant.records import RecordError, parse_trade
+from ravequant.vault import commit, compress
+from ravequant.vault.append_log import reading
+from ravequant.vault.atomic import BINARY, disk_error, move_over, write_all
+from ravequant.vault.gap_ledger import (
+    GapLedger,
+    Hole,
+    LedgerEntry,
+    raise_generation,
+    read_generation,
+)
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault
+from ravequant.vault.tail import open_lines
+
+METRIC: Final = "repair"
+RETENTION: Final = "retention"  # whoever holds this lock compresses finished days
+MOST_ASKED: Final = 4_000_000  # bytes of a note that a running exporter is asked to carry out
+_REMEDY: Final = "delete it, repair again, and run the calculators with --rebuild"
+_BLOCK: Final = 1 << 20
+_GZIP: Final = 31  # zlib's window bits for a gzip file
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Whole lines to be put in before the byte ``offset`` of a day (uncompressed)."""
+
+    offset: int
+    next_id: int | None  # first id of the record that begins there; None: there the day ends
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DayRepair:
+    """What goes into one day's file, offsets ascending; the file may be new."""
+
+    key: str
+    inserts: tuple[Insert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A whole repair of one instrument."""
+
+    inst_id: str
+    days: tuple[DayRepair, ...]
+    entries: tuple[LedgerEntry, ...]
+    generation: int  # of the instrument once it is done
+
+
+def note_path(vault: Vault, inst_id: str) -> Path:
+    """Return the file that notes a repair under way."""
+    return vault.state(METRIC, inst_id)
+
+
+def asked(vault: Vault, inst_id: str) -> bool:
+    """Say whether a repair has been noted and not finished."""
+    return note_path(vault, inst_id).exists()
+
+
+def too_large(vault: Vault, inst_id: str) -> bool:
+    """Say whether a running exporter is spared the repair noted: it has little memory."""
+    try:
+        return note_path(vault, inst_id).stat().st_size > MOST_ASKED
+    except FileNotFoundError:
+        return False
+
+
+def note(vault: Vault, repair: Repair) -> None:
+    """Note a repair, durably; from now on it will be done."""
+    commit.write_state(note_path(vault, repair.inst_id), _facts(repair))
+
+
+def finish(vault: Vault, inst_id: str) -> Repair | None:
+    """Carry out what is noted, all of it or what an earlier attempt left; None if nothing is.
+
+    Only for who holds the writer's lock of the trades. Raises LockedError while finished days are
+    being compressed, VaultError for what the disk refuses, or if the log is not the one noted; the
+    note then stays, and the log is whole as it was or as it shall be, day by day.
+    """
+    repair = _noted(vault, inst_id)
+    if repair is None:
+        return None
+    with writer_lock(vault, RETENTION, inst_id):
+        for day in repair.days:
+            _put_in(vault.trades(inst_id), day, inst_id)
+    ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
+    for entry in repair.entries:
+        if entry not in ledger.entries():
+            ledger.append(entry)
+    while read_generation(vault.generation(inst_id)) < repair.generation:
+        raise_generation(vault.generation(inst_id))
+    path = note_path(vault, inst_id)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise disk_error(path, "removed", error) from error
+    return repair
+
+
+# -- the note
+
+
+def _facts(repair: Repair) -> dict[str, Any]:
+    return {
+        "metric": METRIC,
+        "instId": repair.inst_id,
+        "generation": repair.generation,
+        "days": [
+            {
+                "key": day.key,
+                "inserts": [[put.offset, put.next_id, put.data.decode()] for put in day.inserts],
+            }
+            for day in repair.days
+        ],
+        "entries": [
+            [entry.hole.from_id, entry.hole.to_id, entry.status, entry.reason, entry.detected_ms]
+            for entry in repair.entries
+        ],
+    }
+
+
+def _noted(vault: Vault, inst_id: str) -> Repair | None:
+    path = note_path(vault, inst_id)
+    try:
+        facts = commit.read_state(path, METRIC, inst_id, _REMEDY)
+        if facts is None:
+            return None
+        return Repair(
+            inst_id,
+            tuple(
+                DayRepair(_day(day["key"]), tuple(Insert(offset, next_id, text.encode())
+                                                  for offset, next_id, text in day["inserts"]))
+                for day in facts["days"]
+            ),
+            tuple(
+                LedgerEntry(Hole(first, last), status, reason, detected_ms)
+                for first, last, status, reason, detected_ms in facts["entries"]
+            ),
+            facts["generation"],
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise VaultError(
+            f"{path} is no repair that can be carried out: {error}; {_REMEDY}"
+        ) from None
+
+
+def _day(key: str) -> str:
+    times.day_start_ms(key)  # ValueError: a path is built from it
+    return key
+
+
+# -- one day
+
+
+def _put_in(folder: Path, day: DayRepair, inst_id: str) -> None:
+    plain = folder / f"{day.key}.jsonl"
+    packed = compress.packed_form(plain)
+    source = plain if plain.exists() or not packed.exists() else packed
+    try:
+        if source.exists() and _is_done(source, day, inst_id):
+            _drop_twin(plain, packed)
+            return
+        temporary = source.with_name(f".{source.name}.tmp")
+        try:
+            _write_merged(source, temporary, day)
+            move_over(temporary, source)
+        except (OSError, VaultError):
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _drop_twin(plain, packed)
+    except OSError as error:
+        raise disk_error(source, "repaired", error) from error
+
+
+def _drop_twin(plain: Path, packed: Path) -> None:
+    """Delete the packed form beside a plain one: the plain one counts, and now says more."""
+    if plain.exists():
+        packed.unlink(missing_ok=True)
+
+
+def _is_done(path: Path, day: DayRepair, inst_id: str) -> bool:
+    """Say whether the lines are there; VaultError if neither they nor their neighbour are.
+
+    A day is replaced as a whole, so its first lines speak for all.
+    """
+    put = day.inserts[0]
+    with reading(path), open_lines(path) as stream:
+        stream.seek(put.offset)
+        found = b"".join(_limited(stream, len(put.data)))
+        if found == put.data:
+            return True
+        if put.next_id is None:
+            fits = b"\n" not in found  # the end, at most a torn line
+        else:
+            while b"\n" not in found and (more := stream.read(_BLOCK)):
+                found += more
+            fits = _first_id(found.partition(b"\n")[0], inst_id) == put.next_id
+    if not fits:
+        raise VaultError(
+            f"{path}: at byte {put.offset} expected "
+            + ("its end" if put.next_id is None else f"the record of id {put.next_id}")
+            + "; the file has changed since the repair was planned: delete its note in "
+            "state/repair and repair again"
+        )
+    return False
+
+
+def _first_id(line: bytes, inst_id: str) -> int | None:
+    try:
+        return parse_trade(line, inst_id)[0].first_id
+    except RecordError:
+        return None
+
+
+def _write_merged(source: Path, target: Path, day: DayRepair) -> None:
+    """Write source and inserts to ``target``, sync it, and read it back."""
+    wanted = _Sum()
+    packed = source.suffix == ".gz"
+    squeeze = zlib.compressobj(compress.LEVEL, zlib.DEFLATED, _GZIP) if packed else None
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
+    try:
+        for block in _merged(source, day):
+            wanted.take(block)
+            write_all(handle, squeeze.compress(block) if squeeze else block)
+        if squeeze:
+            write_all(handle, squeeze.flush())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    met = _Sum()
+    with reading(target), gzip.open(target) if packed else target.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            met.take(block)
+    if (met.length, met.crc32) != (wanted.length, wanted.crc32):
+        raise VaultError(
+            f"{source}: its repaired copy does not read back as {wanted.length} bytes; the file "
+            "stays as it was; check the disk"
+        )
+
+
+def _merged(source: Path, day: DayRepair) -> Iterator[bytes]:
+    if not source.exists():
+        yield from (put.data for put in day.inserts)
+        return
+    with reading(source), open_lines(source) as stream:
+        place = 0
+        for put in day.inserts:
+            for block in _limited(stream, put.offset - place):
+                place += len(block)
+                yield block
+            if place != put.offset:
+                raise VaultError(
+                    f"{source} ends at byte {place}, expected at least {put.offset}; delete the "
+                    "note in state/repair and repair again"
+                )
+            yield put.data
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def _limited(stream: BinaryIO, count: int) -> Iterator[bytes]:
+    while count > 0 and (block := stream.read(min(count, _BLOCK))):
+        count -= len(block)
+        yield block
+
+
+class _Sum:
+    def __init__(self) -> None:
+        self.length = self.crc32 = 0
+
+    def take(self, block: bytes) -> None:
+        self.length += len(block)
+        self.crc32 = zlib.crc32(block, self.crc32)

@@ -1,0 +1,166 @@
+"""Reads raw book hours from end to end: bad lines, order, the seconds that they cover, a hash."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ravequant import times
+from ravequant.books.snapshot_json import mid_of
+from ravequant.errors import VaultError
+from ravequant.records import RecordError, moment
+from ravequant.vault.append_log import reading
+from ravequant.vault.tail import open_lines
+from scripts.audit.trade_days import standing_form
+
+
+@dataclass(slots=True)
+class BookHour:
+    """One file: the hash of its whole lines, and of as many bytes as were noted earlier."""
+
+    key: str
+    path: Path
+    length: int = 0
+    sha256: str = ""
+    noted_sha256: str = ""
+    torn_bytes: int = 0
+    damaged: str = ""
+
+
+@dataclass(slots=True)
+class BookDay:
+    """What the files of one UTC day hold."""
+
+    day: str
+    hours: list[BookHour] = field(default_factory=list)
+    lines: int = 0
+    rejected: int = 0
+    disordered: int = 0  # lines whose time is not above that of the line before
+    misfiled: int = 0  # lines of another hour or day
+    breaks: int = 0  # stretches without a book
+    expected_ms: int = 0  # from the first line on file, or midnight, to the last one or midnight
+    covered_ms: int = 0
+
+
+class BookWalk:
+    """Goes through the book files of one instrument, oldest first."""
+
+    def __init__(self, inst_id: str, gap_ms: int, *, deep: bool = False) -> None:
+        self._inst_id, self._gap_ms, self._deep = inst_id, gap_ms, deep
+        self._last: int | None = None
+        self._broken = False  # after a line that says so, until the next one
+
+    def days(self, files: Iterable[tuple[str, Path]], noted: dict[str, int]) -> Iterator[BookDay]:
+        """Yield each day; ``noted`` are lengths noted earlier, by key."""
+        listing = list(files)
+        for name, items in groupby(listing, lambda item: item[0][:10]):
+            yield from self._absent(name)
+            self._to_midnight(name)
+            day = BookDay(name)
+            for key, path in items:
+                day.hours.append(self._hour(day, key, path, noted.get(key, 0)))
+            if name < listing[-1][0][:10]:
+                self._end(day)
+            yield day
+
+    def _absent(self, name: str) -> Iterator[BookDay]:
+        """Yield the days before ``name`` that have no file at all."""
+        begin = times.day_start_ms(name)
+        while self._last is not None:
+            midnight = (self._last // times.DAY_MS + 1) * times.DAY_MS
+            if midnight >= begin:
+                return
+            yield BookDay(times.day(midnight), breaks=1, expected_ms=times.DAY_MS)
+            self._last, self._broken = midnight, True
+
+    def _to_midnight(self, name: str) -> None:
+        """Leave behind what lacks before a day: the day before has been charged with it."""
+        begin = times.day_start_ms(name)
+        if self._last is not None and begin - self._last > self._gap_ms:
+            self._last, self._broken = begin, True
+
+    def _end(self, day: BookDay) -> None:
+        """Count what lies between the last line of a day and its end."""
+        end = times.day_start_ms(day.day) + times.DAY_MS
+        if self._last is None or self._last >= end:
+            return
+        span = end - max(self._last, end - times.DAY_MS)
+        day.expected_ms += span
+        if span <= self._gap_ms and not self._broken:
+            day.covered_ms += span
+        day.breaks += span > self._gap_ms and not self._broken
+
+    def _hour(self, day: BookDay, key: str, path: Path, noted: int) -> BookHour:
+        hour, whole = BookHour(key, path), hashlib.sha256()
+        try:
+            with reading(path), open_lines(standing_form(path)) as stream:
+                for line in _lines(stream, hour):
+                    whole.update(line)
+                    hour.length += len(line)
+                    if hour.length == noted:
+                        hour.noted_sha256 = whole.hexdigest()
+                    self._take(day, key, line)
+        except VaultError as error:
+            hour.damaged = str(error)
+        hour.sha256 = whole.hexdigest()
+        return hour
+
+    def _take(self, day: BookDay, key: str, line: bytes) -> None:
+        day.lines += 1
+        try:
+            ts, broken = parse(line, self._inst_id, deep=self._deep)
+        except (RecordError, KeyError, TypeError, IndexError):
+            day.rejected += 1
+            return
+        day.misfiled += not times.iso(ts).replace("T", "/").startswith(key)
+        if self._last is None:
+            self._last, self._broken = ts, False
+        elif ts <= self._last:
+            day.disordered += 1
+            return
+        span = ts - self._last
+        begin = max(self._last, times.day_start_ms(day.day))
+        day.expected_ms += ts - begin
+        if span <= self._gap_ms and not self._broken:
+            day.covered_ms += ts - begin
+        day.breaks += span > self._gap_ms and not self._broken
+        day.breaks += broken
+        self._last, self._broken = ts, broken
+
+
+def _lines(stream: Any, hour: BookHour) -> Iterator[bytes]:
+    rest = b""
+    while chunk := stream.read(1 << 20):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    hour.torn_bytes = len(rest)
+
+
+def parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
+    """Return (ts, whether a break follows); RecordError and the like for a bad line."""
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from None
+    wanted = {
+        "exchange": "okx", "market": "perp", "instId": inst_id,
+        "channel": "books-full" if deep else "books",
+    }  # fmt: skip
+    if any(row[name] != value for name, value in wanted.items()):
+        raise RecordError("another stream's line")
+    ts = moment(row["timestamp_utc"], "timestamp_utc")
+    if deep:
+        sides, broken = (row["bids"], row["asks"]), False
+    else:
+        sides, broken = (row["bids_top400"], row["asks_top400"]), row["gap_detected"]
+        mid_of(row["best_bid"], row["best_ask"], row["mid_price"])
+        if [side[0][0] for side in sides] != [row["best_bid"], row["best_ask"]]:
+            raise RecordError("best_bid or best_ask is not the first level")
+    if not all(isinstance(side, list) and side for side in sides) or type(broken) is not bool:
+        raise RecordError("a side without levels, or gap_detected is neither true nor false")
+    return ts, broken

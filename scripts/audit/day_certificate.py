@@ -1,0 +1,222 @@
+"""A completeness certificate: each day of an instrument judged, each file held to its old hash.
+
+What a run has read it notes in ``state/verify/``: the length and SHA-256 of every file, of its
+uncompressed lines, and which ids it lacks. A later run compares: files only grow, except by a
+repair, which adds ids that were lacking and changes nothing else.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ravequant import settings
+from ravequant.vault import commit
+from ravequant.vault.gap_ledger import GapLedger
+from ravequant.vault.paths import Vault, book_files, day_files
+from scripts.audit.book_hours import BookDay, BookHour, BookWalk
+from scripts.audit.gap_status import counted, pieces
+from scripts.audit.trade_days import Day, Jump, Walk, sha256_without
+
+METRIC: Final = "verify"
+HEADERS: Final = (
+    "instId", "stream", "day", "verdict", "expected", "present", "repaired", "missing", "holes",
+    "double", "bad",
+)  # fmt: skip
+_REMEDY: Final = "run again with --renew to accept the files as they are"
+Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lacking
+
+
+@dataclass(slots=True)
+class Verdict:
+    """One day of one stream: ids for trades, seconds for books."""
+
+    inst_id: str
+    stream: str
+    day: str
+    unit: str  # of expected, present, repaired and missing
+    expected: int
+    present: int
+    repaired: int = 0
+    missing: int = 0
+    holes: int = 0
+    missing_by_status: dict[str, int] = field(default_factory=dict)
+    id_holes: int = 0  # ids that the exchange does not have; not expected
+    duplicates: int = 0
+    bad_lines: int = 0
+    files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256, uncompressed
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing or wrong."""
+        return not self.missing and not self.problems
+
+    def cells(self) -> list[str]:
+        """Return a row of the table."""
+        numbers = (self.expected, self.present, self.repaired, self.missing, self.holes,
+                   self.duplicates, self.bad_lines)  # fmt: skip
+        unit = " s" if self.unit == "seconds" else ""
+        first = [f"{number:,}{unit}" for number in numbers[:4]]
+        verdict = "complete" if self.whole else "WRONG" if self.problems else "MISSING"
+        return [self.inst_id, self.stream, self.day, verdict, *first, *map(str, numbers[4:])]
+
+
+class Certificate:
+    """Judges one instrument; ``notes`` is what the run before this one wrote down."""
+
+    def __init__(self, vault: Vault, inst_id: str, *, renew: bool = False) -> None:
+        self._vault, self._inst_id = vault, inst_id
+        facts = None
+        if not renew:
+            facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id, _REMEDY)
+        self._noted: Notes = dict(facts["files"]) if facts else {}
+        self._notes: Notes = {}
+
+    def verdicts(self, newest_days: int | None = None) -> Iterator[Verdict]:
+        """Yield a verdict for each day and stream, at most the newest ``newest_days`` days."""
+        yield from self._trades(newest_days)
+        gap_ms = settings.load().buckets.gap_s * 1000
+        for stream, folder, deep in (
+            ("books", self._vault.snapshots(self._inst_id), False),
+            ("deep", self._vault.deep_snapshots(self._inst_id), True),
+        ):
+            files = list(book_files(folder))
+            self._forget_expired(stream, {key for key, _ in files})
+            yield from self._vanished(stream, "seconds", {key for key, _ in files})
+            days = sorted({key[:10] for key, _ in files})
+            chosen = set(days[-newest_days:] if newest_days else days)
+            kept = [item for item in files if item[0][:10] in chosen]
+            lengths = {key: self._noted_length(stream, key) for key, _ in kept}
+            for day in BookWalk(self._inst_id, gap_ms, deep=deep).days(kept, lengths):
+                yield self._book_verdict(stream, day, newest=files[-1][0])
+
+    def keep(self) -> None:
+        """Write down what was read; VaultError if the disk refuses."""
+        files = {**self._noted, **self._notes}
+        facts = {"metric": METRIC, "instId": self._inst_id, "files": files}
+        commit.write_state(self._vault.state(METRIC, self._inst_id), facts)
+
+    # -- trades
+
+    def _trades(self, newest_days: int | None) -> Iterator[Verdict]:
+        files = list(day_files(self._vault.trades(self._inst_id)))
+        ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
+        repaired = [entry.hole for entry in ledger.entries() if entry.status == "repaired"]
+        walk = Walk(self._inst_id, [(hole.from_id, hole.to_id) for hole in repaired])
+        skipped = max(0, len(files) - newest_days) if newest_days else 0
+        if skipped:
+            walk.pass_over(*files[skipped - 1])
+        for key, path in files[skipped:]:
+            day = walk.day(key, path, self._noted_length("trades", key))
+            ledger.refresh()  # id holes are settled before the line after them is written
+            yield self._trade_verdict(day, ledger, newest=files[-1][0])
+        yield from self._vanished("trades", "ids", {key for key, _ in files})
+
+    def _trade_verdict(self, day: Day, ledger: GapLedger, newest: str) -> Verdict:
+        first, last = day.first_id or 0, day.last_id if day.last_id is not None else -1
+        entries = ledger.entries()
+        gone = [piece for jump in day.jumps for piece in pieces(entries, jump.from_id, jump.to_id)]
+        missing = counted(piece for piece in gone if piece[2] != "id_hole")
+        id_holes = counted(gone)["id_hole"]
+        repaired = counted(pieces(entries, first, last))["repaired"] - missing["repaired"]
+        verdict = Verdict(
+            self._inst_id, "trades", day.key, "ids",
+            expected=max(0, last - first + 1) - id_holes, present=day.ids,
+            repaired=repaired if last >= first else 0,
+            missing=missing.total(), holes=sum(piece[2] != "id_hole" for piece in gone),
+            missing_by_status=dict(missing), id_holes=id_holes,
+            duplicates=day.duplicates, bad_lines=day.rejected,
+            files={day.path.name: day.sha256},
+        )  # fmt: skip
+        verdict.problems += _said(day)
+        if day.torn_bytes and day.key != newest:
+            verdict.problems.append(f"{day.torn_bytes} bytes of a torn last line")
+        self._compare(verdict, day, "trades", day.jumps)
+        return verdict
+
+    # -- books
+
+    def _book_verdict(self, stream: str, day: BookDay, newest: str) -> Verdict:
+        covered, expected = day.covered_ms // 1000, day.expected_ms // 1000
+        if stream == "deep":  # every 30 s, and not when REST is away: order and hash only
+            covered = expected
+        verdict = Verdict(
+            self._inst_id, stream, day.day, "seconds", expected, covered,
+            missing=expected - covered, holes=day.breaks if stream != "deep" else 0,
+            duplicates=day.disordered, bad_lines=day.rejected,
+            files={str(hour.path.name): hour.sha256 for hour in day.hours},
+        )  # fmt: skip
+        for count, what in (
+            (day.rejected, "bad lines"),
+            (day.disordered, "lines out of order"),
+            (day.misfiled, "lines in another hour's file"),
+        ):
+            if count:
+                verdict.problems.append(f"{count:,} {what}")
+        for hour in day.hours:
+            if hour.damaged:
+                verdict.problems.append(hour.damaged)
+            if hour.torn_bytes and hour.key != newest:
+                verdict.problems.append(f"{hour.path.name}: {hour.torn_bytes} bytes torn")
+            self._compare(verdict, hour, stream)
+        return verdict
+
+    # -- what was noted earlier
+
+    def _missed(self, stream: str, there: set[str]) -> list[str]:
+        """Return the keys noted of a stream that have no file any more."""
+        names = (name.partition("/") for name in sorted(self._noted))
+        return [key for found, _, key in names if found == stream and key not in there]
+
+    def _forget_expired(self, stream: str, there: set[str]) -> None:
+        """Drop the notes of book hours that retention has deleted: those older than all others."""
+        for key in self._missed(stream, there):
+            if not there or key < min(there):
+                del self._noted[f"{stream}/{key}"]
+
+    def _vanished(self, stream: str, unit: str, there: set[str]) -> Iterator[Verdict]:
+        for key in self._missed(stream, there):
+            gone = Verdict(self._inst_id, stream, key, unit, 0, 0)
+            gone.problems.append("the file was there at an earlier run and is gone; put it back, "
+                                 "or accept it with --renew")  # fmt: skip
+            yield gone
+
+    def _noted_length(self, stream: str, key: str) -> int:
+        return int(self._noted.get(f"{stream}/{key}", {}).get("length", 0))
+
+    def _compare(
+        self, verdict: Verdict, file: Day | BookHour, stream: str, jumps: Sequence[Jump] = ()
+    ) -> None:
+        name = f"{stream}/{file.key}"
+        noted = self._noted.get(name)
+        if file.damaged:
+            return
+        if noted is not None and file.noted_sha256 != noted["sha256"] and not _mended(file, noted):
+            verdict.problems.append(
+                f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
+                "run; put a good copy back, or accept what is there with --renew"
+            )
+            return  # the old note stays: this is said until somebody decides
+        self._notes[name] = {"length": file.length, "sha256": file.sha256}
+        if jumps:
+            self._notes[name]["lacking"] = [(jump.from_id, jump.to_id) for jump in jumps]
+
+
+def _mended(file: Day | BookHour, noted: dict[str, Any]) -> bool:
+    """Say whether the file is as noted but for records that were lacking then."""
+    lacking = [(int(first), int(last)) for first, last in noted.get("lacking", ())]
+    return bool(lacking) and noted["sha256"] == sha256_without(
+        file.path, lacking, int(noted["length"])
+    )
+
+
+def _said(day: Day) -> Iterable[str]:
+    for count, what in (
+        (day.duplicates, "lines whose id is not above the one before (double or out of order)"),
+        (day.rejected, "bad lines"),
+        (day.misfiled, "records that belong into another day's file"),
+    ):
+        if count:
+            yield f"{count:,} {what}"
+    if day.damaged:
+        yield day.damaged

@@ -1,0 +1,172 @@
+"""Plans the repair of one instrument: which ids to ask for, what came, where it belongs."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ravequant import times
+from ravequant.errors import FeedError, VaultError
+from ravequant.exchanges.okx.rest import TradePage
+from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.vault import instruments
+from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
+from ravequant.vault.paths import Vault, day_files
+from ravequant.vault.trade_repair import DayRepair, Insert, Repair
+from scripts.audit.gap_status import pieces, wanted
+from scripts.audit.trade_days import Day, Jump, Walk
+from Trades_Bot.gap_filler import GapFiller
+from Trades_Bot.gap_search import Action, Settled
+
+ON_DISK: Final = "found in the files"
+History = Callable[[int], TradePage]  # the newest 100 fills with an id below the one given
+_AGAIN_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class Findings:
+    """What stands on disk and what the ledger says of it."""
+
+    days: dict[str, Day] = field(default_factory=dict)
+    newest_ts: int = 0
+    entries: Sequence[LedgerEntry] = ()
+
+    @property
+    def jumps(self) -> Iterator[Jump]:
+        """Yield every jump of ids, oldest first."""
+        for day in self.days.values():
+            yield from day.jumps
+
+    def holes(self, jump: Jump) -> list[tuple[int, int]]:
+        """Return the ranges of a jump that are worth asking for."""
+        return list(wanted(pieces(self.entries, jump.from_id, jump.to_id)))
+
+    def settled_unnoticed(self) -> Iterator[Hole]:
+        """Yield what the ledger calls open although it is on disk."""
+        inside = [day for day in self.days.values() if day.last_id is not None]
+        if not inside:
+            return
+        first, last = inside[0].first_id or 0, inside[-1].last_id or 0
+        gone = [(jump.from_id, jump.to_id) for jump in self.jumps]
+        for begin, end, status in pieces(self.entries, first, last):
+            if status == "open":
+                for low, high in _without(begin, end, gone):
+                    yield Hole(low, high)
+
+
+def look(vault: Vault, inst_id: str) -> Findings:
+    """Read every day; VaultError for one that cannot be read to its end."""
+    walk, found = Walk(inst_id), Findings()
+    for key, path in day_files(vault.trades(inst_id)):
+        day = found.days[key] = walk.day(key, path)
+        if day.damaged:
+            raise VaultError(day.damaged)
+    found.newest_ts = walk.newest_ts
+    # read last: id holes are settled before the line after them is written
+    found.entries = GapLedger(vault.gap_ledger(inst_id), inst_id).entries()
+    return found
+
+
+def fetch(
+    history: History, hole: tuple[int, int], before_ts: int, newest_ts: int, patience_s: float
+) -> list[Action]:
+    """Ask REST for missing ids until each is settled; what did not come is settled as open."""
+    first, last = hole
+    filler = GapFiller(
+        first - 1, before_ts, buffer_rows=1, patience_s=patience_s, newest_ts=newest_ts
+    )
+    filler.missed(last, time.monotonic())
+    done: list[Action] = []
+    left, progress_at = filler.filling, time.monotonic()
+    while filler.filling is not None:
+        ask = filler.request(time.monotonic())
+        if ask is None:
+            time.sleep(_AGAIN_S)
+            continue
+        try:
+            page = history(ask.after)
+        except FeedError:
+            filler.failed(ask, time.monotonic())
+        else:
+            filler.page(ask, page.trades, time.monotonic(), unreadable=page.unreadable)
+        if filler.filling != left:
+            left, progress_at = filler.filling, time.monotonic()
+        elif time.monotonic() - progress_at > patience_s:  # answers, but none of use
+            filler.failed(ask, time.monotonic())
+        done += filler.take()
+    while more := filler.take():
+        done += more
+    return done
+
+
+class Plan:
+    """Collects what came, and becomes the repair."""
+
+    def __init__(self, vault: Vault, inst_id: str, found: Findings) -> None:
+        self._vault, self._inst_id, self._found = vault, inst_id, found
+        self._inserts: dict[str, list[Insert]] = {}
+        self._history = instruments.history(vault, inst_id)
+        self.entries: list[LedgerEntry] = []
+        self.records = 0
+        self.ids: Counter[str] = Counter()  # by what became of them
+
+    def add(self, jump: Jump, actions: Sequence[Action]) -> None:
+        """Take in what came for the holes of one jump, in the order of ids."""
+        lines: dict[str, list[bytes]] = {}
+        newest = jump.before.key
+        for action in actions:
+            if isinstance(action, Trade):
+                # the file of the largest date so far, but no later one than the next record's
+                newest = min(max(newest, times.day(action.ts)), jump.after.key)
+                encoder = TradeEncoder(self._inst_id, self._contract(jump, action.ts))
+                lines.setdefault(newest, []).append(encoder.line(action))
+                self.records += 1
+            elif isinstance(action, Settled):
+                hole = Hole(action.from_id, action.to_id)
+                self.ids[action.status] += hole.missing
+                self._note(hole, action)
+        for key, found in lines.items():
+            data = b"".join(found)
+            self._inserts.setdefault(key, []).append(
+                Insert(jump.offset, jump.to_id + 1, data)
+                if key == jump.after.key
+                else Insert(self._length(key), None, data)
+            )
+
+    def _note(self, hole: Hole, settled: Settled) -> None:
+        """Add a line for the ledger, unless it says so already."""
+        known = pieces(self._found.entries, hole.from_id, hole.to_id)
+        if {status for _, _, status in known} != {settled.status} or settled.status == "repaired":
+            entry = LedgerEntry(hole, settled.status, settled.reason, times.utc_now_ms())
+            self.entries.append(entry)
+
+    def repair(self) -> Repair | None:
+        """Return the repair; None if there is nothing to write."""
+        for hole in self._found.settled_unnoticed():
+            self._note(hole, Settled(hole.from_id, hole.to_id, "repaired", ON_DISK))
+        if not self.entries and not self._inserts:
+            return None
+        days = tuple(DayRepair(key, tuple(puts)) for key, puts in sorted(self._inserts.items()))
+        generation = read_generation(self._vault.generation(self._inst_id)) + 1
+        return Repair(self._inst_id, days, tuple(self.entries), generation)
+
+    def _length(self, key: str) -> int:
+        day = self._found.days.get(key)
+        return day.length if day else 0
+
+    def _contract(self, jump: Jump, ts: int) -> Contract:
+        if jump.before.contract == jump.after.contract or not self._history:
+            return jump.before.contract
+        return instruments.in_force(self._history, ts).contract
+
+
+def _without(first: int, last: int, gone: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    for low, high in gone:
+        if high < first or low > last:
+            continue
+        if first < low:
+            yield first, low - 1
+        first = high + 1
+    if first <= last:
+        yield first, last

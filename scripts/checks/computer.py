@@ -1,0 +1,156 @@
+"""What the doctor asks of the computer: Python, disk, clock, settings, webhook, terminal."""
+
+import importlib.metadata
+import locale
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ravequant import settings, times
+from ravequant.alerts import webhook
+from ravequant.errors import FeedError, UsageError, VaultError
+from ravequant.exchanges.okx.rest import Rest
+from ravequant.settings import Settings
+from ravequant.vault.atomic import replace_file
+from ravequant.vault.paths import Vault
+from ravequant.vault.retention import plan, report
+from ravequant.vault.retention.survey import survey
+
+Level = Literal["PASS", "WARN", "FAIL"]
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:[^;]*?>=([0-9.]+))?")
+_LEAST_PYTHON: Final = (3, 11)
+_DAYS_FAIL, _DAYS_WARN, _DAYS_SHOWN = 3.0, 14.0, 1_000.0
+_CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
+_GB: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one look found; ``remedy`` says what to do unless it passed."""
+
+    name: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+def python() -> Iterator[Check]:
+    """Look at the interpreter and the packages that the project asks for."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < _LEAST_PYTHON:
+        yield Check("python", "FAIL", f"{version}, expected 3.11 or later", "install a newer one")
+    try:
+        wanted = importlib.metadata.requires("ravequant") or []
+    except importlib.metadata.PackageNotFoundError:
+        wanted = []
+    needed = [line for line in wanted if "extra ==" not in line]
+    bad = [problem for line in needed if (problem := _lacks(line))]
+    if bad or not needed:
+        text = ", ".join(bad) or "the project is not installed in this Python"
+        yield Check("packages", "FAIL", text, "python scripts/environment.py")
+    else:
+        yield Check("python", "PASS", f"{version}, {len(needed)} packages")
+
+
+def _lacks(line: str) -> str | None:
+    match = _REQUIREMENT.match(line)
+    assert match is not None  # noqa: S101 - any text begins with a name
+    try:
+        met = importlib.metadata.version(match[1])
+    except importlib.metadata.PackageNotFoundError:
+        return f"{match[1]} is missing"
+    return f"{match[1]} {met}, expected {match[2]}" if _older(met, match[2] or "0") else None
+
+
+def _older(met: str, wanted: str) -> bool:
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in re.findall(r"[0-9]+", text)[:3]]
+
+    return numbers(met) < numbers(wanted)
+
+
+def chosen_settings() -> tuple[Settings, Check]:
+    """Return the settings (the defaults, if the file cannot be used) and what was found."""
+    try:
+        found = settings.load()
+    except UsageError as error:
+        return Settings(), Check("settings", "FAIL", str(error), "correct that line")
+    return found, Check("settings", "PASS", ", ".join(found.instruments))
+
+
+def vault_usable(vault: Vault) -> Check:
+    """Try to list and to write."""
+    probe = vault.root / "state" / ".doctor"
+    if not vault.root.is_dir():
+        return Check("vault", "FAIL", f"{vault.root} is not there", "name it with --vault, or "
+                     "start an exporter")  # fmt: skip
+    try:
+        next(vault.root.iterdir(), None)
+        replace_file(probe, b"", durable=False)
+    except OSError as error:
+        return Check("vault", "FAIL", f"{vault.root} cannot be read: {error}", "allow reading")
+    except VaultError as error:
+        return Check("vault", "FAIL", str(error), "allow writing, or name another with --vault")
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+    return Check("vault", "PASS", f"{vault.root} can be read and written")
+
+
+def disk(vault: Vault, chosen: Settings, now: int) -> Check:
+    """Look ahead: how many days until the disk is full."""
+    seen = survey(vault)
+    free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
+    rules = plan.rules_of(chosen.retention)
+    days = report.forecast(seen, rules, now, None).disk_days
+    until = "enough for good, as far as can be measured"
+    if days is not None:
+        until = f"full in {days:,.1f} days" if days < _DAYS_SHOWN else "enough for years"
+    text = f"{free / _GB:,.1f} GB free, {until}"
+    if free < _GB or (days is not None and days < _DAYS_FAIL):
+        level: Level = "FAIL"
+    else:
+        level = "WARN" if days is not None and days < _DAYS_WARN else "PASS"
+    remedy = "free space, set retention.keep_gb, or move old trade days away"
+    return Check("disk", level, text, "" if level == "PASS" else remedy)
+
+
+def clock(rest: Rest) -> Check:
+    """Compare this computer's clock with the exchange's."""
+    before = times.utc_now_ms()
+    try:
+        theirs = rest.server_time()
+    except FeedError as error:
+        return Check("clock", "WARN", f"not compared: {error}", "see whether the network is up")
+    ahead = (before + times.utc_now_ms()) // 2 - theirs
+    text = f"{abs(ahead) / 1000:.1f} s {'ahead of' if ahead > 0 else 'behind'} the exchange"
+    if abs(ahead) < _CLOCK_WARN_MS:
+        return Check("clock", "PASS", text)
+    level: Level = "FAIL" if abs(ahead) >= _CLOCK_FAIL_MS else "WARN"
+    remedy = "w32tm /resync" if os.name == "nt" else "sudo timedatectl set-ntp true"
+    return Check("clock", level, text, remedy)
+
+
+def discord(chosen: Settings) -> Check:
+    """Look at the form of the Discord address; nothing is sent, nothing of it is shown."""
+    address, where = webhook.find(chosen)
+    if not address:
+        return Check("webhook", "PASS", f"none set in {webhook.WEBHOOK_VARIABLE}")
+    if webhook.well_formed(address):
+        return Check("webhook", "PASS", "well-formed; nothing was sent")
+    return Check("webhook", "FAIL", f"{where} is not like {webhook.LIKE}",
+                 "copy it again from the channel's settings")  # fmt: skip
+
+
+def terminal() -> Check:
+    """See whether the console shows what is written: files are UTF-8 in any case."""
+    encoding = locale.getencoding()
+    if not sys.stdout.isatty() or encoding.lower().replace("-", "") in ("utf8", "cp65001"):
+        return Check("terminal", "PASS", sys.stdout.encoding)
+    remedy = "chcp 65001" if os.name == "nt" else "export LC_ALL=C.UTF-8"
+    return Check("terminal", "WARN", f"{encoding}: some signs may look wrong", remedy)

@@ -1,0 +1,360 @@
+"""What the doctor asks of a vault: do its writers live, are their records fresh and in order."""
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from filelock import FileLock, Timeout
+
+from ravequant import times
+from ravequant.errors import FeedError, VaultError, shown
+from ravequant.exchanges.okx.rest import Rest
+from ravequant.records import RecordError, parse_trade
+from ravequant.vault import instruments, tail
+from ravequant.vault.append_log import newest_lines, whole_length
+from ravequant.vault.gap_ledger import GapLedger
+from ravequant.vault.paths import Vault, book_files, day_files, hour_files
+from scripts.audit import book_hours
+from scripts.audit.gap_status import counted, pieces
+from scripts.checks.computer import Check, Level
+from scripts.supervision import tasks
+
+EXPORTERS: Final = {"trades_exporter": "trades_perps", "l2_exporter": "l2_perps"}
+_STREAMS: Final = (("trades", "trades_exporter", 120), ("l2", "l2_exporter", 60))  # s of silence
+_DERIVED: Final = {
+    "vwap": "vwap_1m.jsonl", "cvd": "cvd_1m.jsonl", "volume": "volume_1m.jsonl",
+    "wicks": "wicks_active.json", "liquidity_buckets": "*.jsonl*",
+}  # fmt: skip
+_BEAT_MS: Final = 30_000  # it comes every 5 s
+_AHEAD_MS: Final = 30_000  # two clocks differ; more than this is no age at all
+_LAG_MS: Final = 20 * times.MINUTE_MS  # calculators run every 5 to 15 minutes
+_HOUR_LINES: Final = 200_000
+_ASLEEP_MS: Final = 10 * times.MINUTE_MS
+_CHANGED_MS: Final = 7 * times.DAY_MS
+_LOOK_TWICE_S: Final = 0.4
+_START: Final = {
+    "trades_exporter": "start it: python Trades_Bot/trades_exporter.py",
+    "l2_exporter": "start it: python L2_Bot/l2_exporter.py",
+}
+
+
+def heartbeat(vault: Vault, component: str) -> dict[str, Any] | None:
+    """Return what a program last said of itself; None if nothing can be read."""
+    try:
+        found = orjson.loads(vault.health(component).read_bytes())
+        return found if isinstance(found, dict) else None
+    except (OSError, ValueError):
+        return None
+
+
+def alive(beat: dict[str, Any] | None, now: int) -> bool:
+    """Say whether a heartbeat is fresh and not the last one."""
+    return (
+        beat is not None and not beat.get("stopped") and -_AHEAD_MS <= _age(beat, now) <= _BEAT_MS
+    )
+
+
+def exporters(vault: Vault, now: int) -> Iterator[Check]:
+    """Look at the heartbeats, and who holds the logs."""
+    for name, stream in EXPORTERS.items():
+        beat = heartbeat(vault, name)
+        if beat is None:
+            yield Check(name, "FAIL", "has never run on this vault", _START[name])
+        elif not alive(beat, now):
+            yield _lost(name, beat, _age(beat, now))
+        elif others := sorted(_other_holders(vault, stream, beat.get("pid"))):
+            text = f"a second one runs: pid {beat.get('pid')} and {', '.join(others)}"
+            yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
+        elif refused := _refused(beat):
+            yield Check(name, "FAIL", f"the disk refuses {refused}", "see its log")
+        elif not beat.get("connections"):
+            yield Check(name, "WARN", "lives, but has no connection", "see its log")
+        else:
+            yield Check(name, "PASS", f"lives (pid {beat.get('pid')})")
+
+
+def _lost(name: str, beat: dict[str, Any], age: int) -> Check:
+    pid = shown(beat.get("pid"))
+    if age < 0:
+        text = f"its last sign of life lies {_span(-age)} in the future (pid {pid})"
+        return Check(name, "FAIL", text, f"set this computer's clock, then {_START[name]}")
+    ended = "was stopped" if beat.get("stopped") else "gave no sign of life since"
+    return Check(name, "FAIL", f"{ended} {_span(age)} ago (pid {pid})", _START[name])
+
+
+def _refused(beat: dict[str, Any]) -> str:
+    found = beat.get("instruments")
+    items = found.items() if isinstance(found, dict) else ()
+    return ", ".join(
+        name for name, facts in items if isinstance(facts, dict) and facts.get("disk_refuses")
+    )
+
+
+def _other_holders(vault: Vault, stream: str, pid: Any) -> Iterator[str]:
+    """Yield pids that hold a log of the stream besides the one whose heartbeat is seen."""
+    for path in vault.lock(stream, "ANY-NAME").parent.glob(f"{stream}.*.json"):
+        try:
+            holder = orjson.loads(path.read_bytes())["pid"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if holder != pid and _is_held(path.with_suffix(".lock")):
+            yield str(holder)
+
+
+def _is_held(lock: Path) -> bool:
+    """Ask the system: what a killed program left names nobody."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
+    """Look at the newest raw record of each stream, and what the calculators made of it."""
+    newest: dict[str, int | None] = {}
+    for stream, program, limit_s in _STREAMS:
+        moment = newest[stream] = newest_raw(vault, stream, inst_id)
+        name = f"{stream} {inst_id}"
+        if moment is None:
+            yield Check(name, "FAIL", "no record at all", _START[program])
+        elif moment - now > _AHEAD_MS:
+            text = f"newest record lies {_span(moment - now)} in the future: {times.iso(moment)}"
+            yield Check(name, "FAIL", text, "set this computer's clock; nothing new is recorded "
+                        "until then")  # fmt: skip
+        elif now - moment > limit_s * 1000:
+            lives = alive(heartbeat(vault, program), now)
+            text = f"newest record is {_span(now - moment)} old"
+            yield Check(
+                name, "FAIL",
+                text + (f", though {program} lives" if lives else ""),
+                "look for its last words: python scripts/peek.py log " + program
+                if lives else _START[program],
+            )  # fmt: skip
+        else:
+            yield Check(name, "PASS", f"newest record {_span(max(0, now - moment))} old")
+    for metric in _DERIVED:
+        raw = newest["l2" if metric == "liquidity_buckets" else "trades"]
+        yield _calculator(vault, metric, inst_id, raw)
+
+
+def _calculator(vault: Vault, metric: str, inst_id: str, raw: int | None) -> Check:
+    name = f"{metric} {inst_id}"
+    made = _newest_derived(vault, metric, inst_id)
+    remedy = "run the calculators every few minutes: python scripts/run_all.py"
+    if raw is None:
+        return Check(name, "PASS", "nothing to compute from yet")
+    if made is None:
+        there = any(vault.derived(metric, inst_id).glob(_DERIVED[metric]))
+        text = "its newest record cannot be read" if there else "has made nothing yet"
+        return Check(name, "FAIL", text, remedy)
+    lag = max(0, raw - made)
+    if made - raw > _LAG_MS:
+        text = f"{_span(made - raw)} ahead of the raw records"
+        return Check(name, "FAIL", text, f"python {dict(tasks.CALCULATORS)[metric]} --rebuild")
+    if lag > _LAG_MS:
+        return Check(name, "FAIL", f"{_span(lag)} behind the raw records", remedy)
+    return Check(name, "PASS", f"{_span(lag)} behind the raw records")
+
+
+def newest_raw(vault: Vault, stream: str, inst_id: str) -> int | None:
+    """Return the time of the newest raw record."""
+    if stream == "trades":
+        return tail.newest_time(lambda: day_files(vault.trades(inst_id)))
+    return tail.newest_time(lambda: book_files(vault.snapshots(inst_id)))
+
+
+def _newest_derived(vault: Vault, metric: str, inst_id: str) -> int | None:
+    """Return the time up to which a calculator has come."""
+    folder = vault.derived(metric, inst_id)
+    files = sorted(folder.glob(_DERIVED[metric]))
+    try:
+        if metric == "wicks":
+            return times.parse_iso(orjson.loads(files[-1].read_bytes())["as_of_utc"])
+        moment = tail.line_time(next(newest_lines(files[-1])))
+    except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration, VaultError):
+        return None
+    one_minute = 0 if metric == "liquidity_buckets" else times.MINUTE_MS
+    return None if moment is None else moment + one_minute
+
+
+def holes(vault: Vault, inst_id: str) -> Check:
+    """Look for holes that the ledger calls open."""
+    name = f"holes {inst_id}"
+    ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
+    entries = ledger.entries()
+    last = max((entry.hole.to_id for entry in entries), default=0)
+    missing = counted(pieces(entries, 0, last))["open"]
+    if missing:
+        text = f"{missing:,} trades are missing and may still be had"
+        return Check(name, "FAIL", text, "python scripts/repair_gaps.py")
+    if ledger.rejected:
+        text = f"{ledger.rejected} bad lines in the gap ledger"
+        return Check(name, "WARN", text, f"look at {ledger.path}")
+    return Check(name, "PASS", "none open")
+
+
+def last_hour(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
+    """Look at the lines of the last hour: torn, bad, out of order."""
+    for stream, files in (
+        ("trades", list(day_files(vault.trades(inst_id)))),
+        ("l2", list(book_files(vault.snapshots(inst_id)))),
+    ):
+        if not files:
+            continue
+        found = _ordered(stream, inst_id, files)
+        if torn := _torn(files[-1][1], now):
+            found.append(torn)
+        name, level = f"{stream} lines {inst_id}", "FAIL" if found else "PASS"
+        said = ", ".join(found) or "whole and in order in the last hour"
+        yield Check(name, _level(level), said,
+                    "python scripts/verify_vault.py --days 2" if found else "")  # fmt: skip
+
+
+def _level(text: str) -> Level:
+    return "FAIL" if text == "FAIL" else "PASS"
+
+
+def _ordered(stream: str, inst_id: str, files: list[tuple[str, Path]]) -> list[str]:
+    bad = disordered = 0
+    later: int | None = None  # id, or time, of the line behind
+    for line in _newest_hour(files):
+        try:
+            if stream == "trades":
+                trade, _ = parse_trade(line, inst_id)
+                first, last = trade.first_id, trade.trade_id
+            else:
+                first = last = book_hours.parse(line, inst_id, deep=False)[0]
+        except (RecordError, KeyError, TypeError, IndexError):
+            bad += 1
+            continue
+        disordered += later is not None and last >= later
+        later = first
+    found = [(bad, "bad lines"), (disordered, "lines out of order")]
+    return [f"{count} {what}" for count, what in found if count]
+
+
+def _newest_hour(files: list[tuple[str, Path]]) -> Iterator[bytes]:
+    """Yield the lines of the newest hour of event time, newest first."""
+    count, begin = 0, None
+    for _, path in reversed(files):
+        try:
+            for line in newest_lines(path):
+                moment = tail.line_time(line)
+                if moment is not None:
+                    begin = moment - times.HOUR_MS if begin is None else begin
+                    if moment < begin:
+                        return
+                count += 1
+                if count > _HOUR_LINES:
+                    return
+                yield line
+        except VaultError:
+            return  # packed and damaged: the certificate says so
+
+
+def _torn(path: Path, now: int) -> str:
+    """Say what is torn: half a line at the end that does not go on, or one set aside lately."""
+    before = _tail_of(path)
+    if before[1]:
+        time.sleep(_LOOK_TWICE_S)
+        if _tail_of(path) == before:
+            return f"a torn last line of {before[1]} bytes"
+    aside = path.with_name(f"{path.name}.torn")
+    try:
+        lately = now - aside.stat().st_mtime * 1000 < times.HOUR_MS
+    except OSError:
+        return ""
+    return "a torn line, set aside" if lately else ""
+
+
+def _tail_of(path: Path) -> tuple[int, int]:
+    if path.suffix == ".gz":
+        return 0, 0
+    with path.open("rb") as file:
+        whole = whole_length(file)
+        return whole, file.seek(0, os.SEEK_END) - whole
+
+
+def contract(vault: Vault, inst_id: str, now: int, rest: Rest | None) -> Check:
+    """Look at the metadata: there, as it was, and as the exchange has it."""
+    name, remedy = f"metadata {inst_id}", "restart the trade exporter, it fetches it again"
+    try:
+        meta = instruments.load(vault, inst_id)
+        history = instruments.history(vault, inst_id)
+    except VaultError as error:
+        return Check(name, "FAIL", str(error), remedy)
+    if not history or history[-1][1].terms != meta.terms:
+        return Check(name, "FAIL", "differs from the newest line of its history", remedy)
+    if rest is not None:
+        try:
+            theirs = instruments.parse_instrument(rest.instrument(inst_id))
+        except FeedError as error:
+            return Check(name, "WARN", f"not compared: {error}", "see whether the network is up")
+        if theirs.terms != meta.terms:
+            text = f"the exchange now has {_terms(theirs)}, on file is {_terms(meta)}"
+            return Check(name, "FAIL", text, remedy)
+    since = history[-1][0]
+    if len(history) > 1 and since is not None and now - since < _CHANGED_MS:
+        text = f"changed at {times.iso(since)}: {_terms(history[-2][1])} became {_terms(meta)}"
+        return Check(name, "WARN", text, "nothing, if you knew; older records keep the old terms")
+    return Check(name, "PASS", _terms(meta))
+
+
+def _terms(meta: instruments.Metadata) -> str:
+    return f"tick {meta.tick_sz}, lot {meta.lot_sz}, ctVal {meta.contract.ct_val}"
+
+
+def asleep(vault: Vault, inst_id: str, now: int) -> Check:
+    """Look for long stretches of the last day without a book: the computer slept, or was off."""
+    spans = list(_recorded_spans(vault, inst_id, now - times.DAY_MS))
+    gaps = [
+        f"{times.iso(end)[:16]}Z to {times.iso(begin)[:16]}Z"
+        for (_, end), (begin, _) in pairwise(spans)
+        if begin - end > _ASLEEP_MS
+    ]
+    name = f"sleep {inst_id}"
+    if not gaps:
+        return Check(name, "PASS", "no long silence in the last day")
+    remedy = (
+        "powercfg /change standby-timeout-ac 0"
+        if os.name == "nt"
+        else "sudo systemctl mask sleep.target suspend.target"
+    )
+    return Check(name, "WARN", f"no book {', '.join(gaps)}: asleep or off?", remedy)
+
+
+def _recorded_spans(vault: Vault, inst_id: str, since: int) -> Iterator[tuple[int, int]]:
+    """Yield first and last moment of each book hour; of packed ones their hour's end."""
+    for key, path in hour_files(vault.snapshots(inst_id)):
+        hour = times.day_start_ms(key[:10]) + int(key[11:]) * times.HOUR_MS
+        if hour + times.HOUR_MS < since:
+            continue
+        files = lambda key=key, path=path: iter([(key, path)])  # noqa: E731
+        try:
+            first = tail.first_time(files)
+            last = None if path.suffix == ".gz" else tail.newest_time(files)
+        except VaultError:
+            continue
+        if first is not None:
+            yield first, hour + times.HOUR_MS if last is None else last
+
+
+def _age(beat: dict[str, Any], now: int) -> int:
+    try:
+        return now - times.parse_iso(beat["heartbeat_utc"])
+    except (KeyError, TypeError, ValueError):
+        return now
+
+
+def _span(span_ms: int) -> str:
+    for unit, size in (("d", times.DAY_MS), ("h", times.HOUR_MS), ("min", times.MINUTE_MS)):
+        if span_ms >= 2 * size:
+            return f"{span_ms / size:.0f} {unit}"
+    return f"{span_ms / 1000:.0f} s"

@@ -1,0 +1,144 @@
+"""The processes of run_all.py: started with a lifeline, logging into files of their own, ended."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ravequant import lifeline
+from ravequant.vault.paths import CHECKOUT
+from scripts.supervision.schedule import Task
+
+END_WITHIN_S: Final = 8.5  # a little longer than the lifeline waits in the program itself
+_ASIDE_BYTES: Final = 1_000_000  # words of more than this are set aside at the next start
+_LAST_WORDS: Final = 2_000
+_TICK_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class Program:
+    """A running task."""
+
+    task: Task
+    process: subprocess.Popen[bytes]
+    end_by: float | None = None  # monotonic; killed if it still runs then
+
+
+class Programs:
+    """All that run now, and where their words go: ``{name}.log`` and ``{name}.out`` in ``logs``.
+
+    The ``.log`` is the program's own and rotates; the ``.out`` holds what else it writes, which is
+    a line or two a run. Both are files: nobody has to read along for a program to go on.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self._older: dict[str, list[tuple[int, int]]] = {}  # its words as they were at the start
+        self._running: dict[str, Program] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._running
+
+    def pid(self, name: str) -> int | None:
+        """Return the process of a task; None if it does not run."""
+        found = self._running.get(name)
+        return found.process.pid if found else None
+
+    def start(self, task: Task) -> None:
+        """Start a task; OSError if the system refuses."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        words = self.logs / f"{task.name}.out"
+        _set_aside(words)
+        self._older[task.name] = [_stamp(path) for path in self._words(task.name)]
+        with words.open("ab") as out:
+            process = subprocess.Popen(
+                [sys.executable, str(CHECKOUT / task.script), *task.options],
+                stdin=subprocess.PIPE, stderr=out,
+                stdout=subprocess.DEVNULL if task.shows else out,
+                cwd=CHECKOUT, env={**os.environ, lifeline.VARIABLE: str(self._log(task.name))},
+                **_apart(),
+            )  # fmt: skip
+        self._running[task.name] = Program(task, process)
+
+    def ended(self) -> Iterator[tuple[str, int]]:
+        """Yield (name, exit code) of what has ended since the last call; kill what should have.
+
+        The code of what a signal has ended is that signal's number, negative.
+        """
+        for name, program in list(self._running.items()):
+            code = program.process.poll()
+            if code is not None:
+                _cut(program)
+                del self._running[name]
+                yield name, code
+            elif program.end_by is not None and time.monotonic() > program.end_by:
+                program.process.kill()
+
+    def ask_to_end(self, name: str) -> bool:
+        """Cut the lifeline of a program: it ends by itself, or is killed. False: asked before."""
+        program = self._running[name]
+        if program.end_by is not None:
+            return False
+        _cut(program)
+        program.end_by = time.monotonic() + END_WITHIN_S
+        return True
+
+    def end_all(self) -> None:
+        """End all programs; the clean way first, and never longer than 10 s."""
+        for name in self._running:
+            self.ask_to_end(name)
+        while self._running:
+            for _ in self.ended():
+                pass
+            time.sleep(_TICK_S)
+
+    def last_words(self, name: str) -> str:
+        """Return the last line that a program has left since its start, in its log or beside it."""
+        found: list[tuple[int, str]] = []
+        for path, older in zip(self._words(name), self._older[name], strict=True):
+            if _stamp(path) == older:
+                continue
+            with contextlib.suppress(OSError):
+                tail = path.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
+                found += [(path.stat().st_mtime_ns, tail.splitlines()[-1])] if tail else []
+        return max(found)[1] if found else "it said nothing"
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def _words(self, name: str) -> tuple[Path, Path]:
+        return self._log(name), self.logs / f"{name}.out"
+
+
+def _cut(program: Program) -> None:
+    if program.process.stdin is not None:
+        with contextlib.suppress(OSError):
+            program.process.stdin.close()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Return what changes whenever something is written to a file; zeros if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
+def _set_aside(words: Path) -> None:
+    """Rename words that have grown long; whoever holds them open may stop that once."""
+    with contextlib.suppress(OSError):
+        if words.stat().st_size > _ASIDE_BYTES:
+            words.replace(words.with_name(words.name + ".1"))
+
+
+def _apart() -> dict[str, Any]:
+    """Return what keeps Ctrl-C, and a window, away from a program: it has its lifeline."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}

@@ -1,0 +1,160 @@
+"""The loop of run_all.py: starts what the plan says, notices what ends or falls silent, tells."""
+
+import logging
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError
+from ravequant.vault.heartbeat import Heartbeat
+from ravequant.vault.paths import Vault
+from scripts.supervision.processes import Programs
+from scripts.supervision.schedule import Plan, Standing, Task
+
+PROGRAM: Final = "run_all"
+SILENT_S: Final = 90.0  # a heartbeat comes every 5 s
+_TICK_S: Final = 0.1
+_HEARTBEAT_S: Final = 5.0
+_ASLEEP_S: Final = 60.0
+_OUTCOMES: Final = {
+    DONE: "up to date",
+    NoDataError.exit_code: "without data yet",
+    LockedError.exit_code: "at work elsewhere",
+}
+_log = logging.getLogger(PROGRAM)
+
+
+class Supervisor:
+    """Runs one plan after the other until it is told to stop."""
+
+    def __init__(self, vault: Vault) -> None:
+        self.stopping = False
+        self.programs = Programs(vault.root / "logs")
+        self._vault = vault
+        self._heartbeat = Heartbeat(vault, PROGRAM)
+        self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
+        self._round: Counter[str] = Counter()  # how those ended that came and went
+        self._now = 0.0  # seconds awake
+        self._heard_at = -_HEARTBEAT_S
+
+    def run(self, plan: Plan, for_s: float) -> None:
+        """Follow the plan until it is finished, ``for_s`` has passed, or somebody says stop."""
+        self._now, before = 0.0, time.monotonic()
+        self._heard_at = -_HEARTBEAT_S
+        while not (self.stopping or plan.finished or self._now >= for_s):
+            self._step(plan)
+            time.sleep(_TICK_S)
+            after = time.monotonic()
+            if after - before > _ASLEEP_S:
+                _log.info("went on after %.0f s asleep", after - before)
+            # a sleep of the computer is nobody's silence and no program's running time
+            self._now += min(after - before, 1.0)
+            before = after
+
+    def close(self, plan: Plan) -> None:
+        """End every program and say so in the heartbeat."""
+        self.programs.end_all()
+        self._heartbeat.write({"stopped": True, "tasks": self._facts(plan)})
+
+    def _step(self, plan: Plan) -> None:
+        for name, code in self.programs.ended():
+            self._tell(plan.ended(name, code, self._now))
+        for task in plan.overdue(self._now):
+            self._end(task, f"runs longer than {task.limit_s:g} s")
+        for task in plan.due(self._now):
+            self._start(plan, task)
+        if self._round and not plan.passing:
+            counted = ", ".join(f"{count} {what}" for what, count in sorted(self._round.items()))
+            _log.info("calculators: %s", counted)
+            self._round.clear()
+        if self._now - self._heard_at >= _HEARTBEAT_S:
+            self._heard_at = self._now
+            if self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)}):
+                self._listen(plan)
+            else:  # a full disk takes nobody's heartbeat: silence says nothing
+                self._beats.clear()
+
+    def _start(self, plan: Plan, task: Task) -> None:
+        plan.started(task.name, self._now)
+        self._beats.pop(task.name, None)
+        try:
+            self.programs.start(task)
+        except OSError as error:
+            _log.error("%s cannot be started: %s", task.name, error)
+            plan.ended(task.name, FAILED, self._now)
+        else:
+            level = logging.INFO if task.kept else logging.DEBUG
+            _log.log(level, "%s runs, pid %d", task.name, self.programs.pid(task.name))
+
+    def _listen(self, plan: Plan) -> None:
+        """End a kept program whose heartbeat has stopped: it is started anew."""
+        for standing in plan.standings.values():
+            task = standing.task
+            if not task.heartbeat or standing.started_at is None:
+                continue
+            try:
+                beat = self._vault.health(task.heartbeat).stat().st_mtime_ns
+            except OSError:
+                beat = 0
+            newest, since = self._beats.get(task.name, (-1, self._now))
+            if beat != newest:
+                self._beats[task.name] = (beat, self._now)
+            elif self._now - since > SILENT_S:
+                self._end(task, f"has been silent for {SILENT_S:g} s")
+
+    def _end(self, task: Task, why: str) -> None:
+        if task.name in self.programs and self.programs.ask_to_end(task.name):
+            _log.warning("%s %s and is ended", task.name, why)
+
+    def _tell(self, standing: Standing) -> None:
+        task, code = standing.task, standing.last_code
+        if task.kept:
+            wait = max(0.0, standing.next_at - self._now)
+            _log.warning("%s %s, starts again in %.0f s; its last words: %s", task.name,
+                         _how(code), wait, self.programs.last_words(task.name))  # fmt: skip
+            return
+        self._round[_OUTCOMES.get(code or DONE, "failed")] += 1
+        if code not in _OUTCOMES:
+            _log.error("%s %s, failures in a row: %d; its last words: %s", task.name, _how(code),
+                       standing.failures, self.programs.last_words(task.name))  # fmt: skip
+
+    def _facts(self, plan: Plan) -> dict[str, Any]:
+        return {
+            name: {
+                "pid": self.programs.pid(name),
+                "runs": standing.runs,
+                "failures": standing.failures,
+                "last_code": standing.last_code,
+            }
+            for name, standing in plan.standings.items()
+        }
+
+
+def _how(code: int | None) -> str:
+    return f"ended with code {code}" if code is None or code >= 0 else f"died of signal {-code}"
+
+
+@contextmanager
+def stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
+    """Have every way of ending a program, Ctrl-C first, only ask the supervisor to stop.
+
+    A hang-up that is ignored (``nohup``) stays so.
+    """
+
+    def stop(*_: object) -> None:
+        supervisor.stopping = True
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        numbers.remove(signal.SIGHUP)
+    earlier = [(number, signal.signal(number, stop)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in earlier:
+            signal.signal(number, handler)

@@ -1,0 +1,387 @@
+"""The four questions: exact answers on made books, the README's snippets on recorded ones."""
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from L2_Bot import book_queries, l2_query
+from ravequant import exact, times
+from ravequant.records import Contract
+from ravequant.vault import instruments
+from ravequant.vault.hour_log import hour_name
+from ravequant.vault.paths import CHECKOUT, Vault
+
+BTC = "BTC-USDT-SWAP"
+MOMENT = "2025-12-14T21:34:56.123Z"
+LINEAR = Contract("0.01", "1", "linear")
+BIDS = [
+    ["101250", "1000", "0", "5"],
+    ["101249.5", "1000.1", "0", "1"],
+    ["101100", "2500", "0", "9"],
+]
+ASKS = [["101251", "7", "0", "1"], ["101300", "1500", "0", "2"]]
+
+
+def line(bids=BIDS, asks=ASKS, moment=MOMENT, inst_id=BTC, *, gap=False) -> bytes:
+    """Return a raw snapshot line."""
+    middle = exact.units(bids[0][0], 20) + exact.units(asks[0][0], 20)
+    row = {
+        "timestamp_utc": moment, "exchange": "okx", "market": "perp", "channel": "books",
+        "instId": inst_id, "bids_top400": bids, "asks_top400": asks, "best_bid": bids[0][0],
+        "best_ask": asks[0][0], "mid_price": exact.text(5 * middle, 21), "checksum": 0,
+        "seqId": 2, "prevSeqId": 1, "gap_detected": gap,
+    }  # fmt: skip
+    return orjson.dumps(row) + b"\n"
+
+
+def write(vault: Vault, lines: list[bytes], inst_id: str = BTC, *, packed: bool = False) -> None:
+    """Write lines into the hour files of their times."""
+    for one in lines:
+        key = hour_name(times.parse_iso(orjson.loads(one)["timestamp_utc"]))
+        path = vault.snapshots(inst_id) / f"{key}.jsonl{'.gz' if packed else ''}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(gzip.compress(one) if packed else one)
+
+
+def describe(vault: Vault, inst_id: str = BTC) -> None:
+    """Save what a contract is worth."""
+    row = {
+        "instId": inst_id, "ctVal": "0.01", "ctMult": "1", "ctType": "linear", "ctValCcy": "BTC",
+        "settleCcy": "USDT", "tickSz": "0.1", "lotSz": "0.01", "minSz": "0.01", "state": "live",
+    }  # fmt: skip
+    instruments.save(vault, instruments.parse_instrument(row), None)
+
+
+def ask(capsys, *arguments):
+    """Run the command; return its exit code, what it said, and its log."""
+    code = l2_query.main(list(map(str, arguments)))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def recorded(vault):
+    """Return a vault with three snapshots in two hours, and the metadata."""
+    describe(vault)
+    earlier = [["101250", "1", "0", "1"]]
+    write(
+        vault,
+        [
+            line(bids=earlier, moment="2025-12-14T20:59:58.000Z"),
+            line(bids=earlier, moment="2025-12-14T21:34:54.100Z", gap=True),
+            line(),
+        ],
+    )
+    return vault
+
+
+# ------------------------------------------------------------------ the answers
+
+
+def test_walls_are_levels_above_n_contracts_with_coins_and_usd():
+    """1000 contracts are not above 1000; 1000.1 contracts of 0.01 BTC are 10.001 BTC."""
+    answer = book_queries.walls(book_queries.parse(line(), BTC), LINEAR, exact.units("1000", 10))
+    assert answer == {
+        "above_contracts": "1000",
+        "bids": [
+            {"price": "101249.5", "contracts": "1000.1", "base": "10.001",
+             "notional": "1012596.2495", "distance_bps": "0.10"},
+            {"price": "101100", "contracts": "2500", "base": "25", "notional": "2527500",
+             "distance_bps": "14.86"},
+        ],
+        "asks": [
+            {"price": "101300", "contracts": "1500", "base": "15", "notional": "1519500",
+             "distance_bps": "4.89"},
+        ],
+    }  # fmt: skip
+
+
+def test_an_inverse_contract_is_worth_usd_and_its_coins_follow_from_the_price():
+    """100 USD a contract; the coins are rounded half-even to 12 places (SPEC section 2)."""
+    inverse = Contract("100", "1", "inverse")
+    level = book_queries.Level(exact.units("30000", 20), exact.units("7", 10))
+    base, notional = book_queries.amounts(inverse, [level]) or (0, 0)
+    assert exact.text(notional, exact.NOTIONAL_PLACES) == "700"
+    assert exact.text(base, exact.BASE_PLACES) == "0.023333333333"
+
+
+def test_zones_gather_levels_and_the_largest_five_are_shown():
+    """A zone begins at a multiple of its width; contracts decide, each side by itself."""
+    bids = [[str(700 - 50 * n), str(10 + n), "0", "1"] for n in range(12)]
+    answer = book_queries.zones(
+        book_queries.parse(line(bids, [["701", "1", "0", "1"]]), BTC), None, exact.units("100", 20)
+    )
+    assert [(zone["from"], zone["contracts"], zone["levels"]) for zone in answer["bids"]] == [
+        ("200", "39", 2), ("300", "35", 2), ("400", "31", 2), ("500", "27", 2), ("600", "23", 2),
+    ]  # fmt: skip
+    assert answer["bids"][0]["base"] is None
+    assert answer["asks"] == [
+        {"from": "700", "contracts": "1", "base": None, "notional": None, "levels": 1}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("best_ask", "bps", "wide"),
+    [("100.1", "10.00", False), ("100.10001", "10.00", True), ("100.00004", "0.00", False)],
+)
+def test_a_spread_above_ten_bps_is_wide(best_ask, bps, wide):
+    """Measured on the bid, compared before it is rounded."""
+    book = book_queries.parse(line([["100", "1", "0", "1"]], [[best_ask, "1", "0", "1"]]), BTC)
+    answer = book_queries.spread(book)
+    assert (answer["spread_bps"], answer["wide"]) == (bps, wide)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask_size", "imbalance", "pressure"),
+    [
+        ("65", "35", "+0.30", None),
+        ("65.1", "34.9", "+0.30", "BUY PRESSURE"),
+        ("35", "65", "-0.30", None),
+        ("34.9", "65.1", "-0.30", "SELL PRESSURE"),
+        ("5", "5", "0.00", None),
+    ],
+)
+def test_beyond_three_tenths_one_side_presses(bid, ask_size, imbalance, pressure):
+    """Exactly 0.3 is not beyond it, whatever the rounded figure shows."""
+    book = book_queries.parse(line([["100", bid, "0", "1"]], [["101", ask_size, "0", "1"]]), BTC)
+    answer = book_queries.imbalance(book)
+    assert (answer["imbalance"], answer["pressure"]) == (imbalance, pressure)
+
+
+def test_imbalance_looks_at_the_best_ten_levels():
+    """What rests deeper does not count."""
+    bids = [[str(1000 - n), "1", "0", "1"] for n in range(10)] + [["5", "9999", "0", "1"]]
+    answer = book_queries.imbalance(book_queries.parse(line(bids, [["1001", "30", "0", "1"]]), BTC))
+    assert answer == {
+        "levels": 10, "bid_contracts": "10", "ask_contracts": "30", "imbalance": "-0.50",
+        "pressure": "SELL PRESSURE",
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------ which snapshot
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("at", "found"),
+    [
+        (None, MOMENT),
+        ("2025-12-14T21:34:56.123Z", MOMENT),
+        ("2025-12-14T21:34:56.122Z", "2025-12-14T21:34:54.100Z"),
+        ("2025-12-14 21:34:55", "2025-12-14T21:34:54.100Z"),
+        ("14 Dec 2025 22:00 +01:00", "2025-12-14T20:59:58.000Z"),
+        ("2025-12-14T21:00", "2025-12-14T20:59:58.000Z"),
+        ("2025-12-20", MOMENT),
+    ],
+)
+def test_the_newest_at_or_before_the_moment_answers(vault, capsys, packed, at, found):
+    """Plain and compressed, in that hour or an earlier one; times without a zone are UTC."""
+    moments = ("2025-12-14T20:59:58.000Z", "2025-12-14T21:34:54.100Z", MOMENT)
+    write(vault, [line(moment=moment) for moment in moments], packed=packed)
+    when = ["--last"] if at is None else ["--at", at]
+    code, out, _ = ask(capsys, "spread", "--vault", vault.root, "--instId", BTC, "--json", *when)
+    assert (code, orjson.loads(out)["timestamp_utc"]) == (0, found)
+
+
+def test_damaged_and_half_written_lines_are_passed_over(recorded, capsys):
+    """The newest whole snapshot answers, also beside a writer at work."""
+    path = next(recorded.snapshots(BTC).rglob("21.jsonl"))
+    with path.open("ab") as file:
+        file.write(line(moment="2025-12-14T21:34:58.000Z").replace(b'"seqId"', b'seqId"'))
+        file.write(line(moment="2025-12-14T21:35:00.000Z")[:-1])
+    for when in (["--last"], ["--at", "2025-12-14T22:00:00Z"]):
+        code, out, _ = ask(
+            capsys, "spread", "--vault", recorded.root, "--instId", BTC, "--json", *when
+        )
+        assert (code, orjson.loads(out)["timestamp_utc"]) == (0, MOMENT)
+
+
+def test_no_data_is_exit_code_3(vault, recorded, capsys):
+    """An instrument never recorded, and a time before the oldest line; the others still answer."""
+    at = ["--vault", recorded.root, "--json"]
+    code, out, err = ask(capsys, "spread", *at, "--instId", "ETH-USDT-SWAP", "--instId", BTC)
+    assert code == 3
+    assert orjson.loads(out)["instId"] == BTC
+    assert (
+        f"no book snapshot of ETH-USDT-SWAP in {recorded.root}; start L2_Bot/l2_exporter.py, or "
+        "name another vault with --vault"
+    ) in err
+    code, out, err = ask(capsys, "spread", *at, "--instId", BTC, "--at", "2025-12-14 20:00")
+    assert (code, out) == (3, "")
+    oldest = recorded.snapshots(BTC) / "2025-12-14" / "20.jsonl"
+    assert (
+        "no book snapshot of BTC-USDT-SWAP at or before 2025-12-14T20:00:00.000Z; the oldest file "
+        f"is {oldest}, ask for a later time"
+    ) in err
+
+
+def test_a_damaged_gz_is_an_error_that_names_it(vault, capsys):
+    """Not no data: something is wrong with a file."""
+    write(vault, [line()], packed=True)
+    path = next(vault.snapshots(BTC).rglob("*.gz"))
+    path.write_bytes(path.read_bytes()[:-12])
+    for when in (["--last"], ["--at", "2025-12-14T22:00:00Z"]):
+        code, _, err = ask(capsys, "spread", "--vault", vault.root, "--instId", BTC, *when)
+        assert code == 1
+        assert str(path) in err
+
+
+# ------------------------------------------------------------------ the command
+
+
+def test_people_read_a_ladder(recorded, capsys):
+    """Asks above bids; the heading says which book it is; contracts, coins and USD apart."""
+    at = ["--vault", recorded.root, "--instId", BTC, "--at", "2025-12-14T22:00:00Z"]
+    assert ask(capsys, "walls", *at)[1] == (
+        "BTC-USDT-SWAP at 2025-12-14T21:34:56.123Z: mid 101250.5\n"
+        "side     price  contracts   coins        USD  bps from mid\n"
+        "ask     101300       1500      15  1,519,500          4.89\n"
+        "bid   101249.5     1000.1  10.001  1,012,596          0.10\n"
+        "bid     101100       2500      25  2,527,500         14.86\n"
+    )
+    assert ask(capsys, "walls", *at, "--contracts", "5000")[1].splitlines()[1] == (
+        "no level above 5000 contracts"
+    )
+    assert ask(capsys, "zones", *at)[1].splitlines()[1:] == [
+        "side  zone from  contracts   coins        USD  levels",
+        "ask      101300       1500      15  1,519,500       1",
+        "ask      101200          7    0.07      7,087       1",
+        "bid      101100       2500      25  2,527,500       1",
+        "bid      101200     2000.1  20.001  2,025,096       2",
+    ]
+    assert ask(capsys, "spread", *at)[1].splitlines()[1:] == [
+        "bid 101250, ask 101251: spread 1 = 0.10 bps"
+    ]
+    assert ask(capsys, "imbalance", *at)[1].splitlines()[1:] == [
+        "top 10 levels: bids 4500.1 contracts, asks 1507 contracts, imbalance +0.50",
+        "BUY PRESSURE",
+    ]
+
+
+def test_a_wide_spread_and_a_gap_are_said(vault, capsys):
+    """The notes' own words, and that this was the last book before a break."""
+    write(vault, [line([["100", "1", "0", "1"]], [["101", "1", "0", "1"]], gap=True)])
+    _, out, _ = ask(capsys, "spread", "--vault", vault.root, "--instId", BTC)
+    assert out.splitlines()[1:] == [
+        "bid 100, ask 101: spread 1 = 100.00 bps", "WIDE SPREAD - Low liquidity",
+    ]  # fmt: skip
+    assert re.fullmatch(
+        r"BTC-USDT-SWAP at 2025-12-14T21:34:56\.123Z, [0-9]+ (days|h|min|s) old, the last book "
+        r"before a gap: mid 100\.5",
+        out.splitlines()[0],
+    )
+
+
+def test_without_metadata_contracts_are_not_called_coins(vault, capsys):
+    """Coins and USD stay empty, and the log says where they would come from."""
+    write(vault, [line()])
+    code, out, err = ask(capsys, "walls", "--vault", vault.root, "--instId", BTC)
+    assert code == 0
+    assert out.splitlines()[2].split() == ["ask", "101300", "1500", "-", "-", "4.89"]
+    assert "there is no metadata of BTC-USDT-SWAP" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spread", "--at", "yesterday-ish"], "'yesterday-ish' is not a time like 2025-12-14T"),
+        (["spread", "--at", "21:34 XYZT"], "is not a time like"),
+        (["spread", "--at", "21:34", "--last"], "not allowed with argument"),
+        (["walls", "--contracts", "many"], "--contracts: 'many' is not a plain decimal"),
+        (["zones", "--width", "0"], "--width 0 makes no zones; give a price above 0"),
+        (["depth"], "invalid choice: 'depth'"),
+    ],
+)
+def test_what_cannot_be_asked_is_exit_code_2(recorded, capsys, arguments, message):
+    """A zone that nobody knows is refused, not taken for UTC."""
+    with pytest.raises(SystemExit) as end:
+        sys.exit(l2_query.main([*arguments, "--vault", str(recorded.root)]))
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_it_runs_as_a_script(recorded, tmp_path):
+    """From any folder, with JSON on stdout and nothing else."""
+    script = CHECKOUT / "L2_Bot" / "l2_query.py"
+    command = [sys.executable, str(script), "imbalance", "--json", "--instId", BTC]
+    command += ["--vault", str(recorded.root)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["pressure"] == "BUY PRESSURE"
+
+
+# ------------------------------------------------------------------ the README's snippets
+
+
+def snippets() -> dict[str, str]:
+    """Return the Python blocks of the README's section, by the question under which they stand."""
+    text = (CHECKOUT / "L2_Bot" / "README.md").read_text(encoding="utf-8")
+    section = text.split("\n## Asking the book\n")[1].split("\n## ")[0]
+    found = re.findall(r"^### `(\w+)`.*?^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return dict(found)
+
+
+def recorded_lines(folder: Path, name: str, inst_id: str):
+    """Rebuild the book of recorded frames; yield a snapshot line for every 50th of them."""
+    sides: dict[str, dict[str, list[str]]] = {"bids": {}, "asks": {}}
+    with gzip.open(folder / "books" / f"{name}.books.frames.jsonl.gz") as frames:
+        for number, text in enumerate(frames):
+            (row,) = orjson.loads(text)["frame"]["data"]
+            for side, levels in sides.items():
+                for level in row[side]:
+                    levels.pop(level[0], None)
+                    if level[1] != "0":
+                        levels[level[0]] = level
+            if number % 50 == 49:
+                bids, asks = (
+                    sorted(levels.values(), key=lambda level: Fraction(level[0]), reverse=down)
+                    for levels, down in zip(sides.values(), (True, False), strict=True)
+                )
+                yield line(bids[:400], asks[:400], times.iso(int(row["ts"])), inst_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "inst_id"),
+    [("BTC-USDT-SWAP.2024-08-08", BTC), ("ETH-USDT-SWAP.2024-08-08", "ETH-USDT-SWAP")],
+)
+def test_the_snippets_of_the_readme_say_what_the_command_says(
+    vault, capsys, shared_data, name, inst_id
+):
+    """On recorded books, each of the four; floats there, exact numbers here."""
+    blocks = snippets()
+    assert list(blocks) == list(l2_query.QUESTIONS)
+    describe(vault, inst_id)
+    pressures = set()
+    for text in islice(recorded_lines(shared_data, name, inst_id), 0, 40, 4):
+        write(vault, [text], inst_id)
+        names: dict[str, Any] = {"json": json, "line": text}
+        said, answers = {}, {}
+        for question, code in blocks.items():
+            exec(code, names)  # noqa: S102 - our own README
+            said[question] = capsys.readouterr().out
+            arguments = [question, "--vault", vault.root, "--instId", inst_id, "--json"]
+            answers[question] = orjson.loads(ask(capsys, *arguments)[1])
+        walls = [[wall["price"], wall["contracts"]] for wall in answers["walls"]["bids"]]
+        assert walls == [level[:2] for level in names["whale_bids"]]
+        assert [
+            (int(zone["from"]), pytest.approx(float(zone["contracts"])))
+            for zone in answers["zones"]["bids"]
+        ] == names["top_zones"]
+        assert answers["spread"]["spread_bps"] == f"{names['spread_bps']:.2f}"
+        assert answers["spread"]["wide"] == ("WIDE SPREAD - Low liquidity" in said["spread"])
+        assert float(answers["imbalance"]["imbalance"]) == pytest.approx(
+            names["imbalance"], abs=0.00501
+        )
+        assert (answers["imbalance"]["pressure"] or "") == said["imbalance"].strip()
+        pressures.add(answers["imbalance"]["pressure"])
+    assert len(pressures) > 1

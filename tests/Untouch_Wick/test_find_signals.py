@@ -1,0 +1,286 @@
+"""The command: its output, exit codes, times, what it records and what it brings up to date."""
+
+import json
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from ravequant import times
+from ravequant.errors import NoDataError, UsageError
+from ravequant.records import Contract
+from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import CHECKOUT, Vault
+from tests.support.book_lines import put_metadata
+from tests.support.notes_market import AT, BTC, A, Market, ask, command, lost, record
+from tests.support.trade_streams import write_raw
+from Untouch_Wick import find_signals
+
+AGES = "expected 0 <= --age-min <= --age-max <= 10080, at which a wick expires"
+SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    """Return a vault with the notes' set-up, all calculators run."""
+    vault = Vault(tmp_path_factory.mktemp("notes"))
+    record(vault, Market())
+    return vault
+
+
+# --- the command ----------------------------------------------------------------------------
+
+
+def test_json_is_one_object_a_signal(notes, capsys):
+    """What --json prints is what the function returns; nothing else goes to stdout."""
+    code, out, err = command(notes, capsys, "--at", AT, "--json")
+    assert (code, err) == (0, "")
+    assert [json.loads(line) for line in out.splitlines()] == ask(notes)
+
+
+def test_without_a_signal_json_is_empty_and_says_why(notes, capsys):
+    """No object, exit code 0, and the reason on stderr."""
+    code, out, err = command(notes, capsys, "--at", AT, "--json", "--min-touched", "17")
+    assert (code, out) == (0, "")
+    assert err.startswith(f"no signal of {BTC}: rule 2: ")
+
+
+def test_a_score_may_be_asked_for(notes, capsys):
+    """--min-score leaves out the weaker ones and says so."""
+    assert len(command(notes, capsys, "--at", AT, "--json", "--min-score", "100")[1]) > 100
+    code, out, err = command(notes, capsys, "--at", AT, "--json", "--min-score", "101")
+    assert (code, out) == (0, "")
+    assert err == f"no signal of {BTC}: none of 1 has a score of 101\n"
+
+
+def test_nothing_at_all_is_exit_code_3(vault, capsys):
+    """An empty vault is not the same as no signal."""
+    code, out, err = command(vault, capsys, "--at", AT)
+    assert (code, out) == (3, "")
+    assert f"no data of {BTC} by {AT} in {vault.root}; start its exporters" in err
+    assert command(vault, capsys, "--at", "latest")[0] == 3
+    with pytest.raises(NoDataError):
+        ask(vault)
+
+
+def test_before_the_data_begins_there_is_none(notes, capsys):
+    """As of a minute before the first record, nothing was known."""
+    assert command(notes, capsys, "--at", "2025-12-14T12:00:00Z")[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "minute"),
+    [("2025-12-14 21:35", AT), ("14 Dec 2025 21:35:59", AT), ("2025-12-14T22:35+01:00", AT)],
+)
+def test_times_that_people_type(notes, text, minute):
+    """UTC unless it says otherwise, floored to the minute."""
+    assert ask(notes, at=text) == ask(notes, at=minute)
+
+
+def test_a_word_that_is_no_time(notes):
+    """The message says what is expected."""
+    with pytest.raises(UsageError) as caught:
+        ask(notes, at="soon")
+    assert str(caught.value) == (
+        '--at \'soon\' is no time: expected latest, "21:35" or "2025-12-14 21:35", in UTC unless '
+        "it says otherwise"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"timeframe": "3m"}, "timeframe '3m' is unknown: one of 1m, 5m, 15m, 1h, 4h"),
+        (
+            {"age_min": 41},
+            f"ages 41 to 40 min: {AGES}",
+        ),
+        (
+            {"age_max": 10**12},
+            f"ages 20 to 1000000000000 min: {AGES}",
+        ),
+        ({"min_touched_surrounding": -1}, "--min-touched -1: expected 0 or more"),
+    ],
+)
+def test_arguments_that_cannot_be_used(notes, wrong, said):
+    """A wrong argument is named with what is expected."""
+    with pytest.raises(UsageError) as caught:
+        ask(notes, **wrong)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2025-12-14 21:35 CET", "2025-12-14 21:35 EST", "2025-12-14T21:35:00+25:00",
+     "0001-01-01T00:00+12:00", "9999-12-31T23:59-12:00", "1969-12-31", "", "21:61"],
+)  # fmt: skip
+def test_a_time_that_might_be_another_one_is_refused(notes, text):
+    """A zone that is not known is never taken for UTC; what no calendar has is no crash."""
+    with pytest.raises(UsageError, match="is no time: expected latest"):
+        ask(notes, at=text)
+
+
+def test_a_moment_may_be_a_datetime(notes):
+    """UTC unless it says otherwise, floored to the minute and never up to the next."""
+    east = timezone(timedelta(hours=5, minutes=30))
+    for moment in (
+        datetime(2025, 12, 14, 21, 35, 59, 999_999),  # noqa: DTZ001 - as people give it
+        datetime(2025, 12, 15, 3, 5, tzinfo=east),
+    ):
+        assert ask(notes, at=moment) == ask(notes), moment
+    assert ask(notes, at="2025-12-14 21:35:59.999999") == ask(notes)
+    for wrong in (datetime.min, datetime.max, 1_765_748_100):  # noqa: DTZ901 - as above
+        with pytest.raises(UsageError, match="is no time"):
+            ask(notes, at=wrong)
+
+
+def test_latest_is_where_the_calculators_are(notes):
+    """The demo's question: the newest minute that all have reached."""
+    assert ask(notes, at="latest") == ask(notes)
+
+
+def test_an_instrument_that_fails_does_not_stop_the_other(notes, capsys):
+    """The signal of one is shown, the exit code is that of the other."""
+    code, out, err = command(notes, capsys, "--instId", "ETH-USDT-SWAP", "--at", AT, "--json")
+    assert (code, len(out.splitlines())) == (3, 1)
+    assert "no data of ETH-USDT-SWAP" in err
+
+
+def test_a_name_that_the_disk_cannot_have_does_not_stop_the_other(notes, capsys):
+    """What the system says of one instrument's files is that one's error."""
+    long = "A-" + "0" * 300
+    names = ["--instId", long, "--instId", BTC]
+    code = find_signals.main(["--vault", str(notes.root), *names, "--at", AT, "--json"])
+    out, err = capsys.readouterr()
+    assert (code, len(out.splitlines())) == (1, 1)
+    assert "cannot be read" in err
+
+
+def test_damaged_lines_are_told_once(vault, capsys):
+    """A file full of garbage is a line in the log, and how many, not one for each."""
+    record(vault, Market())
+    for path in (
+        vault.derived("volume", BTC) / "volume_1m.jsonl",
+        vault.derived("liquidity_buckets", BTC) / "2025-12-14.jsonl",
+    ):
+        path.write_bytes(b"{]\n" * 500 + path.read_bytes() + b"{]\n" * 500)
+    code, out, err = command(vault, capsys, "--at", AT, "--json")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "500 lines are left out in all" in err
+    assert len(err.splitlines()) <= 4
+
+
+def test_who_reads_only_the_head_is_served(notes):
+    """`| head`: the reader of stdout goes away, and that is no failure."""
+    arguments = ["--vault", str(notes.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+# --- record, refresh, watch -----------------------------------------------------------------
+
+
+def test_signals_are_recorded_once(vault, capsys):
+    """A signal is written when first seen and when it changed, not when only time went by."""
+    record(vault, Market())
+    path = vault.derived("signals", BTC) / "signals.jsonl"
+    command(vault, capsys, "--at", AT)
+    assert not path.exists()
+    for _ in range(2):
+        command(vault, capsys, "--at", AT, "--record")
+    (row,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    assert row == ask(vault)[0]
+    with path.open("ab") as file:
+        file.write(b'{"torn')
+    command(vault, capsys, "--at", "2025-12-14T21:39:00Z", "--record")  # now two layers are stale
+    first, second = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    assert (first, lost(second)["cvd"]) == (row, "stale")
+
+
+def test_now_brings_the_calculators_up_to_date(vault, capsys):
+    """Without --at the scripts are started first; with --no-refresh nothing is."""
+    put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
+    market = Market()
+    write_raw(vault, BTC, market.lines())
+    assert command(vault, capsys, "--no-refresh", "--json")[0] == 0
+    assert not vault.state("vwap", BTC).exists()
+    code, out, _ = command(vault, capsys)
+    assert code == 0
+    for metric in ("wicks", "volume", "cvd", "vwap"):
+        assert vault.state(metric, BTC).exists(), metric
+    assert out.startswith("age at ")
+    assert "; clock +" in out.splitlines()[0] + out.splitlines()[1]
+
+
+def test_a_calculator_that_runs_elsewhere_is_not_waited_for_long(notes, capsys, caplog):
+    """Its last commit is used and the log says who holds it."""
+    caplog.set_level("WARNING")
+    with writer_lock(notes, "vwap", BTC):
+        code, out, err = command(notes, capsys, "--at", AT, "--refresh", "--json")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert "vwap was not brought up to date, its last commit is used" in err + caplog.text
+
+
+def test_watch_asks_again_and_records(vault):
+    """A program on its own: it goes on until it is ended, and keeps what it saw."""
+    record(vault, Market())
+    path = vault.derived("signals", BTC) / "signals.jsonl"
+    arguments = ["--vault", str(vault.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
+    with subprocess.Popen(
+        [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        heads = 0
+        for line in process.stdout:
+            heads += line.startswith("age at 21:35 UTC")
+            if heads == 3:
+                break
+        process.kill()
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_what_cannot_be_recorded_is_shown_all_the_same(notes, capsys):
+    """Somebody else records: the answer is on stdout, the exit code says it was not kept."""
+    with writer_lock(notes, "signals", BTC):
+        code, out, err = command(notes, capsys, "--at", AT, "--record")
+    assert (code, out.startswith("age at 21:35 UTC: ")) == (4, True)
+    assert f"signals of {BTC} has its one writer already" in err
+
+
+def test_a_watch_needs_a_pause(notes, capsys):
+    """No seconds are no pause: refused as a usage error."""
+    with pytest.raises(SystemExit) as caught:
+        command(notes, capsys, "--watch", "0")
+    assert caught.value.code == 2
+    assert (
+        "argument --watch: '0': expected more than 0 and at most 86400 seconds"
+        in capsys.readouterr().err
+    )
+
+
+def test_json_needs_neither_rich_nor_numpy(notes):
+    """A query starts at once: what it does not need is not loaded."""
+    code = (
+        "import sys; from Untouch_Wick import find_signals; "
+        f"find_signals.main(['--vault', {str(notes.root)!r}, '--instId', '{BTC}', "
+        f"'--at', '{AT}', '--json']); "
+        "print({'rich', 'numpy', 'requests', 'websockets', 'dateutil'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_clock_is_only_that_of_the_question(notes):
+    """An answer about the past holds no wall clock: it is the same tomorrow."""
+    (signal,) = ask(notes)
+    assert "clock_age_s" not in signal
+    assert signal["as_of_utc"] == times.iso_minute(A // times.MINUTE_MS)

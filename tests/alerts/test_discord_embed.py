@@ -1,0 +1,169 @@
+"""What an alert says on Discord: all that its data lack, and nothing that calls anybody."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ravequant.alerts import discord_embed
+from ravequant.alerts.dispatcher import _sighting
+from ravequant.alerts.policy import AlertBook, Message
+from ravequant.settings import Settings, exactly
+from ravequant.signals.inputs import CvdRow
+from ravequant.vault.paths import CHECKOUT
+from tests.support.made_signals import (
+    LIMITS,
+    A,
+    absorbing,
+    ask,
+    book,
+    hidden,
+    only,
+    set_up,
+    surrounding,
+    wick,
+)
+from tests.support.sightings import MINUTE, NOW, as_text
+
+APPROACH = exactly(Settings(), "alerts.approach_bps")
+README = CHECKOUT / "Untouch_Wick" / "README.md"
+
+
+# --- from a signal --------------------------------------------------------------------------
+
+
+def at(bps_away):
+    """Return the set-up with price so far below the tip."""
+    facts = set_up()
+    tip = hidden().tip
+    return replace(facts, book=book(mid=round(tip / (1 + bps_away / 10_000))))
+
+
+@pytest.mark.parametrize(("bps", "near"), [(4.99, True), (5.01, False), (0.5, True)])
+def test_near_is_within_the_setting(bps, near):
+    """Five bps, exactly."""
+    assert _sighting(only(at(bps)), APPROACH).near is near
+
+
+def test_wicks_of_one_price_name_one_signal():
+    """The signal lists them; so does what is remembered."""
+    other = wick(90, "101250", timeframe="5m")
+    found = _sighting(only(set_up(around=[*surrounding(), other])), APPROACH)
+    assert (found.key, found.others) == (hidden().event_id, (other.event_id,))
+    assert found.line == "BTC-USDT-SWAP SHORT 101250 MAX x3, score 100"
+
+
+# --- the embed ------------------------------------------------------------------------------
+
+
+def readme_signal():
+    """The notes' set-up with a CVD that stopped half an hour ago."""
+    facts = set_up()
+    return only(replace(facts, cvd=(CvdRow(A - 31, "-125000", gap=False),)))
+
+
+def test_the_embed_in_the_readme_is_the_embed():
+    """The text there is what is posted, line by line."""
+    signal = readme_signal()
+    text = as_text(discord_embed.embed(signal, LIMITS, signal.facts.ms + 42_000, near=False))
+    assert text in README.read_text(encoding="utf-8"), text
+
+
+def test_the_embed_says_what_its_data_lack():
+    """STALE, GAP and MISSING stand above all else; old data too."""
+    facts = set_up()
+    signal = only(replace(facts, cvd=(), vwap=(), book=book(gap=True), volume=facts.volume[:-9]))
+    words = discord_embed.embed(signal, LIMITS, signal.facts.ms, near=False)["embeds"][0]
+    first, *rest = words["description"].splitlines()
+    assert first == (
+        "**does not count: volume_tier STALE, absorption STALE, wall GAP, imbalance GAP, "
+        "young_wall GAP, cvd MISSING, vwap MISSING**"
+    )
+    assert "\n".join(rest) == (
+        "<t:1765748100:R>, age at 21:35 UTC: trades 2s, buckets 1s GAP, wicks 0s, volume 9m00s "
+        "STALE, cvd vwap MISSING"
+    )
+    late = discord_embed.embed(signal, LIMITS, signal.facts.ms + 6 * MINUTE, near=False)
+    assert "**OLD: the data end 6m00s before now**" in late["embeds"][0]["description"]
+
+
+def test_an_approach_says_how_near():
+    """In its title, and in the first line."""
+    embed = discord_embed.embed(only(at(3)), LIMITS, NOW, near=True)["embeds"][0]
+    assert embed["title"] == "NEAR BTC-USDT-SWAP SHORT 101250 MAX x3"
+    assert embed["description"].splitlines()[0] == "price is 3.00 bps from the tip"
+
+
+def test_the_way_is_the_colour():
+    """Red sells, green buys."""
+    from tests.support.made_signals import mirrored
+
+    short = discord_embed.embed(only(set_up()), LIMITS, NOW, near=False)["embeds"][0]
+    long = discord_embed.embed(only(mirrored(set_up())), LIMITS, NOW, near=False)["embeds"][0]
+    assert (short["color"], long["color"]) == (0xD9534F, 0x3C9D5B)
+    assert "LONG" in long["title"]
+
+
+def size(embed):
+    """Return how many characters Discord counts."""
+    fields = [len(item["name"]) + len(item["value"]) for item in embed.get("fields", ())]
+    footer = len(embed.get("footer", {}).get("text", ""))
+    return len(embed["title"]) + len(embed["description"]) + footer + sum(fields)
+
+
+def within_limits(embed):
+    assert len(embed["title"]) <= 256
+    assert len(embed["description"]) <= 4_096
+    assert len(embed.get("fields", ())) <= 25
+    assert all(0 < len(item["value"]) <= 1_024 for item in embed.get("fields", ()))
+    assert size(embed) <= 6_000
+
+
+def test_nobody_is_called_and_nothing_is_too_long():
+    """Whatever stands in the files: no mention, no code that ends early, Discord's limits."""
+    evil = "@everyone <@&1> ``` \u202e" * 500
+    facts = set_up(the_wick=hidden(tip_strength=evil, event_id=evil))
+    signal = only(replace(facts, volume=[*facts.volume[:-2], absorbing(ratio=evil)]))
+    signal = signal._replace(tags=(evil,))
+    message = discord_embed.embed(signal, LIMITS, NOW, near=True)
+    assert message["allowed_mentions"] == {"parse": []}
+    (embed,) = message["embeds"]
+    within_limits(embed)
+    text = json.dumps(embed, ensure_ascii=False)
+    assert "everyone" in text
+    for word in ("@", "<@", "\u202e"):
+        assert word not in text
+    for item in embed["fields"]:
+        assert item["value"].count("```") in (0, 2)
+    shown = {item["name"]: item["value"] for item in embed["fields"]}
+    assert shown["tip"].endswith("...")
+    assert "..." in shown["for it"]
+
+
+def test_the_list():
+    """One line an alert with the moment it was due, and how many it had no room for."""
+    book = AlertBook(1)
+    signal = readme_signal()
+    book.see([_sighting(signal, APPROACH)], NOW)
+    (message,) = book.due({signal.wick.event_id}, NOW)
+    embed = discord_embed.digest(message._replace(is_list=True))["embeds"][0]
+    assert embed["title"] == "1 earlier alert"
+    assert embed["description"].splitlines()[1:] == [
+        "<t:1765748130:t> BTC-USDT-SWAP SHORT 101250 MAX x3, score 90"
+    ]
+    (alert,) = message.alerts
+    many = Message((replace(alert, line="x" * 200, near=True),) * 100, is_list=True, left_out=7)
+    embed = discord_embed.digest(many)["embeds"][0]
+    within_limits(embed)
+    lines = embed["description"].splitlines()
+    assert embed["title"] == "107 earlier alerts"
+    assert lines[1] == f"and {107 - len(lines[2:])} before them"
+    assert lines[-1] == f"<t:1765748130:t> NEAR {'x' * 200}"
+
+
+def test_signals_without_price_or_plan_have_an_embed():
+    """Nothing to stand on but the wick: it is said, nothing fails."""
+    facts = replace(set_up(), book=None, trade=None, vwap=(), cvd=(), tick=None)
+    (signal,) = ask(facts).signals
+    within_limits(discord_embed.embed(signal, LIMITS, NOW, near=False)["embeds"][0])
+    assert not _sighting(signal, APPROACH).near

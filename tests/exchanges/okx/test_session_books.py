@@ -1,0 +1,144 @@
+"""A subscription that begins whole: when a whole book is asked for anew, and how often."""
+
+import itertools
+from typing import Any
+
+import orjson
+import pytest
+
+from ravequant.exchanges.okx.messages import Channel
+from ravequant.exchanges.okx.session import Data, Resubscribing, Session
+
+BTC = Channel("books", "BTC-USDT-SWAP")
+ETH = Channel("books", "ETH-USDT-SWAP")
+
+
+def ack(channel: Channel, op: str = "subscribe") -> bytes:
+    return orjson.dumps({"event": op, "arg": channel.arg(), "connId": "a"})
+
+
+def book(channel: Channel, action: str = "update") -> bytes:
+    return orjson.dumps({"arg": channel.arg(), "action": action, "data": [{}]})
+
+
+def asked(texts: list[str]) -> list[tuple[str, list[str]]]:
+    found = [orjson.loads(text) for text in texts if text != "ping"]
+    return [(one["op"], [arg["instId"] for arg in one["args"]]) for one in found]
+
+
+def live(*channels: Channel) -> Session:
+    """Return a session at 0.0 whose books are whole."""
+    subject = Session(channels)
+    subject.opened(0.0)
+    subject.due(0.0)
+    for channel in channels:
+        subject.receive(ack(channel), 0.0)
+        subject.receive(book(channel, "snapshot"), 0.0)
+    return subject
+
+
+def answer(subject: Session, channel: Channel, now: float) -> list[tuple[str, list[str]]]:
+    """Let the exchange answer a renewal at once, with a snapshot; what was asked for."""
+    found = asked(subject.due(now)[0])
+    subject.receive(ack(channel, "unsubscribe"), now)
+    found += asked(subject.due(now)[0])
+    subject.receive(ack(channel), now)
+    subject.receive(book(channel, "snapshot"), now)
+    return found
+
+
+def test_renewal_is_unsubscribe_then_subscribe_of_that_book_only():
+    """At once, each step after the ack of the one before; the other book is left alone."""
+    subject = live(BTC, ETH)
+    subject.renew(BTC, 5.0)
+    assert subject.wake_at(5.0) <= 5.0
+    texts, events = subject.due(5.0)
+    assert asked(texts) == [("unsubscribe", ["BTC-USDT-SWAP"])]
+    assert events == [Resubscribing(BTC, 5.0, "a whole book is wanted")]
+    assert subject.due(5.0)[0] == []
+    subject.receive(ack(BTC, "unsubscribe"), 5.1)
+    assert asked(subject.due(5.1)[0]) == [("subscribe", ["BTC-USDT-SWAP"])]
+    assert isinstance(subject.receive(book(ETH), 5.2)[0], Data)
+
+
+def test_one_renewal_is_in_flight():
+    """Whatever the book says meanwhile, from the wish to the snapshot nothing more is asked."""
+    subject = live(BTC)
+    sent: list[str] = []
+    subject.renew(BTC, 5.0)
+    subject.renew(BTC, 5.0)
+    sent += subject.due(5.0)[0]
+    subject.renew(BTC, 5.1)
+    sent += subject.due(5.1)[0]
+    subject.receive(ack(BTC, "unsubscribe"), 5.2)
+    subject.renew(BTC, 5.2)
+    sent += subject.due(5.2)[0]
+    subject.renew(BTC, 5.3)
+    subject.receive(ack(BTC), 5.4)
+    subject.renew(BTC, 5.4)  # acknowledged, its snapshot is on the way
+    sent += subject.due(5.4)[0]
+    subject.receive(book(BTC, "snapshot"), 5.5)
+    sent += subject.due(5.6)[0]
+    assert [op for op, _ in asked(sent)] == ["unsubscribe", "subscribe"]
+
+
+def test_book_that_does_not_come_is_asked_for_again():
+    """Ten seconds after the ack without a snapshot, though updates flow; then less often."""
+    subject = Session([BTC])
+    subject.opened(0.0)
+    subject.due(0.0)
+    subject.receive(ack(BTC), 0.0)
+    for second in range(1, 10):
+        subject.receive(book(BTC), float(second))
+        assert subject.due(float(second))[0] == []
+    subject.receive(book(BTC), 9.9)
+    texts, events = subject.due(10.0)
+    assert asked(texts) == [("unsubscribe", ["BTC-USDT-SWAP"])]
+    assert next(event for event in events if isinstance(event, Resubscribing)).reason == (
+        "no snapshot has come"
+    )
+
+
+def test_trades_are_not_waited_for_as_a_whole():
+    """Only books begin with a snapshot."""
+    trades = Channel("trades", "BTC-USDT-SWAP")
+    subject = Session([trades])
+    subject.opened(0.0)
+    subject.due(0.0)
+    subject.receive(ack(trades), 0.0)
+    assert asked(subject.due(12.0)[0]) == []
+
+
+def test_renewal_of_an_unknown_channel_does_nothing():
+    """Nobody subscribed to it here."""
+    subject = live(BTC)
+    subject.renew(ETH, 1.0)
+    assert subject.due(1.0) == ([], [])
+
+
+@pytest.mark.parametrize("soundness_s", [0.1, 1.0, 3.0, 10.0])
+def test_a_feed_that_breaks_for_ever_is_no_storm(soundness_s: float):
+    """Never over 200 renewals in an hour, whatever breaks and however often; and never an end."""
+    subject, now, renewed = live(BTC), 0.0, [-1e9]
+    while now < 3 * 3600.0:
+        now += soundness_s
+        subject.receive(book(BTC), now)
+        subject.renew(BTC, now)
+        now = max(now, subject.wake_at(now))
+        if answer(subject, BTC, now):
+            renewed.append(now)
+    made = [moment for moment in renewed if moment >= 0]
+    worst = max(sum(start <= moment < start + 3600 for moment in made) for start in made)
+    assert worst <= 200
+    assert max(after - before for before, after in itertools.pairwise(made)) < 120
+    assert made[0] == soundness_s
+
+
+def test_requests_of_many_broken_books_are_batched():
+    """Ninety books that break at once cost one request to leave, and each is asked for once."""
+    channels = [Channel("books", f"C{number}-USDT-SWAP") for number in range(90)]
+    subject = live(*channels)
+    for channel in channels:
+        subject.renew(channel, 100.0)
+    first: list[Any] = asked(subject.due(100.0)[0])
+    assert [(op, len(names)) for op, names in first] == [("unsubscribe", 90)]

@@ -1,0 +1,235 @@
+"""What every trade-based calculator does with a person's mistakes and a failing disk."""
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ravequant import times
+from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.vault.paths import CHECKOUT, Vault
+from tests.support import wick_vault
+from VWAP import vwap_calculator
+
+BTC = "BTC-USDT-SWAP"
+START = times.parse_iso("2025-12-14T12:00:00Z")
+
+
+def trade_lines(minutes: int) -> list[bytes]:
+    """Return two trades a minute."""
+    encoder = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+    return [
+        encoder.line(Trade(START + number * 30_000, 100 + number, "buy", f"{101000 + number}", "5"))
+        for number in range(2 * minutes)
+    ]
+
+
+def write(vault: Vault, lines: list[bytes], day: str = "2025-12-14") -> Path:
+    folder = vault.trades(BTC)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{day}.jsonl").open("ab") as stream:
+        stream.write(b"".join(lines))
+    return folder / f"{day}.jsonl"
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    """Run the program as a person would, from its folder; return exit code, stdout, stderr."""
+    done = subprocess.run(
+        [sys.executable, "vwap_calculator.py", *arguments],
+        cwd=CHECKOUT / "VWAP",
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_name_that_leaves_the_vault_is_refused(tmp_path):
+    """Nothing is read, nothing is made, exit code 2."""
+    code, out, err = run("--vault", str(tmp_path / "vault"), "--instId", "../../etc")
+    assert (code, out) == (2, "")
+    assert "instrument '../../etc' is not a legal name: expected capitals and digits" in err
+    assert not (tmp_path / "vault").exists()
+
+
+def test_a_missing_vault_is_said_with_the_remedy(tmp_path):
+    """Exit code 3, and no vault is made by asking for it."""
+    code, out, err = run("--vault", str(tmp_path / "no vault"), "--instId", BTC)
+    assert (code, out) == (3, "")
+    assert f"no raw data of {BTC} in {tmp_path / 'no vault'}; start its exporter" in err
+    assert not (tmp_path / "no vault").exists()
+
+
+def test_one_instrument_without_data_does_not_stop_the_other(vault):
+    """The settings name two; one of them is recorded."""
+    write(vault, trade_lines(5))
+    code, out, err = run("--vault", str(vault.root), "--json")
+    assert code == 3
+    assert [json.loads(line)["instId"] for line in out.splitlines()] == [BTC]
+    assert "no raw data of ETH-USDT-SWAP" in err
+
+
+def test_a_run_without_new_data_says_so(vault):
+    """The newest minute is named while there are new ones; later it is said that nothing came."""
+    write(vault, trade_lines(2))
+    _, first, _ = run("--vault", str(vault.root), "--instId", BTC)
+    _, second, _ = run("--vault", str(vault.root), "--instId", BTC)
+    assert re.match(rf"vwap {BTC}: \d+ new records, newest 20\S+Z \(", first)
+    assert second.startswith(f"vwap {BTC}: 0 new records, no raw data since the last run (")
+
+
+def test_no_metadata_is_needed(vault):
+    """A trade line carries its own contract value; a calculator of trades asks for no more."""
+    write(vault, trade_lines(5))
+    code, out, err = run("--vault", str(vault.root), "--instId", BTC)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"vwap {BTC}: 4 new records, newest 2025-12-14T12:03:00Z (10 lines, ")
+
+
+def test_a_file_of_garbage_is_counted_named_and_not_a_success(vault):
+    """Each refused line is named by its byte; nothing is made of them, and the exit code is 1."""
+    noise = random.Random(5).randbytes(5000).replace(b"\n", b".")
+    lines = [noise[:900] + b"\n", b"\n", b"[]\n", b'{"a":1}\n', b"\xef\xbb\xbf{}\n", b"\0" * 99]
+    path = write(vault, [*lines, b"\n"])
+    code, out, err = run("--vault", str(vault.root), "--instId", BTC, "--json")
+    assert code == 1
+    assert json.loads(out)["rejected"] == json.loads(out)["lines"] == 6
+    assert f"{path}: line at byte 901 skipped: not JSON" in err
+    assert f"not one of 6 new lines is a trade of {BTC}" in err
+    assert not (vault.derived("vwap", BTC) / "vwap_1m.jsonl").exists()
+
+
+def test_garbage_between_trades_changes_nothing(vault, tmp_path):
+    """The rows are those of the good lines alone."""
+    good = trade_lines(30)
+    write(vault, good)
+    assert vwap_calculator.main(["--vault", str(vault.root), "--instId", BTC]) == 0
+    spoiled = Vault(tmp_path / "spoiled")
+    bad = good[5].replace(b'"price":"', b'"price":"-')
+    write(spoiled, [line for pair in zip(good, [bad] * len(good), strict=True) for line in pair])
+    code, out, _ = run("--vault", str(spoiled.root), "--instId", BTC, "--json")
+    assert (code, json.loads(out)["rejected"]) == (0, len(good))
+    name = "vwap_1m.jsonl"
+    rows = (spoiled.derived("vwap", BTC) / name).read_bytes()
+    assert rows == (vault.derived("vwap", BTC) / name).read_bytes()
+
+
+def stream(*, until_s: int) -> list[bytes]:
+    """Return a trade a second, the third of each minute three seconds too early."""
+    encoder = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+    moments = (
+        START + second * 1000 - (3000 if second % 60 == 2 else 0) for second in range(until_s)
+    )
+    return [
+        encoder.line(Trade(ts, 100 + number, "buy", "101000", "5"))
+        for number, ts in enumerate(moments)
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [],
+        [b'{"timestamp_utc":"9999-12-31T00:00:00.000Z"}\n'],
+        [b'{"timestamp_utc":"1970-01-01T00:00:00.000Z"}\n'],
+    ],
+)
+@pytest.mark.parametrize("skipped", [0, 1, 62])
+def test_a_rebuild_gives_the_bytes_of_the_first_run(vault, first, skipped):
+    """No row stays that comes again, be the first lines out of order or no trades at all."""
+    write(vault, first + stream(until_s=400)[skipped:])
+    arguments = ["--vault", str(vault.root), "--instId", BTC]
+    assert vwap_calculator.main(arguments) == 0
+    rows = (vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes()
+    assert vwap_calculator.main([*arguments, "--rebuild"]) == 0
+    assert (vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes() == rows
+
+
+def test_a_bounded_rebuild_begins_where_no_line_of_an_earlier_minute_follows(vault):
+    """Each minute stands there once, and whole."""
+    write(vault, [line for n, line in enumerate(stream(until_s=400)) if n != 182])
+    arguments = ["--vault", str(vault.root), "--instId", BTC]
+    assert vwap_calculator.main(arguments) == 0
+    path = vault.derived("vwap", BTC) / "vwap_1m.jsonl"
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert vwap_calculator.main([*arguments, "--rebuild", "--since", "2m"]) == 0
+    again = [json.loads(line) for line in path.read_bytes().splitlines()]
+    assert [row["timestamp_utc"] for row in again] == [row["timestamp_utc"] for row in rows]
+    assert [row["minutes_1h"] for row in again] == [1, 2, 3, 4, 1, 2, 3]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Return a folder on a disk of 300 KiB; skips where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if os.name != "posix" or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here: needs Linux and root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_loud_and_heals(small_disk, tmp_path):
+    """Exit code 1 that names the file and the remedy; with room again the same bytes come."""
+    full, whole = Vault(small_disk / "vault"), Vault(tmp_path / "whole")
+    write(whole, trade_lines(200))
+    assert vwap_calculator.main(["--vault", str(whole.root), "--instId", BTC]) == 0
+    write(full, trade_lines(200))
+    ballast = small_disk / "ballast"
+    with ballast.open("wb") as stream:
+        free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+        stream.write(b"." * max(0, free - 60_000))
+    code, _, err = run("--vault", str(full.root), "--instId", BTC)
+    assert code == 1
+    assert "No space left on device; free space on its disk; what was whole before stays" in err
+    assert "Traceback" not in err
+    ballast.unlink()
+    assert run("--vault", str(full.root), "--instId", BTC)[0] == 0
+    rows = (full.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes()
+    assert rows == (whole.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "VWAP.vwap_calculator",
+        "CVD.run_cvd_from_jsonl",
+        "Volume_Analyzer.volume_analyzer",
+        "Untouch_Wick.untouch_wick",
+    ],
+)
+@pytest.mark.parametrize(("minutes", "loaded"), [(10, set()), (3000, {"numpy"})])
+def test_a_little_is_read_without_what_takes_long_to_load(tmp_path, module, minutes, loaded):
+    """The next minutes need no numpy, let alone the rest; a first run over much does."""
+    vault = Vault(tmp_path / "vault")
+    write(vault, trade_lines(minutes))
+    wick_vault.tick_size(vault, "1")
+    code = (
+        f"import sys; from {module} import main; "
+        f"assert main(['--vault', {str(vault.root)!r}, '--instId', '{BTC}']) == 0; "
+        "print({'numpy', 'rich', 'requests', 'websockets', 'dateutil'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
+    assert done.stdout.splitlines()[-1] == str(loaded)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="counts threads with /proc")
+def test_numpy_starts_no_threads():
+    """A run of a second needs no thread on each core for linear algebra."""
+    code = (
+        "import pathlib, sys, Liquidity_Buckets.l2_bucketizer; assert 'numpy' in sys.modules; "
+        "status = pathlib.Path('/proc/self/status').read_text(encoding='ascii'); "
+        "print(status.partition('Threads:')[2].split()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
+    )
+    assert done.stdout == "1\n"

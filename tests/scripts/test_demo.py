@@ -1,0 +1,200 @@
+"""The demo: real programs, from its first line to its last, and what Ctrl-C leaves."""
+
+import argparse
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts import demo
+from scripts.showcase import steps
+from scripts.showcase.programs import Demo, DemoError, emptied
+
+# demo.py without the set-up (tests/scripts/test_environment.py): a test must not install anything
+DEMO = """
+import sys
+from scripts import demo, demo_steps
+sys.exit(demo_steps.run(demo.options()))
+"""
+UNKNOWN = "demo_steps.INSTRUMENTS = ('NONE-USDT-SWAP',)\nsys.exit"
+INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
+FAST = ("--seconds", "8", "--speed", "25")  # the market of the ordinary demo in less time
+
+
+def start(vault: Path, *options: str, program: str = DEMO) -> subprocess.Popen[str]:
+    """Start the demo in a vault of its own, from a folder that is not the checkout."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, "--vault", str(vault), *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        cwd=vault.parent, env={**os.environ, "PYTHONUTF8": "1", "COLUMNS": "80"},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
+    """All steps work, what it shows is whole, the planted set-up is found; without it, code 1."""
+    root = tmp_path / "a vault"
+    (tmp_path / "ravequant.toml").write_text('[signals.wall_notional]\nBTC = "90000000"\n')
+    monkeypatch.setenv("RAVEQUANT_SETTINGS", str(tmp_path / "ravequant.toml"))  # not the demo's
+    with start(root, *FAST) as process:
+        shown, errors = process.communicate(timeout=120)
+    monkeypatch.delenv("RAVEQUANT_SETTINGS")
+    assert process.returncode == 0, errors
+    assert "20 times those of OKX" in shown
+    assert "the planted set-up was found: BTC-USDT-SWAP SHORT" in shown
+    assert "7 of 7 confluences, score 100" in shown
+    assert shown.count(": walls of ") == shown.count("200-500 bps") == 2
+    assert "young_wall" in shown  # explained
+    for line in signal_of_the_readme():
+        assert line in shown
+    assert not {"\x1b", "\N{HORIZONTAL ELLIPSIS}"} & set(shown)  # no colours unseen, nothing cut
+    vault = Vault(root)
+    for inst_id in INSTRUMENTS:
+        for name in ("vwap/{}/vwap_1m", "cvd/{}/cvd_1m", "volume/{}/volume_1m"):
+            path = root / "derived" / f"{name.format(f'okx/perps/{inst_id}')}.jsonl"
+            assert len(path.read_bytes().splitlines()) >= 290
+        assert shown.count(inst_id) >= 6
+    assert str(vault.trades(INSTRUMENTS[0])) in shown
+    assert (root / "logs" / "trades_exporter_file.log").exists()  # not the person's own log
+    again = steps_of(root)
+    steps.show_signals(again)
+    shutil.rmtree(vault.derived("liquidity_buckets", INSTRUMENTS[0]))
+    with pytest.raises(DemoError, match="expected the planted one among them"):
+        steps.show_signals(again)
+
+
+def signal_of_the_readme() -> list[str]:
+    """Return the lines of the signal that the root README shows, but for the place's own time."""
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    block = next(found for found in text.split("```") if "\nage at " in found)
+    return [line for line in block.split("\n") if line and "local" not in line]
+
+
+def steps_of(root: Path) -> Demo:
+    """Return what the steps work on, for a vault that a demo has left."""
+    return Demo(argparse.Namespace(), Console(file=io.StringIO()), Vault(root))
+
+
+def test_a_market_too_short_for_the_set_up_is_refused(capsys):
+    """What cannot hold the planted set-up is a usage error that says how much is needed."""
+    with pytest.raises(SystemExit) as ended:
+        demo.options(["--seconds", "10", "--speed", "10"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        "demo.py: error: --seconds x --speed is 100 s of market, expected at least 185: the "
+        "set-up that the demo plants and finds takes so long\n"
+    )
+
+
+@pytest.mark.parametrize("given", [["--seconds", "0"], ["--speed", "-1"], ["--speed", "nan"]])
+def test_numbers_that_are_none_are_refused(given):
+    """A market without a length or a pace is a usage error."""
+    with pytest.raises(SystemExit) as ended:
+        demo.options(given)
+    assert ended.value.code == 2
+
+
+def test_a_step_that_fails_is_named(tmp_path):
+    """Where nothing can be recorded the exit code is 1, with the program's last words."""
+    root = tmp_path / "vault"
+    with start(root, program=DEMO.replace("sys.exit", UNKNOWN)) as process:
+        shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    first = r"demo: FAILED: (Trades_Bot/trades|L2_Bot/l2)_exporter\.py ended with exit code 1"
+    assert re.match(first + r", expected 0\. Its last words \(.*_exporter\.log\):\n", errors)
+    assert "the exchange knows none of NONE-USDT-SWAP" in errors
+    assert "steps worked" not in shown
+    assert programs_with(str(tmp_path)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a signal to one process is POSIX")
+def test_ctrl_c_ends_all_programs(tmp_path):
+    """Interrupted in the middle, the demo ends with 130 and nothing of it runs on."""
+    root = tmp_path / "vault"
+    with start(root, "--seconds", "60") as process:
+        deadline = time.monotonic() + 60
+        while not (root / "logs" / "trades_exporter.log").exists():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "demo: interrupted; all its programs have ended\n")
+    assert programs_with(str(root)) == []
+
+
+def test_an_interrupt_while_a_program_starts_leaves_no_orphan(vault, monkeypatch):
+    """Ctrl-C in the instant between a program's start and its being on the list."""
+    real = subprocess.Popen
+
+    def interrupted(*_arguments, **options):
+        process = real([sys.executable, "-c", "import time; time.sleep(60)"], **options)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    there = Demo(argparse.Namespace(), Console(), vault)
+    with pytest.raises(KeyboardInterrupt):
+        there.start("scripts/okx_exchange.py")
+    (process,) = there.programs
+    assert process.poll() is None
+    there.end()
+    assert process.poll() is not None
+
+
+def programs_with(argument: str) -> list[str]:
+    """Return the command lines that run now and hold ``argument``."""
+    if os.name == "nt":
+        return []
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if argument in line]
+
+
+def test_data_that_no_demo_made_is_left_alone(tmp_path):
+    """A folder with somebody's data is refused before anything is touched."""
+    vault = tmp_path / "vault"
+    vault.mkdir()
+    (vault / "mine.jsonl").write_text("{}\n", encoding="utf-8")
+    with start(vault) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors == (
+        f"demo: FAILED: {vault} holds data that no demo made: name another folder with --vault\n"
+    )
+    assert [path.name for path in vault.iterdir()] == ["mine.jsonl"]
+
+
+def test_a_file_is_no_folder_for_it(tmp_path):
+    """A ``--vault`` that names a file is refused in one line, and the file stays."""
+    vault = tmp_path / "notes.txt"
+    vault.write_text("mine", encoding="utf-8")
+    with start(vault) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert errors.startswith(f"demo: FAILED: {vault} cannot be used: ")
+    assert errors.count("\n") == 1
+    assert vault.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_second_demo_is_refused(tmp_path):
+    """While one demo works in a folder another one is refused, and takes nothing away."""
+    vault = tmp_path / "vault"
+    with emptied(vault):
+        (vault / "rows.jsonl").write_text("{}\n", encoding="utf-8")
+        with start(vault) as process:
+            _, errors = process.communicate(timeout=60)
+        assert process.returncode == 4
+        assert errors == (
+            f"demo: FAILED: another demo works in {vault}: wait for it, or use --vault\n"
+        )
+        assert (vault / "rows.jsonl").exists()

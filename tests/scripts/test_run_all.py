@@ -1,0 +1,379 @@
+"""run_all.py: real programs against the exchange in a box, killed, broken, refused, ended."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ravequant import times
+from ravequant.errors import UsageError
+from ravequant.settings import SETTINGS_VARIABLE
+from ravequant.vault.paths import CHECKOUT, Vault, day_files
+from scripts import run_all
+from scripts.checks import preflight
+from scripts.supervision import tasks
+from scripts.supervision.processes import Programs
+from scripts.supervision.schedule import Plan, Task
+from scripts.supervision.supervisor import Supervisor
+from tests.support.trades_box import BTC, exchange, ledger, wait_for
+
+RUN_ALL = CHECKOUT / "scripts" / "run_all.py"
+CALCULATORS = {name for name, _ in tasks.CALCULATORS}
+LIMIT_S = 60
+posix = pytest.mark.skipif(os.name == "nt", reason="a signal to one process is POSIX")
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """An exchange in a box, and the environment of programs that are to find it."""
+    folder = tmp_path_factory.mktemp("box")
+    options = ("--history", "20m", "--rows-per-second", "2", "--start", "now", "--instId", BTC)
+    with exchange(folder, *options, "--rest-limit-factor", "20") as where:
+        chosen = folder / "ravequant.toml"
+        chosen.write_text(
+            f'instruments = ["{BTC}"]\n[okx]\nws_url = "{where[1]}"\nrest_url = "{where[3]}"\n',
+            encoding="utf-8",
+        )
+        yield {**os.environ, SETTINGS_VARIABLE: str(chosen)}
+
+
+def start(vault: Vault, box: dict[str, str], *options: object) -> subprocess.Popen[str]:
+    """Start run_all.py in a vault."""
+    return subprocess.Popen(
+        [sys.executable, str(RUN_ALL), "--vault", str(vault.root), *map(str, options)],
+        env=box, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+        cwd=vault.root.parent,
+    )  # fmt: skip
+
+
+def finished(program: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for the end; the exit code and what it said."""
+    said, errors = program.communicate(timeout=LIMIT_S)
+    return program.returncode, said, errors
+
+
+@contextmanager
+def running(vault: Vault, box: dict[str, str], *options: object) -> Iterator[Any]:
+    """Run run_all.py; whatever the test does, nothing of it stays."""
+    program = start(vault, box, *options)
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.communicate()
+        wait_for(lambda: not programs_of(vault))
+
+
+def programs_of(vault: Vault) -> set[int]:
+    """Return every process whose command line names the vault."""
+    if os.name == "nt":
+        return set()
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
+    lines = listed.stdout.splitlines()
+    return {int(line.split()[0]) for line in lines if f"--vault {vault.root} " in f"{line} "}
+
+
+def beat(vault: Vault, component: str) -> dict[str, Any]:
+    """Return a heartbeat; empty before the first."""
+    try:
+        facts: dict[str, Any] = json.loads(vault.health(component).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return facts
+
+
+def recorders(vault: Vault, *but: int) -> list[int]:
+    """Return the exporters that live, both or none; ``but`` are dead."""
+    beats = [beat(vault, name) for name, _ in tasks.EXPORTERS]
+    pids = [facts["pid"] for facts in beats if facts and not facts.get("stopped")]
+    return [] if len(pids) < 2 or set(pids) & set(but) else pids
+
+
+def raw_bytes(vault: Vault) -> int:
+    return sum(path.stat().st_size for _, path in day_files(vault.trades(BTC)))
+
+
+def metrics(vault: Vault) -> set[str]:
+    """Return the metrics that have derived files."""
+    return {name.split("/")[0] for name in records(vault)}
+
+
+def newest_ms(vault: Vault) -> int:
+    """Return the time of the newest trade."""
+    *_, (_, path) = day_files(vault.trades(BTC))
+    line = path.read_bytes().splitlines()[-2]  # the last one may be half written
+    return times.parse_iso(json.loads(line)["timestamp_utc"])
+
+
+def records(vault: Vault) -> dict[str, bytes]:
+    """Return all derived files."""
+    folder = vault.root / "derived"
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.json*"))
+    }
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, box) -> Vault:
+    """A vault in which run_all.py has recorded and calculated, ended, and caught up once more."""
+    vault = Vault(tmp_path_factory.mktemp("recorded") / "a vault")
+    options = ("--every", "1s", "--backfill", "10m", "--watch", 1)
+    with running(vault, box, *options) as program:
+        wait_for(lambda: raw_bytes(vault) > 10_000 and metrics(vault) >= CALCULATORS, program)
+        program.terminate()
+        program.communicate(timeout=LIMIT_S)
+    wait_for(lambda: beat(vault, "trades_exporter").get("stopped"))  # the clean way
+    code, _, errors = finished(start(vault, box, "--once"))
+    assert code == 0, errors
+    return vault
+
+
+def copied(recorded: Vault, vault: Vault) -> Vault:
+    """Copy what was recorded, without what was made of it."""
+    for part in ("raw", "meta"):
+        shutil.copytree(recorded.root / part, vault.root / part)
+    return vault
+
+
+def test_it_records_and_calculates(recorded, vault, box):
+    """Raw data, five calculators, logs and heartbeat; all as one run from scratch computes it."""
+    logs, derived = recorded.root / "logs", records(recorded)
+    assert metrics(recorded) >= CALCULATORS
+    assert all((logs / f"{name}.log").exists() for name, _ in tasks.EXPORTERS)
+    assert "new records" in (logs / f"vwap.{BTC}.out").read_text(encoding="utf-8")
+    assert "ended, and all its programs" in logged(recorded)
+    assert beat(recorded, "run_all")["stopped"] is True
+    assert programs_of(recorded) == set()
+    code, _, errors = finished(start(copied(recorded, vault), box, "--once"))
+    assert code == 0, errors
+    assert records(vault) == {
+        name: data for name, data in derived.items() if not name.startswith("signals")
+    }
+
+
+@posix
+def test_kills_are_healed_and_a_second_start_is_refused(vault, box):
+    """A killed exporter is back; code 4 for the second; after kill -9 a new start works at once."""
+    with running(vault, box, "--every", "1h", "--backfill", "2m") as first:
+        wait_for(lambda: recorders(vault), first)
+        killed, _ = recorders(vault)
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: recorders(vault, killed), first)
+        code, _, errors = finished(start(vault, box))
+        assert code == 4
+        assert f"run_all.py, pid {first.pid}, since" in errors
+        orphans = recorders(vault)
+        first.kill()
+        first.wait()
+        with running(vault, box, "--every", "1h") as second:
+            wait_for(lambda: recorders(vault, *orphans), second)
+            assert not programs_of(vault) & set(orphans)
+            second.send_signal(signal.SIGTERM)
+            _, errors = second.communicate(timeout=10)
+            assert second.returncode == 0
+    assert "ended, and all its programs" in errors
+    assert "trades_exporter died of signal 9, starts again in 1 s" in logged(vault)
+    assert beat(vault, "l2_exporter")["stopped"] is True
+
+
+def logged(vault: Vault) -> str:
+    return (vault.root / "logs" / "run_all.log").read_text(encoding="utf-8")
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything(vault, box, number):
+    """Ctrl-C or SIGTERM in the middle of the work: all programs end, with exit code 0."""
+    with running(vault, box, "--no-exporters", "--every", "1h") as program:
+        wait_for(lambda: beat(vault, "run_all"), program)
+        program.send_signal(number)
+        assert finished(program)[0] == 0
+    assert programs_of(vault) == set()
+
+
+def test_a_failure_never_stops_the_others(recorded, vault, box):
+    """One calculator that cannot work: the others do, and the exit code of the round is 1."""
+    broken = copied(recorded, vault).derived("vwap", BTC) / "vwap_1m.jsonl"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b'{"output":"without a state"}\n')
+    code, _, errors = finished(start(vault, box, "--once", "--at-once", 2))
+    assert code == 1
+    assert f"vwap.{BTC} ended with code 1, failures in a row: 1; its last words: " in errors
+    assert "--rebuild" in errors
+    assert metrics(vault) == CALCULATORS
+
+
+def test_check_says_what_stands_in_the_way(vault, box):
+    """One line a look; exit code 1 if any is bad; nothing is started."""
+    code, said, _ = finished(start(vault, box, "--check"))
+    assert (code, [line[:4] for line in said.splitlines()]) == (0, ["PASS"] * 5)
+    code, said, _ = finished(start(vault, box, "--check", "--json", "--instId", "NO-SUCH-SWAP"))
+    *good, bad = map(json.loads, said.splitlines())
+    assert code == 1
+    assert all(finding["good"] for finding in good)
+    assert bad["name"] == "exchange, NO-SUCH-SWAP"
+    assert not (vault.root / "raw").exists()
+
+
+def test_a_vault_that_cannot_be_is_found_before_the_start(tmp_path):
+    """A file where the vault should be, and a disk that is too full: each with its remedy."""
+    (tmp_path / "file").touch()
+    by_name = {one.name: one for one in preflight.local(Vault(tmp_path / "file" / "vault"))}
+    assert not by_name["vault"].good
+    assert "allow it, or name another with --vault" in by_name["vault"].text
+    full = list(preflight.local(Vault(tmp_path / "vault"), least_free=1 << 60))[-1]
+    assert (full.name, full.good) == ("disk", False)
+
+
+@pytest.mark.parametrize(
+    "options", [("--demo", "--once"), ("--at-once", "0"), ("--backfill", "soon"), ("--every", "x")]
+)
+def test_nonsense_is_refused(vault, box, options):
+    """Exit code 2, and nothing is started."""
+    assert finished(start(vault, box, *options))[0] == 2
+    assert not vault.root.exists()
+
+
+@posix
+@pytest.mark.slow
+def test_the_demo_heals_its_exchange_and_allows_one_start(tmp_path, box):
+    """The exchange too may be killed: its market goes on; a second demo is refused with code 4."""
+    vault = Vault(tmp_path / "demo")
+    with running(vault, box, "--demo", "--every", "1h", "--backfill", "5m") as demo:
+        wait_for(lambda: recorders(vault) and raw_bytes(vault) > 10_000, demo)
+        code, _, errors = finished(start(vault, box, "--demo"))
+        assert (code, "another demo works in" in errors) == (4, True)
+        os.kill(beat(vault, "run_all")["tasks"]["exchange"]["pid"], signal.SIGKILL)
+        wait_for(lambda: logged(vault).count("exchange runs") == 2, demo)
+        restarted = times.utc_now_ms()
+        wait_for(lambda: newest_ms(vault) > restarted, demo)
+        demo.send_signal(signal.SIGINT)
+        assert finished(demo)[0] == 0
+    assert "trades_exporter ended with" not in logged(vault)
+    ids = [
+        int(json.loads(line)["trade_id"])
+        for _, path in day_files(vault.trades(BTC))
+        for line in path.read_bytes().splitlines()
+    ]
+    assert len(ids) > 100
+    assert ids == sorted(set(ids))
+    assert set(ledger(vault, BTC)) <= {"repaired"}  # one market, before and after
+
+
+def script(folder: Path, text: str) -> str:
+    """Write a program of a few lines."""
+    path = folder / "program.py"
+    path.write_text(f"import sys, time\nfrom ravequant import lifeline\n{text}", encoding="utf-8")
+    return str(path)
+
+
+def test_a_program_that_runs_too_long_is_ended(vault):
+    """Its time limit cuts its lifeline; the code is that of a failure."""
+    hangs = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
+    plan = Plan([Task("hangs", hangs, every_s=100, limit_s=0.5)], 1, once=True)
+    supervisor = Supervisor(vault)
+    supervisor.run(plan, LIMIT_S)
+    assert plan.finished
+    assert plan.outcome == 1
+
+
+class UntilItRanTwice(Plan):
+    """A plan that is finished once its task has been started a second time."""
+
+    @property
+    def finished(self) -> bool:
+        return all(standing.runs >= 2 for standing in self.standings.values())
+
+
+def test_a_program_that_falls_silent_is_started_again(vault, monkeypatch):
+    """An exporter that lives but whose heartbeat has stopped is no exporter."""
+    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.3)
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    silent = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
+    plan = UntilItRanTwice([Task("silent", silent, heartbeat="silent")], 1)
+    supervisor = Supervisor(vault)
+    supervisor.run(plan, LIMIT_S)
+    supervisor.close(plan)
+    assert plan.finished
+
+
+def test_where_no_heartbeat_can_be_written_silence_says_nothing(vault, monkeypatch):
+    """A disk that is full lets nobody give a sign: who records when there is room is not ended."""
+    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.3)
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    vault.health("silent").parent.parent.mkdir(parents=True)
+    vault.health("silent").parent.touch()
+    silent = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
+    plan = Plan([Task("silent", silent, heartbeat="silent")], 1)
+    supervisor = Supervisor(vault)
+    supervisor.run(plan, 1.5)
+    assert "silent" in supervisor.programs
+    assert plan.standings["silent"].runs == 1
+    supervisor.close(plan)
+
+
+def test_output_never_blocks_a_program_and_is_set_aside(vault):
+    """Megabytes that nobody reads go to a file, which the next start sets aside."""
+    loud = script(vault.root.parent, "sys.stdout.write('x' * 3_000_000)\n")
+    programs = Programs(vault.root / "logs")
+    for _ in range(2):
+        programs.start(Task("loud", loud))
+        wait_for(lambda: "loud" not in programs or list(programs.ended()))
+    sizes = {path.name: path.stat().st_size for path in programs.logs.iterdir()}
+    assert sizes == {"loud.out": 3_000_000, "loud.out.1": 3_000_000}
+
+
+def test_deaf_programs_are_killed(vault, monkeypatch):
+    """What heeds no lifeline is killed, and its last words are kept."""
+    monkeypatch.setattr("scripts.supervision.processes.END_WITHIN_S", 0.3)
+    deaf = script(vault.root.parent, "print('up', flush=True)\ntime.sleep(5)\nprint('slept')\n")
+    programs = Programs(vault.root / "logs")
+    programs.start(Task("deaf", deaf))
+    wait_for(lambda: programs.last_words("deaf") == "up")
+    programs.end_all()
+    assert "deaf" not in programs
+    assert programs.last_words("deaf") == "up"
+    script(vault.root.parent, "time.sleep(100)\n")
+    programs.start(Task("deaf", deaf))
+    assert programs.last_words("deaf") == "it said nothing"  # those were of the run before
+    programs.end_all()
+
+
+def test_it_runs_without_streams(vault, box):
+    """Under pythonw there is no stdin, stdout or stderr. --max-seconds ends it with one round more.
+
+    The code is that of the round: 3, there is no data.
+    """
+    code = (
+        "import sys; sys.stdin = sys.stdout = sys.stderr = None\n"
+        "from scripts.run_all import main\n"
+        f"vault = {str(vault.root)!r}\n"
+        "raise SystemExit(main(['--vault', vault, '--no-exporters', '--max-seconds', '0.1']))"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, cwd=CHECKOUT, env=box, check=False).returncode == 3
+
+
+def test_what_the_signals_are_told_with_is_passed_on(vault):
+    """--discord and --min-score are for find_signals, which has them with --watch alone."""
+    wanted = tasks.Wanted(vault.root, [BTC], 300, 900, watch_s=30, watch_options=("--discord",))
+    (task,) = tasks.watch(wanted)
+    assert task.options[-3:] == ("--watch", "30", "--discord")
+    args = run_all.parser().parse_args(
+        ["--vault", str(vault.root), "--watch", "30", "--discord", "--min-score", "60"]
+    )
+    kept, _ = run_all.tasks(args, vault)
+    assert kept[-1].options[-5:] == ("--watch", "30", "--min-score", "60", "--discord")
+    for flags in (["--discord"], ["--min-score", "60"]):
+        with pytest.raises(UsageError) as caught:
+            run_all.refuse_nonsense(run_all.parser().parse_args(flags))
+        assert "add --watch 30" in str(caught.value)

@@ -1,0 +1,336 @@
+"""Tests of scripts.sql: the answers are the calculators' rows, exactly, and nothing is changed."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from decimal import Decimal
+
+import pytest
+
+from ravequant import exact
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts.warehouse import duck
+from scripts.warehouse.schema import TABLES, TRADES
+from tests.support import oracle
+from tests.support.book_lines import put_metadata
+from tests.support.notes_market import CONTRACT
+from tests.support.sql_vault import (
+    BTC,
+    ETH,
+    NAMES,
+    USD,
+    asker,
+    calculate,
+    canonical,
+    make,
+    raw_rows,
+    rows_of,
+    run,
+    text,
+    trade_lines,
+)
+from tests.support.trade_streams import RECORDINGS, link_recording, recorded, write_raw
+
+pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
+
+DERIVED = [*NAMES, "buckets"]
+GOOD = trade_lines(minutes=3)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> Vault:
+    """Return a vault in which everything has been computed; its path has a blank and more."""
+    vault = Vault(tmp_path_factory.mktemp("sql") / "my home, o'k [1] a=b" / "vault")
+    make(vault, Vault(tmp_path_factory.mktemp("notes") / "vault"))
+    return vault
+
+
+@pytest.fixture
+def ask(filled, capsys):
+    return asker(filled, capsys)
+
+
+# --------------------------------------------------------------------------- the same rows
+
+
+@pytest.mark.parametrize("table", DERIVED)
+def test_rows_are_the_calculators(filled, ask, table):
+    """Every field of every row is what the calculator wrote."""
+    key = TABLES[table].time
+    met = ask(f"SELECT * FROM {table}")  # noqa: S608
+    wanted = [canonical(row) for row in rows_of(filled, table)]
+    order = lambda row: json.dumps(row, sort_keys=True)  # noqa: E731
+    for row in met:  # JSON inside of a signal is text for SQL
+        row.update({k: canonical(json.loads(row[k])) for k in ("wicks", "layers", "data")
+                    if table == "signals"})  # fmt: skip
+    assert sorted(met, key=order) == sorted(wanted, key=order)
+    assert {row[key] for row in met}
+
+
+def test_books_are_the_snapshots(filled, ask):
+    """The touch of each snapshot line, without its levels."""
+    lines = [
+        json.loads(line)
+        for path in sorted(filled.snapshots(BTC).rglob("*.jsonl"))
+        for line in path.read_bytes().splitlines()
+    ]
+    names = [column.name for column in TABLES["book"].columns]
+    met = ask("SELECT * FROM book ORDER BY timestamp_utc")
+    assert met == [canonical({name: row[name] for name in names}) for row in lines]
+
+
+@pytest.mark.parametrize("inst_id", [BTC, USD])
+def test_trades_are_the_raw_lines_with_their_worth(filled, ask, inst_id):
+    """Every line in file order, doubles too; base and notional by the rules of the contract."""
+    met = ask("SELECT * FROM trades", "--instId", inst_id)
+    rows = raw_rows(filled, inst_id)
+    assert [row["trade_id"] for row in met] == [int(row["trade_id"]) for row in rows]
+    for one, row in zip(met, rows, strict=True):
+        price, qty = Decimal(row["price"]), Decimal(row["qty_contracts"])
+        worth = qty * Decimal(row["ctVal"])
+        if inst_id == USD:
+            units = exact.divide(int(worth * 10**10) * 10**10, int(price * 10**20), 12)
+            base, notional = Decimal(units).scaleb(-12), worth
+        else:
+            base, notional = worth, worth * price
+        assert (Decimal(one["base"]), Decimal(one["notional"])) == (base, notional)
+        for name in ("timestamp_utc", "price", "qty_contracts", "side", "ctType"):
+            assert one[name] == canonical(row)[name]
+
+
+@pytest.mark.parametrize(("inst_id", "days"), RECORDINGS)
+def test_recordings(vault, capsys, shared_data, inst_id, days):
+    """On recorded trades sums and counts are those of the plain computation."""
+    link_recording(vault, shared_data, inst_id, days)
+    lines = recorded(shared_data, inst_id, days)
+    rows = [json.loads(line) for line in lines]
+    worth = [Decimal(r["qty_contracts"]) * Decimal(r["ctVal"]) * Decimal(r["ctMult"]) for r in rows]
+    paid = [size * Decimal(row["price"]) for size, row in zip(worth, rows, strict=True)]
+    (met,) = asker(vault, capsys)(
+        "SELECT count(*) AS n, sum(base) AS base, sum(notional) AS usd, "
+        "max_by(price, trade_id) AS last FROM trades"
+    )
+    assert met == {
+        "n": len(rows),
+        "base": text(sum(worth, Decimal())),
+        "usd": text(sum(paid, Decimal())),
+        "last": text(Decimal(max(rows, key=lambda row: int(row["trade_id"]))["price"])),
+    }
+
+
+def test_recorded_minutes(vault, capsys, shared_data):
+    """On recorded trades sums, counts and last values of the views are the oracle's."""
+    inst_id, days = RECORDINGS[1]
+    link_recording(vault, shared_data, inst_id, days)
+    put_metadata(vault, inst_id, CONTRACT)
+    calculate(vault)
+    ask = asker(vault, capsys)
+    minutes = list(oracle.closed_minutes(recorded(shared_data, inst_id, days)))
+    flow, volume = oracle.cvd_rows(minutes, inst_id), oracle.volume_rows(minutes, inst_id)
+    (met,) = ask(
+        "SELECT count(*) AS n, sum(cvd_1m) AS change, max_by(cvd, timestamp_utc) AS cvd FROM cvd"
+    )
+    total = sum((Decimal(row["cvd_1m"]) for row in flow), Decimal())
+    assert met == {
+        "n": len(flow),
+        "change": text(total),
+        "cvd": canonical(flow[-1]["cvd"]),
+    }
+    (met,) = ask("SELECT sum(total_volume) AS v, sum(trade_count) AS n FROM volume")
+    assert met["v"] == text(sum((Decimal(row["total_volume"]) for row in volume), Decimal()))
+    assert met["n"] == sum(row["trade_count"] for row in volume)
+
+
+# --------------------------------------------------------------------------- nothing is changed
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "COPY trades TO '{here}/x.csv'",
+        "COPY (SELECT 1) TO '{vault}/raw/x.csv'",
+        "CREATE TABLE x AS SELECT 1",
+        "ATTACH '{here}/x.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET threads = 1",
+        "PRAGMA version",
+        "EXPORT DATABASE '{here}/x'",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{vault}/raw/x.csv'",
+        "EXPLAIN (ANALYZE) COPY (SELECT 1) TO '{vault}/raw/x.csv'",
+        "EXPLAIN /* SELECT */ ANALYZE COPY (SELECT 1) TO '{vault}/raw/x.csv'",
+        "SELECT * FROM query('COPY (SELECT 1) TO x')",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; COPY (SELECT 1) TO '{here}/x.csv'",
+        "SELECT * FROM read_csv('{here}/secret.txt')",
+        "SELECT * FROM read_text('{vault}/../secret.txt')",
+        "SELECT * FROM read_text('{vault}/state/secret.txt')",
+        "SELECT * FROM read_text('{vault}/raw/../state/secret.txt')",
+        "SELECT * FROM '{here}/secret.txt'",
+        "SELECT * FROM glob('{here}/*')",
+        "SELECT * FROM read_text('https://example.invalid/x')",
+        "SELECT getenv('HOME')",
+        "SELECT * FROM duck",
+        "SELECT nosuch FROM trades",
+        "SELEC",
+        "",
+        ";",
+        "'",
+        "SELECT '\x1b[31m' + nosuch",
+        "SELECT '\udcff'",
+        "SELECT error('x')",
+        "SELECT 99999999999999999999::DECIMAL(38, 12) * 99999999999999999999::DECIMAL(38, 12)",
+    ],
+)
+def test_refused(tmp_path, capsys, question):
+    """Whatever is no question about the views ends with 2, a reason, and no trace on the disk."""
+    vault = Vault(tmp_path / "o'k" / "vault")
+    write_raw(vault, BTC, GOOD)
+    (tmp_path / "secret.txt").write_text("secret")
+    (vault.root / "state").mkdir()
+    (vault.root / "state" / "secret.txt").write_text("secret")
+    before = sorted(tmp_path.rglob("*"))
+    here, there = (str(path).replace("'", "''") for path in (tmp_path, vault.root))
+    asked = question.format(here=here, vault=there) or " "
+    code, out, err = run(vault, capsys, asked)
+    assert (code, out) == (2, ""), err
+    assert err
+    assert "Traceback" not in err
+    assert "\x1b" not in err
+    assert "secret\n" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_names_of_instruments_are_checked(filled, capsys):
+    """A name that is none never comes near a path or a query."""
+    code, _, err = run(filled, capsys, "--instId", "x'); DROP--", "SELECT count(*) FROM trades")
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_folders_with_odd_names_are_passed_over(filled, ask):
+    """A folder in the vault that is no instrument is not read."""
+    odd = filled.trades(BTC).parent / "x'); select 1 --"
+    odd.mkdir()
+    try:
+        shutil.copy(min(filled.trades(BTC).iterdir()), odd)
+        assert {row["instId"] for row in ask("SELECT DISTINCT instId FROM trades")} == {
+            BTC, ETH, USD,
+        }  # fmt: skip
+    finally:
+        shutil.rmtree(odd)
+
+
+# --------------------------------------------------------------------------- the command
+
+
+def test_no_data(vault, capsys, filled):
+    """Exit code 3 says that there is nothing, or nothing of that view, and what makes it."""
+    assert run(vault, capsys, "SELECT 1")[0] == 3
+    code, out, err = run(filled, capsys, "SELECT count(*) FROM bars")
+    assert (code, out) == (3, "")
+    assert "export_parquet" in err
+    code, _, err = run(filled, capsys, "--instId", ETH, "SELECT * FROM Buckets")
+    assert code == 3
+    assert "l2_bucketizer" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--shell", "SELECT 1"], ["--rows", "-1", "SELECT 1"], ["--json", "--format", "csv", "x"]],
+)
+def test_options_that_cannot_be(filled, capsys, arguments):
+    """They end with 2 and say what was wanted."""
+    assert run(filled, capsys, *arguments)[0] == 2
+
+
+def test_formats(filled, capsys, monkeypatch):
+    """A table for people, CSV with a header, one object a line; decimals exact in all."""
+    asked = "SELECT 1.50::DECIMAL(38, 12) AS d, NULL AS n, true AS f, TIMESTAMP '2025-12-14 21:34:56.120' AS t, [1.10::DECIMAL(4, 2)] AS l, 'a,b' AS d"  # noqa: E501
+    _, out, _ = run(filled, capsys, "--format", "csv", asked)
+    assert out == 'd,n,f,t,l,d_1\n1.5,,true,2025-12-14T21:34:56.120Z,"[""1.1""]","a,b"\n'
+    _, out, _ = run(filled, capsys, "--format", "json", asked)
+    assert json.loads(out) == {"d": "1.5", "n": None, "f": True, "l": ["1.1"], "d_1": "a,b",
+                               "t": "2025-12-14T21:34:56.120Z"}  # fmt: skip
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 'x\x1b[0m' AS word, 2 AS n"))
+    _, out, _ = run(filled, capsys, "-")
+    assert out == "word      n\nx\\x1b[0m  2\n"
+
+
+def test_a_table_says_when_it_is_cut(filled, capsys):
+    """A table shows so many rows and says on stderr that there are more."""
+    _, out, err = run(filled, capsys, "--rows", "2", "SELECT trade_id FROM trades")
+    assert (out.count("\n"), "There are more rows" in err) == (3, True)
+    _, out, err = run(filled, capsys, "--rows", "0", "SELECT trade_id FROM trades")
+    assert (out.count("\n") > 300, err) == (True, "")
+    _, out, err = run(filled, capsys, "--rows", "2", "FROM range(2)")
+    assert (out.count("\n"), err) == (3, "")
+
+
+def test_numbers_that_json_has_not(filled, ask):
+    """Not-a-number is null, and a whole number of any size stays whole."""
+    (met,) = ask(
+        "SELECT 'nan'::DOUBLE AS n, sum(x) AS s FROM (SELECT 9e18::BIGINT AS x FROM range(9))"
+    )
+    assert met == {"n": None, "s": 81 * 10**18}
+
+
+def test_shell(filled):
+    """Questions over several lines; a bad one is told and the next one answered."""
+    typed = (
+        "\\d\n\\d vwap\nSELECT count(*)\n  AS n FROM volume\n;\nSELECT nosuch FROM vwap;\n"
+        "SELECT * FROM bars;\n\\nosuch\n\\f json\nSELECT 1.50 AS d;\nSELECT 2 AS last"
+    )
+    done = subprocess.run(
+        [sys.executable, "scripts/sql.py", "--vault", str(filled.root), "--shell"],
+        cwd=CHECKOUT, input=typed, capture_output=True, text=True, check=False, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "vwap_4h" in done.stdout
+    assert f"n\n{len(rows_of(filled, 'volume'))}\n" in done.stdout
+    assert done.stdout.endswith('{"d":"1.5"}\n{"last":2}\n')
+    for said in ('"nosuch" not found', "no bars of", "is no command"):
+        assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_shell_sees_what_came_meanwhile(vault, capsys, monkeypatch):
+    """Each question sees the vault as it is then."""
+    write_raw(vault, BTC, GOOD[:2])
+
+    def typed():
+        yield "SELECT count(*) AS n FROM trades;\n"
+        write_raw(vault, BTC, GOOD[2:])
+        yield "SELECT count(*) AS n FROM trades;\n"
+        yield ""
+
+    class Typed(io.StringIO):
+        readline = typed().__next__
+
+    monkeypatch.setattr("sys.stdin", Typed())
+    code, out, _ = run(vault, capsys, "--shell", "--format", "csv")
+    assert (code, out) == (0, f"n\n2\nn\n{len(GOOD)}\n")
+
+
+def test_schema_follows_the_vault(filled):
+    """The view of trades has every field of a raw line, and two that are worked out."""
+    (line, *_) = raw_rows(filled)
+    names = {column.name for column in TRADES.columns}
+    assert names - line.keys() == {"base", "notional"}
+    assert line.keys() <= names
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an interrupt for one process is POSIX")
+def test_an_interrupt_ends_a_question(tmp_path):
+    """Ctrl-C ends a question that would run for hours, and the database can be asked again."""
+    database = duck.open_database(tmp_path)
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        duck.run(database, "SELECT count(*) FROM range(10000000) a, range(1000000) b WHERE "
+                 "a.range + b.range = 5 * random()")  # fmt: skip
+    assert duck.run(database, "SELECT 1").fetchall() == [(1,)]

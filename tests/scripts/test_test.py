@@ -1,0 +1,67 @@
+"""scripts/test.py: which checks it runs, and what it says of those that fail."""
+
+import runpy
+
+import pytest
+
+from scripts import test as program
+
+
+@pytest.fixture
+def _nothing_to_install(monkeypatch):
+    """Leave the set-up out (tests/scripts/test_environment.py)."""
+    monkeypatch.setattr(runpy, "run_path", lambda _: {"enter": lambda _: None})
+
+
+def test_the_checks_and_what_goes_on_to_pytest():
+    """Lint, format, types and tests are run, and further words reach pytest."""
+    named = dict(program.checks(["-k", "signed"]))
+    assert list(named) == ["ruff check", "ruff format", "mypy", "pytest"]
+    assert named["pytest"] == ["pytest", "-n", "4", "--verbosity=0", "-k", "signed"]
+
+
+def test_faults_runs_the_fault_suite_alone():
+    """--faults: long counts, side by side, and nothing else; further words reach pytest."""
+    (_, alone), (_, rest) = program.checks(["--faults", "--fault-seed", "5"])
+    assert alone[alone.index("-m") + 1] == "alone"
+    assert rest[rest.index("-m") + 1] == "not alone"
+    assert alone[alone.index("--faults") :] == rest[rest.index("--faults") :]  # seed, table, tests
+    assert rest[rest.index("--faults") :][1:3] == ["--fault-seed", "5"]
+    assert rest[-1] == "tests/faults"
+
+
+def test_some_of_the_fault_suite_is_one_run():
+    """Tests that are named run together, and a seed is chosen where none is given."""
+    ((_, words),) = program.checks(["tests/faults/test_network.py", "--faults"])
+    assert "tests/faults" not in words
+    assert "-m" not in words
+    assert words[words.index("--fault-seed") + 1].isdigit()
+
+
+@pytest.mark.usefixtures("_nothing_to_install")
+def test_every_check_is_run_and_the_failed_ones_are_named(monkeypatch, capfd):
+    """One failure does not hide another; the exit code is 1."""
+    chosen = [("first", ["no_such_module"]), ("second", ["platform"]), ("third", ["no_such"])]
+    monkeypatch.setattr(program, "checks", lambda _: chosen)
+    assert program.main([]) == 1
+    shown = capfd.readouterr()
+    assert [line for line in shown.out.splitlines() if line.startswith("--- ")][:3] == [
+        "--- first",
+        "--- second",
+        "--- third",
+    ]
+    assert shown.err.endswith("FAILED: first, third\n")
+
+
+@pytest.mark.usefixtures("_nothing_to_install")
+def test_all_passed(monkeypatch, capfd):
+    """Without a failure the exit code is 0 and nothing is named."""
+    monkeypatch.setattr(program, "checks", lambda _: [("only", ["platform"])])
+    assert program.main([]) == 0
+    assert "FAILED" not in capfd.readouterr().err
+
+
+def test_help_sets_nothing_up(capsys):
+    """--help shows what the script is for, at once."""
+    assert program.main(["--help"]) == 0
+    assert "Runs every check of the project" in capsys.readouterr().out

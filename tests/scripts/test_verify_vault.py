@@ -1,0 +1,308 @@
+"""The certificate: nothing that is missing or changed passes, and a whole vault does."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ravequant import times
+from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, raise_generation
+from ravequant.vault.paths import Vault
+from scripts import verify_vault
+from scripts.audit.trade_days import Walk
+from tests.support.trades_box import BTC
+
+DAY = "2025-12-14"
+START = times.day_start_ms(DAY) + 60_000
+ENCODER = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+
+
+def trades(first: int, count: int, start: int = START, step: int = 7) -> list[bytes]:
+    """Return lines of one id each, ``step`` ms apart."""
+    return [
+        ENCODER.line(Trade(start + n * step, first + n, "buy", "101250.5", "4"))
+        for n in range(count)
+    ]
+
+
+def put(vault: Vault, lines: list[bytes], day: str = DAY) -> Path:
+    path = vault.trades(BTC) / f"{day}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(lines))
+    return path
+
+
+def certify(vault: Vault, capsys, *words: str) -> tuple[int, dict[str, Any]]:
+    """Run it; the exit code and each verdict by stream and day."""
+    code = verify_vault.main(["--vault", str(vault.root), "--json", *words])
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["complete"] is (code == 0)
+    return code, {f"{day['stream']} {day['day']}": day for day in facts["days"]}
+
+
+def note(vault: Vault, first: int, last: int, status) -> None:
+    GapLedger(vault.gap_ledger(BTC), BTC).append(LedgerEntry(Hole(first, last), status, "test", 0))
+
+
+def test_a_whole_vault_is_certified_and_certified_again(vault, capsys):
+    """Two days, the first one packed: complete, also after they have grown."""
+    first = put(vault, trades(1, 500))
+    put(vault, trades(501, 300, START + times.DAY_MS), "2025-12-15")
+    code, days = certify(vault, capsys)
+    assert (code, days[f"trades {DAY}"]["expected"], days[f"trades {DAY}"]["present"]) == (
+        0,
+        500,
+        500,
+    )
+    first.with_suffix(".jsonl.gz").write_bytes(gzip.compress(first.read_bytes()))
+    first.unlink()
+    put(vault, trades(501, 400, START + times.DAY_MS), "2025-12-15")
+    code, again = certify(vault, capsys)
+    assert (code, again["trades 2025-12-15"]["present"]) == (0, 400)
+    sums = [list(found[f"trades {DAY}"]["files"].values()) for found in (days, again)]
+    assert sums[0] == sums[1]  # of what it holds, packed or not
+
+
+def test_one_trade_missing_among_a_million_and_one_flipped_byte(vault, capsys):
+    """The planted hole is named to the id, the flipped digit by the hash of the run before."""
+    lines = trades(7_000_000, 1_000_000, step=80)
+    del lines[654_321]
+    path = put(vault, lines)
+    code, days = certify(vault, capsys)
+    day = days[f"trades {DAY}"]
+    assert (code, day["expected"], day["present"], day["missing"], day["holes"]) == (
+        1, 1_000_000, 999_999, 1, 1,
+    )  # fmt: skip
+    assert day["missing_by_status"] == {"unknown": 1}
+    note(vault, 7_654_321, 7_654_321, "id_hole")  # so that only the hash can tell
+    with path.open("r+b") as file:
+        file.seek(sum(map(len, lines[:500_000])) + lines[500_000].index(b'"101250.5"') + 5)
+        file.write(b"1")
+    code, days = certify(vault, capsys)
+    assert code == 1
+    assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_any_flipped_byte_is_found(vault, capsys, packed):
+    """Wherever it is, in a plain file or in a packed one."""
+    path = put(vault, trades(1, 50))
+    put(vault, trades(51, 50, START + times.DAY_MS), "2025-12-15")
+    if packed:
+        plain, path = path, path.with_suffix(".jsonl.gz")
+        path.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
+        plain.unlink()
+    assert certify(vault, capsys)[0] == 0
+    whole, chance = path.read_bytes(), random.Random(5)
+    for place in (12, *(chance.randrange(10, len(whole)) for _ in range(25))):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)])
+                         + whole[place + 1 :])  # fmt: skip
+        assert certify(vault, capsys)[0] == 1, place
+    assert certify(vault, capsys)[0] == 1  # until somebody decides
+    path.write_bytes(whole)
+    assert certify(vault, capsys)[0] == 0
+    if not packed:
+        path.write_bytes(whole.replace(b"101250.5", b"101250.6", 1))
+        assert certify(vault, capsys)[0] == 1
+        assert certify(vault, capsys, "--renew")[0] == 0
+
+
+def test_each_status_of_the_ledger_is_told_apart(vault, capsys):
+    """Open, unrecoverable and unknown ids are missing; id holes are not; repaired ones count."""
+    lines = trades(1, 100)
+    gone = {*range(10, 20), *range(40, 43), 60, *range(80, 90)}
+    put(vault, [line for number, line in enumerate(lines, 1) if number not in gone])
+    note(vault, 10, 19, "open")
+    note(vault, 40, 42, "unrecoverable")
+    note(vault, 80, 89, "open")
+    note(vault, 80, 89, "id_hole")
+    note(vault, 30, 35, "repaired")
+    code, days = certify(vault, capsys)
+    day = days[f"trades {DAY}"]
+    assert code == 1
+    assert day["missing_by_status"] == {"open": 10, "unrecoverable": 3, "unknown": 1}
+    facts = [day[name] for name in ("expected", "present", "repaired", "missing", "id_holes")]
+    assert facts == [90, 76, 6, 14, 10]
+
+
+def test_a_missing_day_and_a_vanished_one(vault, capsys):
+    """A day that never was shows as missing ids; one that was there before is named."""
+    for number, day in enumerate((DAY, "2025-12-15", "2025-12-16")):
+        put(vault, trades(1 + 50 * number, 50, START + number * times.DAY_MS), day)
+    assert certify(vault, capsys)[0] == 0
+    (vault.trades(BTC) / "2025-12-15.jsonl").unlink()
+    code, days = certify(vault, capsys)
+    assert (code, days["trades 2025-12-16"]["missing"]) == (1, 50)
+    assert "is gone" in days["trades 2025-12-15"]["problems"][0]
+    assert certify(vault, capsys, "--days", "1")[1]["trades 2025-12-16"]["missing"] == 50
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: [*lines[:9], lines[9], *lines[9:]], "1 lines whose id is not above"),
+        (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], "1 lines whose id is not"),
+        (lambda lines: [*lines, b'{"price":1}\n'], "1 bad lines"),
+        (lambda lines: [*lines, *trades(51, 1, START + times.DAY_MS)], "1 records that belong"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_day_is_said(vault, capsys, change, said):
+    """Doubled, disordered, bad and misplaced lines: each named, exit code 1."""
+    put(vault, change(trades(1, 50)))
+    code, days = certify(vault, capsys)
+    assert code == 1
+    assert said in days[f"trades {DAY}"]["problems"][0]
+
+
+def test_a_line_still_being_written_is_no_fault_but_an_old_torn_one_is(vault, capsys):
+    """Only the newest file may end in half a line."""
+    torn = [*trades(1, 50), b'{"timestamp_utc":"2025-']
+    put(vault, torn)
+    assert certify(vault, capsys)[0] == 0
+    put(vault, trades(51, 5, START + times.DAY_MS), "2025-12-15")
+    code, days = certify(vault, capsys)
+    assert (code, days[f"trades {DAY}"]["problems"]) == (1, ["23 bytes of a torn last line"])
+
+
+def test_a_repair_is_accepted_and_anything_else_is_not(vault, capsys):
+    """What was lacking may have come; other bytes are still told, also those hidden by a repair."""
+    lines = trades(1, 50)
+    path = put(vault, lines[:20] + lines[21:40] + lines[43:])
+    assert certify(vault, capsys)[0] == 1
+    noted = vault.state("verify", BTC).read_bytes()
+    put(vault, lines)
+    assert certify(vault, capsys)[0] == 0
+    for changed in (30, 49):
+        vault.state("verify", BTC).write_bytes(noted)
+        put(vault, [*lines[:changed], lines[changed].replace(b"101250.5", b"101250.6"),
+                    *lines[changed + 1 :]])  # fmt: skip
+        for _ in range(2):
+            code, days = certify(vault, capsys)
+            assert (code, days[f"trades {DAY}"]["missing"]) == (1, 0)
+            assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
+    path.write_bytes(b"".join(lines))
+    assert certify(vault, capsys)[0] == 0
+
+
+def test_a_repair_is_accepted_whenever_its_day_is_looked_at_again(vault, capsys):
+    """Runs over the newest days alone, in between, make no difference."""
+    lines = trades(1, 50)
+    put(vault, lines[:20] + lines[21:])
+    put(vault, trades(51, 5, START + times.DAY_MS), "2025-12-15")
+    assert certify(vault, capsys)[0] == 1
+    put(vault, lines)
+    raise_generation(vault.generation(BTC))
+    assert certify(vault, capsys, "--days", "1")[0] == 0
+    assert certify(vault, capsys)[0] == 0
+
+
+def test_notes_that_are_damaged_are_refused_with_the_way_out(vault, capsys):
+    """Exit code 1 until somebody decides; the remedy is an option that this program has."""
+    put(vault, trades(1, 50))
+    assert certify(vault, capsys)[0] == 0
+    vault.state("verify", BTC).write_bytes(b"")
+    assert verify_vault.main(["--vault", str(vault.root)]) == 1
+    assert capsys.readouterr().err.endswith(
+        "is damaged: not a sealed state; run again with --renew to accept the files as they are\n"
+    )
+    assert certify(vault, capsys, "--renew")[0] == 0
+    assert certify(vault, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("days", ["0", "-1"])
+def test_no_days_are_refused(vault, capsys, days):
+    """Exit code 2, and what to write."""
+    put(vault, trades(1, 5))
+    assert verify_vault.main(["--vault", str(vault.root), "--days", days]) == 2
+    assert f"--days {days}: expected 1 or more" in capsys.readouterr().err
+
+
+def book(ts: int, *, broken: bool = False) -> bytes:
+    line = {
+        "timestamp_utc": times.iso(ts), "exchange": "okx", "market": "perp", "channel": "books",
+        "instId": BTC, "bids_top400": [["100", "1", "0", "1"]],
+        "asks_top400": [["101", "1", "0", "1"]], "best_bid": "100", "best_ask": "101",
+        "mid_price": "100.5", "checksum": 0, "seqId": 2, "prevSeqId": 1, "gap_detected": broken,
+    }  # fmt: skip
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def put_books(vault: Vault, moments: dict[int, bool]) -> None:
+    for ts, broken in moments.items():
+        text = times.iso(ts)
+        path = vault.snapshots(BTC) / text[:10] / f"{text[11:13]}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(book(ts, broken=broken))
+
+
+def test_book_seconds_are_counted(vault, capsys):
+    """What lies between snapshots is covered, unless a break or more than 10 s says otherwise."""
+    begin = times.day_start_ms(DAY) + 23 * times.HOUR_MS
+    every = dict.fromkeys(range(begin, begin + 2 * times.HOUR_MS, 2000), False)
+    put_books(vault, every)
+    code, days = certify(vault, capsys)
+    assert (code, days[f"books {DAY}"]["expected"], days[f"books {DAY}"]["present"]) == (
+        0, 3600, 3600,
+    )  # fmt: skip
+    assert days["books 2025-12-15"]["present"] == 3598
+    for path in vault.snapshots(BTC).rglob("*.jsonl"):
+        path.unlink()
+    every[begin + 100_000] = True  # 2 s without a book
+    for ts in range(begin + 200_000, begin + 230_000, 2000):
+        del every[ts]  # 32 s without one
+    put_books(vault, every)
+    code, days = certify(vault, capsys, "--renew")
+    day = days[f"books {DAY}"]
+    assert (code, day["missing"], day["holes"], day["problems"]) == (1, 34, 2, [])
+
+
+def test_book_hours_that_vanish_are_named_unless_they_are_the_oldest(vault, capsys):
+    """Retention deletes the oldest; any other hour that is gone was deleted by somebody else."""
+    begin = times.day_start_ms(DAY) + 20 * times.HOUR_MS
+    put_books(vault, dict.fromkeys(range(begin, begin + 3 * times.HOUR_MS, 2000), False))
+    assert certify(vault, capsys)[0] == 0
+    (vault.snapshots(BTC) / DAY / "20.jsonl").unlink()
+    assert certify(vault, capsys)[0] == 0
+    (vault.snapshots(BTC) / DAY / "22.jsonl").unlink()
+    code, days = certify(vault, capsys)
+    assert (code, "is gone" in days[f"books {DAY}/22"]["problems"][0]) == (1, True)
+
+
+def test_a_file_packed_meanwhile_is_read_all_the_same(vault):
+    """Retention may work beside it."""
+    path = put(vault, trades(1, 50))
+    path.with_suffix(".jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    found = Walk(BTC).day(DAY, path)
+    assert (found.ids, found.damaged) == (50, "")
+
+
+def test_a_missing_evening_and_a_missing_day_of_books_are_charged(vault, capsys):
+    """What is not there counts for its own day, whole days without a file included."""
+    begin = times.day_start_ms(DAY) + 23 * times.HOUR_MS
+    later = times.day_start_ms("2025-12-16") + 60_000
+    put_books(vault, dict.fromkeys((begin, begin + 2000, later, later + 2000), False))
+    _, days = certify(vault, capsys)
+    missing = {day: facts["missing"] for day, facts in days.items()}
+    assert missing == {f"books {DAY}": 3598, "books 2025-12-15": 86_400, "books 2025-12-16": 60}
+
+
+def test_the_table_says_the_same(vault, capsys):
+    """For people: one row a day, and what is wrong below."""
+    put(vault, trades(1, 5) + trades(8, 5))
+    assert verify_vault.main(["--vault", str(vault.root)]) == 1
+    out = capsys.readouterr().out
+    assert "MISSING" in out
+    assert f"{BTC} trades {DAY}: 2 ids missing: unknown" in out
+    assert "scripts/repair_gaps.py" in out
+
+
+def test_an_empty_vault_has_nothing_to_certify(vault, capsys):
+    """Exit code 3, and what to do."""
+    assert verify_vault.main(["--vault", str(vault.root)]) == 3
+    assert "start an exporter" in capsys.readouterr().err

@@ -1,0 +1,390 @@
+"""As-of reading: bisecting bytes finds what reading every line would, and never what came later."""
+
+import gzip
+import json
+import random
+from contextlib import suppress
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ravequant import times
+from ravequant.errors import VaultError
+from ravequant.records import Contract, RecordError, Trade, TradeEncoder, parse_trade
+from ravequant.signals import as_of
+from ravequant.signals.inputs import LastTrade, price
+from ravequant.signals.last_trade import newest_trade
+from ravequant.vault import line_file
+from ravequant.vault.commit import write_state
+from ravequant.vault.line_file import LineFile
+from ravequant.vault.paths import Vault
+from tests.support.book_lines import put_metadata
+
+BTC = "BTC-USDT-SWAP"
+CONTRACT = Contract("0.01", "1", "linear")
+START = times.parse_iso("2025-12-14T21:00:00Z")
+MINUTE = times.MINUTE_MS
+JUNK = [b"", b"no time here", b'{"timestamp_utc":"2025-13-99T99:99:00Z"}', b"\x00" * 70]
+
+
+def line(moment: int, length: int = 0) -> bytes:
+    return b'{"n":"%s","timestamp_utc": "%s"}' % (b"x" * length, times.iso(moment).encode())
+
+
+@st.composite
+def files(draw):
+    """Draw lines in the order of time, of any length, junk among them, and a torn tail."""
+    chance = random.Random(draw(st.integers(0, 1 << 30)))
+    moment, lines = START, []
+    for _ in range(draw(st.integers(0, 120))):
+        moment += chance.choice((0, 0, 1, 17, 60_000))
+        longest = chance.choice((0, 5, 40, 400))
+        lines.append(chance.choice(JUNK) if chance.random() < 0.1 else line(moment, longest))
+    tail = draw(st.sampled_from([b"", line(START)[:30], b"\x00\x00"]))
+    moments = st.integers(START - 5, moment + 5)
+    return lines, tail, draw(moments), draw(moments), draw(st.booleans())
+
+
+def linear(lines, moment):
+    """Return how many lines stand before the first that is later."""
+    for number, row in enumerate(lines):
+        try:
+            time = times.parse_iso(json.loads(row)["timestamp_utc"])
+        except (ValueError, KeyError):
+            continue
+        if time > moment:
+            return number
+    return len(lines)
+
+
+@settings(max_examples=400)
+@given(files(), st.sampled_from([16, 64, 500]))
+def test_bisecting_finds_what_a_linear_scan_finds(tmp_path_factory, file, step):
+    """Between any two moments, from any side, plain or packed, with any step: the same lines."""
+    lines, tail, early, late, packed = file
+    data = b"".join(row + b"\n" for row in lines) + tail
+    path = tmp_path_factory.getbasetemp() / f"lines.jsonl{'.gz' if packed else ''}"
+    path.write_bytes(gzip.compress(data, 1) if packed else data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_file, "_STEP", step)
+        with LineFile(path, "timestamp_utc") as found:
+            before, until = linear(lines, early), linear(lines, late)
+            assert list(found.between(early, late)) == lines[before:until]
+            assert list(found.newest(late)) == lines[:until][::-1]
+            assert list(found.forward(found.after(late))) == lines[until:]
+
+
+def test_a_bounded_number_of_bytes_is_read(tmp_path, monkeypatch):
+    """A file 32 times as long takes five more probes, not 32 times the bytes."""
+    read = []
+    for size in (4_000, 128_000):
+        path = tmp_path / f"{size}.jsonl"
+        path.write_bytes(b"".join(line(START + n * 1000, 200) + b"\n" for n in range(size)))
+        count = 0
+        inner = LineFile._read
+
+        def counted(self, start, end, inner=inner):
+            nonlocal count
+            count += end - start
+            return inner(self, start, end)
+
+        monkeypatch.setattr(LineFile, "_read", counted)
+        with LineFile(path, "timestamp_utc") as file:
+            next(file.newest(START + size * 700))
+        monkeypatch.setattr(LineFile, "_read", inner)
+        read.append(count)
+    assert read[1] < read[0] + 100_000
+
+
+def test_a_damaged_packed_file_is_named(tmp_path):
+    """Not a guess but an error with the file and the remedy."""
+    path = tmp_path / "2025-12-14.jsonl.gz"
+    path.write_bytes(gzip.compress(line(START) * 50)[:-20])
+    with pytest.raises(VaultError, match=r"is damaged: .*; restore it from a copy"):
+        LineFile(path, "timestamp_utc")
+
+
+@st.composite
+def tapes(draw):
+    """Draw raw lines around midnight: late ones, repeated ids, damaged ones; and a minute."""
+    chance = random.Random(draw(st.integers(0, 1 << 30)))
+    encoder = TradeEncoder(BTC, CONTRACT)
+    moment, last = START + 3 * times.HOUR_MS - 90_000, 100
+    lines: list[bytes] = []
+    for _ in range(draw(st.integers(1, 80))):
+        moment += chance.choice((0, 1, 400, 3_000, 3_000, 20_000))
+        last += chance.choice((1, 1, 1, 3))
+        ts, trade_id = moment, last
+        if chance.random() < 0.15:
+            ts -= chance.randrange(30_000)
+        if chance.random() < 0.1:
+            trade_id = max(1, last - chance.randrange(1, 6))
+        row = encoder.line(Trade(ts, trade_id, "buy", str(100_000 + len(lines)), "1"))
+        if chance.random() < 0.1:
+            row = chance.choice([b"{}\n", row.replace(b'"1",', b'"x",'), row[:90] + b"\n"])
+        lines.append(row)
+    minute = moment // MINUTE - chance.randrange(4)
+    return lines, minute, draw(st.booleans())
+
+
+def put_trades(vault, lines):
+    folder = vault.trades(BTC)
+    folder.mkdir(parents=True)
+    day = "2025-12-14"
+    for row in lines:
+        with suppress(RecordError):
+            day = max(day, times.day(parse_trade(row, BTC)[0].ts))
+        with (folder / f"{day}.jsonl").open("ab") as file:
+            file.write(row)
+
+
+def by_reading_all(lines, until):
+    """Return the trade that SPEC 11 means, by reading every line."""
+    last, found = -1, None
+    for row in lines:
+        try:
+            trade, _ = parse_trade(row, BTC)
+        except RecordError:
+            continue
+        if trade.trade_id <= last:
+            continue
+        last = trade.trade_id
+        if trade.ts >= until + 5_000:
+            break
+        if trade.ts <= until:
+            found = trade.ts, price(trade.price)
+    return found
+
+
+@settings(max_examples=200)
+@given(tapes())
+def test_the_newest_trade_is_the_one_of_the_spec(tmp_path_factory, tape):
+    """Late, repeated and damaged lines, midnight, packed days: as reading all of it."""
+    lines, minute, packed = tape
+    vault = Vault(tmp_path_factory.mktemp("tape"))
+    put_trades(vault, lines)
+    if packed:
+        for path in list(vault.trades(BTC).iterdir())[:-1]:
+            path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+            path.unlink()
+    _, found = newest_trade(vault, BTC, minute * MINUTE)
+    assert (found and (found.ts, found.price)) == by_reading_all(lines, minute * MINUTE)
+
+
+def test_the_moment_itself_counts(vault):
+    """A trade at the very end of the minute is known then, one at 5 s past it closes the minute."""
+    encoder = TradeEncoder(BTC, CONTRACT)
+    moments = (0, 1, 4_999, 5_000, -2)  # the last one came late, after the minute had closed
+    trades = [Trade(START + ms, n, "buy", f"10{n}", "1") for n, ms in enumerate(moments, 1)]
+    put_trades(vault, [encoder.line(trade) for trade in trades])
+    assert newest_trade(vault, BTC, START)[1] == LastTrade(START, price("101"))
+
+
+def test_only_a_valid_line_takes_an_id(vault):
+    """A damaged line does not hide the sound one that repeats its id."""
+    encoder = TradeEncoder(BTC, CONTRACT)
+    lines = [encoder.line(Trade(START, 7, "buy", text, "1")) for text in ("101", "102", "103")]
+    put_trades(vault, [lines[0].replace(b'"buy"', b'"bid"'), lines[1], lines[2]])
+    assert newest_trade(vault, BTC, START)[1] == LastTrade(START, price("102"))
+
+
+# --- a small vault, by hand --------------------------------------------------------------------
+
+
+def minute_text(minute):
+    return times.iso_minute(START // MINUTE + minute)
+
+
+def rows(minute):
+    """Return a row of each minute file."""
+    stamp = {"timestamp_utc": minute_text(minute), "instId": BTC}
+    return {
+        "volume": stamp | {
+            "open": "100", "high": "101", "low": "99", "close": "100", "volume_tier": "T4",
+            "volume_ratio": "2.60", "absorption": False, "absorbed_side": None,
+            "divergence_type": None, "whale_count": 1, "whale_volume": "5", "gap": False,
+        },
+        "cvd": stamp | {"cvd_1m": f"-{minute}", "gap": False},
+        "vwap": stamp | {"close": "100", "vwap_4h": f"{100 + minute}", "gap": False},
+    }  # fmt: skip
+
+
+def bucket(second):
+    sides = {
+        f"{side}_{name}": value
+        for side in ("bid", "ask")
+        for name, value in (
+            ("walls", [{"price": "101", "notional": "5", "age_s": None, "young": False}]),
+            ("young_age_s", [None, second]), ("delta_significant", [False, True]),
+            ("depth_bps", "12.50"),
+        )
+    }  # fmt: skip
+    return {
+        "timestamp_utc": times.iso(START + second * 1000), "mid_price": f"{100 + second}",
+        "bands_bps": [10, 25], "imbalance": ["-0.78", None], "gap": False, **sides,
+    }  # fmt: skip
+
+
+def event(kind, known, birth, side="high"):
+    return {
+        "event": kind, "known_utc": minute_text(known),
+        "event_id": f"{BTC}|1m|{minute_text(birth)}|{side}", "timeframe": "1m",
+        "creation_time_utc": minute_text(birth), "wick_type": side, "wick_price": "101",
+        "wick_size_ticks": 3, "tip_exact": False, "signal_strength": None, "gap": False,
+    }  # fmt: skip
+
+
+def put(path, found):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in found))
+
+
+@pytest.fixture
+def hour(vault):
+    """Return a vault with an hour of rows, a snapshot each 10 s, and a wick touched at 30."""
+    for name, file in as_of.MINUTE_FILES.items():
+        put(vault.derived(name, BTC) / file, (rows(minute)[name] for minute in range(60)))
+    put(
+        vault.derived("liquidity_buckets", BTC) / "2025-12-14.jsonl",
+        map(bucket, range(0, 3600, 10)),
+    )
+    events = [event("created", 10, 10), event("created", 20, 20, "low"), event("touched", 30, 10)]
+    put(vault.derived("wicks", BTC) / "wicks_events.jsonl", events)
+    put_metadata(vault, BTC, CONTRACT)
+    put_trades(vault, [TradeEncoder(BTC, CONTRACT).line(Trade(START + 5, 1, "buy", "100.5", "1"))])
+    return vault
+
+
+def read(vault, minute, **other):
+    return as_of.read(vault, BTC, START // MINUTE + minute, back=50, **other)
+
+
+def test_everything_is_as_of_the_minute(hour):
+    """Rows that ended by then, events and snapshots known by then: nothing of the next second."""
+    facts = read(hour, 29)
+    assert [len(facts.volume), len(facts.cvd), len(facts.vwap)] == [29, 29, 29]
+    assert facts.cvd[-1].delta == "-28"
+    assert [wick.status for wick in facts.wicks] == ["untouched", "untouched"]
+    assert (facts.book.ts, facts.newest_event) == (START + 29 * MINUTE, START // MINUTE + 20)
+    assert (facts.trade.price, facts.tick) == (price("100.5"), price("0.1"))
+    assert facts.files["volume"] == f"derived/volume/okx/perps/{BTC}/volume_1m.jsonl"
+
+
+def test_a_touch_counts_from_the_minute_it_was_known(hour):
+    """At 30 the wick is touched, and not a minute earlier."""
+    (first, second) = read(hour, 30).wicks
+    assert (first.status, first.ended) == ("touched", START // MINUTE + 30)
+    assert (second.status, second.ended) == ("untouched", None)
+
+
+def test_the_past_gives_a_snapshot_each_five_minutes(hour):
+    """For base rates: the newest of each step, oldest first, and none if nobody asks."""
+    past = read(hour, 20).past_books
+    assert [row.ts - START for row in past] == [n * 5 * MINUTE for n in range(5)]
+    assert read(hour, 20, past=False).past_books == ()
+
+
+def test_what_is_older_than_a_day_is_still_named(hour):
+    """The newest row is known however old it is, so that it can be called stale."""
+    facts = read(hour, 3 * 1440)
+    assert (len(facts.volume), len(facts.cvd), len(facts.wicks)) == (1, 1, 0)
+    assert facts.age_ms("cvd") == (3 * 1440 - 60) * MINUTE
+    assert facts.newest_event == START // MINUTE + 30
+    assert facts.book is not None
+
+
+def test_missing_files_are_missing_facts(vault):
+    """An empty vault gives no facts and no error."""
+    facts = read(vault, 5)
+    assert (facts.wicks, facts.volume, facts.book, facts.trade) == ((), (), None, None)
+    assert facts.tick is None
+    assert as_of.latest(vault, BTC) is None
+
+
+def test_a_damaged_row_is_left_out(hour, caplog):
+    """A line that is no row costs that row only, and the log names the file."""
+    caplog.set_level("WARNING")
+    path = hour.derived("cvd", BTC) / "cvd_1m.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[28] = lines[28].replace(b'"cvd_1m":"-28"', b'"cvd_1m":"-x"')
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    assert read(hour, 29).cvd[-1].delta == "-27"
+    assert "cvd_1m.jsonl" in caplog.text
+
+
+def test_latest_is_the_minute_that_all_have_reached(hour):
+    """The slowest of the four decides; a tracker that had nothing to say has kept up."""
+    start = START // MINUTE
+    assert as_of.latest(hour, BTC) == start + 30  # no state: its newest event decides
+    put(hour.derived("wicks", BTC) / "wicks_events.jsonl", [event("created", 60, 60)])
+    assert as_of.latest(hour, BTC) == start + 60
+    put(hour.derived("vwap", BTC) / "vwap_1m.jsonl", (rows(n)["vwap"] for n in range(44)))
+    assert as_of.latest(hour, BTC) == start + 44
+    put(hour.derived("wicks", BTC) / "wicks_events.jsonl", [event("created", 10, 10)])
+    committed = {"metric": "wicks", "instId": BTC, "fold": {"through": start + 39}}
+    write_state(hour.state("wicks", BTC), committed)
+    assert as_of.latest(hour, BTC) == start + 40
+
+
+def test_a_minute_without_a_wick_is_no_proof_that_the_tracker_saw_it(hour):
+    """It may have touched what another minute left: only what is committed counts as seen."""
+    flat = ({**rows(n)["volume"], "high": "100", "low": "100"} for n in range(60))
+    put(hour.derived("volume", BTC) / "volume_1m.jsonl", flat)
+    assert as_of.latest(hour, BTC) == START // MINUTE + 30
+    assert read(hour, 40).wicks_reach == START // MINUTE + 30
+
+
+def test_a_state_that_cannot_be_read_leaves_the_newest_event(hour, caplog):
+    """It costs certainty and no answer; the log says so."""
+    caplog.set_level("WARNING")
+    path = hour.state("wicks", BTC)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"{torn")
+    assert as_of.latest(hour, BTC) == START // MINUTE + 30
+    assert "how far the wicks are is taken from their newest event" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("stream", "field", "value"),
+    [("vwap", "vwap_4h", "0"), ("volume", "high", "0"), ("cvd", "cvd_1m", 5)],
+)
+def test_a_row_with_an_impossible_value_is_left_out(hour, stream, field, value):
+    """What no calculator writes costs its row, and never the answer."""
+    path = hour.derived(stream, BTC) / as_of.MINUTE_FILES[stream]
+    made = [json.loads(text) for text in path.read_bytes().splitlines()]
+    made[28][field] = value
+    put(path, made)
+    assert getattr(read(hour, 29), stream)[-1].minute == START // MINUTE + 27
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mid_price", "0"),
+        ("ask_young_age_s", ["5", None, None, None, None, None]),
+        ("ask_walls", [{"price": "101", "notional": "2500000", "age_s": "5", "young": True}]),
+    ],
+)
+def test_a_snapshot_with_an_impossible_value_is_left_out(hour, field, value):
+    """The one before it is the newest."""
+    (path,) = hour.derived("liquidity_buckets", BTC).iterdir()
+    made = [json.loads(text) for text in path.read_bytes().splitlines()]
+    known = [row for row in made if times.parse_iso(row["timestamp_utc"]) <= START + 29 * MINUTE]
+    before, newest = known[-2:]
+    newest[field] = value
+    put(path, made)
+    assert read(hour, 29).book.ts == times.parse_iso(before["timestamp_utc"])
+
+
+def test_yesterdays_damaged_book_takes_only_its_base_rates(hour, caplog):
+    """A packed day that cannot be read stands in the log; what is known today is answered."""
+    caplog.set_level("WARNING")
+    folder = hour.derived("liquidity_buckets", BTC)
+    day_before = times.day(START - times.DAY_MS)
+    (folder / f"{day_before}.jsonl.gz").write_bytes(b"not packed")
+    facts = read(hour, 20)
+    assert facts.book is not None
+    assert facts.past_books
+    assert f"{day_before}.jsonl.gz is damaged" in caplog.text

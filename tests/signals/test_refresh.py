@@ -1,0 +1,153 @@
+"""The calculators brought up to date: side by side first, then in one process that stays."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from ravequant.records import Contract
+from ravequant.signals import refresh_worker
+from ravequant.signals.refresh import CALCULATORS, Kept, refresh
+from ravequant.vault.lock import writer_lock
+from tests.support.book_lines import put_metadata
+from tests.support.notes_market import BTC, Market
+from tests.support.trade_streams import write_raw
+
+MINUTES = ("wicks", "volume", "cvd", "vwap")
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    """Make calculators; each notes its process and its arguments, then does as it is told."""
+
+    def make(name, body):
+        path = tmp_path / f"{name}.py"
+        path.write_text(
+            "import os, sys\n"
+            "def main(argv=None):\n"
+            f"    open({str(tmp_path / name)!r}, 'a').write(f'{{os.getpid()}}\\n')\n"
+            "    print('a result, which nobody wants')\n"
+            f"    {body}\n"
+            "    return 0\n"
+            "if __name__ == '__main__':\n    sys.exit(main())\n",
+            encoding="utf-8",
+        )
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def pids(tmp_path):
+    """Tell the processes in which a calculator ran."""
+    return lambda name: (tmp_path / name).read_text(encoding="utf-8").split()
+
+
+def test_what_it_does_is_what_the_programs_do(vault, caplog):
+    """First side by side, then kept: the same states, nothing to complain of."""
+    put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
+    lines = Market().lines()
+    write_raw(vault, BTC, lines[:300])
+    with Kept() as kept:
+        kept.refresh(vault, BTC)
+        before = [vault.state(metric, BTC).read_bytes() for metric in MINUTES]
+        write_raw(vault, BTC, lines)
+        kept.refresh(vault, BTC)
+    after = [vault.state(metric, BTC).read_bytes() for metric in MINUTES]
+    assert all(old != new for old, new in zip(before, after, strict=True))
+    refresh(vault, BTC)
+    assert [vault.state(metric, BTC).read_bytes() for metric in MINUTES] == after
+    assert caplog.text == ""
+
+
+def test_one_process_for_all_later_rounds(vault, scripts, pids):
+    """Rounds of their own first, one for each calculator; then one process for all."""
+    made = {name: scripts(name, "pass") for name in ("a", "b")}
+    with Kept() as kept:
+        for _ in range(3):
+            kept.refresh(vault, BTC, made)
+        found = {name: pids(name) for name in made}
+        kept.refresh(vault, "ETH-USDT-SWAP", made)
+    assert len({*found["a"], *found["b"]}) == 3
+    assert found["a"][1:] == found["b"][1:] == [found["a"][1]] * 2
+    assert pids("a")[-1] != found["a"][1]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("raise ValueError('broken')", "ValueError('broken')"),
+        ("sys.exit(2)", "it said nothing"),
+        ("sys.exit('words')", "it said nothing"),
+        ("sys.stderr.write('first\\nthe reason\\n'); return 1", "the reason"),
+        ("os._exit(9)", "the process of the calculators ended"),
+        ("os.write(1, b'noise\\n')", "the process of the calculators ended"),
+    ],
+)
+def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, case):
+    """It is said with its last words; the others, and the next round, go on."""
+    body, said = case
+    bad = {"bad": scripts("bad", body), "good": scripts("good", "pass")}
+    with Kept() as kept:
+        kept.refresh(vault, BTC, {})
+        for _ in range(2):
+            kept.refresh(vault, BTC, bad)
+    assert len(pids("good")) == 2
+    line = "bad was not brought up to date, its last commit is used: "
+    assert [one.getMessage().startswith(line) for one in caplog.records] == [True, True]
+    assert said in caplog.records[0].getMessage()
+
+
+def test_without_data_it_is_silent(vault, caplog):
+    """No raw data yet is no failure."""
+    with Kept() as kept:
+        for _ in range(2):
+            kept.refresh(vault, BTC)
+    assert caplog.text == ""
+
+
+def test_one_that_runs_elsewhere_is_not_waited_for_long(vault, caplog):
+    """Its last commit is used and the log says who holds it."""
+    put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
+    write_raw(vault, BTC, Market().lines())
+    with Kept() as kept, writer_lock(vault, "vwap", BTC):
+        kept.refresh(vault, BTC, {})
+        kept.refresh(vault, BTC, {"vwap": CALCULATORS["vwap"]})
+    assert "vwap was not brought up to date, its last commit is used: " in caplog.text
+    assert "has its one writer already" in caplog.text
+
+
+def test_it_ends_with_who_started_it(scripts, vault):
+    """No process stays behind."""
+    made = {"a": scripts("a", "pass")}
+    with Kept() as kept:
+        for _ in range(2):
+            kept.refresh(vault, BTC, made)
+        process = kept._process
+        assert process is not None
+        assert process.poll() is None
+    assert process.poll() == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C of one process alone is POSIX")
+def test_an_interrupt_is_for_who_started_it(scripts, vault, pids):
+    """Ctrl-C reaches the whole terminal; the calculator's run is ended in order all the same."""
+    made = {"a": scripts("a", "pass")}
+    with Kept() as kept:
+        kept.refresh(vault, BTC, {})
+        kept.refresh(vault, BTC, made)
+        process = kept._process
+        assert process is not None
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        kept.refresh(vault, BTC, made)
+    assert pids("a") == [str(process.pid)] * 2
+
+
+def test_a_script_is_loaded_once(scripts):
+    """That is what the process is for."""
+    path = scripts("once", "pass")
+    assert refresh_worker.loaded(path) is refresh_worker.loaded(path)
+    with pytest.raises(ImportError):
+        refresh_worker.loaded(path.removesuffix(".py"))

@@ -1,0 +1,70 @@
+"""The heartbeat: what it says, and that it never stops its program."""
+
+import errno
+import logging
+import os
+
+import orjson
+
+from ravequant import times
+from ravequant.vault.heartbeat import Heartbeat
+
+
+def read(vault, component):
+    """Return a heartbeat as a dashboard reads it."""
+    return orjson.loads(vault.health(component).read_bytes())
+
+
+def test_says_who_when_and_how(vault, monkeypatch):
+    """Component, process, start, moment of the beat, then the facts."""
+    moments = iter((0, 5_000, 9_000))
+    monkeypatch.setattr(times, "utc_now_ms", lambda: next(moments))
+    heartbeat = Heartbeat(vault, "trades_exporter")
+    heartbeat.write({"rows": 7})
+    assert vault.health("trades_exporter").read_bytes() == (
+        b'{"component":"trades_exporter","pid":%d,"started_utc":"1970-01-01T00:00:00.000Z",'
+        b'"heartbeat_utc":"1970-01-01T00:00:05.000Z","rows":7}\n' % os.getpid()
+    )
+    heartbeat.write({"rows": 8})
+    second = read(vault, "trades_exporter")
+    assert second["heartbeat_utc"] == "1970-01-01T00:00:09.000Z"
+    assert second["started_utc"] == "1970-01-01T00:00:00.000Z"
+    assert second["rows"] == 8
+
+
+def test_is_cheap(vault, monkeypatch):
+    """A heartbeat syncs nothing once its folder is there."""
+    heartbeat = Heartbeat(vault, "x")
+    heartbeat.write({})
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    heartbeat.write({"beat": 2})
+    assert synced == []
+    assert read(vault, "x")["beat"] == 2
+
+
+def test_a_full_disk_is_logged_once_and_stops_nothing(vault, monkeypatch, caplog):
+    """The old heartbeat stays, one warning says why, and a later failure is news again."""
+    heartbeat = Heartbeat(vault, "x")
+    heartbeat.write({"beat": 1})
+    real = os.write
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with caplog.at_level(logging.WARNING):
+        monkeypatch.setattr(os, "write", full)
+        heartbeat.write({"beat": 2})
+        heartbeat.write({"beat": 3})
+        assert read(vault, "x")["beat"] == 1
+        path, (message,) = vault.health("x"), caplog.messages
+        assert message == (
+            f"no heartbeat: {path}: cannot be replaced: {os.strerror(errno.ENOSPC)}; "
+            "free space on its disk; what was whole before stays whole"
+        )
+        monkeypatch.setattr(os, "write", real)
+        heartbeat.write({"beat": 4})
+        assert read(vault, "x")["beat"] == 4
+        monkeypatch.setattr(os, "write", full)
+        heartbeat.write({"beat": 5})
+        assert len(caplog.messages) == 2

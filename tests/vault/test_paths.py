@@ -1,0 +1,122 @@
+"""Every name on disk: those of SPEC section 1, and none for what is no instrument."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ravequant.errors import UsageError
+from ravequant.vault import paths
+from ravequant.vault.paths import Vault
+
+BTC = "BTC-USDT-SWAP"
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (lambda vault: vault.trades(BTC), "raw/okx/trades_perps/BTC-USDT-SWAP"),
+        (lambda vault: vault.metadata(BTC), "meta/okx/instruments/BTC-USDT-SWAP.json"),
+        (
+            lambda vault: vault.metadata_history(BTC),
+            "meta/okx/instruments/BTC-USDT-SWAP.history.jsonl",
+        ),
+        (lambda vault: vault.gap_ledger(BTC), "meta/okx/gaps/BTC-USDT-SWAP.jsonl"),
+        (lambda vault: vault.generation(BTC), "meta/okx/gaps/BTC-USDT-SWAP.generation.json"),
+        (lambda vault: vault.derived("vwap", BTC), "derived/vwap/okx/perps/BTC-USDT-SWAP"),
+        (lambda vault: vault.state("cvd", BTC), "state/cvd/okx/perps/BTC-USDT-SWAP.state.json"),
+        (lambda vault: vault.health("trades_exporter"), "state/health/trades_exporter.json"),
+        (lambda vault: vault.lock("vwap", BTC), "state/locks/vwap.BTC-USDT-SWAP.lock"),
+    ],
+)
+def test_names_are_those_of_the_contract(tmp_path, found, wanted):
+    """Each file stands where SPEC section 1 says."""
+    assert found(Vault(tmp_path)) == tmp_path / wanted
+
+
+@pytest.mark.parametrize(
+    "inst_id",
+    ["", "BTC", "btc-usdt-swap", "BTC-USDT-SWAP ", "BTC-USDT-SWAP\n", "../BTC-USDT",
+     "BTC/USDT-SWAP", "BTC--SWAP", "-BTC", "BTC-", "BTC_USDT-SWAP", "C:BTC-USDT",
+     "B\u0422C-USDT", "BTC-USDT-SWAP\0"],
+)  # fmt: skip
+def test_no_path_is_built_from_an_illegal_name(tmp_path, inst_id):
+    """Refused before a path exists, with the value and the form wanted."""
+    vault = Vault(tmp_path)
+    builders = (
+        vault.trades, vault.metadata, vault.metadata_history, vault.gap_ledger, vault.generation,
+        lambda name: vault.derived("vwap", name), lambda name: vault.state("vwap", name),
+        lambda name: vault.lock("vwap", name),
+    )  # fmt: skip
+    for build in builders:
+        with pytest.raises(UsageError) as caught:
+            build(inst_id)
+        assert str(caught.value) == (
+            f"instrument {inst_id!r} is not a legal name: expected capitals and digits joined by "
+            "dashes, like BTC-USDT-SWAP"
+        )
+
+
+def test_the_vault_is_where_the_environment_says(monkeypatch):
+    """$RAVEQUANT_VAULT, else the folder of this checkout; an empty variable says nothing."""
+    monkeypatch.setenv(paths.VAULT_VARIABLE, "elsewhere")
+    assert paths.default_root() == Path("elsewhere")
+    for forget in (lambda: monkeypatch.setenv(paths.VAULT_VARIABLE, ""),
+                   lambda: monkeypatch.delenv(paths.VAULT_VARIABLE)):  # fmt: skip
+        forget()
+        assert paths.default_root() == Path(__file__).resolve().parents[2] / "Rave_Quant_Vault"
+
+
+def test_day_files_come_oldest_first_and_plain_before_packed(tmp_path):
+    """Of two forms of a day the plain one counts; anything else in the folder is passed over."""
+    for name in (
+        "2025-12-15.jsonl", "2025-12-13.jsonl.gz", "2025-12-14.jsonl.gz", "2025-12-14.jsonl",
+        ".2025-12-16.jsonl.tmp", "2025-12-16.jsonl.torn", "2025-12-16.jsonl.bak", "2025-12-16.json",
+        "2025-99-99.jsonl", "2025-12-32.jsonl", "2025-12-00.jsonl", "notes.txt", "2025-12-16",
+        "x2025-12-16.jsonl",
+    ):  # fmt: skip
+        (tmp_path / name).touch()
+    assert [(day, path.name) for day, path in paths.day_files(tmp_path)] == [
+        ("2025-12-13", "2025-12-13.jsonl.gz"),
+        ("2025-12-14", "2025-12-14.jsonl"),
+        ("2025-12-15", "2025-12-15.jsonl"),
+    ]
+
+
+def test_the_plain_form_counts_in_whatever_order_the_system_lists(tmp_path):
+    """Thirty days in both forms are thirty plain files."""
+    for number in range(1, 31):
+        for form in (".jsonl", ".jsonl.gz")[:: 1 if number % 2 else -1]:
+            (tmp_path / f"2025-11-{number:02}{form}").touch()
+    assert [path.suffix for _, path in paths.day_files(tmp_path)] == [".jsonl"] * 30
+
+
+def test_an_absent_folder_has_no_days(tmp_path):
+    """Nothing recorded yet is no error."""
+    assert list(paths.day_files(tmp_path / "absent")) == []
+
+
+def test_a_day_folder_deleted_while_it_is_listed_has_no_hours(tmp_path, monkeypatch):
+    """Retention may take the last hour of a day, and the folder, while others look."""
+    for day in ("2025-12-13", "2025-12-14"):
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "21.jsonl").touch()
+    listed = Path.iterdir
+
+    def deleted_first(folder: Path):
+        if folder.name == "2025-12-13":
+            shutil.rmtree(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", deleted_first)
+    assert [key for key, _ in paths.hour_files(tmp_path)] == ["2025-12-14/21"]
+
+
+def test_the_instruments_of_a_stream_are_its_folders(vault):
+    """What is no instrument's folder is passed over; a stream never recorded has none."""
+    assert paths.instruments(vault.trades) == []
+    folder = vault.root / "raw" / "okx" / "trades_perps"
+    for name in ("ETH-USDT-SWAP", "BTC-USDT-SWAP", "notes", ".cache", "btc-usdt-swap"):
+        (folder / name).mkdir(parents=True)
+    (folder / "SOL-USDT-SWAP").touch()
+    assert paths.instruments(vault.trades) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
