@@ -58,6 +58,14 @@ def test_the_data_book_explains_every_field():
             assert re.search(rf"^\|[^|]*`{field}`[^|]*\|", text, re.MULTILINE), field
 
 
+def test_the_contract_shows_what_the_data_book_shows():
+    """Each example line of the SPEC has the fields of the data book's, in their order."""
+    book = {tuple(json.loads(line)) for line in "".join(fences(DATA_BOOK, "json")).splitlines()}
+    shown = "".join(fences(CHECKOUT / "SPEC.md", "json")).splitlines()
+    assert len(shown) == 7
+    assert [line for line in shown if tuple(json.loads(line)) not in book] == []
+
+
 def test_the_example_trade_is_one():
     """The trade shown in the data book is what the exporter writes, byte for byte."""
     line = next(text for text in fences(DATA_BOOK, "json") if '"trade_id"' in text)
