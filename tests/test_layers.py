@@ -163,6 +163,14 @@ def test_there_is_something_to_walk():
     assert "os" in imports("ravequant.vault.paths")
 
 
+def test_the_readme_draws_these_floors():
+    """The page on the structure shows the floors as they are here, the highest first."""
+    page = (CHECKOUT / "ravequant" / "README.md").read_text(encoding="utf-8")
+    for names in FLOORS[: FLOORS.index(ROOMS)]:
+        drawn = "  ".join(name.removeprefix("ravequant.") for name in names)
+        assert f"\n{drawn}\n" in page, f"write this line into ravequant/README.md: {drawn}"
+
+
 def test_nothing_points_up():
     """A module imports only from its own floor and those below it."""
     upward = [
