@@ -22,7 +22,7 @@ FLOORS = (
     ("ravequant.exact", "ravequant.times", "ravequant.lifeline", "ravequant.log_file"),
     ("ravequant.records", "ravequant.settings_schema"),
     ("ravequant.settings", "ravequant.vault"),
-    ("ravequant.cli", "ravequant.trades", "ravequant.books", "ravequant.sim"),
+    ("ravequant.cli", "ravequant.catalog", "ravequant.trades", "ravequant.books", "ravequant.sim"),
     ("ravequant.pipeline", "ravequant.exchanges", "ravequant.signals"),
     ("ravequant.alerts",),
     ROOMS,

@@ -12,6 +12,9 @@ from ravequant.records import check_inst_id
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 VAULT_VARIABLE: Final = "RAVEQUANT_VAULT"
+TRADES: Final = "trades_perps"
+BOOKS: Final = "l2_perps"
+DEEP_BOOKS: Final = "l2_deep_perps"
 
 _DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _DAY_FILE = re.compile(rf"({_DAY.pattern})\.jsonl(?:\.gz)?")
@@ -31,15 +34,15 @@ class Vault:
 
     def trades(self, inst_id: str) -> Path:
         """Folder of raw trade days: ``{YYYY-MM-DD}.jsonl[.gz]``."""
-        return self.root / "raw/okx/trades_perps" / check_inst_id(inst_id)
+        return self.root / "raw/okx" / TRADES / check_inst_id(inst_id)
 
     def snapshots(self, inst_id: str) -> Path:
         """Folder of raw book hours: ``{YYYY-MM-DD}/{HH}.jsonl[.gz]``."""
-        return self.root / "raw/okx/l2_perps" / check_inst_id(inst_id)
+        return self.root / "raw/okx" / BOOKS / check_inst_id(inst_id)
 
     def deep_snapshots(self, inst_id: str) -> Path:
         """Folder of deep book hours, of the same form."""
-        return self.root / "raw/okx/l2_deep_perps" / check_inst_id(inst_id)
+        return self.root / "raw/okx" / DEEP_BOOKS / check_inst_id(inst_id)
 
     def metadata(self, inst_id: str) -> Path:
         """Contract metadata as it is now."""

@@ -1,0 +1,141 @@
+"""Every data set of a vault and every program that a person starts, each of them once.
+
+Other lists of data sets or programs are made of these. ``Vault`` builds the paths; SPEC says what
+the fields of a file mean.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from ravequant.vault import paths
+from ravequant.vault.paths import Vault
+
+# days: a file for each UTC day. hours: a file for each hour, or for each day, of a book.
+# log: one file, to whose end lines are appended. document: one file, which is replaced whole.
+Kind = Literal["days", "hours", "log", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that a person or the supervisor starts."""
+
+    name: str  # in logs, heartbeats and schedules; a calculator has that of its metric
+    script: str  # from the folder of the checkout
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Files of one form, for each instrument of a vault."""
+
+    name: str
+    kind: Kind
+    stream: str  # its folder in the vault, and the name of its writer's lock
+    place: Callable[[Vault, str], Path]  # of an instrument: the folder of days and hours, else file
+    maker: Program
+    key: str = "timestamp_utc"  # the field by whose time the lines are ordered
+    options: str = ""  # that make its maker write it
+
+    @property
+    def made_by(self) -> str:
+        """The words that a person types to have it, after the name of the Python."""
+        return f"{self.maker.script} {self.options}".rstrip()
+
+    def files(self, vault: Vault, inst_id: str) -> Iterator[tuple[str, Path]]:
+        """Yield (key, file) of each file of an instrument that exists, oldest first.
+
+        The key is ``2025-12-14`` or ``2025-12-14/21``; of a single file it is the file's name.
+        """
+        place = self.place(vault, inst_id)
+        if self.kind == "days":
+            yield from paths.day_files(place)
+        elif self.kind == "hours":
+            yield from paths.book_files(place)
+        elif place.exists():
+            yield place.name, place
+
+
+def _derived(metric: str, file: str = "") -> Callable[[Vault, str], Path]:
+    return lambda vault, inst_id: vault.derived(metric, inst_id) / file
+
+
+TRADES_EXPORTER: Final = Program("trades_exporter", "Trades_Bot/trades_exporter.py")
+L2_EXPORTER: Final = Program("l2_exporter", "L2_Bot/l2_exporter.py")
+VWAP_CALCULATOR: Final = Program("vwap", "VWAP/vwap_calculator.py")
+CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
+VOLUME_ANALYZER: Final = Program("volume", "Volume_Analyzer/volume_analyzer.py")
+UNTOUCH_WICK: Final = Program("wicks", "Untouch_Wick/untouch_wick.py")
+L2_BUCKETIZER: Final = Program("liquidity_buckets", "Liquidity_Buckets/l2_bucketizer.py")
+FIND_SIGNALS: Final = Program("find_signals", "Untouch_Wick/find_signals.py")
+L2_RETENTION: Final = Program("l2_retention", "L2_Bot/l2_retention.py")
+EXPORT_PARQUET: Final = Program("export_parquet", "scripts/export_parquet.py")
+OKX_EXCHANGE: Final = Program("okx_exchange", "scripts/okx_exchange.py")
+
+EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
+TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
+CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)
+PROGRAMS: Final = (
+    *EXPORTERS,
+    *CALCULATORS,
+    FIND_SIGNALS,
+    L2_RETENTION,
+    EXPORT_PARQUET,
+    OKX_EXCHANGE,
+    Program("l2_query", "L2_Bot/l2_query.py"),
+    Program("candle_builder", "Untouch_Wick/candle_builder.py"),
+    Program("run_all", "scripts/run_all.py"),
+    Program("install_service", "scripts/install_service.py"),
+    Program("doctor", "scripts/doctor.py"),
+    Program("verify_vault", "scripts/verify_vault.py"),
+    Program("repair_gaps", "scripts/repair_gaps.py"),
+    Program("recompute", "scripts/recompute.py"),
+    Program("sql", "scripts/sql.py"),
+    Program("peek", "scripts/peek.py"),
+    Program("settings", "scripts/settings.py"),
+    Program("demo", "scripts/demo.py"),
+    Program("benchmark", "scripts/benchmark.py"),
+    Program("test", "scripts/test.py"),
+    Program("environment", "scripts/environment.py"),
+)
+
+TRADES: Final = DataSet("trades", "days", paths.TRADES, Vault.trades, TRADES_EXPORTER)
+BOOK: Final = DataSet("book", "hours", paths.BOOKS, Vault.snapshots, L2_EXPORTER)
+DEEP: Final = DataSet("deep", "hours", paths.DEEP_BOOKS, Vault.deep_snapshots, L2_EXPORTER)
+METADATA: Final = DataSet(
+    "metadata", "document", "metadata", Vault.metadata, TRADES_EXPORTER, "fetched_utc"
+)
+HISTORY: Final = DataSet(
+    "history", "log", "metadata", Vault.metadata_history, TRADES_EXPORTER, "from_utc"
+)
+GAPS: Final = DataSet(
+    "gaps", "log", paths.TRADES, Vault.gap_ledger, TRADES_EXPORTER, "detected_utc"
+)
+VWAP: Final = DataSet("vwap", "log", "vwap", _derived("vwap", "vwap_1m.jsonl"), VWAP_CALCULATOR)
+CVD: Final = DataSet("cvd", "log", "cvd", _derived("cvd", "cvd_1m.jsonl"), CVD_CALCULATOR)
+VOLUME: Final = DataSet(
+    "volume", "log", "volume", _derived("volume", "volume_1m.jsonl"), VOLUME_ANALYZER
+)
+WICKS: Final = DataSet(
+    "wicks", "log", "wicks", _derived("wicks", "wicks_events.jsonl"), UNTOUCH_WICK, "known_utc"
+)
+ACTIVE_WICKS: Final = DataSet(
+    "active", "document", "wicks", _derived("wicks", "wicks_active.json"), UNTOUCH_WICK, "as_of_utc"
+)
+BUCKETS: Final = DataSet(
+    "buckets", "days", "liquidity_buckets", _derived("liquidity_buckets"), L2_BUCKETIZER
+)
+SIGNALS: Final = DataSet(
+    "signals",
+    "log",
+    "signals",
+    _derived("signals", "signals.jsonl"),
+    FIND_SIGNALS,
+    "as_of_utc",
+    options="--record",
+)
+
+DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, SIGNALS)
+DATA_SETS: Final = {
+    data.name: data for data in (TRADES, BOOK, DEEP, METADATA, HISTORY, GAPS, *DERIVED)
+}
