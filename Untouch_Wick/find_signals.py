@@ -266,11 +266,11 @@ def _round(args: argparse.Namespace, means: Means) -> int:
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     """Answer again and again, and tell what is new."""
     from ravequant.alerts.dispatcher import Alerts  # noqa: PLC0415 - only who watches loads it
-    from ravequant.signals.refresh import Kept  # noqa: PLC0415
+    from ravequant.signals.refresh import LoadedCalculators  # noqa: PLC0415
 
     channels = channels_module.chosen(args)
     with ExitStack() as held:
-        kept = held.enter_context(Kept())
+        kept = held.enter_context(LoadedCalculators())
         alerts = None
         if channels is not None:
             alerts = held.enter_context(Alerts(cli.vault_of(args), channels, settings.load()))

@@ -43,9 +43,9 @@ class Processes:
                 self._pool = self._started()
                 return self._pool.submit(work, *arguments)
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Let the processes end; what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
 @contextmanager

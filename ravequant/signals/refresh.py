@@ -1,23 +1,32 @@
-"""Brings the five calculators up to date: starts their scripts side by side and waits for them.
+"""Brings the five calculators of an instrument up to date before its signals are searched.
 
-The rooms share no code; they meet in the files of the vault. One that another run holds is waited
-for briefly; after that, and after a failure, its last commit is what there is. Who asks again and
-again keeps one process in which they stay loaded: most of a round would be five Pythons starting.
+The folders of the calculators share no code, so each calculator is run as its script. A calculator
+that another run holds is tried again for a short time; after that, and after a failure, its last
+commit is read. A watch keeps the calculators loaded in one process: starting five Pythons takes
+fifty times the processor time of a round that has little to add.
 """
 
+import importlib.util
+import io
 import logging
+import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
+from functools import cache, partial
+from multiprocessing import active_children
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
-import orjson
-
-from ravequant.errors import FAILED, LockedError, NoDataError
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError
 from ravequant.vault.paths import CHECKOUT, Vault
+
+if TYPE_CHECKING:
+    from ravequant.worker_pool import Processes
 
 CALCULATORS: Final = {
     "wicks": "Untouch_Wick/untouch_wick.py",
@@ -26,42 +35,48 @@ CALCULATORS: Final = {
     "vwap": "VWAP/vwap_calculator.py",
     "liquidity_buckets": "Liquidity_Buckets/l2_bucketizer.py",
 }
-LOCKED_S: Final = 2.0  # how long a calculator that runs elsewhere is waited for
-_ASK_AGAIN_S: Final = 0.1
-_LAST_S: Final = 5.0  # to end a calculator's run in order
+LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
+_PAUSE_S: Final = 0.1
+_LAST_S: Final = 5.0  # a calculator that runs when the watch ends may take this long to finish
 _log = logging.getLogger("find_signals")
 
-
-def refresh(vault: Vault, inst_id: str, calculators: dict[str, str] | None = None) -> None:
-    """Run all calculators of an instrument; what goes wrong is logged and stops nothing."""
-    scripts = CALCULATORS if calculators is None else calculators
-    patience_ends = time.monotonic() + LOCKED_S
-    running = {name: _start(vault, inst_id, script) for name, script in scripts.items()}
-    try:
-        while running:
-            for name, process in list(running.items()):
-                words = process.communicate()[1]
-                del running[name]
-                locked = process.returncode == LockedError.exit_code
-                if locked and time.monotonic() < patience_ends:
-                    time.sleep(_ASK_AGAIN_S)
-                    running[name] = _start(vault, inst_id, scripts[name])
-                else:
-                    _tell(name, process.returncode, words)
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
+Result = tuple[int, str]  # exit code and text on stderr
 
 
-class Kept:
-    """The calculators in one process that stays; of an instrument's first round on its own each.
+def refresh(vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS) -> None:
+    """Run the calculators side by side; a failure is logged and stops nothing."""
+    with ExitStack() as started:
 
-    A round that has much to catch up with is then done side by side.
+        def start(script: str) -> Callable[[], Result]:
+            process = subprocess.Popen(
+                [sys.executable, str(CHECKOUT / script), *_arguments(vault, inst_id)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+            started.callback(process.wait)
+            started.callback(process.kill)  # does nothing to a process that has ended
+
+            def finish() -> Result:
+                text = process.communicate()[1]
+                return process.returncode, text
+
+            return finish
+
+        _run_all(start, scripts)
+
+
+class LoadedCalculators:
+    """The calculators in one process that stays; used by a ``with`` block.
+
+    The first round of an instrument, which may have much to add, runs them side by side instead.
     """
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: Processes | None = None
         self._caught_up = set[str]()
 
     def __enter__(self) -> Self:
@@ -72,77 +87,86 @@ class Kept:
     ) -> None:
         self._end()
 
-    def refresh(
-        self, vault: Vault, inst_id: str, calculators: dict[str, str] | None = None
-    ) -> None:
-        """Run all calculators of an instrument; what goes wrong is logged and stops nothing."""
+    def refresh(self, vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS) -> None:
+        """Run the calculators, one after the other; a failure is logged and stops nothing."""
         if inst_id not in self._caught_up:
-            refresh(vault, inst_id, calculators)
+            refresh(vault, inst_id, scripts)
             self._caught_up.add(inst_id)
             return
-        scripts = CALCULATORS if calculators is None else calculators
-        patience_ends = time.monotonic() + LOCKED_S
-        for name, script in scripts.items():
-            code, words = self._run(vault, inst_id, script)
-            while code == LockedError.exit_code and time.monotonic() < patience_ends:
-                time.sleep(_ASK_AGAIN_S)
-                code, words = self._run(vault, inst_id, script)
-            _tell(name, code, words)
+        arguments = _arguments(vault, inst_id)
+        _run_all(lambda script: partial(self._run, str(CHECKOUT / script), arguments), scripts)
 
-    def _run(self, vault: Vault, inst_id: str, script: str) -> tuple[int, str]:
+    def _run(self, script: str, arguments: Sequence[str]) -> Result:
+        from ravequant.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
+
+        if self._processes is None:
+            self._processes = Processes(1)
         try:
-            process = self._process = self._process or _serving()
-            assert process.stdin is not None  # noqa: S101 - both are pipes
-            assert process.stdout is not None  # noqa: S101
-            process.stdin.write(orjson.dumps(_words(vault, inst_id, script)) + b"\n")
-            process.stdin.flush()
-            code, words = orjson.loads(process.stdout.readline())
-        except (OSError, ValueError) as error:  # it is gone: the next one gets a new process
-            self._end()
+            result: Result = self._processes.submit(run_loaded, script, arguments).result()
+        except (BrokenExecutor, OSError) as error:
+            self._end()  # the next calculator gets a new process
             return FAILED, f"the process of the calculators ended: {error}"
-        except BaseException:  # Ctrl-C before its answer, which is never to be taken for another's
-            self._end()
-            raise
-        return code, words
+        return result
 
     def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(OSError):
-            if process.stdin is not None:
-                process.stdin.close()
+        processes, self._processes = self._processes, None
+        if processes is not None:
+            processes.close(wait=False)
+            for process in active_children():  # a watch has no other ones
+                process.join(_LAST_S)
+                process.kill()
+
+
+def _run_all(start: Callable[[str], Callable[[], Result]], scripts: Mapping[str, str]) -> None:
+    """Start each script and wait for its result; one that is locked is started again for a time."""
+    patience_ends = time.monotonic() + LOCKED_S
+    running = {name: start(script) for name, script in scripts.items()}
+    while running:
+        for name, finish in list(running.items()):
+            code, text = finish()
+            del running[name]
+            if code == LockedError.exit_code and time.monotonic() < patience_ends:
+                time.sleep(_PAUSE_S)
+                running[name] = start(scripts[name])
+            elif code not in {DONE, NoDataError.exit_code}:
+                last = (text.strip().splitlines() or ["it said nothing"])[-1]
+                _log.warning(
+                    "%s was not brought up to date, its last commit is used: %s", name, last
+                )
+
+
+def _arguments(vault: Vault, inst_id: str) -> list[str]:
+    return ["--vault", str(vault.root), "--instId", inst_id, "--log-level", "warning", "--json"]
+
+
+@cache
+def loaded(script: str) -> ModuleType:
+    """Return a script as a module, loaded once; ImportError if it is not a Python file."""
+    name = f"calculator_{Path(script).stem}"
+    spec = importlib.util.spec_from_file_location(name, script)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{script} is no Python file")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_loaded(script: str, arguments: Sequence[str]) -> Result:
+    """Return the result of the script's ``main``; for a process that does nothing else.
+
+    Nothing of the process reaches its stdout any more, which belongs to the asker's answer.
+    """
+    errors = io.StringIO()
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(errors),
+    ):
+        os.dup2(nowhere.fileno(), 1)
         try:
-            process.wait(_LAST_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _serving() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, str(CHECKOUT / "Untouch_Wick" / "signal_worker.py")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(CHECKOUT),
-    )  # fmt: skip
-
-
-def _words(vault: Vault, inst_id: str, script: str) -> list[str]:
-    command = [str(CHECKOUT / script), "--vault", str(vault.root)]
-    return [*command, "--instId", inst_id, "--log-level", "warning", "--json"]
-
-
-def _start(vault: Vault, inst_id: str, script: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, *_words(vault, inst_id, script)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        text=True, encoding="utf-8", errors="replace", cwd=Path(CHECKOUT),
-    )  # fmt: skip
-
-
-def _tell(name: str, code: int, words: str) -> None:
-    """Say what a calculator could not do; no raw data is nothing to say here."""
-    last = (words.strip().splitlines() or ["it said nothing"])[-1]
-    if code not in (0, NoDataError.exit_code):
-        _log.warning("%s was not brought up to date, its last commit is used: %s", name, last)
+            code = loaded(script).main(arguments)
+        except SystemExit as error:
+            code = error.code
+        except Exception as error:  # noqa: BLE001 - the next calculator runs all the same
+            return FAILED, f"{errors.getvalue()}\n{error!r}"
+    return code if isinstance(code, int) else FAILED, errors.getvalue()

@@ -2,16 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 
 from ravequant.records import Contract
-from ravequant.signals import refresh_worker
-from ravequant.signals.refresh import CALCULATORS, Kept, refresh
+from ravequant.signals import refresh as refresh_module
+from ravequant.signals.refresh import CALCULATORS, LoadedCalculators, loaded, refresh
 from ravequant.vault.lock import writer_lock
 from tests.support.book_lines import put_metadata
 from tests.support.notes_market import BTC, Market
+from tests.support.sightings import until
 from tests.support.trade_streams import write_raw
 
 MINUTES = ("wicks", "volume", "cvd", "vwap")
@@ -49,7 +55,7 @@ def test_what_it_does_is_what_the_programs_do(vault, caplog):
     put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
     lines = Market().lines()
     write_raw(vault, BTC, lines[:300])
-    with Kept() as kept:
+    with LoadedCalculators() as kept:
         kept.refresh(vault, BTC)
         before = [vault.state(metric, BTC).read_bytes() for metric in MINUTES]
         write_raw(vault, BTC, lines)
@@ -64,7 +70,7 @@ def test_what_it_does_is_what_the_programs_do(vault, caplog):
 def test_one_process_for_all_later_rounds(vault, scripts, pids):
     """Rounds of their own first, one for each calculator; then one process for all."""
     made = {name: scripts(name, "pass") for name in ("a", "b")}
-    with Kept() as kept:
+    with LoadedCalculators() as kept:
         for _ in range(3):
             kept.refresh(vault, BTC, made)
         found = {name: pids(name) for name in made}
@@ -82,14 +88,13 @@ def test_one_process_for_all_later_rounds(vault, scripts, pids):
         ("sys.exit('words')", "it said nothing"),
         ("sys.stderr.write('first\\nthe reason\\n'); return 1", "the reason"),
         ("os._exit(9)", "the process of the calculators ended"),
-        ("os.write(1, b'noise\\n')", "the process of the calculators ended"),
     ],
 )
 def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, case):
     """It is said with its last words; the others, and the next round, go on."""
     body, said = case
     bad = {"bad": scripts("bad", body), "good": scripts("good", "pass")}
-    with Kept() as kept:
+    with LoadedCalculators() as kept:
         kept.refresh(vault, BTC, {})
         for _ in range(2):
             kept.refresh(vault, BTC, bad)
@@ -101,7 +106,7 @@ def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, c
 
 def test_without_data_it_is_silent(vault, caplog):
     """No raw data yet is no failure."""
-    with Kept() as kept:
+    with LoadedCalculators() as kept:
         for _ in range(2):
             kept.refresh(vault, BTC)
     assert caplog.text == ""
@@ -111,43 +116,75 @@ def test_one_that_runs_elsewhere_is_not_waited_for_long(vault, caplog):
     """Its last commit is used and the log says who holds it."""
     put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
     write_raw(vault, BTC, Market().lines())
-    with Kept() as kept, writer_lock(vault, "vwap", BTC):
+    with LoadedCalculators() as kept, writer_lock(vault, "vwap", BTC):
         kept.refresh(vault, BTC, {})
         kept.refresh(vault, BTC, {"vwap": CALCULATORS["vwap"]})
     assert "vwap was not brought up to date, its last commit is used: " in caplog.text
     assert "has its one writer already" in caplog.text
 
 
-def test_it_ends_with_who_started_it(scripts, vault):
-    """No process stays behind."""
+def runs(pid):
+    """Return True if this process has a child of this number."""
+    return int(pid) in {child.pid for child in active_children()}
+
+
+def test_no_process_stays_behind(scripts, vault, pids):
+    """The process of the calculators ends with the watch."""
     made = {"a": scripts("a", "pass")}
-    with Kept() as kept:
+    with LoadedCalculators() as kept:
         for _ in range(2):
             kept.refresh(vault, BTC, made)
-        process = kept._process
-        assert process is not None
-        assert process.poll() is None
-    assert process.poll() == 0
+        (_, pid) = pids("a")
+        assert runs(pid)
+    assert not runs(pid)
+
+
+def test_a_calculator_that_does_not_end_is_ended(scripts, vault, pids, monkeypatch):
+    """Ctrl-C in a long run: the watch waits for a moment, not for the run."""
+    monkeypatch.setattr(refresh_module, "_LAST_S", 0.2)
+    slow = scripts("slow", "import time; time.sleep(argv is not None and 60)")
+    kept = LoadedCalculators()
+    with kept, ThreadPoolExecutor(1) as thread:
+        kept.refresh(vault, BTC, {})
+        thread.submit(kept.refresh, vault, BTC, {"slow": slow})
+        until((Path(slow).parent / "slow").exists)
+        kept.__exit__(None, None, None)
+    until(lambda: not runs(pids("slow")[0]))
+
+
+def test_what_a_calculator_prints_stays_out_of_the_answer(scripts, vault):
+    """Not even a write past Python reaches stdout, where the signals stand."""
+    made = scripts("a", "print('one'); os.write(1, b'two'); os.system('echo three')")
+    code = (
+        "from pathlib import Path\n"
+        "from ravequant.signals.refresh import LoadedCalculators\n"
+        "from ravequant.vault.paths import Vault\n"
+        "if __name__ == '__main__':\n"
+        "    with LoadedCalculators() as kept:\n"
+        "        for _ in range(2):\n"
+        f"            kept.refresh(Vault(Path({str(vault.root)!r})), {BTC!r}, {{'a': {made!r}}})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C of one process alone is POSIX")
-def test_an_interrupt_is_for_who_started_it(scripts, vault, pids):
+def test_an_interrupt_is_for_the_watch(scripts, vault, pids):
     """Ctrl-C reaches the whole terminal; the calculator's run is ended in order all the same."""
     made = {"a": scripts("a", "pass")}
-    with Kept() as kept:
+    with LoadedCalculators() as kept:
         kept.refresh(vault, BTC, {})
         kept.refresh(vault, BTC, made)
-        process = kept._process
-        assert process is not None
-        process.send_signal(signal.SIGINT)
+        os.kill(int(pids("a")[0]), signal.SIGINT)
         time.sleep(0.1)
         kept.refresh(vault, BTC, made)
-    assert pids("a") == [str(process.pid)] * 2
+    first, second = pids("a")
+    assert first == second
 
 
 def test_a_script_is_loaded_once(scripts):
     """That is what the process is for."""
     path = scripts("once", "pass")
-    assert refresh_worker.loaded(path) is refresh_worker.loaded(path)
-    with pytest.raises(ImportError):
-        refresh_worker.loaded(path.removesuffix(".py"))
+    assert loaded(path) is loaded(path)
+    with pytest.raises(ImportError, match="is no Python file"):
+        loaded(path.removesuffix(".py"))
