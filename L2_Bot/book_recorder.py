@@ -14,8 +14,8 @@ from L2_Bot.deep_snapshot import DeepSnapshot
 from L2_Bot.snapshot_writer import Snapshot, SnapshotRecorder, Taken
 from ravequant import times
 from ravequant.errors import VaultError
+from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.messages import ChannelData
-from ravequant.exchanges.recorder_app import in_thread
 from ravequant.settings import L2
 from ravequant.vault.hour_log import HourLog
 from ravequant.vault.paths import Vault

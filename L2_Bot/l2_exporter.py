@@ -26,10 +26,11 @@ from L2_Bot.snapshot_writer import MOST_LEVELS
 from ravequant import settings
 from ravequant.errors import DONE, FAILED, FeedError, UsageError, VaultError
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
+from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.messages import BOOKS, Channel, ChannelData
 from ravequant.exchanges.okx.rest import Rest
 from ravequant.exchanges.okx.session import Data, Subscribed
-from ravequant.exchanges.recorder_app import Exporter, Options, add_options, in_thread, options_of
+from ravequant.exchanges.recorder_app import Exporter, Options, add_options, options_of
 from ravequant.records import RecordError
 from ravequant.settings import L2
 from ravequant.vault import instruments

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from L2_Bot import book_queries
-from L2_Bot.book_queries import BookSnapshot
+from L2_Bot.book_queries import Book
 from ravequant import times
 from ravequant.errors import NoDataError, VaultError
 from ravequant.records import RecordError
@@ -22,7 +22,7 @@ from ravequant.vault.tail import line_time, open_lines
 _REMEMBERED: Final = 64  # lines before the moment, should the last of them be damaged
 
 
-def find(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapshot:
+def find(vault: Vault, inst_id: str, at: int | None = None) -> Book:
     """Return the newest snapshot of ``inst_id``, or the newest one at or before ``at`` (Unix ms).
 
     Damaged lines are passed over. Raises NoDataError if there is none.
@@ -46,7 +46,7 @@ def find(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapshot:
     )
 
 
-def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[BookSnapshot]:
+def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[Book]:
     for line in lines:
         try:
             yield book_queries.parse(line, inst_id)

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from ravequant.errors import FeedError
+from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.rest import TradePage
-from ravequant.exchanges.recorder_app import in_thread
 from ravequant.records import Trade
 from Trades_Bot.trade_recorder import Recorder
 

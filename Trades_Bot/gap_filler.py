@@ -5,19 +5,18 @@ what REST answered by `page` or `failed`; `request` says what to ask, `take` han
 write, in order. Time is a monotonic float of seconds that comes in with each call.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from ravequant.records import Side, Trade, join, same_order
+from ravequant.records import Trade, join, same_order
 from ravequant.times import DAY_MS
 from Trades_Bot.gap_search import PAGE_ROWS, Action, Ask, Detected, Gap, Settled, Status
+from Trades_Bot.waiting_rows import WaitingRows
 
 _FIRST_ASK_S: Final = 1.0  # REST may trail the stream; a second connection may heal it meanwhile
 _DEPTH_MS: Final = 80 * DAY_MS  # history-trades reaches back three months, a little less is sure
 _BOGUS_ANSWERS: Final = 8  # that do not reach a gap's end, while newer rows lie inside it
 _PORTION: Final = 4_096  # actions handed out at once
-_SIDES: Final[dict[str, Side]] = {"b": "buy", "s": "sell"}  # by first letter
 
 
 class GapFiller:
@@ -298,33 +297,3 @@ _ABSENT: Final = {
 def _heals(gap: Gap, trade: Trade) -> bool:
     """Say whether a live row is the next one missing, so that REST need not be asked for it."""
     return gap.group is None and trade.first_id == gap.next_id and trade.trade_id <= gap.end
-
-
-class WaitingRows:
-    """Live trades in order of arrival, packed: a hundred thousand take 10 MB, not 25."""
-
-    def __init__(self) -> None:
-        self._rows: deque[bytes] = deque()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def append(self, trade: Trade) -> None:
-        """Add the newest trade."""
-        self._rows.append(
-            f"{trade.ts} {trade.trade_id} {trade.side[0]} {trade.price} {trade.qty} {trade.count} "
-            f"{trade.source}".encode("ascii")
-        )
-
-    def head(self) -> Trade:
-        """Return the oldest trade; IndexError if none waits."""
-        ts, trade_id, side, price, qty, count, source = self._rows[0].decode("ascii").split(" ")
-        return Trade(int(ts), int(trade_id), _SIDES[side], price, qty, int(count), source)
-
-    def drop_head(self) -> None:
-        """Remove the oldest trade."""
-        self._rows.popleft()
-
-    def clear(self) -> None:
-        """Remove all trades."""
-        self._rows.clear()

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.errors import FeedError, VaultError
+from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.messages import TradeRows
 from ravequant.exchanges.okx.rest import TradePage
-from ravequant.exchanges.recorder_app import in_thread
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.settings import Trades
 from ravequant.vault import instruments, trade_repair

@@ -22,9 +22,10 @@ from ravequant import settings, times
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges import recorder_app
 from ravequant.exchanges.client import Client
+from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.messages import TRADES, Channel, TradeRows
 from ravequant.exchanges.okx.session import Data, Subscribed
-from ravequant.exchanges.recorder_app import Options, in_thread
+from ravequant.exchanges.recorder_app import Options
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail

@@ -28,7 +28,7 @@ from typing import Final
 from ravequant.errors import DONE, RaveQuantError, UsageError
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import CHECKOUT
-from scripts.supervision.service_units import NAME, SERVICES, TIMERS, Place, task, units
+from scripts.supervision.service_units import NAME, SERVICES, TIMERS, Installation, task, units
 
 PROGRAM: Final = "install_service"
 LINUX, WINDOWS = "linux", "windows"
@@ -52,7 +52,9 @@ def body(args: argparse.Namespace) -> int:
         raise UsageError(f"--system {args.system}: this is {here}; add --print to look at it")
     settings.load()  # a service with settings that are refused would only fail in the dark
     named = os.environ.get(settings.SETTINGS_VARIABLE)
-    place = Place(CHECKOUT, cli.vault_of(args).root, Path(named).absolute() if named else None)
+    place = Installation(
+        CHECKOUT, cli.vault_of(args).root, Path(named).absolute() if named else None
+    )
     system = args.system or here
     if args.only_print:
         show(system, place)
@@ -75,7 +77,7 @@ def this_system() -> str:
     )
 
 
-def show(system: str, place: Place) -> None:
+def show(system: str, place: Installation) -> None:
     """Write the files to stdout."""
     if system == WINDOWS:
         print(task(place, user()).decode("utf-16"), end="")
@@ -96,7 +98,7 @@ def user() -> str:
     return f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
 
 
-def install_linux(place: Place, folder: Path) -> None:
+def install_linux(place: Installation, folder: Path) -> None:
     """Write the units and have systemd start them, now and at every login.
 
     What runs by older units, perhaps for another vault, is started anew.
@@ -120,7 +122,7 @@ def install_linux(place: Place, folder: Path) -> None:
 
 def remove_linux(folder: Path) -> None:
     """Stop and forget the units; what is not there is no error."""
-    present = [name for name in units(Place(CHECKOUT, CHECKOUT)) if (folder / name).exists()]
+    present = [name for name in units(Installation(CHECKOUT, CHECKOUT)) if (folder / name).exists()]
     if not present:
         print(f"no unit of RaveQuant in {folder}")
         return
@@ -131,7 +133,7 @@ def remove_linux(folder: Path) -> None:
     print(f"{', '.join(present)}: stopped and removed; the data stays")
 
 
-def install_windows(place: Place) -> None:
+def install_windows(place: Installation) -> None:
     """Register the entry and start it, anew if it runs; it starts at every logon from now on."""
     need(place.checkout / ".venv" / "Scripts" / "pythonw.exe")
     with tempfile.TemporaryDirectory() as folder:

@@ -17,8 +17,9 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -31,25 +32,33 @@ from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
 from ravequant.vault import atomic
 
-# flag, what it takes, what it is for; a list may be given several times
-FLAGS = (
-    ("--port", int, "N", "0 (default): any free port"),
-    ("--host", str, "HOST", "default: 127.0.0.1, this machine only"),
-    ("--ready-file", Path, "F", "gets the two addresses as JSON once clients may come"),
-    ("--trades", [Path], "FILE", "replay a trade file, .jsonl or .gz; repeatable"),
-    ("--books", [Path], "FILE", "replay book frames, .jsonl or .gz; repeatable"),
-    ("--instId", [str], "INSTID", "serve only this instrument; repeatable"),
-    ("--seed", int, "N", "of the made-up market (default: 1)"),
-    ("--rows-per-second", float, "N", "trade rows of the made-up market, on average"),
-    ("--start", str, "UTC", "when the clients come to the made-up market; now, or a UTC time"),
-    ("--history", cli.duration, "SPAN", "how much REST has at the start, like 5h"),
-    ("--until", cli.duration, "SPAN", "the market ends so long after its start"),
-    ("--wait-for-books", int, "N", "book subscriptions before the market starts"),
-    ("--grace", cli.duration, "SPAN", "with --exit-at-end: wait at most so long (default: 30s)"),
-    ("--rest-limit-factor", float, "X", "times OKX's rate limits (default: 1)"),
-    ("--faults", Path, "FILE", "what goes wrong; see ravequant/sim/faults.py"),
-    ("--frame-log", Path, "FILE", "every frame and its fate, one JSON object a line"),
-)
+# flag, what it takes, its name in the text, what it is for, where the value goes; a type in a list
+# means that the flag may be repeated
+FLAGS: Final = (
+    ("--port", int, "N", "0 (default): any free port", "port"),
+    ("--host", str, "HOST", "default: 127.0.0.1, this machine only", "host"),
+    ("--ready-file", Path, "F", "gets the two addresses as JSON once clients may come", "ready"),
+    ("--trades", [Path], "FILE", "replay a trade file, .jsonl or .gz; repeatable", "trades"),
+    ("--books", [Path], "FILE", "replay book frames, .jsonl or .gz; repeatable", "books"),
+    ("--instId", [str], "INSTID", "serve only this instrument; repeatable", "inst_ids"),
+    ("--seed", int, "N", "of the made-up market (default: 1)", "seed"),
+    ("--rows-per-second", float, "N", "trade rows of the made-up market, on average", "rate"),
+    ("--start", str, "UTC", "when the clients come to the made-up market; now, or a UTC time",
+     "start"),
+    ("--history", cli.duration, "SPAN", "how much REST has at the start, like 5h", "history_ms"),
+    ("--begin", cli.moment, "UTC",
+     "the made-up market began then and is open now, however often it is started", "begin"),
+    ("--until", cli.duration, "SPAN", "the market ends so long after its start", "until_ms"),
+    ("--wait-for-books", int, "N", "book subscriptions before the market starts",
+     "wait_for_books"),
+    ("--grace", cli.duration, "SPAN", "with --exit-at-end: wait at most so long (default: 30s)",
+     "grace_ms"),
+    ("--rest-limit-factor", float, "X", "times OKX's rate limits (default: 1)",
+     "rest_limit_factor"),
+    ("--faults", Path, "FILE", "what goes wrong; see ravequant/sim/faults.py", "faults"),
+    ("--frame-log", Path, "FILE", "every frame and its fate, one JSON object a line",
+     "frame_log"),
+)  # fmt: skip
 
 
 def speed(text: str) -> float | None:
@@ -66,15 +75,20 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="okx_exchange", description=__doc__, argument_default=argparse.SUPPRESS
     )
-    for flag, kind, metavar, purpose in FLAGS:
+    for flag, kind, metavar, purpose, name in FLAGS:
         if isinstance(kind, list):
-            made.add_argument(flag, type=kind[0], action="append", metavar=metavar, help=purpose)
+            made.add_argument(
+                flag, type=kind[0], action="append", metavar=metavar, help=purpose, dest=name
+            )
         else:
-            made.add_argument(flag, type=kind, metavar=metavar, help=purpose)
+            made.add_argument(flag, type=kind, metavar=metavar, help=purpose, dest=name)
     purpose = "market time per time; max: as fast as the clients take it (default: 1)"
     made.add_argument("--speed", type=speed, metavar="X", help=purpose)
     purpose = "trade subscriptions before the market starts (default: 1; 0: at once)"
-    made.add_argument("--wait-for-clients", type=int, nargs="?", const=1, metavar="N", help=purpose)
+    made.add_argument(
+        "--wait-for-clients", type=int, nargs="?", const=1, metavar="N", help=purpose,
+        dest="wait_for_trades",
+    )  # fmt: skip
     purpose = "end after the market, when the clients that saw its end have left"
     made.add_argument("--exit-at-end", action="store_true", default=False, help=purpose)
     purpose = "a complete set-up in the made-up market, SPAN after its first moment (default: 5h)"
@@ -85,6 +99,14 @@ def parser() -> argparse.ArgumentParser:
     levels = ("debug", "info", "warning", "error")
     made.add_argument("--log-level", choices=levels, default="info", help="default: info")
     return made
+
+
+def opened_now(args: argparse.Namespace) -> None:
+    """Turn ``--begin`` into the moment of now as ``--start``, and into a history up to it."""
+    now = times.utc_now_ms()
+    if args.begin >= now:
+        raise UsageError(f"--begin {times.iso(args.begin)}: expected a moment in the past")
+    args.start, args.history_ms = times.iso(now), now - args.begin
 
 
 def opening_ms(text: str) -> int:
@@ -98,7 +120,7 @@ def opening_ms(text: str) -> int:
 def market(args: argparse.Namespace) -> Feed:
     """Return the recorded market, or the made-up one."""
     given = vars(args)
-    only = given.get("instId", [])
+    only = given.get("inst_ids", [])
     if "trades" in given or "books" in given:
         return Recording(given.get("trades", []), given.get("books", []), only)
     from ravequant.sim.market import (  # noqa: PLC0415 - numpy only where it is used
@@ -107,10 +129,10 @@ def market(args: argparse.Namespace) -> Feed:
     )
 
     more: dict[str, Any] = {"instruments": only} if only else {}
-    if "rows_per_second" in given:
-        more["rows_per_second"] = args.rows_per_second
+    if "rate" in given:
+        more["rows_per_second"] = args.rate
     if "start" in given:
-        more["start_ms"] = opening_ms(args.start) - given.get("history", 0)
+        more["start_ms"] = opening_ms(args.start) - given.get("history_ms", 0)
     if "plant" in given:
         more["plant"] = more.get("start_ms", START_MS) + args.plant
     return ModelMarket(given.get("seed", 1), **more)
@@ -129,15 +151,10 @@ def plan(path: Path | None) -> FaultPlan:
 def options(args: argparse.Namespace) -> Options:
     """Return how the exchange runs."""
     given = vars(args)
-    names = {"history": "history_ms", "until": "until_ms", "wait_for_clients": "wait_for_trades"}
-    kept = {
-        "host", "port", "speed", "history", "until", "wait_for_clients", "wait_for_books",
-        "exit_at_end", "rest_limit_factor", "frame_log",
-    }  # fmt: skip
-    chosen = {names.get(name, name): value for name, value in given.items() if name in kept}
-    if "wait_for_books" in given and "wait_for_clients" not in given:
+    chosen = {field.name: given[field.name] for field in fields(Options) if field.name in given}
+    if "wait_for_books" in given and "wait_for_trades" not in given:
         chosen["wait_for_trades"] = 0
-    return Options(grace_s=given.get("grace", 30_000) / 1_000, **chosen)
+    return Options(grace_s=given.get("grace_ms", 30_000) / 1_000, **chosen)
 
 
 async def serve(feed: Feed, chosen: Options, faulty: FaultPlan, ready: Path | None) -> None:
@@ -165,8 +182,10 @@ def body(args: argparse.Namespace) -> int:
     """Run the exchange."""
     logging.getLogger("websockets.server").setLevel(logging.WARNING)
     given = vars(args)
+    if "begin" in given:
+        opened_now(args)
     faulty = plan(given.get("faults"))
-    asyncio.run(serve(market(args), options(args), faulty, given.get("ready_file")))
+    asyncio.run(serve(market(args), options(args), faulty, given.get("ready")))
     return 0
 
 

@@ -21,18 +21,19 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import orjson
 
+from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, L2_RETENTION
 from ravequant.errors import DONE, FAILED, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts.checks import preflight
-from scripts.supervision import sim_exchange
+from scripts.checks import computer
+from scripts.checks.computer import Check
 from scripts.supervision import tasks as tasks_module
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
@@ -115,21 +116,30 @@ def body(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace, vault: Vault) -> int:
     """Say what would stand in the way; the exit code."""
     chosen = settings.load()
-    findings = [preflight.Finding("settings", good=True, text="valid"), *preflight.local(vault)]
+    checks = [Check("settings", "PASS", "valid"), *to_start(vault)]
     if not (args.demo or args.once or args.no_exporters):
         inst_ids = cli.instruments_of(args, chosen.instruments)
-        findings += preflight.exchange(chosen.okx.addresses()[1], inst_ids)
-    for finding in findings:
-        facts = {"name": finding.name, "good": finding.good, "text": finding.text}
-        word = "PASS" if finding.good else "FAIL"
-        print(orjson.dumps(facts).decode() if args.json
-              else f"{word}  {finding.name}: {finding.text}")  # fmt: skip
-    return DONE if all(finding.good for finding in findings) else FAILED
+        checks += computer.listed(chosen.okx.addresses()[1], inst_ids)
+    for check in checks:
+        facts = {"name": check.name, "good": check.level == "PASS", "text": check.sentence}
+        line = f"{check.level}  {check.name}: {check.sentence}"
+        print(orjson.dumps(facts).decode() if args.json else line)
+    return DONE if all(check.level == "PASS" for check in checks) else FAILED
+
+
+def to_start(vault: Vault) -> Iterator[Check]:
+    """Yield the checks that must pass before a program is started."""
+    programs = (*EXPORTERS, *CALCULATORS, L2_RETENTION, FIND_SIGNALS)
+    yield computer.programs([program.script for program in programs])
+    usable = computer.writable(vault)
+    yield usable
+    if usable.level == "PASS":
+        yield computer.room(vault)
 
 
 def work(args: argparse.Namespace, vault: Vault) -> int:
     """Run what is asked for as the one instance of this vault."""
-    bad = [finding.text for finding in preflight.local(vault) if not finding.good]
+    bad = [check.sentence for check in to_start(vault) if check.level == "FAIL"]
     if bad:
         raise VaultError("; ".join(bad))
     with writer_lock(vault, PROGRAM, _EVERYTHING):
@@ -165,12 +175,12 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
     box: list[Task] = []
     exporter_options: tuple[str, ...] = ()
     if args.demo:
-        port = sim_exchange.free_port()
-        box = [
-            Task("exchange", sim_exchange.SCRIPT, sim_exchange.options(port, times.utc_now_ms()))
-        ]
-        exporter_options = sim_exchange.exporter_options(port)
-    wanted = tasks_module.Wanted(
+        port = tasks_module.free_port()
+        box = [tasks_module.demo_exchange(port, times.utc_now_ms())]
+        exporter_options = tasks_module.exchange_options(
+            f"ws://127.0.0.1:{port}/ws/v5", f"http://127.0.0.1:{port}"
+        )
+    request = tasks_module.RunRequest(
         vault=vault.root,
         inst_ids=cli.instruments_of(args, settings.load().instruments),
         every_s=args.every / times.SECOND_MS,
@@ -180,10 +190,10 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         watch_options=("--min-score", str(args.min_score), *["--discord"] * args.discord),
         exporter_options=exporter_options,
     )
-    kept = box if args.no_exporters or args.once else [*box, *tasks_module.exporters(wanted)]
-    kept += [] if args.once else tasks_module.watch(wanted)
-    passing = tasks_module.calculators(wanted)
-    return kept, passing if args.no_retention else [*passing, *tasks_module.retention(wanted)]
+    kept = box if args.no_exporters or args.once else [*box, *tasks_module.exporters(request)]
+    kept += [] if args.once else tasks_module.watch(request)
+    passing = tasks_module.calculators(request)
+    return kept, passing if args.no_retention else [*passing, tasks_module.retention(request)]
 
 
 def empty(vault: Vault, held: ExitStack) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts.supervision.sim_exchange import free_port
+from scripts.supervision.tasks import free_port
 from tests.support.readme_blocks import READMES, Block, Typed, all_blocks, fences, seen_messages
 from tests.support.readme_house import GOES_ON, House, moved_in, template, tidy
 

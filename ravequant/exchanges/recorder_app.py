@@ -4,21 +4,21 @@ import argparse
 import asyncio
 import logging
 import random
-import signal
 import sys
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
 from ravequant import cli
 from ravequant.errors import FeedError, VaultError
+from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.rest import RefusedError, Rest
+from ravequant.exchanges.stopping import stop_on_signals
 from ravequant.settings import Settings
 from ravequant.vault import instruments
 from ravequant.vault.heartbeat import Heartbeat
@@ -29,9 +29,6 @@ from ravequant.vault.paths import Vault
 _HEARTBEAT_S: Final = 5.0
 _SUMMARY_S: Final = 60.0
 _RETRY_S: Final = 30.0  # at most, full jitter
-_CLOSE_EVENTS: Final = (2, 5, 6)  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
-_CLOSE_WITHIN_S: Final = 4.5  # Windows ends the process 5 s after its window was closed
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,68 +198,3 @@ class Exporter(ABC):
         if self.options.as_json:
             sys.stdout.write(orjson.dumps(self.facts()).decode() + "\n")
             sys.stdout.flush()
-
-
-async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
-    """Return what ``call`` returns, or raise what it raises.
-
-    The thread is a daemon: unlike those of an executor it is not waited for on exit.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def work() -> None:
-        result, error = None, None
-        try:
-            result = call(*arguments)
-        except BaseException as caught:  # noqa: BLE001 - handed to whoever waits
-            error = caught
-        with suppress(RuntimeError):  # the loop is gone: nobody waits any more
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=work, name=f"offload-{call.__name__}", daemon=True).start()
-    return await future
-
-
-@contextmanager
-def stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` on any of them; on leaving, the earlier handlers are back."""
-    with ExitStack() as undo:
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            earlier = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-            undo.callback(signal.signal, number, earlier)
-        if sys.platform == "win32":
-            undo.enter_context(_closed_window(loop, stop))
-        yield
-
-
-@contextmanager
-def _closed_window(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
-    """Windows: the process ends when the handler returns, so it waits until all is flushed."""
-    import ctypes  # noqa: PLC0415 - Windows only
-
-    flushed = threading.Event()
-
-    def closing(event: int) -> bool:
-        if event not in _CLOSE_EVENTS:
-            return False
-        loop.call_soon_threadsafe(stop.set)
-        return flushed.wait(_CLOSE_WITHIN_S)
-
-    ct: Any = ctypes
-    handler = ct.WINFUNCTYPE(ct.c_int, ct.c_uint)(closing)
-    ct.windll.kernel32.SetConsoleCtrlHandler(handler, 1)
-    try:
-        yield
-    finally:
-        flushed.set()
-        ct.windll.kernel32.SetConsoleCtrlHandler(handler, 0)

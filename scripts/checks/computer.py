@@ -1,4 +1,7 @@
-"""What the doctor asks of the computer: Python, disk, clock, settings, webhook, terminal."""
+"""Checks of this computer: Python, disk, clock, settings, webhook, terminal, programs, exchange.
+
+doctor.py makes all of them, run_all.py those that it needs to start.
+"""
 
 import importlib.metadata
 import locale
@@ -6,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -17,7 +20,7 @@ from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.okx.rest import Rest
 from ravequant.settings import Settings
 from ravequant.vault.atomic import replace_file
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import CHECKOUT, Vault
 from ravequant.vault.retention import plan, report
 from ravequant.vault.retention.survey import survey
 
@@ -27,16 +30,22 @@ _LEAST_PYTHON: Final = (3, 11)
 _DAYS_FAIL, _DAYS_WARN, _DAYS_SHOWN = 3.0, 14.0, 1_000.0
 _CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
 _GB: Final = 10**9
+LEAST_FREE: Final = 2 * _GB  # bytes: some hours of two instruments
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one look found; ``remedy`` says what to do unless it passed."""
+    """The result of one check; ``remedy`` says what to do unless it passed."""
 
     name: str
     level: Level
     text: str
     remedy: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The finding and the remedy in one line."""
+        return f"{self.text}; {self.remedy}" if self.remedy else self.text
 
 
 def python() -> Iterator[Check]:
@@ -84,22 +93,66 @@ def chosen_settings() -> tuple[Settings, Check]:
 
 
 def vault_usable(vault: Vault) -> Check:
-    """Try to list and to write."""
-    probe = vault.root / "state" / ".doctor"
+    """Try to list and to write the vault, which must exist."""
     if not vault.root.is_dir():
-        return Check("vault", "FAIL", f"{vault.root} is not there", "name it with --vault, or "
-                     "start an exporter")  # fmt: skip
+        remedy = "name it with --vault, or start an exporter"
+        return Check("vault", "FAIL", f"{vault.root} is not there", remedy)
     try:
         next(vault.root.iterdir(), None)
-        replace_file(probe, b"", durable=False)
     except OSError as error:
         return Check("vault", "FAIL", f"{vault.root} cannot be read: {error}", "allow reading")
+    found = writable(vault)
+    if found.level == "PASS":
+        return Check("vault", "PASS", f"{vault.root} can be read and written")
+    return found
+
+
+def writable(vault: Vault) -> Check:
+    """Make the vault if there is none, and try to write a file in it."""
+    probe = vault.root / "state" / f".preflight.{os.getpid()}"
+    try:
+        replace_file(probe, b"", durable=False)
     except VaultError as error:
         return Check("vault", "FAIL", str(error), "allow writing, or name another with --vault")
     finally:
         with suppress(OSError):
             probe.unlink()
-    return Check("vault", "PASS", f"{vault.root} can be read and written")
+    return Check("vault", "PASS", str(vault.root))
+
+
+def programs(scripts: Sequence[str]) -> Check:
+    """Look whether the checkout holds these scripts."""
+    missing = [script for script in scripts if not (CHECKOUT / script).is_file()]
+    if not missing:
+        return Check("programs", "PASS", f"all in {CHECKOUT}")
+    text = f"{', '.join(missing)} not found in {CHECKOUT}"
+    return Check("programs", "FAIL", text, "get a whole checkout")
+
+
+def room(vault: Vault, least_free: int = LEAST_FREE) -> Check:
+    """Look whether the disk has room for the next hours; ``least_free`` is in bytes."""
+    free = shutil.disk_usage(vault.root).free
+    text = f"{free / _GB:.1f} GB free"
+    if free >= least_free:
+        return Check("disk", "PASS", text)
+    text += f", expected {least_free / _GB:g} or more"
+    return Check("disk", "FAIL", text, "free space, or use a larger disk")
+
+
+def listed(rest_url: str, inst_ids: Sequence[str]) -> Iterator[Check]:
+    """Ask the exchange for each instrument."""
+    rest = Rest(rest_url, attempts=1)
+    try:
+        for inst_id in inst_ids:
+            name = f"exchange, {inst_id}"
+            try:
+                state = rest.instrument(inst_id).get("state", "unknown")
+            except FeedError as error:
+                yield Check(name, "FAIL", str(error))
+            else:
+                yield Check(name, "PASS", f"{rest_url} lists it as {state}")
+    finally:
+        rest.close()
 
 
 def disk(vault: Vault, chosen: Settings, now: int) -> Check:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from ravequant import times
+from ravequant.catalog import CALCULATORS
 from ravequant.errors import FeedError, VaultError, shown
 from ravequant.exchanges.okx.rest import Rest
 from ravequant.records import RecordError, parse_trade
@@ -21,7 +23,6 @@ from ravequant.vault.paths import Vault, book_files, day_files, hour_files
 from scripts.audit import book_hours
 from scripts.audit.gap_status import counted, pieces
 from scripts.checks.computer import Check, Level
-from scripts.supervision import tasks
 
 EXPORTERS: Final = {"trades_exporter": "trades_perps", "l2_exporter": "l2_perps"}
 _STREAMS: Final = (("trades", "trades_exporter", 120), ("l2", "l2_exporter", 60))  # s of silence
@@ -29,6 +30,7 @@ _DERIVED: Final = {
     "vwap": "vwap_1m.jsonl", "cvd": "cvd_1m.jsonl", "volume": "volume_1m.jsonl",
     "wicks": "wicks_active.json", "liquidity_buckets": "*.jsonl*",
 }  # fmt: skip
+_SCRIPTS: Final = dict(map(astuple, CALCULATORS))
 _BEAT_MS: Final = 30_000  # it comes every 5 s
 _AHEAD_MS: Final = 30_000  # two clocks differ; more than this is no age at all
 _LAG_MS: Final = 20 * times.MINUTE_MS  # calculators run every 5 to 15 minutes
@@ -157,7 +159,7 @@ def _calculator(vault: Vault, metric: str, inst_id: str, raw: int | None) -> Che
     lag = max(0, raw - made)
     if made - raw > _LAG_MS:
         text = f"{_span(made - raw)} ahead of the raw records"
-        return Check(name, "FAIL", text, f"python {dict(tasks.CALCULATORS)[metric]} --rebuild")
+        return Check(name, "FAIL", text, f"python {_SCRIPTS[metric]} --rebuild")
     if lag > _LAG_MS:
         return Check(name, "FAIL", f"{_span(lag)} behind the raw records", remedy)
     return Check(name, "PASS", f"{_span(lag)} behind the raw records")

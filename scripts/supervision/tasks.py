@@ -1,32 +1,24 @@
 """The programs that run_all.py looks after, with their options."""
 
+import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
+from ravequant import times
+from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, L2_RETENTION, OKX_EXCHANGE
 from scripts.supervision.schedule import Task
 
-# name, script, and the component whose heartbeat it writes
-EXPORTERS: Final = (
-    ("trades_exporter", "Trades_Bot/trades_exporter.py"),
-    ("l2_exporter", "L2_Bot/l2_exporter.py"),
-)
-CALCULATORS: Final = (
-    ("vwap", "VWAP/vwap_calculator.py"),
-    ("cvd", "CVD/run_cvd_from_jsonl.py"),
-    ("volume", "Volume_Analyzer/volume_analyzer.py"),
-    ("wicks", "Untouch_Wick/untouch_wick.py"),
-    ("liquidity_buckets", "Liquidity_Buckets/l2_bucketizer.py"),
-)
-RETENTION: Final = "L2_Bot/l2_retention.py"
-SIGNALS: Final = "Untouch_Wick/find_signals.py"
 HOUR_S: Final = 3_600.0
+REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: nobody waits for the history of a demo
+_HISTORY_MS: Final = 5 * times.HOUR_MS  # the age of the market when a demo begins
+_SET_UP_MS: Final = 4 * times.MINUTE_MS  # the planted signal is complete so long after that
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line asks for; times in seconds."""
+class RunRequest:
+    """The options of a run; times in seconds."""
 
     vault: Path
     inst_ids: Sequence[str]
@@ -44,34 +36,68 @@ class Wanted:
         return ("--vault", str(self.vault), *names)
 
 
-def exporters(wanted: Wanted) -> list[Task]:
+def free_port() -> int:
+    """Return a port of this machine that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+def demo_exchange(port: int, opened_ms: int) -> Task:
+    """Return the exchange in a box for a demo that is opened at ``opened_ms``.
+
+    Its market follows from its seed and its beginning alone and runs with the clock of this
+    computer: started again, it is at the place where it would be if it had never ended.
+    """
+    begin_ms = opened_ms - opened_ms % times.MINUTE_MS - _HISTORY_MS
+    options = (
+        f"--port {port} --begin {times.iso(begin_ms)} --plant {_HISTORY_MS + _SET_UP_MS}ms "
+        f"--rows-per-second 1 --wait-for-clients 0 --rest-limit-factor {REST_LIMIT_FACTOR}"
+    )
+    return Task("exchange", OKX_EXCHANGE.script, tuple(options.split()))
+
+
+def exchange_options(ws_url: str, rest_url: str) -> tuple[str, ...]:
+    """Return the exporters' options for an exchange in a box at these addresses."""
+    factor = str(REST_LIMIT_FACTOR)
+    return ("--ws-url", ws_url, "--rest-url", rest_url, "--rest-limit-factor", factor)
+
+
+def exporters(request: RunRequest) -> list[Task]:
     """Return the two recorders, kept running."""
-    more = {"trades_exporter": ("--backfill", wanted.backfill) if wanted.backfill else ()}
+    common = (*request.common, *request.exporter_options)
+    backfill = ("--backfill", request.backfill) if request.backfill else ()
+    more = {"trades_exporter": backfill}
     return [
-        Task(name, script, (*wanted.common, *wanted.exporter_options, *more.get(name, ())),
-             heartbeat=name)
-        for name, script in EXPORTERS
-    ]  # fmt: skip
+        Task(name, script, (*common, *more.get(name, ())), heartbeat=name)
+        for name, script in map(astuple, EXPORTERS)
+    ]
 
 
-def watch(wanted: Wanted) -> list[Task]:
-    """Return the signal finder, kept running, if it is wanted; signals.jsonl is what it leaves."""
-    options = (*wanted.common, "--watch", f"{wanted.watch_s:g}", *wanted.watch_options)
-    return [Task("find_signals", SIGNALS, options, shows=True)] if wanted.watch_s else []
+def watch(request: RunRequest) -> list[Task]:
+    """Return the signal finder, kept running, if it is wanted; it records in signals.jsonl."""
+    if not request.watch_s:
+        return []
+    options = (*request.common, "--watch", f"{request.watch_s:g}", *request.watch_options)
+    return [Task("find_signals", FIND_SIGNALS.script, options, shows=True)]
 
 
-def calculators(wanted: Wanted) -> list[Task]:
+def calculators(request: RunRequest) -> list[Task]:
     """Return each calculator for each instrument, a program of its own."""
-    vault = ("--vault", str(wanted.vault))
     return [
-        Task(f"{metric}.{inst_id}", script, (*vault, "--instId", inst_id),
-             every_s=wanted.every_s, limit_s=wanted.limit_s)
-        for inst_id in wanted.inst_ids
-        for metric, script in CALCULATORS
-    ]  # fmt: skip
+        Task(
+            f"{program.name}.{inst_id}",
+            program.script,
+            ("--vault", str(request.vault), "--instId", inst_id),
+            every_s=request.every_s,
+            limit_s=request.limit_s,
+        )
+        for inst_id in request.inst_ids
+        for program in CALCULATORS
+    ]
 
 
-def retention(wanted: Wanted) -> list[Task]:
-    """Return what keeps the disk free, hourly."""
-    options = ("--vault", str(wanted.vault))
-    return [Task("l2_retention", RETENTION, options, every_s=HOUR_S, limit_s=HOUR_S)]
+def retention(request: RunRequest) -> Task:
+    """Return the program that keeps the disk free, hourly."""
+    options = ("--vault", str(request.vault))
+    return Task("l2_retention", L2_RETENTION.script, options, every_s=HOUR_S, limit_s=HOUR_S)

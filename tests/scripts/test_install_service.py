@@ -6,22 +6,23 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from ravequant import catalog
 from ravequant.errors import RaveQuantError
 from ravequant.records import Contract, Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT
 from scripts import install_service
-from scripts.supervision import tasks
-from scripts.supervision.service_units import SERVICES, TIMERS, Place, task, units
+from scripts.supervision.service_units import SERVICES, TIMERS, Installation, task, units
 
 PROGRAM = CHECKOUT / "scripts" / "install_service.py"
 BEAR = PureWindowsPath(r"C:\Users\M.R Bear & Söhne\RaveQuant")
-WINDOWS = Place(BEAR, BEAR / "Rave_Quant_Vault")
-LINUX = Place(
+WINDOWS = Installation(BEAR, BEAR / "Rave_Quant_Vault")
+LINUX = Installation(
     PurePosixPath("/home/bär/100% Rave & Quant"), PurePosixPath('/data/a "vault" of 5 $'),
     PurePosixPath("/etc/my settings.toml"),
 )  # fmt: skip
@@ -119,7 +120,7 @@ def test_paths_in_units_are_quoted():
 
 def test_every_program_of_the_units_knows_its_options():
     """A unit with an option that is unknown would fail in the dark."""
-    for name, text in units(Place(CHECKOUT, CHECKOUT / "vault")).items():
+    for name, text in units(Installation(CHECKOUT, CHECKOUT / "vault")).items():
         for command in re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE):
             _, script, *options = shlex.split(command)
             answer = subprocess.run(
@@ -146,12 +147,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     ("script", "options", "code"),
     [
         *((script, (*NOWHERE, *WITH_DATA, "--max-seconds", "0.2"), 0)
-          for _, script in tasks.EXPORTERS),
-        *((script, WITH_DATA, 0) for _, script in tasks.CALCULATORS[:3]),
-        *((script, WITHOUT_DATA, 3) for _, script in tasks.CALCULATORS),
-        (tasks.RETENTION, (), 0),
-        (tasks.SIGNALS, WITH_DATA, 0),
-        (tasks.SIGNALS, WITHOUT_DATA, 3),
+          for _, script in map(astuple, catalog.EXPORTERS)),
+        *((script, WITH_DATA, 0) for _, script in map(astuple, catalog.CALCULATORS[:3])),
+        *((script, WITHOUT_DATA, 3) for _, script in map(astuple, catalog.CALCULATORS)),
+        (catalog.L2_RETENTION.script, (), 0),
+        (catalog.FIND_SIGNALS.script, WITH_DATA, 0),
+        (catalog.FIND_SIGNALS.script, WITHOUT_DATA, 3),
         ("VWAP/vwap_calculator.py", ("--help",), 0),
         ("VWAP/vwap_calculator.py", ("--no-such-option",), 2),
     ],
@@ -171,7 +172,7 @@ def test_no_program_needs_a_console(vault, script, options, code):
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_finds_nothing_wrong(tmp_path):
     """The units as written here pass systemd's own check."""
-    for name, text in units(Place(CHECKOUT, tmp_path / "a 50% $vault")).items():
+    for name, text in units(Installation(CHECKOUT, tmp_path / "a 50% $vault")).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     answer = subprocess.run(
         ["systemd-analyze", "--user", "verify", *map(str, sorted(tmp_path.iterdir()))],
@@ -275,7 +276,7 @@ def test_registered_and_removed_on_windows(system, tmp_path, monkeypatch, capsys
     """The XML is registered and the entry started; --remove ends and deletes it."""
     checkout = tmp_path / "checkout"
     (checkout / ".venv" / "Scripts").mkdir(parents=True)
-    place = Place(checkout, tmp_path / "vault", tmp_path / "my.toml")
+    place = Installation(checkout, tmp_path / "vault", tmp_path / "my.toml")
     with pytest.raises(RaveQuantError, match=r"pythonw\.exe is not there: run this first"):
         install_service.install_windows(place)
     (checkout / ".venv" / "Scripts" / "pythonw.exe").touch()

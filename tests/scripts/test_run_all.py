@@ -8,17 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ravequant import times
+from ravequant import catalog, times
 from ravequant.errors import UsageError
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts import run_all
-from scripts.checks import preflight
+from scripts.checks import computer
 from scripts.supervision import tasks
 from scripts.supervision.processes import Programs
 from scripts.supervision.schedule import Plan, Task
@@ -26,7 +27,7 @@ from scripts.supervision.supervisor import Supervisor
 from tests.support.trades_box import BTC, exchange, ledger, wait_for
 
 RUN_ALL = CHECKOUT / "scripts" / "run_all.py"
-CALCULATORS = {name for name, _ in tasks.CALCULATORS}
+CALCULATORS = {program.name for program in catalog.CALCULATORS}
 LIMIT_S = 60
 posix = pytest.mark.skipif(os.name == "nt", reason="a signal to one process is POSIX")
 
@@ -92,7 +93,7 @@ def beat(vault: Vault, component: str) -> dict[str, Any]:
 
 def recorders(vault: Vault, *but: int) -> list[int]:
     """Return the exporters that live, both or none; ``but`` are dead."""
-    beats = [beat(vault, name) for name, _ in tasks.EXPORTERS]
+    beats = [beat(vault, name) for name, _ in map(astuple, catalog.EXPORTERS)]
     pids = [facts["pid"] for facts in beats if facts and not facts.get("stopped")]
     return [] if len(pids) < 2 or set(pids) & set(but) else pids
 
@@ -148,7 +149,7 @@ def test_it_records_and_calculates(recorded, vault, box):
     """Raw data, five calculators, logs and heartbeat; all as one run from scratch computes it."""
     logs, derived = recorded.root / "logs", records(recorded)
     assert metrics(recorded) >= CALCULATORS
-    assert all((logs / f"{name}.log").exists() for name, _ in tasks.EXPORTERS)
+    assert all((logs / f"{name}.log").exists() for name, _ in map(astuple, catalog.EXPORTERS))
     assert "new records" in (logs / f"vwap.{BTC}.out").read_text(encoding="utf-8")
     assert "ended, and all its programs" in logged(recorded)
     assert beat(recorded, "run_all")["stopped"] is True
@@ -227,11 +228,13 @@ def test_check_says_what_stands_in_the_way(vault, box):
 def test_a_vault_that_cannot_be_is_found_before_the_start(tmp_path):
     """A file where the vault should be, and a disk that is too full: each with its remedy."""
     (tmp_path / "file").touch()
-    by_name = {one.name: one for one in preflight.local(Vault(tmp_path / "file" / "vault"))}
-    assert not by_name["vault"].good
-    assert "allow it, or name another with --vault" in by_name["vault"].text
-    full = list(preflight.local(Vault(tmp_path / "vault"), least_free=1 << 60))[-1]
-    assert (full.name, full.good) == ("disk", False)
+    by_name = {check.name: check for check in run_all.to_start(Vault(tmp_path / "file" / "vault"))}
+    assert by_name["vault"].level == "FAIL"
+    assert "allow writing, or name another with --vault" in by_name["vault"].sentence
+    assert "disk" not in by_name
+    full = computer.room(Vault(tmp_path), least_free=1 << 60)
+    assert (full.name, full.level) == ("disk", "FAIL")
+    assert full.sentence.endswith("expected 1.15292e+09 or more; free space, or use a larger disk")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +368,7 @@ def test_it_runs_without_streams(vault, box):
 
 def test_what_the_signals_are_told_with_is_passed_on(vault):
     """--discord and --min-score are for find_signals, which has them with --watch alone."""
-    wanted = tasks.Wanted(vault.root, [BTC], 300, 900, watch_s=30, watch_options=("--discord",))
+    wanted = tasks.RunRequest(vault.root, [BTC], 300, 900, watch_s=30, watch_options=("--discord",))
     (task,) = tasks.watch(wanted)
     assert task.options[-3:] == ("--watch", "30", "--discord")
     args = run_all.parser().parse_args(

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE
-from scripts.supervision.sim_exchange import free_port
+from scripts.supervision.tasks import free_port
 
 LIMIT_S = 60  # a hang is a failure
 LEFT_OUT = shutil.ignore_patterns(
