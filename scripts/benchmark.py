@@ -1,4 +1,4 @@
-"""Measure RaveQuant: its figures and its rivals', on the same data, in the same run, in turns.
+"""Measure RaveQuant and its rivals on the same data, in the same run, in turns.
 
 Each figure is a median over the rounds, each run a process of its own. The plain command is a
 small set of some minutes; ``--full`` takes files of the size at which it matters, and hours.
@@ -21,26 +21,31 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from ravequant.errors import NoDataError, UsageError
-from scripts.bench import chart, runs
-from scripts.bench.cases import CASES
-from scripts.bench.runs import Asked, Table
+from ravequant.errors import UsageError
+from scripts.bench import bars, books, increment, runs
+from scripts.bench.runs import Comparison, Sizes
 
-SMALL: Final[Mapping[str, Any]] = {
-    "lines": 500_000, "days": (1, 3), "rate": 1.0, "seconds": 4.0, "instruments": (2, 20),
-    "snapshots": 300,
-}  # fmt: skip
-FULL: Final[Mapping[str, Any]] = {
-    "lines": 8_000_000, "days": (1, 7, 30), "rate": 15.0, "seconds": 20.0,
-    "instruments": (2, 50, 300), "snapshots": 1_800,
-}  # fmt: skip
-MOST_COLD_DAYS: Final = 7  # of --full: 30 days at 15 trades a second are 17 GB
-THINNEST: Final = 1.0  # trades a second of --full in case next: 30 days are 700 MB
+
+class Case(NamedTuple):
+    """A part of the benchmark that can be run by itself."""
+
+    purpose: str
+    run: Callable[[Sizes], Comparison]
+    check: Callable[[], None] | None = None  # raises UsageError if something is not installed
+
+
+CASES: Final = {
+    "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
+    "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
+    "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
+}
+SMALL: Final = {"lines": 500_000, "snapshots": 300, "days": (1, 3), "rate": 1.0}
+FULL: Final = {"lines": 8_000_000, "snapshots": 1_800, "days": (1, 7, 30), "rate": 1.0}
 _log = logging.getLogger("benchmark")
 
 
@@ -69,98 +74,72 @@ def parser() -> argparse.ArgumentParser:
         description="Our figures and our rivals', on the same data in the same run, in turns.",
         epilog=f"Cases: {known}.",
     )
-    made.add_argument("--case", type=cases, default=tuple(CASES), metavar="A,B",
-                      help=f"default: {','.join(CASES)}")  # fmt: skip
-    made.add_argument("--full", action="store_true",
-                      help="the sizes that matter: hours, and 20 GB of room")  # fmt: skip
-    made.add_argument("--rounds", type=int, default=5, metavar="N",
-                      help="runs of each, in turns (default: 5)")  # fmt: skip
-    made.add_argument("--seed", type=int, default=1, help="which market is made up (default: 1)")
-    for flag, kind, metavar, purpose in (
-        ("--lines", int, "N", "trade lines of case bars"),
-        ("--days", whole_numbers, "A,B", "days of data of cases cold and next"),
-        ("--rate", float, "N", "trades a second of BTC in cases cold and next, on average"),
-        ("--seconds", float, "S", "of the market, in cases exporter and instruments"),
-        ("--instruments", whole_numbers, "A,B", "how many in case instruments"),
-        ("--snapshots", int, "N", "of case books"),
+    add = made.add_argument
+    add("--case", type=cases, default=tuple(CASES), metavar="A,B", help="default: all")
+    add("--full", action="store_true", help="the sizes that matter: hours, and 4 GB of room")
+    add("--rounds", type=int, default=5, metavar="N", help="runs of each, in turns (default: 5)")
+    add("--seed", type=int, default=1, help="which market is made up (default: 1)")
+    for name, kind, purpose in (
+        ("lines", int, "trades of case bars"),
+        ("snapshots", int, "snapshots of case books"),
+        ("days", whole_numbers, "days of trades in case increment, like 1,7"),
+        ("rate", float, "trades a second in case increment, on average"),
     ):
-        small, full = (_text(sizes[flag[2:]]) for sizes in (SMALL, FULL))
-        made.add_argument(flag, type=kind, metavar=metavar,
-                          help=f"{purpose} (default: {small}; --full: {full})")  # fmt: skip
-    made.add_argument("--swapped", action="store_true",
-                      help="case bars: with rows that are older than the row before")  # fmt: skip
-    made.add_argument("--vault", type=Path, metavar="DIR",
-                      help="trades and books from this vault, which is only read; else made up "
-                      "(cases bars, cold, next)")  # fmt: skip
-    made.add_argument("--work", type=Path, metavar="DIR", help="where the data are put meanwhile")
-    made.add_argument("--chart", type=Path, metavar="FILE.png", help="a picture of the figures")
-    made.add_argument("--json", action="store_true", help="machine-readable result on stdout")
+        sizes = f"default: {_text(SMALL[name])}; --full: {_text(FULL[name])}"
+        add(f"--{name}", type=kind, metavar="N", help=f"{purpose} ({sizes})")
+    add("--work", type=Path, metavar="DIR", help="where the data are put meanwhile")
+    add("--json", action="store_true", help="machine-readable result on stdout")
     levels = ("debug", "info", "warning", "error")
-    made.add_argument("--log-level", choices=levels, default="info", help="default: info")
+    add("--log-level", choices=levels, default="info", help="default: info")
     return made
 
 
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+def _text(size: Any) -> str:
+    return ",".join(map(str, size)) if isinstance(size, tuple) else f"{size:g}"
 
 
-def asked_of(args: argparse.Namespace, name: str, work: Path) -> Asked:
-    """Return what is asked of a case."""
-    sizes = dict(FULL if args.full else SMALL)
-    if args.full and name == "cold":
-        sizes["days"] = tuple(day for day in FULL["days"] if day <= MOST_COLD_DAYS)
-    if args.full and name == "next":
-        sizes["rate"] = THINNEST
-    given = {key: getattr(args, key) for key in sizes if getattr(args, key) is not None}
-    return Asked(
-        work=work, rounds=args.rounds, seed=args.seed, vault=args.vault, swapped=args.swapped,
-        **(sizes | given),
-    )  # fmt: skip
+def sizes_of(args: argparse.Namespace, work: Path) -> Sizes:
+    """Return how much is measured: the small or the full set, and what was given for it."""
+    known: dict[str, Any] = dict(FULL if args.full else SMALL)
+    given = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
+    return Sizes(work=work, rounds=args.rounds, seed=args.seed, **(known | given))
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise UsageError for what cannot be, before anything is measured."""
-    for key in ("rounds", "lines", "rate", "seconds", "snapshots"):
-        value = getattr(args, key)
+    """Raise UsageError for options that cannot be, before anything is measured."""
+    for name in ("rounds", "lines", "snapshots", "rate"):
+        value = getattr(args, name)
         if value is not None and value <= 0:
-            raise UsageError(f"--{key} {value:g}: expected a number above 0")
-    if args.vault is not None and not args.vault.is_dir():
-        raise NoDataError(f"--vault {args.vault}: no such folder; name one that was recorded into")
-    if args.chart is not None:
-        if not args.chart.absolute().parent.is_dir():
-            raise UsageError(f"--chart {args.chart}: its folder is not there; make it first")
-        chart.check()
+            raise UsageError(f"--{name} {value:g}: expected a number above 0")
     for name in args.case:
         if (needs := CASES[name].check) is not None:
             needs()
 
 
-def measure(args: argparse.Namespace) -> dict[str, Table]:
+def measure(args: argparse.Namespace) -> dict[str, Comparison]:
     """Run the cases one after the other; show each when it is done."""
     found = {}
     for name in args.case:
         _log.info("case %s: %s", name, CASES[name].purpose)
         with tempfile.TemporaryDirectory(dir=args.work, prefix="benchmark-") as folder:
-            found[name] = CASES[name].run(asked_of(args, name, Path(folder)))
+            found[name] = CASES[name].run(sizes_of(args, Path(folder)))
         if not args.json:
             print(found[name].text(), flush=True)
     return found
 
 
 def body(args: argparse.Namespace) -> int:
-    """Measure, and show what was found."""
+    """Measure, and show the figures."""
     check(args)
     machine = runs.machine()
     if not args.json:
         print(_headline(args, machine), flush=True)
-    tables = measure(args)
-    if args.chart is not None:
-        chart.draw(args.chart, tables, machine)
+    found = measure(args)
     if args.json:
-        facts = {key: value for key, value in asdict(asked_of(args, "bars", Path())).items()
-                 if key not in {"work", "vault"}}  # fmt: skip
-        results = {name: table.facts() for name, table in tables.items()}
-        print(json.dumps({"machine": machine, "asked": facts, "cases": results}))
+        sizes = asdict(sizes_of(args, Path()))
+        del sizes["work"]
+        results = {name: comparison.facts() for name, comparison in found.items()}
+        print(json.dumps({"machine": machine, "asked": sizes, "cases": results}))
     return 0
 
 

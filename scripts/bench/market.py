@@ -1,187 +1,118 @@
-"""The data of the benchmark: the model market as files of a vault, or those of a vault you name.
+"""The data of the benchmark: trades and books of the model market, as lines of a vault.
 
-A day of the market is made once and repeated with other dates and ids, so that 30 days cost little
-more than one. In no recording of the exchange that we hold does a trade's time go back, in some of
-the model's rows it does; here their times are put in order, unless asked otherwise.
+A day of trades is made once and repeated with other dates and ids, so that 30 days cost little more
+than one. In recordings of the exchange no trade is older than the trade before it, in some rows of
+the model market it is; here their times are put in order.
 """
 
-import gzip
-import io
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
+from L2_Bot.deep_snapshot import DeepSnapshot
+from L2_Bot.snapshot_writer import SnapshotRecorder
 from ravequant import times
-from ravequant.errors import NoDataError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.market import START_MS, ModelMarket
-from ravequant.vault import instruments as instruments_module
-from ravequant.vault import tail
-from ravequant.vault.paths import Vault, day_files, instruments
+from ravequant.vault import instruments
+from ravequant.vault.paths import Vault
 
 BTC: Final = "BTC-USDT-SWAP"
-ETH: Final = "ETH-USDT-SWAP"
-_PORTION_MS: Final = 5 * times.MINUTE_MS
+CADENCE_MS: Final = 2_000  # of snapshots
+DEEP_EVERY: Final = 15  # snapshots
+DEPTH, DEEP_DEPTH = 400, 5_000  # levels a side
 _FOREVER: Final = 1 << 60
+_PORTION_MS: Final = 5 * times.MINUTE_MS  # of market time that is made at once
+
+SnapshotLines = list[tuple[Path, bytes]]  # the lines of one snapshot, each with its file
 
 
-def write_trades(path: Path, lines: int, seed: int, *, swapped: bool = False) -> int:
-    """Write so many BTC trades at 15 a second into one file; return how many bytes."""
+def write_trades(path: Path, count: int, seed: int) -> None:
+    """Write ``count`` trades of BTC, 15 a second on average, into one file."""
     market = ModelMarket(seed, (BTC,))
-    encoder = TradeEncoder(
-        BTC, instruments_module.parse_instrument(market.instruments[BTC]).contract
-    )
+    encoder = _encoder(market)
     with path.open("wb") as file:
-        trades = (trade for _, trade in _trades(market, _FOREVER, swapped=swapped))
-        file.writelines(encoder.line(trade) for trade, _ in zip(trades, range(lines), strict=False))
-    return path.stat().st_size
+        file.writelines(map(encoder.line, islice(_trades(market, _FOREVER), count)))
 
 
-def _trades(market: ModelMarket, end_ms: int, *, swapped: bool) -> Iterator[tuple[str, Trade]]:
-    newest: dict[str, int] = {}
-    until = market.start_ms
+def _encoder(market: ModelMarket) -> TradeEncoder:
+    return TradeEncoder(BTC, instruments.parse_instrument(market.instruments[BTC]).contract)
+
+
+def _trades(market: ModelMarket, end_ms: int) -> Iterator[Trade]:
+    newest, until = 0, market.start_ms
     while until < end_ms:
         until = min(until + _PORTION_MS, end_ms)
-        for inst_id, trade in market.trades(until):
-            ts = newest[inst_id] = max(newest.get(inst_id, 0), trade.ts)
-            yield inst_id, trade if swapped else replace(trade, ts=ts)
+        for _, trade in market.trades(until):
+            newest = max(newest, trade.ts)
+            yield replace(trade, ts=newest)
 
 
-def write_days(
-    vault: Vault, names: Sequence[str], days: int, *, rate: float, seed: int, more_ms: int = 0
-) -> None:
-    """Write whole days of trades that end at START_MS, and the beginning of the next one."""
-    market = ModelMarket(seed, names, start_ms=START_MS - times.DAY_MS, rows_per_second=rate)
-    found = list(_trades(market, START_MS, swapped=False))
-    for name in names:
-        meta = instruments_module.parse_instrument(market.instruments[name])
-        instruments_module.save(vault, meta, None)
-        encoder = TradeEncoder(name, meta.contract)
-        day_trades = [trade for inst_id, trade in found if inst_id == name]
-        vault.trades(name).mkdir(parents=True, exist_ok=True)
-        ids = day_trades[-1].trade_id - day_trades[0].first_id + 1
-        for number in range(days + bool(more_ms)):
-            shift = (number - days + 1) * times.DAY_MS
-            until = START_MS + more_ms if number == days else _FOREVER
-            path = vault.trades(name) / f"{times.day(START_MS - times.DAY_MS + shift)}.jsonl"
-            moved = (_moved(trade, shift, number * ids) for trade in day_trades)
-            with path.open("wb") as file:
-                file.writelines(encoder.line(trade) for trade in moved if trade.ts < until)
+class RepeatedDay:
+    """A day of BTC trades that is written as often as wanted: day 0 ends at START_MS."""
+
+    def __init__(self, seed: int, rate: float) -> None:
+        market = ModelMarket(seed, (BTC,), start_ms=START_MS - times.DAY_MS, rows_per_second=rate)
+        self._metadata = instruments.parse_instrument(market.instruments[BTC])
+        self._encoder = _encoder(market)
+        self._trades = list(_trades(market, START_MS))
+        self._ids = self._trades[-1].trade_id - self._trades[0].first_id + 1
+
+    def append(self, vault: Vault, day: int, first_ms: int = 0, until_ms: int = _FOREVER) -> int:
+        """Append the trades of a day from ``first_ms`` to before ``until_ms``; return the bytes."""
+        instruments.save(vault, self._metadata, None)
+        shift, ids = day * times.DAY_MS, day * self._ids
+        moved = (
+            replace(trade, ts=trade.ts + shift, trade_id=trade.trade_id + ids)
+            for trade in self._trades
+            if first_ms <= trade.ts + shift < until_ms
+        )
+        name = f"{times.day(START_MS - times.DAY_MS + shift)}.jsonl"
+        return _append(vault.trades(BTC) / name, b"".join(map(self._encoder.line, moved)))
 
 
-def _moved(trade: Trade, shift_ms: int, ids: int) -> Trade:
-    return replace(trade, ts=trade.ts + shift_ms, trade_id=trade.trade_id + ids)
+def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]:
+    """Yield the snapshots of BTC's book from START_MS on, one every two seconds, without end.
 
-
-def recorded(root: Path) -> list[str]:
-    """Return the first two instruments of a vault of your own; NoDataError without any."""
-    names = instruments(Vault(root).trades)
-    if not names:
-        raise NoDataError(f"{root} holds no trades; name another vault, or leave --vault out")
-    return sorted(names, key=lambda name: (name != BTC, name != ETH, name))[:2]
-
-
-def newest_file(root: Path, work: Path) -> tuple[str, Path]:
-    """Return an instrument of a vault and its largest day as a plain file."""
-    name = recorded(root)[0]
-    path = max((path for _, path in day_files(Vault(root).trades(name))), key=_size)
-    if path.suffix == ".gz":
-        plain = work / path.stem
-        with gzip.open(path, "rb") as packed, plain.open("wb") as file:
-            shutil.copyfileobj(packed, file)
-        path = plain
-    return name, path
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size * (8 if path.suffix == ".gz" else 1)
-
-
-def count_lines(path: Path) -> int:
-    """Return how many lines a plain or packed file has."""
-    with tail.open_lines(path) as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
-
-
-def place(source: Path, target: Path) -> None:
-    """Put a file that nobody will write to at a second place, without copying it if possible."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def take_days(source: Vault, target: Vault, name: str, days: int) -> int:
-    """Put the newest whole-day files of an instrument into another vault; return their bytes."""
-    take_metadata(source, target, name)
-    chosen = [path for _, path in day_files(source.trades(name))][-days:]
-    for path in chosen:
-        place(path, target.trades(name) / path.name)
-    return sum(path.stat().st_size for path in chosen)
-
-
-def take_metadata(source: Vault, target: Vault, name: str) -> None:
-    """Put what is known of an instrument and its holes into another vault."""
-    known = (Vault.metadata, Vault.metadata_history, Vault.gap_ledger, Vault.generation)
-    for path_of in known:
-        if path_of(source, name).exists():
-            path_of(target, name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path_of(source, name), path_of(target, name))
-
-
-def take_span(files: tail.Listing, target: Path, root: Path, first_ms: int, until_ms: int) -> None:
-    """Put what ``files`` lists under ``root`` into ``target``, up to the line of ``until_ms``.
-
-    It begins with the file that holds ``first_ms``.
+    With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side.
     """
-    for path, begin, end in _spans(files):
-        if end <= first_ms or begin >= until_ms:
+    market = ModelMarket(seed, (BTC,), rows_per_second=5)
+    recorder = SnapshotRecorder(BTC, cadence_ms=CADENCE_MS, depth=DEPTH)
+    instruments.save(vault, instruments.parse_instrument(market.instruments[BTC]), None)
+    now, number = market.start_ms, 0
+    while True:
+        now += CADENCE_MS
+        for _ in market.trades(now):
+            pass  # they move the book
+        with_deep = deep and number % DEEP_EVERY == 0
+        book = market.snapshot(BTC, DEEP_DEPTH if with_deep else DEPTH)
+        if book is None:
             continue
-        if end <= until_ms:
-            place(path, target / path.relative_to(root))
-        else:
-            _add(path, target, root, 0, until_ms)
+        row = {"ts": str(book.ts), "seqId": book.seq_id, "prevSeqId": -1, "checksum": 0}
+        sides = {
+            side: [[price, size, "0", count] for price, size, count in levels]
+            for side, levels in (("bids", book.bids), ("asks", book.asks))
+        }
+        taken = recorder.receive("snapshot", row | sides).snapshot
+        if taken is None:
+            continue
+        number += 1
+        hour = times.iso(taken.ts)[:13].replace("T", "/") + ".jsonl"
+        lines = [(vault.snapshots(BTC) / hour, taken.line)]
+        if with_deep:
+            far = DeepSnapshot(book.ts, list(map(list, book.bids)), list(map(list, book.asks)))
+            lines.append((vault.deep_snapshots(BTC) / hour, far.line(BTC, taken.ts)))
+        yield lines
 
 
-def add_span(files: tail.Listing, target: Path, root: Path, first_ms: int, until_ms: int) -> int:
-    """Append the lines from ``first_ms`` to ``until_ms``; return their bytes."""
-    found = [span for span in _spans(files) if span[2] > first_ms and span[1] < until_ms]
-    return sum(_add(path, target, root, first_ms, until_ms) for path, _, _ in found)
+def append_snapshots(found: Iterator[SnapshotLines], count: int) -> int:
+    """Append the next ``count`` snapshots to their files; return their bytes."""
+    return sum(_append(path, line) for lines in islice(found, count) for path, line in lines)
 
 
-def _spans(files: tail.Listing) -> list[tuple[Path, int, int]]:
-    """Return each file with the time of its first line and that of the next file's."""
-    moments = [(_begin(item), item[1]) for item in files()]
-    known = [(moment, path) for moment, path in moments if moment is not None]
-    ends = [moment for moment, _ in known[1:]] + [_FOREVER]
-    return [(path, begin, end) for (begin, path), end in zip(known, ends, strict=True)]
-
-
-def _begin(item: tuple[str, Path]) -> int | None:
-    return tail.first_time(lambda: iter([item]))
-
-
-def _add(path: Path, target: Path, root: Path, first_ms: int, until_ms: int) -> int:
-    plain = target / path.relative_to(root)
-    plain = plain.with_suffix("") if plain.suffix == ".gz" else plain
-    plain.parent.mkdir(parents=True, exist_ok=True)
-    data = b"".join(_lines_between(path, first_ms, until_ms))
-    with plain.open("ab") as file:
-        file.write(data)
-    return len(data)
-
-
-def _lines_between(path: Path, first_ms: int, until_ms: int) -> Iterator[bytes]:
-    begun = False
-    with tail.open_lines(path) as file:
-        for line in io.BufferedReader(cast("io.RawIOBase", file)):
-            moment = tail.line_time(line)
-            begun = begun or (moment is not None and moment >= first_ms)
-            if moment is not None and moment >= until_ms:
-                return
-            if begun:
-                yield line
+def _append(path: Path, data: bytes) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        return file.write(data)

@@ -1,4 +1,4 @@
-"""What every case of the benchmark shares: what is asked, runs in turns, medians, tables."""
+"""What the cases of the benchmark share: sizes, runs in turns, medians, tables."""
 
 import json
 import os
@@ -17,75 +17,76 @@ from ravequant import tables
 from ravequant.errors import RaveQuantError
 from ravequant.vault.paths import CHECKOUT
 
-Run = dict[str, Any]  # what one run took: seconds, and what else there is to say
+Run = dict[str, Any]  # what was measured of one process: seconds, peak_mb and so on, by name
 _PACKAGES: Final = ("numpy", "orjson", "websockets", "duckdb", "polars")
 _WATCH: Final = str(Path(__file__).with_name("watch.py"))
-_CHILD: Final = str(Path(__file__).with_name("child.py"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be measured, and where there is room for it."""
+class Sizes:
+    """How much a case measures, how often, and where its files are put meanwhile."""
 
     work: Path  # a folder of the case's own, deleted afterwards
-    lines: int  # of case bars
-    days: tuple[int, ...]
     rounds: int
     seed: int
-    rate: float  # trades a second of BTC in the cases of whole days
-    seconds: float  # of market for the exporters
-    instruments: tuple[int, ...]  # how many the exporters record at once
-    snapshots: int
-    vault: Path | None = None  # take the data from here instead of making them up
-    swapped: bool = False  # leave the model market's rows that go back in time where they are
+    lines: int  # trades of case bars
+    snapshots: int  # of case books
+    days: tuple[int, ...]  # ages of the vaults of case increment
+    rate: float  # trades a second in case increment, on average
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A figure of each row: its key, what stands above it, and its form."""
+class Figure:
+    """A column of a comparison: its key in a row, its header, and how it is written."""
 
     key: str
     header: str
     form: str = "{:,.2f}"
-    factor: float = 1.0  # of the figure as it is shown
-    less: bool = False  # is better
+    factor: float = 1.0  # from the row's unit to the header's
 
     def text(self, row: Mapping[str, Any]) -> str:
-        """Return the figure for people; ``-`` where there is none."""
+        """Return the figure of a row as text; ``-`` if the row has none."""
         value = row.get(self.key)
         return "-" if value is None else self.form.format(value * self.factor)
 
 
 @dataclass(slots=True)
-class Table:
-    """What a case has found."""
+class Comparison:
+    """The result of a case: a row for each contender."""
 
     title: str
-    columns: Sequence[Column]
-    chart: Column  # what the chart shows
+    figures: Sequence[Figure]
     rows: list[dict[str, Any]] = field(default_factory=list)  # "name" and the figures
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """Return it for people."""
-        headers = ["", *(column.header for column in self.columns)]
-        rows = [[row["name"], *(c.text(row) for c in self.columns)] for row in self.rows]
+        """Return the title, a table and the notes, for people."""
+        headers = ["", *(figure.header for figure in self.figures)]
+        rows = [[row["name"], *(figure.text(row) for figure in self.figures)] for row in self.rows]
         notes = [textwrap.fill(note, 100) for note in self.notes]
         return "\n".join([self.title, tables.text(headers, rows).rstrip("\n"), *notes, ""])
 
     def facts(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the same for JSON."""
         return {"title": self.title, "results": self.rows, "notes": self.notes}
 
 
 def watched(command: Sequence[str], work: Path, codes: Sequence[int] = (0,)) -> Run:
-    """Run a command to its end; what it took, and what it said as ``said``."""
+    """Run a command to its end; return its cost, and its stdout as ``said``.
+
+    Raises RaveQuantError if its exit code is none of ``codes``.
+    """
     target = work / "watched.json"
-    whole = [sys.executable, "-I", "-S", _WATCH, str(target), *command]
     done = subprocess.run(
-        whole, capture_output=True, cwd=CHECKOUT, env=environment(), check=False, text=True,
-        encoding="utf-8", errors="replace",
-    )  # fmt: skip
+        [sys.executable, "-I", "-S", _WATCH, str(target), *command],
+        capture_output=True,
+        cwd=CHECKOUT,
+        env=environment(),
+        check=False,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
     took: Run = json.loads(target.read_bytes()) if not done.returncode else {"code": None}
     target.unlink(missing_ok=True)
     if took["code"] not in codes:
@@ -95,20 +96,16 @@ def watched(command: Sequence[str], work: Path, codes: Sequence[int] = (0,)) -> 
     return took | {"said": done.stdout}
 
 
-def child(*words: str) -> list[str]:
-    """Return the command that does one thing of ``child.py``."""
-    return [sys.executable, _CHILD, *words]
-
-
-def measured(work: Path, *words: str) -> Run:
-    """Return what a child found out about itself, beside what it took."""
-    took = watched(child(*words), work)
-    found: Run = json.loads(took.pop("said"))
-    return took | found
+def contender(sizes: Sizes, case: str, name: str, *words: str) -> Run:
+    """Run a contender of a case in a process of its own; return its cost and its own figures."""
+    command = [sys.executable, "-m", "scripts.bench.child", case, name, *words]
+    took = watched(command, sizes.work)
+    own: Run = json.loads(took.pop("said"))
+    return took | own
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of what is measured: the settings' defaults, whatever yours are.
+    """Return the environment of the measured processes: the settings' defaults, not yours.
 
     Python keeps our modules compiled, as it does for you, even where the environment forbids it.
     """
@@ -119,7 +116,7 @@ def environment() -> dict[str, str]:
 
 
 def in_turns(rounds: int, contenders: Mapping[str, Callable[[], Run]]) -> dict[str, list[Run]]:
-    """Run each once, then each again: what slows the machine down meets all of them."""
+    """Run each contender once, then each again: a slow moment of the machine meets all of them."""
     runs: dict[str, list[Run]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
@@ -128,24 +125,24 @@ def in_turns(rounds: int, contenders: Mapping[str, Callable[[], Run]]) -> dict[s
 
 
 def median(runs: Sequence[Run], key: str) -> float | None:
-    """Return the median of a figure; None if it is not known."""
+    """Return the median of a figure; None if no run has it."""
     values = [run[key] for run in runs if run.get(key) is not None]
     return statistics.median(values) if values else None
 
 
 def ratio(runs: Sequence[Run], others: Sequence[Run], key: str) -> float:
-    """Return the median over the rounds of one's figure beside the other's."""
+    """Return the median over the rounds of a figure divided by the other contender's."""
     pairs = zip(runs, others, strict=True)
     return float(statistics.median(run[key] / other[key] for run, other in pairs))
 
 
 def largest(runs: Sequence[Run], key: str) -> float | None:
-    """Return the largest of a figure; None if it is not known."""
+    """Return the largest of a figure; None if no run has it."""
     return max((run[key] for run in runs if run.get(key) is not None), default=None)
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures stand on: the computer, its load, the versions."""
+    """Return the computer, its load and the versions that the figures belong to."""
     load = os.getloadavg() if hasattr(os, "getloadavg") else (0.0, 0.0, 0.0)
     return {
         "processor": _processor(),

@@ -1,4 +1,4 @@
-"""What the calculators of a vault have written, so that a run can be made again from there."""
+"""The files that the calculators of a vault have written, kept so that a run can be repeated."""
 
 import os
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ _WRITTEN = ("derived", "state", "logs")
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Files as they are now: of appended ones the length, of all others what they hold."""
+class WrittenFiles:
+    """The files at one moment: the length of those that are appended to, the bytes of the rest."""
 
     root: Path
     lengths: dict[Path, int]
@@ -19,7 +19,7 @@ class State:
 
     @classmethod
     def of(cls, root: Path) -> Self:
-        """Look at a vault."""
+        """Return the files of a vault as they are now."""
         lengths, contents = dict[Path, int](), dict[Path, bytes]()
         for path in _files(root):
             if path.suffix == ".jsonl":
@@ -29,7 +29,7 @@ class State:
         return cls(root, lengths, contents)
 
     def restore(self) -> None:
-        """Bring the vault back there; its raw data must not have changed."""
+        """Put the files back as they were; the raw data must not have changed."""
         for path in _files(self.root):
             if path not in self.lengths and path not in self.contents:
                 path.unlink()

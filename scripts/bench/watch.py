@@ -1,7 +1,7 @@
-"""Start one command and note what it took: seconds, processor, peak memory, bytes read.
+"""Starts one command and notes its cost: seconds, processor time, peak memory.
 
-A process of its own, and a small one: to the system the peak of a program is at least what its
-starter held. Usage: watch.py FILE COMMAND …; FILE gets one JSON object.
+A process of its own, and a small one: the system counts the memory of the process that starts a
+program as part of that program's peak. ``watch.py FILE COMMAND …`` writes a JSON object into FILE.
 """
 
 import json
@@ -13,44 +13,33 @@ from typing import Any
 
 
 def posix(command: list[str]) -> dict[str, Any]:
-    """Run it; everything is asked of the kernel when it has ended."""
+    """Run the command; the kernel's account of it is read when it has ended."""
     began = time.perf_counter()
     pid = os.posix_spawn(command[0], command, os.environ)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # ended, but its account still stands
-    seconds = time.perf_counter() - began
-    read = _bytes_read(pid)
     _, status, used = os.wait4(pid, 0)
+    seconds = time.perf_counter() - began
     unit = 1 if sys.platform == "darwin" else 1024
     return {
         "code": os.waitstatus_to_exitcode(status),
         "seconds": seconds,
         "cpu_s": used.ru_utime + used.ru_stime,  # with the processes it has started and awaited
         "peak_mb": used.ru_maxrss * unit / 2**20,  # of the largest of them
-        "read_bytes": read,
     }
 
 
-def _bytes_read(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/io", encoding="ascii") as file:  # noqa: PTH123 - pathlib takes time to load
-            return int(next(line for line in file if line.startswith("rchar")).split()[1])
-    except OSError:
-        return None
-
-
-def elsewhere(command: list[str]) -> dict[str, Any]:
-    """Run it where the system tells less (Windows)."""
+def windows(command: list[str]) -> dict[str, Any]:
+    """Run the command where the system keeps no such account."""
     began = time.perf_counter()
     code = subprocess.run(command, check=False).returncode
     seconds = time.perf_counter() - began
-    return {"code": code, "seconds": seconds, "cpu_s": None, "peak_mb": None, "read_bytes": None}
+    return {"code": code, "seconds": seconds, "cpu_s": None, "peak_mb": None}
 
 
 def main() -> int:
-    """Run what follows the name of the file."""
+    """Run the command that follows the name of the file."""
     target, *command = sys.argv[1:]
-    took = posix(command) if hasattr(os, "posix_spawn") else elsewhere(command)
-    with open(target, "w", encoding="ascii") as file:  # noqa: PTH123 - as above
+    took = posix(command) if hasattr(os, "posix_spawn") else windows(command)
+    with open(target, "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib takes time to load
         json.dump(took, file)
     return 0
 

@@ -1,53 +1,42 @@
-"""The benchmark of the books: the sums alone are those of the records, and ratios are given."""
-
-import json
-import subprocess
-import sys
+"""Tests of scripts.bench.books: the sums alone are those of the records, and ratios are given."""
 
 import pytest
 
 from ravequant.errors import RaveQuantError
-from ravequant.vault.paths import CHECKOUT
-from scripts.bench import books
+from ravequant.vault.paths import Vault
+from scripts.bench import books, market
+from scripts.bench.books import CONTENDERS, FLOOR
 
 
-def test_all_contenders_are_measured_on_the_same_lines():
-    """With deep snapshots too it ends with a row each, which it does only if the sums agree."""
-    command = [sys.executable, str(CHECKOUT / "scripts" / "bench" / "books.py")]
-    options = ["--snapshots", "40", "--rounds", "1", "--deep", "--json"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-    facts = json.loads(done.stdout)
-    assert (facts["snapshots"], facts["deep"]) == (40, True)
-    rows = facts["results"]
-    assert [row["contender"] for row in rows] == list(books.CONTENDERS)
-    assert all(row["snapshots_per_s"] > 0 for row in rows)
-    assert [row["times_orjson"] for row in rows if row["contender"] == books.FLOOR] == [1]
+@pytest.mark.parametrize("deep", [False, True])
+def test_both_ways_give_the_same_sums(vault, deep):
+    """The band sums alone and the bucketizer's records, with deep snapshots too."""
+    market.append_snapshots(market.snapshots(vault, 1, deep=deep), 20)
+    digests = [books.measure(name, str(vault.root))["digest"] for name in list(CONTENDERS)[:2]]
+    assert digests[0] == digests[1] is not None
 
 
-def test_nothing_to_measure_is_a_usage_error(capsys):
-    """Exit code 2, and what was given."""
-    assert books.main(["--rounds", "0"]) == 2
-    assert "--snapshots 1800 --rounds 0: not above 0" in capsys.readouterr().err
+def test_orjson_has_no_sums(tmp_path):
+    """Decoding alone gives seconds and nothing to compare."""
+    found = books.measure("orjson, little gc", str(Vault(tmp_path).root))
+    assert found["digest"] is None
+    assert found["seconds"] >= 0
 
 
-def test_different_sums_are_an_error(monkeypatch, tmp_path):
+def test_different_sums_are_an_error():
     """A fast wrong answer is no result."""
     digests = iter(["a", "b", None, None])
-    monkeypatch.setattr(
-        books, "_measure_apart", lambda *_: {"seconds": 1.0, "digest": next(digests)}
-    )
+    found = {name: [{"seconds": 1.0, "digest": next(digests)}] for name in CONTENDERS}
     with pytest.raises(RaveQuantError, match="not those of the bands"):
-        books.compare(tmp_path, 1, 1)
+        books.rows(found, 1, "")
 
 
-def test_people_read_a_table():
-    """A row each, with its speed as a multiple of orjson's."""
-    row = {
-        "contender": "ours", "snapshots_per_s": 9000, "us_per_snapshot": 111.1, "times_orjson": 1.6,
+def test_a_row_is_a_multiple_of_orjson():
+    """The median of the ratios round by round, and the time of each snapshot."""
+    found = {name: [{"seconds": 2.0, "digest": "a"}] * 3 for name in CONTENDERS}
+    found[FLOOR] = [{"seconds": s, "digest": None} for s in (8.0, 2.0, 4.0)]
+    row, *_ = books.rows(found, 1_000, ", deep")
+    assert row == {
+        "name": "bucketizer, whole, deep", "snapshots_per_s": 500, "us_per_snapshot": 2000.0,
+        "times_orjson": 2.0,
     }  # fmt: skip
-    assert books.table([row]).splitlines()[1].split() == [
-        "ours",
-        "9,000",
-        "111.1",
-        "1.60",
-    ]
