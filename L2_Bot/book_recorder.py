@@ -17,7 +17,7 @@ from ravequant.errors import VaultError
 from ravequant.exchanges.offload import in_thread
 from ravequant.exchanges.okx.messages import ChannelData
 from ravequant.settings import L2
-from ravequant.vault.hour_log import HourLog
+from ravequant.vault.append_log import HourLog
 from ravequant.vault.paths import Vault
 
 _WAITING: Final = 16  # lines kept while the disk is busy or refuses

@@ -13,20 +13,22 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 
-from L2_Bot import book_queries, query_text, snapshot_search
+from L2_Bot import book_queries, query_text
 from L2_Bot.book_queries import Book
-from ravequant.errors import DONE, RaveQuantError, UsageError, VaultError
-from ravequant.records import Contract
+from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError, VaultError
+from ravequant.records import Contract, RecordError
 from ravequant.vault import instruments
-from ravequant.vault.paths import Vault
+from ravequant.vault.line_file import LineFile
+from ravequant.vault.paths import Vault, book_files
 
 PROGRAM: Final = "l2_query"
 QUESTIONS: Final = ("walls", "zones", "spread", "imbalance")
+_PACKED_BYTES: Final = 4 << 20  # of a packed hour that are searched, should its last lines be bad
 _log = logging.getLogger(PROGRAM)
 Ask = Callable[[Vault, Book], dict[str, Any]]
 
@@ -63,6 +65,39 @@ def asked(args: argparse.Namespace) -> Ask:
     return questions[args.question]
 
 
+def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> Book:
+    """Return the newest snapshot of ``inst_id``, or the newest one at or before ``at`` (Unix ms).
+
+    Damaged lines are passed over. Raises NoDataError if there is none.
+    """
+    files = list(book_files(vault.snapshots(inst_id)))
+    for key, path in reversed(files):
+        if at is not None and key > times.hour(at):
+            continue
+        with LineFile(path, until=at, keep=_PACKED_BYTES) as file:
+            lines = file.backward(file.size if at is None else file.after(at))
+            book = next(_books(lines, inst_id), None)
+        if book is not None:
+            return book
+    if at is None or not files:
+        raise NoDataError(
+            f"no book snapshot of {inst_id} in {vault.root}; start L2_Bot/l2_exporter.py, or name "
+            "another vault with --vault"
+        )
+    raise NoDataError(
+        f"no book snapshot of {inst_id} at or before {times.iso(at)}; the oldest file is "
+        f"{files[0][1]}, ask for a later time"
+    )
+
+
+def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[Book]:
+    for line in lines:
+        try:
+            yield book_queries.parse(line, inst_id)
+        except RecordError:
+            continue
+
+
 def contract_of(vault: Vault, book: Book) -> Contract | None:
     """Return what a contract was worth at the time of the book; None, and a warning, if unknown."""
     try:
@@ -80,7 +115,7 @@ def body(args: argparse.Namespace) -> int:
     ask, vault, outcome = asked(args), cli.vault_of(args), DONE
     for inst_id in cli.instruments_of(args, settings.load().instruments):
         try:
-            book = snapshot_search.find(vault, inst_id, args.at)
+            book = newest_book(vault, inst_id, args.at)
         except RaveQuantError as error:
             cli.report(PROGRAM, error)
             outcome = outcome or error.exit_code

@@ -43,6 +43,11 @@ def day(moment_ms: int) -> str:
     return _day_text(moment_ms // DAY_MS)
 
 
+def hour(moment_ms: int) -> str:
+    """Return the UTC hour of a moment as its file is named: ``2025-12-14/21``."""
+    return f"{day(moment_ms)}/{moment_ms % DAY_MS // HOUR_MS:02}"
+
+
 def day_start_ms(text: str) -> int:
     """Return the first millisecond of a UTC date; ValueError if it is none."""
     return _day_ms(text)

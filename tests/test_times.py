@@ -124,3 +124,17 @@ def test_a_datetime_is_cut_off_to_milliseconds():
 def test_the_wall_clock_is_in_milliseconds():
     """Between the day this was written and the last day that has four digits."""
     assert times.day_start_ms("2025-12-14") < times.utc_now_ms() < LAST
+
+
+@pytest.mark.parametrize(
+    ("moment", "name"),
+    [
+        ("2023-04-04T00:00:00.000Z", "2023-04-04/00"),
+        ("2023-04-04T09:59:59.999Z", "2023-04-04/09"),
+        ("2023-04-04T23:59:59.999Z", "2023-04-04/23"),
+        ("2024-02-29T12:00:00.000Z", "2024-02-29/12"),
+    ],
+)
+def test_hour_is_that_of_utc(moment, name):
+    """00 to 23, under the UTC date."""
+    assert times.hour(times.parse_iso(moment)) == name

@@ -6,7 +6,8 @@ from typing import Any, Final
 import orjson
 
 from ravequant.signals.serialize import fingerprint
-from ravequant.vault.append_log import AppendLog, lines_backward
+from ravequant.vault.append_log import AppendLog
+from ravequant.vault.line_file import lines_backward
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 

@@ -11,7 +11,7 @@ from ravequant import exact
 from ravequant.errors import NoDataError
 from ravequant.sim.feed import BookChange, Level
 from ravequant.sim.instruments import Decimals
-from ravequant.sim.linefile import open_lines
+from ravequant.vault.line_file import lines_forward
 
 
 @lru_cache(maxsize=1 << 16)
@@ -99,22 +99,21 @@ class BookTape:
     def _read(self) -> Iterator[BookChange]:
         """Yield the ``books`` messages of the file, of each book from its first snapshot on."""
         last_seq: dict[str, int] = {}
-        with open_lines(self._path) as lines:
-            for line in lines:
-                try:
-                    frame = orjson.loads(line)
-                except orjson.JSONDecodeError:  # a torn end
-                    continue
-                frame = frame.get("frame", frame)
-                if frame.get("arg", {}).get("channel") != "books" or "action" not in frame:
-                    continue
-                inst_id = frame["arg"]["instId"]
-                if frame["action"] != "snapshot" and inst_id not in last_seq:
-                    continue
-                for row in frame["data"]:
-                    change = _change(inst_id, frame["action"], row, last_seq.get(inst_id, 0))
-                    last_seq[inst_id] = change.seq_id
-                    yield change
+        for line in lines_forward(self._path):
+            try:
+                frame = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            frame = frame.get("frame", frame)
+            if frame.get("arg", {}).get("channel") != "books" or "action" not in frame:
+                continue
+            inst_id = frame["arg"]["instId"]
+            if frame["action"] != "snapshot" and inst_id not in last_seq:
+                continue
+            for row in frame["data"]:
+                change = _change(inst_id, frame["action"], row, last_seq.get(inst_id, 0))
+                last_seq[inst_id] = change.seq_id
+                yield change
 
 
 def _change(inst_id: str, action: str, row: dict[str, Any], last_seq: int) -> BookChange:

@@ -21,7 +21,7 @@ from ravequant.records import Contract, RecordError, Trade
 from ravequant.sim.bookframes import BookTape
 from ravequant.sim.feed import BookChange
 from ravequant.sim.instruments import Decimals, contract, sizes, swap_row
-from ravequant.sim.linefile import open_lines
+from ravequant.vault.line_file import lines_forward, open_lines, reading
 
 _BLOCK: Final = 1 << 20
 _DECIMALS = re.compile(rb'"(price|qty_contracts)": ?"[0-9]+\.([0-9]*[1-9])0*"')
@@ -65,18 +65,17 @@ class TradeTape:
         """Yield (trade, whether it is a single fill)."""
         last = -1
         for path in self.paths:
-            with open_lines(path) as lines:
-                for line in lines:
-                    try:
-                        trade, _ = records.parse_trade(line, self.inst_id)
-                    except RecordError:
-                        self.skipped += 1
-                        continue
-                    if trade.trade_id <= last:
-                        self.skipped += 1
-                        continue
-                    last = trade.trade_id
-                    yield trade, b'"count"' not in line
+            for line in lines_forward(path):
+                try:
+                    trade, _ = records.parse_trade(line, self.inst_id)
+                except RecordError:
+                    self.skipped += 1
+                    continue
+                if trade.trade_id <= last:
+                    self.skipped += 1
+                    continue
+                last = trade.trade_id
+                yield trade, b'"count"' not in line
 
 
 def _look(path: Path) -> tuple[int, TradeTape]:
@@ -84,7 +83,7 @@ def _look(path: Path) -> tuple[int, TradeTape]:
     decimals = Decimals()
     first: tuple[str, Trade, Contract] | None = None
     tail = b""
-    with open_lines(path) as file:
+    with reading(path), open_lines(path) as file:
         while block := file.read(_BLOCK):
             tail = tail[-_BLOCK // 16 :] + block
             first = first or _first_trade(tail.splitlines())

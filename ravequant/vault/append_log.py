@@ -1,28 +1,18 @@
 """Append-only line files: one writer, whole lines only, and nothing assumed about a failed disk."""
 
-import gzip
 import os
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.vault.atomic import (
-    BINARY,
-    disk_error,
-    fsync_folder,
-    make_folder,
-    move_over,
-    write_all,
-)
-from ravequant.vault.paths import day_files
+from ravequant.vault.atomic import BINARY, disk_error, fsync_folder, make_folder, write_all
+from ravequant.vault.compress import packed_form, restore
+from ravequant.vault.line_file import lines_backward, whole_length
+from ravequant.vault.paths import day_files, hour_files
 
 _BLOCK: Final = 65_536
-_LAST_BLOCK: Final = 4_096  # where most files end with a whole line
-_PACKED_TAIL: Final = 1 << 20
 
 
 class AppendLog:
@@ -140,57 +130,6 @@ class AppendLog:
             return  # tried again before the next append or sync; the first error is the one to tell
 
 
-def whole_length(file: BinaryIO) -> int:
-    """Return how many bytes of ``file`` are whole lines, reading back from its end."""
-    position, size = file.seek(0, os.SEEK_END), _LAST_BLOCK
-    while position > 0:
-        start = max(0, position - size)
-        file.seek(start)
-        found = file.read(position - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        position, size = start, _BLOCK
-    return 0
-
-
-def lines_backward(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a plain file, newest first, newlines included."""
-    with path.open("rb") as file:
-        end, size = whole_length(file), _BLOCK
-        while end > 0:
-            start = max(0, end - size)
-            file.seek(start)
-            block = file.read(end - start)
-            begun = block.find(b"\n") + 1 if start else 0  # its first line may begin before it
-            if begun == len(block):
-                size *= 2
-                continue
-            yield from reversed(_lines(block[begun:]))
-            end, size = start + begun, _BLOCK
-
-
-def newest_lines(path: Path) -> Iterator[bytes]:
-    """Yield the whole lines of a plain or packed file, newest first; VaultError if unreadable.
-
-    A packed file is read through, and only its last 1-2 MiB are yielded.
-    """
-    with reading(path):
-        yield from _packed_tail(path) if path.suffix == ".gz" else lines_backward(path)
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Say which plain or packed file cannot be read, and what to do: VaultError."""
-    try:
-        yield
-    except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(path, error) from error
-
-
-def _lines(block: bytes) -> list[bytes]:
-    return [line + b"\n" for line in block.split(b"\n")[:-1]]
-
-
 def _keep_aside(file: BinaryIO, path: Path) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY, 0o666)
     try:
@@ -201,69 +140,73 @@ def _keep_aside(file: BinaryIO, path: Path) -> None:
         os.close(handle)
 
 
-class DayLog:
-    """The raw trade log of one instrument: one file per UTC day, written in order.
+class DatedLog:
+    """The raw log of one instrument in one stream: a line file for each day or hour.
 
-    A line goes into the file of the largest UTC date seen so far (SPEC section 3); on start that is
-    the newest day on disk. If only its ``.gz`` is there it is restored before anything is appended
-    to that day: a plain file beside it would hide what it holds.
+    A line goes into the file of the largest UTC date or hour seen so far (SPEC section 3); on start
+    that is the newest one on disk. If only its ``.gz`` is there it is restored before anything is
+    appended to it: a plain file next to it would hide the lines that it holds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        files: Callable[[Path], Iterator[tuple[str, Path]]],
+        key_of: Callable[[int], str],
+    ) -> None:
+        """Open the newest of ``files`` (key and path, oldest first); ``key_of`` names a moment."""
         self.folder = folder
         self.torn_bytes = 0
+        self._files, self._key_of = files, key_of
         self._log: AppendLog | None = None
-        newest = max(self._files(folder), default=None)
-        self._day = newest[0] if newest else ""
+        newest = max(files(folder), default=None)
+        self._key = newest[0] if newest else ""
         if newest and newest[1].suffix != ".gz":
             self._open()
 
     @property
     def path(self) -> Path | None:
-        """The file being written, None before the first append of a new day."""
+        """The file being written, None before the first append to a new one."""
         return self._log.path if self._log else None
 
     @property
     def dirty(self) -> bool:
-        """Whether something waits for a sync."""
+        """True if lines wait for a sync."""
         return self._log is not None and self._log.dirty
 
     def append(self, ts: int, data: bytes) -> None:
-        """Write whole lines of the moment ``ts`` (Unix ms), into that day or the newest one.
+        """Write whole lines of the moment ``ts`` (Unix ms) into its file, or into the newest one.
 
-        Raises VaultError, and then none of them is there.
+        Raises VaultError, and then none of the lines is there.
         """
-        day = self._name(ts)
-        if day > self._day:
-            self.close()  # syncs the old day before the next one exists
-            self._day = day
-        if self._log is None:
-            self._open()
-        assert self._log is not None  # noqa: S101 - says to the type checker what _open did
-        self._log.append(data)
+        key = self._key_of(ts)
+        if key > self._key:
+            self.close()  # syncs the old file before the next one exists
+            self._key = key
+        log = self._log or self._open()
+        log.append(data)
 
     def sync(self) -> None:
-        """Sync the day being written; after a VaultError go on from ``last_line``."""
+        """Sync the file being written; after a VaultError go on from ``last_line``."""
         if self._log is not None:
             self._log.sync()
 
     def last_line(self, valid: Callable[[bytes], bool] = bool) -> bytes | None:
-        """Return the newest whole line on disk, newline included; None if there is none.
+        """Return the newest whole line on disk that is ``valid``, newline included; None if none.
 
-        ``valid`` passes over lines that are whole but damaged. A packed day is read through, and
-        only its last 2 MiB are looked at. What a refused write or sync left behind is cut off
-        first: it does not count. Raises VaultError for a disk that refuses, or a file that cannot
-        be read.
+        Lines that a refused write or sync left behind are cut off first: they do not count. Of a
+        packed file only the last 1-2 MiB are searched. Raises VaultError if the disk refuses, or a
+        file cannot be read.
         """
         self.sync()
         for _, path in reversed(list(self._files(self.folder))):
-            found = next(filter(valid, newest_lines(path)), None)
+            found = next(filter(valid, lines_backward(path)), None)
             if found is not None:
                 return found
         return None
 
     def close(self) -> None:
-        """Sync and let the file go; the next append opens it again."""
+        """Sync and close the file; the next append opens it again."""
         if self._log is not None:
             self._log.sync()  # if this fails the log stays open, cut back, and can go on
             self._log.close()
@@ -275,60 +218,25 @@ class DayLog:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @staticmethod
-    def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-        return day_files(folder)
-
-    @staticmethod
-    def _name(ts: int) -> str:
-        return times.day(ts)
-
-    def _open(self) -> None:
-        plain = self.folder / f"{self._day}.jsonl"
-        packed = plain.with_name(f"{plain.name}.gz")
+    def _open(self) -> AppendLog:
+        plain = self.folder / f"{self._key}.jsonl"
+        packed = packed_form(plain)
         if packed.exists() and not plain.exists():
-            _restore(packed, plain)
+            restore(packed)
         self._log = AppendLog(plain)
         self.torn_bytes += self._log.torn_bytes
+        return self._log
 
 
-def _restore(packed: Path, plain: Path) -> None:
-    temporary = plain.with_name(f".{plain.name}.tmp")
-    try:
-        _unpack(packed, temporary)
-        move_over(temporary, plain)
-        with suppress(PermissionError):  # Windows: somebody reads it; the plain file counts
-            packed.unlink()
-    except (OSError, EOFError, zlib.error) as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise _unreadable(packed, error) from error
+class DayLog(DatedLog):
+    """A raw log with a file for each UTC day: ``{YYYY-MM-DD}.jsonl``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, day_files, times.day)
 
 
-def _unpack(packed: Path, plain: Path) -> None:
-    handle = os.open(plain, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
-    try:
-        with gzip.open(packed, "rb") as source:
-            while block := source.read(_BLOCK):
-                write_all(handle, block)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+class HourLog(DatedLog):
+    """A raw log with a file for each UTC hour: ``{YYYY-MM-DD}/{HH}.jsonl``."""
 
-
-def _packed_tail(path: Path) -> Iterator[bytes]:
-    tail, length = b"", 0
-    with gzip.open(path, "rb") as file:
-        while block := file.read(_PACKED_TAIL):
-            tail = tail[-_PACKED_TAIL:] + block
-            length += len(block)
-    lines = _lines(tail)
-    return reversed(lines if length == len(tail) else lines[1:])
-
-
-def _unreadable(path: Path, error: Exception) -> VaultError:
-    if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-        return disk_error(path, "read or restored", error)
-    return VaultError(
-        f"{path}: is not a whole gzip file: {error}; put a good copy in its place or move it away"
-    )
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, hour_files, times.hour)

@@ -6,7 +6,6 @@ stands behind that length belongs to a step that did not finish: it is cut off, 
 repeated, and the same bytes come again.
 """
 
-import gzip
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ import orjson
 from ravequant.errors import VaultError, shown
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import cut_file, disk_error, fsync_file, make_folder, replace_file
+from ravequant.vault.compress import restore
+from ravequant.vault.line_file import whole_lines
 
 VERSION: Final = 1
 END_BYTES: Final = 4096
@@ -187,8 +188,8 @@ def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:
     for path in sorted(folder.glob(pattern)):
         length = 0
         with path.open("rb") as stream:
-            for line in stream:
-                if not line.endswith(b"\n") or _time_of(line, time_key) >= before:
+            for line in whole_lines(stream):
+                if _time_of(line, time_key) >= before:
                     break
                 length += len(line)
         if length == 0:
@@ -204,12 +205,12 @@ def unpack(folder: Path, pattern: str, since: str) -> None:
 
     For a rebuild, which appends to the first of these days and makes the others anew.
     """
-    for path in sorted(folder.glob(f"{pattern}.gz")):
-        plain = path.with_suffix("")
-        if path.name[:10] >= since[:10]:
-            if not plain.exists():
-                replace_file(plain, gzip.decompress(path.read_bytes()))
-            path.unlink()
+    for packed in sorted(folder.glob(f"{pattern}.gz")):
+        if packed.name[:10] >= since[:10]:
+            if packed.with_suffix("").exists():
+                packed.unlink()
+            else:
+                restore(packed)
 
 
 def _time_of(line: bytes, time_key: str) -> str:

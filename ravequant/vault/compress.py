@@ -9,14 +9,15 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import BINARY, disk_error, fsync_folder, move_over, write_all
+from ravequant.vault.line_file import open_lines, reading
 
 LEVEL: Final = 6  # 9 saves another fifth, for six times the time
 _BLOCK: Final = 1 << 20
@@ -30,27 +31,11 @@ class HeldOpenError(VaultError):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a line file holds."""
+    """The content of a line file, uncompressed."""
 
-    length: int  # bytes, uncompressed
+    length: int  # bytes
     lines: int
     sha256: str
-
-
-class _Meter:
-    """Takes in blocks, gives their content."""
-
-    def __init__(self) -> None:
-        self._length = self._lines = 0
-        self._hash = hashlib.sha256()
-
-    def take(self, block: bytes) -> None:
-        self._length += len(block)
-        self._lines += block.count(b"\n")
-        self._hash.update(block)
-
-    def content(self) -> Content:
-        return Content(self._length, self._lines, self._hash.hexdigest())
 
 
 def packed_form(plain: Path) -> Path:
@@ -94,6 +79,83 @@ def delete(path: Path) -> None:
         path.parent.rmdir()
 
 
+def restore(packed: Path) -> None:
+    """Replace a ``.gz`` by its plain form, durably; the ``.gz`` goes last.
+
+    Raises VaultError if it is damaged, or for what the disk refuses, and then leaves it as it is.
+    """
+    plain = packed.with_suffix("")
+    temporary = plain.with_name(f".{plain.name}.tmp")
+    try:
+        write_copy(_unpacked(packed), temporary)
+        move_over(temporary, plain)
+        with suppress(PermissionError):  # Windows: a reader has it open; the plain file counts
+            packed.unlink()
+    except OSError as error:
+        raise disk_error(packed, "restored", error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_copy(content: Iterable[bytes], target: Path, *, packed: bool = False) -> Content:
+    """Write blocks to a new file, compressed if ``packed``, sync it, and return what it must hold.
+
+    Equal blocks give equal bytes. Raises OSError for what the disk refuses.
+    """
+    measure, squeeze = _Measure(), zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
+    try:
+        for block in content:
+            measure.add(block)
+            write_all(handle, squeeze.compress(block) if packed else block)
+        if packed:
+            write_all(handle, squeeze.flush())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return measure.content()
+
+
+def content_of(path: Path, *, packed: bool) -> Content | None:
+    """Read a copy back and return its content; None if it is a damaged ``.gz``."""
+    measure = _Measure()
+    try:
+        with gzip.open(path, "rb") if packed else path.open("rb") as stream:
+            for block in blocks(cast("BinaryIO", stream)):
+                measure.add(block)
+    except _DAMAGED:
+        return None
+    return measure.content()
+
+
+def _unpacked(packed: Path) -> Iterator[bytes]:
+    with reading(packed), open_lines(packed) as stream:
+        yield from blocks(stream)
+
+
+def blocks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the rest of a stream in blocks of at most 1 MiB."""
+    while block := stream.read(_BLOCK):
+        yield block
+
+
+class _Measure:
+    """Counts and hashes the blocks of a file."""
+
+    def __init__(self) -> None:
+        self._length = self._lines = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, block: bytes) -> None:
+        self._length += len(block)
+        self._lines += block.count(b"\n")
+        self._hash.update(block)
+
+    def content(self) -> Content:
+        return Content(self._length, self._lines, self._hash.hexdigest())
+
+
 def clear(folder: Path) -> None:
     """Remove what a killed ``pack`` left in ``folder`` and below."""
     for path in folder.rglob(".*.jsonl.gz.tmp"):
@@ -102,13 +164,13 @@ def clear(folder: Path) -> None:
 
 
 def _adds_to(plain: Path, packed: Path) -> bool:
-    """Compare both forms: True if the plain one says more, False if both say the same.
+    """Compare both forms: return True if the plain one holds more, False if both hold the same.
 
-    A damaged ``.gz`` says nothing. VaultError if it holds what the plain one does not.
+    A damaged ``.gz`` counts as empty. Raises VaultError if it holds bytes that the plain one lacks.
     """
     try:
         with plain.open("rb") as whole, gzip.open(packed, "rb") as part:
-            for block in _blocks(part):
+            for block in blocks(cast("BinaryIO", part)):
                 if whole.read(len(block)) != block:
                     raise VaultError(
                         f"{packed} holds lines that {plain.name} beside it does not; keep the "
@@ -122,7 +184,9 @@ def _adds_to(plain: Path, packed: Path) -> bool:
 def _write_packed(plain: Path, packed: Path) -> None:
     temporary = packed.with_name(f".{packed.name}.tmp")
     try:
-        _verify(plain, temporary, _compress(plain, temporary))
+        with plain.open("rb") as source:
+            written = write_copy(blocks(source), temporary, packed=True)
+        _verify(plain, temporary, written)
         move_over(temporary, packed)
     except (OSError, VaultError):
         with suppress(OSError):
@@ -130,43 +194,12 @@ def _write_packed(plain: Path, packed: Path) -> None:
         raise
 
 
-def _compress(plain: Path, target: Path) -> Content:
-    meter, squeeze = _Meter(), zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
-    try:
-        with plain.open("rb") as source:
-            for block in _blocks(source):
-                meter.take(block)
-                write_all(handle, squeeze.compress(block))
-        write_all(handle, squeeze.flush())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    return meter.content()
-
-
 def _verify(plain: Path, copy: Path, wanted: Content) -> None:
-    if _content(copy) != wanted or plain.stat().st_size != wanted.length:
+    if content_of(copy, packed=True) != wanted or plain.stat().st_size != wanted.length:
         raise VaultError(
             f"{plain}: its compressed copy does not read back as {wanted.lines} lines of "
             f"{wanted.length} bytes in all; the plain file stays; check the disk"
         )
-
-
-def _content(packed: Path) -> Content | None:
-    meter = _Meter()
-    try:
-        with gzip.open(packed, "rb") as stream:
-            for block in _blocks(stream):
-                meter.take(block)
-    except _DAMAGED:
-        return None
-    return meter.content()
-
-
-def _blocks(stream: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
-    while block := stream.read(_BLOCK):
-        yield block
 
 
 def _held(path: Path) -> HeldOpenError:

@@ -16,8 +16,9 @@ from ravequant.records import (
     contract_of,
     positive_decimal,
 )
-from ravequant.vault.append_log import AppendLog, lines_backward
+from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import disk_error, replace_file
+from ravequant.vault.line_file import is_there, lines_backward
 from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 
@@ -133,16 +134,11 @@ def in_force(changes: History, ts: int) -> Metadata:
 
 
 def _newest(path: Path, inst_id: str) -> Metadata | None:
-    try:
-        for line in lines_backward(path):
-            try:
-                return _parse(line, inst_id)[1]
-            except RecordError:
-                continue  # a damaged line: history() says so; here it only must not stop us
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise disk_error(path, "read", error) from error
+    for line in lines_backward(path) if is_there(path) else ():
+        try:
+            return _parse(line, inst_id)[1]
+        except RecordError:
+            continue  # a damaged line: history() refuses it; here it must not stop the exporter
     return None
 
 

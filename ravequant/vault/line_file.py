@@ -1,7 +1,8 @@
-"""Line files in order of time, read as of a moment: found by bisecting bytes, never read whole.
+"""Line files, plain or ``.gz``: read from their start, back from their end, or as of a time.
 
-A file is taken as it stands when it is opened, up to its last newline; what is appended meanwhile
-belongs to the next query; if it becomes shorter meanwhile, that is a VaultError.
+Readers see whole lines only: what follows the last newline is torn, or still being written. Plain
+files are not read whole to find a place in them: times are bisected, and the newest lines are read
+in blocks from the end.
 """
 
 import gzip
@@ -9,22 +10,27 @@ import io
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Self, cast
 
 from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.vault.append_log import whole_length
 from ravequant.vault.atomic import disk_error
 
 _STEP: Final = 1 << 13  # bytes read at a probe, and where bisecting turns into reading on
 _BLOCK: Final = 1 << 20
+_END_BLOCK: Final = 1 << 12  # where most files end with a whole line
+_PACKED_TAIL: Final = 1 << 20
+
+TIME_KEY: Final = "timestamp_utc"  # of raw lines and of most derived ones
 
 
 def is_there(path: Path) -> bool:
-    """Say whether a file exists. VaultError if the system does not tell."""
+    """Return True if a file exists. Raises VaultError if the system refuses to answer."""
     try:
         path.stat()
     except FileNotFoundError:
@@ -34,26 +40,105 @@ def is_there(path: Path) -> bool:
     return True
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of reading the plain or packed file ``path`` into a VaultError with a remedy."""
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise VaultError(
+            f"{path}: is not a whole gzip file: {error}; put a good copy in its place or move it "
+            "away"
+        ) from error
+    except OSError as error:
+        raise disk_error(path, "read", error) from error
+
+
+def open_lines(path: Path) -> BinaryIO:
+    """Open a plain or ``.gz`` line file for reading its uncompressed bytes, unbuffered."""
+    if path.suffix == ".gz":
+        # objects that stand for a path on another computer cannot be opened by name
+        source = path if isinstance(path, Path) else path.open("rb")
+        return cast("BinaryIO", gzip.open(source, "rb"))
+    return cast("BinaryIO", path.open("rb", buffering=0))
+
+
+def whole_length(stream: BinaryIO) -> int:
+    """Return the length of the whole lines of an open plain file, reading back from its end."""
+    position, size = stream.seek(0, SEEK_END), _END_BLOCK
+    while position > 0:
+        start = max(0, position - size)
+        stream.seek(start)
+        found = stream.read(position - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position, size = start, 2 * size
+    return 0
+
+
+def whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the whole lines of an open file from where it stands, newlines included."""
+    buffered = io.BufferedReader(cast("io.RawIOBase", stream), _BLOCK)
+    try:
+        for line in buffered:
+            if not line.endswith(b"\n"):
+                return
+            yield line
+    finally:
+        buffered.detach()  # it would close the stream
+
+
+def lines_forward(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a file, oldest first, newlines included. Raises VaultError."""
+    with reading(path), open_lines(path) as stream:
+        yield from whole_lines(stream)
+
+
+def lines_backward(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a file, newest first, newlines included. Raises VaultError.
+
+    A packed file is read through, and only the lines of its last 1-2 MiB are yielded.
+    """
+    with LineFile(path, keep=_PACKED_TAIL) as file:
+        for line in file.backward(file.size):
+            yield line + b"\n"
+
+
+def time_of_key(key: str) -> Callable[[bytes], int | None]:
+    """Return a function that finds the time under ``key`` in a line: Unix ms, or None."""
+    search = re.compile(rb'"%s"\s*:\s*"([0-9TZ:.\-]{20,24})"' % key.encode("ascii")).search
+
+    def time_of(line: bytes) -> int | None:
+        match = search(line)
+        try:
+            return times.parse_iso(match[1].decode("ascii")) if match else None
+        except ValueError:
+            return None
+
+    return time_of
+
+
+line_time: Final = time_of_key(TIME_KEY)
+
+
 class LineFile:
     """The lines of one plain or packed file, in the order of the time under ``key``.
 
-    A packed file cannot be bisected: it is unpacked into memory, at most its newest ``keep`` bytes
-    before the first line later than ``until``. Raises VaultError if it cannot be read.
+    The file is taken as it was when it was opened: lines appended later are not seen. Its lines are
+    yielded without newlines. A packed file cannot be bisected: it is unpacked into memory, at most
+    its newest ``keep`` bytes before the first line later than ``until`` (Unix ms). Raises
+    VaultError if the file cannot be read, or becomes shorter meanwhile.
     """
 
     def __init__(
-        self, path: Path, key: str, *, until: int | None = None, keep: int = 1 << 28
+        self, path: Path, key: str = TIME_KEY, *, until: int | None = None, keep: int = 1 << 28
     ) -> None:
         self.path = path
-        self._pattern = re.compile(rb'"%s"\s*:\s*"([0-9TZ:.\-]{20,24})"' % key.encode("ascii"))
-        try:
+        self.time_of = line_time if key == TIME_KEY else time_of_key(key)
+        with reading(path):
             packed = path.suffix == ".gz"
-            self._file: BinaryIO = self._unpacked(until, keep) if packed else path.open("rb")
+            self._file = self._unpacked(until, keep) if packed else open_lines(path)
             self.size = whole_length(self._file)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise VaultError(f"{path} is damaged: {error}; restore it from a copy") from None
-        except OSError as error:
-            raise disk_error(path, "read", error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -62,14 +147,6 @@ class LineFile:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self._file.close()
-
-    def time_of(self, line: bytes) -> int | None:
-        """Return the Unix milliseconds under the key, None if the line shows none."""
-        match = self._pattern.search(line)
-        try:
-            return times.parse_iso(match[1].decode("ascii")) if match else None
-        except ValueError:
-            return None
 
     def after(self, moment: int, before: int | None = None, near: int = 0) -> int:
         """Return where the first line later than ``moment`` begins; the end if there is none.
@@ -112,7 +189,7 @@ class LineFile:
         yield from self.backward(self.after(until))
 
     def backward(self, end: int) -> Iterator[bytes]:
-        """Yield the lines before byte ``end``, newest first, read back in blocks."""
+        """Yield the lines before byte ``end``, newest first, read back in growing blocks."""
         size = _STEP
         while end > 0:
             start = max(0, end - size)
@@ -122,7 +199,7 @@ class LineFile:
                 size *= 2
                 continue
             yield from reversed(block[begun:-1].split(b"\n"))
-            end, size = start + begun, _STEP
+            end, size = start + begun, max(size, min(2 * size, _BLOCK))
 
     def forward(self, start: int) -> Iterator[bytes]:
         """Yield the lines from byte ``start`` on, oldest first."""
@@ -153,27 +230,30 @@ class LineFile:
             size = min(2 * size, _BLOCK)
 
     def _read(self, start: int, end: int) -> bytes:
-        try:
+        with reading(self.path):
             self._file.seek(start)
             found = self._file.read(end - start)
-        except OSError as error:
-            raise disk_error(self.path, "read", error) from error
         if len(found) < end - start:  # its writer took back what it had not committed
             raise VaultError(f"{self.path} became shorter while it was read; ask again")
         return found
 
     def _unpacked(self, until: int | None, keep: int) -> BinaryIO:
-        kept, length, rest = deque[bytes](), 0, b""
-        with gzip.open(self.path, "rb") as stream:
+        kept, length, dropped = deque[bytes](), 0, 0
+        with open_lines(self.path) as stream:
             while block := stream.read(_BLOCK):
-                data = rest + block
-                end = data.rfind(b"\n") + 1
-                rest = data[end:]
-                kept.append(data[:end])
-                length += end
+                kept.append(block)
+                length += len(block)
                 while length - len(kept[0]) >= keep:
                     length -= len(kept.popleft())
-                newest = self.time_of(data[data.rfind(b"\n", 0, max(0, end - 1)) + 1 : end])
-                if until is not None and newest is not None and newest > until:
+                    dropped += 1
+                if until is not None and self._is_past(block, until):
                     break
-        return io.BytesIO(b"".join(kept))
+        data = b"".join(kept)
+        return io.BytesIO(data[data.find(b"\n") + 1 :] if dropped else data)
+
+    def _is_past(self, block: bytes, moment: int) -> bool:
+        """Return True if the last line that is whole in ``block`` is later than ``moment``."""
+        end = block.rfind(b"\n")
+        begin = block.rfind(b"\n", 0, max(0, end))
+        time = self.time_of(block[begin + 1 : end]) if begin >= 0 else None
+        return time is not None and time > moment

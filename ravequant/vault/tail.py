@@ -4,10 +4,8 @@ A reader never looks past the last newline, goes from one file to the next only 
 existed before it met the end, and takes ``.gz`` files at their uncompressed offsets.
 """
 
-import gzip
 import io
 import os
-import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from copy import copy
@@ -15,11 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.vault.append_log import newest_lines, reading
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
+from ravequant.vault.line_file import (
+    line_time,
+    lines_backward,
+    open_lines,
+    reading,
+    whole_lines,
+)
 
 BLOCK_BYTES: Final = 1 << 21
 SPAN_BYTES: Final = 8 << 20
@@ -31,7 +34,6 @@ _LOOK_AHEAD: Final = (1 << 10, *range(1 << 12, (1 << 16) + 1, 1 << 12))
 
 Listing = Callable[[], Iterator[tuple[str, Path]]]
 
-_TIMESTAMP = re.compile(rb'"timestamp_utc"\s*:\s*"([0-9TZ:.\-]{20,24})"')
 _REMEDY: Final = "run again with --rebuild to recompute from the raw data on disk"
 
 
@@ -296,14 +298,6 @@ def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:
     raise VaultError(f"{path} vanishes while it is being opened; try again")
 
 
-def open_lines(path: Path) -> BinaryIO:
-    """Open a plain or ``.gz`` line file for reading its uncompressed bytes."""
-    if path.suffix == ".gz":
-        source = path if isinstance(path, Path) else path.open("rb")  # one that stands elsewhere
-        return cast("BinaryIO", gzip.open(source, "rb"))
-    return cast("BinaryIO", path.open("rb", buffering=0))
-
-
 def _read_to(stream: BinaryIO, head: bytes, offset: int) -> tuple[bytes, int]:
     """Read a stream that cannot jump up to ``offset``; return the bytes before it and the place."""
     before, found = head[-BEFORE_BYTES:], len(head)
@@ -311,15 +305,6 @@ def _read_to(stream: BinaryIO, head: bytes, offset: int) -> tuple[bytes, int]:
         before = (before + chunk)[-BEFORE_BYTES:]
         found += len(chunk)
     return before, found
-
-
-def line_time(line: bytes) -> int | None:
-    """Return the Unix milliseconds of a raw line, None if it shows none."""
-    match = _TIMESTAMP.search(line)
-    try:
-        return times.parse_iso(match[1].decode("ascii")) if match else None
-    except ValueError:
-        return None
 
 
 def first_time(files: Listing) -> int | None:
@@ -341,7 +326,7 @@ def _first_time(files: Listing, key: str) -> int | None:
 def newest_time(files: Listing) -> int | None:
     """Return the time of the newest whole raw line that has one."""
     for _, path in reversed(list(files())):
-        for line in newest_lines(path):
+        for line in lines_backward(path):
             if (moment := line_time(line)) is not None:
                 return moment
     return None
@@ -364,9 +349,9 @@ def cursor_at(files: Listing, moment_ms: int, generation: int) -> Cursor | None:
         return cursor_at(files, moment_ms, generation)
     trail, (path, stream) = Trail(), opened
     with stream, reading(path):
-        for line in io.BufferedReader(cast("io.RawIOBase", stream)):
+        for line in whole_lines(stream):
             moment = line_time(line)
-            if not line.endswith(b"\n") or (moment is not None and moment >= moment_ms):
+            if moment is not None and moment >= moment_ms:
                 break
             trail.pass_over(line)
     return trail.cursor(chosen, generation)

@@ -6,9 +6,6 @@ that was cut off anywhere is taken up by the next one who looks, and gives the s
 write the log carries it out: the program that repairs, or the exporter between two appends.
 """
 
-import gzip
-import os
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,8 +16,7 @@ from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import commit, compress
-from ravequant.vault.append_log import reading
-from ravequant.vault.atomic import BINARY, disk_error, move_over, write_all
+from ravequant.vault.atomic import disk_error, move_over
 from ravequant.vault.gap_ledger import (
     GapLedger,
     Hole,
@@ -28,16 +24,15 @@ from ravequant.vault.gap_ledger import (
     raise_generation,
     read_generation,
 )
+from ravequant.vault.line_file import open_lines, reading
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
-from ravequant.vault.tail import open_lines
 
 METRIC: Final = "repair"
 RETENTION: Final = "retention"  # whoever holds this lock compresses finished days
 MOST_ASKED: Final = 4_000_000  # bytes of a note that a running exporter is asked to carry out
 _REMEDY: Final = "delete it, repair again, and run the calculators with --rebuild"
 _BLOCK: Final = 1 << 20
-_GZIP: Final = 31  # zlib's window bits for a gzip file
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,24 +230,9 @@ def _first_id(line: bytes, inst_id: str) -> int | None:
 
 def _write_merged(source: Path, target: Path, day: DayRepair) -> None:
     """Write source and inserts to ``target``, sync it, and read it back."""
-    wanted = _Sum()
     packed = source.suffix == ".gz"
-    squeeze = zlib.compressobj(compress.LEVEL, zlib.DEFLATED, _GZIP) if packed else None
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
-    try:
-        for block in _merged(source, day):
-            wanted.take(block)
-            write_all(handle, squeeze.compress(block) if squeeze else block)
-        if squeeze:
-            write_all(handle, squeeze.flush())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    met = _Sum()
-    with reading(target), gzip.open(target) if packed else target.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            met.take(block)
-    if (met.length, met.crc32) != (wanted.length, wanted.crc32):
+    wanted = compress.write_copy(_merged(source, day), target, packed=packed)
+    if compress.content_of(target, packed=packed) != wanted:
         raise VaultError(
             f"{source}: its repaired copy does not read back as {wanted.length} bytes; the file "
             "stays as it was; check the disk"
@@ -275,20 +255,10 @@ def _merged(source: Path, day: DayRepair) -> Iterator[bytes]:
                     "note in state/repair and repair again"
                 )
             yield put.data
-        while block := stream.read(_BLOCK):
-            yield block
+        yield from compress.blocks(stream)
 
 
 def _limited(stream: BinaryIO, count: int) -> Iterator[bytes]:
     while count > 0 and (block := stream.read(min(count, _BLOCK))):
         count -= len(block)
         yield block
-
-
-class _Sum:
-    def __init__(self) -> None:
-        self.length = self.crc32 = 0
-
-    def take(self, block: bytes) -> None:
-        self.length += len(block)
-        self.crc32 = zlib.crc32(block, self.crc32)

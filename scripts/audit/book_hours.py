@@ -13,8 +13,7 @@ from ravequant import times
 from ravequant.books.snapshot_json import mid_of
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, moment
-from ravequant.vault.append_log import reading
-from ravequant.vault.tail import open_lines
+from ravequant.vault.line_file import open_lines, reading
 from scripts.audit.trade_days import standing_form
 
 

@@ -19,9 +19,8 @@ from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.records import Contract, RecordError, parse_trade
 from ravequant.trades.scanner import Scanner, Trades
-from ravequant.vault.append_log import newest_lines, reading
 from ravequant.vault.compress import packed_form
-from ravequant.vault.tail import open_lines
+from ravequant.vault.line_file import lines_backward, open_lines, reading
 
 BLOCK_BYTES: Final = 1 << 20
 Column = NDArray[np.int64]
@@ -87,7 +86,7 @@ class Walk:
 
     def pass_over(self, key: str, path: Path) -> None:
         """Take only the newest record of a day that is not to be looked at; VaultError."""
-        for line in newest_lines(path):
+        for line in lines_backward(path):
             try:
                 trade, contract = parse_trade(line, self._inst_id)
             except RecordError:

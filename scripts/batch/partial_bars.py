@@ -23,16 +23,15 @@ from ravequant.trades.bar_builder import Jump, Part
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.trades.parallel_scan import Found, Piece, collect
 from ravequant.trades.scanner import Scanner
-from ravequant.vault.append_log import reading
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor
+from ravequant.vault.line_file import open_lines, reading
 from ravequant.vault.tail import (
     BLOCK_BYTES,
     LONGEST_LINE,
     SPAN_BYTES,
     Known,
     Listing,
-    open_lines,
 )
 from scripts.batch.storage import Place, Ranges, Remote
 

@@ -17,8 +17,8 @@ from ravequant.errors import FeedError, VaultError, shown
 from ravequant.exchanges.okx.rest import Rest
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import instruments, tail
-from ravequant.vault.append_log import newest_lines, whole_length
 from ravequant.vault.gap_ledger import GapLedger
+from ravequant.vault.line_file import line_time, lines_backward, whole_length
 from ravequant.vault.paths import Vault, book_files, day_files, hour_files
 from scripts.audit import book_hours
 from scripts.audit.gap_status import counted, pieces
@@ -179,7 +179,7 @@ def _newest_derived(vault: Vault, metric: str, inst_id: str) -> int | None:
     try:
         if metric == "wicks":
             return times.parse_iso(orjson.loads(files[-1].read_bytes())["as_of_utc"])
-        moment = tail.line_time(next(newest_lines(files[-1])))
+        moment = line_time(next(lines_backward(files[-1])))
     except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration, VaultError):
         return None
     one_minute = 0 if metric == "liquidity_buckets" else times.MINUTE_MS
@@ -247,8 +247,8 @@ def _newest_hour(files: list[tuple[str, Path]]) -> Iterator[bytes]:
     count, begin = 0, None
     for _, path in reversed(files):
         try:
-            for line in newest_lines(path):
-                moment = tail.line_time(line)
+            for line in lines_backward(path):
+                moment = line_time(line)
                 if moment is not None:
                     begin = moment - times.HOUR_MS if begin is None else begin
                     if moment < begin:

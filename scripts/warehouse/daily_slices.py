@@ -11,9 +11,9 @@ from typing import Any, Final
 import orjson
 
 from ravequant.errors import VaultError
-from ravequant.vault.append_log import reading
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.line_file import reading
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Block, Listing, Tail
 from scripts.warehouse.dataset import Shelf

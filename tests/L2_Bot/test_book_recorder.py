@@ -16,7 +16,7 @@ from ravequant.errors import VaultError
 from ravequant.exchanges.okx.messages import BOOKS, Channel, ChannelData
 from ravequant.settings import L2
 from ravequant.vault import atomic
-from ravequant.vault.hour_log import HourLog
+from ravequant.vault.append_log import HourLog
 from ravequant.vault.paths import Vault
 
 BTC = "BTC-USDT-SWAP"

@@ -17,7 +17,6 @@ from L2_Bot import book_queries, l2_query
 from ravequant import exact, times
 from ravequant.records import Contract
 from ravequant.vault import instruments
-from ravequant.vault.hour_log import hour_name
 from ravequant.vault.paths import CHECKOUT, Vault
 
 BTC = "BTC-USDT-SWAP"
@@ -46,7 +45,7 @@ def line(bids=BIDS, asks=ASKS, moment=MOMENT, inst_id=BTC, *, gap=False) -> byte
 def write(vault: Vault, lines: list[bytes], inst_id: str = BTC, *, packed: bool = False) -> None:
     """Write lines into the hour files of their times."""
     for one in lines:
-        key = hour_name(times.parse_iso(orjson.loads(one)["timestamp_utc"]))
+        key = times.hour(times.parse_iso(orjson.loads(one)["timestamp_utc"]))
         path = vault.snapshots(inst_id) / f"{key}.jsonl{'.gz' if packed else ''}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:

@@ -14,7 +14,6 @@ from L2_Bot import l2_retention
 from ravequant import settings, times
 from ravequant.errors import NoDataError
 from ravequant.settings import Retention
-from ravequant.vault.hour_log import hour_name
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from ravequant.vault.retention import plan
@@ -57,7 +56,7 @@ def test_a_run_compresses_and_deletes_and_every_line_kept_is_the_same(full):
     assert after.items() <= before.items()
     gone = {(name, inst_id) for name, inst_id, _ in before.keys() - after.keys()}
     assert gone == {("books", BTC), ("deep", BTC)}
-    five_days = hour_name(NOW - 5 * DAY - HOUR)
+    five_days = times.hour(NOW - 5 * DAY - HOUR)
     assert {key for _, _, key in before.keys() - after.keys()} == {
         key for name, _, key in before if name == "books" and key < five_days
     }

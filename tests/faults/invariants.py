@@ -21,7 +21,6 @@ import orjson
 
 from ravequant import times
 from ravequant.records import Trade, parse_trade
-from ravequant.vault.hour_log import hour_name
 from ravequant.vault.paths import Vault, day_files
 from tests.faults.rooms import ROOMS
 from tests.faults.table import Fact
@@ -160,7 +159,7 @@ def books(
             assert line.endswith(b"\n"), f"{path}: torn line"
             row = orjson.loads(line)
             ts = times.parse_iso(row["timestamp_utc"])
-            assert hour_name(ts) == f"{path.parent.name}/{path.stem}"
+            assert times.hour(ts) == f"{path.parent.name}/{path.stem}"
             if truth is not None:
                 shown = row["bids_top400"], row["asks_top400"]
                 assert shown == truth[row["seqId"]], f"I2: no such book at {row['timestamp_utc']}"

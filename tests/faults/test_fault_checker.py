@@ -5,7 +5,6 @@ import json
 import pytest
 
 from ravequant import times
-from ravequant.vault.hour_log import hour_name
 from tests.faults import invariants
 from tests.support.box import FRAMES
 
@@ -27,7 +26,7 @@ def sent(folder, *frames):
 
 def wrote(vault, *lines):
     """Write snapshot lines: of each the tenths of a second, gap_detected, seqId."""
-    path = vault.snapshots(BTC) / f"{hour_name(START)}.jsonl"
+    path = vault.snapshots(BTC) / f"{times.hour(START)}.jsonl"
     path.parent.mkdir(parents=True)
     rows = [
         {"timestamp_utc": times.iso(START + 100 * tenths), "gap_detected": gap, "seqId": seq}

@@ -11,9 +11,8 @@ from L2_Bot import l2_query
 from ravequant import times
 from ravequant.records import parse_trade
 from ravequant.vault import commit
-from ravequant.vault.append_log import DayLog
+from ravequant.vault.append_log import DayLog, HourLog
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
-from ravequant.vault.hour_log import HourLog
 from ravequant.vault.instruments import history
 from ravequant.vault.paths import Vault
 from scripts import peek

@@ -21,7 +21,6 @@ from ravequant.vault import instruments
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
 from ravequant.vault.heartbeat import Heartbeat
-from ravequant.vault.hour_log import hour_name
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import doctor
@@ -75,7 +74,7 @@ def put_trades(vault: Vault, contract, moments: range) -> None:
 
 def put_books(vault: Vault, moments: range) -> None:
     for ts in moments:
-        put(vault.snapshots(BTC) / f"{hour_name(ts)}.jsonl", book(ts))
+        put(vault.snapshots(BTC) / f"{times.hour(ts)}.jsonl", book(ts))
 
 
 def put_derived(vault: Vault, now: int) -> None:

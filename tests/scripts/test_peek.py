@@ -12,7 +12,7 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import line_files, peek
-from scripts.peek_lines import Lines
+from scripts.peek import Lines
 from tests.support.trades_box import BTC
 
 PEEK = CHECKOUT / "scripts" / "peek.py"

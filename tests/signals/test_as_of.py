@@ -102,7 +102,9 @@ def test_a_damaged_packed_file_is_named(tmp_path):
     """Not a guess but an error with the file and the remedy."""
     path = tmp_path / "2025-12-14.jsonl.gz"
     path.write_bytes(gzip.compress(line(START) * 50)[:-20])
-    with pytest.raises(VaultError, match=r"is damaged: .*; restore it from a copy"):
+    with pytest.raises(
+        VaultError, match=r"is not a whole gzip file: .*; put a good copy in its place"
+    ):
         LineFile(path, "timestamp_utc")
 
 
@@ -387,4 +389,4 @@ def test_yesterdays_damaged_book_takes_only_its_base_rates(hour, caplog):
     facts = read(hour, 20)
     assert facts.book is not None
     assert facts.past_books
-    assert f"{day_before}.jsonl.gz is damaged" in caplog.text
+    assert f"{day_before}.jsonl.gz: is not a whole gzip file" in caplog.text

@@ -121,7 +121,9 @@ def test_a_file_that_is_no_recording_is_named(tmp_path):
         Recording([tmp_path / "absent"])
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(ENCODER.line(fill(1)) * 100)[:-20])
-    with pytest.raises(VaultError, match=r"cut\.jsonl\.gz: cannot be read: .*; name a whole file"):
+    with pytest.raises(
+        VaultError, match=r"cut\.jsonl\.gz: is not a whole gzip file: .*; put a good copy"
+    ):
         Recording([cut])
     empty = written(tmp_path / "empty", [b"{}\n"])
     with pytest.raises(NoDataError, match="empty: holds no valid trade; name a trade file in"):

@@ -6,7 +6,6 @@ from pathlib import Path
 from ravequant import times
 from ravequant.settings import Retention
 from ravequant.vault import commit
-from ravequant.vault.hour_log import hour_name
 from ravequant.vault.paths import Vault, book_files, day_files
 from ravequant.vault.retention import plan
 from ravequant.vault.retention.plan import Dated, Series
@@ -20,7 +19,7 @@ METRIC = "liquidity_buckets"
 
 def hour(age_hours: int, now: int = NOW) -> str:
     """Return the key of the hour that ended so many whole hours before the running one began."""
-    return hour_name(now - (age_hours + 1) * HOUR)
+    return times.hour(now - (age_hours + 1) * HOUR)
 
 
 def day(age_days: int, now: int = NOW) -> str:

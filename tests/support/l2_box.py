@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 
 from ravequant import times
-from ravequant.vault.hour_log import hour_name
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import box
 from tests.support.box import logged
@@ -54,7 +53,7 @@ def lines(vault: Vault, inst_id: str = BTC) -> list[bytes]:
     for path in sorted(vault.snapshots(inst_id).glob("*/*.jsonl")):
         hour = f"{path.parent.name}/{path.stem}"
         for line in path.read_bytes().splitlines(keepends=True):
-            assert hour_name(moment(line)) == hour
+            assert times.hour(moment(line)) == hour
             found.append(line)
     return found
 

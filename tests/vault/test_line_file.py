@@ -1,12 +1,16 @@
 """Line files read as of a moment: what is found, and what a changing file does to it."""
 
+import gzip
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.vault.line_file import LineFile, is_there
+from ravequant.vault import line_file
+from ravequant.vault.line_file import LineFile, is_there, lines_backward, lines_forward
 
 START = times.parse_iso("2025-12-14T21:00:00Z")
 
@@ -82,3 +86,27 @@ def test_a_file_that_cannot_be_asked_for_is_not_missing(tmp_path):
     assert not is_there(tmp_path / "none.jsonl")
     with pytest.raises(VaultError, match="cannot be read"):
         is_there(tmp_path / ("n" * 300))
+
+
+@given(
+    lines=st.lists(st.binary(max_size=40).filter(lambda data: b"\n" not in data), max_size=20),
+    torn=st.binary(max_size=20).filter(lambda data: b"\n" not in data),
+    block=st.integers(1, 50),
+)
+def test_lines_backward_mirror_the_file(tmp_path_factory, lines, torn, block):
+    """Read from the end in blocks of any size, the whole lines come in reverse order."""
+    path = tmp_path_factory.mktemp("backward") / "x"
+    path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_file, "_STEP", block)
+        patch.setattr(line_file, "_BLOCK", 2 * block)
+        patch.setattr(line_file, "_END_BLOCK", min(block, 3))
+        assert list(lines_backward(path)) == [line + b"\n" for line in reversed(lines)]
+        assert list(lines_forward(path)) == [line + b"\n" for line in lines]
+
+
+def test_no_part_of_a_line_passes_for_a_line(tmp_path):
+    """Of a packed line that begins before the end that is looked at nothing is returned."""
+    path = tmp_path / "2025-12-12.jsonl.gz"
+    path.write_bytes(gzip.compress(b"1" * 4_000_000 + b"\nbad\n"))
+    assert list(lines_backward(path)) == [b"bad\n"]

@@ -7,7 +7,7 @@ import pytest
 
 from ravequant.errors import UsageError
 from ravequant.vault import paths
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import Vault, hour_files
 
 BTC = "BTC-USDT-SWAP"
 
@@ -120,3 +120,19 @@ def test_the_instruments_of_a_stream_are_its_folders(vault):
         (folder / name).mkdir(parents=True)
     (folder / "SOL-USDT-SWAP").touch()
     assert paths.instruments(vault.trades) == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+
+
+def test_listing_takes_the_plain_form_first_and_nothing_else(tmp_path):
+    """Of a plain and a packed hour the plain one counts; other names are left alone."""
+    day = tmp_path / "2023-04-04"
+    day.mkdir()
+    for name in ("00.jsonl", "00.jsonl.gz", "01.jsonl.gz", "24.jsonl", "1.jsonl", "02.jsonl.torn",
+                 ".03.jsonl.tmp", "notes.txt"):  # fmt: skip
+        (day / name).touch()
+    (tmp_path / "2023-13-01").mkdir()
+    (tmp_path / "2023-13-01" / "00.jsonl").touch()
+    (tmp_path / "2023-04-03.jsonl").touch()
+    assert list(hour_files(tmp_path)) == [
+        ("2023-04-04/00", day / "00.jsonl"), ("2023-04-04/01", day / "01.jsonl.gz"),
+    ]  # fmt: skip
+    assert list(hour_files(tmp_path / "absent")) == []
