@@ -7,7 +7,7 @@ import pytest
 
 from ravequant import times
 from ravequant.sim.market import START_MS
-from ravequant.vault import tail
+from ravequant.vault.line_file import line_time
 from ravequant.vault.paths import Vault, book_files, day_files
 from scripts.bench import market
 from scripts.bench.market import BTC, RepeatedDay
@@ -20,7 +20,7 @@ def test_the_market_is_the_same_for_the_same_seed(tmp_path):
         market.write_trades(path, 3_000, seed)
     first, second, third = (path.read_bytes() for path in paths)
     assert first == second != third
-    moments = [tail.line_time(line) or 0 for line in first.splitlines()]
+    moments = [line_time(line) or 0 for line in first.splitlines()]
     assert len(moments) == 3_000
     assert moments == sorted(moments)
 
