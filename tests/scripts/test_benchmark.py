@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_cases_are_measured_in_one_run():
 def quick(monkeypatch):
     """Let case bars be a comparison that is there at once."""
     figure = Figure("seconds", "ms", "{:,.0f}", 1e3)
-    rows = [{"name": "ours", "seconds": 0.5}, {"name": "theirs"}]
+    rows: list[dict[str, Any]] = [{"name": "ours", "seconds": 0.5}, {"name": "theirs"}]
 
     def run(sizes):
         return Comparison("bars: a case", (figure,), rows, [f"{sizes.lines}"])
