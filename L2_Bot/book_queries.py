@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from ravequant import exact
 from ravequant.books import snapshot_json
-from ravequant.records import Contract, RecordError, moment
+from ravequant.contract import Contract, amounts
+from ravequant.records import RecordError, moment
 
-INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
 WIDE_SPREAD_BPS: Final = 10
 PRESSURE: Final = (3, 10)  # imbalance beyond 3/10
 WIDE: Final = "WIDE SPREAD - Low liquidity"
@@ -78,28 +78,15 @@ def _levels(row: dict[str, Any]) -> tuple[tuple[Level, ...], int]:
     return levels, int(found.starts[1])
 
 
-def amounts(contract: Contract | None, levels: Iterable[Level]) -> tuple[int, int] | None:
-    """Return (coins, quote currency) of levels in units of BASE_PLACES and NOTIONAL_PLACES.
+def total(contract: Contract | None, levels: Iterable[Level]) -> tuple[int, int] | None:
+    """Return base and notional of levels in units of BASE_PLACES and NOTIONAL_PLACES.
 
-    SPEC section 2; None where nobody knows what a contract is worth.
+    None where nothing says what a contract is worth.
     """
     if contract is None:
         return None
-    value = exact.units(contract.ct_val, exact.SIZE_PLACES)
-    value *= exact.units(contract.ct_mult, exact.SIZE_PLACES)
-    base = notional = 0
-    for level in levels:
-        worth = level.contracts * value  # BASE_PLACES
-        if contract.ct_type == "linear":
-            base += worth
-            notional += worth * level.price
-        else:
-            coins = exact.divide(
-                worth * exact.PRICE_ONE, level.price * exact.BASE_ONE, INVERSE_BASE_PLACES
-            )
-            base += coins * 10 ** (exact.BASE_PLACES - INVERSE_BASE_PLACES)
-            notional += worth * exact.PRICE_ONE
-    return base, notional
+    found = [amounts(contract, level.price, level.contracts) for level in levels]
+    return sum(base for base, _ in found), sum(notional for _, notional in found)
 
 
 def walls(book: Book, contract: Contract | None, above: int) -> dict[str, Any]:
@@ -180,7 +167,7 @@ def _contracts(levels: Iterable[Level]) -> int:
 
 
 def _sizes(contract: Contract | None, levels: list[Level]) -> dict[str, str | None]:
-    worth = amounts(contract, levels)
+    worth = total(contract, levels)
     return {
         "contracts": exact.text(_contracts(levels), exact.SIZE_PLACES),
         "base": None if worth is None else exact.text(worth[0], exact.BASE_PLACES),

@@ -20,8 +20,9 @@ import orjson
 
 from L2_Bot import book_queries, query_text
 from L2_Bot.book_queries import Book
+from ravequant.contract import Contract
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError, VaultError
-from ravequant.records import Contract, RecordError
+from ravequant.records import RecordError
 from ravequant.vault import instruments
 from ravequant.vault.line_file import LineFile
 from ravequant.vault.paths import Vault, book_files

@@ -10,7 +10,6 @@ search finds the edges of all snapshots, one call sums up all stretches.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -20,34 +19,13 @@ from numpy.typing import NDArray
 from ravequant import exact
 from ravequant.books.levels import Levels, largest
 from ravequant.books.snapshot_reader import Books, Deep, Head
-from ravequant.records import Contract
+from ravequant.contract import Scale, Worth
 from ravequant.swar_digits import SAFE, Ints
 
 BANDS_BPS: Final = (10, 25, 50, 100, 200, 500)
 FARTHEST_BPS: Final = BANDS_BPS[-1]
 BPS: Final = 10_000
 Rows = NDArray[np.int64]
-BASE_INVERSE_PLACES: Final = 12  # SPEC section 2: base of an inverse contract, level by level
-
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What turns sums of columns into money and coins: ``factor`` in units of ``10**-places``."""
-
-    inverse: bool
-    factor: int
-    places: int
-
-
-@lru_cache(maxsize=16)
-def worth_of(contract: Contract) -> Worth:
-    """Return the worth of one contract: ctVal x ctMult."""
-    factor, places = 1, 2 * exact.SIZE_PLACES
-    for text in (contract.ct_val, contract.ct_mult):
-        factor *= exact.units(text, exact.SIZE_PLACES)
-    while places and factor % 10 == 0:
-        factor, places = factor // 10, places - 1
-    return Worth(contract.ct_type == "inverse", factor, places)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,40 +33,26 @@ class Sheet:
     """Levels with what they weigh; the sums of all rows fit their columns."""
 
     levels: Levels
-    weight: Ints  # x Worth.factor is the notional
-    coins: Ints  # x Worth.factor (inverse: as they are) are coins
+    weight: Ints  # times a factor it is the notional
+    coins: Ints  # times a factor they are coins
     middles: dict[tuple[int, int], int] = field(default_factory=dict)  # medians worked out so far
 
     @classmethod
     def of(cls, levels: Levels, worth: Worth) -> "Sheet":
         """Return the levels weighed by what one contract is worth."""
-        qty = _summable(levels.qty)
+        price, qty = levels.price, levels.qty
+        if largest(price) * largest(qty) >= SAFE:
+            price, qty = price.astype(object), qty.astype(object)
+        weight, coins = worth.notional(price, qty), qty
         if worth.inverse:
-            return cls(levels, qty, _summable(_coins(levels, worth)))
-        return cls(levels, _summable(_product(levels.price, levels.qty)), qty)
-
-
-def _product(price: Ints, qty: Ints) -> Ints:
-    if largest(price) * largest(qty) < SAFE:
-        return price * qty
-    product: Ints = price.astype(object) * qty.astype(object)
-    return product
+            found = worth.inverse_base(price, qty, levels.price_places, levels.qty_places)
+            coins = np.array(found, np.int64 if max(found, default=0) < SAFE else object)
+        return cls(levels, _summable(weight), _summable(coins))
 
 
 def _summable(values: Ints) -> Ints:
     fits = values.dtype == object or largest(values) * len(values) < SAFE
     return values if fits else values.astype(object)
-
-
-def _coins(levels: Levels, worth: Worth) -> Ints:
-    """Return notional / price of each level, rounded half-even to 12 places (inverse contracts)."""
-    above = worth.factor * 10**levels.price_places
-    below = 10 ** (levels.qty_places + worth.places)
-    coins = [
-        exact.divide(qty * above, price * below, BASE_INVERSE_PLACES)
-        for price, qty in zip(levels.price.tolist(), levels.qty.tolist(), strict=True)
-    ]
-    return np.array(coins, dtype=np.int64 if max(coins, default=0) < SAFE else object)
 
 
 def _sums(values: Ints, rows: Rows) -> Ints:
@@ -97,14 +61,6 @@ def _sums(values: Ints, rows: Rows) -> Ints:
     found: Ints = np.add.reduceat(padded, rows.ravel()).reshape(rows.shape)[:, :-1]
     found[rows[:, :-1] == rows[:, 1:]] = 0  # reduceat gives the row itself
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Units of the sums that come out: ``10**-notional`` and ``10**-base``."""
-
-    notional: int
-    base: int
 
 
 class Part(NamedTuple):
@@ -146,15 +102,12 @@ class Measure:
 
     def scale(self, part: Part, worth: Worth) -> Scale:
         """Return the coarsest units that hold the sums."""
-        price_places, qty_places = part.places()
-        base = BASE_INVERSE_PLACES if worth.inverse else qty_places + worth.places
-        return Scale((0 if worth.inverse else price_places) + qty_places + worth.places, base)
+        return worth.scale(*part.places())
 
     def sums(self, part: Part, worth: Worth, wanted: Scale) -> "Sums":
         """Return what the bands of some snapshots hold, in units at least as fine as ``scale``."""
-        natural, places = self.scale(part, worth), part.places()
-        money = worth.factor * 10 ** (wanted.notional - natural.notional)
-        coins = (1 if worth.inverse else worth.factor) * 10 ** (wanted.base - natural.base)
+        places = part.places()
+        money, coins = worth.factors(*places, wanted)
         near = Near(self._sheet("near", part.books.levels, places, worth), part, self._depth_levels)
         weight, base = _sums(near.sheet.weight, near.rows), _sums(near.sheet.coins, near.rows)
         beyond: list[Beyond | None] = []

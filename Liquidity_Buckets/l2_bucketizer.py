@@ -26,10 +26,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
-from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part, Scale, worth_of
+from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part
 from Liquidity_Buckets.terms import ContractHistory, Contracts, Limits
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
 from ravequant.books.snapshot_reader import SnapshotReader
+from ravequant.contract import Scale, worth_of
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.side_input import Lines
 

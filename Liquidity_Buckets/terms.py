@@ -3,7 +3,7 @@
 from typing import NamedTuple, Protocol
 
 from ravequant import exact
-from ravequant.records import Contract
+from ravequant.contract import Contract
 from ravequant.settings import Settings, exactly
 from ravequant.vault.paths import Vault
 from ravequant.vault.terms import Terms

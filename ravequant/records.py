@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from ravequant import exact, times
+from ravequant.contract import Contract
 from ravequant.errors import UsageError, shown
 
 Side = Literal["buy", "sell"]
@@ -35,15 +36,6 @@ class Rejected:
 
     offset: int
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """What one contract is worth: base or quote units per contract, as decimal text."""
-
-    ct_val: str
-    ct_mult: str
-    ct_type: Literal["linear", "inverse"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ ROOMS = (
 FLOORS = (
     ("ravequant.errors", "ravequant.swar_digits", "ravequant.worker_pool", "ravequant.tables"),
     ("ravequant.exact", "ravequant.times", "ravequant.lifeline", "ravequant.log_file"),
-    ("ravequant.records", "ravequant.settings_schema"),
+    ("ravequant.contract", "ravequant.records", "ravequant.settings_schema"),
     ("ravequant.settings", "ravequant.vault"),
     ("ravequant.cli", "ravequant.catalog", "ravequant.trades", "ravequant.books", "ravequant.sim"),
     ("ravequant.pipeline", "ravequant.exchanges", "ravequant.signals"),

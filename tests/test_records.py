@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravequant import exact, times
+from ravequant.contract import Contract
 from ravequant.errors import UsageError
 from ravequant.records import (
-    Contract,
     RecordError,
     Trade,
     TradeEncoder,

@@ -59,9 +59,6 @@ class Found(Protocol[Batch_co]):
         """Hand it to the job's reader; None if that must read the span itself."""
 
 
-Piece = tail.Block | tail.Span
-
-
 class Fold(Protocol[Batch_contra]):
     """Batches in, records out."""
 
@@ -92,7 +89,9 @@ class Job(Generic[Batch]):
     known_at_end: bool = False  # time_key is when a record became known, not where it starts
     publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
     # other processes for large files
-    ahead: Callable[[Iterator[Piece]], Iterator[tuple[Piece, Found[Batch] | None]]] | None = None
+    ahead: (
+        Callable[[Iterator[tail.Chunk]], Iterator[tuple[tail.Chunk, Found[Batch] | None]]] | None
+    ) = None
     known: tail.KnownFrom | None = None  # what others have read already, in place of large files
     archive: bool = False  # nobody writes the raw files any more: they are not synced
     beside: Lines | None = None  # a slower input, which the reader pulls line by line
@@ -148,7 +147,7 @@ class _Run(Generic[Batch]):
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
         self._generation = 0 if job.expires else read_generation(job.vault.generation(job.inst_id))
-        self._piece: Piece | None = None
+        self._chunk: tail.Chunk | None = None
         self._rejects = 0
         self._summary = Summary(job.metric, job.inst_id)
         self._reader = job.reader(self._reject)
@@ -277,10 +276,10 @@ class _Run(Generic[Batch]):
         committed = self._tail.bytes_read
         place: Cursor | None = None
         try:
-            for piece, found in self._pieces():
-                for batch in self._batches(piece, found):
+            for chunk, found in self._chunks():
+                for batch in self._batches(chunk, found):
                     self._append(self._fold.update(batch))
-                place = piece.after if isinstance(piece, tail.Span) else self._tail.cursor()
+                place = chunk.after if isinstance(chunk, tail.Span) else self._tail.cursor()
                 if self._tail.bytes_read - committed >= COMMIT_BYTES:
                     self._commit(place)
                     committed, place = self._tail.bytes_read, None
@@ -296,20 +295,20 @@ class _Run(Generic[Batch]):
         self._summary.counts = self._reader.counts()
         return self._summary
 
-    def _pieces(self) -> Iterator[tuple[Piece, Found[Batch] | None]]:
+    def _chunks(self) -> Iterator[tuple[tail.Chunk, Found[Batch] | None]]:
         if self._job.ahead is None:
             return ((block, None) for block in self._tail.blocks())
         return self._job.ahead(self._tail.pieces(self._job.known))
 
-    def _batches(self, piece: Piece, found: Found[Batch] | None) -> Iterator[Batch]:
-        """Yield what a piece gives, whoever has read it."""
-        self._piece = piece
+    def _batches(self, chunk: tail.Chunk, found: Found[Batch] | None) -> Iterator[Batch]:
+        """Yield what a chunk gives, whoever has read it."""
+        self._chunk = chunk
         batch = found.add_to(self._reader) if found is not None else None
         if batch is not None:
             yield batch
             return
-        for block in self._tail.again(piece) if isinstance(piece, tail.Span) else (piece,):
-            self._piece = block
+        for block in self._tail.again(chunk) if isinstance(chunk, tail.Span) else (chunk,):
+            self._chunk = block
             yield self._reader.read(block.data)
 
     def _append(self, records: Iterable[dict[str, Any]]) -> None:
@@ -330,9 +329,9 @@ class _Run(Generic[Batch]):
 
     def _reject(self, offset: int, reason: str) -> None:
         self._rejects += 1
-        if self._piece is not None and self._rejects <= LOGGED_REJECTS:
-            place = self._piece.offset + offset
-            _log.warning("%s: line at byte %d skipped: %s", self._piece.path, place, reason)
+        if self._chunk is not None and self._rejects <= LOGGED_REJECTS:
+            place = self._chunk.offset + offset
+            _log.warning("%s: line at byte %d skipped: %s", self._chunk.path, place, reason)
 
 
 def _minute_of(moment_ms: int) -> int:

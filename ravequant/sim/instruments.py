@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ravequant.records import Contract
+from ravequant.contract import Contract
 
 # instId -> (tickSz, lotSz): the sizes on the exchange, used where a recording does not deny them
 KNOWN_SIZES: Final = {

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ravequant import exact
+from ravequant.contract import Contract
 from ravequant.errors import UsageError
-from ravequant.records import Contract, check_inst_id
+from ravequant.records import check_inst_id
 from ravequant.sim.instruments import swap_row
 
 _CACHED_TEXTS: Final = 200_000

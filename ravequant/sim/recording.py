@@ -16,8 +16,9 @@ from typing import Any, Final
 import orjson
 
 from ravequant import records
+from ravequant.contract import Contract
 from ravequant.errors import NoDataError, UsageError
-from ravequant.records import Contract, RecordError, Trade
+from ravequant.records import RecordError, Trade
 from ravequant.sim.bookframes import BookTape
 from ravequant.sim.feed import BookChange
 from ravequant.sim.instruments import Decimals, contract, sizes, swap_row

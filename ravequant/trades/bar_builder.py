@@ -1,4 +1,4 @@
-"""Minute bars: what each UTC minute traded, exactly, from records one by one or from whole parts.
+"""Minute bars: what each UTC minute traded, exactly, from records one by one or many at once.
 
 SPEC sections 3 (duplicates, holes) and 4 (closing, late lines, merging). A minute is *open* from
 the moment the watermark, the largest time read so far, has reached it until it closes.
@@ -30,8 +30,8 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Jump:
-    """Ids that are missing before a record: a hole, unless the ledger knows there are none."""
+class IdGap:
+    """Ids that are missing before a record: a hole, unless the ledger says that there are none."""
 
     first_missing: int
     last_missing: int
@@ -40,11 +40,11 @@ class Jump:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """An ordered stretch of records as partial bars; may be computed in another process."""
+class PartialBars:
+    """Bars of consecutive records whose ids and minutes increase; another process may make them."""
 
     bars: list[MinuteBar]
-    jumps: list[Jump]  # inside the part
+    id_gaps: list[IdGap]  # between the records
     records: int
     lowest_id: int  # first id that the first record covers
     first_id: int  # of the first record
@@ -53,16 +53,16 @@ class Part:
     watermark: int  # largest time, ms
 
 
-def join(earlier: Part, later: Part) -> Part | None:
-    """Return two parts as one; None if ids or minutes do not increase across the seam."""
+def join(earlier: PartialBars, later: PartialBars) -> PartialBars | None:
+    """Return both as one; None if ids or minutes do not increase across the seam."""
     if later.first_id <= earlier.last_id or _goes_back(earlier.watermark, later.first_ts):
         return None
-    seam = _jump(earlier.last_id, later.lowest_id, earlier.watermark, later.first_ts)
+    seam = _id_gap(earlier.last_id, later.lowest_id, earlier.watermark, later.first_ts)
     bars = {bar.minute: bar for bar in earlier.bars}
     _add(bars, later.bars)
-    return Part(
+    return PartialBars(
         list(bars.values()),
-        [*earlier.jumps, *seam, *_after(earlier.watermark, later.jumps)],
+        [*earlier.id_gaps, *seam, *_after(earlier.watermark, later.id_gaps)],
         earlier.records + later.records,
         earlier.lowest_id,
         earlier.first_id,
@@ -72,20 +72,20 @@ def join(earlier: Part, later: Part) -> Part | None:
     )
 
 
-def _after(watermark: int, jumps: list[Jump]) -> list[Jump]:
-    """Return jumps as they are where ``watermark`` was reached before."""
-    return [replace(jump, watermark=max(jump.watermark, watermark)) for jump in jumps]
+def _after(watermark: int, id_gaps: list[IdGap]) -> list[IdGap]:
+    """Return id_gaps as they are where ``watermark`` was reached before."""
+    return [replace(id_gap, watermark=max(id_gap.watermark, watermark)) for id_gap in id_gaps]
 
 
 def _goes_back(watermark: int, ts: int) -> bool:
-    """Say whether a record belongs to a minute before the watermark's."""
+    """Return True if a record belongs to a minute before the watermark's."""
     return ts // times.MINUTE_MS < watermark // times.MINUTE_MS
 
 
-def _jump(last_id: int, lowest_id: int, watermark: int, ts: int) -> list[Jump]:
+def _id_gap(last_id: int, lowest_id: int, watermark: int, ts: int) -> list[IdGap]:
     if lowest_id <= last_id + 1:
         return []
-    return [Jump(last_id + 1, lowest_id - 1, watermark, ts)]
+    return [IdGap(last_id + 1, lowest_id - 1, watermark, ts)]
 
 
 def _add(bars: dict[int, MinuteBar], later: list[MinuteBar], *, late: bool = False) -> None:
@@ -128,24 +128,24 @@ class BarBuilder:
         """What the minutes that are still open hold so far, in order."""
         return [self._bars[minute] for minute in sorted(self._bars)]
 
-    def follows(self, part: Part) -> bool:
-        """Say whether ids and minutes increase from what was read to ``part``."""
+    def follows(self, partial: PartialBars) -> bool:
+        """Return True if ids and minutes increase from what was read to ``partial``."""
         if self.last_id is None or self.watermark is None:
             return True
-        return part.first_id > self.last_id and not _goes_back(self.watermark, part.first_ts)
+        return partial.first_id > self.last_id and not _goes_back(self.watermark, partial.first_ts)
 
-    def absorb(self, part: Part, is_hole: IsHole) -> Closed:
-        """Take in a part that follows; return what it closed. ValueError if it does not follow."""
-        if not self.follows(part):
-            raise ValueError(f"a part from id {part.first_id} does not follow id {self.last_id}")
-        jumps = part.jumps
+    def absorb(self, partial: PartialBars, is_hole: IsHole) -> Closed:
+        """Take in bars that follow and return what they close; ValueError if they do not follow."""
+        if not self.follows(partial):
+            raise ValueError(f"bars from id {partial.first_id} do not follow id {self.last_id}")
+        id_gaps = partial.id_gaps
         if self.last_id is not None and self.watermark is not None:
-            seam = _jump(self.last_id, part.lowest_id, self.watermark, part.first_ts)
-            jumps = [*seam, *_after(self.watermark, jumps)]
-        self._look_for_holes(jumps, is_hole)
-        _add(self._bars, part.bars)
-        self.records += part.records
-        return self._close(part.last_id, max(part.watermark, self.watermark or 0))
+            seam = _id_gap(self.last_id, partial.lowest_id, self.watermark, partial.first_ts)
+            id_gaps = [*seam, *_after(self.watermark, id_gaps)]
+        self._look_for_holes(id_gaps, is_hole)
+        _add(self._bars, partial.bars)
+        self.records += partial.records
+        return self._close(partial.last_id, max(partial.watermark, self.watermark or 0))
 
     def take(self, records: Iterable[Record], is_hole: IsHole) -> Closed:
         """Take in records one by one, whatever their order; return what they closed."""
@@ -155,7 +155,7 @@ class BarBuilder:
                 self.duplicates += 1
                 continue
             if last_id is not None and watermark is not None:
-                seam = _jump(last_id, record.first_id, watermark, record.ts)
+                seam = _id_gap(last_id, record.first_id, watermark, record.ts)
                 self._look_for_holes(seam, is_hole)
             last_id = record.trade_id
             watermark = record.ts if watermark is None else max(watermark, record.ts)
@@ -179,14 +179,14 @@ class BarBuilder:
         self.records += 1
         _add(self._bars, [bar], late=late)
 
-    def _look_for_holes(self, jumps: list[Jump], is_hole: IsHole) -> None:
+    def _look_for_holes(self, id_gaps: list[IdGap], is_hole: IsHole) -> None:
         """Mark the minutes that were open at each hole, and that of the record after it."""
-        for jump in jumps:
-            if is_hole(jump.first_missing, jump.last_missing):
+        for id_gap in id_gaps:
+            if is_hole(id_gap.first_missing, id_gap.last_missing):
                 self.holes += 1
-                through = closed_through(jump.watermark)
-                newest = jump.watermark // times.MINUTE_MS
-                own = jump.ts // times.MINUTE_MS
+                through = closed_through(id_gap.watermark)
+                newest = id_gap.watermark // times.MINUTE_MS
+                own = id_gap.ts // times.MINUTE_MS
                 self._marked.update(range(through + 1, newest + 1))
                 self._marked.update((own,) if own > through else ())
 

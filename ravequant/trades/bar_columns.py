@@ -1,7 +1,8 @@
-"""Columns of trades to bars: what is in order as whole parts, the rest record by record.
+"""Columns of trades to minute bars: what is in order as partial bars, the rest record by record.
 
-SPEC sections 3 and 4 decide on each record; of a stretch in which ids and minutes increase every
-decision is known, and its sums are taken in columns.
+SPEC sections 3 and 4 decide on each record. Where ids and minutes increase every decision is known
+beforehand, so the sums of many records are taken at once. Columns are int64 where Python's integers
+prove that nothing can overflow, else Python integers; the sums are the same.
 """
 
 from collections.abc import Iterator
@@ -9,46 +10,49 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ravequant import exact, times
-from ravequant.trades import column_sums
-from ravequant.trades.bar_builder import BarBuilder, Closed, IsHole, Jump, Part
-from ravequant.trades.minute_bar import Record
+from ravequant import contract, exact, swar_digits, times
+from ravequant.swar_digits import Ints
+from ravequant.trades.bar_builder import BarBuilder, Closed, IdGap, IsHole, PartialBars
+from ravequant.trades.minute_bar import MinuteBar, Record
 from ravequant.trades.scanner import Trades
 
-FEW: Final = 64  # records that are sooner taken one by one than in columns
+FEW: Final = 64  # records that are taken one by one faster than in columns
+Rows = NDArray[np.int64]
+Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
 
 
 def closed_by(builder: BarBuilder, trades: Trades, is_hole: IsHole) -> Iterator[Closed]:
-    """Add a stretch to ``builder``, whatever the order of its records; yield what it closes."""
-    part = partial(trades, builder.whale_notional)
-    if part is not None and builder.follows(part):
-        yield builder.absorb(part, is_hole)
+    """Add trades, whatever the order of their records, to ``builder``; yield what they close."""
+    partial = partial_bars(trades, builder.whale_notional)
+    if partial is not None and builder.follows(partial):
+        yield builder.absorb(partial, is_hole)
         return
-    for piece in _in_order(trades):
-        behind = _behind(builder, piece) if len(piece) > FEW else len(piece)
+    for ordered in _in_order(trades):
+        behind = _behind(builder, ordered) if len(ordered) > FEW else len(ordered)
         if behind:
-            few = piece.select(slice(behind))
+            few = ordered.select(slice(behind))
             yield builder.take(_records(few), is_hole)
-        part = partial(piece.select(slice(behind, None)), builder.whale_notional)
-        if part is not None:
-            yield builder.absorb(part, is_hole)
+        partial = partial_bars(ordered.select(slice(behind, None)), builder.whale_notional)
+        if partial is not None:
+            yield builder.absorb(partial, is_hole)
 
 
 def _in_order(trades: Trades) -> Iterator[Trades]:
-    """Cut a stretch where an id does not increase or a minute goes back."""
+    """Cut trades where an id does not increase or a minute goes back."""
     ids, minutes = trades.trade_id, trades.ts // times.MINUTE_MS
     back = (ids[1:] <= ids[:-1]) | (minutes[1:] < minutes[:-1])
     for first, last in pairwise([0, *(np.flatnonzero(back) + 1).tolist(), len(trades)]):
         yield trades.select(slice(first, last))
 
 
-def _behind(builder: BarBuilder, piece: Trades) -> int:
-    """Return how many records of a piece in order repeat, or belong before, what was read."""
+def _behind(builder: BarBuilder, ordered: Trades) -> int:
+    """Return how many of the first records repeat, or belong before, what was read."""
     if builder.last_id is None or builder.watermark is None:
         return 0
-    repeated = np.searchsorted(piece.trade_id, builder.last_id, side="right")
-    minutes = piece.ts // times.MINUTE_MS
+    repeated = np.searchsorted(ordered.trade_id, builder.last_id, side="right")
+    minutes = ordered.ts // times.MINUTE_MS
     before = np.searchsorted(minutes, builder.watermark // times.MINUTE_MS, side="left")
     return int(max(repeated, before))
 
@@ -62,8 +66,8 @@ def _records(trades: Trades) -> Iterator[Record]:
         yield Record(ts, trade_id, ids, buy, price * price_one, qty * qty_one, trades.contract)
 
 
-def partial(trades: Trades, whale_notional: int) -> Part | None:
-    """Return the partial bars of a stretch; None if its ids or minutes do not increase.
+def partial_bars(trades: Trades, whale_notional: int) -> PartialBars | None:
+    """Return trades as partial bars; None without any, or if ids or minutes do not increase.
 
     Ids must increase strictly, minutes may stand still; in one minute times may go back, since
     nothing is late there. ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``.
@@ -81,13 +85,13 @@ def partial(trades: Trades, whale_notional: int) -> Part | None:
     minutes = minutes[firsts]
     if not bool((minutes[1:] > minutes[:-1]).all()):
         return None
-    jumps = [
-        Jump(int(ids[at]) + 1, int(before[at + 1]), int(ts[: at + 1].max()), int(ts[at + 1]))
+    id_gaps = [
+        IdGap(int(ids[at]) + 1, int(before[at + 1]), int(ts[: at + 1].max()), int(ts[at + 1]))
         for at in ((missing > 0).nonzero()[0] if unusual else ())
     ]
-    return Part(
-        column_sums.fold(trades, firsts, minutes.tolist(), whale_notional),
-        jumps,
+    return PartialBars(
+        _bars(trades, firsts, minutes.tolist(), whale_notional),
+        id_gaps,
         len(ids),
         int(before[0]) + 1,
         int(ids[0]),
@@ -95,3 +99,102 @@ def partial(trades: Trades, whale_notional: int) -> Part | None:
         int(ts[0]),
         int(ts.max()),
     )
+
+
+def _bars(trades: Trades, firsts: Rows, minutes: list[int], whale_notional: int) -> list[MinuteBar]:
+    """Return a bar for each run of records, which begin at ``firsts`` and belong to ``minutes``."""
+    lows, highs = (bound.reduceat(trades.price, firsts) for bound in (np.minimum, np.maximum))
+    amounts = _amounts(trades, firsts, int(lows.min()), int(highs.max()), whale_notional)
+    ends = np.concatenate((firsts[1:], [len(trades)]))
+    lasts = ends - 1
+    one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
+    opens, closes = trades.price[firsts].tolist(), trades.price[lasts].tolist()
+    low, high = lows.tolist(), highs.tolist()
+    counts = (ends - firsts).tolist()
+    first_ids = (trades.trade_id[firsts] - trades.count[firsts] + 1).tolist()
+    last_ids = trades.trade_id[lasts].tolist()
+    return [
+        MinuteBar(
+            minute,
+            opens[i] * one,
+            high[i] * one,
+            low[i] * one,
+            closes[i] * one,
+            counts[i],
+            *amounts[i],
+            first_ids[i],
+            last_ids[i],
+        )
+        for i, minute in enumerate(minutes)
+    ]
+
+
+def _amounts(
+    trades: Trades, starts: Rows, lowest: int, highest: int, whale_notional: int
+) -> list[Amounts]:
+    """Return the amounts of each run; ``lowest`` and ``highest`` are prices of all of them.
+
+    The sums of price x notional are taken with the prices above the lowest one: smaller products.
+    """
+    worth = contract.worth_of(trades.contract)
+    places = trades.price_decimals, trades.qty_decimals
+    price, qty = _safe(trades.price, trades.qty, lowest, highest, inverse=worth.inverse)
+    notional, base = worth.notional(price, qty), qty
+    if worth.inverse:
+        base = np.array(worth.inverse_base(price, qty, *places), dtype=object)
+    one, base_one = worth.factors(*places, contract.FINEST)
+    price_one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
+    bases, buy_bases = _split(base, trades.buy, starts)
+    totals, buy_totals = _split(notional, trades.buy, starts)
+    excess = np.add.reduceat(notional * (price - lowest), starts).tolist()
+    price_bases = totals  # linear: price x size once more
+    if worth.inverse:
+        price_bases = np.add.reduceat(price * base, starts).tolist()
+    whales = _whales(notional, trades.buy, starts, -(-whale_notional // one))
+    return [
+        (
+            bases[i] * base_one,
+            buy_bases[i] * base_one,
+            (bases[i] - buy_bases[i]) * base_one,
+            totals[i] * one,
+            buy_totals[i] * one,
+            (totals[i] - buy_totals[i]) * one,
+            (excess[i] + lowest * totals[i]) * one * price_one,
+            price_bases[i] * base_one * price_one,
+            count,
+            whale_buy * one,
+            (whale - whale_buy) * one,
+        )
+        for i, (count, whale, whale_buy) in enumerate(whales)
+    ]
+
+
+def _safe(price: Ints, qty: Ints, lowest: int, highest: int, *, inverse: bool) -> tuple[Ints, Ints]:
+    """Return int64 columns if their products, summed, fit; else columns of Python integers."""
+    small = object not in (price.dtype, qty.dtype) and not inverse
+    if small and swar_digits.fits(int(qty.max()) * len(qty)):
+        turnover = highest * int(qty.sum())
+        if swar_digits.fits(turnover * max(highest - lowest, 1)):
+            return price, qty
+    return price.astype(object), qty.astype(object)
+
+
+def _split(values: Ints, buy: NDArray[np.bool_], starts: Rows) -> tuple[list[int], list[int]]:
+    """Return the sums of each run: of all, and of the taker's buys."""
+    bought = np.add.reduceat(values * buy, starts).tolist()
+    return np.add.reduceat(values, starts).tolist(), bought
+
+
+def _whales(
+    notional: Ints, buy: NDArray[np.bool_], starts: Rows, threshold: int
+) -> list[tuple[int, int, int]]:
+    """Return (count, sum, sum of buys) of each run's records at or above ``threshold``."""
+    found = [(0, 0, 0)] * len(starts)
+    if int(notional.max()) < threshold:
+        return found
+    rows = (notional >= threshold).nonzero()[0]
+    runs = (np.searchsorted(starts, rows, side="right") - 1).tolist()
+    for run, value, bought in zip(runs, notional[rows].tolist(), buy[rows].tolist(), strict=True):
+        count, total, total_bought = found[run]
+        found[run] = count + 1, total + value, total_bought + value * bought
+    return found

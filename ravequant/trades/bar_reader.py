@@ -1,14 +1,14 @@
 """Blocks of raw trade lines to closed minute bars: a little at a time, or very many.
 
 Up to ``FEW_BYTES`` a run reads its lines one by one, as a person would: sooner done than numpy is
-loaded. What is more is read in columns (``scan``, ``parts``). What comes out is the same.
+loaded. What is more is read in columns (``scanner``, ``bar_columns``). What comes out is the same.
 """
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ravequant.records import RecordError, Rejected, check_whole, parse_trade
-from ravequant.trades.bar_builder import BarBuilder, Closed, IsHole, Part
+from ravequant.trades.bar_builder import BarBuilder, Closed, IsHole, PartialBars
 from ravequant.trades.minute_bar import MinuteBar, Record, record_of
 
 if TYPE_CHECKING:
@@ -77,14 +77,16 @@ class BarReader:
         for trades in scanned.stretches:
             yield from bar_columns.closed_by(self.builder, trades, self._is_hole)
 
-    def absorb(self, part: Part | None, lines: int, rejected: list[Rejected]) -> Closed | None:
+    def absorb(
+        self, partial: PartialBars | None, lines: int, rejected: list[Rejected]
+    ) -> Closed | None:
         """Take in lines that were read elsewhere; None, and nothing else, if they do not follow."""
-        if part is not None and not self.builder.follows(part):
+        if partial is not None and not self.builder.follows(partial):
             return None
         self._count(lines, rejected)
-        if part is None:
+        if partial is None:
             return Closed(through=self.builder.through)
-        return self.builder.absorb(part, self._is_hole)
+        return self.builder.absorb(partial, self._is_hole)
 
     def _count(self, lines: int, rejected: list[Rejected]) -> None:
         self.lines += lines

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import records, times
+from ravequant.contract import Contract
 from ravequant.swar_digits import Places, Words, word
 
 NUMBER_CHARACTERS: Final = 16  # of a price or size that the fast path takes
@@ -111,7 +112,7 @@ class Layout:
     """The text between the fields of lines that look alike."""
 
     key: tuple[bytes, ...]  # equal keys: equal layouts
-    contract: records.Contract
+    contract: Contract
     id_digits: int
     head: Const  # up to the time, and before that as much, left free, as fills a word
     head_length: int
@@ -133,9 +134,7 @@ class Layout:
     anchors: Anchors | None
 
 
-def layout_of(
-    line: bytes, inst_id: str, trade: records.Trade, contract: records.Contract
-) -> Layout | None:
+def layout_of(line: bytes, inst_id: str, trade: records.Trade, contract: Contract) -> Layout | None:
     """Return the layout of a valid line (newline included), or None if it is an odd one."""
     for comma, colon in ((",", ":"), (", ", ": ")):
         for counted in (True, False):
@@ -149,9 +148,7 @@ def layout_of(
     return None
 
 
-def _texts(
-    inst_id: str, contract: records.Contract, comma: str, colon: str, *, counted: bool
-) -> list[str]:
+def _texts(inst_id: str, contract: Contract, comma: str, colon: str, *, counted: bool) -> list[str]:
     def key(name: str) -> str:
         return f'"{name}"{colon}"'
 
@@ -169,7 +166,7 @@ def _texts(
     return [*texts, worth + '"}\n']
 
 
-def _layout(texts: list[bytes], id_digits: int, contract: records.Contract) -> Layout:
+def _layout(texts: list[bytes], id_digits: int, contract: Contract) -> Layout:
     head, middle, side, price, size, worth, *rest = texts
     sell, buy = side + b"sell" + price, side + b"buy" + price
     tail = b"0".join(rest)

@@ -3,14 +3,11 @@
 Every amount is a count of units at the places of ``ravequant.exact``.
 """
 
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ravequant import exact, times
-from ravequant.records import Contract, Trade
-
-INVERSE_BASE_PLACES: Final = 12  # SPEC section 2
-_INVERSE_BASE_ONE: Final = 10 ** (exact.BASE_PLACES - INVERSE_BASE_PLACES)
+from ravequant.contract import Contract, amounts
+from ravequant.records import Trade
 
 
 class MinuteBar(NamedTuple):
@@ -107,13 +104,8 @@ def record_of(trade: Trade, contract: Contract) -> Record:
 
 def bar_of(record: Record, whale_notional: int) -> MinuteBar:
     """Return the bar of a record; ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``."""
-    price, worth = record.price, record.qty * contract_worth(record.contract)
-    if record.contract.ct_type == "linear":
-        base, notional = worth, worth * price
-    else:  # rounded half-even, record by record
-        notional = worth * exact.PRICE_ONE
-        base = exact.divide(notional, price * exact.BASE_ONE, INVERSE_BASE_PLACES)
-        base *= _INVERSE_BASE_ONE
+    price = record.price
+    base, notional = amounts(record.contract, price, record.qty)
     bought = notional if record.buy else 0
     whale = notional >= whale_notional
     return MinuteBar(
@@ -137,10 +129,3 @@ def bar_of(record: Record, whale_notional: int) -> MinuteBar:
         first_id=record.first_id,
         last_id=record.trade_id,
     )
-
-
-@lru_cache(maxsize=1 << 6)
-def contract_worth(contract: Contract) -> int:
-    """Return what one contract is worth, at twice the places of a size."""
-    value, multiplier = contract.ct_val, contract.ct_mult
-    return exact.units(value, exact.SIZE_PLACES) * exact.units(multiplier, exact.SIZE_PLACES)

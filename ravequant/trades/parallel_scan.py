@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ravequant.records import Rejected
-from ravequant.trades.bar_builder import Closed, Part, join
+from ravequant.trades.bar_builder import Closed, PartialBars, join
 from ravequant.trades.bar_reader import BarReader
-from ravequant.vault.tail import BLOCK_BYTES, Block, Span, block_size
+from ravequant.vault.tail import BLOCK_BYTES, Chunk, Span, block_size
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,25 +31,22 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SpanResult:
     """What a span holds: its records as one part (None: no record at all), and its bad lines."""
 
-    part: Part | None
+    partial: PartialBars | None
     lines: int
     rejected: list[Rejected] = field(default_factory=list)  # offsets count from the span's start
 
     def add_to(self, reader: BarReader) -> Closed | None:
         """Hand it to the reader whose turn it is; None if it does not follow what that has read."""
-        return reader.absorb(self.part, self.lines, self.rejected)
-
-
-Piece = Block | Span
+        return reader.absorb(self.partial, self.lines, self.rejected)
 
 
 def read_ahead(
-    inst_id: str, whale_notional: int, pieces: Iterator[Piece], processes: int | None = None
-) -> Iterator[tuple[Piece, Found | None]]:
-    """Yield ``pieces`` in their order, spans with what they hold, if that could be found out.
+    inst_id: str, whale_notional: int, chunks: Iterator[Chunk], processes: int | None = None
+) -> Iterator[tuple[Chunk, SpanResult | None]]:
+    """Yield ``chunks`` in their order, spans with what they hold, if that could be found out.
 
     ``processes``: None for one a core, at most 8, this one counted; it reads along. None is started
     before there is a span to read.
@@ -57,16 +54,16 @@ def read_ahead(
     helpers = _helpers() if processes is None else processes
     readers: _Readers | None = None
     try:
-        for piece in pieces:
-            if isinstance(piece, Span) and helpers:
+        for chunk in chunks:
+            if isinstance(chunk, Span) and helpers:
                 readers = readers or _Readers(inst_id, whale_notional, helpers)
-                readers.give(piece)
+                readers.give(chunk)
                 if readers.full:
                     yield readers.take()
             else:
                 while readers and readers.waiting:
                     yield readers.take()
-                yield piece, None
+                yield chunk, None
         while readers and readers.waiting:
             yield readers.take()
     finally:
@@ -108,7 +105,7 @@ class _Readers:
                 one.answer = self._processes.submit(read_span, *self._asked(one.span))
                 under_way += 1
 
-    def take(self) -> tuple[Span, Found | None]:
+    def take(self) -> tuple[Span, SpanResult | None]:
         """Return the oldest span, and what it holds if that could be found out."""
         from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - loaded by now
 
@@ -151,7 +148,7 @@ class _Reading:
     """A span and, once somebody has it, what comes of it."""
 
     span: Span
-    answer: "Future[Found | None] | None" = None
+    answer: "Future[SpanResult | None] | None" = None
 
     @property
     def under_way(self) -> bool:
@@ -159,7 +156,9 @@ class _Reading:
         return self.answer is not None and not self.answer.done()
 
 
-def read_span(inst_id: str, whale_notional: int, path: Path, offset: int, end: int) -> Found | None:
+def read_span(
+    inst_id: str, whale_notional: int, path: Path, offset: int, end: int
+) -> SpanResult | None:
     """Return what whole lines of a file hold; None if they must be read one after the other."""
     return collect(_scanner(inst_id), whale_notional, offset, _blocks(path, offset, end))
 
@@ -174,22 +173,23 @@ def _scanner(inst_id: str) -> "Scanner":
 
 def collect(
     scanner: "Scanner", whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
-) -> Found | None:
+) -> SpanResult | None:
     """Return what blocks of whole lines hold, the first at ``offset``; None as above."""
-    from ravequant.trades.bar_columns import partial  # noqa: PLC0415
+    from ravequant.trades.bar_columns import partial_bars  # noqa: PLC0415
 
-    parts, lines, rejected = list[Part](), 0, list[Rejected]()
+    lines, rejected = 0, list[Rejected]()
+    found: PartialBars | None = None
     for at, block in blocks:
         scanned = scanner.scan(block)
         lines += scanned.lines
         rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]
         for trades in scanned.stretches:
-            part = partial(trades, whale_notional)
-            joined = join(parts[0], part) if parts and part else part
+            partial = partial_bars(trades, whale_notional)
+            joined = join(found, partial) if found and partial else partial
             if joined is None or len(rejected) > _NAMED:
                 return None
-            parts = [joined]
-    return Found(parts[0] if parts else None, lines, rejected)
+            found = joined
+    return SpanResult(found, lines, rejected)
 
 
 def _blocks(path: Path, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -199,10 +199,10 @@ def _blocks(path: Path, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
         file.seek(offset)
         while left := end - offset - len(rest):
             size, _ = block_size(file, offset + len(rest), BLOCK_BYTES)
-            chunk = file.read(min(size, left))
-            if not chunk:
+            more = file.read(min(size, left))
+            if not more:
                 raise EOFError
-            data = rest + chunk
+            data = rest + more
             cut = data.rfind(b"\n") + 1
             if cut:
                 yield offset, data[:cut]

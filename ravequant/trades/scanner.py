@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact, swar_digits
-from ravequant.records import Contract, RecordError, Rejected, Trade, check_whole, parse_trade
+from ravequant.contract import Contract
+from ravequant.records import RecordError, Rejected, Trade, check_whole, parse_trade
 from ravequant.swar_digits import Ints
 from ravequant.trades import fast_scan
 from ravequant.trades.fast_scan import Columns

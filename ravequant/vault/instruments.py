@@ -8,14 +8,9 @@ from typing import Any, Final
 import orjson
 
 from ravequant import exact, times
+from ravequant.contract import Contract
 from ravequant.errors import FeedError, UsageError, VaultError, shown
-from ravequant.records import (
-    Contract,
-    RecordError,
-    check_inst_id,
-    contract_of,
-    positive_decimal,
-)
+from ravequant.records import RecordError, check_inst_id, contract_of, positive_decimal
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import disk_error, replace_file
 from ravequant.vault.line_file import is_there, lines_backward

@@ -65,6 +65,9 @@ class Span:
         return self.after.offset
 
 
+Chunk = Block | Span
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A stretch of a raw file that somebody has read already, from a place on."""

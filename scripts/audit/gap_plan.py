@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.okx.rest import TradePage
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault import instruments
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
 from ravequant.vault.paths import Vault, day_files

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import VaultError
-from ravequant.records import Contract, RecordError, parse_trade
+from ravequant.records import RecordError, parse_trade
 from ravequant.trades.scanner import Scanner, Trades
 from ravequant.vault.compress import packed_form
 from ravequant.vault.line_file import lines_backward, open_lines, reading

@@ -19,9 +19,9 @@ import orjson
 
 from ravequant import __version__
 from ravequant.records import Rejected
-from ravequant.trades.bar_builder import Jump, Part
+from ravequant.trades.bar_builder import IdGap, PartialBars
 from ravequant.trades.minute_bar import MinuteBar
-from ravequant.trades.parallel_scan import Found, Piece, collect
+from ravequant.trades.parallel_scan import SpanResult, collect
 from ravequant.trades.scanner import Scanner
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor
@@ -30,13 +30,17 @@ from ravequant.vault.tail import (
     BLOCK_BYTES,
     LONGEST_LINE,
     SPAN_BYTES,
+    Chunk,
     Known,
     Listing,
 )
 from scripts.batch.storage import Place, Ranges, Remote
 
-_FACTS: Final = Part.__slots__[2:]  # what a part holds beside its bars and jumps
-FORM: Final = [1, __version__, *Part.__slots__]  # of what stands on the shelf
+_FACTS: Final = PartialBars.__slots__[2:]  # what stands there beside the bars and the gaps
+FORM: Final = [  # of what stands on the shelf: another one and all is read again
+    1, __version__, "bars", "jumps", "records", "lowest_id", "first_id", "last_id", "first_ts",
+    "watermark",
+]  # fmt: skip
 _NAME = re.compile(r"[0-9A-Za-z._-]+")
 
 
@@ -59,7 +63,7 @@ class Read:
 
     start: int
     known: Known
-    found: Found | None
+    found: SpanResult | None
 
 
 def units_of(
@@ -183,14 +187,14 @@ def _as_json(read: Read) -> dict[str, Any]:
     }
 
 
-def _found_json(found: Found) -> list[Any]:
-    part = found.part
+def _found_json(found: SpanResult) -> list[Any]:
+    part = found.partial
     rejected = [[line.offset, line.reason] for line in found.rejected]
     if part is None:
         return [rejected, None]
     bars = [[str(int(value)) for value in bar[:-1]] for bar in part.bars]
     rest = [getattr(part, name) for name in _FACTS]
-    return [rejected, [bars, [list(astuple(jump)) for jump in part.jumps], rest]]
+    return [rejected, [bars, [list(astuple(gap)) for gap in part.id_gaps], rest]]
 
 
 def _read(path: Place) -> Read | None:
@@ -204,15 +208,15 @@ def _read(path: Place) -> Read | None:
         return None
 
 
-def _found(facts: list[Any] | None) -> Found | None:
+def _found(facts: list[Any] | None) -> SpanResult | None:
     if facts is None:
         return None
     lines, rejected, part = facts
     bad = [Rejected(*line) for line in rejected]
     if part is None:
-        return Found(None, lines, bad)
+        return SpanResult(None, lines, bad)
     bars = [_bar([int(text) for text in texts]) for texts in part[0]]
-    return Found(Part(bars, [Jump(*jump) for jump in part[1]], *part[2]), lines, bad)
+    return SpanResult(PartialBars(bars, [IdGap(*gap) for gap in part[1]], *part[2]), lines, bad)
 
 
 def _bar(values: list[Any]) -> MinuteBar:
@@ -236,7 +240,7 @@ class Shelf:
         for key, name in units:
             self._waiting.setdefault(key, deque()).append(name)
         self._next: dict[str, Read] = {}
-        self._found: deque[Found | None] = deque()
+        self._found: deque[SpanResult | None] = deque()
 
     def known(self, key: str, offset: int) -> Known | None:
         """Return what was read of a file from a place on; it comes out of ``ahead`` next."""
@@ -252,7 +256,7 @@ class Shelf:
         self._found.append(read.found)
         return read.known
 
-    def ahead(self, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, Found | None]]:
+    def ahead(self, pieces: Iterator[Chunk]) -> Iterator[tuple[Chunk, SpanResult | None]]:
         """Yield the pieces, those known with what they hold."""
         for piece in pieces:
             yield piece, self._found.popleft() if self._found else None

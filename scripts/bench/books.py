@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import orjson
 
-from Liquidity_Buckets.bands import Measure, Part, worth_of
+from Liquidity_Buckets.bands import Measure, Part
 from Liquidity_Buckets.l2_bucketizer import BucketFold
 from Liquidity_Buckets.terms import ContractHistory
 from ravequant import PLAIN_GC, exact
 from ravequant.books.snapshot_reader import Books, SnapshotReader
+from ravequant.contract import worth_of
 from ravequant.errors import RaveQuantError, UsageError
 from ravequant.settings import Settings
 from ravequant.vault import tail

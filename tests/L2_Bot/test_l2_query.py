@@ -15,7 +15,7 @@ import pytest
 
 from L2_Bot import book_queries, l2_query
 from ravequant import exact, times
-from ravequant.records import Contract
+from ravequant.contract import Contract
 from ravequant.vault import instruments
 from ravequant.vault.paths import CHECKOUT, Vault
 
@@ -109,7 +109,7 @@ def test_an_inverse_contract_is_worth_usd_and_its_coins_follow_from_the_price():
     """100 USD a contract; the coins are rounded half-even to 12 places (SPEC section 2)."""
     inverse = Contract("100", "1", "inverse")
     level = book_queries.Level(exact.units("30000", 20), exact.units("7", 10))
-    base, notional = book_queries.amounts(inverse, [level]) or (0, 0)
+    base, notional = book_queries.total(inverse, [level]) or (0, 0)
     assert exact.text(notional, exact.NOTIONAL_PLACES) == "700"
     assert exact.text(base, exact.BASE_PLACES) == "0.023333333333"
 

@@ -109,7 +109,14 @@ def test_a_run_killed_for_real_leaves_its_lock_free(vault, at):
         write(vault.snapshots(BTC) / f"{key}.jsonl", b'{"hour":"%s"}\n' % key.encode() * 50)
     before = lines_of(vault)
     arguments = ["--vault", str(vault.root)]
-    command = [sys.executable, "-m", "tests.crashes", str(at), "L2_Bot.l2_retention", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.crashes",
+        str(at),
+        "L2_Bot.l2_retention",
+        *arguments,
+    ]
     killed = subprocess.run(command, capture_output=True, check=False, cwd=CHECKOUT)
     assert killed.returncode not in {0, 1}, killed.stderr
     assert lines_of(vault) == before

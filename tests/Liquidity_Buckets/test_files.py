@@ -14,8 +14,8 @@ import pytest
 from Liquidity_Buckets import l2_bucketizer
 from Liquidity_Buckets.terms import ContractHistory
 from ravequant import settings
+from ravequant.contract import Contract
 from ravequant.errors import UsageError, VaultError
-from ravequant.records import Contract
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import book_lines
 from tests.support.bucket_markets import START, first_difference
@@ -302,7 +302,7 @@ def test_runs_with_kills_between_give_the_bytes_of_one(tmp_path, monkeypatch, re
     for part, beside in rounds(snapshots, deeps, runs):
         book_lines.put(many.deep_snapshots(BTC), beside)
         book_lines.put(many.snapshots(BTC), part)
-        command = [sys.executable, "-m", "tests.crashes", str(chance.randint(1, 14))]
+        command = [sys.executable, "-m", "tests.support.crashes", str(chance.randint(1, 14))]
         command += ["Liquidity_Buckets.l2_bucketizer", "--vault", str(many.root), "--instId", BTC]
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False)
         assert done.returncode in {0, -9, 137}, done.stderr.decode()

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import NoDataError, UsageError
-from ravequant.records import Contract
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.book_lines import put_metadata

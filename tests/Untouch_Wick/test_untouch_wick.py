@@ -197,7 +197,13 @@ def test_stopped_before_any_step_and_run_again_the_files_are_the_same(tmp_path):
 
 def program(vault: Vault, crash_at: int) -> int:
     """Run the tracker as a process that is killed before that step."""
-    command = [sys.executable, "-m", "tests.crashes", str(crash_at), "Untouch_Wick.untouch_wick"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.crashes",
+        str(crash_at),
+        "Untouch_Wick.untouch_wick",
+    ]
     return subprocess.run(
         [*command, "--vault", str(vault.root), "--log-level", "error", "--instId", BTC],
         cwd=CHECKOUT,

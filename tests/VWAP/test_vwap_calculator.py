@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import exact
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import Vault
 from tests.support import oracle
 from tests.support import trade_streams as shared

@@ -12,7 +12,8 @@ from typing import Any
 from CVD import run_cvd_from_jsonl
 from Liquidity_Buckets import l2_bucketizer
 from ravequant import exact, times
-from ravequant.records import Contract, Side, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.vault.paths import Vault
 from tests.support import book_lines
 from tests.support.trade_streams import write_raw

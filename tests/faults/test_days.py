@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 from ravequant import times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from tests.faults import invariants
 from tests.faults.exporters import BTC, TRADE, TRADES, alive, catch_up
 from tests.support import box

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from ravequant.records import Contract, RecordError, parse_trade
+from ravequant.contract import Contract
+from ravequant.records import RecordError, parse_trade
 from ravequant.trades import scanner as scanner_module
 from ravequant.trades.scanner import Scanned, Scanner, Trades
 from ravequant.vault.paths import Vault

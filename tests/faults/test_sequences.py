@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from ravequant import times
-from ravequant.records import Contract, Side, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.vault import compress as compress_module
 from ravequant.vault.append_log import DayLog
 from ravequant.vault.paths import Vault, day_files

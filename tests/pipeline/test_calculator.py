@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ravequant import times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import wick_vault
 from VWAP import vwap_calculator

@@ -13,8 +13,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ravequant import catalog
+from ravequant.contract import Contract
 from ravequant.errors import RaveQuantError
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT
 from scripts import install_service
 from scripts.supervision.service_units import SERVICES, TIMERS, Installation, task, units

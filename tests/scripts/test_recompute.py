@@ -3,6 +3,7 @@
 import gzip
 import importlib
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import orjson
 import pytest
 
 from ravequant import times
-from ravequant.records import Contract
+from ravequant.contract import Contract
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
@@ -130,6 +131,17 @@ def test_the_parts_are_really_taken(tmp_path, monkeypatch):
     assert len(met) == len(units)
     assert all(found is not None for _, found in met)
     assert reading.cursor() == plain.cursor()
+
+
+def test_parts_of_an_older_checkout_are_taken(tmp_path, monkeypatch):
+    """Their names stay: a run that an older version began reads nothing twice."""
+    monkeypatch.setattr(partial_bars, "FORM", [1, "0.1.0", *partial_bars.FORM[2:]])
+    path = tmp_path / "2025-01-01.jsonl"
+    path.write_bytes(b"x" * 100)
+    os.utime(path, ns=(10**18, 10**18))
+    files = [("2025-01-01", path)]
+    (unit,) = partial_bars.units_of("BTC-USDT-SWAP", 10**55, lambda: iter(files), None)
+    assert unit.name == "2025-01-01.0.88dce7fd9bfa3838"
 
 
 def test_parts_meet_wherever_a_file_is_cut(tmp_path):

@@ -16,9 +16,10 @@ import pytest
 
 from CVD import run_cvd_from_jsonl
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import VaultError
 from ravequant.exchanges.okx.rest import Rest
-from ravequant.records import Contract, Side, Trade, TradeEncoder
+from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.vault import commit, instruments, trade_repair
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
 from ravequant.vault.lock import writer_lock

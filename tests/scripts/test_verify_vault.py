@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ravequant import times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, raise_generation
 from ravequant.vault.paths import Vault
 from scripts import verify_vault

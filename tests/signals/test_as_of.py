@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import VaultError
-from ravequant.records import Contract, RecordError, Trade, TradeEncoder, parse_trade
+from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.signals import as_of
 from ravequant.signals.inputs import LastTrade, price
 from ravequant.signals.last_trade import newest_trade

@@ -12,8 +12,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import NoDataError
-from ravequant.records import Contract, TradeEncoder
+from ravequant.records import TradeEncoder
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ravequant.records import Contract
+from ravequant.contract import Contract
 from ravequant.signals import refresh as refresh_module
 from ravequant.signals.refresh import CALCULATORS, LoadedCalculators, loaded, refresh
 from ravequant.vault.lock import writer_lock

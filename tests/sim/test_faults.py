@@ -12,8 +12,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import UsageError
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.records import Trade, TradeEncoder
 from ravequant.sim import faults
 from ravequant.sim.exchange import Exchange, Options
 from ravequant.sim.faultplan import FaultPlan, Frame

@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import NoDataError, VaultError
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.feed import KnowsFills
 from ravequant.sim.recording import Recording
 

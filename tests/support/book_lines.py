@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from ravequant.records import Contract
+from ravequant.contract import Contract
 from ravequant.sim.instruments import swap_row
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault

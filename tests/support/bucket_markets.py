@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from Liquidity_Buckets.l2_bucketizer import BucketFold
 from ravequant.books.snapshot_reader import SnapshotReader
-from ravequant.records import Contract
+from ravequant.contract import Contract
 from ravequant.settings import L2, Settings
 from tests.support import book_lines
 from tests.support.bucket_oracle import Rules

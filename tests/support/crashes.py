@@ -1,8 +1,8 @@
 """Stops a program at its n-th step towards the disk, as a power cut or a kill would.
 
 A step is a write to an output, an fsync, a rename or a truncation. ``steps()`` counts or stops in
-this process; ``python -m tests.crashes N MODULE ARGUMENT…`` runs a program's ``main`` and kills the
-process, for real, before step N.
+this process; ``python -m tests.support.crashes N MODULE ARGUMENT…`` runs a program's ``main`` and
+kills the process, for real, before step N.
 """
 
 import importlib

@@ -12,7 +12,8 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 
 from ravequant import records, times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.exchange import Exchange, Options
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.recording import Recording

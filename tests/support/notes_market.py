@@ -13,7 +13,8 @@ from typing import Any
 from CVD import run_cvd_from_jsonl
 from Liquidity_Buckets import l2_bucketizer
 from ravequant import times
-from ravequant.records import Contract, Side, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.vault.paths import Vault
 from tests.support.book_lines import put, put_metadata, snapshot
 from tests.support.oracle import decimal_text

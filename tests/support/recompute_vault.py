@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ravequant import settings, times
+from ravequant.contract import Contract
 from ravequant.pipeline import runner
-from ravequant.records import Contract, TradeEncoder
+from ravequant.records import TradeEncoder
 from ravequant.sim.instruments import swap_row
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments

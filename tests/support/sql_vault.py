@@ -10,7 +10,8 @@ from typing import Any, cast
 import orjson
 
 from ravequant import times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import Vault
 from scripts import sql
 from tests.support.book_lines import put, put_metadata, snapshot

@@ -21,7 +21,8 @@ import orjson
 from hypothesis import strategies as st
 
 from ravequant import exact, times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import oracle
@@ -64,7 +65,13 @@ class Room:
 
     def killed(self, vault: Vault, crash_at: int) -> bool:
         """Run as a process that is killed before a step; say whether it came that far."""
-        command = [sys.executable, "-m", "tests.crashes", str(crash_at), self.module.__name__]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.support.crashes",
+            str(crash_at),
+            self.module.__name__,
+        ]
         done = subprocess.run(
             [*command, "--vault", str(vault.root), "--log-level", "error", "--instId", BTC],
             cwd=CHECKOUT, check=False, stdout=subprocess.DEVNULL,

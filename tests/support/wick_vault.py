@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from ravequant import times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.instruments import swap_row
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault

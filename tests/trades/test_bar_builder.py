@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import exact
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.trades import bar_builder, bar_columns
 from ravequant.trades.bar_builder import BarBuilder
 from ravequant.trades.bar_reader import FEW_BYTES, BarReader
@@ -300,7 +301,7 @@ def stream(steps, *, minutes_increase=False):
 
 
 def part_of(trades):
-    part = bar_columns.partial(trades, WHALE)
+    part = bar_columns.partial_bars(trades, WHALE)
     assert part is not None
     return part
 
@@ -332,7 +333,7 @@ def test_parts_computed_apart_join_to_the_same(steps, cuts):
         for trades in Scanner(INST_ID).scan(block).stretches
     ]
     builder, found, gaps = BarBuilder(WHALE), [], []
-    while bar_columns:
+    while made:
         whole = made.pop(0)
         while made and len(made) % 3:
             joined = bar_builder.join(whole, made.pop(0))
@@ -350,7 +351,7 @@ def test_parts_that_do_not_follow_are_refused():
 
     def part(*lines):
         (trades,) = Scanner(INST_ID).scan(b"".join(lines)).stretches
-        return bar_columns.partial(trades, WHALE)
+        return bar_columns.partial_bars(trades, WHALE)
 
     assert part(line(60_005, 1), line(59_999, 2)) is None
     assert part(line(5, 2), line(6, 2)) is None
@@ -360,7 +361,7 @@ def test_parts_that_do_not_follow_are_refused():
     assert bar_builder.join(later, earlier) is None
     builder = BarBuilder(WHALE)
     builder.absorb(later, odd_holes)
-    with pytest.raises(ValueError, match="a part from id 1 does not follow id 2"):
+    with pytest.raises(ValueError, match="bars from id 1 do not follow id 2"):
         builder.absorb(earlier, odd_holes)
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from ravequant import times
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.trades import parallel_scan
 from ravequant.trades.bar_reader import BarReader
 from ravequant.vault import tail
@@ -203,11 +204,11 @@ def test_the_processes_end_with_the_asker(tmp_path):
     script = tmp_path / "asker.py"
     script.write_text(
         "import sys, time, multiprocessing\n"
-        "from tests import test_ahead as t\n"
+        "from tests.trades import test_parallel_scan as t\n"
         "if __name__ == '__main__':\n"
         f"    t.tail.SPAN_BYTES, t.tail.SPANS_FROM = {SPAN}, {2 * SPAN}\n"
         f"    pieces = t.pieces_of(t.Vault(t.Path({str(tmp_path)!r})))\n"
-        "    results = t.ahead.read_ahead(t.BTC, t.WHALE, iter(pieces), 2)\n"
+        "    results = t.parallel_scan.read_ahead(t.BTC, t.WHALE, iter(pieces), 2)\n"
         "    next(results)\n"
         "    print(*(p.pid for p in multiprocessing.active_children()), flush=True)\n"
         "    time.sleep(60)\n",

@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import exact
-from ravequant.records import (
-    Contract,
-    RecordError,
-    Rejected,
-    Side,
-    Trade,
-    TradeEncoder,
-    parse_trade,
-)
+from ravequant.contract import Contract
+from ravequant.records import RecordError, Rejected, Side, Trade, TradeEncoder, parse_trade
 from ravequant.trades import line_template
 from ravequant.trades.scanner import Scanner
 

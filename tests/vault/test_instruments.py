@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.errors import FeedError, VaultError
-from ravequant.records import Contract
 from ravequant.vault import instruments
 
 BTC = "BTC-USDT-SWAP"

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from ravequant import exact
-from ravequant.records import Contract, Trade, TradeEncoder
+from ravequant.contract import Contract, amounts
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import Vault
-from scripts.warehouse import output, row_sql
+from scripts.warehouse import output, row_sql, schema
 from scripts.warehouse.schema import PLACES, TABLES
 from tests.support.sql_vault import BTC, ETH, START, asker, make, run, trade_lines
 from tests.support.trade_streams import write_raw
@@ -58,6 +59,31 @@ def test_half_even_division():
             f"SELECT half_even({quote}::DECIMAL(38, 12), {price}::DECIMAL(38, 12))"
         ).fetchone()
         assert int(met.scaleb(12)) == wanted, (quote, price)
+
+
+@pytest.mark.parametrize(
+    ("inst_id", "made"),
+    [(BTC, Contract("0.01", "10", "linear")), ("BTC-USD-SWAP", Contract("100", "1", "inverse"))],
+)
+def test_a_trade_is_worth_the_same_in_sql(vault, inst_id, made):
+    """Base and notional of each row are those of ``ravequant.contract``, to the last digit."""
+    encoder = TradeEncoder(inst_id, made)
+    sizes = [("101250.5", "3"), ("7", "0.01"), ("99999.99", "123"), ("3", "0.5")]
+    trades = [Trade(START, at, "buy", *numbers) for at, numbers in enumerate(sizes, 1)]
+    write_raw(vault, inst_id, map(encoder.line, trades))
+    database = duckdb.connect()
+    for statement in (*schema.macros(), *row_sql.worth_macros()):
+        database.execute(statement)
+    rows = row_sql.rows_of(TABLES["trades"], list(vault.trades(inst_id).iterdir()))
+    found = database.sql(rows).order("trade_id").project("base, notional").fetchall()
+    wanted = [
+        amounts(made, exact.units(price, exact.PRICE_PLACES), exact.units(qty, exact.SIZE_PLACES))
+        for price, qty in sizes
+    ]
+    assert [tuple(map(output.decimal_text, row)) for row in found] == [
+        (exact.text(base, exact.BASE_PLACES), exact.text(notional, exact.NOTIONAL_PLACES))
+        for base, notional in wanted
+    ]
 
 
 def test_too_many_places_are_refused_not_rounded(vault, capsys):
