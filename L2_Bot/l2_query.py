@@ -23,7 +23,7 @@ from L2_Bot.book_queries import Book
 from ravequant.contract import Contract
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError, VaultError
 from ravequant.records import RecordError
-from ravequant.vault import instruments
+from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile
 from ravequant.vault.paths import Vault, book_files
 
@@ -102,10 +102,7 @@ def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[Book]:
 def contract_of(vault: Vault, book: Book) -> Contract | None:
     """Return what a contract was worth at the time of the book; None, and a warning, if unknown."""
     try:
-        changes = instruments.history(vault, book.inst_id)
-        if not changes:
-            return instruments.load(vault, book.inst_id).contract
-        return instruments.in_force(changes, book.ts).contract
+        return InstrumentHistory(vault, book.inst_id).at(book.ts).contract
     except VaultError as error:
         _log.warning("%s; until then sizes are shown in contracts only", error)
         return None

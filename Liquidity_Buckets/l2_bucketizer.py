@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part
-from Liquidity_Buckets.terms import ContractHistory, Contracts, Limits
+from Liquidity_Buckets.terms import Limits
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
 from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.contract import Scale, worth_of
+from ravequant.vault.instruments import InForce, InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.side_input import Lines
 
@@ -44,10 +45,10 @@ BANDS: Final = range(len(BANDS_BPS))
 class BucketFold:
     """Snapshots in, one record each out."""
 
-    def __init__(self, inst_id: str, settings: Settings, contracts: Contracts) -> None:
+    def __init__(self, inst_id: str, settings: Settings, instrument: InForce) -> None:
         chosen = settings.buckets
         self._inst_id = inst_id
-        self._contracts = contracts
+        self._instrument = instrument
         self._exact_limits = Limits.of(inst_id, settings)
         self._delta_ratio = exactly(settings, "buckets.delta_ratio")
         self._gap_ms = chosen.gap_s * SECOND_MS
@@ -75,13 +76,13 @@ class BucketFold:
 
     def update(self, batch: "list[Books]") -> Iterator[dict[str, Any]]:
         """Yield one record for each snapshot, in order."""
-        self._contracts.refresh()
+        self._instrument.refresh()
         for books in batch:
             deeps = [
                 self._in_use(deep, head.ts)
                 for head, deep in zip(books.heads, books.deeps, strict=True)
             ]
-            worths = [worth_of(self._contracts.at(head.ts)) for head in books.heads]
+            worths = [worth_of(self._instrument.at(head.ts).contract) for head in books.heads]
             first = 0
             for worth, group in groupby(worths):
                 last = first + len(list(group))
@@ -280,7 +281,7 @@ class Bucketizer:
             inst_id=inst_id,
             files=lambda: book_files(folder),
             reader=lambda reject: SnapshotReader(inst_id, deep_lines, reject),
-            fold=lambda: BucketFold(inst_id, chosen, ContractHistory(vault, inst_id)),
+            fold=lambda: BucketFold(inst_id, chosen, InstrumentHistory(vault, inst_id)),
             output=lambda record: f"{record['timestamp_utc'][:10]}.jsonl",
             pattern="????-??-??.jsonl",
             parameters={

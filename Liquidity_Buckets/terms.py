@@ -1,22 +1,9 @@
-"""By what an instrument's snapshots are measured: its contract at the time, and its thresholds."""
+"""The thresholds of an instrument's bands and walls, as exact numbers."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ravequant import exact
-from ravequant.contract import Contract
 from ravequant.settings import Settings, exactly
-from ravequant.vault.paths import Vault
-from ravequant.vault.terms import Terms
-
-
-class Contracts(Protocol):
-    """What a contract was worth, and when."""
-
-    def refresh(self) -> None:
-        """Take in what became known since; called once the snapshots to be measured are read."""
-
-    def at(self, ts: int) -> Contract:
-        """Return the contract in force for a record of the moment ``ts``."""
 
 
 class Limits(NamedTuple):
@@ -36,18 +23,3 @@ class Limits(NamedTuple):
         """Return the limits in coarser units: what is at least or above them stays so."""
         unit = 10 ** (exact.NOTIONAL_PLACES - places)
         return Limits(-(-self.band // unit), -(-self.wall // unit), self.delta // unit)
-
-
-class ContractHistory:
-    """The contract of an instrument by its metadata; VaultError at once if there are none."""
-
-    def __init__(self, vault: Vault, inst_id: str) -> None:
-        self._terms = Terms(vault, inst_id)
-
-    def refresh(self) -> None:
-        """Read the history again if its file has changed."""
-        self._terms.refresh()
-
-    def at(self, ts: int) -> Contract:
-        """Return the contract in force for a record of the moment ``ts``."""
-        return self._terms.at(ts).contract

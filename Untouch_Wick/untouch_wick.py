@@ -20,12 +20,12 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from ravequant.vault.atomic import replace_file
-from ravequant.vault.terms import Terms
+from ravequant.vault.instruments import InstrumentHistory
 from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder
 from Untouch_Wick.wick_detector import Event, Wick, WickDetector, price_text
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ravequant.pipeline.runner import Job
     from ravequant.settings import Settings
     from ravequant.trades.bar_builder import Closed
-    from ravequant.vault.instruments import Metadata
+    from ravequant.vault.instruments import InForce
     from ravequant.vault.paths import Vault
 
 METRIC: Final = "wicks"
@@ -43,23 +43,13 @@ NO_MINUTE: Final = -1
 STRENGTHS: Final = ("EXACT", "NEAR", "CLOSE", "CLOSE")  # of 0, 1, 2 and 3 ticks
 
 
-class InForce(Protocol):
-    """The metadata of the instrument, and when they held."""
-
-    def refresh(self) -> None:
-        """Take in what became known since; called once the trades to be judged are read."""
-
-    def at(self, ts: int) -> "Metadata":
-        """Return what holds for a record of the moment ``ts``."""
-
-
 class WickFold:
     """Closed minutes in, wick events out.
 
     A distance is counted in the tick size in force at the start of the minute that makes it known.
     """
 
-    def __init__(self, inst_id: str, terms: InForce) -> None:
+    def __init__(self, inst_id: str, terms: "InForce") -> None:
         self._inst_id = inst_id
         self._terms = terms
         self._candles = CandleBuilder()
@@ -225,7 +215,7 @@ class Tracker:
         """Return the job that brings ``inst_id`` up to date."""
 
         def fold() -> WickFold:
-            return WickFold(inst_id, Terms(vault, inst_id))
+            return WickFold(inst_id, InstrumentHistory(vault, inst_id))
 
         active = vault.derived(METRIC, inst_id) / ACTIVE
         job = calculator.bar_job(

@@ -18,7 +18,8 @@ from ravequant.signals import inputs
 from ravequant.signals.inputs import BookRow, Status, Wick
 from ravequant.signals.last_trade import newest_trade
 from ravequant.signals.market_state import Facts, Stream, reach
-from ravequant.vault import commit, instruments
+from ravequant.vault import commit
+from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile, is_there
 from ravequant.vault.paths import Vault, day_files
 
@@ -233,8 +234,7 @@ def _at(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
 def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:
     """Return the tick size in force, None if nobody knows it."""
     try:
-        changes = instruments.history(vault, inst_id) or [(None, instruments.load(vault, inst_id))]
-        terms = instruments.in_force(changes, _ms(minute))
+        terms = InstrumentHistory(vault, inst_id).at(_ms(minute))
     except VaultError as error:
         _log.warning("no stop can be given: %s", error)
         return None

@@ -1,9 +1,9 @@
-"""Contract metadata of an instrument: as it is now, and what was in force when (SPEC section 3)."""
+"""Metadata of an instrument: as the exchange gives it now, and in force at a time (SPEC 3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -18,14 +18,15 @@ from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 
 _REMEDY: Final = "start the trade exporter once, it fetches the metadata"
+_ABSENT: Final = (-1, -1)  # the stamp of a history file that does not exist
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the exchange says of one instrument; numbers as decimal text, as they came."""
+    """One instrument as the exchange describes it; numbers as decimal text, as they came."""
 
     inst_id: str
-    fetched_ms: int  # wall clock; says when, decides nothing
+    fetched_ms: int  # wall clock, for people only: nothing is computed from it
     contract: Contract
     ct_val_ccy: str
     settle_ccy: str
@@ -37,20 +38,26 @@ class Metadata:
 
     @property
     def terms(self) -> tuple[object, ...]:
-        """Everything a change of which makes a line of history."""
+        """The fields whose change makes a line of history."""
         return (
-            self.contract, self.ct_val_ccy, self.settle_ccy,
-            self.tick_sz, self.lot_sz, self.min_sz, self.state,
-        )  # fmt: skip
+            self.contract,
+            self.ct_val_ccy,
+            self.settle_ccy,
+            self.tick_sz,
+            self.lot_sz,
+            self.min_sz,
+            self.state,
+        )
 
 
+# (time in Unix ms after which it holds, None: from the start; metadata), oldest first
 History = Sequence[tuple[int | None, Metadata]]
 
 
 def parse_instrument(row: Mapping[str, Any], fetched_ms: int | None = None) -> Metadata:
-    """Return the metadata of a row of the exchange's instruments; FeedError if it has none.
+    """Return the metadata in a row of the exchange's list of instruments.
 
-    ``fetched_ms`` is the wall clock when absent.
+    ``fetched_ms`` is the wall clock when absent. Raises FeedError if the row cannot be used.
     """
     try:
         moment = times.utc_now_ms() if fetched_ms is None else fetched_ms
@@ -63,7 +70,7 @@ def parse_instrument(row: Mapping[str, Any], fetched_ms: int | None = None) -> M
 
 
 def load(vault: Vault, inst_id: str) -> Metadata:
-    """Return the metadata as last saved; VaultError if there is none or it cannot be read."""
+    """Return the metadata saved last. Raises VaultError if they are missing or damaged."""
     path = vault.metadata(inst_id)
     try:
         return _parse(path.read_bytes(), inst_id)[1]
@@ -76,11 +83,11 @@ def load(vault: Vault, inst_id: str) -> Metadata:
 
 
 def save(vault: Vault, meta: Metadata, newest_ts: int | None) -> bool:
-    """Write the metadata; say whether its terms were new, and so made a line of history.
+    """Write the metadata; return True if their terms were new, and so made a line of history.
 
-    ``newest_ts`` is the time of the newest record on disk (None: there is none): the new terms hold
-    for records with a later one. The line is flushed before this returns, so before any of them.
-    Both exporters write here: each waits for its turn.
+    ``newest_ts`` is the time of the newest record on disk (None: there is none): new terms hold for
+    later records. The line is on disk when this returns, and so before any of those records. Both
+    exporters write metadata: each waits for its turn.
     """
     path = vault.metadata_history(meta.inst_id)
     with turn(vault, "metadata", meta.inst_id):
@@ -95,9 +102,9 @@ def save(vault: Vault, meta: Metadata, newest_ts: int | None) -> bool:
 
 
 def history(vault: Vault, inst_id: str) -> list[tuple[int | None, Metadata]]:
-    """Return (time after which it holds, metadata) of every change, oldest first.
+    """Return every change of the metadata, oldest first; [] if there is no history.
 
-    Raises VaultError for a whole line that cannot be read: a tick size is not to be guessed.
+    Raises VaultError for a whole line that cannot be read: a tick size must not be guessed.
     """
     path = vault.metadata_history(inst_id)
     try:
@@ -119,13 +126,61 @@ def history(vault: Vault, inst_id: str) -> list[tuple[int | None, Metadata]]:
 
 
 def in_force(changes: History, ts: int) -> Metadata:
-    """Return what held for a record of the moment ``ts``; VaultError if nothing is known."""
+    """Return the metadata in force for a record of the moment ``ts`` (Unix ms).
+
+    Before the first change the first known metadata hold. Raises VaultError without a history.
+    """
     if not changes:
         raise VaultError(f"there is no history of the metadata; {_REMEDY}")
     for since, meta in reversed(changes):
         if since is None or since < ts:
             return meta
     return changes[0][1]
+
+
+class InForce(Protocol):
+    """The metadata of an instrument at any time, as folds need it."""
+
+    def refresh(self) -> None:
+        """Take in changes that became known since; called once the records to judge are read."""
+
+    def at(self, ts: int) -> Metadata:
+        """Return the metadata in force for a record of the moment ``ts`` (Unix ms)."""
+
+
+class InstrumentHistory:
+    """The metadata of an instrument at any time, kept up to date while its history grows.
+
+    A vault without a history has one metadata file, which then holds for all time. Raises
+    VaultError at once if there is neither, or one that cannot be read.
+    """
+
+    def __init__(self, vault: Vault, inst_id: str) -> None:
+        self._vault, self._inst_id = vault, inst_id
+        self._path = vault.metadata_history(inst_id)
+        self._stamp: tuple[int, int] | None = None
+        self._changes: History = ()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the history again if its file has changed.
+
+        Called once the records to judge are read: a change is on disk before any later record.
+        """
+        try:
+            facts = self._path.stat()
+            stamp = facts.st_mtime_ns, facts.st_size
+        except FileNotFoundError:
+            stamp = _ABSENT
+        if stamp == self._stamp:
+            return
+        changes = history(self._vault, self._inst_id)
+        self._changes = changes or [(None, load(self._vault, self._inst_id))]
+        self._stamp = stamp
+
+    def at(self, ts: int) -> Metadata:
+        """Return the metadata in force for a record of the moment ``ts`` (Unix ms)."""
+        return in_force(self._changes, ts)
 
 
 def _newest(path: Path, inst_id: str) -> Metadata | None:

@@ -19,13 +19,13 @@ import orjson
 
 from Liquidity_Buckets.bands import Measure, Part
 from Liquidity_Buckets.l2_bucketizer import BucketFold
-from Liquidity_Buckets.terms import ContractHistory
 from ravequant import PLAIN_GC, exact
 from ravequant.books.snapshot_reader import Books, SnapshotReader
 from ravequant.contract import worth_of
 from ravequant.errors import RaveQuantError, UsageError
 from ravequant.settings import Settings
 from ravequant.vault import tail
+from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.side_input import Lines
 from scripts.bench import market, runs
@@ -116,18 +116,18 @@ def _batches(vault: Vault) -> Iterator[list[Books]]:
 
 def whole(vault: Vault) -> list[bytes]:
     """Return the lines that the bucketizer writes."""
-    fold = BucketFold(market.BTC, Settings(), ContractHistory(vault, market.BTC))
+    fold = BucketFold(market.BTC, Settings(), InstrumentHistory(vault, market.BTC))
     return [orjson.dumps(row) for batch in _batches(vault) for row in fold.update(batch)]
 
 
 def bands(vault: Vault) -> list[Any]:
     """Return the exact sums of all bands, in whole units, and these units."""
-    measures, contracts = Measure(market.DEPTH), ContractHistory(vault, market.BTC)
+    measures, contracts = Measure(market.DEPTH), InstrumentHistory(vault, market.BTC)
     found = []
     for batch in _batches(vault):
         for books in batch:
             part = Part(books, range(len(books.heads)), books.deeps)
-            worth = worth_of(contracts.at(books.heads[0].ts))
+            worth = worth_of(contracts.at(books.heads[0].ts).contract)
             scale = measures.scale(part, worth)
             sums = measures.sums(part, worth, scale)
             found.append((sums.notional, sums.base, scale))

@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 from Liquidity_Buckets import l2_bucketizer
-from Liquidity_Buckets.terms import ContractHistory
 from ravequant import settings
 from ravequant.contract import Contract
 from ravequant.errors import UsageError, VaultError
+from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import book_lines
 from tests.support.bucket_markets import START, first_difference
@@ -217,7 +217,7 @@ def test_without_metadata_nothing_is_read(vault, capsys):
     assert wanted in capsys.readouterr().err
     assert not vault.state(l2_bucketizer.METRIC, BTC).exists()
     with pytest.raises(VaultError):
-        ContractHistory(vault, BTC)
+        InstrumentHistory(vault, BTC)
 
 
 def test_a_history_without_a_whole_line_leaves_the_metadata(vault):

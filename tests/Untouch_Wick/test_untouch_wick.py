@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ravequant import times
 from ravequant.trades.bar_reader import BarReader
+from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import CHECKOUT, Vault
-from ravequant.vault.terms import Terms
 from tests.support import crashes
 from tests.support.wick_oracle import Ticks, Wicks
 from tests.support.wick_vault import (
@@ -273,7 +273,7 @@ def test_a_tick_size_that_changes_during_a_run_is_noticed(vault):
     """The history is on disk before any later trade, but not before the run began."""
     lines = day_of_trades(hours=1)
     tick_size(vault, "0.1")
-    fold = WickFold(BTC, Terms(vault, BTC))
+    fold = WickFold(BTC, InstrumentHistory(vault, BTC))
     reader = BarReader(BTC, 1, lambda _first, _last: True, lambda *_: pytest.fail("rejected"))
     tick_size(vault, "0.5", START + 600_000)
     rows = list(fold.update(reader.read(b"".join(lines))))

@@ -11,6 +11,7 @@ from Liquidity_Buckets.l2_bucketizer import BucketFold
 from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.contract import Contract
 from ravequant.settings import L2, Settings
+from ravequant.vault.instruments import Metadata
 from tests.support import book_lines
 from tests.support.bucket_oracle import Rules
 
@@ -26,10 +27,11 @@ class Fixed:
     def refresh(self) -> None:
         pass
 
-    def at(self, ts: int) -> Contract:
+    def at(self, ts: int) -> Metadata:
         worth = self._rules.worth(ts)
         text = str(float(worth)).rstrip("0").rstrip(".")
-        return Contract(text, "1", "inverse" if self._rules.inverse else "linear")
+        kind: Any = "inverse" if self._rules.inverse else "linear"
+        return Metadata("", 0, Contract(text, "1", kind), "", "", "", "", "", "", {})
 
 
 class Queue:

@@ -9,6 +9,8 @@ from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import FeedError, VaultError
 from ravequant.vault import instruments
+from ravequant.vault.instruments import InstrumentHistory
+from tests.support.wick_vault import START, tick_size
 
 BTC = "BTC-USDT-SWAP"
 NOON = times.parse_iso("2025-12-14T12:00:00.000Z")
@@ -207,3 +209,42 @@ def test_a_damaged_history_line_is_an_error_for_readers_only(vault, meta):
     assert message.endswith("; mend that line or take it out")
     assert not instruments.save(vault, meta, NOON)
     assert instruments.save(vault, replace(meta, tick_sz="0.5"), NOON)
+
+
+# -- the metadata in force at a time
+
+
+def test_terms_change_for_records_later_than_the_change(vault):
+    """A record of the very millisecond still has the old ones."""
+    tick_size(vault, "0.1")
+    tick_size(vault, "0.5", START)
+    terms = InstrumentHistory(vault, BTC)
+    found = [terms.at(START + ms).tick_sz for ms in (-1, 0, 1)]
+    assert found == ["0.1", "0.1", "0.5"]
+
+
+def test_a_line_of_history_that_is_added_counts_after_refresh(vault):
+    """Not before: one answer holds from refresh to refresh."""
+    tick_size(vault, "0.1")
+    terms = InstrumentHistory(vault, BTC)
+    tick_size(vault, "0.5", START)
+    assert terms.at(START + 1).tick_sz == "0.1"
+    terms.refresh()
+    assert terms.at(START + 1).tick_sz == "0.5"
+
+
+def test_without_a_history_the_metadata_hold_for_all_time(vault):
+    """An older vault has only the one file."""
+    tick_size(vault, "0.1")
+    vault.metadata_history(BTC).unlink()
+    assert InstrumentHistory(vault, BTC).at(0).tick_sz == "0.1"
+
+
+def test_without_either_it_says_the_remedy(vault):
+    """A tick size is never guessed."""
+    with pytest.raises(VaultError) as error:
+        InstrumentHistory(vault, BTC)
+    assert str(error.value) == (
+        f"{vault.metadata(BTC)}: there is no metadata of {BTC}; start the trade exporter once, it "
+        "fetches the metadata"
+    )
