@@ -38,11 +38,13 @@ NOT_RUN = {
     r"find_signals\.py .*--(discord|bell|exec)": "tests/alerts/test_end_to_end.py runs it",
     r"scripts/benchmark\.py": "it measures for minutes; tests/scripts/test_benchmark.py runs it",
     r"recompute\.py .*(dask|s3:)": "tests/scripts/test_recompute_dask.py runs it",
+    r"mutation/run\.py": "it takes minutes for each module, and needs an extra",
     r"scripts/environment\.py": "it installs; tests/scripts/test_environment.py runs it",
     r"scripts/install_service\.py(?! --print)": "it registers with the system; its own tests",
 }
 # not run and no program of ours: only that the line is one of these
 ONLY_LOOKED_AT = {
+    r"python -m pip install ": "installs an extra from the internet",
     r"systemctl --user |journalctl --user ": "asks the system of the person who installed",
 }
 # what a README shows of a command's output, and what that must hold (blanks evened out)
@@ -52,7 +54,7 @@ SHOWS = (
     ("scripts/README.md", r"run_all\.py$", "INFO run_all: keeps trades_exporter, l2_exporter"),
     ("scripts/README.md", r"doctor\.py$", "-> "),
     ("scripts/README.md", r"verify_vault\.py$", "instId stream day verdict expected present"),
-    ("Trades_Bot/README.md", r"trades_exporter\.py$", "okx.client: Subscribed trades"),
+    ("Trades_Bot/README.md", r"trades_exporter\.py$", "exchanges.client: Subscribed trades"),
     ("VWAP/README.md", r"vwap_calculator\.py", "new records, "),
     ("Untouch_Wick/README.md", r"find_signals\.py .*--at", "fade wick evidence trade"),
 )
@@ -113,7 +115,7 @@ def try_out(typed: Typed, house: House) -> None:
     if any(re.match(pattern, line) for pattern in ONLY_LOOKED_AT):
         return
     if any(re.search(pattern, line) for pattern in NOT_RUN):
-        knows_its_options(house.root / typed.folder / words[1], words[2:], where)
+        knows_its_options(CHECKOUT / typed.folder / words[1], words[2:], where)
         return
     assert words[0] == "python" or words[0] in LOOKS, f"{where}: in no list of this test"
     if words[0] in LOOKS and shutil.which(words[0]) is None:
@@ -171,7 +173,7 @@ def with_box(typed: Typed, words: list[str], house: House) -> None:
 def knows_its_options(program: Path, arguments: list[str], where: str) -> None:
     """Ask a program for its help: it must start, and know the options that are shown."""
     answer = subprocess.run(
-        [sys.executable, str(CHECKOUT / program.relative_to(program.parents[1])), "--help"],
+        [sys.executable, str(program), "--help"],
         capture_output=True, text=True, check=False, timeout=60, encoding="utf-8",
     )  # fmt: skip
     assert answer.returncode == 0, f"{where}: {answer.stderr}"
