@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
-from ravequant.alerts import channels as channels_module
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.signals import as_of
@@ -40,7 +39,7 @@ from ravequant.vault.paths import Vault, default_root
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ravequant.alerts.dispatcher import Alerts
+    from ravequant.alerts.dispatcher import AlertDispatcher
 
 OLDEST: Final = 168 * 60  # minutes
 
@@ -147,7 +146,7 @@ class Means(NamedTuple):
 
     console: "Console | None"
     catch_up: Callable[[Vault, str], None] = _refresh
-    alerts: "Alerts | None" = None
+    alerts: "AlertDispatcher | None" = None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -177,7 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-score", type=int, default=0, metavar="N", help="0 to 100")
     parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="ask again, and record")
     parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
-    channels_module.add(parser)
+    parser.add_argument("--discord", action="store_true", help="with --watch: post what is new")
+    parser.add_argument(
+        "--exec",
+        dest="command",
+        metavar="COMMAND",
+        help="with --watch: run it for each alert, which stands as JSON on its stdin",
+    )
+    parser.add_argument("--bell", action="store_true", help="with --watch: ring the terminal")
     return parser
 
 
@@ -206,7 +212,7 @@ def _ask(asked: Asked, args: argparse.Namespace, means: Means) -> None:
 
         rows = asked.rows(signals, None)
         if means.alerts is not None:
-            means.alerts.see(signals, rows, asked.limits)
+            means.alerts.add(signals, rows, asked.limits)
         record(asked.vault, asked.inst_id, rows)
 
 
@@ -263,17 +269,22 @@ def _round(args: argparse.Namespace, means: Means) -> int:
     return outcome
 
 
+def _notifies(args: argparse.Namespace) -> bool:
+    return args.discord or args.command is not None or args.bell
+
+
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     """Answer again and again, and tell what is new."""
-    from ravequant.alerts.dispatcher import Alerts  # noqa: PLC0415 - only who watches loads it
+    from ravequant.alerts.dispatcher import AlertDispatcher, Channels  # noqa: PLC0415 - for a watch
     from ravequant.signals.refresh import LoadedCalculators  # noqa: PLC0415
 
-    channels = channels_module.chosen(args)
     with ExitStack() as held:
         kept = held.enter_context(LoadedCalculators())
         alerts = None
-        if channels is not None:
-            alerts = held.enter_context(Alerts(cli.vault_of(args), channels, settings.load()))
+        if _notifies(args):
+            channels = Channels(args.discord, args.command, args.bell)
+            alerts = AlertDispatcher(cli.vault_of(args), channels, settings.load())
+            held.enter_context(alerts)
         while True:
             if console is not None and console.is_terminal:
                 console.clear()
@@ -282,7 +293,7 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
             if alerts is None:
                 time.sleep(args.watch)
             else:
-                alerts.tell()
+                alerts.notify()
                 alerts.rest(args.watch)
 
 
@@ -293,7 +304,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         console = None if args.json else _console()
         if args.watch is not None:
             _watch(args, console)
-        channels_module.chosen(args)
+        if _notifies(args):
+            raise UsageError(
+                "--discord, --exec and --bell tell what is new since the round before: add "
+                "--watch 30"
+            )
         return _round(args, Means(console))
 
     return cli.run(_parser(), body, argv)

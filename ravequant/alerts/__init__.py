@@ -1,1 +1,1 @@
-"""What a watch tells, to whom, and when."""
+"""Alerts of a watch: which are due, and how they are sent."""

@@ -1,7 +1,7 @@
-"""Runs a command of the user's for each alert, with the signal as JSON on its stdin.
+"""Runs the user's command for each alert, with the signal as JSON on its stdin.
 
-Without a shell, in a thread of its own, one after the other, each with a time limit. Its stdout is
-thrown away, since ours is data; what it says on stderr is seen.
+The command runs without a shell, in a thread, for one alert at a time and with a time limit. Its
+stdout is thrown away, since the stdout of the watch is data; its stderr is shown.
 """
 
 import logging
@@ -28,24 +28,27 @@ _log = logging.getLogger("find_signals")
 
 
 def split(command: str) -> str | list[str]:
-    """Return what is started: the words of ``command``; Windows splits a line itself.
+    """Return the arguments of ``Popen`` for ``command``; Windows splits a line itself.
 
-    Raises UsageError for what can never start.
+    Raises UsageError if there is no such program.
     """
     try:
         words = shlex.split(command, posix=sys.platform != "win32")
     except ValueError as error:
-        raise UsageError(f"--exec: {error}; expected a program and its options, each quote "
-                         "closed") from None  # fmt: skip
+        raise UsageError(
+            f"--exec: {error}; expected a program and its options, each quote closed"
+        ) from None
     program = words[0].strip('"') if words else ""
     if not program or shutil.which(program) is None:
-        raise UsageError(f"--exec: there is no program {program!r} to start; give its whole path, "
-                         "in quotes if it has spaces")  # fmt: skip
+        raise UsageError(
+            f"--exec: there is no program {program!r} to start; give its whole path, in quotes if "
+            "it has spaces"
+        )
     return command if sys.platform == "win32" else words
 
 
 class Command:
-    """The command and the alerts that wait for it."""
+    """The command, and the alerts that wait for it."""
 
     def __init__(self, command: str, limit_s: float = _LIMIT_S) -> None:
         self._start, self._limit_s = split(command), limit_s
@@ -54,15 +57,18 @@ class Command:
         threading.Thread(target=self._work, name="exec", daemon=True).start()
 
     def run(self, row: dict[str, Any]) -> None:
-        """Have the command run for an alert, soon."""
+        """Let the command run for an alert, after those that wait."""
         try:
             self._rows.put_nowait(row)
         except queue.Full:
-            _log.warning("--exec: %d alerts wait for %s already; one is left out", _MOST_WAITING,
-                         self._program)  # fmt: skip
+            _log.warning(
+                "--exec: %d alerts wait for %s already; one is left out",
+                _MOST_WAITING,
+                self._program,
+            )
 
     def finish(self, patience_s: float) -> None:
-        """Give what waits a moment to be done."""
+        """Wait until no alert waits, at most ``patience_s``."""
         ends = time.monotonic() + patience_s
         while self._rows.unfinished_tasks and time.monotonic() < ends:
             time.sleep(0.02)
@@ -72,13 +78,13 @@ class Command:
             row = self._rows.get()
             try:
                 self._run(row)
-            except Exception as error:  # noqa: BLE001 - a thread that dies is silence for ever
+            except Exception as error:  # noqa: BLE001 - after the thread no command would run
                 _log.warning("--exec: %s was not run: %s", self._program, error)
             finally:
                 self._rows.task_done()
 
     def _run(self, row: dict[str, Any]) -> None:
-        with tempfile.TemporaryFile() as stdin:  # a pipe would hold us up if nobody read it
+        with tempfile.TemporaryFile() as stdin:  # a pipe that nobody reads would block
             stdin.write(orjson.dumps(row) + b"\n")
             stdin.seek(0)
             others = {name: text for name, text in os.environ.items() if name != WEBHOOK_VARIABLE}
@@ -89,8 +95,11 @@ class Command:
                     code = process.wait(self._limit_s)
                 except subprocess.TimeoutExpired:
                     process.kill()
-                    _log.warning("--exec: %s ran for more than %g s and was ended", self._program,
-                                 self._limit_s)  # fmt: skip
+                    _log.warning(
+                        "--exec: %s ran for more than %g s and was ended",
+                        self._program,
+                        self._limit_s,
+                    )
                     return
         if code:
             _log.warning("--exec: %s ended with exit code %d", self._program, code)

@@ -1,11 +1,17 @@
-"""Posts one message to a Discord webhook, and says what became of it.
+"""Posts alerts to a Discord webhook from a thread, so that the watch never waits for the network.
 
-Nothing here shows the address: it is a secret, so an error is told by its kind alone, and the
-library's own log is shut. Discord confirms a message (`wait=true`) before it counts as accepted.
+A batch of messages is posted in order until one cannot be posted now. The watch collects the
+results and alone remembers them; so after a crash a message is posted again rather than never.
+The webhook's address is a secret: an error is logged by its kind alone, and the HTTP library's own
+log is shut.
 """
 
 import logging
+import queue
+import random
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
@@ -14,34 +20,39 @@ import orjson
 import requests
 from urllib3.exceptions import HTTPError
 
+from ravequant.alerts.policy import AlertMessage
 from ravequant.alerts.webhook import Webhook
 
 _TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes
-_WHOLE_ANSWER_S: Final = 15.0
 _MOST_BYTES: Final = 1 << 18
 _LEAST_WAIT_S, _MOST_WAIT_S, _USUAL_WAIT_S = 0.1, 900.0, 5.0
-_GONE: Final = {401, 403, 404, 405, 410}  # no such webhook: asking again will not help
+_GONE: Final = {401, 403, 404, 405, 410}  # there is no such webhook: a retry will not help
+_SHORT_WAIT_S: Final = 3.0  # a wait that Discord asks for is spent within the batch, if so short
+_SHORT_WAITS: Final = 3  # of a message in one batch
+_SILENT_S: Final = 300.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 300.0
+_log = logging.getLogger("find_signals")
 
 
-class Became(Enum):
-    """What became of a message."""
+class DeliveryStatus(Enum):
+    """The fate of a message."""
 
     ACCEPTED = auto()
-    REFUSED = auto()  # this message: it will never be taken
+    REFUSED = auto()  # this message will never be accepted
     LATER = auto()  # not now
-    OFF = auto()  # nothing will ever be taken at this address
+    OFF = auto()  # no message will ever be accepted at this address
 
 
-class Outcome(NamedTuple):
-    """What became of a message, why, and how long Discord asks to be left alone."""
+class PostResult(NamedTuple):
+    """The status of a message, the reason, and how long Discord asks for a pause."""
 
-    became: Became
+    status: DeliveryStatus
     why: str = ""
-    wait_s: float | None = None  # None: it did not say
+    wait_s: float | None = None  # None: Discord did not say
 
 
-class Discord:
-    """A client of one webhook; used by one thread."""
+class DiscordClient:
+    """A client of one webhook; used by one thread at a time."""
 
     def __init__(self, webhook: Webhook) -> None:
         logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)  # it logs whole addresses
@@ -50,12 +61,12 @@ class Discord:
         self._http.trust_env = not webhook.local  # a proxy of the environment is for the internet
         self._http.headers["User-Agent"] = "ravequant"
 
-    def post(self, message: dict[str, Any]) -> Outcome:
+    def post(self, message: dict[str, Any]) -> PostResult:
         """Post a message; nothing is raised."""
         try:
             with self._http.post(
                 self._webhook.url,
-                params={"wait": "true"},
+                params={"wait": "true"},  # answer when the message stands in the channel
                 data=orjson.dumps(message),
                 headers={"Content-Type": "application/json"},
                 timeout=_TIMEOUTS_S,
@@ -63,34 +74,31 @@ class Discord:
                 stream=True,
             ) as response:
                 status, header = response.status_code, response.headers.get("Retry-After", "")
-                body = _bounded(response) if status == requests.codes.too_many else b""
+                body = _start_of(response) if status == requests.codes.too_many else b""
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            return Outcome(Became.LATER, type(error).__name__)
-        return judged(status, header, body)
+            return PostResult(DeliveryStatus.LATER, type(error).__name__)
+        return result(status, header, body)
 
 
-def judged(status: int, header: str, body: bytes) -> Outcome:
-    """Return what an answer means; of its words only the wait is read."""
+def result(status: int, header: str, body: bytes) -> PostResult:
+    """Return the result of an HTTP answer: status, ``Retry-After`` and the body of a 429."""
     why = f"HTTP {status}"
     if 200 <= status < 300:
-        return Outcome(Became.ACCEPTED)
+        return PostResult(DeliveryStatus.ACCEPTED)
     if status == requests.codes.too_many:
-        return Outcome(Became.LATER, why, _wait(header, body))
+        return PostResult(DeliveryStatus.LATER, why, _wait(header, body))
     if status >= 500 or status == requests.codes.request_timeout:
-        return Outcome(Became.LATER, why)
+        return PostResult(DeliveryStatus.LATER, why)
     if 300 <= status < 400:
-        return Outcome(Became.OFF, f"{why}, a redirection, which is not followed")
-    return Outcome(Became.OFF if status in _GONE else Became.REFUSED, why)
+        return PostResult(DeliveryStatus.OFF, f"{why}, a redirection, which is not followed")
+    return PostResult(DeliveryStatus.OFF if status in _GONE else DeliveryStatus.REFUSED, why)
 
 
 def _wait(header: str, body: bytes) -> float:
     """Return the longer of the two waits that a 429 names, within reason."""
     named = [_seconds(header)]
-    try:
-        answer = orjson.loads(body)
-        named.append(_seconds(answer.get("retry_after")))
-    except (orjson.JSONDecodeError, AttributeError):
-        pass
+    with suppress(orjson.JSONDecodeError, AttributeError):
+        named.append(_seconds(orjson.loads(body).get("retry_after")))
     found = [wait for wait in named if wait is not None]
     return min(max([*found, _LEAST_WAIT_S]), _MOST_WAIT_S) if found else _USUAL_WAIT_S
 
@@ -103,12 +111,109 @@ def _seconds(value: Any) -> float | None:
     return wait if 0 <= wait < float("inf") else None
 
 
-def _bounded(response: requests.Response) -> bytes:
-    """Return what comes of a body in good time; the rest does not matter."""
-    body, began = bytearray(), time.monotonic()
+def _start_of(response: requests.Response) -> bytes:
+    """Return the first bytes of a body, none if it does not come."""
     with suppress(requests.RequestException, HTTPError, OSError):
-        while block := response.raw.read1(1 << 12, decode_content=True):
-            body += block
-            if len(body) > _MOST_BYTES or time.monotonic() - began > _WHOLE_ANSWER_S:
-                break
-    return bytes(body)
+        return bytes(response.raw.read(_MOST_BYTES, decode_content=True))
+    return b""
+
+
+class DiscordSender:
+    """Posts batches of messages, each from a thread; used by one other thread."""
+
+    def __init__(
+        self,
+        post: Callable[[dict[str, Any]], PostResult],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._post, self._clock, self._pause = post, clock, pause
+        self._thread: threading.Thread | None = None
+        self._done = queue.SimpleQueue[tuple[AlertMessage, bool]]()
+        self._failures = 0
+        self._not_before = 0.0
+        self._silent_at = 0.0  # a batch that still runs then is logged
+        self.off = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether no batch is under way."""
+        return self._thread is None or not self._thread.is_alive()
+
+    @property
+    def wait_s(self) -> float:
+        """For how long nothing may be posted, after a failure."""
+        return max(0.0, self._not_before - self._clock())
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch may be sent."""
+        return self.idle and not self.off and not self.wait_s
+
+    def send(self, batch: list[tuple[AlertMessage, dict[str, Any]]]) -> None:
+        """Begin to post messages with their JSON bodies; only when ready."""
+        self._silent_at = self._clock() + _SILENT_S
+        self._thread = threading.Thread(
+            target=self._deliver, args=(batch,), name="discord", daemon=True
+        )
+        self._thread.start()
+
+    def collect(self, patience_s: float) -> list[tuple[AlertMessage, bool]]:
+        """Return the messages that are done since the last call, and whether each was accepted.
+
+        The other ones were refused for good. Waits at most ``patience_s`` for the end of the batch.
+        """
+        if self._thread is not None:
+            self._thread.join(patience_s)
+        if not self.idle and self._clock() > self._silent_at:
+            self._silent_at += _SILENT_S
+            _log.warning(
+                "alerts: Discord has not ended its answer for minutes; nothing is posted meanwhile"
+            )
+        found = []
+        while not self._done.empty():
+            found.append(self._done.get())
+        return found
+
+    def _deliver(self, batch: list[tuple[AlertMessage, dict[str, Any]]]) -> None:
+        try:
+            for message, body in batch:
+                posted = self._patiently(body)
+                if posted.status in {DeliveryStatus.LATER, DeliveryStatus.OFF}:
+                    self._fail(posted)
+                    return
+                self._failures = 0
+                if posted.status is DeliveryStatus.REFUSED:
+                    _log.error("alerts: Discord refused a message: %s; it is dropped", posted.why)
+                self._done.put((message, posted.status is DeliveryStatus.ACCEPTED))
+        except Exception as error:  # noqa: BLE001 - a thread that dies unseen posts nothing any more
+            kind = type(error).__name__  # the text of the error may hold the address
+            self._fail(PostResult(DeliveryStatus.LATER, kind))
+
+    def _patiently(self, body: dict[str, Any]) -> PostResult:
+        for _ in range(_SHORT_WAITS):
+            posted = self._post(body)
+            if posted.wait_s is None or posted.wait_s > _SHORT_WAIT_S:
+                return posted
+            self._pause(posted.wait_s)
+        return self._post(body)
+
+    def _fail(self, posted: PostResult) -> None:
+        if posted.status is DeliveryStatus.OFF:
+            self.off = True
+            _log.error(
+                "alerts: nothing is posted to Discord until the next start: %s from the webhook; "
+                "make a new one in the channel's settings and start again",
+                posted.why,
+            )
+            return
+        self._failures += 1
+        longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures - 1, 8))
+        wait = posted.wait_s
+        if wait is None:
+            wait = random.uniform(longest / 2, longest)  # noqa: S311 - jitter
+        self._not_before = self._clock() + wait
+        _log.warning(
+            "alerts: Discord did not take a message: %s; again in %.0f s", posted.why, wait
+        )

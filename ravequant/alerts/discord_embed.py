@@ -1,7 +1,7 @@
-"""An alert as a Discord message: the table's facts and the layers, within Discord's limits. Pure.
+"""An alert as a Discord message: the cells of the table and the evidence. Pure.
 
-What it says comes from the table of the terminal. Nothing in it can call anybody: no mention is
-allowed, and what could be read as one is taken apart.
+The message keeps Discord's limits and notifies nobody: mentions are not allowed, and characters
+that could form one are replaced.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ravequant import times
-from ravequant.alerts.policy import Message
+from ravequant.alerts.policy import AlertMessage
 from ravequant.signals.evidence import Layer
 from ravequant.signals.market_state import Limits
 from ravequant.signals.rules import Signal
@@ -25,13 +25,13 @@ _UNSEEN: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u2
 
 
 def plain(text: str, most: int) -> str:
-    """Return text that pings nobody and formats nothing, cut where Discord's limit is."""
+    """Return text without mentions and formatting, cut to ``most`` characters."""
     seen = _UNSEEN.sub(" ", text.replace(JOINT, " ")).translate(_PINGS)
     return seen if len(seen) <= most else seen[: most - 3] + "..."
 
 
 def title(signal: Signal, *, near: bool) -> str:
-    """Return what is read first: instrument, way, price, conviction."""
+    """Return the title: instrument, direction, price, conviction."""
     price = cells(signal, signal.facts.tick)[1].text
     head = f"{signal.facts.inst_id} {signal.direction} {price} {signal.conviction} x{signal.size}"
     return plain(f"NEAR {head}" if near else head, TITLE)
@@ -43,7 +43,7 @@ def line(signal: Signal) -> str:
 
 
 def embed(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> dict[str, Any]:
-    """Return the message that posts a signal; ``near``: with price near its tip."""
+    """Return the message of a signal; ``near``: price is near its tip."""
     return _message(
         title(signal, near=near),
         "\n".join(_words(signal, limits, clock_ms, near=near)),
@@ -53,32 +53,37 @@ def embed(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> dict[
     )
 
 
-def digest(message: Message) -> dict[str, Any]:
-    """Return the message that lists what was not posted in time."""
+def digest(message: AlertMessage) -> dict[str, Any]:
+    """Return the message that lists the alerts that were not posted in time."""
     count = len(message.alerts) + message.left_out
     head = (
         "Not posted in time: no more than a note. Above the hourly budget, or nobody was reached."
     )
-    lines = [f"<t:{one.since_ms // 1000}:t> {plain('NEAR ' * one.near + one.line, VALUE)}"
-             for one in message.alerts]  # fmt: skip
+    lines = [
+        f"<t:{alert.since_ms // 1000}:t> {plain('NEAR ' * alert.near + alert.line, VALUE)}"
+        for alert in message.alerts
+    ]
     left_out = message.left_out
     while len("\n".join(lines)) > TEXT - len(head) - 40:
         lines.pop(0)
         left_out += 1
     more = [f"and {left_out} before them"] * bool(left_out)
-    return _message(f"{count} earlier alert{'s' * (count != 1)}",
-                    "\n".join([head, *more, *lines]), _GREY)  # fmt: skip
+    name = f"{count} earlier alert{'s' * (count != 1)}"
+    return _message(name, "\n".join([head, *more, *lines]), _GREY)
 
 
 def _words(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> list[str]:
-    """Return how old it is, and what its data lack, above all else."""
+    """Return the lines above the fields: first what does not count, then the age of the data."""
     facts, second = signal.facts, signal.facts.ms // times.SECOND_MS
     ages = plain(age_line(facts, limits, None), TEXT // 4)
     words = [f"<t:{second}:R>, {ages}"]
     if clock_ms - facts.ms > _OLD_MS:
         words.insert(0, f"**OLD: the data end {duration(clock_ms - facts.ms)} before now**")
-    lacks = [f"{layer.name} {layer.state.upper()}" for layer in signal.layers
-             if layer.state in {"stale", "gap", "missing"}]  # fmt: skip
+    lacks = [
+        f"{layer.name} {layer.state.upper()}"
+        for layer in signal.layers
+        if layer.state in {"stale", "gap", "missing"}
+    ]
     if lacks:
         words.insert(0, f"**does not count: {plain(', '.join(lacks), TEXT // 4)}**")
     if near:
@@ -115,7 +120,7 @@ def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
 
 
 def _evidence(name: str, layers: Sequence[Layer]) -> list[tuple[str, str, bool]]:
-    """Return layers in a block of their own, each with its points and what it saw."""
+    """Return layers as a block of lines, each with its points and its value."""
     if not layers:
         return []
     lines = [plain(_layer(layer), 110) for layer in layers]

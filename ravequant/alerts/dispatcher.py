@@ -1,68 +1,79 @@
-"""The alerts of a watch: what a round brought goes to Discord, to a command, to the bell."""
+"""Sends the alerts of a watch to Discord, to a command and to the terminal's bell."""
 
 import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import orjson
 
 from ravequant import times
-from ravequant.alerts import discord_embed, told_state, webhook
-from ravequant.alerts.channels import Channels
+from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
-from ravequant.alerts.courier import Courier, Letter
-from ravequant.alerts.policy import AlertBook, Message, Sighting
-from ravequant.errors import VaultError
+from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalSeen
+from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings, exactly
 from ravequant.signals.evidence import within
 from ravequant.signals.market_state import Limits
 from ravequant.signals.rules import Signal
-from ravequant.vault.atomic import replace_file
+from ravequant.vault.atomic import disk_error, move_over, replace_file
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 
-_EVERYTHING: Final = "ALL-INSTRUMENTS"  # one that tells for a vault, whatever it watches
-_PATIENCE_S: Final = 1.0  # that a round waits for Discord; what takes longer is seen to later
-_LAST_S: Final = 2.0  # as the watch ends
-_ASK_AGAIN_S: Final = 5.0
+if TYPE_CHECKING:
+    from ravequant.alerts.discord import DiscordSender
+
+_EVERYTHING: Final = "ALL-INSTRUMENTS"  # one watch sends alerts for a vault, whatever it watches
+_PATIENCE_S: Final = 1.0  # for which a round waits for Discord; `rest` waits for the remainder
+_LAST_S: Final = 2.0  # the same, as the watch ends
+_PAUSE_S: Final = 5.0
+_MOST_BYTES: Final = 1 << 22  # of a state file
 _log = logging.getLogger("find_signals")
 
 
-class _Standing(NamedTuple):
+class Channels(NamedTuple):
+    """The receivers of alerts."""
+
+    discord: bool
+    command: str | None
+    bell: bool
+
+
+class _StandingSignal(NamedTuple):
     signal: Signal
     limits: Limits
-    row: Mapping[str, Any]
+    row: Mapping[str, Any]  # its JSON object
 
 
-class Alerts:
-    """Tells what each round brings that is new, and remembers it in the vault.
+class AlertDispatcher:
+    """Sends what is new in each round, and remembers it in the vault; used by a ``with`` block.
 
-    Between ``with`` and its end it is the only one in its vault; LockedError if there is another.
+    One dispatcher at a time works for a vault: LockedError if there is another.
     """
 
     def __init__(self, vault: Vault, channels: Channels, chosen: Settings) -> None:
         self._vault, self._path, self._channels = vault, vault.alerts(), channels
         self._approach = exactly(chosen, "alerts.approach_bps")
-        self._book = AlertBook(chosen.alerts.per_hour, posts=channels.discord)
+        self._policy = AlertPolicy(chosen.alerts.per_hour, posts=channels.discord)
         self._webhook = webhook.needed(chosen) if channels.discord else None
         self._command = Command(channels.command) if channels.command is not None else None
-        self._courier: Courier | None = None
-        self._round: dict[str, _Standing] = {}
+        self._discord: DiscordSender | None = None
+        self._round: dict[str, _StandingSignal] = {}
         self._saved = b""
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as held:
             held.enter_context(writer_lock(self._vault, "alerts", _EVERYTHING))
-            told_state.restore(self._book, self._path)
+            restore(self._policy, self._path)
             if self._webhook is not None:
-                from ravequant.alerts.discord import Discord  # noqa: PLC0415 - loads requests
+                from ravequant.alerts import discord  # noqa: PLC0415 - loads requests
 
-                self._courier = Courier(Discord(self._webhook).post)
+                self._discord = discord.DiscordSender(discord.DiscordClient(self._webhook).post)
             self._held = held.pop_all()
         return self
 
@@ -70,87 +81,118 @@ class Alerts:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         with self._held:
-            self._gather(_LAST_S)
+            self._collect(_LAST_S)
             if self._command is not None:
                 self._command.finish(_LAST_S)
 
-    def see(
+    def add(
         self, signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]], limits: Limits
     ) -> None:
-        """Take the signals of one instrument, with their JSON objects."""
+        """Take the signals of one instrument in this round, with their JSON objects."""
         for signal, row in zip(signals, rows, strict=True):
-            self._round[signal.wick.event_id] = _Standing(signal, limits, row)
+            self._round[signal.wick.event_id] = _StandingSignal(signal, limits, row)
 
-    def tell(self) -> None:
-        """End a round: tell what is new, and post what waits."""
-        sightings = [_sighting(one.signal, self._approach) for one in self._round.values()]
-        told = self._book.see(sightings, times.utc_now_ms())
-        for found in told:
+    def notify(self) -> None:
+        """End a round: send what is new, and post the alerts that wait."""
+        seen = [signal_seen(found.signal, self._approach) for found in self._round.values()]
+        new = self._policy.add(seen, times.utc_now_ms())
+        for signal in new:
             if self._command is not None:
-                self._command.run({"alert": "near" if found.near else "new",
-                                   **self._round[found.key].row})  # fmt: skip
-        if told and self._channels.bell:
+                row = self._round[signal.key].row
+                self._command.run({"alert": "near" if signal.near else "new", **row})
+        if new and self._channels.bell:
             _ring()
         self._save()
-        self._gather(0)
         self._post()
-        self._gather(_PATIENCE_S)
+        self._collect(_PATIENCE_S)
 
     def rest(self, seconds: float) -> None:
-        """Wait for the next round; see to what Discord takes its time for, or takes again."""
+        """Wait for the next round; meanwhile collect Discord's answers and post pending alerts."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
-            courier = self._courier
-            if courier is None or courier.off or not (self._book.waiting or not courier.idle):
+            discord = self._discord
+            if discord is None or discord.off or (discord.idle and not self._policy.pending):
                 time.sleep(left)
-            elif not courier.idle:
-                self._gather(left)
+            elif not discord.idle:
+                self._collect(left)
             else:
-                time.sleep(min(left, max(courier.wait_s, _ASK_AGAIN_S)))
+                time.sleep(min(left, max(discord.wait_s, _PAUSE_S)))
                 self._post()
         self._round.clear()
 
     def _post(self) -> None:
-        if self._courier is None or not self._courier.ready:
+        if self._discord is None or not self._discord.ready:
             return
+        self._collect(0)
         now = times.utc_now_ms()
-        standing = {key for key, one in self._round.items() if not one.signal.in_contact}
-        due = self._book.due(standing, now)
+        standing = {key for key, found in self._round.items() if not found.signal.in_contact}
+        due = self._policy.due(standing, now)
         if due:
-            self._courier.carry([Letter(message, self._body(message, now)) for message in due])
+            self._discord.send([(message, self._body(message, now)) for message in due])
 
-    def _body(self, message: Message, now: int) -> dict[str, Any]:
+    def _body(self, message: AlertMessage, now: int) -> dict[str, Any]:
         if message.is_list:
             return discord_embed.digest(message)
         (alert,) = message.alerts
-        one = self._round[alert.key]
-        return discord_embed.embed(one.signal, one.limits, now, near=alert.near)
+        found = self._round[alert.key]
+        return discord_embed.embed(found.signal, found.limits, now, near=alert.near)
 
-    def _gather(self, patience_s: float) -> None:
-        """Take note of what was posted."""
-        if self._courier is None:
+    def _collect(self, patience_s: float) -> None:
+        """Remember the messages that were accepted, and drop those that were refused."""
+        if self._discord is None:
             return
-        for done in self._courier.collect(patience_s):
-            if done.accepted:
-                self._book.accepted(done.message, times.utc_now_ms())
+        for message, accepted in self._discord.collect(patience_s):
+            if accepted:
+                self._policy.accepted(message, times.utc_now_ms())
             else:
-                self._book.dropped(done.message)
+                self._policy.dropped(message)
         self._save()
 
     def _save(self) -> None:
-        data = orjson.dumps(self._book.state())
+        data = orjson.dumps(self._policy.state())
         if data == self._saved:
             return
         try:
             replace_file(self._path, data)
             self._saved = data
-        except VaultError as error:  # this watch knows all the same; only the next one would not
+        except VaultError as error:  # this watch goes on; the next one would notify again
             _log.warning("alerts: what was told is not kept: %s", error)
 
 
-def _sighting(signal: Signal, approach: int) -> Sighting:
+def restore(policy: AlertPolicy, path: Path) -> None:
+    """Let ``policy`` go on from the state of the last watch; VaultError if it cannot be read.
+
+    A damaged file is set aside: the signals that stand now are notified once more, within the
+    budget of the hour.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES)  # of a larger file, which is not ours: no JSON
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise disk_error(path, "read", error) from error
+    try:
+        policy.restore(orjson.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        _log.warning(
+            "%s is damaged: %s; it was set aside as %s, and signals that stand now may be told "
+            "once more",
+            path,
+            shown(error),
+            aside.name,
+        )
+        try:
+            move_over(path, aside)
+        except OSError as refused:
+            raise disk_error(path, "set aside", refused) from refused
+
+
+def signal_seen(signal: Signal, approach: int) -> SignalSeen:
+    """Return a signal as the policy takes it; near: at most ``approach`` from the tip, in bps."""
     wick, last = signal.wick, signal.last
-    return Sighting(
+    return SignalSeen(
         key=wick.event_id,
         others=tuple(other.event_id for other in signal.wicks if other != wick),
         line=discord_embed.line(signal),
@@ -161,7 +203,7 @@ def _sighting(signal: Signal, approach: int) -> Sighting:
 
 
 def _ring() -> None:
-    """Ring the terminal's bell, if somebody sits at one."""
+    """Ring the bell if stderr or stdout is a terminal."""
     for stream in (sys.stderr, sys.stdout):
         if stream.isatty():
             stream.write("\a")

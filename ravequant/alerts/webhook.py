@@ -1,6 +1,6 @@
-"""The Discord webhook: where its address stands, and its form. Whoever knows it can post.
+"""The address of the Discord webhook: where it is set, and its form.
 
-So it is never shown: not in a message, not in a log, not in a ``repr``.
+Anybody who knows the address can post, so no message, log or ``repr`` shows it.
 """
 
 import os
@@ -23,7 +23,7 @@ _LOCAL: Final = re.compile(
 
 
 class Webhook:
-    """An address that can be posted to, and that no ``repr`` shows."""
+    """An address to post to, without a ``repr`` that shows it."""
 
     __slots__ = ("local", "url")
 
@@ -33,18 +33,18 @@ class Webhook:
 
 
 def well_formed(address: str) -> bool:
-    """Say whether an address is a Discord webhook's, or one of this machine itself."""
+    """Return True if an address is a webhook's of Discord or of this machine."""
     return any(form.fullmatch(address) for form in (_DISCORD, _LOCAL))
 
 
 def find(chosen: Settings) -> tuple[str, str]:
-    """Return the address and where it was found: the environment goes before the settings."""
+    """Return the address and where it is set; the environment goes before the settings."""
     address = os.environ.get(WEBHOOK_VARIABLE, "").strip()
     return (address, WEBHOOK_VARIABLE) if address else (chosen.alerts.discord_webhook, SETTING)
 
 
 def needed(chosen: Settings) -> Webhook:
-    """Return the webhook to post to; UsageError, which does not show it, if there is none."""
+    """Return the webhook; UsageError, without the address, if it is missing or malformed."""
     address, where = find(chosen)
     if not address:
         raise UsageError(

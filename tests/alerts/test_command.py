@@ -8,7 +8,7 @@ import pytest
 from ravequant.alerts.command import Command
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import UsageError
-from tests.support.sightings import SECRET
+from tests.support.alert_cases import SECRET
 
 GOOD = f"https://discord.com/api/webhooks/123456789012345678/{SECRET}"
 PYTHON = f'"{sys.executable}"'  # its path may have spaces

@@ -1,26 +1,25 @@
-"""What Discord answers, or does not, and what a watch makes of it."""
+"""What Discord answers, or does not; and the batches that are posted: in order, never silent."""
 
-import json
+import logging
 import socket
-import sys
 import threading
 import time
 
 import pytest
 
-from ravequant import times
-from ravequant.alerts import dispatcher
-from ravequant.alerts.channels import Channels
-from ravequant.alerts.discord import Became, Discord, Outcome, judged
-from ravequant.alerts.dispatcher import Alerts
+from ravequant.alerts import discord, dispatcher
+from ravequant.alerts.discord import (
+    DeliveryStatus,
+    DiscordClient,
+    DiscordSender,
+    PostResult,
+    result,
+)
+from ravequant.alerts.policy import AlertMessage
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE, Webhook
-from ravequant.errors import LockedError
-from ravequant.settings import Alerts as AlertSettings
-from ravequant.settings import Settings
-from tests.support.made_signals import LIMITS, hidden, only, set_up
-from tests.support.sightings import SECRET, TAKEN, hook, until
+from tests.support.alert_cases import SECRET, TAKEN, hook
 
-DISCORD = Channels(discord=True, command=None, bell=False)
+ACCEPTED = PostResult(DeliveryStatus.ACCEPTED)
 
 
 @pytest.fixture
@@ -40,142 +39,22 @@ def _log_shows_no_address(caplog):
     assert "/api/webhooks/" not in caplog.text
 
 
-def a_signal(name, minutes_ago=32, tip="101250"):
-    """Return the notes' signal under a name of its own."""
-    return only(set_up(the_wick=hidden(event_id=name, birth=hidden().birth + 32 - minutes_ago)))
-
-
-def a_round(alerts, *names):
-    """Tell of a round in which these signals stand."""
-    signals = [a_signal(name) for name in names]
-    alerts.see(signals, [{"event_id": name} for name in names], LIMITS)
-    alerts.tell()
-    alerts.rest(0.01)
-
-
-def few(per_hour=10):
-    """Return settings with a budget."""
-    return Settings(alerts=AlertSettings(per_hour=per_hour))
-
-
-def footers(there):
-    """Return the signals posted, in order; a list is its title."""
-    embeds = [post["embeds"][0] for post in there.posts]
-    return [embed.get("footer", {}).get("text") or embed["title"] for embed in embeds]
-
-
-# --- the watch and its webhook --------------------------------------------------------------
-
-
-def test_each_signal_once_in_order_over_restarts(vault, there):
-    """Posted as they came; the next round and the next start post nothing again."""
-    for _ in range(2):
-        with Alerts(vault, DISCORD, few()) as alerts:
-            a_round(alerts, "b", "a")
-            a_round(alerts, "b", "a")
-    assert footers(there) == ["a", "b"]
-    assert {path for path, _ in there.asked} == {f"/api/webhooks/12345/{SECRET}?wait=true"}
-
-
-def test_the_budget_and_the_list(vault, there, monkeypatch):
-    """Two messages an hour; an hour later the rest in one, and what came since in the other."""
-    now = times.utc_now_ms()
-    with Alerts(vault, DISCORD, few(2)) as alerts:
-        a_round(alerts, "a")
-        a_round(alerts, "a", "b")
-        a_round(alerts, "b", "c", "d")
-    monkeypatch.setattr(times, "utc_now_ms", lambda: now + times.HOUR_MS + 60_000)
-    with Alerts(vault, DISCORD, few(2)) as alerts:
-        a_round(alerts, "e")
-    assert footers(there) == ["a", "b", "2 earlier alerts", "e"]
-
-
-def test_only_one_tells_for_a_vault(vault, there):
-    """A second watch with alerts would double them."""
-    with (
-        Alerts(vault, DISCORD, few()),
-        pytest.raises(LockedError),
-        Alerts(vault, DISCORD, few()),
-    ):
-        pass
-
-
-def test_a_slow_discord_does_not_hold_up_the_round(vault, monkeypatch):
-    """The round goes on; the answer is noted when it comes."""
-    answer = threading.Event()
-    monkeypatch.setattr(dispatcher, "_PATIENCE_S", 0.01)
-    with hook() as there:
-        monkeypatch.setenv(WEBHOOK_VARIABLE, there.url)
-        taken = there.answer
-        monkeypatch.setattr(
-            there, "answer", lambda path, body: (answer.wait(), taken(path, body))[1]
-        )
-        with Alerts(vault, DISCORD, few()) as alerts:
-            a_round(alerts, "a")
-            a_round(alerts, "a", "b")
-            assert json.loads(vault.alerts().read_bytes())["sent"] == []
-            answer.set()
-            until(lambda: a_round(alerts, "a", "b") or len(there.posts) == 2)
-    assert footers(there) == ["a", "b"]
-    assert len(json.loads(vault.alerts().read_bytes())["sent"]) == 2
-
-
-def test_what_was_not_taken_is_posted_after_a_restart(vault, there, caplog):
-    """Nobody reached: it waits in the vault, and stands in the log without the address."""
-    there.answers = [(500, {}, b"")]
-    with Alerts(vault, DISCORD, few()) as alerts:
-        a_round(alerts, "a")
-    assert footers(there) == []
-    assert "Discord did not take a message: HTTP 500; again in " in caplog.text
-    with Alerts(vault, DISCORD, few()) as alerts:
-        a_round(alerts, "a")
-    assert footers(there) == ["a"]
-
-
-def test_rest_posts_again_when_the_wait_is_over(vault, there, monkeypatch):
-    """A long pause between two rounds is no reason to be silent as long."""
-    monkeypatch.setattr(dispatcher, "_ASK_AGAIN_S", 0.01)
-    there.answers = [(429, {"Retry-After": "4"}, b"")]
-    with Alerts(vault, DISCORD, few()) as alerts:
-        monkeypatch.setattr(alerts._courier, "_clock", lambda: time.monotonic() * 20)
-        alerts.see([a_signal("a")], [{}], LIMITS)
-        alerts.tell()
-        assert footers(there) == []
-        alerts.rest(0.8)
-    assert footers(there) == ["a"]
-
-
-def test_what_cannot_be_remembered_is_not_told_twice(vault, there, caplog, monkeypatch):
-    """A full disk: said, and this watch knows all the same."""
-    from ravequant.errors import VaultError
-
-    def full(*_, **__):
-        raise VaultError("the disk is full")
-
-    monkeypatch.setattr(dispatcher, "replace_file", full)
-    with Alerts(vault, DISCORD, few()) as alerts:
-        a_round(alerts, "a")
-        a_round(alerts, "a")
-    assert footers(there) == ["a"]
-    assert "alerts: what was told is not kept: the disk is full" in caplog.text
-
-
 # --- what Discord answers -------------------------------------------------------------------
 
 
 def poster(url):
-    return Discord(Webhook(url))
+    return DiscordClient(Webhook(url))
 
 
 def asks_for(seconds):
-    return Outcome(Became.LATER, "HTTP 429", seconds)
+    return PostResult(DeliveryStatus.LATER, "HTTP 429", seconds)
 
 
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (TAKEN, Outcome(Became.ACCEPTED)),
-        ((204, {}, b""), Outcome(Became.ACCEPTED)),
+        (TAKEN, ACCEPTED),
+        ((204, {}, b""), ACCEPTED),
         ((429, {"Retry-After": "2"}, b'{"retry_after":1.337}'), asks_for(2.0)),
         ((429, {}, b'{"retry_after":1.337,"global":true}'), asks_for(1.337)),
         ((429, {"Retry-After": "1e9"}, b"{}"), asks_for(900.0)),
@@ -183,18 +62,18 @@ def asks_for(seconds):
         ((429, {"Retry-After": "0"}, b"<html>"), asks_for(0.1)),
         ((429, {}, b"[" * 300_000), asks_for(5.0)),
         ((429, {}, b'{"retry_after":[1]}'), asks_for(5.0)),
-        ((500, {}, b""), Outcome(Became.LATER, "HTTP 500")),
-        ((503, {"Retry-After": "9"}, b""), Outcome(Became.LATER, "HTTP 503")),
-        ((400, {}, b'{"embeds":["0"]}'), Outcome(Became.REFUSED, "HTTP 400")),
-        ((401, {}, b""), Outcome(Became.OFF, "HTTP 401")),
-        ((404, {}, b'{"code":10015}'), Outcome(Became.OFF, "HTTP 404")),
+        ((500, {}, b""), PostResult(DeliveryStatus.LATER, "HTTP 500")),
+        ((503, {"Retry-After": "9"}, b""), PostResult(DeliveryStatus.LATER, "HTTP 503")),
+        ((400, {}, b'{"embeds":["0"]}'), PostResult(DeliveryStatus.REFUSED, "HTTP 400")),
+        ((401, {}, b""), PostResult(DeliveryStatus.OFF, "HTTP 401")),
+        ((404, {}, b'{"code":10015}'), PostResult(DeliveryStatus.OFF, "HTTP 404")),
     ],
 )  # fmt: skip
 def test_what_an_answer_means(there, answer, outcome):
     """Taken, refused, later (and when), or never again."""
     there.answers = [answer]
     assert poster(there.url).post({"content": "x"}) == outcome
-    assert judged(*(answer[0], answer[1].get("Retry-After", ""), answer[2])) == outcome
+    assert result(*(answer[0], answer[1].get("Retry-After", ""), answer[2])) == outcome
 
 
 def test_a_redirection_is_not_followed(there):
@@ -203,7 +82,9 @@ def test_a_redirection_is_not_followed(there):
         there.answers = [(307, {"Location": elsewhere.url}, b"")]
         outcome = poster(there.url).post({"content": "x"})
         assert elsewhere.asked == []
-    assert outcome == Outcome(Became.OFF, "HTTP 307, a redirection, which is not followed")
+    assert outcome == PostResult(
+        DeliveryStatus.OFF, "HTTP 307, a redirection, which is not followed"
+    )
 
 
 def closed_port():
@@ -216,7 +97,7 @@ def closed_port():
 def test_nobody_there(caplog):
     """Refused, cut off, no HTTP: later, by the kind of the error alone."""
     url = f"http://127.0.0.1:{closed_port()}/api/webhooks/12345/{SECRET}"
-    assert poster(url).post({}) == Outcome(Became.LATER, "ConnectionError")
+    assert poster(url).post({}) == PostResult(DeliveryStatus.LATER, "ConnectionError")
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/api/webhooks/12345/{SECRET}"
         found = []
@@ -224,7 +105,7 @@ def test_nobody_there(caplog):
         thread.start()
         server.accept()[0].close()
         thread.join()
-    assert found == [Outcome(Became.LATER, "ConnectionError")]
+    assert found == [PostResult(DeliveryStatus.LATER, "ConnectionError")]
 
 
 def test_a_server_that_speaks_nonsense(there):
@@ -232,7 +113,7 @@ def test_a_server_that_speaks_nonsense(there):
     for noise in (b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\n: \x00bad\r\nbroken\r\n\r\n"):
         with socket.create_server(("127.0.0.1", 0)) as server:
             url = f"http://127.0.0.1:{server.getsockname()[1]}/api/webhooks/12345/{SECRET}"
-            found: list[Outcome] = []
+            found: list[PostResult] = []
             thread = threading.Thread(
                 target=lambda url=url, into=found: into.append(poster(url).post({}))
             )
@@ -242,16 +123,130 @@ def test_a_server_that_speaks_nonsense(there):
                 peer.recv(1 << 16)
                 peer.sendall(noise)
             thread.join()
-        assert found[0].became in {Became.LATER, Became.ACCEPTED}
+        assert found[0].status in {DeliveryStatus.LATER, DeliveryStatus.ACCEPTED}
 
 
-def test_the_bell_is_for_a_terminal(vault, capsys, monkeypatch):
-    """Once a round with something new; a file or a pipe gets none."""
-    bell = Channels(discord=False, command=None, bell=True)
-    with Alerts(vault, bell, few()) as alerts:
-        a_round(alerts, "a")
-        assert "\a" not in "".join(capsys.readouterr())
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-        a_round(alerts, "a", "b", "c")
-        a_round(alerts, "a", "b", "c")
-        assert capsys.readouterr().err == "\a"
+# --- batches --------------------------------------------------------------------------------
+
+
+def batch(*names):
+    return [(AlertMessage((), is_list=False, left_out=number), {"name": name})
+            for number, name in enumerate(names)]  # fmt: skip
+
+
+class Answers:
+    """Answers as told, and what was posted and waited for."""
+
+    def __init__(self, *outcomes):
+        self.outcomes, self.posted, self.waits = list(outcomes), [], []
+
+    def post(self, body):
+        self.posted.append(body["name"])
+        found = self.outcomes.pop(0) if self.outcomes else ACCEPTED
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def carried(answers, *names, clock=lambda: 0.0):
+    """Carry a batch; return the sender and what was done."""
+    sender = DiscordSender(answers.post, clock=clock, pause=answers.waits.append)
+    sender.send(batch(*names))
+    return sender, sender.collect(10.0)
+
+
+def test_a_short_wait_is_spent_in_the_batch():
+    """Discord asks for a second: the same message again, then the others, in order."""
+    answers = Answers(ACCEPTED, asks_for(1.0))
+    sender, done = carried(answers, "a", "b", "c")
+    assert (answers.posted, answers.waits) == (["a", "b", "b", "c"], [1.0])
+    assert (len(done), sender.ready) == (3, True)
+
+
+def test_a_long_wait_ends_the_batch():
+    """What was taken counts; the others wait as long as Discord asks."""
+    now = [100.0]
+    answers = Answers(ACCEPTED, asks_for(60.0))
+    sender, done = carried(answers, "a", "b", "c", clock=lambda: now[0])
+    assert (answers.posted, [message.left_out for message, _ in done]) == (["a", "b"], [0])
+    now[0] = 159.9
+    assert not sender.ready
+    now[0] = 160.1
+    assert sender.ready
+
+
+def test_a_discord_that_always_asks_for_a_moment_is_let_alone():
+    """Three short waits of a message, no more."""
+    answers = Answers(*[asks_for(0.1)] * 9)
+    sender, done = carried(answers, "a", clock=time.monotonic)
+    assert (len(answers.posted), done) == (4, [])
+    assert sender.wait_s <= 0.1
+
+
+def test_pauses_grow_and_end_with_success():
+    """Ten seconds, then twice as much, never more than five minutes; half of it by chance."""
+    now = [0.0]
+    answers = Answers(*[PostResult(DeliveryStatus.LATER, "HTTP 500")] * 8)
+    sender = DiscordSender(answers.post, clock=lambda: now[0], pause=answers.waits.append)
+    longest = []
+    for _ in range(8):
+        sender.send(batch("a"))
+        sender.collect(10.0)
+        longest.append(sender.wait_s)
+        now[0] += sender.wait_s
+    for wait, most in zip(longest, (10, 20, 40, 80, 160, 300, 300, 300), strict=True):
+        assert most / 2 <= wait <= most
+    sender.send(batch("a"))
+    assert sender.collect(10.0) == [(batch("a")[0][0], True)]
+    assert sender.ready
+    answers.outcomes.append(PostResult(DeliveryStatus.LATER, "HTTP 500"))
+    sender.send(batch("a"))
+    sender.collect(10.0)
+    assert 5 <= sender.wait_s <= 10
+
+
+def test_a_refused_message_does_not_stop_the_others(caplog):
+    """It is dropped and said; the next one goes."""
+    _, done = carried(Answers(PostResult(DeliveryStatus.REFUSED, "HTTP 400")), "a", "b")
+    assert [accepted for _, accepted in done] == [False, True]
+    assert "alerts: Discord refused a message: HTTP 400; it is dropped" in caplog.text
+
+
+def test_a_webhook_that_is_gone_is_said_once(caplog):
+    """Loud, then off until the next start."""
+    answers = Answers(PostResult(DeliveryStatus.OFF, "HTTP 404"))
+    sender, done = carried(answers, "a", "b")
+    assert (answers.posted, done, sender.ready, sender.off) == (["a"], [], False, True)
+    (said,) = [one for one in caplog.records if one.name == "find_signals"]
+    assert said.levelno == logging.ERROR
+    assert said.getMessage() == (
+        "alerts: nothing is posted to Discord until the next start: HTTP 404 from the webhook; "
+        "make a new one in the channel's settings and start again"
+    )
+
+
+def test_an_answer_that_never_ends_is_said(caplog):
+    """The watch goes on; that nothing is posted is not kept from anybody."""
+    now, answer = [0.0], threading.Event()
+    sender = DiscordSender(lambda _: (answer.wait(), ACCEPTED)[1], clock=lambda: now[0])
+    sender.send(batch("a"))
+    for now[0] in (299.0, 301.0, 302.0):
+        assert sender.collect(0) == []
+    assert caplog.text.count("has not ended its answer for minutes") == 1
+    answer.set()
+    assert len(sender.collect(10.0)) == 1
+
+
+def test_an_error_nobody_thought_of_is_no_silence(caplog):
+    """The thread lives on, and the words of the error, which may hold the address, are not said."""
+    answers = Answers(RuntimeError(f"https://discord.com/api/webhooks/1/{SECRET}"))
+    sender, _ = carried(answers, "a")
+    assert "did not take a message: RuntimeError; again in" in caplog.text
+    sender.send(batch("b"))
+    assert [accepted for _, accepted in sender.collect(10.0)] == [True]
+
+
+def test_the_patience_of_a_round_is_short():
+    """What the loop may wait for Discord, by its own constants."""
+    assert dispatcher._PATIENCE_S <= 2
+    assert discord._SHORT_WAIT_S * discord._SHORT_WAITS <= 10

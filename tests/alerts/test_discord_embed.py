@@ -3,14 +3,13 @@
 import json
 from dataclasses import replace
 
-import pytest
-
 from ravequant.alerts import discord_embed
-from ravequant.alerts.dispatcher import _sighting
-from ravequant.alerts.policy import AlertBook, Message
+from ravequant.alerts.dispatcher import signal_seen
+from ravequant.alerts.policy import AlertMessage, AlertPolicy
 from ravequant.settings import Settings, exactly
 from ravequant.signals.inputs import CvdRow
 from ravequant.vault.paths import CHECKOUT
+from tests.support.alert_cases import MINUTE, NOW, as_text
 from tests.support.made_signals import (
     LIMITS,
     A,
@@ -20,16 +19,10 @@ from tests.support.made_signals import (
     hidden,
     only,
     set_up,
-    surrounding,
-    wick,
 )
-from tests.support.sightings import MINUTE, NOW, as_text
 
 APPROACH = exactly(Settings(), "alerts.approach_bps")
 README = CHECKOUT / "Untouch_Wick" / "README.md"
-
-
-# --- from a signal --------------------------------------------------------------------------
 
 
 def at(bps_away):
@@ -37,20 +30,6 @@ def at(bps_away):
     facts = set_up()
     tip = hidden().tip
     return replace(facts, book=book(mid=round(tip / (1 + bps_away / 10_000))))
-
-
-@pytest.mark.parametrize(("bps", "near"), [(4.99, True), (5.01, False), (0.5, True)])
-def test_near_is_within_the_setting(bps, near):
-    """Five bps, exactly."""
-    assert _sighting(only(at(bps)), APPROACH).near is near
-
-
-def test_wicks_of_one_price_name_one_signal():
-    """The signal lists them; so does what is remembered."""
-    other = wick(90, "101250", timeframe="5m")
-    found = _sighting(only(set_up(around=[*surrounding(), other])), APPROACH)
-    assert (found.key, found.others) == (hidden().event_id, (other.event_id,))
-    assert found.line == "BTC-USDT-SWAP SHORT 101250 MAX x3, score 100"
 
 
 # --- the embed ------------------------------------------------------------------------------
@@ -142,17 +121,19 @@ def test_nobody_is_called_and_nothing_is_too_long():
 
 def test_the_list():
     """One line an alert with the moment it was due, and how many it had no room for."""
-    book = AlertBook(1)
+    policy = AlertPolicy(1)
     signal = readme_signal()
-    book.see([_sighting(signal, APPROACH)], NOW)
-    (message,) = book.due({signal.wick.event_id}, NOW)
+    policy.add([signal_seen(signal, APPROACH)], NOW)
+    (message,) = policy.due({signal.wick.event_id}, NOW)
     embed = discord_embed.digest(message._replace(is_list=True))["embeds"][0]
     assert embed["title"] == "1 earlier alert"
     assert embed["description"].splitlines()[1:] == [
         "<t:1765748130:t> BTC-USDT-SWAP SHORT 101250 MAX x3, score 90"
     ]
     (alert,) = message.alerts
-    many = Message((replace(alert, line="x" * 200, near=True),) * 100, is_list=True, left_out=7)
+    many = AlertMessage(
+        (replace(alert, line="x" * 200, near=True),) * 100, is_list=True, left_out=7
+    )
     embed = discord_embed.digest(many)["embeds"][0]
     within_limits(embed)
     lines = embed["description"].splitlines()
@@ -166,4 +147,4 @@ def test_signals_without_price_or_plan_have_an_embed():
     facts = replace(set_up(), book=None, trade=None, vwap=(), cvd=(), tick=None)
     (signal,) = ask(facts).signals
     within_limits(discord_embed.embed(signal, LIMITS, NOW, near=False)["embeds"][0])
-    assert not _sighting(signal, APPROACH).near
+    assert not signal_seen(signal, APPROACH).near

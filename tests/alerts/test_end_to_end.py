@@ -13,8 +13,8 @@ from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.settings import Alerts as AlertSettings
 from ravequant.settings import Settings
 from ravequant.vault.paths import CHECKOUT
+from tests.support.alert_cases import SECRET, hook
 from tests.support.notes_market import AT, BTC, Market, command, record
-from tests.support.sightings import SECRET, hook
 
 SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
 PYTHON = f'"{sys.executable}"'  # its path may have spaces
@@ -33,13 +33,8 @@ GOOD = f"https://discord.com/api/webhooks/123456789012345678/{SECRET}"
 
 @pytest.mark.parametrize(
     "address",
-    [
-        "", SECRET, f"http://discord.com/api/webhooks/123456789/{SECRET}",
-        f"https://discord.com.evil.example/api/webhooks/123456789/{SECRET}",
-        f"http://127.0.0.1@evil.example/{SECRET}", f"http://evil.example/{SECRET}",
-        f"{GOOD}\n", f"{GOOD}?thread_id=1", f"ftp://127.0.0.1/{SECRET}",
-    ],
-)  # fmt: skip
+    ["", SECRET, f"{GOOD}\n"],
+)
 def test_an_address_that_cannot_be(vault, monkeypatch, capsys, address):
     """Refused at the start with exit code 2, and shown nowhere."""
     monkeypatch.setattr(
@@ -50,21 +45,6 @@ def test_an_address_that_cannot_be(vault, monkeypatch, capsys, address):
     assert (code, out) == (2, "")
     assert SECRET not in err
     assert "copy it again" in err if address else "no Discord webhook is set" in err
-
-
-def test_the_environment_goes_before_the_settings(monkeypatch):
-    """And neither stands in a repr."""
-    from ravequant.alerts import webhook
-
-    chosen = Settings(alerts=AlertSettings(discord_webhook=GOOD))
-    monkeypatch.delenv(WEBHOOK_VARIABLE, raising=False)
-    assert SECRET not in repr(chosen)
-    assert SECRET not in repr(webhook.needed(chosen))
-    assert webhook.needed(chosen).url == GOOD
-    monkeypatch.setenv(WEBHOOK_VARIABLE, f" {GOOD}x ")
-    assert webhook.needed(chosen).url == f"{GOOD}x"
-    for good in (GOOD, "https://ptb.discord.com/api/v10/webhooks/123456789/" + "a" * 68):
-        assert webhook.well_formed(good)
 
 
 @pytest.mark.parametrize("option", [["--discord"], ["--bell"], ["--exec", "true"]])

@@ -15,9 +15,9 @@ from ravequant.contract import Contract
 from ravequant.signals import refresh as refresh_module
 from ravequant.signals.refresh import CALCULATORS, LoadedCalculators, loaded, refresh
 from ravequant.vault.lock import writer_lock
+from tests.support.alert_cases import until
 from tests.support.book_lines import put_metadata
 from tests.support.notes_market import BTC, Market
-from tests.support.sightings import until
 from tests.support.trade_streams import write_raw
 
 MINUTES = ("wicks", "volume", "cvd", "vwap")

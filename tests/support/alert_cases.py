@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ravequant import times
-from ravequant.alerts.policy import Sighting
+from ravequant.alerts.policy import SignalSeen
 
 NOW = times.parse_iso("2025-12-14T21:35:30Z")
 MINUTE = times.MINUTE_MS
@@ -18,12 +18,12 @@ Answer = tuple[int, dict[str, str], bytes]
 TAKEN: Answer = (200, {}, b"{}")
 
 
-def sighting(key: str = "a", birth: int = 1, **other: Any) -> Sighting:
+def seen_signal(key: str = "a", birth: int = 1, **other: Any) -> SignalSeen:
     facts: dict[str, Any] = {
         "key": key, "others": (), "line": f"line {key}", "birth": birth, "near": False,
         "in_contact": False,
     }  # fmt: skip
-    return Sighting(**facts | other)
+    return SignalSeen(**facts | other)
 
 
 class Hook:
