@@ -21,7 +21,7 @@ SIDES: Final = ("bids", "asks")
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class PriceLevel:
     """A price and what rests there."""
 
     price: int  # exact.PRICE_PLACES
@@ -29,7 +29,7 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class BookSnapshot:
     """A snapshot; both sides from the mid outwards."""
 
     inst_id: str
@@ -38,15 +38,15 @@ class Book:
     best_bid: str  # as they came
     best_ask: str
     mid: str
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
+    bids: tuple[PriceLevel, ...]
+    asks: tuple[PriceLevel, ...]
 
-    def sides(self) -> Iterable[tuple[str, tuple[Level, ...]]]:
+    def sides(self) -> Iterable[tuple[str, tuple[PriceLevel, ...]]]:
         """Return both sides by name."""
         return zip(SIDES, (self.bids, self.asks), strict=True)
 
 
-def parse(line: bytes, inst_id: str) -> Book:
+def parse(line: bytes, inst_id: str) -> BookSnapshot:
     """Return the book of a raw line; RecordError if it is no snapshot of ``inst_id``."""
     row = snapshot_json.parse(line, "books", inst_id)
     best_bid, best_ask, mid = (row.get(name) for name in ("best_bid", "best_ask", "mid_price"))
@@ -54,7 +54,7 @@ def parse(line: bytes, inst_id: str) -> Book:
     levels, asks_from = _levels(row)
     if not 0 < asks_from < len(levels):
         raise RecordError("a side has not one level that can be read")
-    return Book(
+    return BookSnapshot(
         inst_id=inst_id,
         ts=moment(row.get("timestamp_utc"), "timestamp_utc"),
         gap_detected=row.get("gap_detected") is True,
@@ -66,19 +66,19 @@ def parse(line: bytes, inst_id: str) -> Book:
     )
 
 
-def _levels(row: dict[str, Any]) -> tuple[tuple[Level, ...], int]:
+def _levels(row: dict[str, Any]) -> tuple[tuple[PriceLevel, ...], int]:
     """Return the levels of both sides, and where the asks begin."""
     found, _ = snapshot_json.levels_of(row.get("bids_top400"), row.get("asks_top400"))
     price_unit = 10 ** (exact.PRICE_PLACES - found.price_places)
     qty_unit = 10 ** (exact.SIZE_PLACES - found.qty_places)
     levels = tuple(
-        Level(price * price_unit, qty * qty_unit)
+        PriceLevel(price * price_unit, qty * qty_unit)
         for price, qty in zip(found.price.tolist(), found.qty.tolist(), strict=True)
     )
     return levels, int(found.starts[1])
 
 
-def total(contract: Contract | None, levels: Iterable[Level]) -> tuple[int, int] | None:
+def total(contract: Contract | None, levels: Iterable[PriceLevel]) -> tuple[int, int] | None:
     """Return base and notional of levels in units of BASE_PLACES and NOTIONAL_PLACES.
 
     None where nothing says what a contract is worth.
@@ -89,7 +89,7 @@ def total(contract: Contract | None, levels: Iterable[Level]) -> tuple[int, int]
     return sum(base for base, _ in found), sum(notional for _, notional in found)
 
 
-def walls(book: Book, contract: Contract | None, above: int) -> dict[str, Any]:
+def walls(book: BookSnapshot, contract: Contract | None, above: int) -> dict[str, Any]:
     """Return the levels of more than ``above`` contracts (SIZE_PLACES), from the mid outwards."""
     mid = exact.units(book.mid, exact.PRICE_PLACES + 1)
     return {
@@ -109,7 +109,9 @@ def walls(book: Book, contract: Contract | None, above: int) -> dict[str, Any]:
     }
 
 
-def zones(book: Book, contract: Contract | None, width: int, top: int = 5) -> dict[str, Any]:
+def zones(
+    book: BookSnapshot, contract: Contract | None, width: int, top: int = 5
+) -> dict[str, Any]:
     """Return the ``top`` zones of each side by contracts; a zone begins at a multiple of ``width``.
 
     ``width`` is in units of PRICE_PLACES.
@@ -126,14 +128,16 @@ def zones(book: Book, contract: Contract | None, width: int, top: int = 5) -> di
     }
 
 
-def _largest(side: Iterable[Level], width: int, top: int) -> list[tuple[int, list[Level]]]:
+def _largest(
+    side: Iterable[PriceLevel], width: int, top: int
+) -> list[tuple[int, list[PriceLevel]]]:
     found = defaultdict(list)
     for level in side:
         found[level.price // width * width].append(level)
     return sorted(found.items(), key=lambda zone: _contracts(zone[1]), reverse=True)[:top]
 
 
-def spread(book: Book) -> dict[str, Any]:
+def spread(book: BookSnapshot) -> dict[str, Any]:
     """Return best bid, best ask, and (ask - bid) / bid in bps; ``wide`` compares exactly."""
     bid, ask = (exact.units(text, exact.PRICE_PLACES) for text in (book.best_bid, book.best_ask))
     return {
@@ -145,7 +149,7 @@ def spread(book: Book) -> dict[str, Any]:
     }
 
 
-def imbalance(book: Book, top: int = 10) -> dict[str, Any]:
+def imbalance(book: BookSnapshot, top: int = 10) -> dict[str, Any]:
     """Return (bids - asks) / (bids + asks) of the contracts in the ``top`` levels, and who pushes.
 
     ``pressure`` compares exactly; it is None in between.
@@ -162,11 +166,11 @@ def imbalance(book: Book, top: int = 10) -> dict[str, Any]:
     }
 
 
-def _contracts(levels: Iterable[Level]) -> int:
+def _contracts(levels: Iterable[PriceLevel]) -> int:
     return sum(level.contracts for level in levels)
 
 
-def _sizes(contract: Contract | None, levels: list[Level]) -> dict[str, str | None]:
+def _sizes(contract: Contract | None, levels: list[PriceLevel]) -> dict[str, str | None]:
     worth = total(contract, levels)
     return {
         "contracts": exact.text(_contracts(levels), exact.SIZE_PLACES),

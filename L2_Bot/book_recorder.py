@@ -1,4 +1,4 @@
-"""One instrument's way to disk: book messages into snapshots, those and deep ones into hours."""
+"""Records the book of one instrument: messages to the snapshot writer, its lines to hour files."""
 
 import asyncio
 import logging
@@ -10,12 +10,11 @@ from typing import Any, Final
 
 import orjson
 
-from L2_Bot.deep_snapshot import DeepSnapshot
-from L2_Bot.snapshot_writer import Snapshot, SnapshotRecorder, Taken
+from L2_Bot.snapshot_writer import BookStep, SnapshotLine, SnapshotWriter, encode_deep
 from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.exchanges.offload import in_thread
-from ravequant.exchanges.okx.messages import ChannelData
+from ravequant.exchanges.base import ChannelData, DeepBook, Exchange
+from ravequant.exchanges.recorder_app import in_thread
 from ravequant.settings import L2
 from ravequant.vault.append_log import HourLog
 from ravequant.vault.paths import Vault
@@ -29,8 +28,8 @@ _log = logging.getLogger("l2_exporter")
 
 
 @dataclass(slots=True)
-class Counts:
-    """What happened since the start; the book counts the rest."""
+class SnapshotCounts:
+    """Lines and gaps since the start; the book counts its messages."""
 
     written: int = 0
     gaps: int = 0
@@ -39,33 +38,35 @@ class Counts:
     lost_to_disk: int = 0  # lines not written because the disk refused
 
 
-class Recorder:
+class BookRecorder:
     """The hour files of one instrument, and the book that fills them.
 
-    Raises VaultError if the files on disk cannot be read. Once it runs a disk that refuses is
-    logged and tried again; ``refused`` says so.
+    Raises VaultError if the files on disk cannot be read. If the disk refuses a line later, that is
+    logged and tried again; ``refused`` is True meanwhile.
     """
 
-    def __init__(self, vault: Vault, inst_id: str, chosen: L2) -> None:
+    def __init__(self, exchange: Exchange, vault: Vault, inst_id: str, chosen: L2) -> None:
         self.inst_id = inst_id
-        self.counts = Counts()
+        self.counts = SnapshotCounts()
+        self._exchange = exchange
         self.started = asyncio.Event()  # a snapshot line is on disk: a deep one may follow it
         self._hours = HourLog(vault.snapshots(inst_id))
         self._deep = HourLog(vault.deep_snapshots(inst_id))
-        self._disk = threading.Lock()  # held by whoever touches the files
+        self._disk = threading.Lock()  # held while the files are written or read
         self._on_disk = self._newest(self._hours)
         self._deep_ts = self._newest(self._deep)
         if self._on_disk != _NEVER:
             self.started.set()
-        self._snapshots = SnapshotRecorder(
+        self._snapshots = SnapshotWriter(
+            exchange,
             inst_id,
             cadence_ms=chosen.cadence_ms,
             depth=chosen.depth_levels,
             newest_ts=self._on_disk,
             newest_regular_ts=self._newest(self._hours, _is_regular),
         )
-        self._waiting: deque[Snapshot] = deque()
-        self._unsynced: list[Snapshot] = []  # written since the last good sync
+        self._waiting: deque[SnapshotLine] = deque()
+        self._unsynced: list[SnapshotLine] = []  # written since the last good sync
         self._refused_until: float | None = None
         if self._hours.torn_bytes or self._deep.torn_bytes:
             _log.warning("%s: a torn tail of %d bytes was cut off and kept in .torn", inst_id,
@@ -73,18 +74,18 @@ class Recorder:
 
     @property
     def on_disk_ts(self) -> int | None:
-        """The time of the newest snapshot line on disk (Unix ms)."""
+        """Return the time of the newest snapshot line on disk (Unix ms); None without any."""
         return None if self._on_disk == _NEVER else self._on_disk
 
     @property
     def refused(self) -> bool:
-        """Whether the disk refuses to take lines."""
+        """Return True while the disk refuses lines."""
         return self._refused_until is not None
 
-    # -- what comes in
+    # -- messages
 
     def receive(self, payload: ChannelData, connection: int) -> bool:
-        """Take in a message of the book; says whether a whole book is to be asked for."""
+        """Take in a message of the book; return True if a whole book is to be asked for."""
         ask = False
         for row in payload.rows:
             taken = self._snapshots.receive(payload.action, row, connection)
@@ -98,11 +99,11 @@ class Recorder:
         self._keep(taken)
         self._notable(taken)
 
-    def _keep(self, taken: Taken) -> None:
+    def _keep(self, taken: BookStep) -> None:
         if taken.snapshot is not None:
             self._waiting.append(taken.snapshot)
 
-    def _notable(self, taken: Taken) -> bool:
+    def _notable(self, taken: BookStep) -> bool:
         if taken.checksum_mismatch:
             self._log_mismatch()
         if taken.reset:
@@ -125,10 +126,10 @@ class Recorder:
         if number <= _MISMATCHES_LOGGED or number % 1000 == 0:
             _log.warning("Checksum mismatch %s: number %d", self.inst_id, number)
 
-    # -- what goes to disk
+    # -- writes
 
     def write(self, now: float) -> None:
-        """Write what waits, unless a thread is at the files or the disk refuses."""
+        """Write the waiting lines, unless a thread holds the files or the disk refuses."""
         if not self._waiting or not self._disk.acquire(blocking=False):
             return
         try:
@@ -145,12 +146,12 @@ class Recorder:
             self.counts.lost_to_disk += 1
 
     async def sync(self, now: float) -> None:
-        """Bring what was written to the disk, without holding up the loop."""
+        """Sync written lines to the disk, without blocking the event loop."""
         if self._unsynced and not self.refused:
             await self._offload(self._sync, now)
 
-    async def deepen(self, deep: DeepSnapshot, now: float) -> None:
-        """Write a deep snapshot, behind the newest snapshot line and flushed before the next."""
+    async def deepen(self, deep: DeepBook, now: float) -> None:
+        """Write a deep snapshot after the newest snapshot line, flushed before the next line."""
         if deep.ts <= self._deep_ts:
             self.counts.deep_stale += 1
         elif self.started.is_set() and not self.refused:
@@ -189,9 +190,10 @@ class Recorder:
         self._hours.sync()
         self._unsynced.clear()
 
-    def _append_deep(self, deep: DeepSnapshot) -> None:
+    def _append_deep(self, deep: DeepBook) -> None:
         self._sync()  # `from_utc` names a line that stays
-        self._deep.append(deep.ts, deep.line(self.inst_id, self._on_disk))
+        line = encode_deep(self._exchange, self.inst_id, deep, self._on_disk)
+        self._deep.append(deep.ts, line)
         self._deep.sync()
         self._deep_ts = deep.ts
         self.counts.deep += 1
@@ -204,11 +206,12 @@ class Recorder:
         self._refused_until = now + _DISK_AGAIN_S
 
     def _recover(self) -> None:
-        """Find out what is on disk; what is not, as far as it was kept, is written again."""
+        """Read the newest time on disk; later lines that are still kept are written again."""
         self._hours.sync()
         self._on_disk = self._newest(self._hours)
-        missing = [one for one in (*self._unsynced, *self._waiting) if one.ts > self._on_disk]
-        self.counts.written -= sum(one.ts > self._on_disk for one in self._unsynced)
+        kept = (*self._unsynced, *self._waiting)
+        missing = [snapshot for snapshot in kept if snapshot.ts > self._on_disk]
+        self.counts.written -= sum(lost.ts > self._on_disk for lost in self._unsynced)
         self._waiting, self._refused_until = deque(missing), None
         self._unsynced.clear()
         _log.warning("%s: recording again, %d lines lost so far",

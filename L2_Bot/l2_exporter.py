@@ -20,17 +20,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from L2_Bot import deep_snapshot
-from L2_Bot.book_recorder import Recorder
+from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
 from ravequant import settings
 from ravequant.errors import DONE, FAILED, FeedError, UsageError, VaultError
+from ravequant.exchanges.base import Channel, ChannelData, Data, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
-from ravequant.exchanges.offload import in_thread
-from ravequant.exchanges.okx.messages import BOOKS, Channel, ChannelData
-from ravequant.exchanges.okx.rest import Rest
-from ravequant.exchanges.okx.session import Data, Subscribed
-from ravequant.exchanges.recorder_app import Exporter, Options, add_options, options_of
+from ravequant.exchanges.recorder_app import (
+    RecorderApp,
+    RecorderOptions,
+    add_options,
+    in_thread,
+    options_of,
+)
 from ravequant.records import RecordError
 from ravequant.settings import L2
 from ravequant.vault import instruments
@@ -38,7 +40,6 @@ from ravequant.vault.paths import Vault
 
 PROGRAM: Final = "l2_exporter"
 _STREAMS: Final = ("l2_perps", "l2_deep_perps")
-_BOOKS_A_CONNECTION: Final = 25  # the exchange advises fewer than 30
 _METADATA_S: Final = 3_600.0
 _DEEP_AT_ONCE: Final = 4
 _GARBAGE_EVERY: Final = 10_000  # a message is a list of lists: 700 would search all the time
@@ -51,15 +52,15 @@ _SUMMARY_FACTS: Final = (
 )  # fmt: skip
 
 
-class L2Exporter(Exporter):
-    """The program while it runs: a connection for every 25 books, one recorder each."""
+class L2Exporter(RecorderApp):
+    """The running program: a recorder per book, and a connection for every few books."""
 
-    def __init__(self, vault: Vault, options: Options, chosen: L2) -> None:
+    def __init__(self, vault: Vault, options: RecorderOptions, chosen: L2) -> None:
         super().__init__(PROGRAM, _STREAMS, vault, options)
         self._chosen = chosen
-        self._recorders: dict[str, Recorder] = {}
+        self._recorders: dict[str, BookRecorder] = {}
         self._clients: list[Client] = []
-        self._deep_rest = Rest(options.rest_url, attempts=1)
+        self._deep_rest: RestClient = self.exchange.rest(options.rest_url, attempts=1)
         self._deep_turn = asyncio.Semaphore(_DEEP_AT_ONCE)
         self._unknown: set[str] = set()
         self._before: Mapping[str, int] = {}
@@ -67,13 +68,17 @@ class L2Exporter(Exporter):
     async def work(self) -> None:
         """Record until cancelled."""
         gc.set_threshold(_GARBAGE_EVERY)
-        url, pace = f"{self.options.ws_url.rstrip('/')}/public", Pace()
+        exchange, together = self.exchange, self.exchange.books_per_connection
+        url = exchange.socket_url(self.options.ws_url, exchange.books_channel)
+        pace = Pace(exchange.connects_per_second)
         for inst_id in self.options.inst_ids:
-            self._recorders[inst_id] = Recorder(self.vault, inst_id, self._chosen)
+            recorder = BookRecorder(exchange, self.vault, inst_id, self._chosen)
+            self._recorders[inst_id] = recorder
         async with asyncio.TaskGroup() as tasks:
-            for start in range(0, len(self.options.inst_ids), _BOOKS_A_CONNECTION):
-                names = self.options.inst_ids[start : start + _BOOKS_A_CONNECTION]
-                client = Client(url, [Channel(BOOKS, name) for name in names], pace=pace)
+            for start in range(0, len(self.options.inst_ids), together):
+                names = self.options.inst_ids[start : start + together]
+                channels = [Channel(exchange.books_channel, name) for name in names]
+                client = Client(exchange, url, channels, pace=pace)
                 self._clients.append(client)
                 tasks.create_task(client.run())
                 tasks.create_task(self._record(client, names))
@@ -86,7 +91,7 @@ class L2Exporter(Exporter):
                     tasks.create_task(self._deepen(self._recorders[inst_id], wait_s))
 
     async def _record(self, client: Client, names: Sequence[str]) -> None:
-        """Take in what one connection brings."""
+        """Pass the events of one connection to its recorders."""
         loop = asyncio.get_running_loop()
         own = {name: self._recorders[name] for name in names}
         async for batch in client.batches():
@@ -97,7 +102,7 @@ class L2Exporter(Exporter):
             await asyncio.sleep(0)
 
     def _take(
-        self, client: Client, own: Mapping[str, Recorder], arrival: Arrival, now: float
+        self, client: Client, own: Mapping[str, BookRecorder], arrival: Arrival, now: float
     ) -> None:
         match arrival.event:
             case Data(payload=ChannelData(channel=channel) as payload):
@@ -122,8 +127,8 @@ class L2Exporter(Exporter):
 
     # -- REST
 
-    async def _deepen(self, recorder: Recorder, wait_s: float) -> None:
-        """Ask for a deep snapshot every so often, behind the first snapshot line."""
+    async def _deepen(self, recorder: BookRecorder, wait_s: float) -> None:
+        """Record a deep snapshot every so often, once there is a snapshot line."""
         loop, failing = asyncio.get_running_loop(), False
         await asyncio.sleep(wait_s)
         await recorder.started.wait()
@@ -139,17 +144,14 @@ class L2Exporter(Exporter):
                 failing = False
             await asyncio.sleep(max(0.0, began + self._chosen.deep_every_s - loop.time()))
 
-    async def _deepen_once(self, recorder: Recorder) -> None:
-        """Write one deep snapshot; its 3 MB are gone on return, not kept through the wait."""
+    async def _deepen_once(self, recorder: BookRecorder) -> None:
+        """Write one deep snapshot; its 3 MB are freed on return, before the wait."""
         async with self._deep_turn:
-            found = await in_thread(self._fetch_deep, recorder.inst_id)
+            found = await in_thread(self._deep_rest.deep_book, recorder.inst_id)
             await recorder.deepen(found, asyncio.get_running_loop().time())
 
-    def _fetch_deep(self, inst_id: str) -> deep_snapshot.DeepSnapshot:
-        return deep_snapshot.parse(self._deep_rest.books_full(inst_id, deep_snapshot.DEPTH))
-
     async def _keep_metadata(self, inst_id: str) -> None:
-        """Fetch the contract's terms, now and every hour; books are recorded meanwhile."""
+        """Fetch and save the metadata, now and every hour; books are recorded meanwhile."""
         meta = await self.metadata(inst_id)
         if meta is None:
             self._unknown.add(inst_id)
@@ -167,10 +169,10 @@ class L2Exporter(Exporter):
                 self.log.warning("%s: metadata not renewed: %s", inst_id, error)
                 await asyncio.sleep(_METADATA_S / 60)
 
-    # -- how it fares, and the end
+    # -- reports, and the end
 
     def summary(self) -> None:
-        """Log what the last minute brought."""
+        """Log the counts of the last minute."""
         for inst_id, recorder in self._recorders.items():
             facts = recorder.facts()
             facts["fresh"] = facts["written"] - self._before.get(inst_id, 0)
@@ -178,7 +180,7 @@ class L2Exporter(Exporter):
         self._before = {key: item.counts.written for key, item in self._recorders.items()}
 
     def close(self) -> int:
-        """Flush everything; the exit code says whether the disk took it."""
+        """Flush everything; return the exit code, FAILED if the disk refused something."""
         self._deep_rest.close()
         code = DONE
         for recorder in self._recorders.values():
@@ -219,7 +221,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen_of(args: argparse.Namespace, standing: L2) -> L2:
-    """Return the settings with the flags before them; UsageError for what cannot be."""
+    """Return the settings as the flags change them; UsageError for impossible values."""
     flags = {
         "cadence_ms": args.cadence, "depth_levels": args.depth, "deep_every_s": args.deep_every,
     }  # fmt: skip
@@ -253,7 +255,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Record books; the exit code."""
+    """Record books; return the exit code."""
     return cli.run(parser(), body, argv, log_file=Path(__file__).with_suffix(".log"))
 
 

@@ -1,7 +1,7 @@
-"""Asks a recorded book: where the walls are, where size gathers, how wide, and who leans on it."""
+"""Answers four questions about a recorded book: walls, zones, spread and imbalance."""
 
 try:
-    from ravequant import cli, exact, settings, settings_schema, times
+    from ravequant import cli, exact, settings, settings_schema, tables, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import orjson
 
-from L2_Bot import book_queries, query_text
-from L2_Bot.book_queries import Book
+from L2_Bot import book_queries
+from L2_Bot.book_queries import BookSnapshot
 from ravequant.contract import Contract
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError, VaultError
 from ravequant.records import RecordError
@@ -31,7 +31,8 @@ PROGRAM: Final = "l2_query"
 QUESTIONS: Final = ("walls", "zones", "spread", "imbalance")
 _PACKED_BYTES: Final = 4 << 20  # of a packed hour that are searched, should its last lines be bad
 _log = logging.getLogger(PROGRAM)
-Ask = Callable[[Vault, Book], dict[str, Any]]
+Answer = dict[str, Any]
+Question = Callable[[Vault, BookSnapshot], Answer]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,13 +52,13 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def asked(args: argparse.Namespace) -> Ask:
-    """Return the question with its numbers; UsageError if one is none."""
+def question_of(args: argparse.Namespace) -> Question:
+    """Return the question with its numbers; UsageError for a number that cannot be."""
     above = settings_schema.decimal(args.contracts, "--contracts", exact.SIZE_PLACES)
     width = settings_schema.decimal(args.width, "--width", exact.PRICE_PLACES)
     if width == 0:
         raise UsageError(f"--width {args.width} makes no zones; give a price above 0")
-    questions: dict[str, Ask] = {
+    questions: dict[str, Question] = {
         "walls": lambda vault, book: book_queries.walls(book, contract_of(vault, book), above),
         "zones": lambda vault, book: book_queries.zones(book, contract_of(vault, book), width),
         "spread": lambda _, book: book_queries.spread(book),
@@ -66,7 +67,7 @@ def asked(args: argparse.Namespace) -> Ask:
     return questions[args.question]
 
 
-def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> Book:
+def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapshot:
     """Return the newest snapshot of ``inst_id``, or the newest one at or before ``at`` (Unix ms).
 
     Damaged lines are passed over. Raises NoDataError if there is none.
@@ -91,7 +92,7 @@ def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> Book:
     )
 
 
-def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[Book]:
+def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[BookSnapshot]:
     for line in lines:
         try:
             yield book_queries.parse(line, inst_id)
@@ -99,7 +100,7 @@ def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[Book]:
             continue
 
 
-def contract_of(vault: Vault, book: Book) -> Contract | None:
+def contract_of(vault: Vault, book: BookSnapshot) -> Contract | None:
     """Return what a contract was worth at the time of the book; None, and a warning, if unknown."""
     try:
         return InstrumentHistory(vault, book.inst_id).at(book.ts).contract
@@ -110,7 +111,7 @@ def contract_of(vault: Vault, book: Book) -> Contract | None:
 
 def body(args: argparse.Namespace) -> int:
     """Answer for each instrument; one without data does not stop the others."""
-    ask, vault, outcome = asked(args), cli.vault_of(args), DONE
+    ask, vault, outcome = question_of(args), cli.vault_of(args), DONE
     for inst_id in cli.instruments_of(args, settings.load().instruments):
         try:
             book = newest_book(vault, inst_id, args.at)
@@ -122,7 +123,7 @@ def body(args: argparse.Namespace) -> int:
     return outcome
 
 
-def _show(args: argparse.Namespace, book: Book, answer: dict[str, Any]) -> None:
+def _show(args: argparse.Namespace, book: BookSnapshot, answer: Answer) -> None:
     if args.json:
         head = {
             "timestamp_utc": times.iso(book.ts),
@@ -134,8 +135,78 @@ def _show(args: argparse.Namespace, book: Book, answer: dict[str, Any]) -> None:
         sys.stdout.write(orjson.dumps({**head, **answer}).decode() + "\n")
     else:
         now = times.utc_now_ms() if args.at is None else None
-        said: str = getattr(query_text, args.question)(answer)
-        sys.stdout.write(f"{query_text.heading(book, now)}\n{said}")
+        sys.stdout.write(f"{_heading(book, now)}\n{_TEXTS[args.question](answer)}")
+
+
+def _heading(book: BookSnapshot, now: int | None) -> str:
+    """Return instrument, time and mid of the snapshot, and its age at ``now`` (Unix ms)."""
+    age = "" if now is None else f", {_age(max(0, now - book.ts))} old"
+    gap = ", the last book before a gap" if book.gap_detected else ""
+    return f"{book.inst_id} at {times.iso(book.ts)}{age}{gap}: mid {book.mid}"
+
+
+def _walls_text(answer: Answer) -> str:
+    """Return a table: asks above, bids below, the mid between them."""
+    rows = [
+        [side[:-1], wall["price"], *_sizes(wall), wall["distance_bps"]]
+        for side, found in (("asks", answer["asks"][::-1]), ("bids", answer["bids"]))
+        for wall in found
+    ]
+    if not rows:
+        return f"no level above {answer['above_contracts']} contracts\n"
+    return tables.text(["side", "price", "contracts", "coins", "USD", "bps from mid"], rows)
+
+
+def _zones_text(answer: Answer) -> str:
+    """Return a table of the largest zones of each side, largest first."""
+    rows = [
+        [side[:-1], zone["from"], *_sizes(zone), str(zone["levels"])]
+        for side in reversed(book_queries.SIDES)
+        for zone in answer[side]
+    ]
+    return tables.text(["side", "zone from", "contracts", "coins", "USD", "levels"], rows)
+
+
+def _spread_text(answer: Answer) -> str:
+    """Return bid, ask and the spread, and a warning if the spread is wide."""
+    warning = f"{book_queries.WIDE}\n" if answer["wide"] else ""
+    return (
+        f"bid {answer['best_bid']}, ask {answer['best_ask']}: spread {answer['spread']} = "
+        f"{answer['spread_bps']} bps\n{warning}"
+    )
+
+
+def _imbalance_text(answer: Answer) -> str:
+    """Return the size of both sides and the pressure they show, if any."""
+    pressure = f"{answer['pressure']}\n" if answer["pressure"] else ""
+    return (
+        f"top {answer['levels']} levels: bids {answer['bid_contracts']} contracts, asks "
+        f"{answer['ask_contracts']} contracts, imbalance {answer['imbalance']}\n{pressure}"
+    )
+
+
+def _sizes(sized: Answer) -> list[str]:
+    base, notional = sized["base"], sized["notional"]
+    return [
+        sized["contracts"],
+        "-" if base is None else base,
+        "-" if notional is None else f"{int(notional.partition('.')[0]):,}",
+    ]
+
+
+def _age(span_ms: int) -> str:
+    for unit, size in (("days", times.DAY_MS), ("h", times.HOUR_MS), ("min", times.MINUTE_MS)):
+        if span_ms >= 2 * size:
+            return f"{span_ms // size} {unit}"
+    return f"{span_ms // times.SECOND_MS} s"
+
+
+_TEXTS: Final[dict[str, Callable[[Answer], str]]] = {
+    "walls": _walls_text,
+    "zones": _zones_text,
+    "spread": _spread_text,
+    "imbalance": _imbalance_text,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

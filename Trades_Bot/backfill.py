@@ -1,35 +1,22 @@
-"""What a recorder asks of REST: missing ids, the newest one in a silence, where a tape begins."""
+"""Requests to REST for a recorder: missing ids, the newest id in a silence, the first id."""
 
 import asyncio
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from ravequant.errors import FeedError
-from ravequant.exchanges.offload import in_thread
-from ravequant.exchanges.okx.rest import TradePage
+from ravequant.exchanges.base import TradePages
+from ravequant.exchanges.recorder_app import in_thread
 from ravequant.records import Trade
-from Trades_Bot.trade_recorder import Recorder
+from Trades_Bot.trade_recorder import TradeRecorder
 
 _TAIL_STEP_S: Final = 1.0
 _TAIL_AFTER_S: Final = 2.0  # of silence
 _TAIL_AGAIN_S: Final = 60.0
 
 
-class TradePages(Protocol):
-    """What a recorder asks of REST."""
-
-    def trades(self, inst_id: str, limit: int = ...) -> TradePage:
-        """Return the newest fills."""
-
-    def history_trades(self, inst_id: str, after_id: int) -> TradePage:
-        """Return the newest 100 fills with an id below ``after_id``."""
-
-    def history_trades_before(self, inst_id: str, ts: int) -> TradePage:
-        """Return the newest 100 fills older than ``ts``."""
-
-
-async def fill_gaps(recorder: Recorder, rest: TradePages) -> None:
-    """Ask REST for what a recorder misses, page after page, until cancelled."""
+async def fill_gaps(recorder: TradeRecorder, rest: TradePages) -> None:
+    """Fetch the missing ids of a recorder by REST, page after page, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         ask = recorder.request(loop.time())
@@ -46,11 +33,11 @@ async def fill_gaps(recorder: Recorder, rest: TradePages) -> None:
         recorder.write(loop.time())
 
 
-async def watch_the_tail(recorder: Recorder, rest: TradePages) -> None:
+async def watch_the_tail(recorder: TradeRecorder, rest: TradePages) -> None:
     """Ask REST for the newest id when a market falls silent, until cancelled.
 
-    The last rows before a silence may be lost, and no later row shows the gap. The socket has had
-    its chance when the same id is seen twice.
+    The last rows before a silence may be lost, and no later row shows the gap. An id counts as
+    missed once REST shows it twice and the socket has not brought it.
     """
     loop = asyncio.get_running_loop()
     rows, look_at, suspect = -1, 0.0, -1
@@ -69,7 +56,7 @@ async def watch_the_tail(recorder: Recorder, rest: TradePages) -> None:
                     suspect, look_at = newest, 0.0
 
 
-async def _wake(recorder: Recorder, now: float) -> None:
+async def _wake(recorder: TradeRecorder, now: float) -> None:
     wake_at = recorder.wake_at()
     with suppress(TimeoutError):
         async with asyncio.timeout(None if wake_at is None else wake_at - now):
@@ -80,7 +67,7 @@ async def _wake(recorder: Recorder, now: float) -> None:
 def find_start(rest: TradePages, inst_id: str, span_ms: int) -> tuple[int, int] | None:
     """Return (first id, its time) of the newest ``span_ms`` of trades; None without any trade.
 
-    The place in time is found by timestamp pages; from there on everything goes by id.
+    The start is found by pages of time; all later pages go by id.
     """
     newest = max(rest.trades(inst_id, 1).trades, key=_trade_id, default=None)
     if newest is None:
@@ -89,7 +76,7 @@ def find_start(rest: TradePages, inst_id: str, span_ms: int) -> tuple[int, int] 
     older = rest.history_trades_before(inst_id, since).trades
     if older:
         return max(older, key=_trade_id).trade_id + 1, since
-    empty, full, oldest = since, newest.ts + 1, newest  # the exchange's own memory is shorter
+    empty, full, oldest = since, newest.ts + 1, newest  # the exchange keeps less than that
     while full - empty > 1:
         middle = (empty + full) // 2
         page = rest.history_trades_before(inst_id, middle).trades

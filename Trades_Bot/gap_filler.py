@@ -1,32 +1,32 @@
 """Puts live rows and back-filled pages into one strictly increasing sequence; pure, no I/O.
 
-One `GapFiller` per instrument (SPEC section 3, ARCHITECTURE rule 5). Live rows go in by `live`,
-what REST answered by `page` or `failed`; `request` says what to ask, `take` hands out what to
-write, in order. Time is a monotonic float of seconds that comes in with each call.
+One `GapFiller` per instrument (SPEC section 3). Live rows go in by `live`, answers of REST by
+`page` or `failed`; `request` returns the next page to ask for, `take` the rows to write, in order.
+Time is a monotonic float of seconds that comes in with each call.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-from ravequant.records import Trade, join, same_order
-from ravequant.times import DAY_MS
-from Trades_Bot.gap_search import PAGE_ROWS, Action, Ask, Detected, Gap, Settled, Status
-from Trades_Bot.waiting_rows import WaitingRows
+from ravequant.exchanges.base import PageLimits
+from ravequant.records import Side, Trade, join, same_order
+from Trades_Bot.gap_search import Action, Gap, GapDetected, GapSettled, PageRequest, Status
 
-_FIRST_ASK_S: Final = 1.0  # REST may trail the stream; a second connection may heal it meanwhile
-_DEPTH_MS: Final = 80 * DAY_MS  # history-trades reaches back three months, a little less is sure
+_FIRST_ASK_S: Final = 1.0  # REST may lag behind the stream; a second connection may bring the rows
 _BOGUS_ANSWERS: Final = 8  # that do not reach a gap's end, while newer rows lie inside it
 _PORTION: Final = 4_096  # actions handed out at once
+_SIDES: Final[dict[str, Side]] = {"b": "buy", "s": "sell"}  # by first letter
 
 
 class GapFiller:
     """The order of one instrument's records.
 
     ``last`` is the newest id on disk, None for an empty vault (the first live row begins it);
-    ``last_ts`` its exchange time, ``newest_ts`` that of the newest row known, where that is
-    another one. At most ``buffer_rows`` live rows wait while a gap is filled;
-    further ones are dropped and fetched the same way. REST without success for ``patience_s``
-    leaves a gap open.
+    ``last_ts`` its exchange time, ``newest_ts`` that of the newest row known, if that is another
+    row. ``pages`` are the limits of the exchange's REST. At most ``buffer_rows`` live rows wait
+    while a gap is filled; further rows are dropped and fetched the same way. A gap stays open once
+    REST has failed for ``patience_s``.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class GapFiller:
         last: int | None,
         last_ts: int = 0,
         *,
+        pages: PageLimits,
         buffer_rows: int,
         patience_s: float,
         newest_ts: int = 0,
@@ -46,6 +47,7 @@ class GapFiller:
         self._newest = -1 if last is None else last  # highest id seen live
         self._newest_ts = max(last_ts, newest_ts)
         self._owed = -1  # highest id of rows not taken: fetched once the others are written
+        self._pages = pages
         self._buffer_rows = buffer_rows
         self._patience_s = patience_s
         self._waiting = WaitingRows()
@@ -55,25 +57,25 @@ class GapFiller:
 
     @property
     def waiting(self) -> int:
-        """How many live rows wait for a gap to be filled."""
+        """Return the number of live rows that wait until a gap is filled."""
         return len(self._waiting)
 
     @property
     def filling(self) -> tuple[int, int] | None:
-        """The ids that are still missing, first and last."""
+        """Return the ids that are still missing, first and last; None without a gap."""
         return (self._gap.next_id, self._gap.end) if self._gap else None
 
     def take(self) -> list[Action]:
-        """Hand out what is to be written and noted, in this order; call it until it has nothing.
+        """Return what is to be written and noted, in order; to be called until it returns nothing.
 
-        A full buffer comes in portions, so that it never stands in memory twice.
+        A full buffer comes in portions, so that memory never holds it twice.
         """
         actions, self._actions = self._actions, []
         self._advance()
         return actions
 
     def live(self, trade: Trade, now: float) -> None:
-        """Take in one row of the socket."""
+        """Take in a row of the socket."""
         self._now = now
         gap, follows = self._gap, self.last is None or trade.first_id == self.last + 1
         if follows and gap is None and not self._waiting:
@@ -83,7 +85,7 @@ class GapFiller:
             gap.contradicted = trade.trade_id
             self._write(trade)
             gap.moved(trade.trade_id + 1, now)
-            gap.stretch = gap.next_id  # not fetched, so no line in the ledger
+            gap.unsettled_from = gap.next_id  # not fetched, so no line in the ledger
             self._close_if_filled(gap)
         elif trade.trade_id > self._newest:
             self._wait(trade)
@@ -93,36 +95,38 @@ class GapFiller:
             self.duplicates += 1
 
     def missed(self, newest_id: int, now: float) -> None:
-        """Take in that the exchange has ids up to ``newest_id``, which the socket did not bring."""
+        """Take in that the exchange has ids up to ``newest_id`` that the socket did not bring."""
         self._now = now
         if self.last is not None and newest_id > self._newest:
             self._newest = self._owed = newest_id
             self._advance()
 
-    def request(self, now: float) -> Ask | None:
-        """Return the page to ask for now, None if there is nothing to ask yet."""
+    def request(self, now: float) -> PageRequest | None:
+        """Return the page to ask for now; None if there is nothing to ask yet."""
         gap = self._gap
         if gap is None or gap.in_flight or now < gap.ask_at:
             return None
         self._announce(gap)
         gap.in_flight = True
-        return Ask(gap.reach, gap)
+        return PageRequest(gap.reach, gap)
 
     def wake_at(self) -> float | None:
-        """Return when `request` has something to say; None: not before something comes in."""
+        """Return the time of the next `request`; None: not before something comes in."""
         return None if self._gap is None or self._gap.in_flight else self._gap.ask_at
 
-    def failed(self, ask: Ask, now: float) -> None:
-        """Say that REST gave no answer to ``ask``."""
+    def failed(self, ask: PageRequest, now: float) -> None:
+        """Take in that REST gave no answer to ``ask``."""
         self._now, ask.gap.in_flight = now, False
         if ask.gap is self._gap:
             ask.gap.later(now)
             self._check_patience(ask.gap, "REST failed")
 
-    def page(self, ask: Ask, rows: Sequence[Trade], now: float, *, unreadable: int = 0) -> None:
+    def page(
+        self, ask: PageRequest, rows: Sequence[Trade], now: float, *, unreadable: int = 0
+    ) -> None:
         """Take in the answer to ``ask``: single fills in any order, ids below ``ask.after``.
 
-        With ``unreadable`` rows in it, ids that it lacks are not called an id hole.
+        If the page has ``unreadable`` rows, ids absent from it are not booked as an id hole.
         """
         gap = ask.gap
         self._now, gap.in_flight = now, False
@@ -156,7 +160,7 @@ class GapFiller:
         self._advance()
 
     def _advance(self) -> None:
-        """Write waiting rows as far as they follow; where they do not, begin to fetch."""
+        """Write waiting rows as far as their ids follow; at a gap, begin to fetch."""
         if self.last is None:
             return
         while self._gap is None and self._waiting and len(self._actions) < _PORTION:
@@ -167,7 +171,7 @@ class GapFiller:
             self._waiting.drop_head()
             if head.first_id == self.last + 1:
                 self._write(head)
-            elif head.trade_id > self.last:  # part of it is known and its size cannot be split
+            elif head.trade_id > self.last:  # part of it is on disk, and its size cannot be split
                 self._begin(head.trade_id)
             else:
                 self.duplicates += 1
@@ -178,7 +182,7 @@ class GapFiller:
         first = (self.last or 0) + 1
         just_seen = len(self._waiting) <= 1 and self._owed < first
         ask_at = self._now + _FIRST_ASK_S if just_seen else self._now
-        self._gap = Gap(first, end, self._now, ask_at)
+        self._gap = Gap(first, end, self._pages.rows, self._now, ask_at)
 
     def _write(self, trade: Trade) -> None:
         self._actions.append(trade)
@@ -189,7 +193,7 @@ class GapFiller:
     # -- pages
 
     def _accept(self, gap: Gap, fresh: list[Trade], absent: Status) -> None:
-        """Take in fills in order; what they jump over the exchange does not have."""
+        """Write fills in order; ids between them do not exist on the exchange."""
         for row in fresh:
             if row.first_id < gap.next_id:
                 self._settle(gap, row.trade_id, "unrecoverable", "REST joins them to known ids")
@@ -213,11 +217,11 @@ class GapFiller:
             gap.nothing_new(after, self._now)
 
     def _too_far(self, gap: Gap, after: int, fresh: list[Trade], absent: Status) -> None:
-        """The page begins above the id wanted: nothing is known of what lies between."""
+        """Take in a page that begins above the id wanted: the ids between are unknown."""
         oldest = fresh[0]
-        if len(fresh) >= PAGE_ROWS:
+        if len(fresh) >= self._pages.rows:
             gap.too_far(after, self._now)
-        elif oldest.ts - self.last_ts > _DEPTH_MS:
+        elif oldest.ts - self.last_ts > self._pages.depth_ms:
             end = min(oldest.first_id - 1, gap.end)
             self._settle(gap, end, "unrecoverable", "older than the exchange serves")
             self._accept(gap, fresh, absent)
@@ -225,7 +229,7 @@ class GapFiller:
             gap.anew(self._now)
 
     def _use_again(self, rows: list[Trade], done: Gap, absent: Status) -> None:
-        """Fill what the same page also fills: the next gaps among the waiting rows."""
+        """Fill the next gaps among the waiting rows from the same page."""
         while self._gap is not None and self._gap is not done:
             done = self._gap
             fresh = [row for row in rows if row.trade_id >= done.next_id]
@@ -251,21 +255,21 @@ class GapFiller:
     def _announce(self, gap: Gap) -> None:
         if not gap.announced:
             gap.announced = True
-            self._actions.append(Detected(gap.next_id, gap.end))
+            self._actions.append(GapDetected(gap.next_id, gap.end))
 
     def _settle(self, gap: Gap, end: int, status: Status, reason: str) -> None:
-        """Close next_id … end without records; what was fetched before them is noted first."""
+        """Close next_id … end without records; rows fetched before them are noted first."""
         self._note_repaired(gap)
-        self._actions.append(Settled(gap.next_id, end, status, reason))
+        self._actions.append(GapSettled(gap.next_id, end, status, reason))
         self.last = end
         gap.moved(end + 1, self._now)
-        gap.stretch = gap.next_id
+        gap.unsettled_from = gap.next_id
 
     def _note_repaired(self, gap: Gap) -> None:
         self._flush(gap)
-        if gap.stretch < gap.next_id:
+        if gap.unsettled_from < gap.next_id:
             end = min(gap.next_id - 1, gap.end)
-            self._actions.append(Settled(gap.stretch, end, "repaired", "fetched by REST"))
+            self._actions.append(GapSettled(gap.unsettled_from, end, "repaired", "fetched by REST"))
 
     def _close_if_filled(self, gap: Gap) -> None:
         if gap.next_id > gap.end:
@@ -279,7 +283,7 @@ class GapFiller:
             self._close_if_filled(gap)
 
     def _discard_waiting(self, gap: Gap) -> None:
-        """Drop waiting rows: REST knows nothing near their ids, and later rows lie below them."""
+        """Drop waiting rows: REST has nothing near their ids, and later rows lie below them."""
         self._note_repaired(gap)
         self.bogus += len(self._waiting)
         self._waiting.clear()
@@ -295,5 +299,35 @@ _ABSENT: Final = {
 
 
 def _heals(gap: Gap, trade: Trade) -> bool:
-    """Say whether a live row is the next one missing, so that REST need not be asked for it."""
+    """Return True if a live row is the next missing row, so that REST need not be asked for it."""
     return gap.group is None and trade.first_id == gap.next_id and trade.trade_id <= gap.end
+
+
+class WaitingRows:
+    """Live trades in order of arrival, packed: a hundred thousand take 10 MB, not 25."""
+
+    def __init__(self) -> None:
+        self._rows: deque[bytes] = deque()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def append(self, trade: Trade) -> None:
+        """Add the newest trade."""
+        self._rows.append(
+            f"{trade.ts} {trade.trade_id} {trade.side[0]} {trade.price} {trade.qty} {trade.count} "
+            f"{trade.source}".encode("ascii")
+        )
+
+    def head(self) -> Trade:
+        """Return the oldest trade; IndexError if none waits."""
+        ts, trade_id, side, price, qty, count, source = self._rows[0].decode("ascii").split(" ")
+        return Trade(int(ts), int(trade_id), _SIDES[side], price, qty, int(count), source)
+
+    def drop_head(self) -> None:
+        """Remove the oldest trade."""
+        self._rows.popleft()
+
+    def clear(self) -> None:
+        """Remove all trades."""
+        self._rows.clear()

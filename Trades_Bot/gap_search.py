@@ -1,9 +1,9 @@
-"""One stretch of missing ids while it is being fetched: where to look next, and what is proven.
+"""The search for one range of missing ids by REST: which page to ask for next, what is proven.
 
-REST pages only backwards: ``history-trades?type=1&after=X`` gives the newest 100 fills with an id
-below X. Oldest first therefore means: ask below ``next_id + 100``. Where the ids have a hole wider
-than a page that answer shows nothing new; then the search doubles its reach upwards, and halves it
-again once a page is met that begins above ``next_id``, until one page shows both edges of the hole.
+REST pages only backwards: a page holds the newest fills with an id below X, 100 of them on OKX.
+Oldest first therefore means: ask below ``next_id`` + 100. If the ids have a hole wider than a page,
+that answer shows nothing new; then the search doubles its reach upwards, and halves it again after
+a page that begins above ``next_id``, until one page shows both edges of the hole.
 """
 
 from dataclasses import dataclass
@@ -11,26 +11,25 @@ from typing import Final, Literal
 
 from ravequant.records import Trade
 
-PAGE_ROWS: Final = 100  # of history-trades
 _ASK_AGAIN_S: Final = (0.25, 0.5, 1.0, 2.0)
 _LOOK_AGAIN_S: Final = 1.0
-_FRESH_MS: Final = 10_000  # a missing id this close to the newest row is asked for twice
+_FRESH_MS: Final = 10_000  # absent ids this close to the newest row are looked for twice
 _CONFIRM_S: Final = 2.0
 
 Status = Literal["open", "repaired", "id_hole", "unrecoverable"]
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
-    """A gap that REST is now asked to fill."""
+class GapDetected:
+    """A gap that is now fetched by REST."""
 
     from_id: int
     to_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of a stretch of missing ids: a line for the gap ledger."""
+class GapSettled:
+    """The outcome for a range of missing ids: a line of the gap ledger."""
 
     from_id: int
     to_id: int
@@ -38,24 +37,25 @@ class Settled:
     reason: str
 
 
-Action = Trade | Detected | Settled
+Action = Trade | GapDetected | GapSettled
 
 
 @dataclass(eq=False, slots=True)
 class Gap:
-    """Missing ids ``next_id … end``, what has been fetched of them, and the state of the search."""
+    """Missing ids ``next_id … end`` and the state of their search."""
 
     next_id: int  # the first id not settled yet
-    end: int  # the last one wanted
-    progress_at: float  # when an id was last settled
-    ask_at: float  # not to be asked for earlier
+    end: int  # the last id wanted
+    page_rows: int  # fills in a full page of REST
+    progress_at: float  # the time at which an id was last settled
+    ask_at: float  # the earliest time of the next request
     group: Trade | None = None  # joined fills that may go on in the next page
-    stretch: int = 0  # where the stretch fetched since the last ledger line begins
+    unsettled_from: int = 0  # first id fetched since the last line of the ledger
     in_flight: bool = False
     announced: bool = False
     reach: int = 0  # the next page ends below this id
     unreached: int = 0  # answers in a row that did not reach beyond the gap, or not at all
-    contradicted: int = -1  # newest live row that came after the gap's end and lies inside it
+    contradicted: int = -1  # newest live row inside the gap that came after its end
     _bare: int = 0  # no ids were seen in next_id … _bare - 1
     _crowded: int = 0  # a page below this id was full and did not reach down to next_id; 0: none
     _misses: int = 0
@@ -63,27 +63,27 @@ class Gap:
     _suspect_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.stretch = self.next_id
+        self.unsettled_from = self.next_id
         self._search_anew()
 
     def moved(self, next_id: int, now: float) -> None:
-        """Say that everything below ``next_id`` is settled."""
+        """Settle all ids below ``next_id``."""
         self.next_id, self.progress_at = next_id, now
         self._misses = self.unreached = 0
         self._search_anew()
 
     def later(self, now: float) -> None:
-        """Ask the same again, a little later from time to time."""
+        """Ask for the same page again, each time a little later."""
         self.ask_at = now + _ASK_AGAIN_S[min(self.unreached, len(_ASK_AGAIN_S) - 1)]
         self.unreached += 1
 
     def anew(self, now: float) -> None:
-        """Begin the search again: answers contradict each other, or REST trails the stream."""
+        """Begin the search again: answers contradict each other, or REST lags behind the stream."""
         self._search_anew()
         self.later(now)
 
     def nothing_new(self, after: int, now: float) -> None:
-        """Take in a page below ``after`` that shows no id wanted."""
+        """Take in a page below ``after`` without a wanted id."""
         self._misses += 1
         if self.beyond(after):
             self.anew(now)
@@ -99,13 +99,13 @@ class Gap:
         self._look_between(now)
 
     def beyond(self, after: int) -> bool:
-        """Say whether a page below ``after`` would show a row behind the gap if REST had one."""
+        """Return True if a page below ``after`` reaches beyond the gap."""
         return after > self.end + 1
 
     def proven(self, absent: tuple[int, int], row: Trade, newest_ts: int, now: float) -> bool:
-        """Say whether ids that a page lacks before ``row`` are lacking for good, and not just late.
+        """Return True if the ids ``absent`` before ``row`` are absent for good, not just late.
 
-        Close to the newest row the same must have been seen twice, two seconds apart.
+        Close to the newest row they must be absent from two pages, two seconds apart.
         """
         if newest_ts - row.ts > _FRESH_MS:
             return True
@@ -118,13 +118,13 @@ class Gap:
         return False
 
     def _search_anew(self) -> None:
-        self.reach, self._bare, self._crowded = self.next_id + PAGE_ROWS, self.next_id, 0
+        self.reach, self._bare, self._crowded = self.next_id + self.page_rows, self.next_id, 0
 
     def _look_between(self, now: float) -> None:
         self.ask_at = now
         if not self._crowded:
             doubled = self.next_id + 2 * (self.reach - self.next_id)
-            self.reach = min(doubled, self.end + 1 + PAGE_ROWS)
+            self.reach = min(doubled, self.end + 1 + self.page_rows)
         elif self._crowded - self._bare > 1:
             self.reach = (self._bare + self._crowded) // 2
         else:
@@ -132,8 +132,8 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """The page to fetch: ``history-trades?type=1&after={after}&limit=100``."""
+class PageRequest:
+    """The page to fetch: the newest fills with an id below ``after``."""
 
     after: int
     gap: Gap

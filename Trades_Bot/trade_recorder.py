@@ -1,4 +1,4 @@
-"""One instrument's way to disk: rows into the gap filler, what it hands out into log and ledger."""
+"""Records the trades of one instrument: rows to the gap filler, its actions to log and ledger."""
 
 import asyncio
 import logging
@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.errors import FeedError, VaultError
-from ravequant.exchanges.offload import in_thread
-from ravequant.exchanges.okx.messages import TradeRows
-from ravequant.exchanges.okx.rest import TradePage
+from ravequant.exchanges.base import Exchange, TradePage, TradeRows
+from ravequant.exchanges.recorder_app import in_thread
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.settings import Trades
 from ravequant.vault import instruments, trade_repair
@@ -22,7 +21,7 @@ from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
 from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.gap_filler import GapFiller
-from Trades_Bot.gap_search import Action, Ask, Detected, Settled
+from Trades_Bot.gap_search import Action, GapDetected, GapSettled, PageRequest
 
 _DISK_AGAIN_S: Final = 5.0
 _MEND_AGAIN_S: Final = 30.0  # after a repair that could not be carried out
@@ -31,8 +30,8 @@ _log = logging.getLogger("trades_exporter")
 
 
 @dataclass(slots=True)
-class Counts:
-    """What happened since the start; the gap filler counts the rest."""
+class TradeCounts:
+    """Events since the start; the gap filler counts others."""
 
     rows: int = 0
     written: int = 0
@@ -45,17 +44,22 @@ class Counts:
     id_holes: int = 0
 
 
-class Recorder:
+class TradeRecorder:
     """Writes the trades of one instrument, each id once, in order.
 
-    After a write that the disk refused nothing is assumed: the newest id is read from the file
-    again, and what came after it is fetched like any gap.
+    After a write that the disk refused, the newest id is read from the file again, and all later
+    trades are fetched like any gap. Raises FeedError for an exchange whose ids are not dense.
     """
 
-    def __init__(self, vault: Vault, meta: Metadata, options: Trades) -> None:
+    def __init__(self, exchange: Exchange, vault: Vault, meta: Metadata, options: Trades) -> None:
+        if not exchange.dense_ids:
+            raise FeedError(
+                f"{exchange.name}: its trade ids do not rise by one, so gaps cannot be found by id"
+            )
         self.inst_id = meta.inst_id
-        self.counts = Counts()
-        self.woken = asyncio.Event()  # there may be something to fetch
+        self.counts = TradeCounts()
+        self.woken = asyncio.Event()  # set when there may be something to fetch
+        self._pages = exchange.pages
         self._vault = vault
         self._options = options
         self._meta = meta
@@ -63,7 +67,7 @@ class Recorder:
         self._days = DayLog(vault.trades(meta.inst_id))
         self._ledger = GapLedger(vault.gap_ledger(meta.inst_id), meta.inst_id)
         self._syncing = False
-        self._disk = threading.Lock()  # held by a sync under way, which an end may meet
+        self._disk = threading.Lock()  # held by a sync under way, maybe while the program ends
         self._broken_until: float | None = None
         self._mend_again_at = 0.0
         self._seen = -1  # the newest id that came, on disk or not
@@ -74,22 +78,22 @@ class Recorder:
 
     @property
     def last_id(self) -> int | None:
-        """The newest id written or settled."""
+        """Return the newest id written or settled; None before the first."""
         return self._filler.last
 
     @property
     def last_ts(self) -> int:
-        """The exchange time of the newest record, 0 without any."""
+        """Return the exchange time of the newest record (Unix ms), 0 without any."""
         return self._filler.last_ts
 
     @property
     def filling(self) -> tuple[int, int] | None:
-        """The ids being fetched, first and last."""
+        """Return the ids being fetched, first and last; None without a gap."""
         return self._filler.filling
 
     @property
     def broken(self) -> bool:
-        """Whether the disk refuses to take records."""
+        """Return True while the disk refuses records."""
         return self._broken_until is not None
 
     def begin_at(self, first_id: int, ts: int) -> None:
@@ -112,24 +116,24 @@ class Recorder:
         for trade in payload.trades:
             self._filler.live(trade, now)
 
-    def request(self, now: float) -> Ask | None:
-        """Return what REST is to be asked now."""
+    def request(self, now: float) -> PageRequest | None:
+        """Return the page to ask REST for now, if any."""
         return None if self.broken else self._filler.request(now)
 
     def wake_at(self) -> float | None:
-        """Return when there is something to ask again; None: not before rows come."""
+        """Return the time of the next request; None: not before rows come."""
         return None if self.broken else self._filler.wake_at()
 
     def missed(self, newest_id: int, now: float) -> None:
-        """Take in the newest id of the exchange, which the socket should have brought."""
+        """Take in the newest id of the exchange that the socket should have brought."""
         self._filler.missed(newest_id, now)
         self.woken.set()
 
-    def page(self, ask: Ask, page: TradePage, now: float) -> None:
-        """Take in what REST answered."""
+    def page(self, ask: PageRequest, page: TradePage, now: float) -> None:
+        """Take in the answer of REST to ``ask``."""
         self._filler.page(ask, page.trades, now, unreadable=page.unreadable)
 
-    def failed(self, ask: Ask, error: FeedError, now: float) -> None:
+    def failed(self, ask: PageRequest, error: FeedError, now: float) -> None:
         """Take in that REST did not answer."""
         _log.warning("%s: back-fill waits: %s", self.inst_id, error)
         self._filler.failed(ask, now)
@@ -137,7 +141,7 @@ class Recorder:
     # -- what goes to disk
 
     def write(self, now: float) -> None:
-        """Write what is due, unless a sync is under way or the disk refuses."""
+        """Write all actions that are due, unless a sync is under way or the disk refuses."""
         if self._broken_until is not None and now >= self._broken_until:
             self._try_the_disk_again(now)
         if self._syncing or self._broken_until is not None:
@@ -148,7 +152,7 @@ class Recorder:
             self._refused(error, now)
 
     async def sync(self) -> None:
-        """Bring what was written to the disk, without holding up the loop."""
+        """Sync written records to the disk, without blocking the event loop."""
         if self._syncing or self.broken or not self._days.dirty:
             return
         self._syncing = True
@@ -167,7 +171,7 @@ class Recorder:
         if not trade_repair.asked(self._vault, self.inst_id):
             return
         if trade_repair.too_large(self._vault, self.inst_id):
-            return  # whoever noted it says that the exporter has to be stopped
+            return  # repair_gaps has said that the exporter must be stopped for it
         self._syncing = True  # rows wait in the filler
         try:
             await in_thread(self._mend)
@@ -192,7 +196,7 @@ class Recorder:
             self._days.close()
 
     def differs(self, meta: Metadata) -> bool:
-        """Say whether these are other terms than those of the records being written."""
+        """Return True if the terms differ from those of the records being written."""
         return meta.terms != self._meta.terms
 
     def renew(self, meta: Metadata) -> None:
@@ -249,15 +253,15 @@ class Recorder:
 
     def _note(self, actions: Iterable[Action]) -> None:
         for action in actions:
-            if isinstance(action, Detected):
+            if isinstance(action, GapDetected):
                 self.counts.gaps += 1
                 _log.warning("GAP DETECTED %s: ids %d to %d (%d) missing, fetching them by REST",
                              self.inst_id, action.from_id, action.to_id,
                              action.to_id - action.from_id + 1)  # fmt: skip
-            elif isinstance(action, Settled):
+            elif isinstance(action, GapSettled):
                 self._settle(action)
 
-    def _settle(self, action: Settled) -> None:
+    def _settle(self, action: GapSettled) -> None:
         hole = Hole(action.from_id, action.to_id)
         if action.status == "repaired":
             self.counts.repaired += hole.missing
@@ -299,6 +303,7 @@ class Recorder:
         return GapFiller(
             last,
             ts,
+            pages=self._pages,
             buffer_rows=self._options.backfill_buffer_rows,
             patience_s=self._options.rest_patience_s,
         )

@@ -21,15 +21,13 @@ from typing import Any, Final
 from ravequant import settings, times
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges import recorder_app
+from ravequant.exchanges.base import Channel, Data, Subscribed, TradeRows
 from ravequant.exchanges.client import Client
-from ravequant.exchanges.offload import in_thread
-from ravequant.exchanges.okx.messages import TRADES, Channel, TradeRows
-from ravequant.exchanges.okx.session import Data, Subscribed
-from ravequant.exchanges.recorder_app import Options
+from ravequant.exchanges.recorder_app import RecorderOptions, in_thread
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
-from Trades_Bot.trade_recorder import Recorder
+from Trades_Bot.trade_recorder import TradeRecorder
 
 PROGRAM: Final = "trades_exporter"
 _STREAM: Final = "trades_perps"
@@ -37,29 +35,30 @@ _METADATA_S: Final = 60.0
 _METADATA_ROUNDS: Final = 60  # after so many it is saved though nothing changed
 
 
-class TradesExporter(recorder_app.Exporter):
-    """The program while it runs: one connection, one recorder per instrument."""
+class TradesExporter(recorder_app.RecorderApp):
+    """The running program: one connection, and a recorder per instrument."""
 
     def __init__(
-        self, vault: Vault, options: Options, chosen: settings.Trades, backfill_ms: int = 0
+        self, vault: Vault, options: RecorderOptions, chosen: settings.Trades, backfill_ms: int = 0
     ) -> None:
         super().__init__(PROGRAM, [_STREAM], vault, options)
         self._chosen = chosen
         self._backfill_ms = backfill_ms
-        self._recorders: dict[str, Recorder] = {}
-        self._client = Client(self._url, ())
+        self._recorders: dict[str, TradeRecorder] = {}
+        self._client = self._new_client()
         self._written_before: dict[str, int] = {}
 
-    @property
-    def _url(self) -> str:
-        return f"{self.options.ws_url.rstrip('/')}/public"
+    def _new_client(self) -> Client:
+        name = self.exchange.trades_channel
+        url = self.exchange.socket_url(self.options.ws_url, name)
+        return Client(self.exchange, url, [Channel(name, inst_id) for inst_id in self._recorders])
 
     async def work(self) -> None:
         """Record until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.report())  # it lives, though the exchange may not answer yet
+            tasks.create_task(self.report())  # a heartbeat, though the exchange may not answer yet
             await self._prepare()
-            self._client = Client(self._url, [Channel(TRADES, name) for name in self._recorders])
+            self._client = self._new_client()
             tasks.create_task(self._client.run())
             tasks.create_task(self._record())
             tasks.create_task(self._sync())
@@ -71,17 +70,17 @@ class TradesExporter(recorder_app.Exporter):
     # -- before the first row
 
     async def _prepare(self) -> None:
-        """Fetch and save the metadata, open the logs, find where to begin."""
+        """Fetch and save the metadata, open the logs, find the first id."""
         found = await asyncio.gather(*map(self.metadata, self.options.inst_ids))
         for meta in filter(None, found):
-            recorder = Recorder(self.vault, meta, self._chosen)
+            recorder = TradeRecorder(self.exchange, self.vault, meta, self._chosen)
             self._recorders[meta.inst_id] = recorder
             recorder.renew(meta)
         if not self._recorders:
             raise self.none_known()
         await asyncio.gather(*map(self._find_beginning, self._recorders.values()))
 
-    async def _find_beginning(self, recorder: Recorder) -> None:
+    async def _find_beginning(self, recorder: TradeRecorder) -> None:
         name, attempt = recorder.inst_id, 0
         if recorder.last_id is not None:
             when = times.iso(recorder.last_ts)
@@ -121,7 +120,7 @@ class TradesExporter(recorder_app.Exporter):
             await asyncio.sleep(0)
 
     async def _sync(self) -> None:
-        """Sync what was written, at most a second later; stop when asked to and idle."""
+        """Sync written records every so often; stop the program once it is idle."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._chosen.sync_every_ms / 1000)
@@ -149,7 +148,7 @@ class TradesExporter(recorder_app.Exporter):
                 except (FeedError, VaultError) as error:
                     self.log.warning("%s: metadata not renewed: %s", name, error)
 
-    # -- what it says, and the end
+    # -- reports, and the end
 
     def facts(self) -> dict[str, Any]:
         """Return the state as it stands in heartbeats and in ``--json``."""
@@ -162,7 +161,7 @@ class TradesExporter(recorder_app.Exporter):
         }
 
     def summary(self) -> None:
-        """Log what the last minute brought."""
+        """Log the counts of the last minute."""
         for name, recorder in self._recorders.items():
             facts = recorder.facts()
             new = facts["written"] - self._written_before.get(name, 0)
@@ -176,7 +175,7 @@ class TradesExporter(recorder_app.Exporter):
             )  # fmt: skip
 
     def close(self) -> int:
-        """Flush everything; the exit code says whether the disk took it."""
+        """Flush everything; return the exit code, FAILED if the disk refused something."""
         code = DONE
         for name, recorder in self._recorders.items():
             try:
@@ -214,7 +213,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Record trades; the exit code."""
+    """Record trades; return the exit code."""
     return cli.run(parser(), body, argv, log_file=Path(__file__).with_suffix(".log"))
 
 

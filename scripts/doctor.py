@@ -4,7 +4,7 @@ Exit code 1 if anything failed. Nothing is changed, nothing is posted.
 """
 
 try:
-    from ravequant import cli, times
+    from ravequant import cli, exchanges, times
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -25,7 +25,6 @@ from typing import Final
 import orjson
 
 from ravequant.errors import DONE, FAILED, RaveQuantError, shown
-from ravequant.exchanges.okx.rest import Rest
 from ravequant.vault.paths import Vault
 from scripts.checks import computer
 from scripts.checks import vault as inside
@@ -60,7 +59,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     rest = None
     if not args.offline:
         url = args.rest_url or chosen.okx.addresses()[1]
-        rest = Rest(url, attempts=1)
+        rest = exchanges.load("okx").rest(url, attempts=1)
         yield computer.clock(rest)
     if not vault.root.is_dir():
         return

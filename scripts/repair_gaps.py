@@ -6,7 +6,7 @@ ids are still missing that the exchange may have.
 """
 
 try:
-    from ravequant import cli, settings, tables
+    from ravequant import cli, exchanges, settings, tables
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
     import runpy
     from pathlib import Path
@@ -26,7 +26,7 @@ from typing import Any, Final
 import orjson
 
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
-from ravequant.exchanges.okx.rest import Rest
+from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
@@ -56,7 +56,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def repair(
-    vault: Vault, inst_id: str, rest: Rest, patience_s: float, wait_s: float
+    vault: Vault,
+    inst_id: str,
+    rest: RestClient,
+    *,
+    pages: PageLimits,
+    patience_s: float,
+    wait_s: float,
 ) -> dict[str, Any]:
     """Repair one instrument; what became of the ids asked for."""
     with writer_lock(vault, trade_repair.METRIC, inst_id):
@@ -69,7 +75,14 @@ def repair(
             for hole in found.holes(jump):
                 _log.info("%s: asking for ids %d to %d", inst_id, *hole)
                 holes, asked_for = holes + 1, asked_for + hole[1] - hole[0] + 1
-                came = fetch(history, hole, jump.before.ts, found.newest_ts, patience_s)
+                came = fetch(
+                    history,
+                    hole,
+                    jump.before.ts,
+                    found.newest_ts,
+                    pages=pages,
+                    patience_s=patience_s,
+                )
                 plan.add(jump, came)
         planned = plan.repair()
         if planned is not None:
@@ -126,11 +139,20 @@ def body(args: argparse.Namespace) -> int:
         )
     names = cli.instruments_of(args, there)
     url = args.rest_url or chosen.okx.addresses()[1]
-    rest = Rest(url, attempts=3, limit_factor=args.rest_limit_factor)
+    exchange = exchanges.load("okx")
+    rest = exchange.rest(url, attempts=3, limit_factor=args.rest_limit_factor)
     rows, code = [], DONE
     for inst_id in names:
         try:
-            rows.append(repair(vault, inst_id, rest, args.patience, args.wait))
+            facts = repair(
+                vault,
+                inst_id,
+                rest,
+                pages=exchange.pages,
+                patience_s=args.patience,
+                wait_s=args.wait,
+            )
+            rows.append(facts)
         except RaveQuantError as error:
             cli.report(PROGRAM, error)
             code = code or error.exit_code

@@ -46,7 +46,7 @@ PURE = (
     "ravequant.sim.faults",
     "Trades_Bot.gap_filler",
     "L2_Bot.snapshot_writer",
-    "L2_Bot.deep_snapshot",
+    "ravequant.exchanges.base",
 )
 # folds and plans: their wiring may use the library's I/O
 PURE_ROOMS = (

@@ -1,7 +1,7 @@
-"""The WebSocket side: keeps one subscribed connection alive for ever, two during a hand-over.
+"""The WebSocket client: keeps one subscribed connection open for ever, two during a hand-over.
 
-`Client.run` opens, serves and reopens connections; `Client.batches` hands out what they brought,
-in order of arrival. The protocol itself is `session`, this module only moves bytes and time.
+`Client.run` opens, serves and reopens connections; `Client.batches` yields their events in order
+of arrival. The exchange's session knows the protocol; this module only moves bytes and time.
 """
 
 import asyncio
@@ -16,9 +16,8 @@ from typing import Final, Literal
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketException
 
-from ravequant.exchanges.okx import session
-from ravequant.exchanges.okx.messages import Channel
-from ravequant.exchanges.okx.session import Session
+from ravequant.exchanges import base
+from ravequant.exchanges.base import Channel, Exchange
 from ravequant.exchanges.url import check_url
 
 USER_AGENT: Final = "ravequant"
@@ -26,7 +25,7 @@ _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 _MAX_BACK_OFF_S: Final = 30.0
 _FIRST_BACK_OFF_S: Final = 0.5
-_CONNECT_EVERY_S: Final = 0.34  # the exchange allows 3 new connections a second
+_PACE_SAFETY: Final = 1.02  # times the exchange's shortest time between two connections
 _MAX_MESSAGE: Final = 4 << 20  # a 400-level snapshot is about 50 KB
 _FRAMES_AHEAD: Final = (512, 128)  # read from the socket before our own queue takes them
 _QUEUE_EVENTS: Final = 20_000
@@ -37,28 +36,28 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The connection is gone; everything it brought stands before this."""
+    """The connection is gone; all its events came before this one."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One event and the number of the connection that brought it (1 is the first)."""
+    """One event and the number of its connection (1 is the first)."""
 
-    event: session.Event | Ended
+    event: base.SessionEvent | Ended
     connection: int
 
 
 class Pace:
     """Spreads new connections in time; clients of one address share it."""
 
-    def __init__(self, every_s: float = _CONNECT_EVERY_S) -> None:
-        self._every_s = every_s
+    def __init__(self, per_second: float) -> None:
+        self._every_s = _PACE_SAFETY / per_second
         self._next = 0.0
 
     async def wait(self) -> None:
-        """Return when one more connection is allowed."""
+        """Sleep until another connection is allowed."""
         loop = asyncio.get_running_loop()
         start = max(loop.time(), self._next)
         self._next = start + self._every_s
@@ -66,7 +65,7 @@ class Pace:
 
 
 class _Connect(connect):
-    """A connection that follows no redirects: they are errors of the address."""
+    """A connection that follows no redirect: a redirect means a wrong address."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -75,9 +74,9 @@ class _Connect(connect):
 class _Link:
     """One connection from its opening to its end."""
 
-    def __init__(self, number: int, channels: Iterable[Channel]) -> None:
+    def __init__(self, number: int, session: base.Session) -> None:
         self.number = number
-        self.session = Session(channels)
+        self.session = session
         self.leaving = asyncio.Event()  # the exchange announced its end
         self.ready = asyncio.Event()  # subscribed and delivering
         self.ended = asyncio.Event()
@@ -88,13 +87,14 @@ class _Link:
 class Client:
     """A subscriber of ``channels`` at ``url`` (with its path, like ``…/ws/v5/public``).
 
-    The queue holds at most ``queue_events``; when the application is slower than the exchange the
-    sockets are not read meanwhile (``stalls`` counts that), so memory stays bounded and what the
-    exchange then drops shows as a gap.
+    The queue holds at most ``queue_events``. If the application is slower than the exchange, the
+    sockets are not read meanwhile (``stalls`` counts that): memory stays bounded, and rows that the
+    exchange then drops show as a gap.
     """
 
     def __init__(
         self,
+        exchange: Exchange,
         url: str,
         channels: Iterable[Channel],
         *,
@@ -103,6 +103,7 @@ class Client:
         spread: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._proxy: Literal[True] | None = None if check_url(url, "wss", "ws") else True
+        self._exchange = exchange
         self._url = url
         self._channels = tuple(channels)
         self._spread = spread
@@ -111,14 +112,14 @@ class Client:
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
         self._failures = 0
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(exchange.connects_per_second)
         self._links = 0
         self._served: dict[int, _Link] = {}
         self.open_links = 0
         self.connects = self.stalls = self.frames = 0
 
     async def batches(self) -> AsyncIterator[list[Arrival]]:
-        """Yield what has arrived, oldest first, whenever there is something."""
+        """Yield the events that have arrived, oldest first, as soon as there are any."""
         while True:
             await self._filled.wait()
             self._filled.clear()
@@ -139,7 +140,7 @@ class Client:
 
     def _start(self, tasks: asyncio.TaskGroup) -> _Link:
         self._links += 1
-        link = _Link(self._links, self._channels)
+        link = _Link(self._links, self._exchange.session(self._channels))
         tasks.create_task(self._live(link))
         return link
 
@@ -173,10 +174,10 @@ class Client:
                 link.socket = await _Connect(
                     self._url,
                     user_agent_header=USER_AGENT,
-                    compression=None,  # rows are small; inflating them costs more than it saves
+                    compression=None,  # rows are small; inflating costs more than it saves
                     open_timeout=_OPEN_TIMEOUT_S,
                     close_timeout=_CLOSE_TIMEOUT_S,
-                    ping_interval=None,  # OKX counts text pings, the session sends them
+                    ping_interval=None,  # the session sends the pings that the exchange counts
                     max_size=_MAX_MESSAGE,
                     max_queue=_FRAMES_AHEAD,
                     proxy=self._proxy,
@@ -217,7 +218,7 @@ class Client:
             with suppress(asyncio.CancelledError, WebSocketException, OSError):
                 await timer
         if not link.session.delivering and loop.time() - began < _MAX_BACK_OFF_S:
-            self._failures += 1  # it opened, but was of no use
+            self._failures += 1  # it opened, but delivered nothing
 
     def renew(self, channel: Channel, connection: int) -> None:
         """Ask for a whole book of ``channel``, on the connection that brings it."""
@@ -233,11 +234,11 @@ class Client:
             self.frames += 1
             events = link.session.receive(frame, loop.time())
             for event in events:
-                if not isinstance(event, session.Data):
+                if not isinstance(event, base.Data):
                     self._notable(link, event)
                     link.wake.set()
                 self._put(Arrival(event, link.number))
-            if not events:  # what only the session understands may let it go on
+            if not events:  # a message for the session alone may give it something to send
                 link.wake.set()
             if not link.ready.is_set() and link.session.complete and link.session.delivering:
                 self._failures = 0
@@ -251,26 +252,26 @@ class Client:
         self._queue.append(arrival)
         self._filled.set()
 
-    def _notable(self, link: _Link, event: session.Event) -> None:
+    def _notable(self, link: _Link, event: base.SessionEvent) -> None:
         match event:
-            case session.Subscribed(channel=channel):
+            case base.Subscribed(channel=channel):
                 _log.info("Subscribed %s %s", channel.name, channel.inst_id)
-            case session.Resubscribing(channel=channel, silent_s=silent_s, reason=reason):
+            case base.Resubscribing(channel=channel, silent_s=silent_s, reason=reason):
                 _log.warning(
                     "Forced resubscribe of %s %s: %s, %.1f s after the last message",
                     channel.name, channel.inst_id, reason, silent_s,
                 )  # fmt: skip
-            case session.Refused(channel=channel, code=code, message=message):
+            case base.Refused(channel=channel, code=code, message=message):
                 name = f"{channel.name} {channel.inst_id}" if channel else "a request"
                 _log.error("The exchange refused %s: code %s: %s", name, code, message)
-            case session.HandOver(message=message):
-                _log.warning("Notice 64008, opening the next connection first: %s", message)
+            case base.HandOver(message=message, announced_by=notice):
+                _log.warning("%s, opening the next connection first: %s", notice, message)
                 link.leaving.set()
-            case session.Strange(text=text):
+            case base.UnknownFrame(text=text):
                 _log.info("Frame not understood: %.200s", text)
 
     async def _keep_time(self, link: _Link, socket: ClientConnection) -> None:
-        """Send what is due, and close the connection once it is of no use."""
+        """Send the messages that are due; close the connection once it is of no use."""
         loop = asyncio.get_running_loop()
         opened = loop.time()
         while True:
@@ -294,7 +295,7 @@ class Client:
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong, without a proxy's address: that may hold a password."""
+    """Return the text of an error, without a proxy's address: that may hold a password."""
     if isinstance(error, InvalidProxy):
         return f"the proxy that the environment names is not valid: {error.msg}"
     return str(error)

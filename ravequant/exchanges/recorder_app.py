@@ -1,24 +1,24 @@
-"""What every exporter does besides recording: locks, signals, heartbeat, metadata, a clean end."""
+"""The program around a recorder: options, locks, signals, heartbeat, metadata, a clean end."""
 
 import argparse
 import asyncio
 import logging
 import random
+import signal
 import sys
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
-from ravequant import cli
+from ravequant import cli, exchanges
 from ravequant.errors import FeedError, VaultError
-from ravequant.exchanges.offload import in_thread
-from ravequant.exchanges.okx.rest import RefusedError, Rest
-from ravequant.exchanges.stopping import stop_on_signals
+from ravequant.exchanges.base import RefusedError, RestClient
 from ravequant.settings import Settings
 from ravequant.vault import instruments
 from ravequant.vault.heartbeat import Heartbeat
@@ -29,24 +29,30 @@ from ravequant.vault.paths import Vault
 _HEARTBEAT_S: Final = 5.0
 _SUMMARY_S: Final = 60.0
 _RETRY_S: Final = 30.0  # at most, full jitter
+_CLOSE_EVENTS: Final = (2, 5, 6)  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
+_CLOSE_WITHIN_S: Final = 4.5  # Windows ends the process 5 s after its window was closed
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line of every exporter asks for; times in seconds, 0 for never."""
+class RecorderOptions:
+    """The options of every exporter; times in seconds, 0 for never."""
 
+    exchange: str
     inst_ids: tuple[str, ...]
     ws_url: str
     rest_url: str
     max_seconds: float = 0.0
     stop_when_idle: float = 0.0
-    rest_limit_factor: float = 1.0  # times OKX's rate limits
+    rest_limit_factor: float = 1.0  # times the exchange's rate limits
     as_json: bool = False
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
     """Add the options of every exporter."""
     cli.add_instruments(made)
+    made.add_argument("--exchange", choices=exchanges.NAMES, default=exchanges.NAMES[0],
+                      help="the exchange to record (default: %(default)s)")  # fmt: skip
     made.add_argument("--log-file", type=Path, metavar="FILE",
                       help="the log (default: beside the program)")  # fmt: skip
     made.add_argument("--ws-url", metavar="URL", help="default: okx.ws_url of the settings")
@@ -61,12 +67,13 @@ def add_options(made: argparse.ArgumentParser) -> None:
                       "allows it")  # fmt: skip
 
 
-def options_of(args: argparse.Namespace, chosen: Settings) -> Options:
-    """Return the options of the command line, the settings behind them."""
+def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
+    """Return the options of the command line; where a flag is absent, the settings decide."""
     for noisy in ("websockets", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    ws_url, rest_url = chosen.okx.addresses()
-    return Options(
+    ws_url, rest_url = getattr(chosen, args.exchange).addresses()  # the exchange's own table
+    return RecorderOptions(
+        exchange=args.exchange,
         inst_ids=tuple(cli.instruments_of(args, chosen.instruments)),
         ws_url=args.ws_url or ws_url,
         rest_url=args.rest_url or rest_url,
@@ -77,21 +84,24 @@ def options_of(args: argparse.Namespace, chosen: Settings) -> Options:
     )
 
 
-class Exporter(ABC):
-    """A program that records until it is told to stop.
+class RecorderApp(ABC):
+    """A program that records one exchange until a signal or a limit stops it.
 
-    ``streams`` are the raw streams of which it is the one writer. A subclass says how it works
-    (`work`), how it ends (`close`), and how it fares (`facts`, `summary`).
+    It is the one writer of the raw ``streams`` in ``vault``, whose exchange it records. A subclass
+    implements `work`, `close`, `facts` and `summary`.
     """
 
     def __init__(
-        self, program: str, streams: Sequence[str], vault: Vault, options: Options
+        self, program: str, streams: Sequence[str], vault: Vault, options: RecorderOptions
     ) -> None:
         self.vault = vault
         self.options = options
-        self.rest = Rest(options.rest_url, limit_factor=options.rest_limit_factor)
+        self.exchange = exchanges.load(options.exchange)
+        self.rest: RestClient = self.exchange.rest(
+            options.rest_url, limit_factor=options.rest_limit_factor
+        )
         self.stop = asyncio.Event()
-        self.busy_at: float | None = None  # last row, or when the subscription stood
+        self.busy_at: float | None = None  # time of the last row, or of the first subscription
         self.log = logging.getLogger(program)
         self._streams = tuple(streams)
         self._heartbeat = Heartbeat(vault, program)
@@ -102,7 +112,7 @@ class Exporter(ABC):
 
     @abstractmethod
     def close(self) -> int:
-        """Flush everything; the exit code says whether the disk took it."""
+        """Flush everything; return the exit code, FAILED if the disk refused something."""
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
@@ -110,16 +120,16 @@ class Exporter(ABC):
 
     @abstractmethod
     def summary(self) -> None:
-        """Log what the last minute brought."""
+        """Log the counts of the last minute."""
 
     async def run(self) -> int:
-        """Record until told to stop; the exit code."""
+        """Record until something stops the program; return the exit code."""
         loop = asyncio.get_running_loop()
         with ExitStack() as held:
             for inst_id in self.options.inst_ids:
                 for stream in self._streams:
                     held.enter_context(writer_lock(self.vault, stream, inst_id))
-            held.enter_context(stop_on_signals(loop, self.stop))
+            held.enter_context(_stop_on_signals(loop, self.stop))
             held.callback(self.rest.close)
             if self.options.max_seconds:
                 loop.call_later(self.options.max_seconds, self.stop.set)
@@ -152,7 +162,7 @@ class Exporter(ABC):
                 self._show()
 
     def idle(self, now: float) -> bool:
-        """Say, in the log too, whether nothing has come for as long as ``--stop-when-idle``."""
+        """Return True, and log it, if nothing has come for as long as ``--stop-when-idle``."""
         idle_s = self.options.stop_when_idle
         if not idle_s or self.busy_at is None or now - self.busy_at < idle_s:
             return False
@@ -160,9 +170,9 @@ class Exporter(ABC):
         return True
 
     async def metadata(self, inst_id: str) -> Metadata | None:
-        """Fetch metadata until it comes; what is on file stands in while REST is away.
+        """Return the instrument's metadata, asking until it comes; None if there is no such.
 
-        None if the exchange has no such instrument.
+        While REST fails, metadata on file are used.
         """
         for attempt in range(1_000_000):
             try:
@@ -182,13 +192,13 @@ class Exporter(ABC):
         return None
 
     async def wait_to_retry(self, problem: str, attempt: int) -> None:
-        """Say what is wrong and sleep, longer from attempt to attempt."""
+        """Log the problem and sleep, longer from attempt to attempt."""
         wait = random.uniform(0.2, min(_RETRY_S, 2.0 ** min(attempt, 10)))  # noqa: S311 - jitter
         self.log.warning("%s; again in %.1f s", problem, wait)
         await asyncio.sleep(wait)
 
     def none_known(self) -> FeedError:
-        """Return the error of a program whose instruments the exchange does not know."""
+        """Return the error for a program none of whose instruments the exchange knows."""
         return FeedError(
             f"the exchange knows none of {', '.join(self.options.inst_ids)}: expected names like "
             "BTC-USDT-SWAP; correct --instId or the settings"
@@ -198,3 +208,71 @@ class Exporter(ABC):
         if self.options.as_json:
             sys.stdout.write(orjson.dumps(self.facts()).decode() + "\n")
             sys.stdout.flush()
+
+
+async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """Run a blocking call in a thread; return its result or raise its error.
+
+    The thread is a daemon: unlike a thread of an executor it does not delay the program's exit.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = call(*arguments)
+        except BaseException as caught:  # noqa: BLE001 - raised by the await below
+            error = caught
+        with suppress(RuntimeError):  # the loop is closed: the result is of no use
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, name=f"offload-{call.__name__}", daemon=True).start()
+    return await future
+
+
+@contextmanager
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
+    """Set ``stop`` on signals, Ctrl-C, Ctrl-Break and a closed window; at the end undo all."""
+    with ExitStack() as undo:
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            earlier = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            undo.callback(signal.signal, number, earlier)
+        if sys.platform == "win32":
+            undo.enter_context(_closed_window(loop, stop))
+        yield
+
+
+@contextmanager
+def _closed_window(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
+    """Set ``stop`` when Windows closes the window.
+
+    The process ends when the handler returns, so the handler waits until all is flushed.
+    """
+    import ctypes  # noqa: PLC0415 - Windows only
+
+    flushed = threading.Event()
+
+    def closing(event: int) -> bool:
+        if event not in _CLOSE_EVENTS:
+            return False
+        loop.call_soon_threadsafe(stop.set)
+        return flushed.wait(_CLOSE_WITHIN_S)
+
+    ct: Any = ctypes
+    handler = ct.WINFUNCTYPE(ct.c_int, ct.c_uint)(closing)
+    ct.windll.kernel32.SetConsoleCtrlHandler(handler, 1)
+    try:
+        yield
+    finally:
+        flushed.set()
+        ct.windll.kernel32.SetConsoleCtrlHandler(handler, 0)

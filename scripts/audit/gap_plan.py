@@ -9,7 +9,7 @@ from typing import Final
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import FeedError, VaultError
-from ravequant.exchanges.okx.rest import TradePage
+from ravequant.exchanges.base import PageLimits, TradePage
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault import instruments
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
@@ -18,10 +18,10 @@ from ravequant.vault.trade_repair import DayRepair, Insert, Repair
 from scripts.audit.gap_status import pieces, wanted
 from scripts.audit.trade_days import Day, Jump, Walk
 from Trades_Bot.gap_filler import GapFiller
-from Trades_Bot.gap_search import Action, Settled
+from Trades_Bot.gap_search import Action, GapSettled
 
 ON_DISK: Final = "found in the files"
-History = Callable[[int], TradePage]  # the newest 100 fills with an id below the one given
+History = Callable[[int], TradePage]  # the page of fills with an id below the one given
 _AGAIN_S: Final = 0.05
 
 
@@ -70,12 +70,23 @@ def look(vault: Vault, inst_id: str) -> Findings:
 
 
 def fetch(
-    history: History, hole: tuple[int, int], before_ts: int, newest_ts: int, patience_s: float
+    history: History,
+    hole: tuple[int, int],
+    before_ts: int,
+    newest_ts: int,
+    *,
+    pages: PageLimits,
+    patience_s: float,
 ) -> list[Action]:
     """Ask REST for missing ids until each is settled; what did not come is settled as open."""
     first, last = hole
     filler = GapFiller(
-        first - 1, before_ts, buffer_rows=1, patience_s=patience_s, newest_ts=newest_ts
+        first - 1,
+        before_ts,
+        pages=pages,
+        buffer_rows=1,
+        patience_s=patience_s,
+        newest_ts=newest_ts,
     )
     filler.missed(last, time.monotonic())
     done: list[Action] = []
@@ -123,7 +134,7 @@ class Plan:
                 encoder = TradeEncoder(self._inst_id, self._contract(jump, action.ts))
                 lines.setdefault(newest, []).append(encoder.line(action))
                 self.records += 1
-            elif isinstance(action, Settled):
+            elif isinstance(action, GapSettled):
                 hole = Hole(action.from_id, action.to_id)
                 self.ids[action.status] += hole.missing
                 self._note(hole, action)
@@ -135,7 +146,7 @@ class Plan:
                 else Insert(self._length(key), None, data)
             )
 
-    def _note(self, hole: Hole, settled: Settled) -> None:
+    def _note(self, hole: Hole, settled: GapSettled) -> None:
         """Add a line for the ledger, unless it says so already."""
         known = pieces(self._found.entries, hole.from_id, hole.to_id)
         if {status for _, _, status in known} != {settled.status} or settled.status == "repaired":
@@ -145,7 +156,7 @@ class Plan:
     def repair(self) -> Repair | None:
         """Return the repair; None if there is nothing to write."""
         for hole in self._found.settled_unnoticed():
-            self._note(hole, Settled(hole.from_id, hole.to_id, "repaired", ON_DISK))
+            self._note(hole, GapSettled(hole.from_id, hole.to_id, "repaired", ON_DISK))
         if not self.entries and not self._inserts:
             return None
         days = tuple(DayRepair(key, tuple(puts)) for key, puts in sorted(self._inserts.items()))

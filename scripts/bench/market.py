@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from L2_Bot.deep_snapshot import DeepSnapshot
-from L2_Bot.snapshot_writer import SnapshotRecorder
-from ravequant import times
+from L2_Bot.snapshot_writer import SnapshotWriter, encode_deep
+from ravequant import exchanges, times
+from ravequant.exchanges.base import DeepBook
 from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
@@ -79,7 +79,8 @@ def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]
     With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side.
     """
     market = ModelMarket(seed, (BTC,), rows_per_second=5)
-    recorder = SnapshotRecorder(BTC, cadence_ms=CADENCE_MS, depth=DEPTH)
+    exchange = exchanges.load("okx")
+    writer = SnapshotWriter(exchange, BTC, cadence_ms=CADENCE_MS, depth=DEPTH)
     instruments.save(vault, instruments.parse_instrument(market.instruments[BTC]), None)
     now, number = market.start_ms, 0
     while True:
@@ -95,15 +96,16 @@ def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]
             side: [[price, size, "0", count] for price, size, count in levels]
             for side, levels in (("bids", book.bids), ("asks", book.asks))
         }
-        taken = recorder.receive("snapshot", row | sides).snapshot
+        taken = writer.receive("snapshot", row | sides).snapshot
         if taken is None:
             continue
         number += 1
         hour = times.iso(taken.ts)[:13].replace("T", "/") + ".jsonl"
         lines = [(vault.snapshots(BTC) / hour, taken.line)]
         if with_deep:
-            far = DeepSnapshot(book.ts, list(map(list, book.bids)), list(map(list, book.asks)))
-            lines.append((vault.deep_snapshots(BTC) / hour, far.line(BTC, taken.ts)))
+            far = DeepBook(book.ts, list(map(list, book.bids)), list(map(list, book.asks)))
+            line = encode_deep(exchange, BTC, far, taken.ts)
+            lines.append((vault.deep_snapshots(BTC) / hour, line))
         yield lines
 
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ravequant import settings, times
+from ravequant import exchanges, settings, times
 from ravequant.alerts import webhook
 from ravequant.errors import FeedError, UsageError, VaultError
-from ravequant.exchanges.okx.rest import Rest
+from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -141,7 +141,7 @@ def room(vault: Vault, least_free: int = LEAST_FREE) -> Check:
 
 def listed(rest_url: str, inst_ids: Sequence[str]) -> Iterator[Check]:
     """Ask the exchange for each instrument."""
-    rest = Rest(rest_url, attempts=1)
+    rest = exchanges.load("okx").rest(rest_url, attempts=1)
     try:
         for inst_id in inst_ids:
             name = f"exchange, {inst_id}"
@@ -173,7 +173,7 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
     return Check("disk", level, text, "" if level == "PASS" else remedy)
 
 
-def clock(rest: Rest) -> Check:
+def clock(rest: RestClient) -> Check:
     """Compare this computer's clock with the exchange's."""
     before = times.utc_now_ms()
     try:

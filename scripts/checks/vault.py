@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from ravequant import times
 from ravequant.catalog import CALCULATORS
 from ravequant.errors import FeedError, VaultError, shown
-from ravequant.exchanges.okx.rest import Rest
+from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import instruments, tail
 from ravequant.vault.gap_ledger import GapLedger
@@ -284,7 +284,7 @@ def _tail_of(path: Path) -> tuple[int, int]:
         return whole, file.seek(0, os.SEEK_END) - whole
 
 
-def contract(vault: Vault, inst_id: str, now: int, rest: Rest | None) -> Check:
+def contract(vault: Vault, inst_id: str, now: int, rest: RestClient | None) -> Check:
     """Look at the metadata: there, as it was, and as the exchange has it."""
     name, remedy = f"metadata {inst_id}", "restart the trade exporter, it fetches it again"
     try:

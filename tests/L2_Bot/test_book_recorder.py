@@ -9,11 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from L2_Bot import deep_snapshot
-from L2_Bot.book_recorder import Recorder
+from L2_Bot.book_recorder import BookRecorder
 from ravequant import times
 from ravequant.errors import VaultError
-from ravequant.exchanges.okx.messages import BOOKS, Channel, ChannelData
+from ravequant.exchanges import load
+from ravequant.exchanges.base import Channel, ChannelData, DeepBook
+from ravequant.exchanges.okx.messages import BOOKS
 from ravequant.settings import L2
 from ravequant.vault import atomic
 from ravequant.vault.append_log import HourLog
@@ -35,11 +36,11 @@ def update(ts: int, seq: int, prev: int, **more: Any) -> ChannelData:
     return ChannelData(CHANNEL, "update", (row,))
 
 
-def recorder(vault: Vault) -> Recorder:
-    return Recorder(vault, BTC, L2())
+def recorder(vault: Vault) -> BookRecorder:
+    return BookRecorder(load("okx"), vault, BTC, L2())
 
 
-def take(subject: Recorder, payload: ChannelData, now: float = 0.0) -> bool:
+def take(subject: BookRecorder, payload: ChannelData, now: float = 0.0) -> bool:
     ask = subject.receive(payload, 1)
     subject.write(now)
     return ask
@@ -60,8 +61,8 @@ def deep_rows(vault: Vault) -> list[dict[str, Any]]:
     return [orjson.loads(line) for path in paths for line in path.read_bytes().splitlines()]
 
 
-def deep_book(ts: int) -> deep_snapshot.DeepSnapshot:
-    return deep_snapshot.DeepSnapshot(ts, [["100", "1", "1"]], [["101", "1", "1"]])
+def deep_book(ts: int) -> DeepBook:
+    return DeepBook(ts, [["100", "1", "1"]], [["101", "1", "1"]])
 
 
 class Disk:

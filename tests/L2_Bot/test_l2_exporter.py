@@ -8,12 +8,13 @@ import weakref
 import orjson
 import pytest
 
-from L2_Bot import deep_snapshot
-from L2_Bot.book_recorder import Recorder
+from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.l2_exporter import L2Exporter
-from L2_Bot.snapshot_writer import SnapshotRecorder
+from L2_Bot.snapshot_writer import SnapshotWriter
 from ravequant import times
-from ravequant.exchanges.recorder_app import Options
+from ravequant.exchanges import load
+from ravequant.exchanges.base import DeepBook
+from ravequant.exchanges.recorder_app import RecorderOptions
 from ravequant.settings import L2
 from ravequant.vault.paths import Vault
 from tests.support.l2_box import (  # fmt: skip
@@ -38,7 +39,7 @@ MOMENT = 1_700_000_000_000
 
 def pure(messages: list[Message], cadence: int = 2000) -> list[bytes]:
     """Return what the pure recorder makes of unbroken messages (it has its own tests)."""
-    kept = SnapshotRecorder(BTC, cadence_ms=cadence, depth=400)
+    kept = SnapshotWriter(load("okx"), BTC, cadence_ms=cadence, depth=400)
     taken = (kept.receive(*one) for one in messages)
     return [one.snapshot.line for one in taken if one.snapshot]
 
@@ -93,7 +94,7 @@ def test_deep_snapshots_follow_a_line_that_is_on_disk(tmp_path, vault):
     assert stamps == sorted(set(stamps))
 
 
-class Watched(deep_snapshot.DeepSnapshot):
+class Watched(DeepBook):
     """A deep snapshot that can be asked whether somebody still holds it."""
 
     __slots__ = ("__weakref__",)
@@ -109,12 +110,11 @@ def test_a_deep_snapshot_is_not_kept_until_the_next_one(vault, monkeypatch):
         return found
 
     async def deepened() -> None:
-        exporter = L2Exporter(
-            vault, Options((BTC,), "ws://127.0.0.1:1", "http://127.0.0.1:1"), L2()
-        )
-        recorder = Recorder(vault, BTC, L2(deep_every_s=3600))
+        options = RecorderOptions("okx", (BTC,), "ws://127.0.0.1:1", "http://127.0.0.1:1")
+        exporter = L2Exporter(vault, options, L2())
+        recorder = BookRecorder(exporter.exchange, vault, BTC, L2(deep_every_s=3600))
         recorder.started.set()
-        monkeypatch.setattr(exporter, "_fetch_deep", fetch)
+        monkeypatch.setattr(exporter._deep_rest, "deep_book", fetch)
         async with asyncio.timeout(30):
             task = asyncio.create_task(exporter._deepen(recorder, 0.0))
             while not recorder.counts.deep or held[0]() is not None:  # noqa: ASYNC110

@@ -108,7 +108,7 @@ def test_walls_are_levels_above_n_contracts_with_coins_and_usd():
 def test_an_inverse_contract_is_worth_usd_and_its_coins_follow_from_the_price():
     """100 USD a contract; the coins are rounded half-even to 12 places (SPEC section 2)."""
     inverse = Contract("100", "1", "inverse")
-    level = book_queries.Level(exact.units("30000", 20), exact.units("7", 10))
+    level = book_queries.PriceLevel(exact.units("30000", 20), exact.units("7", 10))
     base, notional = book_queries.total(inverse, [level]) or (0, 0)
     assert exact.text(notional, exact.NOTIONAL_PLACES) == "700"
     assert exact.text(base, exact.BASE_PLACES) == "0.023333333333"

@@ -8,8 +8,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from L2_Bot.snapshot_writer import SnapshotRecorder
+from L2_Bot.snapshot_writer import SnapshotWriter
 from ravequant import times
+from ravequant.exchanges import load
 from tests.support.plain_book import Message, PlainBook, Sides, level, lines_of, message
 
 TS = 1_700_000_000_000  # a 2 s boundary
@@ -113,7 +114,7 @@ def _emit(made: Stream, action: str, row: dict[str, Any], fault: str, draw: st.D
 @given(streams(), st.sampled_from([1, 500, 2000]))
 def test_no_line_is_torn_and_gaps_stand_exactly_where_they_belong(stream: Stream, cadence: int):
     """Whatever goes wrong, each line is one true book, in time, and marked as SPEC 9 says."""
-    kept = SnapshotRecorder("BTC-USDT-SWAP", cadence_ms=cadence, depth=400)
+    kept = SnapshotWriter(load("okx"), "BTC-USDT-SWAP", cadence_ms=cadence, depth=400)
     taken = [kept.lose() if one is None else kept.receive(*one) for one in stream.messages]
     lines = [orjson.loads(one.snapshot.line) for one in taken if one.snapshot]
     for line in lines:

@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from L2_Bot.snapshot_writer import SnapshotRecorder, Taken
+from L2_Bot.snapshot_writer import BookStep, SnapshotWriter, encode_deep
 from ravequant import times
+from ravequant.exchanges import load
+from ravequant.exchanges.base import DeepBook
 from tests.support.plain_book import PlainBook, frames, level, message
 
 INST = "BTC-USDT-SWAP"
@@ -22,6 +24,11 @@ GOLDEN = (
     b'"best_bid":"43250.5","best_ask":"43251","mid_price":"43250.75","checksum":0,'
     b'"seqId":987654321,"prevSeqId":-1,"gap_detected":false}\n'
 )
+GOLDEN_DEEP = (
+    b'{"timestamp_utc":"2023-11-14T22:13:20.123Z","exchange":"okx","market":"perp",'
+    b'"channel":"books-full","instId":"BTC-USDT-SWAP","from_utc":"2023-11-14T22:13:20.000Z",'
+    b'"bids":[["100.0","5","2"],["99","7.5","1"]],"asks":[["101","6","1"],["102.5","1","9"]]}\n'
+)
 RECORDINGS = ("BTC-USDT-SWAP.2023-04-04_05", "BTC-USDT-SWAP.2024-08-08", "ETH-USDT-SWAP.2024-08-08")
 
 
@@ -30,16 +37,16 @@ def whole(ts: int, seq: int) -> dict[str, Any]:
     return message(ts, seq, -1, [level("100", "1")], [level("101", "1")])
 
 
-def recorder(**options: Any) -> SnapshotRecorder:
-    return SnapshotRecorder(INST, **{"cadence_ms": 2000, "depth": 400, **options})
+def recorder(**options: Any) -> SnapshotWriter:
+    return SnapshotWriter(load("okx"), INST, **{"cadence_ms": 2000, "depth": 400, **options})
 
 
-def times_of(taken: Sequence[Taken]) -> list[tuple[int, bool]]:
+def times_of(taken: Sequence[BookStep]) -> list[tuple[int, bool]]:
     """Return (ms after TS, gap) of what was written."""
     return [(one.snapshot.ts - TS, one.snapshot.gap) for one in taken if one.snapshot]
 
 
-def parsed(taken: Taken) -> dict[str, Any]:
+def parsed(taken: BookStep) -> dict[str, Any]:
     assert taken.snapshot is not None
     found: dict[str, Any] = orjson.loads(taken.snapshot.line)
     return found
@@ -273,7 +280,7 @@ def test_crossed_snapshot_is_refused_while_waiting():
     """A whole book that is crossed is no start; the caller asks again, later."""
     kept = recorder()
     row = message(TS, 1, -1, [level("101", "1")], [level("101", "1")])
-    assert kept.receive("snapshot", row) == Taken(
+    assert kept.receive("snapshot", row) == BookStep(
         rejected="crossed book: best bid 101, best ask 101"
     )
 
@@ -325,3 +332,13 @@ def test_first_connection_lost_too_early_is_a_break():
         kept.receive("snapshot", whole(TS + 2000, 9), 2),
     ]
     assert times_of(taken) == [(0, False), (1, True), (2000, False)]
+
+
+def test_deep_line_is_that_of_the_data_book():
+    """Keys, their order and three items a level; prices and sizes as they came."""
+    book = DeepBook(
+        TS + 123,
+        [["100.0", "5", "2"], ["99", "7.5", "1"]],
+        [["101", "6", "1"], ["102.5", "1", "9"]],
+    )
+    assert encode_deep(load("okx"), INST, book, TS) == GOLDEN_DEEP

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ravequant.exchanges.okx.rest import PAGES
 from ravequant.records import Trade, join_fills
 from ravequant.times import DAY_MS
 from Trades_Bot.gap_filler import GapFiller
-from Trades_Bot.gap_search import Ask, Detected, Settled
+from Trades_Bot.gap_search import GapDetected, GapSettled, PageRequest
 
 BASE_MS = 1_700_000_000_000
 
@@ -22,7 +23,7 @@ def fill(trade_id, *, ts=BASE_MS, side="buy", price="", qty="1"):
 
 
 def filler(last=None, *, rows=1000, patience=900.0, last_ts=BASE_MS):
-    return GapFiller(last, last_ts, buffer_rows=rows, patience_s=patience)
+    return GapFiller(last, last_ts, pages=PAGES, buffer_rows=rows, patience_s=patience)
 
 
 def take(subject):
@@ -41,7 +42,7 @@ def ledger(actions):
     return [
         (action.status, action.from_id, action.to_id)
         for action in actions
-        if isinstance(action, Settled)
+        if isinstance(action, GapSettled)
     ]
 
 
@@ -77,7 +78,7 @@ def test_a_gap_is_asked_for_oldest_first_and_written_before_the_waiting_rows():
     assert subject.request(0.5) is None  # REST may trail the stream
     request = ask(subject, 1.0)
     assert request.after == 108
-    assert take(subject) == [Detected(8, 11)]
+    assert take(subject) == [GapDetected(8, 11)]
     subject.page(request, [fill(n) for n in range(12, 5, -1)], 1.1)
     actions = take(subject)
     assert ids(actions) == [8, 9, 10, 11, 12]
@@ -294,7 +295,9 @@ class Exchange:
         self.previous = rows
         return rows
 
-    def answer(self, subject: GapFiller, request: Ask, now: float, visible: int | None) -> None:
+    def answer(
+        self, subject: GapFiller, request: PageRequest, now: float, visible: int | None
+    ) -> None:
         rows = self.page(request.after, visible=visible)
         if rows is None:
             subject.failed(request, now)
@@ -331,12 +334,8 @@ def market(random, size):
 def restart(written, buffer_rows):
     """A filler that goes on from what is on disk."""
     last = written[-1] if written else None
-    return GapFiller(
-        last.trade_id if last else None,
-        last.ts if last else 0,
-        buffer_rows=buffer_rows,
-        patience_s=1e9,
-    )
+    last_id, ts = (last.trade_id, last.ts) if last else (None, 0)
+    return filler(last_id, rows=buffer_rows, patience=1e9, last_ts=ts)
 
 
 @settings(max_examples=150)
@@ -350,7 +349,7 @@ def test_every_record_is_written_once_in_order(seed, loss):  # noqa: C901 - a wh
     buffer_rows = random.choice([3, 1000])
     subject, now = restart([], buffer_rows), 0.0
     written: list[Trade] = []
-    notes: list[Detected | Settled] = []
+    notes: list[GapDetected | GapSettled] = []
 
     def write():
         for action in take(subject):
@@ -391,7 +390,7 @@ def assert_holes_are_settled(written, notes):
     """Each jump of ids is covered by `id_hole`, judged by the newest line that covers an id."""
     status = {}
     for note in notes:
-        if isinstance(note, Settled):
+        if isinstance(note, GapSettled):
             for trade_id in range(note.from_id, note.to_id + 1):
                 status[trade_id] = note.status
     jumps = [range(earlier.trade_id + 1, later.first_id) for earlier, later in pairwise(written)]

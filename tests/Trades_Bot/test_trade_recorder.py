@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from ravequant.errors import FeedError, VaultError
-from ravequant.exchanges.okx.messages import Channel, TradeRows
-from ravequant.exchanges.okx.rest import TradePage
+from ravequant.exchanges import load
+from ravequant.exchanges.base import Channel, TradePage, TradeRows
 from ravequant.records import Trade, parse_trade
 from ravequant.settings import Trades
 from ravequant.vault import append_log as vault_log
@@ -18,7 +18,7 @@ from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import day_files
 from Trades_Bot import backfill
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
-from Trades_Bot.trade_recorder import Recorder
+from Trades_Bot.trade_recorder import TradeRecorder
 
 BTC = "BTC-USDT-SWAP"
 ROW = {
@@ -37,7 +37,7 @@ def rows(*ids):
 
 
 def recorder(vault, **options):
-    return Recorder(vault, parse_instrument(ROW), Trades(**options))
+    return TradeRecorder(load("okx"), vault, parse_instrument(ROW), Trades(**options))
 
 
 def on_disk(vault):

@@ -8,10 +8,12 @@ import pytest
 from websockets.asyncio.server import serve
 
 from ravequant.errors import UsageError
+from ravequant.exchanges import load
+from ravequant.exchanges.base import Channel, Data, TradeRows
 from ravequant.exchanges.client import Client
-from ravequant.exchanges.okx.messages import Channel, TradeRows
-from ravequant.exchanges.okx.session import Data
+from ravequant.exchanges.okx.messages import argument
 
+OKX = load("okx")
 BTC = Channel("trades", "BTC-USDT-SWAP")
 
 
@@ -20,7 +22,7 @@ def row(trade_id):
         "instId": BTC.inst_id, "tradeId": str(trade_id), "px": "1", "sz": "1", "side": "buy",
         "ts": "1786540436090",
     }  # fmt: skip
-    return orjson.dumps({"arg": BTC.arg(), "data": [fields]}).decode()
+    return orjson.dumps({"arg": argument(BTC), "data": [fields]}).decode()
 
 
 class Exchange:
@@ -56,7 +58,7 @@ async def connected(behave, **options):
     exchange = Exchange(behave)
     async with serve(exchange.serve, "127.0.0.1", 0, compression=None) as server:
         port = server.sockets[0].getsockname()[1]
-        client = Client(f"ws://127.0.0.1:{port}/ws/v5/public", [BTC], **options)
+        client = Client(OKX, f"ws://127.0.0.1:{port}/ws/v5/public", [BTC], **options)
         task = asyncio.create_task(client.run())
 
         async def collect(wanted):
@@ -202,7 +204,9 @@ def test_it_never_gives_up_and_backs_off_with_jitter_up_to_thirty_seconds():
     async def body():
         async with serve(nobody, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-        task = asyncio.create_task(Client(f"ws://127.0.0.1:{port}", [BTC], spread=spread).run())
+        task = asyncio.create_task(
+            Client(OKX, f"ws://127.0.0.1:{port}", [BTC], spread=spread).run()
+        )
         while len(limits) < 12:  # noqa: ASYNC110 - a state, not an event
             await asyncio.sleep(0.01)
         task.cancel()
@@ -234,7 +238,7 @@ def test_new_connections_are_paced_below_three_a_second():
 def test_plain_text_goes_to_this_machine_only():
     """ws:// to anywhere else is refused before anything is opened."""
     with pytest.raises(UsageError, match=r"address 'ws://ws\.okx\.com/ws/v5/public': expected wss"):
-        Client("ws://ws.okx.com/ws/v5/public", [BTC])
+        Client(OKX, "ws://ws.okx.com/ws/v5/public", [BTC])
 
 
 def test_a_redirect_is_not_followed():
@@ -257,7 +261,7 @@ def test_a_redirect_is_not_followed():
 
         async with serve(nothing, "127.0.0.1", 0, process_request=redirect) as server:
             port = server.sockets[0].getsockname()[1]
-            client = Client(f"ws://127.0.0.1:{port}/a", [BTC], spread=lambda _low, _high: 0.0)
+            client = Client(OKX, f"ws://127.0.0.1:{port}/a", [BTC], spread=lambda _low, _high: 0.0)
             task = asyncio.create_task(client.run())
             while len(visits) < 2:  # noqa: ASYNC110 - a state, not an event
                 await asyncio.sleep(0.05)
@@ -297,7 +301,7 @@ def test_a_proxy_that_cannot_be_used_is_no_end_and_its_password_stays_out_of_the
     monkeypatch.setenv("https_proxy", proxy)
 
     async def body():
-        client = Client("wss://ravequant.invalid/a", [BTC], spread=lambda _low, _high: 0.0)
+        client = Client(OKX, "wss://ravequant.invalid/a", [BTC], spread=lambda _low, _high: 0.0)
         task = asyncio.create_task(client.run())
         while caplog.text.count("Cannot connect") < 2:
             assert not task.done()

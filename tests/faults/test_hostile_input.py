@@ -16,23 +16,23 @@ import orjson
 import pytest
 from hypothesis import strategies as st
 
-from L2_Bot import deep_snapshot, l2_query, l2_retention
+from L2_Bot import l2_query, l2_retention
 from L2_Bot.l2_exporter import chosen_of
 from L2_Bot.l2_exporter import parser as l2_parser
-from L2_Bot.snapshot_writer import SnapshotRecorder
+from L2_Bot.snapshot_writer import SnapshotWriter
 from ravequant import cli, settings, times
 from ravequant.errors import FeedError, RaveQuantError, UsageError
+from ravequant.exchanges import load
+from ravequant.exchanges.base import Channel, ChannelData, TradeRows
 from ravequant.exchanges.okx import rest
 from ravequant.exchanges.okx.messages import (
     BOOKS,
     TRADES,
-    Channel,
-    ChannelData,
-    TradeRows,
+    parse_deep_book,
     parse_frame,
     parse_trades,
 )
-from ravequant.exchanges.okx.session import Session
+from ravequant.exchanges.okx.session import OkxSession
 from ravequant.exchanges.recorder_app import options_of
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import instruments
@@ -102,10 +102,10 @@ class Feed:
     """Everything that stands behind a frame: session, gap filler, book."""
 
     def __init__(self) -> None:
-        self.session = Session([Channel(TRADES, BTC), Channel(BOOKS, BTC)])
+        self.session = OkxSession([Channel(TRADES, BTC), Channel(BOOKS, BTC)])
         self.session.opened(0.0)
-        self.filler = GapFiller(None, 0, buffer_rows=1_000, patience_s=900)
-        self.books = SnapshotRecorder(BTC, cadence_ms=100, depth=400)
+        self.filler = GapFiller(None, 0, pages=rest.PAGES, buffer_rows=1_000, patience_s=900)
+        self.books = SnapshotWriter(load("okx"), BTC, cadence_ms=100, depth=400)
         self.now = 0.0
 
     def frame(self, frame: bytes) -> None:
@@ -175,7 +175,7 @@ def test_rest_answers(faults):
 
     def row(value: Any) -> None:
         with contextlib.suppress(FeedError, RecordError):
-            deep_snapshot.parse(value)
+            parse_deep_book(value)
         if isinstance(value, dict):
             with contextlib.suppress(FeedError):
                 parse_instrument({"instId": BTC, **value})

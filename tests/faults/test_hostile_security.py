@@ -23,9 +23,11 @@ import pytest
 
 from L2_Bot import l2_retention
 from ravequant.errors import FeedError, UsageError, VaultError
+from ravequant.exchanges import load
+from ravequant.exchanges.base import Channel, RefusedError
 from ravequant.exchanges.client import Client
-from ravequant.exchanges.okx.messages import TRADES, Channel
-from ravequant.exchanges.okx.rest import RefusedError, Rest
+from ravequant.exchanges.okx.messages import TRADES
+from ravequant.exchanges.okx.rest import OkxRest
 from ravequant.vault import commit, trade_repair
 from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -80,7 +82,7 @@ def test_a_redirect_to_another_host_is_not_followed(faults):
             target = {"Location": f"http://localhost:{elsewhere}/api/v5/public/time"}
             with serving((status, target, b"")) as (port, asked):
                 with pytest.raises(RefusedError, match="redirected to"):
-                    Rest(f"http://127.0.0.1:{port}").server_time()
+                    OkxRest(f"http://127.0.0.1:{port}").server_time()
                 assert len(asked) == 1
             fact.times += 1
         assert visits == []
@@ -108,12 +110,13 @@ def test_tls_is_verified(unsigned, caplog, faults):
     with serving((200, {}, b'{"code":"0","data":[{"ts":"1"}]}'), unsigned) as (port, asked):
         for host in ("127.0.0.1", "localhost"):
             with pytest.raises(FeedError, match=r"SSLError.*CERTIFICATE_VERIFY_FAILED"):
-                Rest(f"https://{host}:{port}", attempts=1).server_time()
+                OkxRest(f"https://{host}:{port}", attempts=1).server_time()
             fact.times += 1
 
         async def connecting() -> None:
             channel = Channel(TRADES, BTC)
-            client = Client(f"wss://localhost:{port}/a", [channel], spread=lambda _low, _high: 0.0)
+            url = f"wss://localhost:{port}/a"
+            client = Client(load("okx"), url, [channel], spread=lambda _low, _high: 0.0)
             task = asyncio.create_task(client.run())
             async with asyncio.timeout(20):
                 while caplog.text.count("CERTIFICATE_VERIFY_FAILED") < 2:  # noqa: ASYNC110

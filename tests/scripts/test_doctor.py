@@ -14,7 +14,7 @@ import pytest
 
 from ravequant import times
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
-from ravequant.exchanges.okx.rest import Rest
+from ravequant.exchanges.okx.rest import OkxRest
 from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault import instruments
@@ -41,7 +41,7 @@ def there(tmp_path_factory) -> Iterator[list[str]]:
 @pytest.fixture(scope="module")
 def row(there):
     """What the exchange says of the instrument."""
-    return Rest(there[1]).instrument(BTC)
+    return OkxRest(there[1]).instrument(BTC)
 
 
 def put(path: Path, data: bytes) -> None:

@@ -18,7 +18,7 @@ from CVD import run_cvd_from_jsonl
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import VaultError
-from ravequant.exchanges.okx.rest import Rest
+from ravequant.exchanges.okx.rest import PAGES, OkxRest
 from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.vault import commit, instruments, trade_repair
 from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
@@ -146,7 +146,7 @@ def test_what_was_missed_stands_where_it_belongs_and_all_that_is_computed_is_as_
     oldest = vault.trades(BTC) / "2025-12-13.jsonl"
     oldest.with_suffix(".jsonl.gz").write_bytes(gzip.compress(oldest.read_bytes()))
     oldest.unlink()
-    meta = instruments.parse_instrument(Rest(there[1]).instrument(BTC))
+    meta = instruments.parse_instrument(OkxRest(there[1]).instrument(BTC))
     for one in (vault, whole):
         instruments.save(one, meta, None)
         calculate(one)
@@ -237,11 +237,18 @@ def test_stopped_at_any_step_the_next_run_finishes_it(tmp_path, vault, whole, th
     put(vault, without(*GONE))
     note_id_hole(vault)
     plan, found = Plan(vault, BTC, look(vault, BTC)), look(vault, BTC)
-    rest = Rest(there[1], limit_factor=20)
+    rest = OkxRest(there[1], limit_factor=20)
     for jump in found.jumps:
         for hole in found.holes(jump):
-            plan.add(jump, fetch(lambda after: rest.history_trades(BTC, after), hole,
-                                 jump.before.ts, found.newest_ts, 5))  # fmt: skip
+            came = fetch(
+                lambda after: rest.history_trades(BTC, after),
+                hole,
+                jump.before.ts,
+                found.newest_ts,
+                pages=PAGES,
+                patience_s=5,
+            )
+            plan.add(jump, came)
     planned = plan.repair()
     assert planned is not None
     at, finished = 0, False

@@ -1,1 +1,1 @@
-"""The exchange as we speak to it: OKX v5 messages, session, sockets and REST."""
+"""OKX v5: messages, session, REST and order book."""

@@ -1,9 +1,10 @@
-"""Frames and REST rows of OKX v5, parsed into typed events; nothing that arrives is trusted.
+"""Frames and REST rows of OKX v5, parsed into types; nothing that arrives is trusted.
 
-A frame becomes one of `Event`. A row that is not what the reference says is rejected with a
-reason; the other rows of its frame go on.
+A frame becomes one `Message`. A row that does not have the documented form is rejected with a
+reason; the other rows of its frame are kept.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -12,6 +13,7 @@ import orjson
 
 from ravequant import exact
 from ravequant.errors import shown
+from ravequant.exchanges.base import Channel, ChannelData, DeepBook, TradeRows
 from ravequant.records import (
     RecordError,
     Trade,
@@ -23,46 +25,17 @@ from ravequant.records import (
 
 TRADES: Final = "trades"
 BOOKS: Final = "books"
+BOOKS_FULL: Final = "books-full"
 _BEGIN_WHOLE: Final = frozenset(("books", "books-l2-tbt", "books50-l2-tbt"))
-_REQUIRED: Final = ("instId", "tradeId", "px", "sz", "side", "ts")
+_TRADE_FIELDS: Final = ("instId", "tradeId", "px", "sz", "side", "ts")
+BOOK_FIELDS: Final = ("asks", "bids", "ts")
+_WHOLE: Final = r"(?:0|[1-9][0-9]{0,19})"
+PRICE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.PRICE_PLACES}}})?"
+SIZE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
+_DEEP_LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
 _EARLIEST_MS: Final = 1_262_304_000_000  # 2010: seconds taken for milliseconds lie far below
 _LATEST_MS: Final = 4_102_444_800_000  # 2100: one wild time would capture the day file for good
 _EXCERPT: Final = 200  # characters of a strange frame worth logging
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A subscription argument: a channel of one instrument."""
-
-    name: str
-    inst_id: str
-
-    @property
-    def begins_whole(self) -> bool:
-        """Whether a subscription brings a snapshot first, then changes of it."""
-        return self.name in _BEGIN_WHOLE
-
-    def arg(self) -> dict[str, str]:
-        """The argument as the exchange writes it."""
-        return {"channel": self.name, "instId": self.inst_id}
-
-
-@dataclass(frozen=True, slots=True)
-class TradeRows:
-    """Rows of the `trades` channel; ``rejected`` says what was wrong with the others."""
-
-    channel: Channel
-    trades: tuple[Trade, ...]
-    rejected: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelData:
-    """Rows of any other channel, as they came; ``action`` is snapshot, update or empty."""
-
-    channel: Channel
-    action: str
-    rows: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +66,22 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The answer to a text ping: the socket lives, which says nothing of its channels."""
+    """The answer to a text ping: the socket works; its channels may be silent all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A frame that means nothing to us; ``text`` is its beginning, fit for a log."""
+    """A frame of no known kind; ``text`` is its beginning, fit for a log."""
 
     text: str
 
 
-Event = TradeRows | ChannelData | Ack | ErrorEvent | Notice | Pong | Unknown
+Message = TradeRows | ChannelData | Ack | ErrorEvent | Notice | Pong | Unknown
 _PONG: Final = Pong()
 
 
-def parse_frame(frame: bytes | str) -> Event:  # noqa: PLR0911 - one a kind of frame
-    """Return what a WebSocket message says; never raises."""
+def parse_frame(frame: bytes | str) -> Message:  # noqa: PLR0911 - one a kind of frame
+    """Return the content of a WebSocket message; never raises."""
     if frame in (b"pong", "pong"):
         return _PONG
     try:
@@ -145,9 +118,7 @@ def parse_trade_row(row: Any, inst_id: str) -> Trade:
     """Return one row as a Trade; RecordError says which field and why."""
     if not isinstance(row, dict):
         raise RecordError(f"a trade row is a JSON object, not {type(row).__name__}")
-    missing = [field for field in _REQUIRED if field not in row]
-    if missing:
-        raise RecordError(f"BUILD_FAIL: Missing required fields: {', '.join(missing)}")
+    check_fields(row, _TRADE_FIELDS)
     if row["instId"] != inst_id:
         raise RecordError(f"instId: {shown(row['instId'])} is not {inst_id!r}")
     trade = Trade(
@@ -163,6 +134,52 @@ def parse_trade_row(row: Any, inst_id: str) -> Trade:
     return trade
 
 
+def check_fields(row: dict[str, Any], required: Sequence[str]) -> None:
+    """Raise RecordError if a row lacks fields."""
+    missing = [field for field in required if field not in row]
+    if missing:
+        raise RecordError(f"BUILD_FAIL: Missing required fields: {', '.join(missing)}")
+
+
+def parse_deep_book(row: Any) -> DeepBook:
+    """Return a row of ``books-full``, its levels in order of price.
+
+    Raises RecordError if a side is empty, a level has another form, or the sides cross.
+    """
+    if not isinstance(row, dict):
+        raise RecordError(f"a deep book is a JSON object, not {type(row).__name__}")
+    check_fields(row, BOOK_FIELDS)
+    bids, asks = _deep_side(row["bids"], "bids"), _deep_side(row["asks"], "asks")
+    best_bid, best_ask = max(bids), min(asks)
+    if best_bid >= best_ask:
+        raise RecordError(
+            f"crossed book: best bid {bids[best_bid][0]}, best ask {asks[best_ask][0]}"
+        )
+    return DeepBook(
+        moment(row["ts"]),
+        [bids[key] for key in sorted(bids, reverse=True)],
+        [asks[key] for key in sorted(asks)],
+    )
+
+
+def _deep_side(levels: Any, name: str) -> dict[int, list[str]]:
+    if not isinstance(levels, list) or not levels:
+        raise RecordError(f"{name}: expected a list of levels with something in it")
+    return {_deep_price(level): level for level in levels}
+
+
+def _deep_price(level: Any) -> int:
+    """Return the price of a level [price, size, orders] in units of exact.PRICE_PLACES."""
+    try:
+        if type(level) is list and len(level) == 3 and _DEEP_LEVEL.fullmatch(",".join(level)):
+            key = exact.units(level[0], exact.PRICE_PLACES)
+            if key and level[1].strip("0."):
+                return key
+    except TypeError:
+        pass
+    raise RecordError(f"a deep level is [price, size, orders] in strings, not {level!r:.120}")
+
+
 def moment(text: Any) -> int:
     """Return a ``ts`` of the exchange in Unix milliseconds; RecordError if it cannot be one."""
     ts = counting_number(text, "ts")
@@ -171,13 +188,23 @@ def moment(text: Any) -> int:
     return ts
 
 
+def begins_whole(channel: Channel) -> bool:
+    """Return True if a subscription brings a snapshot first, then changes of it."""
+    return channel.name in _BEGIN_WHOLE
+
+
+def argument(channel: Channel) -> dict[str, str]:
+    """Return a channel as an argument of a request."""
+    return {"channel": channel.name, "instId": channel.inst_id}
+
+
 def request(op: Literal["subscribe", "unsubscribe"], request_id: str, of: list[Channel]) -> str:
-    """Return a request for several channels at once; ``request_id`` is echoed in the answer."""
-    message = {"id": request_id, "op": op, "args": [channel.arg() for channel in of]}
+    """Return a request for several channels at once; the answer repeats ``request_id``."""
+    message = {"id": request_id, "op": op, "args": [argument(channel) for channel in of]}
     return orjson.dumps(message).decode()
 
 
-def _control(message: dict[str, Any]) -> Event | None:
+def _control(message: dict[str, Any]) -> Message | None:
     event = message["event"]
     channel = _channel(message.get("arg"))
     code, text = as_text(message.get("code")), as_text(message.get("msg"))

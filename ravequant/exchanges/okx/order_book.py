@@ -1,114 +1,47 @@
 """One order book rebuilt from the messages of the `books` channel: never torn, never guessed.
 
-Every message makes a new `BookState` or none. Whoever holds a state may keep it, so the last
-consistent book is still there when a message breaks the sequence (SPEC section 9).
+Every message makes a new `BookState` or none. A state may be kept, so the last consistent book is
+still there when a message breaks the sequence (SPEC section 9).
 """
 
 import re
 import zlib
-from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from itertools import zip_longest
 from typing import Any, Final
 
 from ravequant import exact
 from ravequant.errors import shown
-from ravequant.exchanges.okx.messages import moment
+from ravequant.exchanges.base import (
+    SNAPSHOT,
+    UPDATE,
+    BookCounts,
+    BookLevel,
+    BookOutcome,
+    BookSide,
+    BookState,
+    Broken,
+    Dropped,
+    price_of,
+)
+from ravequant.exchanges.okx.messages import (
+    BOOK_FIELDS,
+    PRICE_FORM,
+    SIZE_FORM,
+    check_fields,
+    moment,
+)
 from ravequant.records import RecordError
 
-SNAPSHOT: Final = "snapshot"
-UPDATE: Final = "update"
-
-Level = str  # "price,contracts,0,orders" as the exchange wrote them; a list takes 4 times the room
-Side = dict[int, Level]  # by price, in units of 10**-exact.PRICE_PLACES
-
-_WHOLE: Final = r"(?:0|[1-9][0-9]{0,19})"
-PRICE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.PRICE_PLACES}}})?"
-SIZE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
 # price, contracts, a field out of use, number of orders
 _LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
-_REQUIRED: Final = ("asks", "bids", "ts")
 _CHECKED_LEVELS: Final = 25
-_PRICES_BEYOND: Final = 512  # known besides those in the book, before they are forgotten
+_PRICES_BEYOND: Final = 512  # kept besides those in the book; with more, they are dropped
 _NO_CHECKSUM: Final = 0  # what the exchange sends since June 2026
-
-
-@dataclass(frozen=True, slots=True)
-class BookState:
-    """The book after one message; its sides are never changed again."""
-
-    ts: int  # Unix milliseconds of the message, exchange time
-    seq_id: int | None  # None in captures older than the sequence
-    prev_seq_id: int | None
-    checksum: int
-    bids: Side
-    asks: Side
-    best_bid: int  # units of 10**-exact.PRICE_PLACES; 0 where the side is empty
-    best_ask: int
-
-    @property
-    def reset(self) -> bool:
-        """Whether the exchange began its sequence anew: legal, and a reason to ask afresh."""
-        ids = self.seq_id, self.prev_seq_id
-        return ids[0] is not None and ids[1] is not None and ids[0] < ids[1]
-
-    @property
-    def crossed(self) -> bool:
-        """Whether somebody bids what somebody else asks, or more."""
-        return bool(self.bids and self.asks) and self.best_bid >= self.best_ask
-
-    @property
-    def consistent(self) -> bool:
-        """Whether both sides have levels and do not cross."""
-        return bool(self.bids and self.asks) and self.best_bid < self.best_ask
-
-    def top_bids(self, depth: int) -> list[Level]:
-        """Return the best bids, descending."""
-        return [self.bids[key] for key in sorted(self.bids, reverse=True)[:depth]]
-
-    def top_asks(self, depth: int) -> list[Level]:
-        """Return the best asks, ascending."""
-        return [self.asks[key] for key in sorted(self.asks)[:depth]]
-
-
 _EMPTY: Final = BookState(0, None, None, 0, {}, {}, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """The book is unknown from here on, until the exchange sends a new snapshot."""
-
-    reason: str
-    ts: int | None  # of the message that showed it; None if that cannot be read
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A message that means nothing before the next snapshot; ``reason`` if it was malformed."""
-
-    reason: str = ""
-
-
-Outcome = BookState | Broken | Dropped
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the book met, for the heartbeat and the minute's summary."""
-
-    snapshots: int = 0
-    updates: int = 0
-    heartbeats: int = 0
-    resets: int = 0
-    breaks: int = 0
-    dropped: int = 0
-    rejected: int = 0
-    unknown_deletes: int = 0
-    checksums: int = 0  # verified and right
-    checksum_mismatches: int = 0
-
-
-class Book:
+class OkxOrderBook:
     """The book of one instrument, and the sequence of its messages.
 
     A message is applied whole or not at all, and only after the chain is checked. After a break
@@ -117,16 +50,16 @@ class Book:
 
     def __init__(self) -> None:
         self.state: BookState | None = None  # None: waiting for a snapshot
-        self.counts = Counts()
+        self.counts = BookCounts()
         self._known: dict[str, int] = {}  # price text -> key
 
     @property
     def live(self) -> bool:
-        """Whether a snapshot stands and every message since then was seen."""
+        """Return True if a snapshot stands and every message since then was seen."""
         return self.state is not None
 
-    def receive(self, action: str, row: Any) -> Outcome:
-        """Take one row of a message in and return what became of the book."""
+    def receive(self, action: str, row: Any) -> BookOutcome:
+        """Take in one row of a message; return what became of the book."""
         try:
             return self._receive(action, row)
         except RecordError as error:
@@ -134,15 +67,13 @@ class Book:
             return self._broken(str(error), _moment_or_none(row))
 
     def lose(self, reason: str) -> Broken | Dropped:
-        """Forget the book: its connection is gone, or what comes next cannot follow on it."""
+        """Forget the book: its connection is gone."""
         return self._broken(reason, None)
 
-    def _receive(self, action: str, row: Any) -> Outcome:
+    def _receive(self, action: str, row: Any) -> BookOutcome:
         if not isinstance(row, dict):
             raise RecordError(f"a book row is a JSON object, not {type(row).__name__}")
-        missing = [field for field in _REQUIRED if field not in row]
-        if missing:
-            raise RecordError(f"BUILD_FAIL: Missing required fields: {', '.join(missing)}")
+        check_fields(row, BOOK_FIELDS)
         if action == SNAPSHOT:
             return self._accept(_EMPTY, row)
         if action != UPDATE:
@@ -154,7 +85,7 @@ class Book:
             return self._broken(fault, moment(row["ts"]))
         return self._accept(self.state, row)
 
-    def _accept(self, before: BookState, row: dict[str, Any]) -> Outcome:
+    def _accept(self, before: BookState, row: dict[str, Any]) -> BookOutcome:
         bids, asks = self._merged(before.bids, row["bids"]), self._merged(before.asks, row["asks"])
         checksum = row.get("checksum")
         after = BookState(
@@ -174,7 +105,7 @@ class Book:
         self.state = after
         return after
 
-    def _merged(self, side: Side, levels: Any) -> Side:
+    def _merged(self, side: BookSide, levels: Any) -> BookSide:
         """Return ``side`` with ``levels`` in it, as a copy: sizes are absolute, 0 deletes."""
         if type(levels) is not list:
             raise RecordError(f"a side is a list of levels, not {type(levels).__name__}")
@@ -228,11 +159,6 @@ class Book:
         return Broken(reason, ts)
 
 
-def price_of(level: Level) -> str:
-    """Return the price of a level."""
-    return level.partition(",")[0]
-
-
 def checksum(state: BookState) -> int:
     """Return the signed CRC32 of the best 25 levels a side, of their text as it came.
 
@@ -269,7 +195,7 @@ def _sequence(row: dict[str, Any], field: str) -> int | None:
     return value
 
 
-def _checked(level: Any) -> Level:
+def _checked(level: Any) -> BookLevel:
     """Return the text of four items that are strings of the right form; later ones are left out."""
     if type(level) is list:
         first: list[Any] = level if len(level) == 4 else level[:4]

@@ -1,7 +1,7 @@
-"""The exchange's public REST side: instruments and trades, paced, checked and retried.
+"""The public REST side of OKX: instruments, trades and deep books, paced, checked and retried.
 
 Blocking; a program with an event loop calls it from a thread. Every answer is checked (HTTP 200
-and code "0") before it is believed, and what may pass by waiting is asked again.
+and code "0") before its rows are used, and a request is repeated where waiting may help.
 """
 
 import logging
@@ -9,7 +9,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -17,9 +16,10 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from ravequant.errors import FeedError
-from ravequant.exchanges.okx.messages import as_text, parse_trades
+from ravequant.exchanges.base import DeepBook, PageLimits, RefusedError, TradePage
+from ravequant.exchanges.okx.messages import as_text, parse_deep_book, parse_trades
 from ravequant.exchanges.url import check_url
-from ravequant.records import Trade
+from ravequant.times import DAY_MS
 
 USER_AGENT: Final = "ravequant"
 INSTRUMENTS: Final = "/api/v5/public/instruments"
@@ -27,6 +27,8 @@ TRADES: Final = "/api/v5/market/trades"
 HISTORY_TRADES: Final = "/api/v5/market/history-trades"
 BOOKS_FULL: Final = "/api/v5/market/books-full"
 TIME: Final = "/api/v5/public/time"
+PAGES: Final = PageLimits(rows=100, depth_ms=80 * DAY_MS)  # three months, a little less is sure
+DEEP_LEVELS: Final = 5000  # a side, the most that books-full gives
 
 _PER_SECOND: Final = {
     INSTRUMENTS: 10.0,
@@ -45,24 +47,8 @@ _ATTEMPTS: Final = 5
 _log = logging.getLogger(__name__)
 
 
-class RefusedError(FeedError):
-    """The exchange understood the request and said no; asking again will not help."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class _PassingError(FeedError):
-    """Something that may be gone in a moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradePage:
-    """Single fills of one answer, in its order (newest first), and how many were unreadable."""
-
-    trades: tuple[Trade, ...]
-    unreadable: int
+    """A failure that may be over in a moment: the request is repeated."""
 
 
 class TokenBucket:
@@ -76,18 +62,18 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def reserve(self) -> float:
-        """Take the next place and return how many seconds to wait for it."""
+        """Reserve the next request; return the seconds to wait for it."""
         with self._lock:
             now = self._clock()
             self._next = max(self._next, now - self._burst * self._step) + self._step
             return max(0.0, self._next - now)
 
 
-class Rest:
+class OkxRest:
     """A client of one REST address; ``close`` ends its waits, from any thread.
 
-    Raises FeedError once all attempts have failed, and RefusedError at once for what no repetition
-    can mend (an unknown instrument, a wrong parameter).
+    Raises FeedError once all attempts have failed, and RefusedError at once where asking again
+    will not help (an unknown instrument, a wrong parameter).
     """
 
     def __init__(
@@ -143,14 +129,14 @@ class Rest:
         """Return the newest 100 fills older than ``ts`` (Unix ms), newest first."""
         return self._page(HISTORY_TRADES, inst_id, {"type": "2", "after": str(ts)})
 
-    def books_full(self, inst_id: str, depth: int) -> Any:
-        """Return the book down to ``depth`` levels a side (at most 5000), as it came."""
-        rows = self._rows(BOOKS_FULL, {"instId": inst_id, "sz": str(depth)})
+    def deep_book(self, inst_id: str) -> DeepBook:
+        """Return the book down to 5000 levels a side; RecordError if it is no sound book."""
+        rows = self._rows(BOOKS_FULL, {"instId": inst_id, "sz": str(DEEP_LEVELS)})
         if not rows:
             raise FeedError(
                 f"{self._url}{BOOKS_FULL}: no book of {inst_id} in the answer; try again"
             )
-        return rows[0]
+        return parse_deep_book(rows[0])
 
     def _page(self, path: str, inst_id: str, query: dict[str, str]) -> TradePage:
         rows = self._rows(path, {"instId": inst_id, "limit": "100", **query})
@@ -203,7 +189,7 @@ class Rest:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong in the words of the library that met it, without its wrappings."""
+    """Return the innermost reason of a library's error, without the texts wrapped around it."""
     inner: Any = error.args[0] if error.args else None
     while isinstance(reason := getattr(inner, "reason", None), Exception):
         inner = reason
@@ -213,7 +199,7 @@ def _reason(error: Exception) -> str:
 
 def _bounded(response: requests.Response, where: str) -> bytes:
     body, began = bytearray(), time.monotonic()
-    # what has come, and not 64 KB: else an answer that drips would never be looked at
+    # read1 returns what has come: with read(65536) a slow answer would escape both limits
     while block := response.raw.read1(1 << 16, decode_content=True):
         body += block
         if len(body) > _MOST_BYTES:
@@ -224,7 +210,7 @@ def _bounded(response: requests.Response, where: str) -> bytes:
 
 
 def _believed(body: bytes, status: int, where: str) -> list[Any]:
-    """Return the rows of an envelope; errors by what may be done about them."""
+    """Return the rows of an envelope; _PassingError where waiting may help, else RefusedError."""
     code, message, data = _envelope(body)
     if status == requests.codes.ok and code == "0" and isinstance(data, list):
         return data

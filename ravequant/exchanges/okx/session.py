@@ -1,8 +1,4 @@
-"""One connection's protocol, without I/O: what to send, when to wake up, when to give up.
-
-Time comes in as a monotonic float of seconds. The client feeds frames into `receive`, sends what
-`due` returns, sleeps until `wake_at`, and closes the connection once `failed` is set.
-"""
+"""The protocol of one OKX connection, without I/O: subscriptions, their health, pings, pacing."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -11,17 +7,22 @@ from enum import Enum
 from statistics import median
 from typing import Final, Literal
 
-from ravequant.exchanges.okx import messages
-from ravequant.exchanges.okx.messages import (
-    Ack,
+from ravequant.exchanges.base import (
     Channel,
     ChannelData,
-    ErrorEvent,
-    Notice,
+    Data,
+    HandOver,
+    Refused,
+    Resubscribing,
+    SessionEvent,
+    Subscribed,
     TradeRows,
+    UnknownFrame,
 )
+from ravequant.exchanges.okx import messages
+from ravequant.exchanges.okx.messages import Ack, ErrorEvent, Notice
 
-HAND_OVER: Final = "64008"
+_HAND_OVER: Final = "64008"
 _CONFIG_ERRORS: Final = frozenset(
     {
         "60008", "60011", "60012", "60013", "60018", "60019", "60027", "60028", "60033",
@@ -30,29 +31,29 @@ _CONFIG_ERRORS: Final = frozenset(
 )  # fmt: skip
 _TOO_FREQUENT: Final = "60014"
 
-PING_AFTER_S: Final = 8.0  # silence; the exchange closes after 30 s
+PING_AFTER_S: Final = 8.0  # of silence; the exchange closes after 30 s
 PONG_WITHIN_S: Final = 5.0  # so a half-open socket is noticed within 13 s
 ACK_WITHIN_S: Final = 10.0
 STALE_AFTER_S: Final = 19.0
 _STALE_SPACINGS: Final = 10  # times the median spacing, where that is longer
-_STALE_DOUBLINGS: Final = 5  # a market that stays quiet is asked less and less often
+_STALE_DOUBLINGS: Final = 5  # a quiet market is asked less and less often
 _CONFIG_RETRY_S: Final = 300.0
 _BACK_OFF_S: Final = 30.0  # after "requests too frequent"
 _HOUR_S: Final = 3600.0
 _REQUESTS_AN_HOUR: Final = 470  # the exchange allows 480
 _RESUBSCRIBES_AN_HOUR: Final = 200
-_PACED_FROM: Final = 120  # resubscribes in an hour from which on the rest is spread over it
+_PACED_FROM: Final = 120  # with so many in an hour the others are spread over it
 _PACE_S: Final = _HOUR_S / (_RESUBSCRIBES_AN_HOUR - _PACED_FROM)
 WHOLE_WITHIN_S: Final = 10.0  # from the ack of a book to its snapshot
-_UNSOUND_S: Final = 0.5  # a book that breaks so soon after its snapshot is asked for ever later
-_UNSOUND_ROUNDS: Final = 10  # of which so many in a row are free
+_UNSOUND_S: Final = 0.5  # a book that breaks so soon after its snapshot counts as unsound
+_UNSOUND_ROUNDS: Final = 10  # so many in a row are asked for at once
 _UNSOUND_DOUBLINGS: Final = 5
 _ARGS_A_REQUEST: Final = 100  # far below 64 KB
 _SPACINGS: Final = 33
 
 
-class State(Enum):
-    """Where one subscription stands."""
+class Stage(Enum):
+    """How far one subscription has come."""
 
     WANTED = "to be asked for"
     ASKED = "asked for, no answer yet"
@@ -62,61 +63,12 @@ class State(Enum):
     REFUSED = "refused as a configuration error"
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Rows for the application."""
-
-    payload: TradeRows | ChannelData
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribed:
-    """A channel was acknowledged."""
-
-    channel: Channel
-
-
-@dataclass(frozen=True, slots=True)
-class Resubscribing:
-    """A channel is asked for anew: it went silent, or a whole book is wanted."""
-
-    channel: Channel
-    silent_s: float
-    reason: str = "silent"
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The exchange refused a channel or a request; the channel may be unknown."""
-
-    channel: Channel | None
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class HandOver:
-    """The exchange will soon close this connection: open the next one first."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Strange:
-    """A frame that nobody understands."""
-
-    text: str
-
-
-Event = Data | Subscribed | Resubscribing | Refused | HandOver | Strange
-
-
 @dataclass(slots=True)
-class _Subscription:
-    """A channel and its clock."""
+class _TrackedChannel:
+    """One channel of the connection: its stage, and the times by which its silence is judged."""
 
     channel: Channel
-    state: State = State.WANTED
+    state: Stage = Stage.WANTED
     since: float = 0.0  # when the state began; a state that waits to be sent may begin later
     last_data: float = 0.0
     newest_id: int = -1
@@ -130,14 +82,14 @@ class _Subscription:
     unsound: int = 0  # books in a row that broke at once, or never came
     spacings: deque[float] = field(default_factory=lambda: deque(maxlen=_SPACINGS))
 
-    def enter(self, state: State, now: float) -> None:
+    def enter(self, state: Stage, now: float) -> None:
         self.state, self.since = state, now
         self.renew_at = None
-        if state is State.ASKED:
-            self.whole = not self.channel.begins_whole
+        if state is Stage.ASKED:
+            self.whole = not messages.begins_whole(self.channel)
 
     def patience(self) -> float:
-        """Seconds of silence after which the channel counts as stale."""
+        """Return the seconds of silence after which the channel counts as stale."""
         spacing = float(median(self.spacings)) if len(self.spacings) > 2 else 0.0
         doubled = 2 ** min(self.silent_rounds, _STALE_DOUBLINGS)
         return float(max(STALE_AFTER_S, _STALE_SPACINGS * spacing) * doubled)
@@ -159,18 +111,18 @@ class _Subscription:
         return max(self.since, self.last_data)
 
     def renewal_due(self) -> float:
-        """When a whole book is to be asked for: it was wished for, or it never came."""
+        """Return the time to ask for a whole book: it was wanted, or its snapshot never came."""
         if self.renew_at is not None:
             return self.renew_at
         patience = WHOLE_WITHIN_S * 2.0 ** min(self.unsound, _UNSOUND_DOUBLINGS)
         return float("inf") if self.whole else self.since + patience
 
 
-class Session:
+class OkxSession:
     """Subscriptions of one connection, their health, and the pace of requests."""
 
     def __init__(self, channels: Iterable[Channel]) -> None:
-        self._all = {channel: _Subscription(channel) for channel in channels}
+        self._all = {channel: _TrackedChannel(channel) for channel in channels}
         self._requests: deque[float] = deque()  # when they were sent, the last hour
         self._resubscribes: deque[float] = deque()
         self._asked: dict[str, tuple[Channel, ...]] = {}  # request id -> its channels
@@ -181,37 +133,37 @@ class Session:
         self.failed: str | None = None  # why the connection is of no use any more
 
     def opened(self, now: float) -> None:
-        """Say that the connection stands."""
+        """Begin: the connection is open."""
         self._heard_at = now
         for item in self._all.values():
-            item.enter(State.WANTED, now)
+            item.enter(Stage.WANTED, now)
 
     @property
     def complete(self) -> bool:
-        """Whether every channel is answered: live, or refused for good."""
-        return all(item.state in (State.LIVE, State.REFUSED) for item in self._all.values())
+        """Return True if every channel is answered: live, or refused for good."""
+        return all(item.state in (Stage.LIVE, Stage.REFUSED) for item in self._all.values())
 
     @property
     def delivering(self) -> bool:
-        """Whether every live channel has brought a row on this connection."""
-        live = [item for item in self._all.values() if item.state is State.LIVE]
+        """Return True if every live channel has brought a row on this connection."""
+        live = [item for item in self._all.values() if item.state is Stage.LIVE]
         return bool(live) and all(item.last_data for item in live)
 
     def renew(self, channel: Channel, now: float) -> None:
-        """Ask for a whole book; while one is on its way already this does nothing.
+        """Ask for a whole book of ``channel``; does nothing while a book is on its way.
 
         A book that breaks again and again right after its snapshot is asked for less and less
-        often, so that a feed we do not understand is no storm of requests.
+        often, so that an unknown kind of feed causes no storm of requests.
         """
         item = self._all.get(channel)
-        if item is None or item.state is not State.LIVE or item.renewal_due() < float("inf"):
+        if item is None or item.state is not Stage.LIVE or item.renewal_due() < float("inf"):
             return
         item.unsound = item.unsound + 1 if now - item.whole_at < _UNSOUND_S else 0
         rounds = min(item.unsound - _UNSOUND_ROUNDS, _UNSOUND_DOUBLINGS)
         item.renew_at = now + (2.0**rounds if rounds > 0 else 0.0)
 
-    def receive(self, frame: bytes | str, now: float) -> list[Event]:  # noqa: PLR0911 - one a kind
-        """Take one frame in and return what it means for the application."""
+    def receive(self, frame: bytes | str, now: float) -> list[SessionEvent]:  # noqa: PLR0911 - one a kind
+        """Take in one frame; return what it means for the application."""
         self._heard_at, self._pinged_at = now, None
         match messages.parse_frame(frame):
             case TradeRows() | ChannelData() as payload:
@@ -220,22 +172,22 @@ class Session:
                 return self._ack(ack, now)
             case ErrorEvent() as error:
                 return self._error(error, now)
-            case Notice(code=code, message=message) if code == HAND_OVER:
-                return [HandOver(message)]
+            case Notice(code=code, message=message) if code == _HAND_OVER:
+                return [HandOver(message, f"Notice {code}")]
             case Notice(code=code, message=message):
-                return [Strange(f"notice {code}: {message}")]
+                return [UnknownFrame(f"notice {code}: {message}")]
             case messages.Unknown(text=text):
-                return [Strange(text)]
+                return [UnknownFrame(text)]
             case messages.Pong():
                 return []
 
-    def due(self, now: float) -> tuple[list[str], list[Event]]:
-        """Return the messages to send now and what happened by the mere passing of time."""
+    def due(self, now: float) -> tuple[list[str], list[SessionEvent]]:
+        """Return the messages to send now, and the events that time alone has brought."""
         events = self._notice_silence(now)
         sent: list[str] = []
         for op, waiting, asked in (
-            ("unsubscribe", State.LEAVING, State.LEFT),
-            ("subscribe", State.WANTED, State.ASKED),
+            ("unsubscribe", Stage.LEAVING, Stage.LEFT),
+            ("subscribe", Stage.WANTED, Stage.ASKED),
         ):
             sent += self._requests_for(op, waiting, asked, now)  # type: ignore[arg-type]
         if self._pinged_at is None and now - self._heard_at >= PING_AFTER_S:
@@ -246,7 +198,7 @@ class Session:
         return sent, events
 
     def wake_at(self, now: float) -> float:
-        """Return when `due` has something to do, as far as is known now."""
+        """Return the time at which `due` has something to do, as far as is known now."""
         moments = [
             self._pinged_at + PONG_WITHIN_S
             if self._pinged_at is not None
@@ -255,105 +207,109 @@ class Session:
         moments += [self._deadline(item, now) for item in self._all.values()]
         return min(moments)
 
-    def _deadline(self, item: _Subscription, now: float) -> float:
+    def _deadline(self, item: _TrackedChannel, now: float) -> float:
         match item.state:
-            case State.WANTED | State.LEAVING:
+            case Stage.WANTED | Stage.LEAVING:
                 return max(item.since, self._may_ask_at(now))
-            case State.ASKED | State.LEFT:
+            case Stage.ASKED | Stage.LEFT:
                 return item.since + self._answer_time(item)
-            case State.LIVE:
+            case Stage.LIVE:
                 stale = item.silence_began() + item.patience()
                 return max(min(stale, item.renewal_due()), self._may_resubscribe_at(now))
-            case State.REFUSED:
+            case Stage.REFUSED:
                 return item.since + _CONFIG_RETRY_S
 
     @staticmethod
-    def _answer_time(item: _Subscription) -> float:
+    def _answer_time(item: _TrackedChannel) -> float:
         return float(ACK_WITHIN_S * min(max(item.attempts, 1), 6))
 
-    # -- what comes in
+    # -- messages of the exchange
 
-    def _data(self, payload: TradeRows | ChannelData, now: float) -> list[Event]:
+    def _data(self, payload: TradeRows | ChannelData, now: float) -> list[SessionEvent]:
         item = self._all.get(payload.channel)
         if item is None:
-            return [Strange(f"data of {payload.channel}, which nobody asked for")]
-        if item.state is State.ASKED:  # data before its ack
+            return [UnknownFrame(f"data of {payload.channel}, which nobody asked for")]
+        if item.state is Stage.ASKED:  # data may come before the ack
             self._live(item, now)
         item.heard(payload, now)
         return [Data(payload)]
 
-    def _ack(self, ack: Ack, now: float) -> list[Event]:
+    def _ack(self, ack: Ack, now: float) -> list[SessionEvent]:
         item = self._all.get(ack.channel)
         if item is None:
-            return [Strange(f"{ack.op} of {ack.channel} acknowledged, which nobody asked for")]
+            return [UnknownFrame(f"{ack.op} of {ack.channel} acknowledged, which nobody asked for")]
         if ack.op == "unsubscribe":
-            if item.state is State.LEFT:
-                item.enter(State.WANTED, now)
+            if item.state is Stage.LEFT:
+                item.enter(Stage.WANTED, now)
             return []
-        if item.state is State.ASKED:
+        if item.state is Stage.ASKED:
             self._live(item, now)
         return [Subscribed(ack.channel)]
 
     @staticmethod
-    def _live(item: _Subscription, now: float) -> None:
-        item.enter(State.LIVE, now)
+    def _live(item: _TrackedChannel, now: float) -> None:
+        item.enter(Stage.LIVE, now)
         item.attempts = 0
 
-    def _error(self, error: ErrorEvent, now: float) -> list[Event]:
+    def _error(self, error: ErrorEvent, now: float) -> list[SessionEvent]:
         if error.code == _TOO_FREQUENT:
             self._quiet_until = now + _BACK_OFF_S
         concerned = [error.channel] if error.channel else self._asked.get(error.request_id, ())
         waiting = [
             item
             for item in map(self._all.get, concerned)
-            if item and item.state in (State.ASKED, State.LEFT)
+            if item and item.state in (Stage.ASKED, Stage.LEFT)
         ]
         if error.code in _CONFIG_ERRORS:
             for item in waiting:
-                if len(waiting) > 1:  # one of them spoils the request: find out which
+                if len(waiting) > 1:  # one channel spoils the request: ask for each by itself
                     item.alone = True
-                    item.enter(State.WANTED, now)
+                    item.enter(Stage.WANTED, now)
                 else:
-                    item.enter(State.REFUSED, now)
+                    item.enter(Stage.REFUSED, now)
         only = waiting[0].channel if len(waiting) == 1 else error.channel
         return [Refused(only, error.code, error.message)]
 
-    # -- what time brings
+    # -- the passing of time
 
-    def _notice_silence(self, now: float) -> list[Event]:
-        events: list[Event] = []
+    def _notice_silence(self, now: float) -> list[SessionEvent]:
+        events: list[SessionEvent] = []
         for item in self._all.values():
             if self._deadline(item, now) > now:
                 continue
-            if item.state is State.LIVE and item.renewal_due() <= now:
+            if item.state is Stage.LIVE and item.renewal_due() <= now:
                 events.append(self._renewal(item, now))
-            elif item.state is State.LIVE:
+            elif item.state is Stage.LIVE:
                 events += self._stale(item, now)
-            elif item.state in (State.ASKED, State.LEFT, State.REFUSED):
-                item.enter(State.WANTED, now)
+            elif item.state in (Stage.ASKED, Stage.LEFT, Stage.REFUSED):
+                item.enter(Stage.WANTED, now)
         return events
 
-    def _stale(self, item: _Subscription, now: float) -> list[Event]:
+    def _stale(self, item: _TrackedChannel, now: float) -> list[SessionEvent]:
         silent_s = now - item.silence_began()
         if item.unanswered >= 2:
             self.failed = f"{item.channel.name} of {item.channel.inst_id} stays silent"
             return []
         item.silent_rounds += 1
         item.unanswered += 1
-        item.enter(State.LEAVING, now)
+        item.enter(Stage.LEAVING, now)
         self._resubscribes.append(now)
         return [Resubscribing(item.channel, silent_s)]
 
-    def _renewal(self, item: _Subscription, now: float) -> Event:
+    def _renewal(self, item: _TrackedChannel, now: float) -> SessionEvent:
         reason = "a whole book is wanted" if item.whole else "no snapshot has come"
         item.unsound += not item.whole
         silent_s = now - item.silence_began()
-        item.enter(State.LEAVING, now)
+        item.enter(Stage.LEAVING, now)
         self._resubscribes.append(now)
         return Resubscribing(item.channel, silent_s, reason)
 
     def _requests_for(
-        self, op: Literal["subscribe", "unsubscribe"], waiting: State, asked: State, now: float
+        self,
+        op: Literal["subscribe", "unsubscribe"],
+        waiting: Stage,
+        asked: Stage,
+        now: float,
     ) -> list[str]:
         items = [item for item in self._all.values() if item.state is waiting and item.since <= now]
         sent: list[str] = []
@@ -383,7 +339,7 @@ class Session:
         return max(self._quiet_until, _free_at(self._requests, _REQUESTS_AN_HOUR, now))
 
 
-def _batches(items: list[_Subscription]) -> list[list[_Subscription]]:
+def _batches(items: list[_TrackedChannel]) -> list[list[_TrackedChannel]]:
     together = [item for item in items if not item.alone]
     packed = [
         together[start : start + _ARGS_A_REQUEST]
@@ -393,7 +349,7 @@ def _batches(items: list[_Subscription]) -> list[list[_Subscription]]:
 
 
 def _free_at(moments: deque[float], an_hour: int, now: float) -> float:
-    """Return when one more of at most ``an_hour`` in any hour is allowed."""
+    """Return the time from which another of at most ``an_hour`` in any hour is allowed."""
     while moments and moments[0] <= now - _HOUR_S:
         moments.popleft()
     return moments[0] + _HOUR_S if len(moments) >= an_hour else now

@@ -1,26 +1,27 @@
 """Frames of the exchange, real ones and hostile ones, as typed events."""
 
 import json
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ravequant.exchanges.base import Channel, ChannelData, TradeRows
 from ravequant.exchanges.okx.messages import (
     Ack,
-    Channel,
-    ChannelData,
     ErrorEvent,
     Notice,
     Pong,
-    TradeRows,
     Unknown,
+    argument,
+    parse_deep_book,
     parse_frame,
     parse_trades,
     request,
 )
-from ravequant.records import Trade
+from ravequant.records import RecordError, Trade
 
 BTC = Channel("trades", "BTC-USDT-SWAP")
 ROW = {
@@ -28,10 +29,17 @@ ROW = {
     "side": "sell", "ts": "1786540436090", "count": "10", "source": "0", "seqId": 333793118093,
 }  # fmt: skip
 TRADE = Trade(1786540436090, 2832749645, "sell", "63913.4", "34.95", 10, "0")
+TS = 1_700_000_000_123
+DEEP = {
+    "bids": [["100.0", "5", "2"], ["99", "7.5", "1"]],
+    "asks": [["101", "6", "1"], ["102.5", "1", "9"]],
+    "ts": str(TS),
+}
+DEEP_LEVEL = "a deep level is [price, size, orders] in strings"
 
 
 def frame(*rows, channel=BTC):
-    return orjson.dumps({"arg": channel.arg(), "data": rows})
+    return orjson.dumps({"arg": argument(channel), "data": rows})
 
 
 def changed(**fields):
@@ -130,7 +138,7 @@ def test_a_request_names_all_its_channels():
     """One request may carry many arguments; its id is echoed."""
     eth = Channel("trades", "ETH-USDT-SWAP")
     assert json.loads(request("subscribe", "s1", [BTC, eth])) == {
-        "id": "s1", "op": "subscribe", "args": [BTC.arg(), eth.arg()],
+        "id": "s1", "op": "subscribe", "args": [argument(BTC), argument(eth)],
     }  # fmt: skip
 
 
@@ -160,3 +168,45 @@ def test_every_accepted_row_is_a_valid_record(fields):
     for trade in trades:
         assert trade.first_id >= 0
         assert trade.count >= 1
+
+
+def test_a_deep_book_is_returned_as_it_came():
+    """Prices and sizes keep their text; unknown fields are no fault."""
+    found = parse_deep_book(DEEP | {"news": 1})
+    assert (found.ts, found.bids, found.asks) == (TS, DEEP["bids"], DEEP["asks"])
+
+
+def test_levels_of_a_deep_book_are_put_in_order():
+    """Bids descending, asks ascending as numbers, whatever order they came in."""
+    found = parse_deep_book({
+        "bids": [["9.5", "1", "1"], ["10.25", "1", "1"]],
+        "asks": [["100", "1", "1"], ["11", "1", "1"]],
+        "ts": str(TS),
+    })  # fmt: skip
+    assert [level[0] for level in found.bids] == ["10.25", "9.5"]
+    assert [level[0] for level in found.asks] == ["11", "100"]
+
+
+@pytest.mark.parametrize(
+    ("book", "reason"),
+    [
+        ([], "a deep book is a JSON object, not list"),
+        ({"bids": []}, "BUILD_FAIL: Missing required fields: asks, ts"),
+        (DEEP | {"bids": []}, "bids: expected a list of levels with something in it"),
+        (DEEP | {"asks": None}, "asks: expected a list of levels with something in it"),
+        (DEEP | {"ts": 5}, "ts: 5 is not a whole number in a string"),
+        (DEEP | {"bids": [["101", "1", "1"]]}, "crossed book: best bid 101, best ask 101"),
+        *(
+            (DEEP | {"bids": [bad]}, f"{DEEP_LEVEL}, not {bad!r}")
+            for bad in (
+                ["100", "5", "0", "2"], ["100", "5"], ["100", 5, "2"], [100, "5", "2"], None,
+                ["1e2", "5", "2"], ["100", "0", "0"], ["0", "5", "2"], ["100", "5", "x"], "abc",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_an_inconsistent_deep_book_is_refused(book: Any, reason: str):
+    """Nothing of such an answer is used; the reason names the bad value."""
+    with pytest.raises(RecordError) as caught:
+        parse_deep_book(book)
+    assert str(caught.value) == reason

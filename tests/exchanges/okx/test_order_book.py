@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant.exchanges.okx.order_book import Book, BookState, Broken, Dropped, checksum, price_of
+from ravequant.exchanges.base import BookState, Broken, Dropped, price_of
+from ravequant.exchanges.okx.order_book import OkxOrderBook, checksum
 from tests.support.plain_book import level, message
 
 TS = 1_700_000_000_000
@@ -21,9 +22,9 @@ def row(seq: int, prev: int, bids: list[Any] = (), asks: list[Any] = (), **more:
     return message(TS + seq, seq, prev, bids, asks) | more
 
 
-def opened() -> Book:
+def opened() -> OkxOrderBook:
     """Return a book with bids 100 and 99, asks 101 and 102, at seqId 10."""
-    book = Book()
+    book = OkxOrderBook()
     first = row(
         10, -1, [level("100", "5"), level("99", "7")], [level("101", "6"), level("102", "1")]
     )
@@ -31,7 +32,7 @@ def opened() -> Book:
     return book
 
 
-def bids(book: Book) -> list[tuple[str, str]]:
+def bids(book: OkxOrderBook) -> list[tuple[str, str]]:
     assert book.state is not None
     fields = [one.split(",") for one in book.state.top_bids(400)]
     return [(price, size) for price, size, _, _ in fields]
@@ -54,9 +55,9 @@ def test_real_frames_without_a_sequence_verify_against_their_own_checksums(
     shared_data: Path, name: str, messages: int, unknown_deletes: int | None
 ):
     """Every frame of OKX's own, from before seqId existed, gives the checksum that came with it."""
-    books: dict[str, Book] = {}
+    books: dict[str, OkxOrderBook] = {}
     for inst_id, action, data in frames(shared_data / "okx_frames" / f"{name}.frames.jsonl.gz"):
-        outcome = books.setdefault(inst_id, Book()).receive(action, data)
+        outcome = books.setdefault(inst_id, OkxOrderBook()).receive(action, data)
         assert isinstance(outcome, BookState)
         assert checksum(outcome) == data["checksum"]
         assert outcome.seq_id is None
@@ -73,7 +74,7 @@ def test_real_frames_without_a_sequence_verify_against_their_own_checksums(
 )
 def test_recorded_books_never_break(shared_data: Path, name: str):
     """Hours of recorded frames form one unbroken chain, and each of their checksums is right."""
-    book, messages = Book(), 0
+    book, messages = OkxOrderBook(), 0
     for _, action, data in frames(shared_data / "books" / f"{name}.books.frames.jsonl.gz"):
         assert isinstance(book.receive(action, data), BookState)
         messages += 1
@@ -83,7 +84,7 @@ def test_recorded_books_never_break(shared_data: Path, name: str):
 
 def test_checksum_takes_turns_between_bids_and_asks():
     """OKX's own vector: bid and ask take turns, a side that has run out is skipped."""
-    book = Book()
+    book = OkxOrderBook()
     book.receive(
         "snapshot",
         row(
@@ -130,7 +131,7 @@ def test_a_price_is_one_level_however_it_is_spelled():
 
 def test_prices_sort_as_numbers():
     """9.9 lies below 10 and 10.15 above 10.2 never, whatever their text looks like."""
-    book = Book()
+    book = OkxOrderBook()
     prices = ["9.9", "10", "10.2", "10.15", "0.00000074408", "9"]
     asks = [level("11", "1"), level("100.5", "1"), level("20.25", "1")]
     book.receive("snapshot", row(1, -1, [level(price, "1") for price in prices], asks))
@@ -182,7 +183,7 @@ def test_missing_sequence_breaks_a_chain_that_had_one(field: str):
 
 def test_sequence_that_begins_in_the_middle_is_no_chain():
     """An old capture without ids that suddenly has one is not trusted."""
-    book = Book()
+    book = OkxOrderBook()
     first = row(1, -1, [level("1", "1")], [level("2", "1")])
     del first["seqId"], first["prevSeqId"]
     book.receive("snapshot", first)
@@ -301,7 +302,7 @@ def test_malformed_message_breaks_the_book_and_says_why(message: Any, reason: st
     """What cannot be read may have changed anything; while waiting it is only rejected."""
     book = opened()
     assert book.receive("update", message) == Broken(reason, _ts(message))
-    waiting = Book()
+    waiting = OkxOrderBook()
     assert waiting.receive("snapshot", message) == Dropped(reason) or "Seq" in reason
     assert not waiting.live or "Seq" in reason
 
@@ -363,7 +364,7 @@ def test_a_book_takes_little_memory():
         [level(f"{at / 10:.1f}", f"{at}.25") for at in range(low, low + 400)] for low in (500, 1000)
     ]
     sent = orjson.dumps(row(1, -1, *sides))
-    book = Book()
+    book = OkxOrderBook()
     tracemalloc.start()
     try:
         book.receive("snapshot", orjson.loads(sent))

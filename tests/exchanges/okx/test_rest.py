@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ravequant.errors import FeedError, UsageError
+from ravequant.exchanges.base import RefusedError
 from ravequant.exchanges.okx import rest
-from ravequant.exchanges.okx.rest import RefusedError, Rest, TokenBucket
+from ravequant.exchanges.okx.rest import OkxRest, TokenBucket
 
 BTC = "BTC-USDT-SWAP"
 
@@ -81,7 +82,7 @@ def client(script, monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        made = Rest(f"http://127.0.0.1:{server.server_port}", attempts=4)
+        made = OkxRest(f"http://127.0.0.1:{server.server_port}", attempts=4)
         yield made
         made.close()
         server.shutdown()
@@ -143,7 +144,7 @@ def test_a_server_that_is_not_there_is_said_in_few_words():
     """The reason stands in the message, not the wrappings of the HTTP library."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    absent = Rest(f"http://127.0.0.1:{port}", attempts=1)
+    absent = OkxRest(f"http://127.0.0.1:{port}", attempts=1)
     with pytest.raises(FeedError) as said:
         absent.instrument(BTC)
     absent.close()
@@ -216,7 +217,7 @@ def test_an_answer_that_drips_is_given_up(monkeypatch, head):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_address[1]
         with pytest.raises(FeedError, match=r"the answer took longer than 0\.2 s"):
-            Rest(f"http://127.0.0.1:{port}", attempts=1).instrument(BTC)
+            OkxRest(f"http://127.0.0.1:{port}", attempts=1).instrument(BTC)
         server.shutdown()
 
 
@@ -246,7 +247,7 @@ def test_a_closed_client_ends_its_waits(client, script):
 def test_plain_text_goes_to_this_machine_only(url):
     """Anything but https is refused, except to the loopback address."""
     with pytest.raises(UsageError, match=re.escape(f"address {url!r}: expected https://")):
-        Rest(url)
+        OkxRest(url)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_plain_text_goes_to_this_machine_only(url):
 def test_an_address_with_a_login_is_refused_and_not_shown(url):
     """Addresses stand in logs and errors: a password must never come to be in one."""
     with pytest.raises(UsageError, match="holds a user name or password, expected none") as found:
-        Rest(url)
+        OkxRest(url)
     assert "s3" not in str(found.value)
 
 

@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravequant.exchanges.okx import session
-from ravequant.exchanges.okx.messages import Channel
-from ravequant.exchanges.okx.session import (
+from ravequant.exchanges.base import (
+    Channel,
     Data,
     HandOver,
     Refused,
     Resubscribing,
-    Session,
     Subscribed,
+    UnknownFrame,
 )
+from ravequant.exchanges.okx import session
+from ravequant.exchanges.okx.messages import argument
+from ravequant.exchanges.okx.session import OkxSession
 
 BTC = Channel("trades", "BTC-USDT-SWAP")
 ETH = Channel("trades", "ETH-USDT-SWAP")
@@ -22,12 +24,12 @@ ODD = Channel("trades", "ODD-USDT-SWAP")
 
 
 def ack(channel, op="subscribe", **more):
-    return orjson.dumps({"event": op, "arg": channel.arg(), "connId": "a", **more})
+    return orjson.dumps({"event": op, "arg": argument(channel), "connId": "a", **more})
 
 
 def error(code, channel=None, request_id=""):
     body = {"event": "error", "code": code, "msg": "no", "id": request_id}
-    return orjson.dumps(body | ({"arg": channel.arg()} if channel else {}))
+    return orjson.dumps(body | ({"arg": argument(channel)} if channel else {}))
 
 
 def trade(channel, trade_id):
@@ -35,7 +37,7 @@ def trade(channel, trade_id):
         "instId": channel.inst_id, "tradeId": str(trade_id), "px": "1", "sz": "1", "side": "buy",
         "ts": "1786540436090",
     }  # fmt: skip
-    return orjson.dumps({"arg": channel.arg(), "data": [row]})
+    return orjson.dumps({"arg": argument(channel), "data": [row]})
 
 
 def asked(texts):
@@ -45,7 +47,7 @@ def asked(texts):
 
 
 def opened(*channels, at=0.0):
-    subject = Session(channels)
+    subject = OkxSession(channels)
     subject.opened(at)
     return subject
 
@@ -223,14 +225,14 @@ def test_notice_64008_asks_for_a_hand_over():
     """The client opens the next connection; other notices are only reported."""
     subject = live(BTC)
     notice = b'{"event":"notice","code":"64008","msg":"upgrade"}'
-    assert subject.receive(notice, 1.0) == [HandOver("upgrade")]
+    assert subject.receive(notice, 1.0) == [HandOver("upgrade", "Notice 64008")]
 
 
 def test_rows_of_a_channel_nobody_asked_for_are_kept_out():
     """They are reported as strange and never reach the application as data."""
     subject = live(BTC)
     (event,) = subject.receive(trade(ETH, 1), 1.0)
-    assert isinstance(event, session.Strange)
+    assert isinstance(event, UnknownFrame)
 
 
 @pytest.mark.parametrize("answer", ["none", "ack", "error"])

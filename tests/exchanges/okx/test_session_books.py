@@ -6,19 +6,20 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant.exchanges.okx.messages import Channel
-from ravequant.exchanges.okx.session import Data, Resubscribing, Session
+from ravequant.exchanges.base import Channel, Data, Resubscribing
+from ravequant.exchanges.okx.messages import argument
+from ravequant.exchanges.okx.session import OkxSession
 
 BTC = Channel("books", "BTC-USDT-SWAP")
 ETH = Channel("books", "ETH-USDT-SWAP")
 
 
 def ack(channel: Channel, op: str = "subscribe") -> bytes:
-    return orjson.dumps({"event": op, "arg": channel.arg(), "connId": "a"})
+    return orjson.dumps({"event": op, "arg": argument(channel), "connId": "a"})
 
 
 def book(channel: Channel, action: str = "update") -> bytes:
-    return orjson.dumps({"arg": channel.arg(), "action": action, "data": [{}]})
+    return orjson.dumps({"arg": argument(channel), "action": action, "data": [{}]})
 
 
 def asked(texts: list[str]) -> list[tuple[str, list[str]]]:
@@ -26,9 +27,9 @@ def asked(texts: list[str]) -> list[tuple[str, list[str]]]:
     return [(one["op"], [arg["instId"] for arg in one["args"]]) for one in found]
 
 
-def live(*channels: Channel) -> Session:
+def live(*channels: Channel) -> OkxSession:
     """Return a session at 0.0 whose books are whole."""
-    subject = Session(channels)
+    subject = OkxSession(channels)
     subject.opened(0.0)
     subject.due(0.0)
     for channel in channels:
@@ -37,7 +38,7 @@ def live(*channels: Channel) -> Session:
     return subject
 
 
-def answer(subject: Session, channel: Channel, now: float) -> list[tuple[str, list[str]]]:
+def answer(subject: OkxSession, channel: Channel, now: float) -> list[tuple[str, list[str]]]:
     """Let the exchange answer a renewal at once, with a snapshot; what was asked for."""
     found = asked(subject.due(now)[0])
     subject.receive(ack(channel, "unsubscribe"), now)
@@ -84,7 +85,7 @@ def test_one_renewal_is_in_flight():
 
 def test_book_that_does_not_come_is_asked_for_again():
     """Ten seconds after the ack without a snapshot, though updates flow; then less often."""
-    subject = Session([BTC])
+    subject = OkxSession([BTC])
     subject.opened(0.0)
     subject.due(0.0)
     subject.receive(ack(BTC), 0.0)
@@ -102,7 +103,7 @@ def test_book_that_does_not_come_is_asked_for_again():
 def test_trades_are_not_waited_for_as_a_whole():
     """Only books begin with a snapshot."""
     trades = Channel("trades", "BTC-USDT-SWAP")
-    subject = Session([trades])
+    subject = OkxSession([trades])
     subject.opened(0.0)
     subject.due(0.0)
     subject.receive(ack(trades), 0.0)
