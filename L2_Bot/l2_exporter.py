@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
-from ravequant import settings
+from ravequant import catalog, settings
 from ravequant.errors import DONE, FAILED, FeedError, UsageError, VaultError
 from ravequant.exchanges.base import Channel, ChannelData, Data, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
@@ -38,8 +38,8 @@ from ravequant.settings import L2
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 
-PROGRAM: Final = "l2_exporter"
-_STREAMS: Final = ("l2_perps", "l2_deep_perps")
+PROGRAM: Final = catalog.L2_EXPORTER.name
+_STREAMS: Final = (catalog.BOOK.stream, catalog.DEEP.stream)
 _METADATA_S: Final = 3_600.0
 _DEEP_AT_ONCE: Final = 4
 _GARBAGE_EVERY: Final = 10_000  # a message is a list of lists: 700 would search all the time

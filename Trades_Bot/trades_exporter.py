@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ravequant import settings, times
+from ravequant import catalog, settings, times
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges import recorder_app
 from ravequant.exchanges.base import Channel, Data, Subscribed, TradeRows
@@ -29,8 +29,7 @@ from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
 from Trades_Bot.trade_recorder import TradeRecorder
 
-PROGRAM: Final = "trades_exporter"
-_STREAM: Final = "trades_perps"
+PROGRAM: Final = catalog.TRADES_EXPORTER.name
 _METADATA_S: Final = 60.0
 _METADATA_ROUNDS: Final = 60  # after so many it is saved though nothing changed
 
@@ -41,7 +40,7 @@ class TradesExporter(recorder_app.RecorderApp):
     def __init__(
         self, vault: Vault, options: RecorderOptions, chosen: settings.Trades, backfill_ms: int = 0
     ) -> None:
-        super().__init__(PROGRAM, [_STREAM], vault, options)
+        super().__init__(PROGRAM, [catalog.TRADES.stream], vault, options)
         self._chosen = chosen
         self._backfill_ms = backfill_ms
         self._recorders: dict[str, TradeRecorder] = {}

@@ -38,6 +38,11 @@ class DataSet:
     options: str = ""  # that make its maker write it
 
     @property
+    def dated(self) -> bool:
+        """True for files by day or hour, False for a single file."""
+        return self.kind in ("days", "hours")
+
+    @property
     def made_by(self) -> str:
         """The words that a person types to have it, after the name of the Python."""
         return f"{self.maker.script} {self.options}".rstrip()
@@ -137,5 +142,5 @@ SIGNALS: Final = DataSet(
 
 DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, SIGNALS)
 DATA_SETS: Final = {
-    data.name: data for data in (TRADES, BOOK, DEEP, METADATA, HISTORY, GAPS, *DERIVED)
+    data.name: data for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA)
 }

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from ravequant.catalog import DATA_SETS
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
-from scripts.line_files import DATED, GROWING
 from scripts.warehouse import duck
 from scripts.warehouse.bar_export import write_bars
 from scripts.warehouse.dataset import FOLDER, Shelf
@@ -57,12 +57,12 @@ def export(
     spill: Path,
 ) -> Done:
     """Return what brings one table of one instrument up to date."""
-    name = shelf.table.name
-    if name in DATED:
+    data = DATA_SETS.get(shelf.table.name)
+    if data is None:
+        return write_bars(database, vault, shelf, inst_id, spill)
+    if data.dated:
         return write_dated(database, vault, shelf, inst_id)
-    if name in GROWING:
-        return write_growing(database, vault, shelf, inst_id, spill)
-    return write_bars(database, vault, shelf, inst_id, spill)
+    return write_growing(database, vault, shelf, inst_id, spill)
 
 
 def run_tables(

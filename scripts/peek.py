@@ -15,12 +15,13 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from ravequant.catalog import ACTIVE_WICKS, BOOK, CALCULATORS, DATA_SETS, METADATA
 from ravequant.errors import DONE, NoDataError, UsageError
 from ravequant.vault.line_file import (
     LineFile,
@@ -32,26 +33,22 @@ from ravequant.vault.line_file import (
 )
 from ravequant.vault.paths import CHECKOUT, Vault
 from ravequant.vault.tail import Listing
-from scripts import line_files
 
 PROGRAM: Final = "peek"
 _AGAIN_S: Final = 0.25
 
-DATED: Final = {"l2" if name == "book" else name: files for name, files in line_files.DATED.items()}
-GROWING: Final[dict[str, Callable[[Vault, str], Path]]] = {
-    **line_files.GROWING,
-    "gaps": lambda vault, name: vault.gap_ledger(name),
-    "history": lambda vault, name: vault.metadata_history(name),
+DATED: Final = {
+    "l2" if data is BOOK else data.name: data.files for data in DATA_SETS.values() if data.dated
 }
-REPLACED: Final[dict[str, Callable[[Vault, str], Path]]] = {
-    "metadata": lambda vault, name: vault.metadata(name),
-    "active": lambda vault, name: vault.derived("wicks", name) / "wicks_active.json",
-    "health": lambda vault, name: vault.health(name),
+GROWING: Final = {data.name: data.place for data in DATA_SETS.values() if data.kind == "log"}
+REPLACED: Final = {data.name: data.place for data in (METADATA, ACTIVE_WICKS)} | {
+    "health": Vault.health
 }
 WITH_STATE: Final = {
-    "vwap": "vwap", "cvd": "cvd", "volume": "volume", "wicks": "wicks",
-    "buckets": "liquidity_buckets",
-}  # fmt: skip
+    data.name: data.stream
+    for data in DATA_SETS.values()
+    if data.maker in CALCULATORS and data.kind != "document"
+}
 LOG: Final = "log"
 WHAT: Final = (*DATED, *GROWING, *REPLACED, LOG)
 

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import orjson
 
+from ravequant.catalog import TRADES
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
 from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
@@ -34,7 +35,6 @@ from scripts.audit.gap_plan import Plan, fetch, look
 
 PROGRAM: Final = "repair_gaps"
 HEADERS: Final = ("instId", "holes", "asked for", "repaired", "id holes", "lost", "still open")
-_STREAM: Final = "trades_perps"
 _LOOK_AGAIN_S: Final = 0.2
 _log = logging.getLogger(PROGRAM)
 
@@ -105,7 +105,7 @@ def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
     while trade_repair.asked(vault, inst_id):
         try:
-            with writer_lock(vault, _STREAM, inst_id):
+            with writer_lock(vault, TRADES.stream, inst_id):
                 trade_repair.finish(vault, inst_id)
                 return
         except LockedError as error:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from ravequant import exact, times
+from ravequant.catalog import BUCKETS, DATA_SETS, WICKS
 from ravequant.errors import VaultError
 from ravequant.signals import inputs
 from ravequant.signals.inputs import BookRow, Status, Wick
@@ -21,15 +22,11 @@ from ravequant.signals.market_state import Facts, Stream, reach
 from ravequant.vault import commit
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile, is_there
-from ravequant.vault.paths import Vault, day_files
+from ravequant.vault.paths import Vault
 
 DAY: Final = times.DAY_MINUTES
 BOOK_STEP: Final = 5  # minutes between two snapshots of the past
-MINUTE_FILES: Final[dict[Stream, str]] = {
-    "volume": "volume_1m.jsonl",
-    "cvd": "cvd_1m.jsonl",
-    "vwap": "vwap_1m.jsonl",
-}
+MINUTE_STREAMS: Final[tuple[Stream, ...]] = ("volume", "cvd", "vwap")
 
 _ENDS: Final[dict[str, Status]] = {"touched": "touched", "expired": "expired"}
 _BORN: Final = Wick._fields.index("status")  # fields that a wick is born with
@@ -51,8 +48,8 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
     files: dict[Stream, Path] = {
         "trades": trade_file,
         "buckets": book_file,
-        "wicks": _events(vault, inst_id),
-        **{name: _minute_file(vault, inst_id, name) for name in MINUTE_FILES},
+        "wicks": WICKS.place(vault, inst_id),
+        **{name: _minute_file(vault, inst_id, name) for name in MINUTE_STREAMS},
     }
     return Facts(
         inst_id=inst_id,
@@ -73,17 +70,13 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
 
 def latest(vault: Vault, inst_id: str) -> int | None:
     """Return the newest minute that wicks, volume, cvd and vwap, where they exist, have reached."""
-    ends = {name: _newest_minute(_minute_file(vault, inst_id, name)) for name in MINUTE_FILES}
+    ends = {name: _newest_minute(_minute_file(vault, inst_id, name)) for name in MINUTE_STREAMS}
     reached = [*ends.values(), _wicks_reach(vault, inst_id, ends["volume"])]
     return min([end for end in reached if end is not None], default=None)
 
 
-def _events(vault: Vault, inst_id: str) -> Path:
-    return vault.derived("wicks", inst_id) / "wicks_events.jsonl"
-
-
 def _minute_file(vault: Vault, inst_id: str, stream: Stream) -> Path:
-    return vault.derived(stream, inst_id) / MINUTE_FILES[stream]
+    return DATA_SETS[stream].place(vault, inst_id)
 
 
 def _ms(minute: int) -> int:
@@ -137,7 +130,7 @@ def _wicks(
     vault: Vault, inst_id: str, since: int, minute: int
 ) -> tuple[tuple[Wick, ...], int | None]:
     """Return the wicks born in the span, by status as of ``minute``; and the newest event."""
-    path = _events(vault, inst_id)
+    path = WICKS.place(vault, inst_id)
     if not is_there(path):
         return (), None
     born: dict[str, Wick] = {}
@@ -170,7 +163,7 @@ def _event(row: Any) -> tuple[str, int, Wick | str]:
 def _wicks_reach(vault: Vault, inst_id: str, volume_end: int | None) -> int | None:
     """Return the minute that the tracker has reached."""
     tracked = _tracked(vault, inst_id)
-    newest = _newest_time(_events(vault, inst_id), "known_utc")
+    newest = _newest_time(WICKS.place(vault, inst_id), "known_utc")
     return reach(None if newest is None else newest // times.MINUTE_MS, tracked, volume_end)
 
 
@@ -189,7 +182,7 @@ def _tracked(vault: Vault, inst_id: str) -> int | None:
 
 def _book_files(vault: Vault, inst_id: str, until_ms: int) -> list[Path]:
     """Return the bucket days up to a moment, the newest first."""
-    days = day_files(vault.derived("liquidity_buckets", inst_id))
+    days = BUCKETS.files(vault, inst_id)
     return [path for day, path in days if day <= times.day(until_ms)][::-1]
 
 
@@ -199,7 +192,7 @@ def _newest_book(vault: Vault, inst_id: str, minute: int) -> tuple[Path, BookRow
         with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
             for row in _parsed(path, file.newest(_ms(minute)), inputs.book):
                 return path, row
-    return files[0] if files else vault.derived("liquidity_buckets", inst_id), None
+    return files[0] if files else BUCKETS.place(vault, inst_id), None
 
 
 def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:

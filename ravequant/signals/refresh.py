@@ -22,19 +22,14 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from ravequant import catalog
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError
 from ravequant.vault.paths import CHECKOUT, Vault
 
 if TYPE_CHECKING:
     from ravequant.worker_pool import Processes
 
-CALCULATORS: Final = {
-    "wicks": "Untouch_Wick/untouch_wick.py",
-    "volume": "Volume_Analyzer/volume_analyzer.py",
-    "cvd": "CVD/run_cvd_from_jsonl.py",
-    "vwap": "VWAP/vwap_calculator.py",
-    "liquidity_buckets": "Liquidity_Buckets/l2_bucketizer.py",
-}
+CALCULATORS: Final = {program.name: program.script for program in catalog.CALCULATORS}
 LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
 _PAUSE_S: Final = 0.1
 _LAST_S: Final = 5.0  # a calculator that runs when the watch ends may take this long to finish

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from CVD.run_cvd_from_jsonl import CALCULATOR as CVD
 from Liquidity_Buckets.l2_bucketizer import Bucketizer
+from ravequant.catalog import TRADE_CALCULATORS
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
 from ravequant.pipeline.calculator import Room, first_bar_ms
@@ -33,7 +34,7 @@ from VWAP.vwap_calculator import CALCULATOR as VWAP
 ROOMS: Final[dict[str, Room]] = {
     room.metric: room for room in (VWAP, CVD, VOLUME, Tracker(), Bucketizer())
 }
-BARS: Final = tuple(metric for metric, room in ROOMS.items() if room.record == "trade")
+BARS: Final = tuple(program.name for program in TRADE_CALCULATORS)
 LAST: Final = "~"  # behind every day
 OURS: Final = "state/recompute"  # in the target: the shelves, and what is being put
 

@@ -11,7 +11,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from ravequant import times
+from ravequant import catalog, times
 from ravequant.sim.market import START_MS
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts.bench import market, runs
@@ -25,15 +25,9 @@ NEXT_MS: Final = 15 * times.MINUTE_MS
 BOOKS_MS: Final = times.HOUR_MS
 FLOOR: Final = "import numpy, orjson"
 BARE: Final = {"python -c pass": "pass", FLOOR: FLOOR}
-BUCKETS: Final = "liquidity_buckets"
-CALCULATORS: Final = {
-    "vwap": "VWAP/vwap_calculator.py",
-    "cvd": "CVD/run_cvd_from_jsonl.py",
-    "volume": "Volume_Analyzer/volume_analyzer.py",
-    "wicks": "Untouch_Wick/untouch_wick.py",
-    BUCKETS: "Liquidity_Buckets/l2_bucketizer.py",
-}
-QUERY: Final = "Untouch_Wick/find_signals.py"
+BUCKETS: Final = catalog.L2_BUCKETIZER.name
+CALCULATORS: Final = {program.name: program.script for program in catalog.CALCULATORS}
+QUERY: Final = catalog.FIND_SIGNALS.script
 FIGURES: Final = (
     Figure("days", "days", "{:.0f}"),
     Figure("seconds", "ms", "{:,.0f}", 1e3),

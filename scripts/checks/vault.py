@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +11,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from ravequant import times
-from ravequant.catalog import CALCULATORS
+from ravequant.catalog import ACTIVE_WICKS, BOOK, BUCKETS, CVD, TRADES, VOLUME, VWAP, DataSet
 from ravequant.errors import FeedError, VaultError, shown
 from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
@@ -24,13 +23,9 @@ from scripts.audit import book_hours
 from scripts.audit.gap_status import counted, pieces
 from scripts.checks.computer import Check, Level
 
-EXPORTERS: Final = {"trades_exporter": "trades_perps", "l2_exporter": "l2_perps"}
+EXPORTERS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
 _STREAMS: Final = (("trades", "trades_exporter", 120), ("l2", "l2_exporter", 60))  # s of silence
-_DERIVED: Final = {
-    "vwap": "vwap_1m.jsonl", "cvd": "cvd_1m.jsonl", "volume": "volume_1m.jsonl",
-    "wicks": "wicks_active.json", "liquidity_buckets": "*.jsonl*",
-}  # fmt: skip
-_SCRIPTS: Final = dict(map(astuple, CALCULATORS))
+_DERIVED: Final = (VWAP, CVD, VOLUME, ACTIVE_WICKS, BUCKETS)
 _BEAT_MS: Final = 30_000  # it comes every 5 s
 _AHEAD_MS: Final = 30_000  # two clocks differ; more than this is no age at all
 _LAG_MS: Final = 20 * times.MINUTE_MS  # calculators run every 5 to 15 minutes
@@ -38,10 +33,7 @@ _HOUR_LINES: Final = 200_000
 _ASLEEP_MS: Final = 10 * times.MINUTE_MS
 _CHANGED_MS: Final = 7 * times.DAY_MS
 _LOOK_TWICE_S: Final = 0.4
-_START: Final = {
-    "trades_exporter": "start it: python Trades_Bot/trades_exporter.py",
-    "l2_exporter": "start it: python L2_Bot/l2_exporter.py",
-}
+_START: Final = {data.maker.name: f"start it: python {data.made_by}" for data in (TRADES, BOOK)}
 
 
 def heartbeat(vault: Vault, component: str) -> dict[str, Any] | None:
@@ -141,25 +133,25 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
             )  # fmt: skip
         else:
             yield Check(name, "PASS", f"newest record {_span(max(0, now - moment))} old")
-    for metric in _DERIVED:
-        raw = newest["l2" if metric == "liquidity_buckets" else "trades"]
-        yield _calculator(vault, metric, inst_id, raw)
+    for data in _DERIVED:
+        raw = newest["l2" if data is BUCKETS else "trades"]
+        yield _calculator(vault, data, inst_id, raw)
 
 
-def _calculator(vault: Vault, metric: str, inst_id: str, raw: int | None) -> Check:
-    name = f"{metric} {inst_id}"
-    made = _newest_derived(vault, metric, inst_id)
+def _calculator(vault: Vault, data: DataSet, inst_id: str, raw: int | None) -> Check:
+    name = f"{data.stream} {inst_id}"
+    made = _newest_derived(vault, data, inst_id)
     remedy = "run the calculators every few minutes: python scripts/run_all.py"
     if raw is None:
         return Check(name, "PASS", "nothing to compute from yet")
     if made is None:
-        there = any(vault.derived(metric, inst_id).glob(_DERIVED[metric]))
+        there = any(data.files(vault, inst_id))
         text = "its newest record cannot be read" if there else "has made nothing yet"
         return Check(name, "FAIL", text, remedy)
     lag = max(0, raw - made)
     if made - raw > _LAG_MS:
         text = f"{_span(made - raw)} ahead of the raw records"
-        return Check(name, "FAIL", text, f"python {_SCRIPTS[metric]} --rebuild")
+        return Check(name, "FAIL", text, f"python {data.made_by} --rebuild")
     if lag > _LAG_MS:
         return Check(name, "FAIL", f"{_span(lag)} behind the raw records", remedy)
     return Check(name, "PASS", f"{_span(lag)} behind the raw records")
@@ -172,17 +164,16 @@ def newest_raw(vault: Vault, stream: str, inst_id: str) -> int | None:
     return tail.newest_time(lambda: book_files(vault.snapshots(inst_id)))
 
 
-def _newest_derived(vault: Vault, metric: str, inst_id: str) -> int | None:
+def _newest_derived(vault: Vault, data: DataSet, inst_id: str) -> int | None:
     """Return the time up to which a calculator has come."""
-    folder = vault.derived(metric, inst_id)
-    files = sorted(folder.glob(_DERIVED[metric]))
     try:
-        if metric == "wicks":
-            return times.parse_iso(orjson.loads(files[-1].read_bytes())["as_of_utc"])
-        moment = line_time(next(lines_backward(files[-1])))
+        path = list(data.files(vault, inst_id))[-1][1]
+        if data.kind == "document":
+            return times.parse_iso(orjson.loads(path.read_bytes())[data.key])
+        moment = line_time(next(lines_backward(path)))
     except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration, VaultError):
         return None
-    one_minute = 0 if metric == "liquidity_buckets" else times.MINUTE_MS
+    one_minute = 0 if data is BUCKETS else times.MINUTE_MS
     return None if moment is None else moment + one_minute
 
 

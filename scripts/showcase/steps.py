@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from ravequant import settings, times
+from ravequant import catalog, settings, times
+from ravequant.catalog import DataSet
 from ravequant.errors import RaveQuantError
-from ravequant.vault.paths import Vault, book_files, day_files
+from ravequant.vault.paths import Vault
 from scripts.showcase import pictures
 from scripts.showcase.programs import Demo, emptied, ended, waiting
 
@@ -32,18 +33,16 @@ REST_LIMIT_FACTOR: Final = 20  # the real exchange serves 10 pages a second
 INTERRUPTED: Final = 130
 SHOWN: Final = 3  # newest rows per instrument in the table
 
-TRADES, BOOKS = "Trades_Bot/trades_exporter.py", "L2_Bot/l2_exporter.py"
-VWAP, CVD = "VWAP/vwap_calculator.py", "CVD/run_cvd_from_jsonl.py"
-VOLUME, WICKS = "Volume_Analyzer/volume_analyzer.py", "Untouch_Wick/untouch_wick.py"
-BUCKETS, SIGNALS = "Liquidity_Buckets/l2_bucketizer.py", "Untouch_Wick/find_signals.py"
-BY_MINUTE: Final = ((VWAP, "vwap"), (CVD, "cvd"), (VOLUME, "volume"))  # one row a minute each
+TRADES, BOOKS = (program.script for program in catalog.EXPORTERS)
+SCRIPTS: Final = [program.script for program in catalog.CALCULATORS]
+BY_MINUTE: Final = (catalog.VWAP, catalog.CVD, catalog.VOLUME)  # one row a minute each
 
 Row = dict[str, Any]
 
 
 def start_exchange(demo: Demo) -> str:
     """Start the exchange in a box and learn its addresses."""
-    script, ready = "scripts/okx_exchange.py", demo.vault.root / "exchange.json"
+    script, ready = catalog.OKX_EXCHANGE.script, demo.vault.root / "exchange.json"
     args = demo.args
     market_s = market_seconds(args)
     # the set-up is complete at a whole minute, and that minute is closed when the market ends
@@ -109,26 +108,25 @@ def check_recorded(demo: Demo) -> None:
     vault = demo.vault
     least = market_seconds(demo.args) // SNAPSHOT_S
     for inst_id in INSTRUMENTS:
-        if not lines_of(day_files(vault.trades(inst_id))):
+        if not lines_of(catalog.TRADES.files(vault, inst_id)):
             demo.fail(TRADES, f"wrote no trade of {inst_id}")
-        books = lines_of(book_files(vault.snapshots(inst_id)))
+        books = lines_of(catalog.BOOK.files(vault, inst_id))
         if books < least:
             demo.fail(BOOKS, f"wrote {books} books of {inst_id}, expected {least} or more")
-        if not lines_of(book_files(vault.deep_snapshots(inst_id))):
+        if not lines_of(catalog.DEEP.files(vault, inst_id)):
             demo.fail(BOOKS, f"wrote no deep book of {inst_id}")
 
 
 def calculate(demo: Demo) -> str:
     """Run the five calculators side by side, once, for both instruments."""
     options = ("--vault", demo.vault.root, *instrument_options(), "--json")
-    scripts = (VWAP, CVD, VOLUME, WICKS, BUCKETS)
     with waiting(demo.console, "calculating"):
-        running = [(script, demo.start(script, *options)) for script in scripts]
+        running = [(script, demo.start(script, *options)) for script in SCRIPTS]
         for script, process in running:
             demo.finish(script, process, CALCULATOR_SECONDS)
     counts = []
     for inst_id in INSTRUMENTS:
-        minutes = min(check_minutes(demo, *metric, inst_id) for metric in BY_MINUTE)
+        minutes = min(check_minutes(demo, data, inst_id) for data in BY_MINUTE)
         wicks, books = check_wicks(demo, inst_id), check_buckets(demo, inst_id)
         counts.append(
             f"{inst_id} {minutes} minutes of VWAP, CVD and volume, {wicks:,} wick events, "
@@ -137,36 +135,36 @@ def calculate(demo: Demo) -> str:
     return "\n  ".join(["all five side by side", *counts])
 
 
-def check_minutes(demo: Demo, script: str, metric: str, inst_id: str) -> int:
+def check_minutes(demo: Demo, data: DataSet, inst_id: str) -> int:
     """Return how many minutes a calculator wrote; DemoError if that is not what it should be."""
-    rows = minute_rows(demo, metric, inst_id)
+    rows = json_lines(data.place(demo.vault, inst_id))
     minutes = 1 + minute_of(rows[-1]) - minute_of(rows[0]) if rows else 0
     if minutes < LEAST_MINUTES or len(rows) < LEAST_MINUTES * 0.9:
         demo.fail(
-            script,
+            data.made_by,
             f"wrote {len(rows)} rows of {inst_id} over {minutes} minutes, expected "
             f"{LEAST_MINUTES} or more",
         )
     if any(row["gap"] for row in rows):
-        demo.fail(script, f"found a gap in {inst_id}, expected none")
+        demo.fail(data.made_by, f"found a gap in {inst_id}, expected none")
     return len(rows)
 
 
 def check_wicks(demo: Demo, inst_id: str) -> int:
     """Return how many wick events there are; DemoError without any."""
-    events = json_lines(demo.vault.derived("wicks", inst_id) / "wicks_events.jsonl")
+    events = json_lines(catalog.WICKS.place(demo.vault, inst_id))
     if not events:
-        demo.fail(WICKS, f"wrote no wick of {inst_id}")
+        demo.fail(catalog.WICKS.made_by, f"wrote no wick of {inst_id}")
     return len(events)
 
 
 def check_buckets(demo: Demo, inst_id: str) -> int:
     """Return how many books were bucketed; DemoError unless all were, without a gap."""
-    rows, books = bucket_rows(demo, inst_id), lines_of(book_files(demo.vault.snapshots(inst_id)))
+    rows, books = bucket_rows(demo, inst_id), lines_of(catalog.BOOK.files(demo.vault, inst_id))
     if len(rows) != books:
-        demo.fail(BUCKETS, f"wrote {len(rows)} rows of {books} books of {inst_id}")
+        demo.fail(catalog.BUCKETS.made_by, f"wrote {len(rows)} rows of {books} books of {inst_id}")
     if any(row["gap"] for row in rows):
-        demo.fail(BUCKETS, f"found a gap in the books of {inst_id}, expected none")
+        demo.fail(catalog.BUCKETS.made_by, f"found a gap in the books of {inst_id}, expected none")
     return books
 
 
@@ -174,10 +172,10 @@ def show_minutes(demo: Demo) -> str:
     """Show the newest minutes of both instruments."""
     rows = []
     for inst_id in INSTRUMENTS:
-        found = [minute_rows(demo, metric, inst_id) for _, metric in BY_MINUTE]
+        found = [json_lines(data.place(demo.vault, inst_id)) for data in BY_MINUTE]
         rows += list(zip(*found, strict=True))[-SHOWN:]
     demo.show(pictures.minutes_table(rows))
-    folders = (demo.vault.trades(PLANTED), demo.vault.derived("vwap", PLANTED))
+    folders = (demo.vault.trades(PLANTED), catalog.VWAP.place(demo.vault, PLANTED).parent)
     return "\n  ".join(["the files, here of BTC:", *map(str, folders)])
 
 
@@ -192,19 +190,22 @@ def show_book(demo: Demo) -> str:
         ascii_only = console.options.ascii_only
         demo.show(pictures.bands_picture(row, console.width, ascii_only=ascii_only))
     if not walls:
-        demo.fail(BUCKETS, "found no wall, expected the planted one at least")
+        demo.fail(catalog.BUCKETS.made_by, "found no wall, expected the planted one at least")
     return "\n  ".join([f"{walls} in the two books", *pictures.WALLS_SAID])
 
 
 def show_signals(demo: Demo) -> str:
     """Ask for the signals, explained; DemoError unless the planted one is among them."""
     asked = ("--vault", demo.vault.root, *instrument_options(), "--at", "latest", "--no-refresh")
-    answer = demo.ask(SIGNALS, *asked, "--json")
+    answer = demo.ask(catalog.FIND_SIGNALS.script, *asked, "--json")
     signals = [json.loads(line) for line in answer.splitlines()]
     planted = next(filter(is_planted, signals), None)
-    demo.ask(SIGNALS, *asked, "--explain", shown=True)
+    demo.ask(catalog.FIND_SIGNALS.script, *asked, "--explain", shown=True)
     if planted is None:
-        demo.fail(SIGNALS, f"found {len(signals)} signals, expected the planted one among them")
+        demo.fail(
+            catalog.FIND_SIGNALS.script,
+            f"found {len(signals)} signals, expected the planted one among them",
+        )
     return (
         f"the planted set-up was found: {PLANTED} {planted['direction']} {planted['entry']}, "
         f"{planted['confluences']} of 7 confluences, score {planted['score']}"
@@ -287,14 +288,9 @@ def own_log(demo: Demo, script: str) -> list[str]:
 
 def recorded(demo: Demo) -> str:
     """Return how much stands in the files by now."""
-    vault = demo.vault
     trades, books, deep = (
-        sum(lines_of(files(folder(inst_id))) for inst_id in INSTRUMENTS)
-        for files, folder in (
-            (day_files, vault.trades),
-            (book_files, vault.snapshots),
-            (book_files, vault.deep_snapshots),
-        )
+        sum(lines_of(data.files(demo.vault, inst_id)) for inst_id in INSTRUMENTS)
+        for data in (catalog.TRADES, catalog.BOOK, catalog.DEEP)
     )
     return f"{trades:,} trades, {books} books of 400 levels a side, {deep} deep ones"
 
@@ -310,15 +306,10 @@ def json_lines(path: Path) -> list[Row]:
     return [json.loads(line) for line in lines]
 
 
-def minute_rows(demo: Demo, metric: str, inst_id: str) -> list[Row]:
-    """Return what a calculator wrote, one record a minute."""
-    return json_lines(demo.vault.derived(metric, inst_id) / f"{metric}_1m.jsonl")
-
-
 def bucket_rows(demo: Demo, inst_id: str) -> list[Row]:
     """Return the liquidity buckets of an instrument."""
-    folder = demo.vault.derived("liquidity_buckets", inst_id)
-    return [row for _, path in day_files(folder) for row in json_lines(path)]
+    files = catalog.BUCKETS.files(demo.vault, inst_id)
+    return [row for _, path in files for row in json_lines(path)]
 
 
 def minute_of(row: Row) -> int:

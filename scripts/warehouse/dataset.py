@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import orjson
 
+from ravequant.catalog import DATA_SETS
 from ravequant.records import check_inst_id
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import Vault
-from scripts.line_files import DATED
 from scripts.warehouse.schema import Table
 
 FOLDER: Final = "parquet"  # in the vault, where no other program looks
@@ -30,7 +30,7 @@ Sources = list[tuple[str, list[Path]]]  # (day, its files), oldest first
 
 def dated_sources(vault: Vault, table: str, inst_id: str) -> Sources:
     """Return the line files of each day, of a table that has files by day or hour."""
-    listed = groupby(DATED[table](vault, inst_id), key=lambda item: item[0][:10])
+    listed = groupby(DATA_SETS[table].files(vault, inst_id), key=lambda item: item[0][:10])
     return [(day, [path for _, path in files]) for day, files in listed]
 
 

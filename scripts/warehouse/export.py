@@ -5,11 +5,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ravequant.catalog import DATA_SETS
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import disk_error, fsync_file, make_folder, move_over
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Tail
-from scripts.line_files import GROWING
 from scripts.warehouse.daily_slices import days_of, one_file, terms
 from scripts.warehouse.dataset import Shelf, dated_sources, stamps
 from scripts.warehouse.duck import require, run, said
@@ -75,7 +75,7 @@ def write_growing(
 
     The lines of each day are hashed: a day whose lines are the same is left as it is.
     """
-    path = GROWING[shelf.table.name](vault, inst_id)
+    path = DATA_SETS[shelf.table.name].place(vault, inst_id)
     if not path.exists():
         return
     made_with = terms(vault, shelf.table, inst_id)

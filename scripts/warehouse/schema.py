@@ -8,6 +8,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from ravequant import catalog
+
 PLACES: Final = {"price": 12, "amount": 12, "size": 10, "ratio": 8}  # of the decimal kinds
 _WALL: Final = (("price", "price"), ("notional", "amount"), ("age_s", "count"), ("young", "flag"),
                 ("ratio", "ratio"))  # fmt: skip
@@ -117,35 +119,35 @@ TRADES: Final = Table("trades", _columns(f"""{_KEY}
     text: symbol_canon\ncount exchange's number: trade_id\ntext taker's side: side
     {_PRICE}: price\nsize contracts: qty_contracts\namount coins: base\n{_VALUE}: notional
     size coins or quote currency per contract: ctVal\nsize: ctMult\ntext: ctType
-    count fills: count\ntext: source"""), "Trades_Bot/trades_exporter.py")  # fmt: skip
+    count fills: count\ntext: source"""), catalog.TRADES.made_by)  # fmt: skip
 BARS: Final = Table("bars", _columns(f"""time UTC, start of the minute: timestamp_utc\ntext: instId
     {_PRICE}: open high low close\ncount records: trade_count
     amount coins: base buy_base sell_base\n{_VALUE}: notional buy_notional sell_notional
     count records: whale_count\n{_VALUE}: whale_buy_notional whale_sell_notional
     count exchange's number: first_id last_id\nflag: gap"""),
-    "scripts/export_parquet.py")  # fmt: skip
+    catalog.EXPORT_PARQUET.script)  # fmt: skip
 BOOK: Final = Table("book", _columns(f"""{_KEY}
     {_PRICE}: best_bid best_ask mid_price
     count exchange's number: seqId prevSeqId\nflag: gap_detected"""),
-    "L2_Bot/l2_exporter.py")  # fmt: skip
+    catalog.BOOK.made_by)  # fmt: skip
 VWAP: Final = Table("vwap", _columns(f"""{_KEY}
     {_PRICE}: close vwap_1h vwap_4h vwap_session vwap_base_1h vwap_base_4h vwap_base_session
     ratio basis points: deviation_bps_1h deviation_bps_4h deviation_bps_session
     flag: extended\ntext: cross\ncount minutes: minutes_1h minutes_4h minutes_session
     count records: trade_count_1h trade_count_4h\nflag: gap"""),
-    "VWAP/vwap_calculator.py")  # fmt: skip
+    catalog.VWAP.made_by)  # fmt: skip
 CVD: Final = Table("cvd", _columns(f"""{_KEY}
     {_PRICE}: close
     {_VALUE}: buy_volume sell_volume cvd_1m cvd cvd_session cvd_change_15m cvd_change_1h
     count records: trade_count\ntime UTC: anchor_utc\ntext: divergence\nflag: gap"""),
-    "CVD/run_cvd_from_jsonl.py")  # fmt: skip
+    catalog.CVD.made_by)  # fmt: skip
 VOLUME: Final = Table("volume", _columns(f"""{_KEY}
     {_PRICE}: open high low close\nratio percent: price_change_pct
     {_VALUE}: total_volume buy_volume sell_volume delta whale_volume
     count records: whale_count trade_count\ntext: volume_tier\nflag: absorption divergence
     text: absorbed_side divergence_type\nratio: volume_ratio\n{_VALUE}: median_volume
     count records: history_bars\n{_VALUE}: whale_delta\nflag: gap"""),
-    "Volume_Analyzer/volume_analyzer.py")  # fmt: skip
+    catalog.VOLUME.made_by)  # fmt: skip
 WICKS: Final = Table("wicks", _columns(f"""text: event\ntime UTC: known_utc
     text: event_id instId timeframe\ntime UTC: creation_time_utc\ntext: wick_type
     {_PRICE}: wick_price\ncount ticks: wick_size_ticks
@@ -154,7 +156,7 @@ WICKS: Final = Table("wicks", _columns(f"""text: event\ntime UTC: known_utc
     text: tip_of_event_id\ncount ticks: nearest_ticks\ntext: status\ntime UTC: touch_time_utc
     count minutes: age_at_touch_minutes\ntext: touch_class
     count ticks: touch_tip_distance_ticks\ntext: touch_strength\nflag: gap"""),
-    "Untouch_Wick/untouch_wick.py", "known_utc")  # fmt: skip
+    catalog.WICKS.made_by, catalog.WICKS.key)  # fmt: skip
 BUCKETS: Final = Table("buckets", _columns(f"""{_KEY}
     {_PRICE}: mid_price\ncounts basis points, where each band ends: bands_bps
     amounts quote currency: bid_notional ask_notional\namounts coins: bid_base ask_base
@@ -163,7 +165,7 @@ BUCKETS: Final = Table("buckets", _columns(f"""{_KEY}
     counts seconds: bid_young_age_s ask_young_age_s\nflags: bid_young_active ask_young_active
     walls price and notional in quote currency, age_s in seconds: bid_walls ask_walls
     ratio basis points: bid_depth_bps ask_depth_bps\ntexts: band_source
-    count seconds: deep_age_s\nflag: gap"""), "Liquidity_Buckets/l2_bucketizer.py")  # fmt: skip
+    count seconds: deep_age_s\nflag: gap"""), catalog.BUCKETS.made_by)  # fmt: skip
 SIGNALS: Final = Table("signals", _columns(f"""time UTC: as_of_utc
     text: instId event_id timeframe direction wick_type\n{_PRICE}: wick_price
     time UTC: creation_time_utc\ncount minutes: age_minutes\ncount wicks: touched surrounding
@@ -173,7 +175,7 @@ SIGNALS: Final = Table("signals", _columns(f"""time UTC: as_of_utc
     text: conviction\ncount: size\nflag: capped_by_divergence\ncount points: score
     {_PRICE}: entry stop target\ntext: target_from target_event_id
     ratio: reward_risk reward_risk_net\nratio percent: break_even_pct\ntexts: tags
-    json: wicks layers data"""), "Untouch_Wick/find_signals.py --record", "as_of_utc")  # fmt: skip
+    json: wicks layers data"""), catalog.SIGNALS.made_by, catalog.SIGNALS.key)  # fmt: skip
 
 TABLES: Final = {
     table.name: table for table in (TRADES, BARS, BOOK, VWAP, CVD, VOLUME, WICKS, BUCKETS, SIGNALS)

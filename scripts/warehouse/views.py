@@ -8,14 +8,15 @@ copy of the file's end, cut at its last line end.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from ravequant.catalog import DATA_SETS, DERIVED
 from ravequant.errors import VaultError
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.paths import Vault, instruments
 from ravequant.vault.tail import Tail
-from scripts.line_files import DATED, GROWING
 from scripts.warehouse.daily_slices import exported, one_file
 from scripts.warehouse.dataset import Shelf, dated_sources
 from scripts.warehouse.row_sql import path_text, rows_of
@@ -24,7 +25,6 @@ from scripts.warehouse.schema import Table, quoted
 if TYPE_CHECKING:
     import duckdb
 
-_STREAMS: Final = ("vwap", "cvd", "volume", "wicks", "liquidity_buckets", "signals")
 _log = logging.getLogger(__name__)
 
 
@@ -42,8 +42,8 @@ class Files:
 def recorded(vault: Vault) -> list[str]:
     """Return the instruments of which the vault holds anything."""
     found = set(instruments(vault.trades)) | set(instruments(vault.snapshots))
-    for stream in _STREAMS:
-        found |= set(instruments(lambda name, stream=stream: vault.derived(stream, name)))  # type: ignore[misc]
+    for data in DERIVED:
+        found |= set(instruments(partial(vault.derived, data.stream)))
     return sorted(found)
 
 
@@ -54,12 +54,13 @@ def files_of(
     files = Files()
     for inst_id in inst_ids:
         shelf = Shelf.open(target, table, inst_id)
-        if table.name in DATED:
-            _dated(vault, shelf, inst_id, files)
-        elif table.name in GROWING:
-            _growing(vault, shelf, inst_id, files, spill)
-        else:
+        data = DATA_SETS.get(table.name)
+        if data is None:
             _bars(vault, shelf, inst_id, files)
+        elif data.dated:
+            _dated(vault, shelf, inst_id, files)
+        else:
+            _growing(vault, shelf, inst_id, files, spill)
     return files
 
 
@@ -75,7 +76,7 @@ def _dated(vault: Vault, shelf: Shelf, inst_id: str, files: Files) -> None:
 
 
 def _growing(vault: Vault, shelf: Shelf, inst_id: str, files: Files, spill: Path) -> None:
-    path = GROWING[shelf.table.name](vault, inst_id)
+    path = DATA_SETS[shelf.table.name].place(vault, inst_id)
     if not path.exists():
         return
     rest = spill / f"{shelf.table.name}.{inst_id}.jsonl"

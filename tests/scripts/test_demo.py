@@ -22,10 +22,11 @@ from scripts.showcase.programs import Demo, DemoError, emptied
 # demo.py without the set-up (tests/scripts/test_environment.py): a test must not install anything
 DEMO = """
 import sys
-from scripts import demo, demo_steps
-sys.exit(demo_steps.run(demo.options()))
+from scripts import demo
+from scripts.showcase import steps
+sys.exit(steps.run(demo.options()))
 """
-UNKNOWN = "demo_steps.INSTRUMENTS = ('NONE-USDT-SWAP',)\nsys.exit"
+UNKNOWN = "steps.INSTRUMENTS = ('NONE-USDT-SWAP',)\nsys.exit"
 INSTRUMENTS = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
 FAST = ("--seconds", "8", "--speed", "25")  # the market of the ordinary demo in less time
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts import line_files, peek
+from scripts import peek
 from scripts.peek import Lines
 from tests.support.trades_box import BTC
 
@@ -64,7 +64,7 @@ def test_long_lines_are_found_whole(vault, capsys):
 def test_following_goes_on_in_the_next_day_and_shows_each_line_once(days):
     """What is appended, then a new day, then the old one packed: each whole line, once."""
     folder = days.trades(BTC)
-    lines = Lines(lambda: line_files.DATED["trades"](days, BTC))
+    lines = Lines(lambda: peek.DATED["trades"](days, BTC))
     assert list(lines.newest(1)) == [numbered(8, 8)]
     assert list(lines.more()) == []
     with (folder / "2025-12-14.jsonl").open("ab") as file:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import times
+from ravequant.catalog import DATA_SETS
 from ravequant.contract import Contract
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
@@ -247,8 +248,8 @@ def put(path, found):
 @pytest.fixture
 def hour(vault):
     """Return a vault with an hour of rows, a snapshot each 10 s, and a wick touched at 30."""
-    for name, file in as_of.MINUTE_FILES.items():
-        put(vault.derived(name, BTC) / file, (rows(minute)[name] for minute in range(60)))
+    for name in as_of.MINUTE_STREAMS:
+        put(DATA_SETS[name].place(vault, BTC), (rows(minute)[name] for minute in range(60)))
     put(
         vault.derived("liquidity_buckets", BTC) / "2025-12-14.jsonl",
         map(bucket, range(0, 3600, 10)),
@@ -355,7 +356,7 @@ def test_a_state_that_cannot_be_read_leaves_the_newest_event(hour, caplog):
 )
 def test_a_row_with_an_impossible_value_is_left_out(hour, stream, field, value):
     """What no calculator writes costs its row, and never the answer."""
-    path = hour.derived(stream, BTC) / as_of.MINUTE_FILES[stream]
+    path = DATA_SETS[stream].place(hour, BTC)
     made = [json.loads(text) for text in path.read_bytes().splitlines()]
     made[28][field] = value
     put(path, made)

@@ -5,16 +5,17 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from ravequant import times
+from ravequant import catalog, times
 from ravequant.errors import VaultError
 from ravequant.vault import commit, compress
-from ravequant.vault.paths import Vault, book_files, day_files, instruments
+from ravequant.vault.paths import Vault, instruments
 from ravequant.vault.retention.plan import BOOKS, BUCKETS, DEEP, TRADES, Dated, Series, Survey
 
-METRIC: Final = "liquidity_buckets"  # the calculator that reads the book hours
+METRIC: Final = catalog.L2_BUCKETIZER.name  # the calculator that reads the book hours
 _SAMPLE: Final = 1 << 20
 _NOTHING_KNOWN: Final = 0.1
 _log = logging.getLogger(__name__)
@@ -31,15 +32,15 @@ def survey(vault: Vault) -> Survey:
 
 def folder_of(vault: Vault, stream: str) -> Callable[[str], Path]:
     """Return what names the folder of a stream, by instrument."""
-    return {
-        BOOKS: vault.snapshots,
-        DEEP: vault.deep_snapshots,
-        TRADES: vault.trades,
-        BUCKETS: lambda inst_id: vault.derived(METRIC, inst_id),
-    }[stream]
+    return partial(_STREAMS[stream].place, vault)
 
 
-_STREAMS: Final = {BOOKS: book_files, DEEP: book_files, TRADES: day_files, BUCKETS: day_files}
+_STREAMS: Final = {
+    BOOKS: catalog.BOOK,
+    DEEP: catalog.DEEP,
+    TRADES: catalog.TRADES,
+    BUCKETS: catalog.BUCKETS,
+}
 
 
 def plain_form(vault: Vault, file: Dated) -> Path:
@@ -58,9 +59,8 @@ def committed_day(vault: Vault, inst_id: str) -> str | None:
 
 def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
     facts = _facts(vault, inst_id)
-    for stream, lister in _STREAMS.items():
-        folder = folder_of(vault, stream)(inst_id)
-        files = tuple(_dated(stream, inst_id, lister(folder)))
+    for stream, data in _STREAMS.items():
+        files = tuple(_dated(stream, inst_id, data.files(vault, inst_id)))
         if files:
             yield Series(
                 stream,
@@ -68,7 +68,7 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
                 files,
                 open_from=committed_day(vault, inst_id) if stream == BUCKETS else None,
                 read_to=_read_to(facts, stream),
-                packed_share=_share(folder, files),
+                packed_share=_share(data.place(vault, inst_id), files),
             )
 
 
