@@ -33,7 +33,7 @@ from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.contract import Scale, worth_of
 from ravequant.vault.instruments import InForce, InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
-from ravequant.vault.side_input import Lines
+from ravequant.vault.side_input import SideInput
 
 if TYPE_CHECKING:
     from ravequant.books.snapshot_reader import Books, Deep
@@ -273,7 +273,7 @@ class Bucketizer:
     def job(self, vault: Vault, inst_id: str, chosen: Settings) -> "runner.Job[list[Books]]":
         """Return the job that brings ``inst_id`` up to date."""
         folder, deep_folder = vault.snapshots(inst_id), vault.deep_snapshots(inst_id)
-        deep_lines = Lines(lambda: book_files(deep_folder))
+        deep_lines = SideInput(lambda: book_files(deep_folder))
         limits = Limits.of(inst_id, chosen)
         return runner.Job(
             vault=vault,

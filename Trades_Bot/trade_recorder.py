@@ -17,7 +17,7 @@ from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.settings import Trades
 from ravequant.vault import instruments, trade_repair
 from ravequant.vault.append_log import DayLog
-from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.gap_filler import GapFiller
@@ -262,16 +262,16 @@ class TradeRecorder:
                 self._settle(action)
 
     def _settle(self, action: GapSettled) -> None:
-        hole = Hole(action.from_id, action.to_id)
+        gap = Gap(action.from_id, action.to_id)
         if action.status == "repaired":
-            self.counts.repaired += hole.missing
+            self.counts.repaired += gap.missing
             _log.info("Gap repaired %s: ids %d to %d (%d)",
-                      self.inst_id, hole.from_id, hole.to_id, hole.missing)  # fmt: skip
+                      self.inst_id, gap.from_id, gap.to_id, gap.missing)  # fmt: skip
         else:
-            self.counts.id_holes += hole.missing if action.status == "id_hole" else 0
+            self.counts.id_holes += gap.missing if action.status == "id_hole" else 0
             _log.warning("Gap %s %s: ids %d to %d (%d): %s", action.status, self.inst_id,
-                         hole.from_id, hole.to_id, hole.missing, action.reason)  # fmt: skip
-        self._ledger.append(LedgerEntry(hole, action.status, action.reason, times.utc_now_ms()))
+                         gap.from_id, gap.to_id, gap.missing, action.reason)  # fmt: skip
+        self._ledger.append(LedgerEntry(gap, action.status, action.reason, times.utc_now_ms()))
 
     # -- a disk that refuses
 

@@ -65,7 +65,7 @@ def bar_reader(
 
     def is_hole(first_missing: int, last_missing: int) -> bool:
         ledger.refresh()  # settled before the line after the jump was written
-        return ledger.is_hole(first_missing, last_missing)
+        return ledger.is_gap(first_missing, last_missing)
 
     return lambda reject: BarReader(inst_id, whale, is_hole, reject)
 

@@ -22,7 +22,7 @@ from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
-from ravequant.vault.side_input import Lines
+from ravequant.vault.side_input import SideInput
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits; bounds what a crash repeats
 NEVER: Final = "~"  # sorts behind every time
@@ -94,7 +94,7 @@ class Job(Generic[Batch]):
     ) = None
     known: tail.KnownFrom | None = None  # what others have read already, in place of large files
     archive: bool = False  # nobody writes the raw files any more: they are not synced
-    beside: Lines | None = None  # a slower input, which the reader pulls line by line
+    beside: SideInput | None = None  # a slower input, which the reader pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired
     first_ms: Callable[[Cursor | None], int | None] | None = (
         None  # of what reading from there gives

@@ -1,4 +1,4 @@
-"""The gap ledger (SPEC section 3): every hole in the trade ids, and what became of it."""
+"""The gap ledger (SPEC section 3): every gap in the trade ids, and its changes of status."""
 
 import logging
 from bisect import bisect_left, bisect_right
@@ -23,32 +23,32 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
-    """A stretch of missing trade ids, both ends included."""
+class Gap:
+    """A range of missing trade ids, both ends included."""
 
     from_id: int
     to_id: int
 
     @property
     def missing(self) -> int:
-        """How many ids it covers."""
+        """The number of ids that it covers."""
         return self.to_id - self.from_id + 1
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One change of state of a hole."""
+    """A change of a gap's status; of several that cover an id the newest counts."""
 
-    hole: Hole
+    gap: Gap
     status: Status
     reason: str
-    detected_ms: int  # wall clock; says when, decides nothing
+    detected_ms: int  # wall clock, for people only: nothing is computed from it
 
 
 class GapLedger:
-    """The ledger of one instrument, read when it changed, appended to by its exporter.
+    """The ledger of one instrument: read again when it has changed, appended to by its exporter.
 
-    ``rejected`` counts whole lines that are not entries; they are logged once and skipped.
+    ``rejected`` counts whole lines that are no entries; they are logged once and skipped.
     """
 
     def __init__(self, path: Path, inst_id: str) -> None:
@@ -56,25 +56,25 @@ class GapLedger:
         self.inst_id = inst_id
         self.rejected = 0
         self._entries: list[LedgerEntry] = []
-        self._id_holes: list[Hole] = []  # disjoint, never adjacent, ascending
+        self._id_holes: list[Gap] = []  # disjoint, never adjacent, ascending
         self._stamp: tuple[int, ...] = ()
         self._logged = 0  # bad lines before this byte were logged
         self.refresh()
 
     def entries(self) -> tuple[LedgerEntry, ...]:
-        """Return what was read, oldest first."""
+        """Return all entries, oldest first."""
         return tuple(self._entries)
 
-    def is_hole(self, first_missing: int, last_missing: int) -> bool:
-        """Say whether any of these ids is missing for another reason than ``id_hole``."""
-        index = bisect_left(self._id_holes, first_missing, key=lambda hole: hole.to_id)
+    def is_gap(self, first_missing: int, last_missing: int) -> bool:
+        """Return False only if all of these ids are an ``id_hole``: they never were."""
+        index = bisect_left(self._id_holes, first_missing, key=lambda gap: gap.to_id)
         if index == len(self._id_holes):
             return True
         covering = self._id_holes[index]
         return not covering.from_id <= first_missing <= last_missing <= covering.to_id
 
     def append(self, entry: LedgerEntry) -> None:
-        """Write one entry and sync it; VaultError, and then it is not there."""
+        """Write one entry and sync it. Raises VaultError, and then the entry is not there."""
         self.refresh()
         with AppendLog(self.path) as log:
             log.append(_line(entry, self.inst_id))
@@ -82,7 +82,7 @@ class GapLedger:
         self._stamp = self._stamp_now()
 
     def refresh(self) -> bool:
-        """Read the file again if it changed; say whether it did."""
+        """Read the file again if it has changed; return True if it had."""
         stamp = self._stamp_now()
         if stamp == self._stamp:
             return False
@@ -125,23 +125,24 @@ class GapLedger:
 
     def _take(self, entry: LedgerEntry) -> None:
         self._entries.append(entry)
-        first, last = entry.hole.from_id, entry.hole.to_id
-        wide = entry.status == "id_hole"  # a neighbour joins, so that one stretch covers both
-        low = bisect_left(self._id_holes, first - wide, key=lambda hole: hole.to_id)
-        high = bisect_right(self._id_holes, last + wide, key=lambda hole: hole.from_id)
-        self._id_holes[low:high] = _settled(self._id_holes[low:high], first, last, wide=wide)
+        first, last = entry.gap.from_id, entry.gap.to_id
+        wide = entry.status == "id_hole"  # joins its neighbours, so that one range covers all
+        low = bisect_left(self._id_holes, first - wide, key=lambda gap: gap.to_id)
+        high = bisect_right(self._id_holes, last + wide, key=lambda gap: gap.from_id)
+        self._id_holes[low:high] = _replacing(self._id_holes[low:high], first, last, wide=wide)
 
 
-def _settled(met: list[Hole], first: int, last: int, *, wide: bool) -> Iterator[Hole]:
+def _replacing(met: list[Gap], first: int, last: int, *, wide: bool) -> Iterator[Gap]:
+    """Yield the id holes that take the place of ``met``, which the new entry touches."""
     left = min(first, met[0].from_id) if met else first
     right = max(last, met[-1].to_id) if met else last
     if wide:
-        yield Hole(left, right)
+        yield Gap(left, right)
         return
     if left < first:
-        yield Hole(left, first - 1)
+        yield Gap(left, first - 1)
     if last < right:
-        yield Hole(last + 1, right)
+        yield Gap(last + 1, right)
 
 
 def _line(entry: LedgerEntry, inst_id: str) -> bytes:
@@ -149,9 +150,9 @@ def _line(entry: LedgerEntry, inst_id: str) -> bytes:
         "detected_utc": times.iso(entry.detected_ms),
         "channel": "trades",
         "instId": inst_id,
-        "from_trade_id": str(entry.hole.from_id),
-        "to_trade_id": str(entry.hole.to_id),
-        "missing": entry.hole.missing,
+        "from_trade_id": str(entry.gap.from_id),
+        "to_trade_id": str(entry.gap.to_id),
+        "missing": entry.gap.missing,
         "status": entry.status,
         "reason": entry.reason,
     }
@@ -165,12 +166,12 @@ def _parse(line: bytes, inst_id: str) -> LedgerEntry:
             raise RecordError(f"{field}: {shown(row.get(field))} is not {wanted!r}")
     if row.get("status") not in _STATUSES:
         raise RecordError(f"status: {shown(row.get('status'))} is none of {', '.join(_STATUSES)}")
-    hole = Hole(_trade_id(row, "from_trade_id"), _trade_id(row, "to_trade_id"))
-    if hole.missing < 1:
-        raise RecordError(f"to_trade_id: {hole.to_id} lies before {hole.from_id}")
+    gap = Gap(_trade_id(row, "from_trade_id"), _trade_id(row, "to_trade_id"))
+    if gap.missing < 1:
+        raise RecordError(f"to_trade_id: {gap.to_id} lies before {gap.from_id}")
     if not isinstance(row.get("reason"), str):
         raise RecordError(f"reason: {shown(row.get('reason'))} is not a string")
-    return LedgerEntry(hole, cast("Status", row["status"]), row["reason"], _detected(row))
+    return LedgerEntry(gap, cast("Status", row["status"]), row["reason"], _detected(row))
 
 
 def _trade_id(row: dict[str, Any], field: str) -> int:
@@ -188,9 +189,9 @@ def _detected(row: dict[str, Any]) -> int:
 
 
 def read_generation(path: Path) -> int:
-    """Return how often the log was repaired behind its newest line: 0 if the file is absent.
+    """Return how often the log was repaired before its newest line: 0 if the file is absent.
 
-    Raises VaultError for a file that does not say.
+    Raises VaultError for a file that does not hold a number.
     """
     try:
         value = orjson.loads(path.read_bytes())["generation"]
@@ -209,7 +210,7 @@ def read_generation(path: Path) -> int:
 
 
 def raise_generation(path: Path) -> int:
-    """Raise the generation by one, durably, and return it; the last step of a repair."""
+    """Raise the generation by one, durably, and return it; this is the last step of a repair."""
     generation = read_generation(path) + 1
     replace_file(path, orjson.dumps({"generation": generation}) + b"\n")
     return generation

@@ -18,7 +18,7 @@ LOGGED: Final = 20  # a run names this many bad lines
 _log = logging.getLogger(__name__)
 
 
-class Lines:
+class SideInput:
     """The lines of a folder of raw files, oldest first, as long as there are any."""
 
     def __init__(self, files: tail.Listing) -> None:

@@ -18,8 +18,8 @@ from ravequant.records import RecordError, parse_trade
 from ravequant.vault import commit, compress
 from ravequant.vault.atomic import disk_error, move_over
 from ravequant.vault.gap_ledger import (
+    Gap,
     GapLedger,
-    Hole,
     LedgerEntry,
     raise_generation,
     read_generation,
@@ -128,7 +128,7 @@ def _facts(repair: Repair) -> dict[str, Any]:
             for day in repair.days
         ],
         "entries": [
-            [entry.hole.from_id, entry.hole.to_id, entry.status, entry.reason, entry.detected_ms]
+            [entry.gap.from_id, entry.gap.to_id, entry.status, entry.reason, entry.detected_ms]
             for entry in repair.entries
         ],
     }
@@ -148,7 +148,7 @@ def _noted(vault: Vault, inst_id: str) -> Repair | None:
                 for day in facts["days"]
             ),
             tuple(
-                LedgerEntry(Hole(first, last), status, reason, detected_ms)
+                LedgerEntry(Gap(first, last), status, reason, detected_ms)
                 for first, last, status, reason, detected_ms in facts["entries"]
             ),
             facts["generation"],

@@ -101,8 +101,8 @@ class Certificate:
     def _trades(self, newest_days: int | None) -> Iterator[Verdict]:
         files = list(day_files(self._vault.trades(self._inst_id)))
         ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
-        repaired = [entry.hole for entry in ledger.entries() if entry.status == "repaired"]
-        walk = Walk(self._inst_id, [(hole.from_id, hole.to_id) for hole in repaired])
+        repaired = [entry.gap for entry in ledger.entries() if entry.status == "repaired"]
+        walk = Walk(self._inst_id, [(gap.from_id, gap.to_id) for gap in repaired])
         skipped = max(0, len(files) - newest_days) if newest_days else 0
         if skipped:
             walk.pass_over(*files[skipped - 1])

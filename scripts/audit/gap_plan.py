@@ -12,7 +12,7 @@ from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import PageLimits, TradePage
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault import instruments
-from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, read_generation
 from ravequant.vault.paths import Vault, day_files
 from ravequant.vault.trade_repair import DayRepair, Insert, Repair
 from scripts.audit.gap_status import pieces, wanted
@@ -43,7 +43,7 @@ class Findings:
         """Return the ranges of a jump that are worth asking for."""
         return list(wanted(pieces(self.entries, jump.from_id, jump.to_id)))
 
-    def settled_unnoticed(self) -> Iterator[Hole]:
+    def settled_unnoticed(self) -> Iterator[Gap]:
         """Yield what the ledger calls open although it is on disk."""
         inside = [day for day in self.days.values() if day.last_id is not None]
         if not inside:
@@ -53,7 +53,7 @@ class Findings:
         for begin, end, status in pieces(self.entries, first, last):
             if status == "open":
                 for low, high in _without(begin, end, gone):
-                    yield Hole(low, high)
+                    yield Gap(low, high)
 
 
 def look(vault: Vault, inst_id: str) -> Findings:
@@ -71,7 +71,7 @@ def look(vault: Vault, inst_id: str) -> Findings:
 
 def fetch(
     history: History,
-    hole: tuple[int, int],
+    gap: tuple[int, int],
     before_ts: int,
     newest_ts: int,
     *,
@@ -79,7 +79,7 @@ def fetch(
     patience_s: float,
 ) -> list[Action]:
     """Ask REST for missing ids until each is settled; what did not come is settled as open."""
-    first, last = hole
+    first, last = gap
     filler = GapFiller(
         first - 1,
         before_ts,
@@ -135,9 +135,9 @@ class Plan:
                 lines.setdefault(newest, []).append(encoder.line(action))
                 self.records += 1
             elif isinstance(action, GapSettled):
-                hole = Hole(action.from_id, action.to_id)
-                self.ids[action.status] += hole.missing
-                self._note(hole, action)
+                gap = Gap(action.from_id, action.to_id)
+                self.ids[action.status] += gap.missing
+                self._note(gap, action)
         for key, found in lines.items():
             data = b"".join(found)
             self._inserts.setdefault(key, []).append(
@@ -146,17 +146,17 @@ class Plan:
                 else Insert(self._length(key), None, data)
             )
 
-    def _note(self, hole: Hole, settled: GapSettled) -> None:
+    def _note(self, gap: Gap, settled: GapSettled) -> None:
         """Add a line for the ledger, unless it says so already."""
-        known = pieces(self._found.entries, hole.from_id, hole.to_id)
+        known = pieces(self._found.entries, gap.from_id, gap.to_id)
         if {status for _, _, status in known} != {settled.status} or settled.status == "repaired":
-            entry = LedgerEntry(hole, settled.status, settled.reason, times.utc_now_ms())
+            entry = LedgerEntry(gap, settled.status, settled.reason, times.utc_now_ms())
             self.entries.append(entry)
 
     def repair(self) -> Repair | None:
         """Return the repair; None if there is nothing to write."""
-        for hole in self._found.settled_unnoticed():
-            self._note(hole, GapSettled(hole.from_id, hole.to_id, "repaired", ON_DISK))
+        for gap in self._found.settled_unnoticed():
+            self._note(gap, GapSettled(gap.from_id, gap.to_id, "repaired", ON_DISK))
         if not self.entries and not self._inserts:
             return None
         days = tuple(DayRepair(key, tuple(puts)) for key, puts in sorted(self._inserts.items()))

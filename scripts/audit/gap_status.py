@@ -13,7 +13,7 @@ def pieces(entries: Sequence[LedgerEntry], first: int, last: int) -> list[Piece]
     bare = [(first, last)]
     found: list[Piece] = []
     for entry in reversed(entries):
-        low, high = entry.hole.from_id, entry.hole.to_id
+        low, high = entry.gap.from_id, entry.gap.to_id
         if high < first or low > last:
             continue
         left: list[tuple[int, int]] = []

@@ -27,7 +27,7 @@ from ravequant.settings import Settings
 from ravequant.vault import tail
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
-from ravequant.vault.side_input import Lines
+from ravequant.vault.side_input import SideInput
 from scripts.bench import market, runs
 from scripts.bench.runs import Comparison, Figure, Run, Sizes
 
@@ -109,7 +109,7 @@ def _batches(vault: Vault) -> Iterator[list[Books]]:
         raise UsageError(f"{vault.root}: line at {offset}: {reason}")
 
     folder, deep_folder = vault.snapshots(market.BTC), vault.deep_snapshots(market.BTC)
-    reader = SnapshotReader(market.BTC, Lines(lambda: book_files(deep_folder)), refuse)
+    reader = SnapshotReader(market.BTC, SideInput(lambda: book_files(deep_folder)), refuse)
     for block in tail.Tail(lambda: book_files(folder), None, 0).blocks():
         yield reader.read(block.data)
 

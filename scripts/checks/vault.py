@@ -182,7 +182,7 @@ def holes(vault: Vault, inst_id: str) -> Check:
     name = f"holes {inst_id}"
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
     entries = ledger.entries()
-    last = max((entry.hole.to_id for entry in entries), default=0)
+    last = max((entry.gap.to_id for entry in entries), default=0)
     missing = counted(pieces(entries, 0, last))["open"]
     if missing:
         text = f"{missing:,} trades are missing and may still be had"

@@ -12,7 +12,7 @@ from ravequant import times
 from ravequant.records import parse_trade
 from ravequant.vault import commit
 from ravequant.vault.append_log import DayLog, HourLog
-from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.instruments import history
 from ravequant.vault.paths import Vault
 from scripts import peek
@@ -82,7 +82,7 @@ def test_an_exporters_log_cut_at_every_byte(tmp_path, stream, faults):
 def test_the_small_logs_cut_at_every_byte(vault, faults):
     """Ledger and metadata history: a torn line is not read, nor glued to the next one."""
     fact = faults.row("B1", "gap ledger and metadata history, cut at every byte of the last line")
-    entries = [LedgerEntry(Hole(n, n + 3), "repaired", "by REST", START + n) for n in (10, 50)]
+    entries = [LedgerEntry(Gap(n, n + 3), "repaired", "by REST", START + n) for n in (10, 50)]
     ledger_path = vault.gap_ledger(BTC)
     ledger = GapLedger(ledger_path, BTC)
     for entry in entries:

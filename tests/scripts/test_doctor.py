@@ -19,7 +19,7 @@ from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault import instruments
 from ravequant.vault.atomic import replace_file
-from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -283,11 +283,11 @@ def test_lines_out_of_order_and_bad_ones_are_found(healthy, there, capsys, strea
 def test_an_open_hole_is_found(healthy, there, capsys):
     """How many trades, and what fetches them."""
     ledger = GapLedger(healthy.gap_ledger(BTC), BTC)
-    ledger.append(LedgerEntry(Hole(10, 19), "open", "test", 0))
-    ledger.append(LedgerEntry(Hole(10, 12), "repaired", "test", 0))
+    ledger.append(LedgerEntry(Gap(10, 19), "open", "test", 0))
+    ledger.append(LedgerEntry(Gap(10, 12), "repaired", "test", 0))
     said = ("7 trades are missing", "repair_gaps.py")
     only(look(healthy, there, capsys), f"holes {BTC}", "FAIL", *said)
-    ledger.append(LedgerEntry(Hole(13, 19), "id_hole", "test", 0))
+    ledger.append(LedgerEntry(Gap(13, 19), "id_hole", "test", 0))
     assert look(healthy, there, capsys) == (0, {})
 
 

@@ -21,7 +21,7 @@ from ravequant.errors import VaultError
 from ravequant.exchanges.okx.rest import PAGES, OkxRest
 from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.vault import commit, instruments, trade_repair
-from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, read_generation
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, read_generation
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts import repair_gaps, verify_vault
@@ -74,17 +74,17 @@ def first_of(day: str) -> int:
     return next(at for at, trade in enumerate(MARKET) if times.day(trade.ts) == day)
 
 
-def ids(stretch: range) -> Hole:
-    return Hole(MARKET[stretch[0]].first_id, MARKET[stretch[-1]].trade_id)
+def ids(stretch: range) -> Gap:
+    return Gap(MARKET[stretch[0]].first_id, MARKET[stretch[-1]].trade_id)
 
 
-def note(vault: Vault, hole: Hole, status) -> None:
+def note(vault: Vault, hole: Gap, status) -> None:
     GapLedger(vault.gap_ledger(BTC), BTC).append(LedgerEntry(hole, status, "test", 0))
 
 
 def note_id_hole(vault: Vault) -> None:
     last = MARKET[499].trade_id
-    note(vault, Hole(last + 1, last + ID_HOLE), "id_hole")
+    note(vault, Gap(last + 1, last + ID_HOLE), "id_hole")
 
 
 def raw(vault: Vault) -> dict[str, bytes]:
@@ -199,7 +199,7 @@ def test_ids_that_the_exchange_does_not_have_are_settled(vault, there, capsys):
     assert repair(vault, there) == 0
     assert json.loads(capsys.readouterr().out)["id_holes"] == ID_HOLE
     ledger = GapLedger(vault.gap_ledger(BTC), BTC)
-    assert [(entry.hole.missing, entry.status) for entry in ledger.entries()] == [
+    assert [(entry.gap.missing, entry.status) for entry in ledger.entries()] == [
         (ID_HOLE, "id_hole")
     ]
     assert read_generation(vault.generation(BTC)) == 1
@@ -214,7 +214,7 @@ def test_a_hole_that_is_none_any_more_is_called_repaired(vault, there):
     note(vault, ids(GONE[1]), "open")
     assert repair(vault, there) == 0
     newest = GapLedger(vault.gap_ledger(BTC), BTC).entries()[-1]
-    assert (newest.hole, newest.status) == (ids(GONE[1]), "repaired")
+    assert (newest.gap, newest.status) == (ids(GONE[1]), "repaired")
 
 
 def test_without_an_answer_the_hole_stays_open_and_nothing_else_changes(vault, capsys):

@@ -11,7 +11,7 @@ import pytest
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
-from ravequant.vault.gap_ledger import GapLedger, Hole, LedgerEntry, raise_generation
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, raise_generation
 from ravequant.vault.paths import Vault
 from scripts import verify_vault
 from scripts.audit.trade_days import Walk
@@ -46,7 +46,7 @@ def certify(vault: Vault, capsys, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 def note(vault: Vault, first: int, last: int, status) -> None:
-    GapLedger(vault.gap_ledger(BTC), BTC).append(LedgerEntry(Hole(first, last), status, "test", 0))
+    GapLedger(vault.gap_ledger(BTC), BTC).append(LedgerEntry(Gap(first, last), status, "test", 0))
 
 
 def test_a_whole_vault_is_certified_and_certified_again(vault, capsys):

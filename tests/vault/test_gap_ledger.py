@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault.gap_ledger import (
+    Gap,
     GapLedger,
-    Hole,
     LedgerEntry,
     raise_generation,
     read_generation,
@@ -30,7 +30,7 @@ GOLDEN = (
 
 def entry(first, last, status="id_hole"):
     """Return an entry about the ids first … last."""
-    return LedgerEntry(Hole(first, last), status, "the exchange answered beyond them", NOON)
+    return LedgerEntry(Gap(first, last), status, "the exchange answered beyond them", NOON)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_golden_line(ledger):
 
 def test_without_a_file_there_is_no_id_hole(ledger):
     """No ledger file: every jump of ids is a hole."""
-    assert ledger.is_hole(5, 5)
+    assert ledger.is_gap(5, 5)
     assert ledger.entries() == ()
     assert not ledger.path.exists()
 
@@ -57,34 +57,34 @@ def test_without_a_file_there_is_no_id_hole(ledger):
 def test_only_id_hole_explains_missing_ids(ledger, status):
     """Every other status leaves a hole."""
     ledger.append(entry(101, 110, status))
-    assert ledger.is_hole(101, 110) == (status != "id_hole")
+    assert ledger.is_gap(101, 110) == (status != "id_hole")
 
 
 def test_one_unexplained_id_makes_a_hole(ledger):
     """A jump is a hole if any of its missing ids is not id_hole."""
     ledger.append(entry(101, 110))
-    assert not ledger.is_hole(103, 105)
-    assert ledger.is_hole(100, 110)
-    assert ledger.is_hole(101, 111)
+    assert not ledger.is_gap(103, 105)
+    assert ledger.is_gap(100, 110)
+    assert ledger.is_gap(101, 111)
     ledger.append(entry(111, 120))
-    assert not ledger.is_hole(101, 120)
+    assert not ledger.is_gap(101, 120)
     ledger.append(entry(122, 130))
-    assert ledger.is_hole(101, 130)
+    assert ledger.is_gap(101, 130)
     ledger.append(entry(121, 121))
-    assert not ledger.is_hole(101, 130)
+    assert not ledger.is_gap(101, 130)
     ledger.append(entry(91, 100))
-    assert not ledger.is_hole(91, 130)
+    assert not ledger.is_gap(91, 130)
 
 
 def test_the_newest_line_that_covers_an_id_decides(ledger):
     """A later status replaces an earlier one for just the ids it covers."""
     ledger.append(entry(101, 110, "open"))
     ledger.append(entry(101, 110, "id_hole"))
-    assert not ledger.is_hole(101, 110)
+    assert not ledger.is_gap(101, 110)
     ledger.append(entry(104, 105, "unrecoverable"))
-    assert not ledger.is_hole(101, 103)
-    assert ledger.is_hole(103, 104)
-    assert not ledger.is_hole(106, 110)
+    assert not ledger.is_gap(101, 103)
+    assert ledger.is_gap(103, 104)
+    assert not ledger.is_gap(106, 110)
 
 
 @given(
@@ -100,7 +100,7 @@ def test_intervals_agree_with_single_ids(tmp_path_factory, lines, first, width):
         ledger._take(entry(start, start + more, status))
         table.update(dict.fromkeys(range(start, start + more + 1), status))
     wanted = any(table.get(trade_id) != "id_hole" for trade_id in range(first, first + width + 1))
-    assert ledger.is_hole(first, first + width) == wanted
+    assert ledger.is_gap(first, first + width) == wanted
 
 
 def test_a_reader_sees_what_the_writer_adds(ledger):
@@ -108,17 +108,17 @@ def test_a_reader_sees_what_the_writer_adds(ledger):
     reader = GapLedger(ledger.path, BTC)
     assert not reader.refresh()
     ledger.append(entry(101, 110))
-    assert reader.is_hole(101, 110)
+    assert reader.is_gap(101, 110)
     assert reader.refresh()
-    assert not reader.is_hole(101, 110)
+    assert not reader.is_gap(101, 110)
     assert not reader.refresh()
     assert not ledger.refresh()
     reader.append(entry(111, 120))
     ledger.append(entry(121, 130))
-    assert not ledger.is_hole(101, 130)
+    assert not ledger.is_gap(101, 130)
     ledger.path.unlink()
     assert reader.refresh()
-    assert reader.is_hole(101, 110)
+    assert reader.is_gap(101, 110)
 
 
 def test_a_torn_tail_is_not_read_and_not_glued(ledger):
@@ -183,7 +183,7 @@ def test_ids_may_be_json_numbers(ledger):
     ledger.path.parent.mkdir()
     ledger.path.write_bytes(GOLDEN.replace(b'"101"', b"101").replace(b'"110"', b"110"))
     ledger.refresh()
-    assert not ledger.is_hole(101, 110)
+    assert not ledger.is_gap(101, 110)
 
 
 def test_an_entry_that_could_not_be_written_does_not_count(ledger, monkeypatch):
@@ -200,7 +200,7 @@ def test_an_entry_that_could_not_be_written_does_not_count(ledger, monkeypatch):
     monkeypatch.setattr(os, "fsync", second_fails)
     with pytest.raises(VaultError, match="cannot be synced"):
         ledger.append(entry(3, 4))
-    assert ledger.is_hole(3, 4)
+    assert ledger.is_gap(3, 4)
     assert GapLedger(ledger.path, BTC).entries() == (entry(1, 2),)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.paths import book_files
-from ravequant.vault.side_input import Lines
+from ravequant.vault.side_input import SideInput
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path):
 
 
 def lines_of(folder, cursor=None):
-    lines = Lines(lambda: book_files(folder))
+    lines = SideInput(lambda: book_files(folder))
     lines.start(cursor, 0)
     return lines
 
