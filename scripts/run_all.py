@@ -34,6 +34,7 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.checks import computer
 from scripts.checks.computer import Check
+from scripts.showcase.demo_vault import emptied, use_default_settings
 from scripts.supervision import tasks as tasks_module
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
@@ -201,18 +202,16 @@ def empty(vault: Vault, held: ExitStack) -> None:
 
     Programs of a demo that was killed may still be at their end in it.
     """
-    from scripts.showcase import programs, steps  # noqa: PLC0415 - rich, and only a demo needs it
-
     deadline = time.monotonic() + _ORPHANS_S
     while True:
         try:
-            held.enter_context(programs.emptied(vault.root))
+            held.enter_context(emptied(vault.root))
         except OSError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
         else:
-            steps.use_default_settings(vault.root)
+            use_default_settings(vault.root)
             return
 
 

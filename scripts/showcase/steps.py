@@ -3,22 +3,28 @@
 import argparse
 import io
 import json
+import logging
 import math
-import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from ravequant import catalog, settings, times
-from ravequant.catalog import DataSet
-from ravequant.errors import RaveQuantError
-from ravequant.vault.paths import Vault
+from ravequant.catalog import DataSet, Program
+from ravequant.cli import INTERRUPTED
+from ravequant.errors import DONE, RaveQuantError
+from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.showcase import pictures
-from scripts.showcase.programs import Demo, emptied, ended, waiting
+from scripts.showcase.demo_vault import emptied, use_default_settings
+from scripts.supervision.schedule import Plan, Task
+from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
+from scripts.supervision.tasks import REST_LIMIT_FACTOR, exchange_options
 
 INSTRUMENTS: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
 PLANTED: Final = INSTRUMENTS[0]  # the set-up is in the first instrument of a market
@@ -29,42 +35,106 @@ SNAPSHOT_S: Final = 2  # market time between two snapshots
 DEEP_S: Final = 30  # and between two deep ones
 LONGEST_SECONDS: Final = 40  # that the exporters may need beside the live part
 CALCULATOR_SECONDS: Final = 60
-REST_LIMIT_FACTOR: Final = 20  # the real exchange serves 10 pages a second
-INTERRUPTED: Final = 130
+SERVING_SECONDS: Final = 20
 SHOWN: Final = 3  # newest rows per instrument in the table
-
-TRADES, BOOKS = (program.script for program in catalog.EXPORTERS)
-SCRIPTS: Final = [program.script for program in catalog.CALCULATORS]
 BY_MINUTE: Final = (catalog.VWAP, catalog.CVD, catalog.VOLUME)  # one row a minute each
 
 Row = dict[str, Any]
 
 
+class DemoError(RaveQuantError):
+    """A step did not do what it should; the text says what was met and where to look."""
+
+
+class WholePlan(Plan):
+    """A plan that runs each task once and is finished early by one that fails."""
+
+    @property
+    def finished(self) -> bool:
+        """Return True if nothing runs any more, or if a task has failed."""
+        return super().finished or self.outcome != DONE
+
+
+@dataclass(slots=True)
+class Demo:
+    """The options, the vault and the programs, shared by the steps."""
+
+    args: argparse.Namespace
+    console: Console
+    vault: Vault
+    supervisor: Supervisor
+    exchange: Task | None = None  # while it runs
+    addresses: tuple[str, str] = ("", "")  # of its socket and of its REST
+
+    def run(self, tasks: list[Task], text: str) -> None:
+        """Run programs side by side until each has ended well; DemoError if one does not."""
+        plan = WholePlan(tasks, len(tasks), once=True)
+        if self.exchange in tasks:
+            plan.started(self.exchange.name, 0.0)
+        if not self.console.is_terminal:  # where a status line would show nothing
+            self.console.print(text)
+        with self.console.status(text, spinner="line"):
+            self.supervisor.run(plan, math.inf)
+        for standing in plan.standings.values():
+            if standing.last_code not in (None, DONE):
+                self.fail(standing.task, f"ended with exit code {standing.last_code}, expected 0")
+
+    def log(self, program: Program | Task) -> Path:
+        """Return the log file of a program."""
+        return self.vault.root / "logs" / f"{program.name}.log"
+
+    def fail(self, program: Program | Task, what: str) -> NoReturn:
+        """Raise DemoError with the last words of the program; KeyboardInterrupt after a signal."""
+        if self.supervisor.stopping:
+            raise KeyboardInterrupt
+        log = self.log(program)
+        files = filter(Path.exists, (log, log.with_suffix(".out")))
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in files]
+        words = [line for text in texts for line in text.splitlines()[-8:]]
+        said = f"Its last words ({log}):" if words else f"Beside that it said nothing ({log})"
+        raise DemoError("\n  ".join([f"{program.script} {what}. {said}", *words]))
+
+    def show(self, picture: RenderableType) -> None:
+        """Print a table or a picture, and an empty line."""
+        self.console.print(picture)
+        self.console.print()
+
+    def rows(self, data: DataSet, inst_id: str) -> list[Row]:
+        """Return the records of a data set, oldest first; none if there is no file."""
+        files = data.files(self.vault, inst_id)
+        return [json.loads(line) for _, path in files for line in path.read_bytes().splitlines()]
+
+    def count(self, data: DataSet, inst_id: str) -> int:
+        """Return the number of lines of a data set."""
+        return sum(path.read_bytes().count(b"\n") for _, path in data.files(self.vault, inst_id))
+
+
 def start_exchange(demo: Demo) -> str:
     """Start the exchange in a box and learn its addresses."""
-    script, ready = catalog.OKX_EXCHANGE.script, demo.vault.root / "exchange.json"
-    args = demo.args
+    ready, args = demo.vault.root / "exchange.json", demo.args
     market_s = market_seconds(args)
     # the set-up is complete at a whole minute, and that minute is closed when the market ends
     history_s = LEAST_HISTORY_S + (AFTER_SETUP_S - market_s) % 60
-    process = demo.start(
-        script, "--port", 0, "--ready-file", ready, "--seed", args.seed, "--rows-per-second", 1,
-        "--history", f"{history_s}s", "--speed", args.speed, "--until", f"{market_s}s",
-        "--plant", f"{history_s + market_s - AFTER_SETUP_S}s",
-        "--rest-limit-factor", REST_LIMIT_FACTOR, "--wait-for-clients", len(INSTRUMENTS),
-        "--wait-for-books", len(INSTRUMENTS), "--exit-at-end",
-    )  # fmt: skip
-    deadline = time.monotonic() + 20
+    options = (
+        f"--seed {args.seed} --rows-per-second 1 --history {history_s}s --speed {args.speed} "
+        f"--until {market_s}s --plant {history_s + market_s - AFTER_SETUP_S}s "
+        f"--rest-limit-factor {REST_LIMIT_FACTOR} --wait-for-clients {len(INSTRUMENTS)} "
+        f"--wait-for-books {len(INSTRUMENTS)} --exit-at-end"
+    )
+    exchange = task(demo, catalog.OKX_EXCHANGE, ["--ready-file", str(ready), *options.split()])
+    demo.supervisor.programs.start(exchange)
+    demo.exchange = exchange
+    deadline = time.monotonic() + SERVING_SECONDS
     while not ready.exists():
-        if process.poll() is not None:
-            demo.fail(script, f"ended with exit code {process.returncode}, expected to serve")
-        if time.monotonic() > deadline:
-            demo.fail(script, "did not serve within 20 s")
+        for _, code in demo.supervisor.programs.ended():
+            demo.fail(exchange, f"ended with exit code {code}, expected to serve")
+        if demo.supervisor.stopping or time.monotonic() > deadline:
+            demo.fail(exchange, f"did not serve within {SERVING_SECONDS} s")
         time.sleep(0.05)
-    addresses = json.loads(ready.read_text(encoding="utf-8"))
-    demo.ws_url, demo.rest_url = addresses["ws_url"], addresses["rest_url"]
+    found = json.loads(ready.read_text(encoding="utf-8"))
+    demo.addresses = found["ws_url"], found["rest_url"]
     return (
-        f"{demo.rest_url}: a made-up market (seed {args.seed}), 5 hours old, {args.speed:g} "
+        f"{demo.addresses[1]}: a made-up market (seed {args.seed}), 5 hours old, {args.speed:g} "
         f"times as fast as the clock. Its REST limits are {REST_LIMIT_FACTOR} times those of OKX."
     )
 
@@ -72,62 +142,51 @@ def start_exchange(demo: Demo) -> str:
 def record(demo: Demo) -> str:
     """Run both exporters side by side: the trade history by REST, then trades and books live."""
     args = demo.args
-    common = (
-        "--vault", demo.vault.root, "--ws-url", demo.ws_url, "--rest-url", demo.rest_url,
-        "--rest-limit-factor", REST_LIMIT_FACTOR, *instrument_options(),
-        "--stop-when-idle", math.ceil(max(2, 20 / args.speed)),
-    )  # fmt: skip
-    running = {
-        TRADES: demo.start(TRADES, *common, *own_log(demo, TRADES), "--backfill", "6h"),
-        BOOKS: demo.start(
-            BOOKS,
-            *common,
-            *own_log(demo, BOOKS),
-            "--deep-every",
-            max(1, round(DEEP_S / args.speed)),
-        ),
-    }
-    deadline = time.monotonic() + args.seconds + LONGEST_SECONDS
-    with waiting(demo.console, f"recording trades and books for {args.seconds:g} s") as tell:
-        while time.monotonic() < deadline and all(
-            process.poll() in (None, 0) for process in running.values()
-        ):
-            if all(process.poll() == 0 for process in running.values()):
-                break
-            time.sleep(0.25)
-            tell("recording: " + recorded(demo))
-    for script, process in running.items():
-        if process.poll() is not None or time.monotonic() >= deadline:
-            demo.finish(script, process, 0)
+    idle_s = math.ceil(max(2, 20 / args.speed))
+    deep_s = max(1, round(DEEP_S / args.speed))
+    common = [
+        *vault_options(demo),
+        *exchange_options(*demo.addresses),
+        *("--stop-when-idle", str(idle_s)),
+    ]
+    exporters = [
+        task(demo, catalog.TRADES_EXPORTER, [*common, "--backfill", "6h"]),
+        task(demo, catalog.L2_EXPORTER, [*common, "--deep-every", str(deep_s)]),
+    ]
+    exchange = [demo.exchange] if demo.exchange else []
+    demo.run([*exchange, *exporters], f"recording trades and books for {args.seconds:g} s")
     check_recorded(demo)
-    return recorded(demo)
+    trades, books, deep = (
+        sum(demo.count(data, inst_id) for inst_id in INSTRUMENTS)
+        for data in (catalog.TRADES, catalog.BOOK, catalog.DEEP)
+    )
+    return f"{trades:,} trades, {books} books of 400 levels a side, {deep} deep ones"
 
 
 def check_recorded(demo: Demo) -> None:
     """Raise DemoError unless trades, books and deep books of all instruments are on disk."""
-    vault = demo.vault
     least = market_seconds(demo.args) // SNAPSHOT_S
     for inst_id in INSTRUMENTS:
-        if not lines_of(catalog.TRADES.files(vault, inst_id)):
-            demo.fail(TRADES, f"wrote no trade of {inst_id}")
-        books = lines_of(catalog.BOOK.files(vault, inst_id))
+        if not demo.count(catalog.TRADES, inst_id):
+            demo.fail(catalog.TRADES_EXPORTER, f"wrote no trade of {inst_id}")
+        books = demo.count(catalog.BOOK, inst_id)
         if books < least:
-            demo.fail(BOOKS, f"wrote {books} books of {inst_id}, expected {least} or more")
-        if not lines_of(catalog.DEEP.files(vault, inst_id)):
-            demo.fail(BOOKS, f"wrote no deep book of {inst_id}")
+            text = f"wrote {books} books of {inst_id}, expected {least} or more"
+            demo.fail(catalog.L2_EXPORTER, text)
+        if not demo.count(catalog.DEEP, inst_id):
+            demo.fail(catalog.L2_EXPORTER, f"wrote no deep book of {inst_id}")
 
 
 def calculate(demo: Demo) -> str:
     """Run the five calculators side by side, once, for both instruments."""
-    options = ("--vault", demo.vault.root, *instrument_options(), "--json")
-    with waiting(demo.console, "calculating"):
-        running = [(script, demo.start(script, *options)) for script in SCRIPTS]
-        for script, process in running:
-            demo.finish(script, process, CALCULATOR_SECONDS)
+    options = [*vault_options(demo), "--json"]
+    demo.run([task(demo, made, options) for made in catalog.CALCULATORS], "calculating")
     counts = []
     for inst_id in INSTRUMENTS:
         minutes = min(check_minutes(demo, data, inst_id) for data in BY_MINUTE)
-        wicks, books = check_wicks(demo, inst_id), check_buckets(demo, inst_id)
+        wicks, books = demo.count(catalog.WICKS, inst_id), check_buckets(demo, inst_id)
+        if not wicks:
+            demo.fail(catalog.UNTOUCH_WICK, f"wrote no wick of {inst_id}")
         counts.append(
             f"{inst_id} {minutes} minutes of VWAP, CVD and volume, {wicks:,} wick events, "
             f"{books} books bucketed"
@@ -137,34 +196,24 @@ def calculate(demo: Demo) -> str:
 
 def check_minutes(demo: Demo, data: DataSet, inst_id: str) -> int:
     """Return how many minutes a calculator wrote; DemoError if that is not what it should be."""
-    rows = json_lines(data.place(demo.vault, inst_id))
+    rows = demo.rows(data, inst_id)
     minutes = 1 + minute_of(rows[-1]) - minute_of(rows[0]) if rows else 0
     if minutes < LEAST_MINUTES or len(rows) < LEAST_MINUTES * 0.9:
-        demo.fail(
-            data.made_by,
-            f"wrote {len(rows)} rows of {inst_id} over {minutes} minutes, expected "
-            f"{LEAST_MINUTES} or more",
-        )
+        text = f"wrote {len(rows)} rows of {inst_id} over {minutes} minutes, expected "
+        demo.fail(data.maker, f"{text}{LEAST_MINUTES} or more")
     if any(row["gap"] for row in rows):
-        demo.fail(data.made_by, f"found a gap in {inst_id}, expected none")
+        demo.fail(data.maker, f"found a gap in {inst_id}, expected none")
     return len(rows)
-
-
-def check_wicks(demo: Demo, inst_id: str) -> int:
-    """Return how many wick events there are; DemoError without any."""
-    events = json_lines(catalog.WICKS.place(demo.vault, inst_id))
-    if not events:
-        demo.fail(catalog.WICKS.made_by, f"wrote no wick of {inst_id}")
-    return len(events)
 
 
 def check_buckets(demo: Demo, inst_id: str) -> int:
     """Return how many books were bucketed; DemoError unless all were, without a gap."""
-    rows, books = bucket_rows(demo, inst_id), lines_of(catalog.BOOK.files(demo.vault, inst_id))
+    rows, books = demo.rows(catalog.BUCKETS, inst_id), demo.count(catalog.BOOK, inst_id)
     if len(rows) != books:
-        demo.fail(catalog.BUCKETS.made_by, f"wrote {len(rows)} rows of {books} books of {inst_id}")
+        demo.fail(catalog.L2_BUCKETIZER, f"wrote {len(rows)} rows of {books} books of {inst_id}")
     if any(row["gap"] for row in rows):
-        demo.fail(catalog.BUCKETS.made_by, f"found a gap in the books of {inst_id}, expected none")
+        text = f"found a gap in the books of {inst_id}, expected none"
+        demo.fail(catalog.L2_BUCKETIZER, text)
     return books
 
 
@@ -172,10 +221,10 @@ def show_minutes(demo: Demo) -> str:
     """Show the newest minutes of both instruments."""
     rows = []
     for inst_id in INSTRUMENTS:
-        found = [json_lines(data.place(demo.vault, inst_id)) for data in BY_MINUTE]
+        found = [demo.rows(data, inst_id) for data in BY_MINUTE]
         rows += list(zip(*found, strict=True))[-SHOWN:]
     demo.show(pictures.minutes_table(rows))
-    folders = (demo.vault.trades(PLANTED), catalog.VWAP.place(demo.vault, PLANTED).parent)
+    folders = (demo.vault.trades(PLANTED), demo.vault.derived("vwap", PLANTED))
     return "\n  ".join(["the files, here of BTC:", *map(str, folders)])
 
 
@@ -184,28 +233,34 @@ def show_book(demo: Demo) -> str:
     console, least = demo.console, settings.load().buckets.wall_notional
     walls = 0
     for inst_id in INSTRUMENTS:
-        row = bucket_rows(demo, inst_id)[-1]
+        row = demo.rows(catalog.BUCKETS, inst_id)[-1]
         walls += len(row["bid_walls"]) + len(row["ask_walls"])
         demo.show(pictures.walls_table(row, settings.amount_for(inst_id, least)))
         ascii_only = console.options.ascii_only
         demo.show(pictures.bands_picture(row, console.width, ascii_only=ascii_only))
     if not walls:
-        demo.fail(catalog.BUCKETS.made_by, "found no wall, expected the planted one at least")
+        demo.fail(catalog.L2_BUCKETIZER, "found no wall, expected the planted one at least")
     return "\n  ".join([f"{walls} in the two books", *pictures.WALLS_SAID])
 
 
 def show_signals(demo: Demo) -> str:
     """Ask for the signals, explained; DemoError unless the planted one is among them."""
-    asked = ("--vault", demo.vault.root, *instrument_options(), "--at", "latest", "--no-refresh")
-    answer = demo.ask(catalog.FIND_SIGNALS.script, *asked, "--json")
-    signals = [json.loads(line) for line in answer.splitlines()]
-    planted = next(filter(is_planted, signals), None)
-    demo.ask(catalog.FIND_SIGNALS.script, *asked, "--explain", shown=True)
-    if planted is None:
-        demo.fail(
-            catalog.FIND_SIGNALS.script,
-            f"found {len(signals)} signals, expected the planted one among them",
+    script = str(CHECKOUT / catalog.FIND_SIGNALS.script)
+    command = [sys.executable, script, *vault_options(demo), "--at", "latest", "--no-refresh"]
+    sys.stdout.flush()
+    with demo.log(catalog.FIND_SIGNALS).open("ab") as log:
+        found = subprocess.run(
+            [*command, "--json"], stdout=subprocess.PIPE, stderr=log, check=False
         )
+        shown = subprocess.run([*command, "--explain"], stderr=log, check=False)
+    for code in (found.returncode, shown.returncode):
+        if code:
+            demo.fail(catalog.FIND_SIGNALS, f"ended with exit code {code}, expected 0")
+    signals = [json.loads(line) for line in found.stdout.splitlines()]
+    planted = next(filter(is_planted, signals), None)
+    if planted is None:
+        text = f"found {len(signals)} signals, expected the planted one among them"
+        demo.fail(catalog.FIND_SIGNALS, text)
     return (
         f"the planted set-up was found: {PLANTED} {planted['direction']} {planted['entry']}, "
         f"{planted['confluences']} of 7 confluences, score {planted['score']}"
@@ -213,7 +268,7 @@ def show_signals(demo: Demo) -> str:
 
 
 def is_planted(signal: Row) -> bool:
-    """Say whether a signal is what the exchange planted: all layers speak for a short."""
+    """Return True if a signal is what the exchange planted: all layers speak for a short."""
     return (
         signal["instId"] == PLANTED
         and signal["direction"] == "SHORT"
@@ -237,6 +292,7 @@ def run(args: argparse.Namespace) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console that knows only ASCII
+    logging.getLogger(PROGRAM).disabled = True  # a step says what its programs did
     console = Console(highlight=False)
     if console.width < pictures.NEEDED_WIDTH:  # a narrower terminal folds, nothing is cut
         console = Console(highlight=False, width=pictures.NEEDED_WIDTH)
@@ -244,7 +300,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with emptied(args.vault.absolute()) as root:
             use_default_settings(root)
-            work(Demo(args, console, Vault(root)))
+            work(Demo(args, console, Vault(root), Supervisor(Vault(root))))
     except RaveQuantError as error:
         print(f"demo: FAILED: {error}", file=sys.stderr)
         return error.exit_code
@@ -257,10 +313,28 @@ def run(args: argparse.Namespace) -> int:
 
 def work(demo: Demo) -> None:
     """Run the steps; whatever happens, no program outlives them."""
-    with ended(demo):
-        for number, (name, step) in enumerate(STEPS, 1):
-            line = f"{number}/{len(STEPS)} {name}: {step(demo)}\n"
-            demo.console.print(line, markup=False, soft_wrap=True)
+    try:
+        with stop_on_signals(demo.supervisor):
+            for number, (name, step) in enumerate(STEPS, 1):
+                line = f"{number}/{len(STEPS)} {name}: {step(demo)}\n"
+                if demo.supervisor.stopping:
+                    raise KeyboardInterrupt
+                demo.console.print(line, markup=False, soft_wrap=True)
+    finally:
+        demo.supervisor.programs.end_all()
+
+
+def task(demo: Demo, program: Program, options: list[str]) -> Task:
+    """Return a task that is run once; one that takes far too long is ended."""
+    recording = program in (catalog.OKX_EXCHANGE, *catalog.EXPORTERS)
+    limit_s = demo.args.seconds + LONGEST_SECONDS if recording else CALCULATOR_SECONDS
+    return Task(program.name, program.script, tuple(options), every_s=math.inf, limit_s=limit_s)
+
+
+def vault_options(demo: Demo) -> list[str]:
+    """Return the vault and the instruments as options of our programs."""
+    names = [word for inst_id in INSTRUMENTS for word in ("--instId", inst_id)]
+    return ["--vault", str(demo.vault.root), *names]
 
 
 def market_seconds(args: argparse.Namespace) -> int:
@@ -269,50 +343,7 @@ def market_seconds(args: argparse.Namespace) -> int:
     return market_s
 
 
-def instrument_options() -> list[str]:
-    """Return the instruments as options of our programs."""
-    return [part for inst_id in INSTRUMENTS for part in ("--instId", inst_id)]
-
-
-def use_default_settings(root: Path) -> None:
-    """Let this program and those it starts use the defaults, whatever `ravequant.toml` says."""
-    empty = root / "settings.toml"
-    empty.touch()
-    os.environ[settings.SETTINGS_VARIABLE] = str(empty)
-
-
-def own_log(demo: Demo, script: str) -> list[str]:
-    """Return the option that keeps an exporter from writing to the person's own log."""
-    return ["--log-file", str(demo.log(f"{Path(script).stem}_file"))]
-
-
-def recorded(demo: Demo) -> str:
-    """Return how much stands in the files by now."""
-    trades, books, deep = (
-        sum(lines_of(data.files(demo.vault, inst_id)) for inst_id in INSTRUMENTS)
-        for data in (catalog.TRADES, catalog.BOOK, catalog.DEEP)
-    )
-    return f"{trades:,} trades, {books} books of 400 levels a side, {deep} deep ones"
-
-
-def lines_of(files: Iterable[tuple[str, Path]]) -> int:
-    """Count the lines of files."""
-    return sum(path.read_bytes().count(b"\n") for _, path in files)
-
-
-def json_lines(path: Path) -> list[Row]:
-    """Return the records of a file, oldest first; none if it is not there."""
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
-def bucket_rows(demo: Demo, inst_id: str) -> list[Row]:
-    """Return the liquidity buckets of an instrument."""
-    files = catalog.BUCKETS.files(demo.vault, inst_id)
-    return [row for _, path in files for row in json_lines(path)]
-
-
 def minute_of(row: Row) -> int:
-    """Return the minute of a record."""
+    """Return the minute of a record, counted from 1970."""
     minute: int = times.parse_iso(row["timestamp_utc"]) // times.MINUTE_MS
     return minute

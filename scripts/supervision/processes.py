@@ -21,7 +21,7 @@ _TICK_S: Final = 0.05
 
 
 @dataclass(slots=True)
-class Program:
+class RunningTask:
     """A running task."""
 
     task: Task
@@ -39,7 +39,7 @@ class Programs:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self._older: dict[str, list[tuple[int, int]]] = {}  # its words as they were at the start
-        self._running: dict[str, Program] = {}
+        self._running: dict[str, RunningTask] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._running
@@ -63,7 +63,7 @@ class Programs:
                 cwd=CHECKOUT, env={**os.environ, lifeline.VARIABLE: str(self._log(task.name))},
                 **_apart(),
             )  # fmt: skip
-        self._running[task.name] = Program(task, process)
+        self._running[task.name] = RunningTask(task, process)
 
     def ended(self) -> Iterator[tuple[str, int]]:
         """Yield (name, exit code) of what has ended since the last call; kill what should have.
@@ -115,7 +115,7 @@ class Programs:
         return self._log(name), self.logs / f"{name}.out"
 
 
-def _cut(program: Program) -> None:
+def _cut(program: RunningTask) -> None:
     if program.process.stdin is not None:
         with contextlib.suppress(OSError):
             program.process.stdin.close()

@@ -17,7 +17,10 @@ from rich.console import Console
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import demo
 from scripts.showcase import steps
-from scripts.showcase.programs import Demo, DemoError, emptied
+from scripts.showcase.demo_vault import emptied
+from scripts.showcase.steps import Demo, DemoError
+from scripts.supervision.schedule import Task
+from scripts.supervision.supervisor import Supervisor
 
 # demo.py without the set-up (tests/scripts/test_environment.py): a test must not install anything
 DEMO = """
@@ -65,7 +68,7 @@ def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
             assert len(path.read_bytes().splitlines()) >= 290
         assert shown.count(inst_id) >= 6
     assert str(vault.trades(INSTRUMENTS[0])) in shown
-    assert (root / "logs" / "trades_exporter_file.log").exists()  # not the person's own log
+    assert (root / "logs" / "trades_exporter.log").exists()  # not the person's own log
     again = steps_of(root)
     steps.show_signals(again)
     shutil.rmtree(vault.derived("liquidity_buckets", INSTRUMENTS[0]))
@@ -82,7 +85,12 @@ def signal_of_the_readme() -> list[str]:
 
 def steps_of(root: Path) -> Demo:
     """Return what the steps work on, for a vault that a demo has left."""
-    return Demo(argparse.Namespace(), Console(file=io.StringIO()), Vault(root))
+    return demo_in(Vault(root))
+
+
+def demo_in(vault: Vault) -> Demo:
+    """Return a demo in a vault, for a part of its steps."""
+    return Demo(argparse.Namespace(), Console(file=io.StringIO()), vault, Supervisor(vault))
 
 
 def test_a_market_too_short_for_the_set_up_is_refused(capsys):
@@ -136,20 +144,20 @@ def test_ctrl_c_ends_all_programs(tmp_path):
 
 def test_an_interrupt_while_a_program_starts_leaves_no_orphan(vault, monkeypatch):
     """Ctrl-C in the instant between a program's start and its being on the list."""
-    real = subprocess.Popen
+    real, started = subprocess.Popen, []
 
     def interrupted(*_arguments, **options):
-        process = real([sys.executable, "-c", "import time; time.sleep(60)"], **options)
+        code = "import sys; sys.stdin.read()"
+        started.append(real([sys.executable, "-c", code], **options))
         signal.raise_signal(signal.SIGINT)
-        return process
+        return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", interrupted)
-    there = Demo(argparse.Namespace(), Console(), vault)
+    task = Task("okx_exchange", "scripts/okx_exchange.py", every_s=60)
+    monkeypatch.setattr(steps, "STEPS", [("exchange", lambda demo: demo.run([task], "starts"))])
     with pytest.raises(KeyboardInterrupt):
-        there.start("scripts/okx_exchange.py")
-    (process,) = there.programs
-    assert process.poll() is None
-    there.end()
+        steps.work(demo_in(vault))
+    (process,) = started
     assert process.poll() is not None
 
 

@@ -1,0 +1,52 @@
+"""The folder of a demo: emptied at its start, and with the default settings."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from ravequant.errors import LockedError, UsageError
+from ravequant.settings import SETTINGS_VARIABLE
+
+MARKER: Final = ".made_by_demo"  # a vault that holds this may be emptied
+LOCK: Final = ".demo.lock"
+
+
+@contextmanager
+def emptied(root: Path) -> Iterator[Path]:
+    """Yield ``root``, empty and for this demo alone.
+
+    UsageError unless it is new, empty or a demo's; LockedError while another demo works in it.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if any(root.iterdir()) and not (root / MARKER).exists():
+            raise UsageError(
+                f"{root} holds data that no demo made: name another folder with --vault"
+            )
+        (root / MARKER).touch()
+    except OSError as error:
+        raise UsageError(
+            f"{root} cannot be used: {error.strerror}; name another folder with --vault"
+        ) from None
+    try:
+        with FileLock(root / LOCK, timeout=0):
+            for path in root.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name not in (MARKER, LOCK):
+                    path.unlink()
+            yield root
+    except Timeout:
+        raise LockedError(f"another demo works in {root}: wait for it, or use --vault") from None
+
+
+def use_default_settings(root: Path) -> None:
+    """Let this program and those it starts use the defaults, whatever `ravequant.toml` says."""
+    empty = root / "settings.toml"
+    empty.touch()
+    os.environ[SETTINGS_VARIABLE] = str(empty)
