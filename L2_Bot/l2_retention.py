@@ -26,7 +26,8 @@ import orjson
 
 from ravequant.errors import DONE, FAILED, UsageError
 from ravequant.vault.retention import report
-from ravequant.vault.retention.run import Run
+from ravequant.vault.retention.forecast import Forecast, forecast
+from ravequant.vault.retention.run import RetentionRun
 
 PROGRAM: Final = "l2_retention"
 _GB_PLACES: Final = 9
@@ -72,13 +73,13 @@ def body(args: argparse.Namespace) -> int:
     """Run once and say what was done."""
     chosen, now = settings.load().retention, moment_of(args.now, dry=args.dry_run)
     budget = budget_of(chosen.keep_gb if args.keep_gb is None else args.keep_gb)
-    run = Run(cli.vault_of(args), chosen, now, dry=args.dry_run)
+    run = RetentionRun(cli.vault_of(args), chosen, now, dry=args.dry_run)
     seen = run.go(budget)
-    rows = report.rows_of(seen.series, run.outcomes, run.rules, now)
-    expected = report.forecast(seen, run.rules, now, budget)
+    rows = report.rows_of(seen.series, run.results, run.rules, now)
+    expected = forecast(seen, run.rules, now, budget)
     if args.json:
         facts = {"now_utc": times.iso(now), "dry_run": args.dry_run, **asdict(expected)}
-        actions = [report.facts_of(outcome) for outcome in run.outcomes]
+        actions = [report.facts_of(result) for result in run.results]
         _write(orjson.dumps({**facts, "streams": rows, "actions": actions}).decode())
     else:
         _show(rows, expected, dry=args.dry_run)
@@ -87,11 +88,11 @@ def body(args: argparse.Namespace) -> int:
                    "raise --keep-gb, or move old trade days away",
                    report.size(seen.total - budget))  # fmt: skip
         return FAILED
-    failed = any(outcome.status == report.FAILED for outcome in run.outcomes)
+    failed = any(result.status == report.FAILED for result in run.results)
     return FAILED if failed else DONE
 
 
-def _show(rows: Sequence[dict[str, Any]], expected: report.Forecast, *, dry: bool) -> None:
+def _show(rows: Sequence[dict[str, Any]], expected: Forecast, *, dry: bool) -> None:
     if dry:
         _write("Dry run: nothing was changed. What a run would do and leave:")
     tables.write(report.HEADERS, [report.cells(row) for row in rows], words=2)

@@ -53,6 +53,14 @@ def day_start_ms(text: str) -> int:
     return _day_ms(text)
 
 
+def file_start_ms(key: str) -> int:
+    """Return the first millisecond of the day or hour that a file is named after.
+
+    Takes ``2025-12-14`` or ``2025-12-14/21``; raises ValueError for a date that does not exist.
+    """
+    return day_start_ms(key[:10]) + int(key[11:] or 0) * HOUR_MS
+
+
 def iso(moment_ms: int) -> str:
     """Return a moment as ``2025-12-14T21:34:56.123Z``."""
     days, rest = divmod(moment_ms, DAY_MS)

@@ -21,7 +21,8 @@ from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
-from ravequant.vault.retention import plan, report
+from ravequant.vault.retention import plan
+from ravequant.vault.retention.forecast import forecast
 from ravequant.vault.retention.survey import survey
 
 Level = Literal["PASS", "WARN", "FAIL"]
@@ -160,7 +161,7 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
     seen = survey(vault)
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
     rules = plan.rules_of(chosen.retention)
-    days = report.forecast(seen, rules, now, None).disk_days
+    days = forecast(seen, rules, now, None).disk_days
     until = "enough for good, as far as can be measured"
     if days is not None:
         until = f"full in {days:,.1f} days" if days < _DAYS_SHOWN else "enough for years"

@@ -326,7 +326,7 @@ def asleep(vault: Vault, inst_id: str, now: int) -> Check:
 def _recorded_spans(vault: Vault, inst_id: str, since: int) -> Iterator[tuple[int, int]]:
     """Yield first and last moment of each book hour; of packed ones their hour's end."""
     for key, path in hour_files(vault.snapshots(inst_id)):
-        hour = times.day_start_ms(key[:10]) + int(key[11:]) * times.HOUR_MS
+        hour = times.file_start_ms(key)
         if hour + times.HOUR_MS < since:
             continue
         files = lambda key=key, path=path: iter([(key, path)])  # noqa: E731

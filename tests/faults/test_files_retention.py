@@ -12,7 +12,7 @@ from ravequant import times
 from ravequant.settings import Retention
 from ravequant.vault import compress
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
-from ravequant.vault.retention.run import Run
+from ravequant.vault.retention.run import RetentionRun
 from ravequant.vault.tail import Tail
 from tests.faults import disk
 from tests.faults.disk import Order
@@ -147,7 +147,7 @@ def test_a_reader_holds_the_file(standing, faults):
         assert process.stdout.readline()
         blocks = Tail(lambda: day_files(standing.trades(BTC)), None, 0, 1_000).blocks()
         begun = next(blocks).data
-        Run(standing, Retention(), times.utc_now_ms()).go()
+        RetentionRun(standing, Retention(), times.utc_now_ms()).go()
         assert not path.exists()
         rest, _ = process.communicate(b"x", timeout=10)
     assert data.endswith(rest.removeprefix(b"\n"))

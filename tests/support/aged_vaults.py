@@ -8,7 +8,7 @@ from ravequant.settings import Retention
 from ravequant.vault import commit
 from ravequant.vault.paths import Vault, book_files, day_files
 from ravequant.vault.retention import plan
-from ravequant.vault.retention.plan import Dated, Series
+from ravequant.vault.retention.plan import DatedFile, Series
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 HOUR, DAY = times.HOUR_MS, times.DAY_MS
@@ -29,7 +29,7 @@ def day(age_days: int, now: int = NOW) -> str:
 
 def books(*keys, stream=plan.BOOKS, size=100, **facts):
     """Return a series of plain files of one size."""
-    files = tuple(Dated(stream, BTC, key, size, None) for key in sorted(keys))
+    files = tuple(DatedFile(stream, BTC, key, size, None) for key in sorted(keys))
     return Series(stream, BTC, files, **facts)
 
 

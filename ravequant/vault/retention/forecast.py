@@ -1,27 +1,30 @@
-"""How fast a vault grows, measured from its dated files, and how many days of room are left."""
+"""How fast a vault grows, measured on its dated files, and how many days the room lasts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from ravequant import times
-from ravequant.vault.retention.plan import MEASURED_MS, Rule, Series
+from ravequant.vault.retention.plan import BUCKETS, TRADES, RetentionRule, Series, Survey
+
+_MEASURED_MS: Final = 7 * times.DAY_MS  # growth is measured on the newest files of this span
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What one part of the vault adds."""
+    """The growth of one part of the vault."""
 
-    per_day: float  # bytes a day, as they are kept in the long run: compressed
-    still: float | None  # bytes until it stays as large as it is; None: it grows for ever
+    per_day: float  # compressed bytes a day
+    still: float | None  # bytes to come until deletions keep its size; None: it grows for ever
 
 
-def growth_of(series: Series, rule: Rule, now: int) -> Growth | None:
-    """Return the growth of a series; None while not one hour or day of it is finished."""
+def growth_of(series: Series, rule: RetentionRule, now: int) -> Growth | None:
+    """Return the growth of a series; None while it has no finished hour or day."""
     closed = series.closed(now)
     if not closed:
         return None
     newest = closed[-1].end
-    measured = [file for file in closed if file.end > newest - MEASURED_MS]
+    measured = [file for file in closed if file.end > newest - _MEASURED_MS]
     size = sum(_long_run(file.plain, file.packed, series.packed_share) for file in measured)
     per_day = size * times.DAY_MS / (newest - measured[0].start)
     if rule.delete_after_ms is None:
@@ -39,8 +42,7 @@ def _long_run(plain: int | None, packed: int | None, share: float) -> float:
 def days_left(room: int, growths: Iterable[Growth]) -> float | None:
     """Return the days until ``room`` bytes are used up; None if they never are.
 
-    What grows for ever goes on at its pace, book hours only until as many are kept as the rule
-    keeps.
+    Each part grows at its own pace until its ``still`` bytes have come.
     """
     left, days = float(room), 0.0
     running = sorted(
@@ -49,7 +51,7 @@ def days_left(room: int, growths: Iterable[Growth]) -> float | None:
             for growth in growths
             if growth.per_day > 0
         ),
-        key=lambda part: part[1] / part[0],
+        key=lambda growth: growth[1] / growth[0],
     )
     while left > 0:
         pace = sum(per_day for per_day, _ in running)
@@ -62,3 +64,46 @@ def days_left(room: int, growths: Iterable[Growth]) -> float | None:
         if left > 0:
             running.pop(0)
     return days
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How long the room lasts: bytes, bytes a day, and days (None: for ever)."""
+
+    total: int
+    free: int
+    budget: int | None
+    per_day: float
+    budget_days: float | None
+    disk_days: float | None
+    unknown: int  # series without a finished file, whose growth could not be measured
+
+
+def forecast(
+    seen: Survey, rules: dict[str, RetentionRule], now: int, budget: int | None
+) -> Forecast:
+    """Return how long the budget and the disk last.
+
+    Files without a date (one-minute lines, states) are taken to have grown evenly over the time
+    that the trade and bucket days span.
+    """
+    found, total = seen.series, seen.total
+    measured = [growth_of(series, rules[series.stream], now) for series in found]
+    growths = [growth for growth in measured if growth is not None]
+    rest = total - sum(file.size for series in found for file in series.files)
+    spans = [
+        series.files[-1].end - series.files[0].start
+        for series in found
+        if series.stream in {TRADES, BUCKETS}
+    ]
+    if spans and rest > 0:
+        growths.append(Growth(rest * times.DAY_MS / max(spans), None))
+    return Forecast(
+        total,
+        seen.free,
+        budget,
+        sum(growth.per_day for growth in growths if growth.still != 0),
+        None if budget is None else days_left(budget - total, growths),
+        days_left(seen.free, growths),
+        measured.count(None),
+    )

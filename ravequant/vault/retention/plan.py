@@ -1,7 +1,7 @@
-"""What retention does and why, and when the disk will be full: decided here, without a file.
+"""Decides which files retention compresses and deletes, and why; reads and writes no file.
 
 A *series* is one stream (book hours, deep hours, trade days, bucket days) of one instrument. Ages
-count from the end of the hour or day that a file's name says.
+count from the end of the hour or day in a file's name.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,34 +14,33 @@ from ravequant.settings import Retention
 COMPRESS: Final = "compress"
 DELETE: Final = "delete"
 BOOKS, DEEP, TRADES, BUCKETS = "books", "deep", "trades", "buckets"
-MEASURED_MS: Final = 7 * times.DAY_MS  # growth is measured over so much of the newest files
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetentionRule:
     """When the files of a stream are compressed and deleted."""
 
     compress_after_ms: int
     delete_after_ms: int | None = None  # None: never, by age or by budget
-    delete_unread_after_ms: int = 0  # the same for what its calculator has not read
+    delete_unread_after_ms: int = 0  # the same for files that their calculator has not read
 
 
-def rules_of(chosen: Retention) -> dict[str, Rule]:
+def rules_of(chosen: Retention) -> dict[str, RetentionRule]:
     """Return the rule of each stream."""
     delete = chosen.delete_book_days * times.DAY_MS
     unread = max(delete, chosen.keep_unread_days * times.DAY_MS)
-    hours = Rule(chosen.compress_book_hours * times.HOUR_MS, delete, unread)
+    hours = RetentionRule(chosen.compress_book_hours * times.HOUR_MS, delete, unread)
     return {
         BOOKS: hours,
         DEEP: hours,
-        TRADES: Rule(chosen.compress_trade_days * times.DAY_MS),
-        BUCKETS: Rule(chosen.compress_bucket_days * times.DAY_MS),
+        TRADES: RetentionRule(chosen.compress_trade_days * times.DAY_MS),
+        BUCKETS: RetentionRule(chosen.compress_bucket_days * times.DAY_MS),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Dated:
-    """One hour or day on disk, in one form or, after a kill, in both."""
+class DatedFile:
+    """An hour or day on disk: plain, packed or, after a kill, both."""
 
     stream: str
     inst_id: str
@@ -57,12 +56,11 @@ class Dated:
     @property
     def start(self) -> int:
         """First millisecond of the hour or day."""
-        hour = int(self.key[11:]) if len(self.key) > 10 else 0
-        return times.day_start_ms(self.key[:10]) + hour * times.HOUR_MS
+        return times.file_start_ms(self.key)
 
     @property
     def end(self) -> int:
-        """First millisecond after it."""
+        """First millisecond after the hour or day."""
         return self.start + (times.HOUR_MS if len(self.key) > 10 else times.DAY_MS)
 
 
@@ -72,44 +70,44 @@ class Series:
 
     stream: str
     inst_id: str
-    files: tuple[Dated, ...]
+    files: tuple[DatedFile, ...]
     open_from: str | None = None  # a writer may come back to files from this key on
-    read_to: str | None = None  # its calculator stands in this one; None: has read nothing
+    read_to: str | None = None  # key of the file that its calculator is in; None: nothing is read
     packed_share: float = 0.1  # size of the compressed form / size of the plain one
 
-    def closed(self, now: int) -> list[Dated]:
-        """Return the files that nobody appends to: a later one exists, and their time is over."""
+    def closed(self, now: int) -> list[DatedFile]:
+        """Return the finished files: a later one exists, and their time is over at ``now``."""
         newest = self.files[-1].key
         limit = newest if self.open_from is None else min(newest, self.open_from)
         return [file for file in self.files if file.key < limit and file.end <= now]
 
-    def unread(self, file: Dated) -> bool:
-        """Say whether the calculator that needs ``file`` has still to read (the rest of) it."""
+    def unread(self, file: DatedFile) -> bool:
+        """Return True if the calculator that needs ``file`` has not read it to its end."""
         return self.read_to is None or file.key >= self.read_to
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A vault at one moment; a series has at least one file."""
+    """A vault at one time; each series has at least one file."""
 
     series: tuple[Series, ...]
     total: int  # bytes of all files, dated or not
-    free: int  # bytes the disk has left
+    free: int  # bytes left on the disk
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do, and the reason."""
+    """A file to compress or delete, and the reason."""
 
     kind: str
-    file: Dated
+    file: DatedFile
     reason: str
-    unread: bool = False  # a calculator loses this hour
-    frees: int = 0  # bytes, as far as can be known before
+    unread: bool = False  # the file is deleted before its calculator has read it
+    frees: int = 0  # bytes; of a compression an estimate
 
 
-def by_age(all_series: Iterable[Series], rules: dict[str, Rule], now: int) -> list[Action]:
-    """Return what the ages ask for: deletions first, since they make room, each oldest first."""
+def by_age(all_series: Iterable[Series], rules: dict[str, RetentionRule], now: int) -> list[Action]:
+    """Return the actions due by age: deletions first, since they make room, each oldest first."""
     found = [
         action
         for series in all_series
@@ -119,7 +117,7 @@ def by_age(all_series: Iterable[Series], rules: dict[str, Rule], now: int) -> li
     return sorted(found, key=lambda action: (action.kind != DELETE, action.file.end))
 
 
-def _due(series: Series, file: Dated, rule: Rule, now: int) -> Action | None:
+def _due(series: Series, file: DatedFile, rule: RetentionRule, now: int) -> Action | None:
     age = now - file.end
     if rule.delete_after_ms is not None:
         unread = series.unread(file)
@@ -141,11 +139,11 @@ def _span(span_ms: int) -> str:
 
 
 def over_budget(
-    all_series: Iterable[Series], rules: dict[str, Rule], now: int, excess: int
+    all_series: Iterable[Series], rules: dict[str, RetentionRule], now: int, excess: int
 ) -> list[Action]:
-    """Return the book hours to delete so that ``excess`` bytes go, as far as there are enough.
+    """Return the book hours to delete so that ``excess`` bytes are freed, or all there are.
 
-    Oldest first; hours that the calculator has read go before those that it has not.
+    Hours that the calculator has read go first, each kind oldest first.
     """
     candidates = sorted(
         (series.unread(file), file.end, file.inst_id, file.stream, file)
@@ -164,17 +162,17 @@ def over_budget(
 
 
 def after(seen: Survey, actions: Sequence[Action]) -> Survey:
-    """Return what would be there after ``actions``: a dry run's idea of the disk."""
+    """Return the survey as it would be after ``actions``; a dry run goes on with it."""
     due = {action.file: action for action in actions}
     series = tuple(
-        replace(one, files=tuple(kept for file in one.files if (kept := _left(file, due))))
-        for one in seen.series
+        replace(item, files=tuple(kept for file in item.files if (kept := _left(file, due))))
+        for item in seen.series
     )
     freed = sum(action.frees for action in actions)
     return Survey(series, seen.total - freed, seen.free + freed)
 
 
-def _left(file: Dated, due: Mapping[Dated, Action]) -> Dated | None:
+def _left(file: DatedFile, due: Mapping[DatedFile, Action]) -> DatedFile | None:
     action = due.get(file)
     if action is None:
         return file

@@ -1,75 +1,37 @@
-"""What a run of retention did and what is to be expected, for people and as JSON."""
+"""The results of a retention run and the forecast, as a table, sentences and JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ravequant import times
-from ravequant.vault.retention.forecast import Growth, days_left, growth_of
-from ravequant.vault.retention.plan import BUCKETS, TRADES, Action, Rule, Series, Survey
+from ravequant.vault.retention.forecast import Forecast, growth_of
+from ravequant.vault.retention.plan import Action, RetentionRule, Series
 
 DONE, SKIPPED, FAILED, PLANNED = "done", "skipped", "failed", "planned"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one action."""
+class ActionResult:
+    """The result of one action."""
 
     action: Action
     status: str
     freed: int = 0  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """The room that is left, in bytes, bytes a day, and days (None: it lasts for ever)."""
-
-    total: int
-    free: int
-    budget: int | None
-    per_day: float
-    budget_days: float | None
-    disk_days: float | None
-    unknown: int  # series of which nothing is finished yet, so nothing could be measured
-
-
-def forecast(seen: Survey, rules: dict[str, Rule], now: int, budget: int | None) -> Forecast:
-    """Return how long the budget and the disk will do.
-
-    What bears no date (one-minute lines, states) is taken to have grown evenly over the days that
-    the trade and bucket days span.
-    """
-    found, total = seen.series, seen.total
-    measured = [growth_of(series, rules[series.stream], now) for series in found]
-    growths = [growth for growth in measured if growth is not None]
-    rest = total - sum(file.size for series in found for file in series.files)
-    spans = [
-        series.files[-1].end - series.files[0].start
-        for series in found
-        if series.stream in {TRADES, BUCKETS}
-    ]
-    if spans and rest > 0:
-        growths.append(Growth(rest * times.DAY_MS / max(spans), None))
-    return Forecast(
-        total,
-        seen.free,
-        budget,
-        sum(growth.per_day for growth in growths if growth.still != 0),
-        None if budget is None else days_left(budget - total, growths),
-        days_left(seen.free, growths),
-        measured.count(None),
-    )
-
-
 def rows_of(
-    found: Sequence[Series], outcomes: Sequence[Outcome], rules: dict[str, Rule], now: int
+    found: Sequence[Series],
+    results: Sequence[ActionResult],
+    rules: dict[str, RetentionRule],
+    now: int,
 ) -> list[dict[str, Any]]:
-    """Return the facts of each series."""
+    """Return a row for each series: its files and bytes, the actions on it, its growth."""
     rows = []
     for series in found:
         mine = [
-            outcome for outcome in outcomes
-            if (outcome.action.file.stream, outcome.action.file.inst_id)
+            result
+            for result in results
+            if (result.action.file.stream, result.action.file.inst_id)
             == (series.stream, series.inst_id)
         ]  # fmt: skip
         growth = growth_of(series, rules[series.stream], now)
@@ -81,31 +43,31 @@ def rows_of(
                 "bytes": sum(file.size for file in series.files),
                 "oldest": series.files[0].key,
                 **{kind: _count(mine, kind) for kind in ("compress", "delete")},
-                "left": sum(outcome.status in {SKIPPED, FAILED} for outcome in mine),
-                "freed_bytes": sum(outcome.freed for outcome in mine),
+                "left": sum(result.status in {SKIPPED, FAILED} for result in mine),
+                "freed_bytes": sum(result.freed for result in mine),
                 "bytes_per_day": None if growth is None else round(growth.per_day),
             }
         )
     return rows
 
 
-def _count(outcomes: Sequence[Outcome], kind: str) -> int:
+def _count(results: Sequence[ActionResult], kind: str) -> int:
     return sum(
-        outcome.action.kind == kind and outcome.status in {DONE, PLANNED} for outcome in outcomes
+        result.action.kind == kind and result.status in {DONE, PLANNED} for result in results
     )
 
 
-def facts_of(outcome: Outcome) -> dict[str, Any]:
-    """Return an action and what became of it."""
-    action = outcome.action
+def facts_of(result: ActionResult) -> dict[str, Any]:
+    """Return an action and its result, JSON-able."""
+    action = result.action
     return {
         "action": action.kind,
         "stream": action.file.stream,
         "instId": action.file.inst_id,
         "file": action.file.key,
         "reason": action.reason,
-        "status": outcome.status,
-        "freed_bytes": outcome.freed,
+        "status": result.status,
+        "freed_bytes": result.freed,
     }
 
 
@@ -151,7 +113,7 @@ def _when(days: float | None) -> str:
 
 
 def size(count: float) -> str:
-    """Return bytes as people read them, in steps of a thousand."""
+    """Return a number of bytes as text, in steps of a thousand: ``8.5 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 999.5:
             return f"{count:.3g} {unit}" if unit != "B" else f"{count:.0f} B"

@@ -1,4 +1,4 @@
-"""One run of retention: the plan carried out file by file, one that fails stopping no other."""
+"""A run of retention: carries the plan out file by file; one that fails stops no other."""
 
 import logging
 from collections.abc import Sequence
@@ -13,25 +13,35 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 from ravequant.vault.retention import plan
 from ravequant.vault.retention.plan import Action, Survey
-from ravequant.vault.retention.report import DONE, FAILED, PLANNED, SKIPPED, Outcome, size
+from ravequant.vault.retention.report import (
+    DONE,
+    FAILED,
+    PLANNED,
+    SKIPPED,
+    ActionResult,
+    size,
+)
 from ravequant.vault.retention.survey import METRIC, committed_day, plain_form, survey
 
 STREAM: Final = "retention"
 _log = logging.getLogger("l2_retention")
 
 
-class Run:
-    """Retention over a vault at the moment ``now``; ``dry``: only planned, nothing is touched."""
+class RetentionRun:
+    """Retention over a vault at the time ``now`` (Unix ms); ``dry`` plans, and touches nothing.
+
+    ``results`` are those of all actions so far.
+    """
 
     def __init__(self, vault: Vault, chosen: Retention, now: int, *, dry: bool = False) -> None:
         self.rules = plan.rules_of(chosen)
-        self.outcomes: list[Outcome] = []
+        self.results: list[ActionResult] = []
         self._vault, self._now, self._dry = vault, now, dry
 
     def go(self, budget: int | None = None) -> Survey:
-        """Do what the ages ask for, then what the budget does; return what is there then.
+        """Carry out the actions due by age, then those of the budget; return the vault after them.
 
-        Raises NoDataError for a vault without dated files, LockedError beside another run.
+        Raises NoDataError for a vault without dated files, LockedError while another run works.
         """
         seen = survey(self._vault)
         if not seen.series:
@@ -55,22 +65,22 @@ class Run:
 
     def _do(self, actions: Sequence[Action], seen: Survey) -> Survey:
         if self._dry:
-            self.outcomes += [Outcome(action, PLANNED, action.frees) for action in actions]
+            self.results += [ActionResult(action, PLANNED, action.frees) for action in actions]
             return plan.after(seen, actions)
-        self.outcomes += [self._act(action) for action in actions]
+        self.results += [self._act(action) for action in actions]
         return survey(self._vault) if actions else seen
 
-    def _act(self, action: Action) -> Outcome:
+    def _act(self, action: Action) -> ActionResult:
         path = plain_form(self._vault, action.file)
         act = self._delete if action.kind == plan.DELETE else self._compress
         try:
-            return Outcome(action, DONE, act(action, path))
+            return ActionResult(action, DONE, act(action, path))
         except (compress.HeldOpenError, LockedError) as error:
             _log.warning("%s", error)
-            return Outcome(action, SKIPPED)
+            return ActionResult(action, SKIPPED)
         except VaultError as error:
             _log.error("%s", error)
-            return Outcome(action, FAILED)
+            return ActionResult(action, FAILED)
 
     def _delete(self, action: Action, path: Path) -> int:
         compress.delete(compress.packed_form(path))

@@ -1,4 +1,4 @@
-"""What stands in a vault: dated files, how far they have been read, the room on the disk."""
+"""Surveys a vault: its dated files, how far they have been read, and the room on the disk."""
 
 import logging
 import os
@@ -13,25 +13,25 @@ from ravequant import catalog, times
 from ravequant.errors import VaultError
 from ravequant.vault import commit, compress
 from ravequant.vault.paths import Vault, instruments
-from ravequant.vault.retention.plan import BOOKS, BUCKETS, DEEP, TRADES, Dated, Series, Survey
+from ravequant.vault.retention.plan import BOOKS, BUCKETS, DEEP, TRADES, DatedFile, Series, Survey
 
 METRIC: Final = catalog.L2_BUCKETIZER.name  # the calculator that reads the book hours
 _SAMPLE: Final = 1 << 20
-_NOTHING_KNOWN: Final = 0.1
+_USUAL_SHARE: Final = 0.1  # of a series whose files cannot be read
 _log = logging.getLogger(__name__)
 
 
 def survey(vault: Vault) -> Survey:
-    """Look at every file of the vault once."""
+    """Survey the vault; the size of each of its files is read once."""
     names = set().union(*(instruments(folder_of(vault, stream)) for stream in _STREAMS))
-    series = tuple(one for inst_id in sorted(names) for one in _series(vault, inst_id))
+    series = tuple(found for inst_id in sorted(names) for found in _series(vault, inst_id))
     total = sum(_sizes(vault.root))
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else 0
     return Survey(series, total, free)
 
 
 def folder_of(vault: Vault, stream: str) -> Callable[[str], Path]:
-    """Return what names the folder of a stream, by instrument."""
+    """Return the function that gives the folder of a stream by instrument."""
     return partial(_STREAMS[stream].place, vault)
 
 
@@ -43,13 +43,13 @@ _STREAMS: Final = {
 }
 
 
-def plain_form(vault: Vault, file: Dated) -> Path:
-    """Return the name of the plain form of a file."""
+def plain_form(vault: Vault, file: DatedFile) -> Path:
+    """Return the path of the plain form of a file."""
     return folder_of(vault, file.stream)(file.inst_id) / f"{file.key}.jsonl"
 
 
 def committed_day(vault: Vault, inst_id: str) -> str | None:
-    """Return the bucket day that the calculator's state points at; "" if that cannot be read."""
+    """Return the bucket day in the calculator's state: None without a state, "" if unreadable."""
     facts = _facts(vault, inst_id)
     try:
         return None if facts is None else str(facts["output"]["file"])[:10]
@@ -72,10 +72,10 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
             )
 
 
-def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> Iterator[Dated]:
+def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> Iterator[DatedFile]:
     for key, path in listing:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
-        file = Dated(stream, inst_id, key, _size(plain), _size(compress.packed_form(plain)))
+        file = DatedFile(stream, inst_id, key, _size(plain), _size(compress.packed_form(plain)))
         try:
             times.day_start_ms(key[:10])
         except ValueError:
@@ -112,8 +112,8 @@ def _sizes(root: Path) -> Iterator[int]:
         yield from (_size(Path(folder, name)) or 0 for name in names)
 
 
-def _share(folder: Path, files: tuple[Dated, ...]) -> float:
-    """Measure how small files become: the newest ``.gz``, else the start of a plain one."""
+def _share(folder: Path, files: tuple[DatedFile, ...]) -> float:
+    """Return packed size / plain size: of the newest ``.gz``, else of the start of a plain file."""
     newest = max(files, key=lambda file: (bool(file.packed), file.key))
     plain = folder / f"{newest.key}.jsonl"
     try:
@@ -124,12 +124,12 @@ def _share(folder: Path, files: tuple[Dated, ...]) -> float:
                 sample = stream.read(_SAMPLE)
             small, whole = len(zlib.compress(sample)), len(sample)
     except OSError:
-        return _NOTHING_KNOWN
-    return min(1.0, small / whole) if whole else _NOTHING_KNOWN
+        return _USUAL_SHARE
+    return min(1.0, small / whole) if whole else _USUAL_SHARE
 
 
 def _unpacked_length(packed: Path) -> int:
-    """Return what a ``.gz`` says of itself in its last bytes (modulo 2**32)."""
+    """Return the uncompressed length that the last bytes of a ``.gz`` give (modulo 2**32)."""
     with packed.open("rb") as stream:
         stream.seek(-4, os.SEEK_END)
         return int.from_bytes(stream.read(4), "little")

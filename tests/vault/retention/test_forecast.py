@@ -2,9 +2,9 @@
 
 import pytest
 
-from ravequant.vault.retention import plan, report
+from ravequant.vault.retention import plan
 from ravequant.vault.retention.forecast import Growth, days_left, growth_of
-from ravequant.vault.retention.plan import Dated, Series, Survey
+from ravequant.vault.retention.plan import DatedFile, Series
 from tests.support.aged_vaults import BTC, NOW, RULES, books, day, hour
 
 
@@ -16,7 +16,7 @@ def test_growth_is_measured_over_finished_files_in_their_compressed_form():
     assert growth.per_day == pytest.approx(240)
     # 6 hours plain, the rest of 5 days compressed, less the 49 hours that are there
     assert growth.still == pytest.approx(0)
-    packed = tuple(Dated(plan.BOOKS, BTC, file.key, None, 10) for file in series.files)
+    packed = tuple(DatedFile(plan.BOOKS, BTC, file.key, None, 10) for file in series.files)
     smaller = growth_of(Series(plan.BOOKS, BTC, packed), RULES[plan.BOOKS], NOW)
     assert smaller is not None
     assert smaller.still == pytest.approx(6 * 100 + 114 * 10 - 490)
@@ -47,26 +47,3 @@ def test_trade_days_grow_for_ever_and_an_unfinished_day_is_no_measure():
 def test_the_days_left_follow_what_still_grows(room, growths, days):
     """Book hours stop growing once five days of them are there, trades do not."""
     assert days_left(room, growths) == (None if days is None else pytest.approx(days))
-
-
-def test_the_forecast_in_words():
-    """Budget and disk, in days; what nobody could measure is said."""
-    series = books(day(3), day(0), "2025-12-14", stream=plan.TRADES, packed_share=0.1)
-    seen = Survey((series, books(hour(0))), 400, 50)
-    expected = report.forecast(seen, RULES, NOW, 460)
-    assert report.sentences(expected) == [
-        "The vault holds 400 B and grows by 5 B a day.",
-        "Budget 460 B: full in 12 days; then the oldest book hours go first.",
-        "Disk, 50 B free: full in 10 days.",
-        "Not counted: 1 streams of which not one hour or day is finished yet.",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (45_200_000, "45.2 MB"), (999_600, "1 MB"),
-     (2.5e9, "2.5 GB"), (3e12, "3 TB")],
-)  # fmt: skip
-def test_sizes_are_read_in_thousands(count, text):
-    """Three figures and the unit."""
-    assert report.size(count) == text

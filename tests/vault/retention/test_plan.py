@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ravequant import times
 from ravequant.settings import Retention
 from ravequant.vault.retention import plan
-from ravequant.vault.retention.plan import Dated, Series
+from ravequant.vault.retention.plan import DatedFile, Series
 from tests.support.aged_vaults import BTC, DAY, HOUR, NOW, RULES, books, day, hour
 
 
@@ -67,8 +67,8 @@ def test_the_bucket_day_that_the_state_points_at_is_left():
 def test_what_is_compressed_already_is_left_alone():
     """Only where a plain form stands is there something to do."""
     files = (
-        Dated(plan.BOOKS, BTC, hour(9), None, 10), Dated(plan.BOOKS, BTC, hour(8), 100, 10),
-        Dated(plan.BOOKS, BTC, hour(0), 100, None),
+        DatedFile(plan.BOOKS, BTC, hour(9), None, 10), DatedFile(plan.BOOKS, BTC, hour(8), 100, 10),
+        DatedFile(plan.BOOKS, BTC, hour(0), 100, None),
     )  # fmt: skip
     assert due(Series(plan.BOOKS, BTC, files)) == [("compress", hour(8))]
 
@@ -118,6 +118,6 @@ def test_whatever_stands_there_the_promises_hold(ages, read, excess):
 def test_settings_change_every_limit():
     """Each number of the rules is a setting."""
     rules = plan.rules_of(Retention(1, 2, 3, 4, 5))
-    assert rules[plan.BOOKS] == rules[plan.DEEP] == plan.Rule(HOUR, 2 * DAY, 3 * DAY)
-    assert rules[plan.TRADES] == plan.Rule(4 * DAY)
-    assert rules[plan.BUCKETS] == plan.Rule(5 * DAY)
+    assert rules[plan.BOOKS] == rules[plan.DEEP] == plan.RetentionRule(HOUR, 2 * DAY, 3 * DAY)
+    assert rules[plan.TRADES] == plan.RetentionRule(4 * DAY)
+    assert rules[plan.BUCKETS] == plan.RetentionRule(5 * DAY)
