@@ -69,8 +69,11 @@ class BookRecorder:
         self._unsynced: list[SnapshotLine] = []  # written since the last good sync
         self._refused_until: float | None = None
         if self._hours.torn_bytes or self._deep.torn_bytes:
-            _log.warning("%s: a torn tail of %d bytes was cut off and kept in .torn", inst_id,
-                         self._hours.torn_bytes + self._deep.torn_bytes)  # fmt: skip
+            _log.warning(
+                "%s: a torn tail of %d bytes was cut off and kept in .torn",
+                inst_id,
+                self._hours.torn_bytes + self._deep.torn_bytes,
+            )
 
     @property
     def on_disk_ts(self) -> int | None:
@@ -109,15 +112,19 @@ class BookRecorder:
         if taken.reset:
             _log.warning("%s: the exchange began its sequence anew", self.inst_id)
         if taken.behind_ms > _FAR_BEHIND_MS:
-            _log.error("%s: the exchange is %d s behind the newest line on disk: nothing is "
-                       "written before that time; is this the right vault?",
-                       self.inst_id, taken.behind_ms // 1000)  # fmt: skip
+            _log.error(
+                "%s: the exchange is %d s behind the newest line on disk: nothing is "
+                "written before that time; is this the right vault?",
+                self.inst_id,
+                taken.behind_ms // 1000,
+            )
         if taken.rejected:
             _log.error("%s: message rejected: %s", self.inst_id, taken.rejected)
         if taken.broken:
             self.counts.gaps += 1
-            shown = f"last book written as of {times.iso(taken.snapshot.ts)}" if (
-                taken.snapshot) else "no book to write"  # fmt: skip
+            shown = "no book to write"
+            if taken.snapshot:
+                shown = f"last book written as of {times.iso(taken.snapshot.ts)}"
             _log.warning("GAP DETECTED %s: %s; %s", self.inst_id, taken.broken, shown)
         return bool(taken.broken or taken.rejected or taken.reset)
 
@@ -214,8 +221,9 @@ class BookRecorder:
         self.counts.written -= sum(lost.ts > self._on_disk for lost in self._unsynced)
         self._waiting, self._refused_until = deque(missing), None
         self._unsynced.clear()
-        _log.warning("%s: recording again, %d lines lost so far",
-                     self.inst_id, self.counts.lost_to_disk)  # fmt: skip
+        _log.warning(
+            "%s: recording again, %d lines lost so far", self.inst_id, self.counts.lost_to_disk
+        )
 
     def _newest(
         self, log: HourLog, wanted: Callable[[dict[str, Any]], bool] = lambda _: True

@@ -48,8 +48,14 @@ _SUMMARY: Final = (
     "%d deep, %d gaps, %d rejected, %d checksum mismatches"
 )
 _SUMMARY_FACTS: Final = (
-    "fresh", "written", "last_snapshot_utc", "deep", "gaps", "rejected", "checksum_mismatches",
-)  # fmt: skip
+    "fresh",
+    "written",
+    "last_snapshot_utc",
+    "deep",
+    "gaps",
+    "rejected",
+    "checksum_mismatches",
+)
 
 
 class L2Exporter(RecorderApp):
@@ -192,8 +198,12 @@ class L2Exporter(RecorderApp):
             if recorder.refused:
                 code = FAILED
             newest = recorder.facts()["last_snapshot_utc"]
-            self.log.info("%s: stopped, %d snapshots written, newest %s",
-                          recorder.inst_id, recorder.counts.written, newest)  # fmt: skip
+            self.log.info(
+                "%s: stopped, %d snapshots written, newest %s",
+                recorder.inst_id,
+                recorder.counts.written,
+                newest,
+            )
         return code
 
     def facts(self) -> dict[str, Any]:
@@ -211,20 +221,31 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
     add_options(made)
-    made.add_argument("--cadence", type=cli.duration, metavar="SPAN",
-                      help="exchange time from snapshot to snapshot, like 2s or 500ms")  # fmt: skip
-    made.add_argument("--depth", type=int, metavar="N",
-                      help=f"levels a side, at most {MOST_LEVELS}")  # fmt: skip
-    made.add_argument("--deep-every", type=int, metavar="S",
-                      help="a deep REST snapshot every S seconds, 0 for none")  # fmt: skip
+    made.add_argument(
+        "--cadence",
+        type=cli.duration,
+        metavar="SPAN",
+        help="exchange time from snapshot to snapshot, like 2s or 500ms",
+    )
+    made.add_argument(
+        "--depth", type=int, metavar="N", help=f"levels a side, at most {MOST_LEVELS}"
+    )
+    made.add_argument(
+        "--deep-every",
+        type=int,
+        metavar="S",
+        help="a deep REST snapshot every S seconds, 0 for none",
+    )
     return made
 
 
 def chosen_of(args: argparse.Namespace, standing: L2) -> L2:
     """Return the settings as the flags change them; UsageError for impossible values."""
     flags = {
-        "cadence_ms": args.cadence, "depth_levels": args.depth, "deep_every_s": args.deep_every,
-    }  # fmt: skip
+        "cadence_ms": args.cadence,
+        "depth_levels": args.depth,
+        "deep_every_s": args.deep_every,
+    }
     chosen = replace(standing, **{key: value for key, value in flags.items() if value is not None})
     if not 1 <= chosen.depth_levels <= MOST_LEVELS:
         raise UsageError(

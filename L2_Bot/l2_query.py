@@ -42,13 +42,22 @@ def parser() -> argparse.ArgumentParser:
     cli.add_instruments(made)
     when = made.add_mutually_exclusive_group()
     when.add_argument("--last", action="store_true", help="the newest snapshot (default)")
-    when.add_argument("--at", type=cli.moment, metavar="TIME",
-                      help="the newest snapshot at or before this time: '2025-12-14 21:34', 21:34 "
-                           "(UTC where no zone is named)")  # fmt: skip
-    made.add_argument("--contracts", default="1000", metavar="N",
-                      help="walls: levels of more than N contracts (default: 1000)")  # fmt: skip
-    made.add_argument("--width", default="100", metavar="USD",
-                      help="zones: so wide in price (default: 100)")  # fmt: skip
+    when.add_argument(
+        "--at",
+        type=cli.moment,
+        metavar="TIME",
+        help="the newest snapshot at or before this time: '2025-12-14 21:34', 21:34 "
+        "(UTC where no zone is named)",
+    )
+    made.add_argument(
+        "--contracts",
+        default="1000",
+        metavar="N",
+        help="walls: levels of more than N contracts (default: 1000)",
+    )
+    made.add_argument(
+        "--width", default="100", metavar="USD", help="zones: so wide in price (default: 100)"
+    )
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from ravequant.exchanges.base import PageLimits
 from ravequant.records import Side, Trade, join, same_order
-from Trades_Bot.gap_search import Action, Gap, GapDetected, GapSettled, PageRequest, Status
+from Trades_Bot.gap_search import Action, GapDetected, GapSearch, GapSettled, PageRequest, Status
 
 _FIRST_ASK_S: Final = 1.0  # REST may lag behind the stream; a second connection may bring the rows
 _BOGUS_ANSWERS: Final = 8  # that do not reach a gap's end, while newer rows lie inside it
@@ -51,7 +51,7 @@ class GapFiller:
         self._buffer_rows = buffer_rows
         self._patience_s = patience_s
         self._waiting = WaitingRows()
-        self._gap: Gap | None = None
+        self._gap: GapSearch | None = None
         self._actions: list[Action] = []
         self._now = 0.0
 
@@ -182,7 +182,7 @@ class GapFiller:
         first = (self.last or 0) + 1
         just_seen = len(self._waiting) <= 1 and self._owed < first
         ask_at = self._now + _FIRST_ASK_S if just_seen else self._now
-        self._gap = Gap(first, end, self._pages.rows, self._now, ask_at)
+        self._gap = GapSearch(first, end, self._pages.rows, self._now, ask_at)
 
     def _write(self, trade: Trade) -> None:
         self._actions.append(trade)
@@ -192,7 +192,7 @@ class GapFiller:
 
     # -- pages
 
-    def _accept(self, gap: Gap, fresh: list[Trade], absent: Status) -> None:
+    def _accept(self, gap: GapSearch, fresh: list[Trade], absent: Status) -> None:
         """Write fills in order; ids between them do not exist on the exchange."""
         for row in fresh:
             if row.first_id < gap.next_id:
@@ -209,14 +209,14 @@ class GapFiller:
         gap.ask_at = self._now
         self._close_if_filled(gap)
 
-    def _nothing_new(self, gap: Gap, after: int) -> None:
+    def _nothing_new(self, gap: GapSearch, after: int) -> None:
         doubtful = gap.contradicted >= 0 and gap.unreached >= _BOGUS_ANSWERS
         if doubtful and gap.beyond(after):
             self._discard_waiting(gap)
         else:
             gap.nothing_new(after, self._now)
 
-    def _too_far(self, gap: Gap, after: int, fresh: list[Trade], absent: Status) -> None:
+    def _too_far(self, gap: GapSearch, after: int, fresh: list[Trade], absent: Status) -> None:
         """Take in a page that begins above the id wanted: the ids between are unknown."""
         oldest = fresh[0]
         if len(fresh) >= self._pages.rows:
@@ -228,7 +228,7 @@ class GapFiller:
         else:  # nothing older, yet it must be there
             gap.anew(self._now)
 
-    def _use_again(self, rows: list[Trade], done: Gap, absent: Status) -> None:
+    def _use_again(self, rows: list[Trade], done: GapSearch, absent: Status) -> None:
         """Fill the next gaps among the waiting rows from the same page."""
         while self._gap is not None and self._gap is not done:
             done = self._gap
@@ -237,7 +237,7 @@ class GapFiller:
                 self._announce(done)
                 self._accept(done, fresh, absent)
 
-    def _push(self, gap: Gap, row: Trade) -> None:
+    def _push(self, gap: GapSearch, row: Trade) -> None:
         if gap.group is not None and same_order(gap.group, row):
             gap.group = join(gap.group, row)
         else:
@@ -245,19 +245,19 @@ class GapFiller:
             gap.group = row
         gap.moved(row.trade_id + 1, self._now)
 
-    def _flush(self, gap: Gap) -> None:
+    def _flush(self, gap: GapSearch) -> None:
         if gap.group is not None:
             self._write(gap.group)
             gap.group = None
 
     # -- the ledger, and the end of a gap
 
-    def _announce(self, gap: Gap) -> None:
+    def _announce(self, gap: GapSearch) -> None:
         if not gap.announced:
             gap.announced = True
             self._actions.append(GapDetected(gap.next_id, gap.end))
 
-    def _settle(self, gap: Gap, end: int, status: Status, reason: str) -> None:
+    def _settle(self, gap: GapSearch, end: int, status: Status, reason: str) -> None:
         """Close next_id … end without records; rows fetched before them are noted first."""
         self._note_repaired(gap)
         self._actions.append(GapSettled(gap.next_id, end, status, reason))
@@ -265,24 +265,24 @@ class GapFiller:
         gap.moved(end + 1, self._now)
         gap.unsettled_from = gap.next_id
 
-    def _note_repaired(self, gap: Gap) -> None:
+    def _note_repaired(self, gap: GapSearch) -> None:
         self._flush(gap)
         if gap.unsettled_from < gap.next_id:
             end = min(gap.next_id - 1, gap.end)
             self._actions.append(GapSettled(gap.unsettled_from, end, "repaired", "fetched by REST"))
 
-    def _close_if_filled(self, gap: Gap) -> None:
+    def _close_if_filled(self, gap: GapSearch) -> None:
         if gap.next_id > gap.end:
             self._note_repaired(gap)
             self._gap = None
             self._advance()
 
-    def _check_patience(self, gap: Gap, reason: str) -> None:
+    def _check_patience(self, gap: GapSearch, reason: str) -> None:
         if self._now - gap.progress_at >= self._patience_s:
             self._settle(gap, gap.end, "open", f"{reason} for {self._patience_s:g} s")
             self._close_if_filled(gap)
 
-    def _discard_waiting(self, gap: Gap) -> None:
+    def _discard_waiting(self, gap: GapSearch) -> None:
         """Drop waiting rows: REST has nothing near their ids, and later rows lie below them."""
         self._note_repaired(gap)
         self.bogus += len(self._waiting)
@@ -298,7 +298,7 @@ _ABSENT: Final = {
 }
 
 
-def _heals(gap: Gap, trade: Trade) -> bool:
+def _heals(gap: GapSearch, trade: Trade) -> bool:
     """Return True if a live row is the next missing row, so that REST need not be asked for it."""
     return gap.group is None and trade.first_id == gap.next_id and trade.trade_id <= gap.end
 

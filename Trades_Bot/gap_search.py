@@ -41,7 +41,7 @@ Action = Trade | GapDetected | GapSettled
 
 
 @dataclass(eq=False, slots=True)
-class Gap:
+class GapSearch:
     """Missing ids ``next_id … end`` and the state of their search."""
 
     next_id: int  # the first id not settled yet
@@ -136,4 +136,4 @@ class PageRequest:
     """The page to fetch: the newest fills with an id below ``after``."""
 
     after: int
-    gap: Gap
+    gap: GapSearch

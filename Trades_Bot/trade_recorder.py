@@ -73,8 +73,9 @@ class TradeRecorder:
         self._seen = -1  # the newest id that came, on disk or not
         self._filler = self._filler_from_disk()
         if self._days.torn_bytes:
-            _log.warning("%s: %d bytes of a torn last line set aside", self.inst_id,
-                         self._days.torn_bytes)  # fmt: skip
+            _log.warning(
+                "%s: %d bytes of a torn last line set aside", self.inst_id, self._days.torn_bytes
+            )
 
     @property
     def last_id(self) -> int | None:
@@ -207,9 +208,14 @@ class TradeRecorder:
             _log.log(
                 logging.WARNING if self.last_ts else logging.INFO,
                 "%s: new contract terms: ctVal %s, ctMult %s, %s, tickSz %s, lotSz %s, state %s",
-                meta.inst_id, contract.ct_val, contract.ct_mult, contract.ct_type, meta.tick_sz,
-                meta.lot_sz, meta.state,
-            )  # fmt: skip
+                meta.inst_id,
+                contract.ct_val,
+                contract.ct_mult,
+                contract.ct_type,
+                meta.tick_sz,
+                meta.lot_sz,
+                meta.state,
+            )
         self._meta = meta
         self._encoder = TradeEncoder(meta.inst_id, meta.contract)
 
@@ -255,9 +261,13 @@ class TradeRecorder:
         for action in actions:
             if isinstance(action, GapDetected):
                 self.counts.gaps += 1
-                _log.warning("GAP DETECTED %s: ids %d to %d (%d) missing, fetching them by REST",
-                             self.inst_id, action.from_id, action.to_id,
-                             action.to_id - action.from_id + 1)  # fmt: skip
+                _log.warning(
+                    "GAP DETECTED %s: ids %d to %d (%d) missing, fetching them by REST",
+                    self.inst_id,
+                    action.from_id,
+                    action.to_id,
+                    action.to_id - action.from_id + 1,
+                )
             elif isinstance(action, GapSettled):
                 self._settle(action)
 
@@ -265,12 +275,24 @@ class TradeRecorder:
         gap = Gap(action.from_id, action.to_id)
         if action.status == "repaired":
             self.counts.repaired += gap.missing
-            _log.info("Gap repaired %s: ids %d to %d (%d)",
-                      self.inst_id, gap.from_id, gap.to_id, gap.missing)  # fmt: skip
+            _log.info(
+                "Gap repaired %s: ids %d to %d (%d)",
+                self.inst_id,
+                gap.from_id,
+                gap.to_id,
+                gap.missing,
+            )
         else:
             self.counts.id_holes += gap.missing if action.status == "id_hole" else 0
-            _log.warning("Gap %s %s: ids %d to %d (%d): %s", action.status, self.inst_id,
-                         gap.from_id, gap.to_id, gap.missing, action.reason)  # fmt: skip
+            _log.warning(
+                "Gap %s %s: ids %d to %d (%d): %s",
+                action.status,
+                self.inst_id,
+                gap.from_id,
+                gap.to_id,
+                gap.missing,
+                action.reason,
+            )
         self._ledger.append(LedgerEntry(gap, action.status, action.reason, times.utc_now_ms()))
 
     # -- a disk that refuses
@@ -290,8 +312,11 @@ class TradeRecorder:
             _log.error("%s: still not recording: %s", self.inst_id, error)
             return
         self._broken_until = None
-        _log.warning("%s: recording again after id %s; what is missing is fetched by REST",
-                     self.inst_id, self._filler.last)  # fmt: skip
+        _log.warning(
+            "%s: recording again after id %s; what is missing is fetched by REST",
+            self.inst_id,
+            self._filler.last,
+        )
         self.missed(self._seen, now)  # now, not when the next row shows it
 
     def _filler_from_disk(self) -> GapFiller:

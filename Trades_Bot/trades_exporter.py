@@ -168,10 +168,17 @@ class TradesExporter(recorder_app.RecorderApp):
             self.log.info(
                 "%s: %d records in the last minute, %d in all, newest id %s of %s; %d gaps, %d ids "
                 "repaired, %d duplicates, %d rejected, %d waiting",
-                name, new, facts["written"], facts["last_trade_id"], facts["last_trade_utc"],
-                facts["gaps"], facts["ids_repaired"], facts["duplicates"], facts["rejected"],
+                name,
+                new,
+                facts["written"],
+                facts["last_trade_id"],
+                facts["last_trade_utc"],
+                facts["gaps"],
+                facts["ids_repaired"],
+                facts["duplicates"],
+                facts["rejected"],
                 facts["waiting"],
-            )  # fmt: skip
+            )
 
     def close(self) -> int:
         """Flush everything; return the exit code, FAILED if the disk refused something."""
@@ -185,8 +192,9 @@ class TradesExporter(recorder_app.RecorderApp):
             if recorder.broken:
                 code = FAILED
             written = recorder.counts.written
-            self.log.info("%s: stopped after id %s, %d records written", name, recorder.last_id,
-                          written)  # fmt: skip
+            self.log.info(
+                "%s: stopped after id %s, %d records written", name, recorder.last_id, written
+            )
         return code
 
 
@@ -194,9 +202,14 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
     recorder_app.add_options(made)
-    made.add_argument("--backfill", type=cli.duration, default=0, metavar="SPAN",
-                      help="empty vault: begin this long before now (4h, 2d); otherwise what was "
-                      "missed since the last id on disk is fetched anyway")  # fmt: skip
+    made.add_argument(
+        "--backfill",
+        type=cli.duration,
+        default=0,
+        metavar="SPAN",
+        help="empty vault: begin this long before now (4h, 2d); otherwise what was "
+        "missed since the last id on disk is fetched anyway",
+    )
     return made
 
 

@@ -26,7 +26,7 @@ import orjson
 from ravequant import times
 from ravequant.errors import UsageError
 from ravequant.sim import faults
-from ravequant.sim.exchange import Exchange, Options
+from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
@@ -148,16 +148,16 @@ def plan(path: Path | None) -> FaultPlan:
         raise UsageError(f"--faults {path}: cannot be read: {error}") from None
 
 
-def options(args: argparse.Namespace) -> Options:
+def options(args: argparse.Namespace) -> SimOptions:
     """Return how the exchange runs."""
     given = vars(args)
-    chosen = {field.name: given[field.name] for field in fields(Options) if field.name in given}
+    chosen = {field.name: given[field.name] for field in fields(SimOptions) if field.name in given}
     if "wait_for_books" in given and "wait_for_trades" not in given:
         chosen["wait_for_trades"] = 0
-    return Options(grace_s=given.get("grace_ms", 30_000) / 1_000, **chosen)
+    return SimOptions(grace_s=given.get("grace_ms", 30_000) / 1_000, **chosen)
 
 
-async def serve(feed: Feed, chosen: Options, faulty: FaultPlan, ready: Path | None) -> None:
+async def serve(feed: Feed, chosen: SimOptions, faulty: FaultPlan, ready: Path | None) -> None:
     """Serve until the market is done or a signal comes."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
@@ -167,7 +167,7 @@ async def serve(feed: Feed, chosen: Options, faulty: FaultPlan, ready: Path | No
     for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end)
-    async with Exchange(feed, chosen, faulty) as exchange:
+    async with SimExchange(feed, chosen, faulty) as exchange:
         addresses = orjson.dumps(exchange.addresses)
         print(addresses.decode(), flush=True)
         if ready is not None:

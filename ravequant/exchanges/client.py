@@ -187,8 +187,12 @@ class Client:
                 wait = self._back_off()
                 _log.warning(
                     "Cannot connect to %s: %s: %s; again in %.1f s (attempt %d)",
-                    self._url, type(error).__name__, _reason(error), wait, self._failures,
-                )  # fmt: skip
+                    self._url,
+                    type(error).__name__,
+                    _reason(error),
+                    wait,
+                    self._failures,
+                )
                 await asyncio.sleep(wait)
             else:
                 self.connects += 1
@@ -211,8 +215,9 @@ class Client:
             self._put(Arrival(Ended(link.session.failed or str(error)), link.number))
             _log.warning(
                 "Disconnected (connection %d): %s",
-                link.number, link.session.failed or error,
-            )  # fmt: skip
+                link.number,
+                link.session.failed or error,
+            )
         finally:
             timer.cancel()
             with suppress(asyncio.CancelledError, WebSocketException, OSError):
@@ -259,8 +264,11 @@ class Client:
             case base.Resubscribing(channel=channel, silent_s=silent_s, reason=reason):
                 _log.warning(
                     "Forced resubscribe of %s %s: %s, %.1f s after the last message",
-                    channel.name, channel.inst_id, reason, silent_s,
-                )  # fmt: skip
+                    channel.name,
+                    channel.inst_id,
+                    reason,
+                    silent_s,
+                )
             case base.Refused(channel=channel, code=code, message=message):
                 name = f"{channel.name} {channel.inst_id}" if channel else "a request"
                 _log.error("The exchange refused %s: code %s: %s", name, code, message)

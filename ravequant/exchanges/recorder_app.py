@@ -51,20 +51,38 @@ class RecorderOptions:
 def add_options(made: argparse.ArgumentParser) -> None:
     """Add the options of every exporter."""
     cli.add_instruments(made)
-    made.add_argument("--exchange", choices=exchanges.NAMES, default=exchanges.NAMES[0],
-                      help="the exchange to record (default: %(default)s)")  # fmt: skip
-    made.add_argument("--log-file", type=Path, metavar="FILE",
-                      help="the log (default: beside the program)")  # fmt: skip
+    made.add_argument(
+        "--exchange",
+        choices=exchanges.NAMES,
+        default=exchanges.NAMES[0],
+        help="the exchange to record (default: %(default)s)",
+    )
+    made.add_argument(
+        "--log-file", type=Path, metavar="FILE", help="the log (default: beside the program)"
+    )
     made.add_argument("--ws-url", metavar="URL", help="default: okx.ws_url of the settings")
     made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
-    made.add_argument("--max-seconds", type=cli.seconds, default=0.0, metavar="S",
-                      help="stop after S seconds; 0 (default): never")  # fmt: skip
-    made.add_argument("--stop-when-idle", type=cli.seconds, default=0.0, metavar="S",
-                      help="stop when nothing has come for S seconds; 0 (default): "
-                      "never")  # fmt: skip
-    made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X",
-                      help="ask X times as often as OKX allows; for an exchange in a box that "
-                      "allows it")  # fmt: skip
+    made.add_argument(
+        "--max-seconds",
+        type=cli.seconds,
+        default=0.0,
+        metavar="S",
+        help="stop after S seconds; 0 (default): never",
+    )
+    made.add_argument(
+        "--stop-when-idle",
+        type=cli.seconds,
+        default=0.0,
+        metavar="S",
+        help="stop when nothing has come for S seconds; 0 (default): never",
+    )
+    made.add_argument(
+        "--rest-limit-factor",
+        type=cli.factor,
+        default=1.0,
+        metavar="X",
+        help="ask X times as often as OKX allows; for an exchange in a box that allows it",
+    )
 
 
 def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:

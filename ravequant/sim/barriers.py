@@ -1,7 +1,7 @@
-"""Prices that somebody defends: walls that all can see, and tips that are bought or sold again.
+"""Defended prices: walls that all can see, and tips that are bought or sold again.
 
-A wall shows its size and stands until it is eaten, or is pulled before price arrives. A defended
-tip shows nothing: the extreme of an earlier minute at which a hidden order fills all who press.
+A wall shows its size and stands until it is filled, or is pulled before price arrives. A defended
+tip shows nothing: a hidden order at the extreme of an earlier minute, which fills every taker.
 """
 
 import random
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ravequant.sim.listing import Listing
+from ravequant.sim.instruments import Listing
 from ravequant.sim.regime import SLOTS_PER_MINUTE
 
 BID: Final = 0
@@ -48,7 +48,7 @@ class Barriers:
         return self._walls
 
     def nearest(self, side: int, bid: int, ask: int) -> Barrier | None:
-        """The first defended price that a move to that side would meet, the best one included."""
+        """Return the first defended price to that side, the best price included."""
         if side == ASK:
             above = (b for b in self._all if b.side == ASK and b.tick >= ask)
             return min(above, key=lambda b: b.tick, default=None)
@@ -56,13 +56,13 @@ class Barriers:
         return max(below, key=lambda b: b.tick, default=None)
 
     def add(self, barrier: Barrier, lots: int = 0) -> None:
-        """Put up a defended price; ``lots`` is what a wall shows."""
+        """Add a defended price; ``lots`` is the visible size of a wall."""
         self._all.append(barrier)
         if lots:
             self.set_wall(barrier.side, barrier.tick, lots)
 
     def set_wall(self, side: int, tick: int, lots: int) -> None:
-        """Set what a wall shows; 0 takes it away, its defender too."""
+        """Set the visible size of a wall; 0 removes it, and its defender."""
         changed = {**self._walls[side], tick: lots}
         if not lots:
             del changed[tick]
@@ -78,13 +78,13 @@ class Barriers:
             self._all = [b for b in self._all if b is not barrier]
 
     def clear(self, tick: int) -> None:
-        """Take away all that stands within 100 bps of a price."""
+        """Remove all defended prices within 100 bps of a price."""
         for barrier in list(self._all):
             if abs(barrier.tick - tick) * 100 < tick:
                 self.remove(barrier)
 
     def prune(self, slot: int, bid: int, ask: int) -> None:
-        """Take away what has expired, was passed, has drifted off, or is withdrawn in time."""
+        """Remove barriers that have expired, were passed, are too far off, or are pulled."""
         farthest = bid * _FARTHEST_BPS // 10_000
         for barrier in list(self._all):
             ahead = barrier.tick - ask if barrier.side == ASK else bid - barrier.tick
@@ -95,7 +95,7 @@ class Barriers:
     def minute(
         self, slot: int, bid: int, ask: int, low: int | None = None, high: int | None = None
     ) -> None:
-        """At a minute's end: walls far out, defenders at the extremes it left behind."""
+        """Add walls far out, and defenders at the extremes of the minute that has ended."""
         low, high = low or bid, high or ask
         for side in (BID, ASK):
             best, tip = (ask, high) if side == ASK else (bid, low)

@@ -1,4 +1,4 @@
-"""Recorded book frames: ``{"recv_ts", "frame"}`` lines played back, and the books they build."""
+"""Recorded book frames: lines ``{"recv_ts", "frame"}`` played back, and the books they build."""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -33,7 +33,7 @@ class RecordedBook:
         self._asks: dict[int, Level] = {}
 
     def apply(self, change: BookChange) -> None:
-        """Take over a snapshot or the levels of an update; deleting an unknown level is normal."""
+        """Apply a snapshot or the levels of an update; deleting an unknown level is normal."""
         if change.snapshot:
             self._bids.clear()
             self._asks.clear()
@@ -92,7 +92,7 @@ class BookTape:
             self._next = next(self._changes, None)
 
     def snapshot(self, inst_id: str, depth: int) -> BookChange | None:
-        """Return a book as of the last message handed out; None before its first one."""
+        """Return a book as of the last message handed out; None before its first message."""
         book = self._books.get(inst_id)
         return book.snapshot(depth) if book else None
 

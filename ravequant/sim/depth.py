@@ -1,6 +1,6 @@
-"""The resting depth of the model book: the size at any price at any moment, worked out when asked.
+"""The resting depth of the model book: the size at any price and time, computed on request.
 
-Nothing is stored for a book nobody looks at. A price's size is a draw from a table, chosen by its
+Nothing is stored for a book without readers. A price's size is a draw from a table, chosen by its
 tick and by the slot (100 ms) in which it was last renewed; in every slot one price out of each
 block of 64 is renewed. So hours of history cost nothing, and any moment's book can be had.
 """
@@ -26,7 +26,7 @@ def size_table(rng: random.Random, fill: float, mean_lots: float) -> list[int]:
 
 
 def _raw_size(rng: random.Random, fill: float) -> float:
-    """Many crumbs, some real orders, few large ones."""
+    """Return a size: many tiny, some medium, few large."""
     if rng.random() >= fill:
         return 0.0
     kind, part = rng.random(), rng.random()
@@ -50,18 +50,18 @@ class Depth:
         self._cache: dict[int, tuple[int, list[int]]] = {}
 
     def lean(self, per_mille: int) -> None:
-        """Say how full the side is for the prices renewed in the next 64 slots."""
+        """Set how full the side is for the prices renewed in the next 64 slots."""
         self._lean.append(per_mille)
 
     def lots(self, tick: int, slot: int) -> int:
-        """Size at one price."""
+        """Return the size at one price."""
         phase = _phase(tick >> 6)
         return self._draw(tick, slot - ((slot + phase - self._rank[tick & 63]) & 63))
 
     def levels(
         self, touch: tuple[int, int], step: int, slot: int, walls: Mapping[int, int], count: int
     ) -> Levels:
-        """The best ``count`` levels from ``touch`` on; ``step`` is -1 for bids and 1 for asks."""
+        """Return the best ``count`` levels from ``touch`` on; ``step``: -1 for bids, 1 for asks."""
         found = [touch]
         tick = touch[0] + step
         while len(found) < count and tick > 0:
@@ -83,7 +83,7 @@ class Depth:
         return sizes
 
     def _renewed(self, block: int, slot: int) -> list[int]:
-        """The block as of ``slot``: what was renewed since it was last asked for, drawn anew."""
+        """Return the block as of ``slot``: prices renewed since the last request are drawn anew."""
         known_slot, sizes = self._cache.get(block) or (slot - _BLOCK, [0] * _BLOCK)
         if known_slot > slot or known_slot < slot - _BLOCK:
             known_slot = slot - _BLOCK

@@ -1,4 +1,4 @@
-"""A local OKX: WebSocket and REST of v5 on one port, from any Feed, with faults by script."""
+"""A local OKX: WebSocket and REST of v5 on one port, from any Feed, with scripted faults."""
 
 import asyncio
 import time
@@ -7,31 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from ravequant.sim.clock import MarketClock
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import Feed
 from ravequant.sim.framelog import FrameLog
 from ravequant.sim.listener import listen
-from ravequant.sim.rest import Answer, RateLimits, RestDesk
-from ravequant.sim.sessions import PATHS, Ask, Session
+from ravequant.sim.rest import HttpAnswer, RateLimits, RestApi
+from ravequant.sim.sessions import PATHS, ChannelRequest, ClientSession
 from ravequant.sim.sockets import Socket, reset
-from ravequant.sim.trading import Client, Trading
+from ravequant.sim.trading import MarketClock, Subscriber, Trading
 
 _FLUSH_S: Final = 0.005  # frames wait at most this long before they are written
 _FLUSH_BYTES: Final = 65_536
 _NO_SUCH_PATH: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_UNREAD_BYTES: Final = 64 << 20  # a client that leaves more unread is closed with 4005
+_UNREAD_BYTES: Final = 64 << 20  # unread by a client; beyond that it is closed with 4005
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SimOptions:
     """How the exchange runs."""
 
     host: str = "127.0.0.1"
     port: int = 0
     speed: float | None = 1.0  # market time per wall time; None: as fast as the clients take it
-    history_ms: int = 0  # what REST has when the market starts
+    history_ms: int = 0  # history that REST has when the market starts
     wait_for_trades: int = 1  # subscriptions to trades before the market starts
     wait_for_books: int = 0
     until_ms: int | None = None  # market time since the start at which the market ends
@@ -42,12 +41,12 @@ class Options:
     frame_log: Path | None = None
 
 
-class Exchange:
+class SimExchange:
     """The running exchange. ``async with`` opens the port and starts the market."""
 
-    def __init__(self, feed: Feed, options: Options, plan: FaultPlan | None = None) -> None:
+    def __init__(self, feed: Feed, options: SimOptions, plan: FaultPlan | None = None) -> None:
         self.ended = asyncio.Event()  # the market is over
-        self.done = asyncio.Event()  # and its clients had their time
+        self.done = asyncio.Event()  # and the grace period of its clients too
         self._options = options
         self._plan = plan or FaultPlan()
         self._log = FrameLog(options.frame_log)
@@ -55,10 +54,10 @@ class Exchange:
         self._log.note("start", start_ms=feed.start_ms, opened_ms=opened_ms, end_ms=feed.end_ms)
         self.trading = Trading(feed, opened_ms, self._plan, self._log)
         self._end_ms = _earliest(feed.end_ms, opened_ms, options.until_ms)
-        self._rest = RestDesk(self.trading, RateLimits(options.rest_limit_factor))
+        self._rest = RestApi(self.trading, RateLimits(options.rest_limit_factor))
         self._clock = MarketClock(opened_ms, options.speed)
         self._instruments = frozenset(feed.instruments)
-        self._clients: dict[int, Client] = {}
+        self._clients: dict[int, Subscriber] = {}
         self._writers: set[asyncio.StreamWriter] = set()
         self._asked = asyncio.Event()  # a client asked for something
         self._numbers = 0
@@ -97,20 +96,20 @@ class Exchange:
         return {"ws_url": f"ws://{place}/ws/v5", "rest_url": f"http://{place}"}
 
     async def wait(self) -> None:
-        """Wait until it is done (``exit_at_end``); raises what broke the market, if anything."""
+        """Wait until it is done (``exit_at_end``); an error that broke the market is raised."""
         done = asyncio.create_task(self.done.wait())
         finished, _ = await asyncio.wait([done, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         done.cancel()
         for task in finished:
             task.result()
 
-    # What the door asks (listener.House)
+    # -- connections and requests, as the listener asks for them
 
     def refuses(self) -> bool:
-        """Say whether connections are refused now: an outage."""
+        """Return True during an outage: connections are refused."""
         return self._plan.outage(self.trading.elapsed_ms)
 
-    def get(self, path: str, query: Mapping[str, str]) -> tuple[Answer, Fault | None]:
+    def get(self, path: str, query: Mapping[str, str]) -> tuple[HttpAnswer, Fault | None]:
         """Return the answer to a GET, and the fault that delays it."""
         fault = self._plan.rest(path, query.get("instId", ""), self.trading.elapsed_ms)
         answer = self._rest.answer(path, query, time.monotonic(), fault)
@@ -131,12 +130,12 @@ class Exchange:
         if not socket.accept(head):
             return
         self._numbers += 1
-        session = Session(path, _connection_id(self._numbers), self._instruments)
-        client = Client(self._numbers, socket, session)
+        session = ClientSession(path, _connection_id(self._numbers), self._instruments)
+        client = Subscriber(self._numbers, socket, session)
         self._clients[client.number] = client
         self._writers.add(writer)
         self._log.note("connect", connection=client.number, path=path)
-        self._log.flush()  # what was published before stands there too
+        self._log.flush()  # so that the log holds all records published before
         try:
             async for text in socket.texts():
                 self._hear(client, text)
@@ -146,16 +145,16 @@ class Exchange:
             self._writers.discard(writer)
             self._log.note("disconnect", connection=client.number)
 
-    def _hear(self, client: Client, text: str) -> None:
+    def _hear(self, client: Subscriber, text: str) -> None:
         for answer in client.session.receive(text, time.monotonic()):
-            if isinstance(answer, Ask):
+            if isinstance(answer, ChannelRequest):
                 self.trading.ask(client, answer)
             else:
                 client.socket.send(answer)
         client.socket.flush()
         self._asked.set()
 
-    # How the market runs
+    # -- the course of the market
 
     async def _run(self) -> None:
         await self._wait_for_clients()
@@ -201,7 +200,7 @@ class Exchange:
     async def _run_at_once(self) -> None:
         while not self._over:
             flush_at = time.monotonic() + _FLUSH_S
-            while not (self._over or self._nobody_listens()):
+            while not (self._over or self._without_readers()):
                 self._step(self._clock.step_ms(books=self.trading.has_book_readers))
                 waiting = max((c.socket.waiting_bytes for c in self._clients.values()), default=0)
                 if waiting > _FLUSH_BYTES or time.monotonic() > flush_at:
@@ -209,10 +208,10 @@ class Exchange:
             await self._flush()
             for client in tuple(self._clients.values()):
                 await client.socket.drain()
-            await asyncio.sleep(0.01 if self._nobody_listens() else 0)
+            await asyncio.sleep(0.01 if self._without_readers() else 0)
 
-    def _nobody_listens(self) -> bool:
-        """Say whether a market without a pace should wait: nobody is there, and may be."""
+    def _without_readers(self) -> bool:
+        """Return True if a market without a pace should wait for subscribers."""
         followed = self.trading.readers("trades", "trades-all") or self.trading.has_book_readers
         waits = self._options.wait_for_trades or self._options.wait_for_books
         return bool(waits) and not followed and not self.refuses()
@@ -244,7 +243,7 @@ class Exchange:
         await asyncio.sleep(0)
 
     async def _wait_for_farewell(self) -> None:
-        """Wait until the clients that saw the end have left, or their grace is over."""
+        """Wait until the clients that saw the end have left, or the grace period is over."""
         if not self._options.exit_at_end:
             await asyncio.Event().wait()
         seen = False
@@ -255,7 +254,7 @@ class Exchange:
             await asyncio.sleep(0.05)
 
     async def _watch(self) -> None:
-        """Once a second: flush the log, close what has been silent for too long."""
+        """Flush the log once a second and close connections that were silent for too long."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(min(1.0, self._options.idle_s / 4))
@@ -266,7 +265,7 @@ class Exchange:
 
 
 def _earliest(end_ms: int | None, opened_ms: int, until_ms: int | None) -> int | None:
-    """Return the moment at which the market ends; None if it never does."""
+    """Return the time at which the market ends; None if it never does."""
     ends = [end_ms, None if until_ms is None else opened_ms + until_ms]
     return min((end for end in ends if end is not None), default=None)
 

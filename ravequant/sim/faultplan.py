@@ -1,4 +1,4 @@
-"""The fault script while it runs: counts, chances, and frames that are held back; pure, seeded."""
+"""The fault script at work: counts, chances, and frames that are held back; pure, seeded."""
 
 import random
 from collections import defaultdict
@@ -11,7 +11,7 @@ from ravequant.sim.faults import ACK_KINDS, FRAME_KINDS, REST_KINDS, Fault
 
 
 class Frame(NamedTuple):
-    """A message to one connection, and what the frame log says of it."""
+    """A message to one connection, with its facts for the frame log."""
 
     connection: int
     channel: str
@@ -22,7 +22,7 @@ class Frame(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """What becomes of a frame: ``payload`` None is not sent now."""
+    """The fate of a frame; with ``payload`` None nothing is sent now."""
 
     fate: str  # sent, dropped, duplicated, held, late, stalled, corrupted
     frame: Frame
@@ -30,14 +30,14 @@ class Delivery(NamedTuple):
 
 
 class Treatment(NamedTuple):
-    """What becomes of the frames of one moment, and what the connection suffers."""
+    """The fates of the frames of one moment, and a fault that strikes the connection."""
 
     deliveries: list[Delivery]
     strike: Fault | None = None  # a disconnect or a notice
 
 
 class FaultPlan:
-    """Decides, thing by thing, what goes wrong."""
+    """Decides for each frame, ack and request which fault strikes it."""
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int = 0) -> None:
         self.faults = tuple(faults)
@@ -55,14 +55,14 @@ class FaultPlan:
         self._on_frames = [pair for pair in self._on_frames if pair not in self._timed]
 
     def __bool__(self) -> bool:
-        """Whether there is any fault in the script."""
+        """Return True if the script has a fault."""
         return bool(self.faults)
 
     def _of(self, kinds: tuple[str, ...]) -> list[tuple[int, Fault]]:
         return [(index, fault) for index, fault in enumerate(self.faults) if fault.kind in kinds]
 
     def _strikes(self, index: int, fault: Fault, elapsed_ms: int) -> bool:
-        """Count one thing that passed *where*, and say whether the fault strikes it."""
+        """Count a thing that passed *where*; return True if the fault strikes it."""
         self._seen[index] += 1
         if not fault.in_time(elapsed_ms):
             return False
@@ -79,7 +79,7 @@ class FaultPlan:
         return strikes
 
     def frame(self, frame: Frame, elapsed_ms: int) -> Treatment:
-        """Return what becomes of ``frame`` (and of frames held back before it)."""
+        """Return the fate of ``frame`` and of the frames held back before it."""
         key = frame.connection, frame.channel, frame.inst_id
         if self._losing.get(key, 0) > 0:
             self._losing[key] -= 1
@@ -125,7 +125,7 @@ class FaultPlan:
         return Treatment(released)
 
     def forget(self, connection: int) -> list[Frame]:
-        """Drop what was held for a connection that is gone; returns the frames it never got."""
+        """Drop the frames held for a connection that is gone, and return them."""
         keys = [key for key in self._held if key[0] == connection]
         for key in [key for key in self._losing if key[0] == connection]:
             del self._losing[key]
@@ -141,7 +141,7 @@ class FaultPlan:
         return found
 
     def ack(self, connection: int, channel: str, inst_id: str, elapsed_ms: int) -> Fault | None:
-        """Return what goes wrong with the ack of a subscription."""
+        """Return the fault that strikes the ack of a subscription, if any."""
         for index, fault in self._of(ACK_KINDS):
             touched = _touches(fault, connection, channel, inst_id)
             if touched and self._strikes(index, fault, elapsed_ms):
@@ -149,7 +149,7 @@ class FaultPlan:
         return None
 
     def rest(self, path: str, inst_id: str, elapsed_ms: int) -> Fault | None:
-        """Return what goes wrong with the answer to a REST request."""
+        """Return the fault that strikes the answer to a REST request, if any."""
         for index, fault in self._of(REST_KINDS):
             touched = (fault.path or "") in path and fault.inst_id in (None, inst_id)
             if touched and self._strikes(index, fault, elapsed_ms):
@@ -157,7 +157,7 @@ class FaultPlan:
         return None
 
     def outage(self, elapsed_ms: int) -> bool:
-        """Say whether the exchange is unreachable."""
+        """Return True if the exchange is unreachable."""
         return any(fault.kind == "outage" and fault.in_time(elapsed_ms) for fault in self.faults)
 
     def instrument(self, row: Mapping[str, Any], elapsed_ms: int) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _touches(fault: Fault, connection: int, channel: str, inst_id: str) -> bool:
 
 
 def corrupt(frame: Frame, fault: Fault) -> bytes:
-    """Return the payload as ``fault.how`` spoils it."""
+    """Return the payload spoiled in the way of ``fault.how``."""
     if fault.how in ("", "json"):
         return frame.payload[: len(frame.payload) // 2]
     message = orjson.loads(frame.payload)

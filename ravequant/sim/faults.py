@@ -33,7 +33,7 @@ notice           64008, then the connection is closed after ``delay`` (5s)
 ack-missing      subscribed, but not acknowledged
 ack-delay        the ack comes ``delay`` (1s) late, after data
 subscribe-error  not subscribed: ``code`` (63999), ``msg``
-unknown-event    an event nobody knows comes before the ack
+unknown-event    an unknown event comes before the ack
 rest-status      HTTP ``status`` (500) with ``body`` (an error envelope)
 rest-limit       50011 in an HTTP 200
 rest-html        an HTML page in an HTTP 200
@@ -124,16 +124,16 @@ class Fault:
 
     @property
     def counted(self) -> bool:
-        """Whether it strikes by count or chance, not simply by time."""
+        """Return True if it strikes by count or chance, not by time alone."""
         return bool(self.at or self.every or self.probability)
 
     @property
     def end_ms(self) -> int | None:
-        """Market time since the start at which it is over; None: never."""
+        """Return the market time since the start at which it is over; None: never."""
         return self.until_ms if self.for_ms is None else self.after_ms + self.for_ms
 
     def in_time(self, elapsed_ms: int) -> bool:
-        """Say whether the market time since the start lies in its window."""
+        """Return True if the market time since the start lies in its window."""
         return self.after_ms <= elapsed_ms and (self.end_ms is None or elapsed_ms < self.end_ms)
 
 

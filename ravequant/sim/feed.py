@@ -1,6 +1,6 @@
-"""The seam between a market and the exchange that serves it: trades, book changes, snapshots.
+"""What a market offers the exchange that serves it: trades, book changes, snapshots.
 
-Pure types. A seeded model and a recording both have this form; the exchange knows only this.
+Pure types. A seeded model and a recording both are a Feed; the exchange knows nothing else.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class BookChange:
 
 
 class Feed(Protocol):
-    """A market that is asked for what happened, in steps of event time."""
+    """A market that yields its events in steps of event time."""
 
     instruments: Mapping[str, Mapping[str, Any]]  # instId -> the exchange's REST row
     start_ms: int  # first moment

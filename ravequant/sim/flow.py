@@ -1,4 +1,4 @@
-"""The order flow of one model instrument: in slots of 100 ms, who trades, how much and how fast.
+"""The order flow of one model instrument: side, size and rate of trades, in slots of 100 ms.
 
 A slot begins with the book as it was last shown. Takers hit its best prices, level after level;
 then the fair price moves and the quotes follow.
@@ -12,13 +12,13 @@ from typing import Final
 
 from ravequant.sim.barriers import ASK, BID, Barrier
 from ravequant.sim.depth import Depth
-from ravequant.sim.listing import Listing
+from ravequant.sim.instruments import Listing
 from ravequant.sim.plant import Cue, Script
 from ravequant.sim.quotes import STEP, Quotes
 from ravequant.sim.regime import NORMAL, SLOT_MS, SLOTS_PER_MINUTE, SLOTS_PER_SECOND, Regime
 from ravequant.sim.tape import Tape
 
-_SAME_SIDE: Final = 0.68  # chance that an order goes the way of the one before it
+_SAME_SIDE: Final = 0.68  # chance that an order takes the side of the order before it
 _RETAIL: Final = 0.03  # share of orders filled by retail price improvement, source 1
 _MOST_LEVELS: Final = 10  # an order gives up after so many levels
 _MOST_PRESSED: Final = 40  # rows of a slot in which a defended price is pressed
@@ -35,8 +35,8 @@ _ORDER_SIZE: Final = tuple(raw * 4096 / sum(_RAW) for raw in _RAW)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What the book is made from at the start of a slot."""
+class SlotBook:
+    """The state from which the book of a slot is made."""
 
     slot: int
     touch: tuple[tuple[int, int], tuple[int, int]]  # best bid, best ask: (tick, lots)
@@ -56,7 +56,7 @@ class Flow:
         self._start_ms = start_ms
         self._offset = start_ms % 60_000 // 1000 * SLOTS_PER_SECOND  # so that minutes are UTC's
         self._script = script
-        self._cue: Cue | None = None  # what the script wants of this second
+        self._cue: Cue | None = None  # the wishes of the script for this second
         self._regime = Regime(rng)
         self._quotes = Quotes(rng, listing)
         self.tape = Tape(rng, listing)
@@ -69,20 +69,20 @@ class Flow:
 
     @property
     def slot(self) -> int:
-        """The present slot; it has not begun."""
+        """Return the present slot, which has not begun."""
         return self._quotes.slot
 
     @property
     def depth(self) -> tuple[Depth, Depth]:
-        """The resting sizes of bids and asks."""
+        """Return the resting sizes of bids and asks."""
         return self._quotes.depth
 
-    def frame(self) -> Frame:
-        """The book at the start of the present slot."""
+    def frame(self) -> SlotBook:
+        """Return the book at the start of the present slot."""
         quotes = self._quotes
         (bid, ask), (bid_lots, ask_lots) = quotes.tick, quotes.lots
         touch = (bid, bid_lots), (ask, ask_lots)
-        return Frame(quotes.slot, touch, quotes.barriers.walls, self.tape.last_id)
+        return SlotBook(quotes.slot, touch, quotes.barriers.walls, self.tape.last_id)
 
     def step(self) -> None:
         """Let a slot pass."""
@@ -100,7 +100,7 @@ class Flow:
         if quotes.slot & 63 == 0:
             self._lean_depth()
 
-    # what a second is like
+    # -- the second
 
     def _second(self) -> None:
         regime, listing, quotes = self._regime, self._listing, self._quotes
@@ -136,7 +136,7 @@ class Flow:
         for side in (BID, ASK):
             self._quotes.depth[side].lean(shares[side])
 
-    # who trades
+    # -- orders
 
     def _trade(self, wanted: int) -> None:
         rng, tape = self._rng, self.tape
@@ -162,7 +162,7 @@ class Flow:
             self._whale = 0
 
     def _choose(self) -> int:
-        """The side of the book that the next taker hits."""
+        """Return the side of the book that the next taker hits."""
         rng = self._rng
         if rng.random() >= _SAME_SIDE:
             share = self._buy_share + 0.3 * self._quotes.press
@@ -185,7 +185,7 @@ class Flow:
             if not lots:
                 return
 
-    # a planted set-up
+    # -- a planted set-up
 
     def _follow(self, script: Script) -> None:
         """Let the script set this second, if it has a wish for it."""

@@ -1,6 +1,6 @@
-"""The frame log: every record published and every frame's fate, one JSON object a line.
+"""The frame log: every published record and every frame's fate, one JSON object a line.
 
-It is what the fault tests believe. Kinds: ``start``, ``history`` (a record REST has from the
+The fault tests take it for the truth. Kinds: ``start``, ``history`` (a record REST has from the
 start), ``trade`` (a record published), ``frame`` (one message to one connection and its fate),
 ``connect``, ``disconnect``, ``subscribe``, ``fault`` (a disconnect or notice), ``rest``, ``end``.
 """
@@ -60,7 +60,7 @@ class FrameLog:
             self.flush()
 
     def flush(self) -> None:
-        """Hand the lines to the system, so that a reader sees them."""
+        """Write the lines to the file, so that a reader sees them."""
         if self._file is not None and self._lines:
             self._file.write(b"\n".join(self._lines) + b"\n")
             self._file.flush()

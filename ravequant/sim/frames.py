@@ -29,14 +29,14 @@ def error(code: str, message: str, connection_id: str, request_id: str | None = 
 
 
 def notice(connection_id: str) -> bytes:
-    """Return notice 64008: this connection will be closed, open another one."""
+    """Return notice 64008: this connection will be closed soon."""
     message = "The connection will soon be closed for a service upgrade. Please reconnect."
     row = {"event": "notice", "code": "64008", "msg": message, "connId": connection_id}
     return orjson.dumps(row)
 
 
 def unknown_event(connection_id: str) -> bytes:
-    """Return an event that no client of public data knows."""
+    """Return an event of a kind that clients of public data do not know."""
     row = {"event": "channel-conn-count", "channel": "orders", "connCount": "2"}
     return orjson.dumps({**row, "connId": connection_id})
 

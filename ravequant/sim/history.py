@@ -18,7 +18,7 @@ class TradeHistory:
         self._ids = array("q")
         self._counts = array("q")
         self._times = array("q")
-        self._latest = array("q")  # largest time so far: what paging by time searches
+        self._latest = array("q")  # largest time so far, for paging by time
         self._sides: list[Side] = []
         self._prices: list[str] = []
         self._sizes: list[str] = []

@@ -7,8 +7,8 @@ from ravequant.records import Trade
 from ravequant.sim.barriers import ASK, BID
 from ravequant.sim.depth import Levels
 from ravequant.sim.feed import BookChange, Level
-from ravequant.sim.flow import Flow, Frame
-from ravequant.sim.listing import Steps, listing
+from ravequant.sim.flow import Flow, SlotBook
+from ravequant.sim.instruments import Steps, listing
 from ravequant.sim.plant import Script
 from ravequant.sim.regime import SLOT_MS
 
@@ -16,7 +16,7 @@ WINDOW: Final = 400  # levels a side of the ``books`` channel
 START_MS: Final = 1_765_670_400_000  # 2025-12-14T00:00:00Z
 DEFAULT_ROWS: Final = 15.0
 
-_BEHIND_SLOTS: Final = 10  # trades so far ahead of the book: nobody follows it, so it may jump
+_BEHIND_SLOTS: Final = 10  # trades so far ahead of the book: it has no readers, so it may jump
 _STEP: Final = (-1, 1)
 
 
@@ -44,10 +44,10 @@ class ModelMarket:
         self.start_ms = start_ms
         self.end_ms: int | None = None
         self._rate = rows_per_second
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _Instrument] = {}
         for inst_id in instruments:
             script = Script.complete_at(plant, start_ms) if plant and not self._lines else None
-            self._lines[inst_id] = _Line(seed, inst_id, start_ms, rows_per_second, script)
+            self._lines[inst_id] = _Instrument(seed, inst_id, start_ms, rows_per_second, script)
         self.instruments: Mapping[str, Mapping[str, Any]] = {
             inst_id: line.row for inst_id, line in self._lines.items()
         }
@@ -77,7 +77,7 @@ class ModelMarket:
     def books(self, until_ms: int) -> list[BookChange]:
         """Return one change for each window that is not what it was at the last call.
 
-        The first change of an instrument nobody has asked about before is a snapshot.
+        The first change of an instrument is a snapshot.
         """
         changes = (line.change(until_ms) for line in self._lines.values())
         return [change for change in changes if change is not None]
@@ -85,22 +85,22 @@ class ModelMarket:
     def snapshot(self, inst_id: str, depth: int) -> BookChange | None:
         """Return the book as of the last call of ``books``.
 
-        Its ``seq_id`` is the one that the next change follows. Where trades were asked for and no
-        book for a second or more, the book of the last trades, since nobody follows the old one.
+        Its ``seq_id`` is the one that the next change follows. If trades were asked for and no book
+        for a second or more, it is the book of the last trades, since the old book has no readers.
         """
         line = self._lines.get(inst_id)
         return None if line is None else line.snapshot(depth)
 
 
 def _in_time(trades: list[Trade]) -> Iterator[tuple[int, Trade]]:
-    """Each trade with the largest ts so far: what orders instruments without reordering ids."""
+    """Yield each trade with the largest ts so far: it orders instruments, and never ids."""
     latest = 0
     for trade in trades:
         latest = max(latest, trade.ts)
         yield latest, trade
 
 
-class _Line:
+class _Instrument:
     """One instrument: its flow, and the window of its book as last handed out."""
 
     def __init__(
@@ -114,7 +114,7 @@ class _Line:
         )
         self._price_text, self._size_text = Steps(self._listing.tick), Steps(self._listing.lot)
         self._frame = self._flow.frame()
-        self._shown: Frame | None = None
+        self._shown: SlotBook | None = None
         self._window: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._seq = -1
 
@@ -175,7 +175,7 @@ class _Line:
         return self._start_ms + shown.slot * SLOT_MS
 
     def _advance(self, until_ms: int) -> None:
-        """Let all slots pass that begin before that moment; keep the last whole one's frame."""
+        """Go through all slots that begin before a time; keep the book of the last whole slot."""
         flow = self._flow
         last = (until_ms - self._start_ms) // SLOT_MS
         if flow.slot > last:
@@ -210,5 +210,5 @@ def _difference(before: dict[int, int], after: dict[int, int]) -> Levels:
 
 
 def _orders(tick: int, lots: int) -> str:
-    """How many orders a level has; a large one seldom has only one."""
+    """Return the number of orders of a level; a large level seldom has a single order."""
     return str(1 + (tick * 31 + lots) % (2 + lots.bit_length())) if lots else "0"

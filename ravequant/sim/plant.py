@@ -2,7 +2,7 @@
 
 Price climbs into a range below a tip. The tip is hit to the tick 43 and 30 minutes before the
 moment, the second time by a candle that closes just under it: a small wick, defended exactly.
-Nothing goes there again, while a sweep of the range touches what else was born around it. Then
+No trade goes there again, while a sweep of the range touches the other wicks around it. Then
 buyers are absorbed for a minute, a wall appears at the tip, the bids thin out, and sellers come and
 take the price away from it.
 """
@@ -31,7 +31,7 @@ _SPARE_TICKS: Final = 6  # between the tip and any price outside the two minutes
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What the script wants of the next second."""
+    """The script's wishes for the next second."""
 
     target: float  # fair price at its end, ticks
     lid: int  # the tick that no trade passes
@@ -68,7 +68,7 @@ class Script:
         return cls(moment)
 
     def cue(self, now_ms: int, fair: float, average: float) -> Cue | None:
-        """The wish for the second that starts now; None before and after the script."""
+        """Return the wish for the second that starts now; None before and after the script."""
         second = (now_ms - self._complete_ms) // 1000
         if not _OPENS_S <= second < _CLOSES_S:
             return None
@@ -92,7 +92,7 @@ class Script:
         )
 
     def _below(self, second: int) -> float:
-        """How far below the tip the course runs at that second, in ticks."""
+        """Return the distance of the course below the tip at that second, in ticks."""
         (early, first), (late, last) = self._course[0], self._course[-1]
         for moment, below in self._course:
             if moment <= second:
@@ -125,7 +125,7 @@ def _buy_share(second: int, *, exact: bool) -> float:
 
 
 def _range_course() -> Iterator[tuple[int, float]]:
-    """The way through the range: (second, bps below the tip)."""
+    """Yield the course through the range: (second, bps below the tip)."""
     rng = random.Random(5)
     for second in range(_RANGE_S, -300, 15):
         fixed = _fixed_point(second)
@@ -136,7 +136,7 @@ def _range_course() -> Iterator[tuple[int, float]]:
 
 
 def _fixed_point(second: int) -> float | None:
-    """Where the course may not be left to chance."""
+    """Return bps below the tip where the course is not left to chance, else None."""
     start = _touch_start(second)
     if start is not None:
         return {0: 4.0, 15: 3.0, 30: 0.6, 45: 0.1}[second - start]

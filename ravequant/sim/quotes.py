@@ -1,7 +1,7 @@
-"""The best prices of one model instrument: what rests there, what moves them, what holds them.
+"""The best prices of one model instrument: their sizes, their moves, the prices that hold them.
 
-They follow a fair price. Where somebody defends a price the fair one stays in front of it for some
-seconds and falls back, or breaks through; whoever takes all that rests moves on to the next level.
+They follow a fair price. At a defended price the fair price stays in front of it for some seconds
+and falls back, or breaks through; a taker who empties a level moves on to the next level.
 """
 
 import random
@@ -9,7 +9,7 @@ from typing import Final
 
 from ravequant.sim.barriers import ASK, BID, Barrier, Barriers
 from ravequant.sim.depth import Depth, size_table
-from ravequant.sim.listing import Listing
+from ravequant.sim.instruments import Listing
 from ravequant.sim.regime import NORMAL, growth
 
 STEP: Final = (-1, 1)  # away from the other side: bids down, asks up
@@ -61,7 +61,7 @@ class Quotes:
             self._meet(low)
 
     def _stay(self, retreat: float) -> None:
-        """Hold the fair price at the defended one; at the end of the press, fall back."""
+        """Hold the fair price at the defended price; at the end of the press, fall back."""
         held = self._held[ASK if self.press > 0 else BID]
         if held is None:
             self._pin = self.press = 0
@@ -86,7 +86,7 @@ class Quotes:
         self._held[side] = self.barriers.nearest(side, bid, bid + 1)
 
     def take(self, side: int, taken: int) -> None:
-        """Take from the best price; an empty one is filled again or gives way to the next."""
+        """Take from the best price; an empty level is filled again or gives way to the next."""
         tick, left = self.tick[side], self.lots[side] - taken
         self.lots[side] = left
         if tick in self.barriers.walls[side]:
@@ -110,7 +110,7 @@ class Quotes:
         return tick
 
     def quote(self) -> None:
-        """End the slot: put both best prices where the fair one is."""
+        """End the slot: put both best prices around the fair price."""
         bid = int(self.fair)
         if bid != self._quoted:
             self._quoted = bid
@@ -128,7 +128,7 @@ class Quotes:
         self.slot += 1
 
     def _touch_lots(self, side: int) -> int:
-        """What rests at the best price of a side: the wall if it is one, else a draw."""
+        """Return the size at the best price of a side: the wall's, if there is one, else a draw."""
         tick = self.tick[side]
         wall = self.barriers.walls[side].get(tick)
         if wall:

@@ -39,7 +39,7 @@ class TradeTape:
     first_ms: int
     last_ms: int
     decimals: Decimals
-    skipped: int = 0  # lines that are no valid trade, or whose id is not above the last one
+    skipped: int = 0  # lines without a valid trade, or with an id not above the last
 
     def __iter__(self) -> Iterator[Moment]:
         """Yield the records; the moment never goes back, whatever the recorded times do."""
@@ -127,7 +127,7 @@ def trade_tapes(paths: Sequence[Path]) -> dict[str, TradeTape]:
 
 
 class Recording:
-    """The Feed of recorded trades and books; what is asked for twice is given once."""
+    """The Feed of recorded trades and books; each event is returned once."""
 
     instruments: Mapping[str, Mapping[str, Any]]
 

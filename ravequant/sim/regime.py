@@ -1,6 +1,6 @@
-"""How lively a model market is: volatility that clusters, and bursts of trading.
+"""Activity of a model market: volatility that clusters, and bursts of trading.
 
-Two slow walks, one of half an hour and one of some minutes, set the volatility of each minute;
+Two slow random walks, of half an hour and of some minutes, set the volatility of each minute;
 trading follows it. Now and then a burst of seconds multiplies both and runs in one direction.
 Tables are rounded to whole parts, so every platform draws the same market.
 """
@@ -21,7 +21,7 @@ _GROWTH: Final = tuple(round(1000 * math.exp(i / 32)) / 1000 for i in range(-96,
 
 _SLOW_KEEP, _SLOW_STEP = 0.955, 0.15  # a minute's: standard deviation 0.5
 _FAST_KEEP, _FAST_STEP = 0.9, 0.17  # 0.39
-_QUIET_SHARE: Final = 0.62  # of the mean rate, what is traded outside bursts
+_QUIET_SHARE: Final = 0.62  # share of the mean rate that is traded outside bursts
 _BURST_CHANCE: Final = 0.006  # a second's
 _MOST_ROWS: Final = 450  # a second's, unless the mean itself is more
 

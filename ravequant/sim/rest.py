@@ -1,4 +1,4 @@
-"""The REST side of the local exchange: a request to an answer; pure but for the market it asks."""
+"""The REST side of the local exchange: the answer to each request, from the running market."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
@@ -30,8 +30,8 @@ _NOT_FOUND: Final = {
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"
 
 
-class Answer(NamedTuple):
-    """An HTTP answer, and the facts of it for the frame log."""
+class HttpAnswer(NamedTuple):
+    """An HTTP answer; ``rows`` is for the frame log."""
 
     status: int
     body: bytes
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
 
 class RestError(Exception):
-    """A request the exchange refuses: its code, its message, its HTTP status."""
+    """A refused request: code, message, HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 200) -> None:
         super().__init__(message)
@@ -48,7 +48,7 @@ class RestError(Exception):
 
 
 class Market(Protocol):
-    """What the REST side asks of the running market."""
+    """The running market as REST reads it."""
 
     now_ms: int
 
@@ -59,16 +59,16 @@ class Market(Protocol):
         """Return the published trades of an instrument; None if there is no such instrument."""
 
     def split(self, inst_id: str) -> Callable[[Trade], list[Trade]]:
-        """Return what takes a record of the instrument apart into single fills."""
+        """Return the function that splits a record of the instrument into single fills."""
 
     def book(self, inst_id: str, depth: int) -> BookChange | None:
         """Return the book as it stands."""
 
 
-def envelope(data: Any, code: str = "0", message: str = "", status: int = 200) -> Answer:
+def envelope(data: Any, code: str = "0", message: str = "", status: int = 200) -> HttpAnswer:
     """Return the usual answer around ``data``."""
     body = orjson.dumps({"code": code, "msg": message, "data": data})
-    return Answer(status, body, rows=len(data))
+    return HttpAnswer(status, body, rows=len(data))
 
 
 class RateLimits:
@@ -79,7 +79,7 @@ class RateLimits:
         self._requests: dict[str, deque[float]] = defaultdict(deque)
 
     def refuses(self, path: str, wall_s: float) -> bool:
-        """Count a request and say whether it is one too many."""
+        """Count a request; return True if it exceeds the limit."""
         requests = self._requests[path]
         while requests and requests[0] <= wall_s - _WINDOW_S:
             requests.popleft()
@@ -89,14 +89,16 @@ class RateLimits:
         return False
 
 
-class RestDesk:
+class RestApi:
     """Answers GET requests from the market."""
 
     def __init__(self, market: Market, limits: RateLimits) -> None:
         self._market = market
         self._limits = limits
-        self._last: dict[str, Answer] = {}  # the page before, for the fault that repeats it
-        self._paths: dict[str, Callable[[Mapping[str, str]], Answer]] = {
+        self._last: dict[
+            str, HttpAnswer
+        ] = {}  # the previous page of each path, for the fault that repeats it
+        self._paths: dict[str, Callable[[Mapping[str, str]], HttpAnswer]] = {
             "/api/v5/market/trades": self._trades,
             "/api/v5/market/history-trades": self._history_trades,
             "/api/v5/market/books": self._books,
@@ -107,10 +109,10 @@ class RestDesk:
 
     def answer(
         self, path: str, query: Mapping[str, str], wall_s: float, fault: Fault | None = None
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Return the answer to ``GET path?query``, spoiled by the fault if there is one."""
         if path not in self._paths:
-            return Answer(404, orjson.dumps(_NOT_FOUND))
+            return HttpAnswer(404, orjson.dumps(_NOT_FOUND))
         if self._limits.refuses(path, wall_s):
             return too_many(429)
         if fault is not None and (spoiled := _spoiled(fault, self._last.get(path))):
@@ -122,13 +124,13 @@ class RestDesk:
         self._last[path] = answer
         return answer
 
-    def _trades(self, query: Mapping[str, str]) -> Answer:
+    def _trades(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_id, history = self._history(query)
         limit = min(_whole(query, "limit", 100), 500)
         fills = history.newest(limit, self._market.split(inst_id))
         return envelope([frames.fill_row(inst_id, fill) for fill in fills])
 
-    def _history_trades(self, query: Mapping[str, str]) -> Answer:
+    def _history_trades(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_id, history = self._history(query)
         limit = min(_whole(query, "limit", 100), 100)
         after = _whole(query, "after", None)
@@ -145,14 +147,14 @@ class RestDesk:
                 raise RestError("51000", "Parameter type error")
         return envelope([frames.fill_row(inst_id, fill) for fill in fills])
 
-    def _books(self, query: Mapping[str, str]) -> Answer:
+    def _books(self, query: Mapping[str, str]) -> HttpAnswer:
         book = self._book(query, 400)
         if book is None:
             return envelope([])
         row = {"asks": frames.levels(book.asks), "bids": frames.levels(book.bids)}
         return envelope([{**row, "ts": str(book.ts), "seqId": book.seq_id}])
 
-    def _books_full(self, query: Mapping[str, str]) -> Answer:
+    def _books_full(self, query: Mapping[str, str]) -> HttpAnswer:
         book = self._book(query, 5000)
         if book is None:
             return envelope([])
@@ -165,7 +167,7 @@ class RestDesk:
             raise RestError("51000", "Parameter sz error")
         return self._market.book(inst_id, depth)
 
-    def _instruments(self, query: Mapping[str, str]) -> Answer:
+    def _instruments(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_type, inst_id = query.get("instType"), query.get("instId")
         if not inst_type:
             raise RestError("50014", "Parameter instType can not be empty.", 400)
@@ -178,7 +180,7 @@ class RestDesk:
                 raise _no_instrument()
         return envelope(rows)
 
-    def _time(self, _query: Mapping[str, str]) -> Answer:
+    def _time(self, _query: Mapping[str, str]) -> HttpAnswer:
         return envelope([{"ts": str(self._market.now_ms)}])
 
     def _history(self, query: Mapping[str, str]) -> tuple[str, TradeHistory]:
@@ -205,13 +207,13 @@ def _whole(query: Mapping[str, str], name: str, default: Any) -> Any:
     return int(text)
 
 
-def too_many(status: int) -> Answer:
+def too_many(status: int) -> HttpAnswer:
     """Return the rate limit's answer, in its own shape without ``data``."""
-    return Answer(status, orjson.dumps({"msg": "Too Many Requests", "code": "50011"}))
+    return HttpAnswer(status, orjson.dumps({"msg": "Too Many Requests", "code": "50011"}))
 
 
-def _spoiled(fault: Fault, before: Answer | None) -> Answer | None:
-    """Return what a fault answers instead; None where it only delays."""
+def _spoiled(fault: Fault, before: HttpAnswer | None) -> HttpAnswer | None:
+    """Return the answer of a fault; None if the fault only delays."""
     match fault.kind:
         case "rest-status":
             code = {429: "50011", 503: "50001", 504: "50004"}.get(fault.status, "50026")
@@ -220,7 +222,7 @@ def _spoiled(fault: Fault, before: Answer | None) -> Answer | None:
         case "rest-limit":
             return too_many(200)
         case "rest-html":
-            return Answer(200, _HTML, "text/html; charset=utf-8")
+            return HttpAnswer(200, _HTML, "text/html; charset=utf-8")
         case "rest-empty":
             return envelope([])
         case "rest-repeat":

@@ -1,4 +1,4 @@
-"""What one client asked for over its socket: requests, subscriptions, limits; pure."""
+"""The requests of one client, checked as OKX does: subscriptions, errors, limits; pure."""
 
 import re
 from collections import deque
@@ -29,13 +29,13 @@ class Subscription:
 
     @property
     def key(self) -> Key:
-        """What is published under."""
+        """Return channel and instrument."""
         return self.channel, self.inst_id
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A legal argument of a request: subscribe or unsubscribe this."""
+class ChannelRequest:
+    """A legal argument of a request to subscribe or unsubscribe."""
 
     op: str
     arg: Mapping[str, str]
@@ -43,13 +43,13 @@ class Ask:
 
     @property
     def key(self) -> Key:
-        """The channel and the instrument."""
+        """Return channel and instrument."""
         return self.arg["channel"], self.arg["instId"]
 
 
 @dataclass(slots=True)
-class Session:
-    """One connection's state; ``receive`` tells what to answer and what to do."""
+class ClientSession:
+    """The state of one connection on the exchange's side."""
 
     path: str
     connection_id: str
@@ -57,8 +57,8 @@ class Session:
     subscriptions: dict[Key, Subscription] = field(default_factory=dict)
     _requests: deque[float] = field(default_factory=deque)
 
-    def receive(self, text: str, wall_s: float) -> list[bytes | Ask]:
-        """Return replies (bytes) and legal asks, in the order of the request's arguments."""
+    def receive(self, text: str, wall_s: float) -> list[bytes | ChannelRequest]:
+        """Return replies (bytes) and legal requests, in the order of the arguments."""
         if text == "ping":
             return [b"pong"]
         try:
@@ -71,7 +71,7 @@ class Session:
             return [self._error("60014", "Requests too frequent", None)]
         return self._answers(request)
 
-    def _answers(self, request: dict[str, Any]) -> list[bytes | Ask]:
+    def _answers(self, request: dict[str, Any]) -> list[bytes | ChannelRequest]:
         op, args, request_id = request["op"], request["args"], request.get("id")
         if request_id is not None and _REQUEST_ID.fullmatch(str(request_id)) is None:
             return [self._error("60033", "Parameter id error", None)]
@@ -84,7 +84,7 @@ class Session:
             ]
         return [self._answer(op, arg, request_id) for arg in args]
 
-    def _answer(self, op: str, arg: Any, request_id: str | None) -> bytes | Ask:
+    def _answer(self, op: str, arg: Any, request_id: str | None) -> bytes | ChannelRequest:
         legal = isinstance(arg, dict) and all(isinstance(value, str) for value in arg.values())
         if not legal or not arg.get("channel"):
             shown = orjson.dumps(arg).decode()
@@ -98,7 +98,7 @@ class Session:
                 "correct URL, channel and parameters referring to API document."
             )
             return self._error("60018", message, request_id)
-        return Ask(op, arg, request_id)
+        return ChannelRequest(op, arg, request_id)
 
     def _error(self, code: str, message: str, request_id: str | None) -> bytes:
         return frames.error(code, message, self.connection_id, request_id)

@@ -1,4 +1,4 @@
-"""One WebSocket connection of the local exchange: text in, frames out in batches, ways to die."""
+"""One WebSocket connection of the local exchange: text in, frames out in batches, ways to end."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ class Socket:
         self.heard_s = asyncio.get_running_loop().time()  # newest frame, either way
 
     def accept(self, head: bytes) -> bool:
-        """Answer the opening handshake; say whether the connection stands."""
+        """Answer the opening handshake; return True if the connection is open."""
         self._protocol.receive_data(head)
         for request in self._protocol.events_received():
             if isinstance(request, Request):
@@ -42,17 +42,17 @@ class Socket:
 
     @property
     def open(self) -> bool:
-        """Whether frames can still be sent."""
+        """Return True if frames can still be sent."""
         alive = self._protocol.state is State.OPEN and not self._writer.is_closing()
         return alive and not self._half_open
 
     @property
     def unread_bytes(self) -> int:
-        """What the client has not taken yet."""
+        """Return the bytes that the client has not taken yet."""
         return self._writer.transport.get_write_buffer_size()
 
     def send(self, payload: bytes) -> bool:
-        """Collect one text frame; say whether it will go out."""
+        """Collect one text frame; return False if the connection is gone."""
         if not self.open:
             return False
         extensions = self._protocol.extensions
@@ -65,7 +65,7 @@ class Socket:
         return True
 
     def flush(self) -> None:
-        """Hand what was collected to the system, in one piece."""
+        """Write all collected frames in one piece."""
         if self._out and not self._writer.is_closing():
             self._writer.write(b"".join(self._out))
             self.heard_s = asyncio.get_running_loop().time()
@@ -73,7 +73,7 @@ class Socket:
         self.waiting_bytes = 0
 
     async def drain(self) -> None:
-        """Wait until the client has taken nearly everything; returns if it is gone."""
+        """Wait until the client has taken nearly everything, or is gone."""
         try:
             await self._writer.drain()
         except ConnectionError:
@@ -106,7 +106,7 @@ class Socket:
         return data
 
     def close(self, code: int, reason: str = "") -> None:
-        """Say goodbye with a close frame."""
+        """End the connection with a close frame."""
         if self.open:
             self.flush()
             self._protocol.send_close(code, reason)
@@ -115,12 +115,12 @@ class Socket:
             loop.call_later(2, self._writer.close)  # whether or not the client answers
 
     def drop(self) -> None:
-        """End the connection without a close frame, after what was sent so far."""
+        """End the connection without a close frame, once all collected frames are written."""
         self.flush()
         self._writer.close()
 
     def reset(self) -> None:
-        """Break the connection at once; what is on its way may be lost."""
+        """Break the connection at once; frames on their way may be lost."""
         reset(self._writer)
 
     def fall_silent(self) -> None:
@@ -129,7 +129,7 @@ class Socket:
         self._half_open = True
 
     def _write_protocol(self) -> None:
-        """Write what the protocol itself answers: handshake, pongs, close frames."""
+        """Write the protocol's own answers: handshake, pongs, close frames."""
         if self._half_open:
             return
         try:

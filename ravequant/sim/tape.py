@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from ravequant.records import Side, Trade
-from ravequant.sim.listing import Listing, Steps
+from ravequant.sim.instruments import Listing, Steps
 
 _SIDES: Final[tuple[Side, Side]] = ("sell", "buy")  # the taker who hits that side of the book
 _SWAPPED: Final = 0.003  # share of rows stamped some ms before the row ahead of them
 
 
 @dataclass(slots=True)
-class Row:
+class OpenRecord:
     """A record in the making."""
 
     ts: int
@@ -24,21 +24,21 @@ class Row:
 
 
 class Tape:
-    """What was traded and not yet handed out, and the extremes since they were last reset."""
+    """The trades not yet handed out, and the extremes since their last reset."""
 
     def __init__(self, rng: random.Random, listing: Listing) -> None:
         self.trades: list[Trade] = []
         self.last_id = listing.first_trade_id - 1
         self.low = self.high = listing.first_tick
         self._rng = rng
-        self._rows: list[Row] = []  # of this slot; its neighbours may still join
+        self._rows: list[OpenRecord] = []  # of this slot; its neighbours may still join
         self._price_text, self._size_text = Steps(listing.tick), Steps(listing.lot)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def fill(self, ts: int, side: int, tick: int, lots: int, source: str) -> None:
-        """Add what one order got at one price."""
+        """Add the fill of one order at one price."""
         rng, rows = self._rng, self._rows
         count = 1
         if lots > 3 and rng.random() < 0.4:
@@ -51,7 +51,7 @@ class Tape:
                 last.lots += lots
                 last.count += count
                 return
-        rows.append(Row(ts, side, tick, lots, count, source))
+        rows.append(OpenRecord(ts, side, tick, lots, count, source))
         self.low, self.high = min(self.low, tick), max(self.high, tick)
 
     def publish(self) -> None:

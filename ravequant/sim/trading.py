@@ -1,4 +1,4 @@
-"""The trading day of the local exchange: the market goes on, and clients get their frames."""
+"""The running market of the local exchange: its clock, its subscribers and their frames."""
 
 import asyncio
 from collections import defaultdict
@@ -10,30 +10,64 @@ from typing import Any, Final
 from ravequant import exact
 from ravequant.records import Trade
 from ravequant.sim import frames
-from ravequant.sim.clock import BOOK_MS
 from ravequant.sim.faultplan import FaultPlan, Frame
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange, Feed, KnowsFills
 from ravequant.sim.framelog import FrameLog
 from ravequant.sim.history import TradeHistory
-from ravequant.sim.sessions import Ask, Key, Session, Subscription
+from ravequant.sim.sessions import ChannelRequest, ClientSession, Key, Subscription
 from ravequant.sim.sockets import Socket
 
+BOOK_MS: Final = 100  # the books channels push this often
+_FINE_MS: Final = 20
+_COARSE_MS: Final = 1_000
 _HEARTBEAT_MS: Final = 60_000
 _BOOK_ORDER: Final = ("bbo-tbt", "books", "books5")  # on one connection, okx-v5 section 4.1
 
 
+class MarketClock:
+    """Market time: from `start` on it runs ``speed`` times as fast as wall time.
+
+    With ``speed`` None it runs as fast as the clients take it.
+    """
+
+    def __init__(self, start_ms: int, speed: float | None) -> None:
+        self.start_ms = start_ms
+        self.speed = speed
+        self._started_s: float | None = None
+
+    def start(self, wall_s: float) -> None:
+        """Start market time at this wall time (seconds)."""
+        self._started_s = wall_s
+
+    def target_ms(self, wall_s: float) -> int:
+        """Return the market time that is due at a wall time."""
+        if self._started_s is None or self.speed is None:
+            return self.start_ms
+        return self.start_ms + int((wall_s - self._started_s) * 1_000 * self.speed)
+
+    def step_ms(self, *, books: bool) -> int:
+        """Return the market time of one step: never across a push of a book with readers."""
+        if self.speed is None:
+            return BOOK_MS if books else _COARSE_MS
+        return _FINE_MS if self.speed <= 2 else BOOK_MS
+
+    def pause_s(self, step_ms: int) -> float:
+        """Return the wall time of a step, at least 5 ms."""
+        return max(step_ms / 1_000 / (self.speed or 1), 0.005)
+
+
 @dataclass(eq=False, slots=True)
-class Client:
-    """One connection: its number in order of arrival, its socket, and what it asked for."""
+class Subscriber:
+    """One client: its number in order of arrival, its socket and its subscriptions."""
 
     number: int
     socket: Socket
-    session: Session
+    session: ClientSession
 
 
 class Trading:
-    """The market as clients see it. ``now_ms`` is its time, ``opened_ms`` when they came in."""
+    """The market as clients see it; ``now_ms`` is its time, ``opened_ms`` the time of its start."""
 
     def __init__(self, feed: Feed, opened_ms: int, plan: FaultPlan, log: FrameLog) -> None:
         self.opened_ms = opened_ms
@@ -42,7 +76,7 @@ class Trading:
         self._plan = plan
         self._log = log
         self._histories = {inst_id: TradeHistory() for inst_id in feed.instruments}
-        self._readers: dict[Key, dict[Client, Subscription]] = defaultdict(dict)
+        self._readers: dict[Key, dict[Subscriber, Subscription]] = defaultdict(dict)
         self._books_ms = 0  # market time of the newest look at the books
         self._seq_ids: dict[str, int] = {}  # newest of each book
         self._pushed_ms: dict[Key, int] = {}  # market time of the newest push of each book channel
@@ -53,7 +87,7 @@ class Trading:
 
     @property
     def elapsed_ms(self) -> int:
-        """Market time since the clients came in."""
+        """Return the market time since the start."""
         return self.now_ms - self.opened_ms
 
     def readers(self, *channels: str) -> int:
@@ -62,10 +96,10 @@ class Trading:
 
     @property
     def has_book_readers(self) -> bool:
-        """Whether anybody follows a book."""
+        """Return True if a client follows a book."""
         return any(found for key, found in self._readers.items() if key[0] in _BOOK_ORDER)
 
-    # What REST asks
+    # -- requests of REST
 
     def instrument_rows(self) -> list[Mapping[str, Any]]:
         """Return the rows of all instruments, as they are shown now."""
@@ -77,7 +111,7 @@ class Trading:
         return self._histories.get(inst_id)
 
     def split(self, inst_id: str) -> Callable[[Trade], list[Trade]]:
-        """Return what takes a record of the instrument apart into single fills."""
+        """Return the function that splits a record of the instrument into single fills."""
         lot = exact.units(self._feed.instruments[inst_id]["lotSz"], exact.SIZE_PLACES)
         return partial(self._split, inst_id, lot)
 
@@ -92,10 +126,10 @@ class Trading:
         self._look_at_books()
         return self._feed.snapshot(inst_id, depth)
 
-    # What clients ask
+    # -- requests of clients
 
-    def ask(self, client: Client, ask: Ask) -> None:
-        """Subscribe or unsubscribe, acknowledge, and send what comes first."""
+    def ask(self, client: Subscriber, ask: ChannelRequest) -> None:
+        """Subscribe or unsubscribe, acknowledge, and send the first row or book."""
         session = client.session
         ack = frames.event(ask.op, ask.arg, session.connection_id, ask.request_id)
         if ask.op == "unsubscribe":
@@ -119,7 +153,7 @@ class Trading:
             if client.socket.open:
                 self._readers[ask.key][client] = subscription
 
-    def _acknowledge(self, client: Client, ack: bytes, fault: Fault | None) -> None:
+    def _acknowledge(self, client: Subscriber, ack: bytes, fault: Fault | None) -> None:
         kind = "" if fault is None else fault.kind
         if kind == "unknown-event":
             client.socket.send(frames.unknown_event(client.session.connection_id))
@@ -129,7 +163,7 @@ class Trading:
         elif kind != "ack-missing":
             client.socket.send(ack)
 
-    def _first(self, client: Client, subscription: Subscription) -> None:
+    def _first(self, client: Subscriber, subscription: Subscription) -> None:
         """Send the newest trade or the book at once, as OKX does."""
         channel, inst_id = subscription.key
         history = self._histories[inst_id]
@@ -144,14 +178,14 @@ class Trading:
             self._look_at_books()
             self._send_book(client, subscription)
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Subscriber) -> None:
         """Forget a connection that is gone."""
         for key in client.session.subscriptions:
             self._readers[key].pop(client, None)
         for frame in self._plan.forget(client.number):
             self._log.lost(frame)
 
-    def _send_book(self, client: Client, subscription: Subscription) -> None:
+    def _send_book(self, client: Subscriber, subscription: Subscription) -> None:
         channel, inst_id = subscription.key
         depth = frames.BOOK_DEPTHS.get(channel, 400)
         book = self._feed.snapshot(inst_id, depth)
@@ -163,10 +197,10 @@ class Trading:
         self._pushed_ms.setdefault(subscription.key, self.now_ms)
         self._deliver(client, subscription, payload, _sequence(book))
 
-    # How the market goes on
+    # -- the course of the market
 
     def step(self, until_ms: int, *, last: bool = False) -> None:
-        """Go on to ``until_ms`` and send what happened; books only once 100 ms are over."""
+        """Go on to ``until_ms`` and send the new trades, and the books every 100 ms."""
         self.now_ms = until_ms
         for inst_id, trade in self._feed.trades(until_ms):
             self._publish_trade(inst_id, trade)
@@ -190,7 +224,7 @@ class Trading:
                     self._deliver(client, subscription, payload, _ids(fill))
 
     def _look_at_books(self) -> None:
-        """Bring the books up to now where nobody followed them; what happened is passed over."""
+        """Bring the books up to now where no client followed them, without sending the changes."""
         if not self.has_book_readers and self._books_ms < self.now_ms:
             self._books_ms = self.now_ms
             for change in self._feed.books(self.now_ms):
@@ -246,10 +280,14 @@ class Trading:
         for client, subscription in tuple(self._readers[key].items()):
             self._deliver(client, subscription, payload, facts)
 
-    # How frames reach clients, or do not
+    # -- delivery of frames
 
     def _deliver(
-        self, client: Client, subscription: Subscription, payload: bytes, facts: Mapping[str, Any]
+        self,
+        client: Subscriber,
+        subscription: Subscription,
+        payload: bytes,
+        facts: Mapping[str, Any],
     ) -> None:
         channel, inst_id = subscription.key
         if not self._plan:
@@ -266,8 +304,8 @@ class Trading:
         if treatment.strike is not None:
             self.strike(client, treatment.strike)
 
-    def strike(self, client: Client, fault: Fault) -> None:
-        """Let a connection suffer a disconnect or a notice."""
+    def strike(self, client: Subscriber, fault: Fault) -> None:
+        """Carry out a disconnect or a notice on a connection."""
         self._log.note("fault", connection=client.number, fault=fault.kind, how=fault.how)
         if fault.kind == "notice":
             client.socket.send(frames.notice(client.session.connection_id))

@@ -3,14 +3,14 @@
 import pytest
 
 from ravequant.records import Trade
-from Trades_Bot.gap_search import Gap
+from Trades_Bot.gap_search import GapSearch
 
 ROWS = 100  # of a page
 TS = 1_700_000_000_000
 
 
-def gap(first: int = 1_000, end: int = 1_999) -> Gap:
-    return Gap(first, end, ROWS, 0.0, 0.0)
+def gap(first: int = 1_000, end: int = 1_999) -> GapSearch:
+    return GapSearch(first, end, ROWS, 0.0, 0.0)
 
 
 def row(trade_id: int, ts: int = TS) -> Trade:

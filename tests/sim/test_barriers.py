@@ -3,7 +3,7 @@
 import random
 
 from ravequant.sim.barriers import ASK, BID, Barrier, Barriers
-from ravequant.sim.listing import listing
+from ravequant.sim.instruments import listing
 from ravequant.sim.market import ModelMarket
 from tests.support.measures import book, candles, wicks
 

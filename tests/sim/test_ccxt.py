@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ravequant.sim.exchange import Exchange, Options
+from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
 
@@ -19,7 +19,7 @@ BTC = "BTC-USDT-SWAP"
 
 
 @contextlib.asynccontextmanager
-async def okx(exchange: Exchange) -> AsyncIterator[Any]:
+async def okx(exchange: SimExchange) -> AsyncIterator[Any]:
     """Return ccxt's own OKX client, with nothing changed but the addresses."""
     client = ccxt.okx({"newUpdates": True})
     client.urls["api"]["ws"] = exchange.addresses["ws_url"]
@@ -30,14 +30,14 @@ async def okx(exchange: Exchange) -> AsyncIterator[Any]:
         await client.close()
 
 
-Body = Callable[[Exchange, Any], Coroutine[Any, Any, None]]
+Body = Callable[[SimExchange, Any], Coroutine[Any, Any, None]]
 
 
 def run(feed: Feed, body: Body, **options: Any) -> None:
     async def scene() -> None:
         async with (
             asyncio.timeout(30),
-            Exchange(feed, Options(**options)) as exchange,
+            SimExchange(feed, SimOptions(**options)) as exchange,
             okx(exchange) as client,
         ):
             await body(exchange, client)
@@ -59,7 +59,7 @@ def test_ccxt_watches_every_trade(recording):
     expected = {trade.trade_id: trade for _, trade in recording().trades(1 << 62)}
     seen: dict[int, dict[str, Any]] = {}
 
-    async def body(_exchange: Exchange, client: Any) -> None:
+    async def body(_exchange: SimExchange, client: Any) -> None:
         while len(seen) < len(expected):
             for trade in await client.watch_trades(SYMBOL):
                 seen[int(trade["id"])] = trade
@@ -75,7 +75,7 @@ def test_ccxt_watches_every_trade(recording):
 def test_ccxt_follows_the_order_book(recording):
     """Ccxt keeps the book over snapshot and updates without a complaint about the sequence."""
 
-    async def body(exchange: Exchange, client: Any) -> None:
+    async def body(exchange: SimExchange, client: Any) -> None:
         book: Any = None
         for _ in range(500):
             book = await client.watch_order_book(SYMBOL)
@@ -90,7 +90,7 @@ def test_ccxt_follows_the_order_book(recording):
 def test_ccxt_asks_rest(recording):
     """Markets, time, trades, their history and the book by REST, parsed by ccxt."""
 
-    async def body(exchange: Exchange, client: Any) -> None:
+    async def body(exchange: SimExchange, client: Any) -> None:
         market = (await client.load_markets())[SYMBOL]
         assert (market["contractSize"], market["precision"]["price"]) == (0.01, 0.1)
         assert await client.fetch_time() == exchange.trading.now_ms

@@ -9,7 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from ravequant.sim.exchange import Exchange
+from ravequant.sim.exchange import SimExchange
 from ravequant.sim.recording import Recording
 from tests.support.exchange_client import (
     BOOKS,
@@ -37,7 +37,7 @@ def tape(tmp_path: Path) -> Path:
 def test_each_argument_is_acknowledged_with_id_and_connection(tape):
     """One ack an argument, with the request's id and the connection's id; asked twice: acks."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", BOOKS, TRADES, id="a1")
             acks = [await hear(socket), await hear(socket)]
@@ -57,7 +57,7 @@ def test_each_argument_is_acknowledged_with_id_and_connection(tape):
 def test_trades_come_in_the_form_of_the_channel_and_none_is_missing(tape):
     """All records arrive, in order, as strings, with count and source and a numeric seqId."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", TRADES)
             found = await rows(socket, 600)
@@ -75,7 +75,7 @@ def test_trades_come_in_the_form_of_the_channel_and_none_is_missing(tape):
 def test_the_last_trade_is_replayed_to_who_subscribes(tape):
     """A new subscriber gets the newest record at once, though it is old."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", TRADES)
             assert (await hear(socket))["event"] == "subscribe"
@@ -92,7 +92,7 @@ def test_trades_all_gives_the_single_fills_on_the_business_path(tmp_path):
     """One message a fill, without count and seqId; sizes sum to the record's."""
     path = write_trades(tmp_path / "t", [record(9, 10), record(10)])
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange, "business") as socket:
             await ask(socket, "subscribe", {"channel": "trades-all", "instId": BTC})
             found = await rows(socket, 11)
@@ -123,7 +123,7 @@ def test_trades_all_gives_the_single_fills_on_the_business_path(tmp_path):
 def test_bad_requests_are_answered_with_their_code(tape, request_text, code):
     """An error event names the code as a string, and the connection lives on."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await socket.send(request_text)
             answer = await hear(socket)
@@ -138,7 +138,7 @@ def test_bad_requests_are_answered_with_their_code(tape, request_text, code):
 def test_more_than_480_requests_an_hour_are_refused(tape):
     """Request 481 of an hour gets 60014; ping is no request."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             for _ in range(481):
                 await socket.send("ping")
@@ -156,7 +156,7 @@ def test_a_book_is_a_snapshot_and_a_chain_of_updates(tmp_path):
     """Snapshot first (prevSeqId -1), then every change chained to the one before; books5 whole."""
     books = write_books(tmp_path / "b", 20)
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", BOOKS, {"channel": "books5", "instId": BTC})
             messages = [await hear(socket) for _ in range(2 + 42)][2:]
@@ -177,7 +177,7 @@ def test_a_late_subscriber_gets_the_book_as_it_stands(tmp_path):
     """The snapshot of a late subscriber continues the same chain."""
     books = write_books(tmp_path / "b", 40)
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as first, client(exchange) as second:
             await ask(first, "subscribe", BOOKS)
             await rows(first, 10)
@@ -194,7 +194,7 @@ def test_a_quiet_book_sends_heartbeats(tmp_path):
     """After 60 s without a change an empty update comes, seqId equal to prevSeqId."""
     books = write_books(tmp_path / "b", 2, quiet_ms=150_000)
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", BOOKS)
             found = await rows(socket, 5)
@@ -209,7 +209,7 @@ def test_a_quiet_book_sends_heartbeats(tmp_path):
 def test_a_silent_connection_is_closed_with_4004(tape):
     """Nothing subscribed and no ping: closed; a ping in between keeps it."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket, client(exchange) as pinging:
             silence = asyncio.create_task(socket.recv())
             while not silence.done():
@@ -232,7 +232,7 @@ def test_a_silent_connection_is_closed_with_4004(tape):
 def test_unknown_paths_are_refused_and_large_requests_closed(tape):
     """A path that is none is a 404; a request over 64 KB closes with 1009."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         with pytest.raises(Exception, match="404"):
             async with client(exchange, "elsewhere"):
                 pass
@@ -250,7 +250,7 @@ def test_the_frame_log_has_every_record_and_every_frame(tape, tmp_path):
     """History, published records and the fate of each frame stand there once it is over."""
     log = tmp_path / "frames.jsonl"
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", TRADES)
             await rows(socket, 501)
@@ -271,7 +271,7 @@ def test_the_frame_log_has_every_record_and_every_frame(tape, tmp_path):
 def test_the_exchange_is_done_when_its_clients_have_left(tape):
     """With exit_at_end REST stays up after the market, until the last client goes."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
             await ask(socket, "subscribe", TRADES)
             await rows(socket, 600)
@@ -290,7 +290,7 @@ def test_every_feed_row_reaches_several_clients(shared_data):
     feed = Recording([path])
     number = len(Recording([path]).trades(feed.end_ms or 0))
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         url = f"{exchange.addresses['ws_url']}/public"
         async with connect(url, compression=None) as plain, connect(url) as compressed:
             for socket in (plain, compressed):

@@ -16,7 +16,7 @@ from ravequant.contract import Contract
 from ravequant.errors import UsageError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.sim import faults
-from ravequant.sim.exchange import Exchange, Options
+from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan, Frame
 from ravequant.sim.recording import Recording
 from ravequant.sim.sockets import reset
@@ -154,7 +154,7 @@ def tape(tmp_path: Path) -> Path:
 class Scene:
     """A running exchange with faults, and what its clients do."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: SimExchange) -> None:
         self.exchange = exchange
 
     async def connect(self) -> ClientConnection:
@@ -189,9 +189,9 @@ def run(tape: Path, body: Any, *rows: dict[str, Any], **options: Any) -> list[di
     log = tape.with_name("frames.jsonl")
 
     async def scene() -> None:
-        chosen = Options(**{"speed": None, "frame_log": log, **options})
+        chosen = SimOptions(**{"speed": None, "frame_log": log, **options})
         feed = Recording([tape])
-        async with asyncio.timeout(20), Exchange(feed, chosen, plan(*rows)) as exchange:
+        async with asyncio.timeout(20), SimExchange(feed, chosen, plan(*rows)) as exchange:
             await body(Scene(exchange))
 
     asyncio.run(scene())

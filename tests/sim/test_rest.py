@@ -6,7 +6,7 @@ import pytest
 
 from ravequant import records
 from ravequant.records import Trade
-from ravequant.sim.exchange import Exchange
+from ravequant.sim.exchange import SimExchange
 from ravequant.sim.recording import Recording
 from tests.support.exchange_client import (
     BTC,
@@ -29,7 +29,7 @@ def tape(tmp_path: Path) -> Path:
 def test_history_is_paged_by_id_newest_first(tape):
     """after=X: rows with smaller ids; before=X: the newest rows above X; 100 at most."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         path = "market/history-trades"
         newest = await data(exchange, path, instId=BTC)
         assert [int(row["tradeId"]) for row in newest] == list(range(1599, 1499, -1))
@@ -51,7 +51,7 @@ def test_history_is_paged_by_id_newest_first(tape):
 def test_history_is_paged_by_time_but_not_forward(tape):
     """type=2 with after: rows older than a moment; with before: error 50039."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         path = "market/history-trades"
         older = await data(exchange, path, instId=BTC, type=2, after=START + 50)
         assert [int(row["tradeId"]) for row in older] == [1004, 1003, 1002, 1001, 1000]
@@ -66,7 +66,7 @@ def test_rest_shows_single_fills_that_join_into_the_record(tmp_path):
     made = [record(9, 10), record(12, 3), Trade(START + 200, 1015, "buy", "99.5", "0.01", 3)]
     path = write_trades(tmp_path / "t", made)
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         found = await data(exchange, "market/trades", instId=BTC, limit=500)
         fills = [
             Trade(int(row["ts"]), int(row["tradeId"]), row["side"], row["px"], row["sz"])
@@ -85,7 +85,7 @@ def test_rest_books_have_their_depth_and_shape(tmp_path):
     """books: four items a level, default one level, seqId; books-full: three items, none."""
     books = write_books(tmp_path / "b", 3)
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         (book,) = await data(exchange, "market/books", instId=BTC)
         assert book["asks"] == [["101", "4", "0", "1"]]
         assert book["seqId"] == 13
@@ -100,7 +100,7 @@ def test_rest_books_have_their_depth_and_shape(tmp_path):
 def test_rest_tells_instruments_and_the_markets_time(tape):
     """The instrument's row by type and id; the time is the market's."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         path = "public/instruments"
         (row,) = await data(exchange, path, instType="SWAP", instId=BTC)
         assert (row["ctVal"], row["tickSz"], row["state"]) == ("0.01", "0.1", "live")
@@ -119,7 +119,7 @@ def test_rest_tells_instruments_and_the_markets_time(tape):
 def test_too_many_rest_requests_get_50011(tape):
     """Request 21 within two seconds is refused, in a shape without data."""
 
-    async def body(exchange: Exchange) -> None:
+    async def body(exchange: SimExchange) -> None:
         found = [await get(exchange, "market/history-trades", instId=BTC) for _ in range(21)]
         assert [status for status, _ in found[:20]] == [200] * 20
         assert found[20] == (429, {"msg": "Too Many Requests", "code": "50011"})

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from ravequant import records, times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
-from ravequant.sim.exchange import Exchange, Options
+from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.recording import Recording
 
@@ -51,22 +51,22 @@ def write_books(path: Path, updates: int, quiet_ms: int = 0) -> Path:
     return path
 
 
-Body = Callable[[Exchange], Coroutine[Any, Any, None]]
+Body = Callable[[SimExchange], Coroutine[Any, Any, None]]
 
 
 def run(feed: Recording, body: Body, plan: FaultPlan | None = None, **options: Any) -> None:
     """Run ``body`` against a running exchange."""
 
     async def scene() -> None:
-        chosen = Options(**{"speed": None, **options})
-        async with asyncio.timeout(20), Exchange(feed, chosen, plan) as exchange:
+        chosen = SimOptions(**{"speed": None, **options})
+        async with asyncio.timeout(20), SimExchange(feed, chosen, plan) as exchange:
             await body(exchange)
 
     asyncio.run(scene())
 
 
 @contextlib.asynccontextmanager
-async def client(exchange: Exchange, path: str = "public") -> AsyncIterator[ClientConnection]:
+async def client(exchange: SimExchange, path: str = "public") -> AsyncIterator[ClientConnection]:
     async with connect(f"{exchange.addresses['ws_url']}/{path}", max_queue=None) as socket:
         yield socket
 
@@ -88,13 +88,13 @@ async def rows(socket: ClientConnection, number: int) -> list[dict[str, Any]]:
     return found
 
 
-async def get(exchange: Exchange, path: str, **query: Any) -> tuple[int, Any]:
+async def get(exchange: SimExchange, path: str, **query: Any) -> tuple[int, Any]:
     url = f"{exchange.addresses['rest_url']}/api/v5/{path}"
     response = await asyncio.to_thread(requests.get, url, params=query, timeout=10)
     return response.status_code, response.json()
 
 
-async def data(exchange: Exchange, path: str, **query: Any) -> list[dict[str, Any]]:
+async def data(exchange: SimExchange, path: str, **query: Any) -> list[dict[str, Any]]:
     status, answer = await get(exchange, path, **query)
     assert (status, answer["code"], answer["msg"]) == (200, "0", "")
     found: list[dict[str, Any]] = answer["data"]
