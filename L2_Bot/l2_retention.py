@@ -30,7 +30,6 @@ from ravequant.vault.retention.forecast import Forecast, forecast
 from ravequant.vault.retention.run import RetentionRun
 
 PROGRAM: Final = "l2_retention"
-_GB_PLACES: Final = 9
 _log = logging.getLogger(PROGRAM)
 
 
@@ -49,12 +48,10 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def budget_of(text: str) -> int | None:
-    """Return a budget in bytes, None for an empty one."""
-    if not text:
-        return None
-    budget = settings_schema.decimal(text, "--keep-gb", _GB_PLACES)
-    if budget == 0:
+def budget_of(text: str) -> int:
+    """Return a budget in bytes; 0, which is none, for an empty one."""
+    budget = settings_schema.decimal(text, "--keep-gb", settings.GIGABYTES.places) if text else 0
+    if text and not budget:
         raise UsageError(f"--keep-gb {text} would keep nothing; give a number of GB above 0")
     return budget
 
@@ -72,7 +69,7 @@ def moment_of(text: str | None, *, dry: bool) -> int:
 def body(args: argparse.Namespace) -> int:
     """Run once and say what was done."""
     chosen, now = settings.load().retention, moment_of(args.now, dry=args.dry_run)
-    budget = budget_of(chosen.keep_gb if args.keep_gb is None else args.keep_gb)
+    budget = (chosen.keep_gb if args.keep_gb is None else budget_of(args.keep_gb)) or None
     run = RetentionRun(cli.vault_of(args), chosen, now, dry=args.dry_run)
     seen = run.go(budget)
     rows = report.rows_of(seen.series, run.results, run.rules, now)

@@ -13,24 +13,23 @@ from pathlib import Path
 try:
     from ravequant import cli, exact, times
     from ravequant.pipeline import calculator, runner
-    from ravequant.settings import Settings, exactly
+    from ravequant.settings import Buckets, Settings
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
 
     runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part
-from Liquidity_Buckets.terms import Limits
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
 from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.contract import Scale, worth_of
+from ravequant.settings_schema import as_typed
 from ravequant.vault.instruments import InForce, InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.side_input import SideInput
@@ -42,6 +41,26 @@ METRIC: Final = "liquidity_buckets"
 BANDS: Final = range(len(BANDS_BPS))
 
 
+class Thresholds(NamedTuple):
+    """The amounts of one instrument, in units of ``10**-NOTIONAL_PLACES``."""
+
+    band: int  # a band that holds as much may have a wall
+    wall: int  # and so may a single price
+    delta: int  # a band that changes by more has changed significantly
+
+    @classmethod
+    def of(cls, inst_id: str, chosen: Buckets) -> "Thresholds":
+        """Return those of the settings for ``inst_id``."""
+        tables = chosen.band_notional, chosen.wall_notional
+        band, wall = (amounts.of(inst_id) for amounts in tables)
+        return cls(band, wall, chosen.delta_notional)
+
+    def scaled(self, places: int) -> "Thresholds":
+        """Return them in coarser units: what is at least or above them stays so."""
+        unit = 10 ** (exact.NOTIONAL_PLACES - places)
+        return Thresholds(-(-self.band // unit), -(-self.wall // unit), self.delta // unit)
+
+
 class BucketFold:
     """Snapshots in, one record each out."""
 
@@ -49,8 +68,8 @@ class BucketFold:
         chosen = settings.buckets
         self._inst_id = inst_id
         self._instrument = instrument
-        self._exact_limits = Limits.of(inst_id, settings)
-        self._delta_ratio = exactly(settings, "buckets.delta_ratio")
+        self._exact_thresholds = Thresholds.of(inst_id, chosen)
+        self._delta_ratio = chosen.delta_ratio
         self._gap_ms = chosen.gap_s * SECOND_MS
         self._deep_age_ms = chosen.deep_age_s * SECOND_MS
         self._listed = chosen.listed_walls
@@ -59,7 +78,7 @@ class BucketFold:
         )
         self._measure = Measure(settings.l2.depth_levels)
         self._scale = Scale(0, 0)
-        self._limits = self._exact_limits.scaled(0)
+        self._thresholds = self._exact_thresholds.scaled(0)
         self._ts: int | None = None  # of the previous snapshot
         self._walls = (PriceWalls(self._patience), PriceWalls(self._patience))
         self._reset()
@@ -89,7 +108,7 @@ class BucketFold:
                 part = Part(books, range(first, last), deeps[first:last])
                 self._refine(self._measure.scale(part, worth))
                 sums = self._measure.sums(part, worth, self._scale)
-                for view in views(part, sums, self._limits.wall):
+                for view in views(part, sums, self._thresholds.wall):
                     yield self._record(view)
                 first = last
 
@@ -102,7 +121,7 @@ class BucketFold:
         if notional > self._scale.notional:
             finer = 10 ** (notional - self._scale.notional)
             self._stepped = [[value * finer for value in side] for side in self._stepped]
-            self._limits = self._exact_limits.scaled(notional)
+            self._thresholds = self._exact_thresholds.scaled(notional)
         self._scale = Scale(notional, max(needed.base, self._scale.base))
 
     def _record(self, view: View) -> dict[str, Any]:
@@ -160,7 +179,7 @@ class BucketFold:
                 if held:
                     wall.hold(ts)
                 else:
-                    wall.step(ts, above=value >= self._limits.band)
+                    wall.step(ts, above=value >= self._thresholds.band)
                     if before is not None:
                         self._compare(deltas[side], band, value, self._stepped[side][band])
                 self._stepped[side][band] = value
@@ -173,7 +192,7 @@ class BucketFold:
     def _compare(self, deltas: "_Deltas", band: int, value: int, previous: int) -> None:
         delta = value - previous
         deltas.texts[band] = exact.signed(exact.text(delta, self._scale.notional))
-        deltas.significant[band] = abs(delta) > self._limits.delta or (
+        deltas.significant[band] = abs(delta) > self._thresholds.delta or (
             previous > 0 and abs(delta) * exact.SIZE_ONE > self._delta_ratio * previous
         )
 
@@ -274,7 +293,7 @@ class Bucketizer:
         """Return the job that brings ``inst_id`` up to date."""
         folder, deep_folder = vault.snapshots(inst_id), vault.deep_snapshots(inst_id)
         deep_lines = SideInput(lambda: book_files(deep_folder))
-        limits = Limits.of(inst_id, chosen)
+        limits = Thresholds.of(inst_id, chosen.buckets)
         return runner.Job(
             vault=vault,
             metric=METRIC,
@@ -285,7 +304,7 @@ class Bucketizer:
             output=lambda record: f"{record['timestamp_utc'][:10]}.jsonl",
             pattern="????-??-??.jsonl",
             parameters={
-                **asdict(chosen.buckets),
+                **as_typed(chosen.buckets),
                 **{
                     name: exact.text(limit, exact.NOTIONAL_PLACES)
                     for name, limit in zip(

@@ -10,7 +10,6 @@ minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 
 try:
     from ravequant import cli, exact, times
     from ravequant.pipeline import calculator
-    from ravequant.settings import exactly
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
     from pathlib import Path
@@ -97,7 +96,7 @@ class VwapFold:
 
     def __init__(self, inst_id: str, settings: "Settings") -> None:
         self._inst_id = inst_id
-        self._extended_bps = exactly(settings, "vwap.extended_bps")
+        self._extended_bps = settings.vwap.extended_bps
         self._minutes: deque[tuple[int, Sums]] = deque()  # the last 4 hours, oldest first
         self._one_hour, self._four_hours, self._session = Sums(), Sums(), Sums()
         self._hour_start = 0  # index in _minutes of the oldest minute of the last hour
@@ -206,7 +205,7 @@ CALCULATOR: Final = calculator.Calculator(
     description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
     output="vwap_1m.jsonl",
     fold=VwapFold,
-    parameters=lambda settings: {"extended_bps": settings.vwap.extended_bps},
+    parameters=lambda settings: {"extended_bps": settings.vwap.extended_bps.text},
 )
 
 

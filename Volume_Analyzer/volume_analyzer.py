@@ -9,7 +9,7 @@ written ratio and percentage are rounded. The current record is never part of it
 try:
     from ravequant import cli, exact, times
     from ravequant.pipeline import calculator
-    from ravequant.settings import exactly
+    from ravequant.settings_schema import as_typed
 except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
     import runpy
     from pathlib import Path
@@ -19,7 +19,6 @@ except ModuleNotFoundError:  # started with a Python outside .venv: hand over to
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -57,33 +56,12 @@ class RollingMedian:
         return self._ordered[middle] + self._ordered[~middle]
 
 
-class Thresholds:
-    """The settings as whole numbers: ratios and percent in units of SIZE_PLACES."""
-
-    def __init__(self, settings: "Settings") -> None:
-        self.t2_from = exactly(settings, "volume.t2_from")
-        self.t3_from = exactly(settings, "volume.t3_from")
-        self.t4_above = exactly(settings, "volume.t4_above")
-        self.flat_pct = exactly(settings, "volume.flat_pct")
-        self.min_records = settings.volume.min_records
-
-    def tier(self, total: int, twice_median: int) -> str:
-        """Return the tier of a record."""
-        ratio = 2 * total * exact.SIZE_ONE  # at the scale of a threshold x twice the median
-        reached = (ratio >= self.t2_from * twice_median) + (ratio >= self.t3_from * twice_median)
-        return TIERS[3] if ratio > self.t4_above * twice_median else TIERS[reached]
-
-    def flat(self, bar: "MinuteBar") -> bool:
-        """Say whether the minute's price has hardly changed."""
-        return abs(bar.close - bar.open) * 100 * exact.SIZE_ONE < self.flat_pct * bar.open
-
-
 class VolumeFold:
     """Closed minutes in, volume records out. Amounts are in units of NOTIONAL_PLACES."""
 
     def __init__(self, inst_id: str, settings: "Settings") -> None:
         self._inst_id = inst_id
-        self._thresholds = Thresholds(settings)
+        self._limits = settings.volume
         self._totals = RollingMedian(settings.volume.median_records)  # of the records before
 
     def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
@@ -95,7 +73,7 @@ class VolumeFold:
     def _record(self, bar: "MinuteBar") -> dict[str, Any]:
         delta, change = bar.buy_notional - bar.sell_notional, bar.close - bar.open
         tier = self._tier(bar)
-        absorption = tier == TIERS[3] and self._thresholds.flat(bar)
+        absorption = tier == TIERS[3] and self._is_flat(bar)
         divergence = change * delta < 0
         return {
             "timestamp_utc": times.iso_minute(bar.minute),
@@ -125,9 +103,17 @@ class VolumeFold:
         }
 
     def _tier(self, bar: "MinuteBar") -> str | None:
-        if len(self._totals) < self._thresholds.min_records:
+        """Return the tier; None while too few records came before."""
+        limits = self._limits
+        if len(self._totals) < limits.min_records:
             return None
-        return self._thresholds.tier(bar.notional, self._totals.twice())
+        ratio, median = 2 * bar.notional * exact.SIZE_ONE, self._totals.twice()
+        reached = (ratio >= limits.t2_from * median) + (ratio >= limits.t3_from * median)
+        return TIERS[3] if ratio > limits.t4_above * median else TIERS[reached]
+
+    def _is_flat(self, bar: "MinuteBar") -> bool:
+        """Return True if the minute's price has hardly changed."""
+        return abs(bar.close - bar.open) * 100 * exact.SIZE_ONE < self._limits.flat_pct * bar.open
 
     def _beside_the_median(self, bar: "MinuteBar") -> dict[str, Any]:
         """Return the fields that compare the record with those before it."""
@@ -173,7 +159,7 @@ def _aggressor(delta: int) -> str | None:
 
 
 def _parameters(settings: "Settings") -> dict[str, Any]:
-    return {"whale_notional": settings.bars.whale_notional, **asdict(settings.volume)}
+    return {"whale_notional": settings.bars.whale_notional.text, **as_typed(settings.volume)}
 
 
 CALCULATOR: Final = calculator.Calculator(

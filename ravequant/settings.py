@@ -1,8 +1,9 @@
 """Settings: one optional ``ravequant.toml``, every threshold named once with its default.
 
 The file stands at the root of the checkout (or where ``$RAVEQUANT_SETTINGS`` says). All keys are
-optional; flags go before the file. Whatever cannot be is refused when the file is read, by name:
-unknown keys, wrong types, decimals out of their form, and settings that contradict each other.
+optional; flags go before the file. When the file is read, decimals become exact numbers and what
+cannot be is refused by name: unknown keys, wrong types, decimals out of range, and settings that
+contradict each other.
 """
 
 import os
@@ -11,23 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ravequant import settings_schema
+from ravequant import exact, settings_schema
 from ravequant.errors import UsageError
 from ravequant.records import check_inst_id
-from ravequant.settings_schema import (
-    Amounts,
-    Bps,
-    Distance,
-    Gigabytes,
-    Imbalance,
-    Notional,
-    Percent,
-    Ratio,
-)
+from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
 _MOST_LEVELS: Final = 400  # what a side of the exchange's channel carries
+
+# The decimal settings, and the units in which each is counted.
+NOTIONAL: Final = DecimalField(exact.NOTIONAL_PLACES, zero=False)  # quote currency
+BPS: Final = DecimalField(exact.SIZE_PLACES, most=10_000)
+DISTANCE: Final = DecimalField(exact.SIZE_PLACES, most=9_999, zero=False)  # bps, never the price
+PERCENT: Final = DecimalField(exact.SIZE_PLACES, most=100)
+RATIO: Final = DecimalField(exact.SIZE_PLACES)
+IMBALANCE: Final = DecimalField(2, most=1, zero=False)
+GIGABYTES: Final = DecimalField(9, zero=False, empty=True)  # so in bytes
 
 # base WebSocket address (a path is added) and REST address of each region (port 443)
 REGIONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -78,14 +79,18 @@ class L2:
 class Bars:
     """Minute bars."""
 
-    whale_notional: Notional = "100000"  # quote currency, a record at or above it is a whale
+    whale_notional: ExactDecimal = NOTIONAL.default(
+        "100000"
+    )  # quote currency, a record at or above it is a whale
 
 
 @dataclass(frozen=True, slots=True)
 class Vwap:
     """The VWAP calculator."""
 
-    extended_bps: Bps = "50"  # |deviation from the 4h VWAP| above this is extended
+    extended_bps: ExactDecimal = BPS.default(
+        "50"
+    )  # |deviation from the 4h VWAP| above this is extended
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +99,26 @@ class Volume:
 
     median_records: int = 100  # earlier records in the median
     min_records: int = 20  # fewer than these: no tier, no absorption
-    t2_from: Ratio = "0.5"  # below it T1
-    t3_from: Ratio = "1"
-    t4_above: Ratio = "2"  # above it T4, and the surge of an absorption
-    flat_pct: Percent = "0.1"  # |price change| of an absorption is below this percentage
+    t2_from: ExactDecimal = RATIO.default("0.5")  # below it T1
+    t3_from: ExactDecimal = RATIO.default("1")
+    t4_above: ExactDecimal = RATIO.default("2")  # above it T4, and the surge of an absorption
+    flat_pct: ExactDecimal = PERCENT.default(
+        "0.1"
+    )  # |price change| of an absorption is below this percentage
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
     """The L2 bucketizer. Amounts are in quote currency; tables go by the asset of the instId."""
 
-    band_notional: Amounts = field(
-        default_factory=lambda: {"BTC": "300000", "ETH": "150000", "default": "150000"}
-    )
-    wall_notional: Amounts = field(
-        default_factory=lambda: {"BTC": "1000000", "ETH": "500000", "default": "300000"}
-    )
-    delta_notional: Notional = "100000"  # a larger change of a band is significant
-    delta_ratio: Ratio = "0.10"  # and so is one that is a larger part of what was there
+    band_notional: Amounts = NOTIONAL.defaults(BTC="300000", ETH="150000", default="150000")
+    wall_notional: Amounts = NOTIONAL.defaults(BTC="1000000", ETH="500000", default="300000")
+    delta_notional: ExactDecimal = NOTIONAL.default(
+        "100000"
+    )  # a larger change of a band is significant
+    delta_ratio: ExactDecimal = RATIO.default(
+        "0.10"
+    )  # and so is one that is a larger part of what was there
     gap_s: int = 10  # more time between two snapshots is a gap
     confirm_s: int = 30  # a wall that has stood this long is no spoof
     young_s: int = 3_600  # one that has stood longer is established
@@ -126,31 +133,37 @@ class Signals:
 
     surrounding_minutes: int = 10  # wicks born at most this far from one are around it
     very_high_touched: int = 15  # touched around it, with an exact tip: VERY_HIGH
-    reach_bps: Bps = "500"  # a tip farther from the last price is no signal
-    near_bps: Bps = "25"  # tape layers count with price at most this far from the tip
+    reach_bps: ExactDecimal = BPS.default("500")  # a tip farther from the last price is no signal
+    near_bps: ExactDecimal = BPS.default(
+        "25"
+    )  # tape layers count with price at most this far from the tip
     tape_minutes: int = 5  # volume tier and absorption look this far back
-    wall_notional: Amounts = field(default_factory=lambda: {"BTC": "2000000", "default": "2000000"})
-    wall_bps: Bps = "2"  # a wall at most this far from the tip stands at it
+    wall_notional: Amounts = NOTIONAL.defaults(BTC="2000000", default="2000000")
+    wall_bps: ExactDecimal = BPS.default("2")  # a wall at most this far from the tip stands at it
     wall_fresh_s: int = 300  # a younger one is a young wall
-    imbalance: Imbalance = "0.70"  # of the tip's band, against the way through it
-    vwap_bps: Bps = "10"  # tip at least this far beyond the 4h VWAP
+    imbalance: ExactDecimal = IMBALANCE.default(
+        "0.70"
+    )  # of the tip's band, against the way through it
+    vwap_bps: ExactDecimal = BPS.default("10")  # tip at least this far beyond the 4h VWAP
     wicks_stale_s: int = 180  # what is older than these does not count
     volume_stale_s: int = 180
     cvd_stale_s: int = 180
     vwap_stale_s: int = 1_200
     buckets_stale_s: int = 120
-    stop_bps: Distance = "1"  # beyond the tip, then to the next tick
-    maker_bps: Bps = "2"  # fee on the way in
-    taker_bps: Bps = "5"  # fee on the way out
+    stop_bps: ExactDecimal = DISTANCE.default("1")  # beyond the tip, then to the next tick
+    maker_bps: ExactDecimal = BPS.default("2")  # fee on the way in
+    taker_bps: ExactDecimal = BPS.default("5")  # fee on the way out
     whale_count: int = 10  # more records than this, and more than the next: tag `whales`
-    whale_volume: Notional = "2000000"
+    whale_volume: ExactDecimal = NOTIONAL.default("2000000")
 
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
     """What find_signals --watch tells with --discord, --exec or --bell."""
 
-    approach_bps: Bps = "5"  # told once more with price at most this far from the tip
+    approach_bps: ExactDecimal = BPS.default(
+        "5"
+    )  # told once more with price at most this far from the tip
     per_hour: int = 10  # messages to Discord in any hour; the rest is put together in one
     discord_webhook: str = field(default="", repr=False)  # its environment variable goes before it
 
@@ -167,7 +180,9 @@ class Retention:
     keep_unread_days: int = 10  # book hours that the bucketizer has not read
     compress_trade_days: int = 2
     compress_bucket_days: int = 2
-    keep_gb: Gigabytes = ""  # disk budget of the whole vault in 10**9 bytes; empty: none
+    keep_gb: ExactDecimal = GIGABYTES.default(
+        ""
+    )  # disk budget of the whole vault in 10**9 bytes; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,42 +247,29 @@ def _refuse_nonsense(chosen: Settings) -> None:
 
 def _contradictions(chosen: Settings) -> Iterator[str]:
     volume, buckets, l2 = chosen.volume, chosen.buckets, chosen.l2
-    tiers = [exactly(chosen, f"volume.{name}") for name in ("t2_from", "t3_from", "t4_above")]
-    if tiers != sorted(tiers):
-        yield (f"volume: t2_from {volume.t2_from}, t3_from {volume.t3_from}, t4_above "
-               f"{volume.t4_above} must not decrease")  # fmt: skip
+    if not volume.t2_from <= volume.t3_from <= volume.t4_above:
+        yield (
+            f"volume: t2_from {volume.t2_from.text}, t3_from {volume.t3_from.text}, t4_above "
+            f"{volume.t4_above.text} must not decrease"
+        )
     if volume.min_records > volume.median_records:
-        yield (f"volume.min_records = {volume.min_records} is above volume.median_records = "
-               f"{volume.median_records}: no record would ever have a tier")  # fmt: skip
+        yield (
+            f"volume.min_records = {volume.min_records} is above volume.median_records = "
+            f"{volume.median_records}: no record would ever have a tier"
+        )
     if l2.depth_levels > _MOST_LEVELS:
-        yield (f"l2.depth_levels = {l2.depth_levels} is above {_MOST_LEVELS}, all that the "
-               "exchange sends")  # fmt: skip
+        yield (
+            f"l2.depth_levels = {l2.depth_levels} is above {_MOST_LEVELS}, all that the "
+            "exchange sends"
+        )
     if l2.cadence_ms >= buckets.gap_s * 1_000:
-        yield (f"l2.cadence_ms = {l2.cadence_ms} is not below buckets.gap_s = {buckets.gap_s} s: "
-               "every snapshot would be a gap")  # fmt: skip
+        yield (
+            f"l2.cadence_ms = {l2.cadence_ms} is not below buckets.gap_s = {buckets.gap_s} s: "
+            "every snapshot would be a gap"
+        )
     for name, least_s, what in (
         ("buckets.young_s", buckets.young_s, "no wall would ever be young"),
         ("signals.wall_fresh_s", chosen.signals.wall_fresh_s, "no young wall would ever count"),
     ):
         if least_s <= buckets.confirm_s:
             yield f"{name} = {least_s} is not above buckets.confirm_s = {buckets.confirm_s}: {what}"
-
-
-def amount_for(inst_id: str, amounts: Amounts) -> str:
-    """Return the amount of the longest start of ``inst_id`` (whole words), else the default."""
-    words = inst_id.split("-")
-    starts = ("-".join(words[:count]) for count in range(len(words), 0, -1))
-    return next((amounts[start] for start in starts if start in amounts), amounts["default"])
-
-
-def exactly(chosen: Settings, name: str, inst_id: str = "") -> int:
-    """Return the decimal setting ``table.key`` (of ``inst_id``, in a table of amounts) in units.
-
-    They are units of ``10**-places`` of its form: ``SIZE_PLACES`` for bps, ratios and percent,
-    ``NOTIONAL_PLACES`` for amounts, 2 for the imbalance. UsageError names the setting.
-    """
-    table = getattr(chosen, name.partition(".")[0])
-    key = name.partition(".")[2]
-    value = getattr(table, key)
-    text = value if isinstance(value, str) else amount_for(inst_id, value)
-    return settings_schema.units(text, name, settings_schema.form_of(type(table), key))

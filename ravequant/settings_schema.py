@@ -1,40 +1,90 @@
-"""The forms of settings: what a key of a TOML table may be, and how a slip is named.
+"""The schema of settings: what a key of a TOML table may be, and how a slip is named.
 
-A table becomes a dataclass. Its fields' types say what each key may be; a decimal is text whose
-type carries its ``Form``.
+A table becomes a dataclass; the types of its fields say what each key may be. A decimal stands in
+quotes and is parsed here, once: from then on it is a whole number, which mypy knows by name.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Any, Final, Self, get_type_hints
 
 from ravequant import exact
 from ravequant.errors import UsageError, shown
 
 _LONGEST: Final = 80  # signs of a key that a message shows and a search looks at
 _INST_ID_START: Final = re.compile(r"default|[A-Z0-9]+(-[A-Z0-9]+)*")
+_DECIMAL: Final = "decimal"  # in the metadata of a dataclass field: its DecimalField
+
+
+class ExactDecimal(int):
+    """A decimal setting as a whole number of units of ``10**-places`` of its ``DecimalField``.
+
+    It computes and compares as that number. ``text`` is the decimal as it was written, which is
+    what states, messages and lists of settings show.
+    """
+
+    text: str
+
+    def __new__(cls, units: int, text: str) -> Self:
+        """Return ``units``, written as ``text``."""
+        made = super().__new__(cls, units)
+        made.text = text
+        return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int, str]]:
+        """Copy and pickle the number with its text."""
+        return type(self), (int(self), self.text)
+
+
+class Amounts(dict[str, ExactDecimal]):
+    """Decimals by the start of an instrument's name (``BTC``, ``BTC-USD``), and ``default``."""
+
+    def of(self, inst_id: str) -> ExactDecimal:
+        """Return that of the longest start of ``inst_id`` (whole words), else the default."""
+        words = inst_id.split("-")
+        starts = ("-".join(words[:count]) for count in range(len(words), 0, -1))
+        return next((self[start] for start in starts if start in self), self["default"])
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class DecimalField:
     """What a decimal setting may be: text in quotes, a whole number of ``10**-places``."""
 
     places: int
     most: int | None = None
     zero: bool = True  # may it be 0
-    empty: bool = False  # may it be left empty
+    empty: bool = False  # may it be left empty, which counts as 0
+
+    def parse(self, text: str, name: str) -> ExactDecimal:
+        """Return decimal text as a number; UsageError says what is wrong with ``name``."""
+        if self.empty and not text:
+            return ExactDecimal(0, text)
+        units = decimal(text, name, self.places)
+        if not units and not self.zero:
+            raise UsageError(f"{name} = {shown(text)} is not above 0")
+        if self.most is not None and units > self.most * 10**self.places:
+            raise UsageError(f"{name} = {shown(text)} is above {self.most:,}")
+        return ExactDecimal(units, text)
+
+    def default(self, text: str) -> Any:
+        """Return the dataclass field of a key whose default is ``text``."""
+        return dataclasses.field(default=self.parse(text, "default"), metadata={_DECIMAL: self})
+
+    def defaults(self, **texts: str) -> Any:
+        """Return the dataclass field of a table of amounts."""
+        made = Amounts({start: self.parse(text, start) for start, text in texts.items()})
+        return dataclasses.field(default_factory=lambda: Amounts(made), metadata={_DECIMAL: self})
 
 
-Notional = Annotated[str, Form(exact.NOTIONAL_PLACES, zero=False)]  # quote currency
-Bps = Annotated[str, Form(exact.SIZE_PLACES, most=10_000)]
-Distance = Annotated[str, Form(exact.SIZE_PLACES, most=9_999, zero=False)]  # bps, never the price
-Percent = Annotated[str, Form(exact.SIZE_PLACES, most=100)]
-Ratio = Annotated[str, Form(exact.SIZE_PLACES)]
-Imbalance = Annotated[str, Form(2, most=1, zero=False)]
-Gigabytes = Annotated[str, Form(9, zero=False, empty=True)]
-# start of an instId (``BTC``), or ``default`` -> decimal text
-Amounts = Annotated[Mapping[str, str], Form(exact.NOTIONAL_PLACES, zero=False)]
+def as_typed(value: Any) -> Any:
+    """Return settings as their TOML has them: tables as dicts, decimals as they were written."""
+    if is_dataclass(value):
+        return {item.name: as_typed(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: as_typed(inner) for key, inner in value.items()}
+    return value.text if isinstance(value, ExactDecimal) else value
 
 
 def build(kind: Any, table: Mapping[str, Any]) -> Any:
@@ -43,20 +93,25 @@ def build(kind: Any, table: Mapping[str, Any]) -> Any:
 
 
 def _build(root: Any, kind: Any, table: Mapping[str, Any], prefix: str) -> Any:
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(kind)
+    decimals: dict[str, Any] = {item.name: item.metadata.get(_DECIMAL) for item in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in table.items():
         name = prefix + key[:_LONGEST]
         if key not in hints:
             raise UsageError(f"{name} is unknown{_nearest(root, key, prefix, sorted(hints))}")
-        values[key] = _value(root, hints[key], value, name)
-        if hints[key] == Amounts:  # what the file leaves out keeps its default
-            values[key] = {**getattr(kind(), key), **values[key]}
+        if hints[key] is Amounts:  # what the file leaves out keeps its default
+            values[key] = getattr(kind(), key)
+            values[key].update(_amounts(value, name, decimals[key]))
+        elif decimals[key]:
+            values[key] = decimals[key].parse(_quoted(value, name), name)
+        else:
+            values[key] = _value(root, hints[key], value, name)
     return kind(**values)
 
 
 def _nearest(root: Any, key: str, prefix: str, known: list[str]) -> str:
-    """Say which key was meant; one that stands in the wrong table is looked for in the others."""
+    """Return the key that was meant, of another table if it stands in the wrong one."""
     import difflib  # noqa: PLC0415 - for slips alone
 
     key = key[:_LONGEST]
@@ -83,59 +138,32 @@ def _value(root: Any, hint: Any, value: Any, name: str) -> Any:
         if not isinstance(value, dict):
             raise UsageError(f"{name} is not a table [{name}]")  # the value may be a secret
         return _build(root, hint, value, f"{name}.")
-    if hint == Amounts:
-        return _amounts(value, name)
     if hint == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise UsageError(f"{name} = {shown(value)} is not a list of names")
         return tuple(value)
     if hint is int and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
         raise UsageError(f"{name} = {shown(value)} is not a whole number above 0")
-    form = _form(hint)
-    if (hint is str or form) and not isinstance(value, str):
+    return _quoted(value, name) if hint is str else value
+
+
+def _quoted(value: Any, name: str) -> str:
+    if not isinstance(value, str):
         met = f" = {value}" if isinstance(value, (int, float)) else ""  # not what may be a secret
         raise UsageError(f'{name}{met} must stand in quotes, like "50"')
-    if form:
-        units(value, name, form)
     return value
 
 
-def _amounts(value: Any, name: str) -> Mapping[str, str]:
+def _amounts(value: Any, name: str, field: DecimalField) -> dict[str, ExactDecimal]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise UsageError(f'{name} = {shown(value)} is not a table like BTC = "300000"')
-    for start, text in value.items():
+    for start in value:
         if _INST_ID_START.fullmatch(start) is None:
             raise UsageError(
                 f"{name}: {shown(start)} is not the start of an instrument's name; "
                 "expected one like BTC or BTC-USDT, or default"
             )
-        units(text, f"{name}.{start}", _form(Amounts))
-    return value
-
-
-def _form(hint: Any) -> Any:
-    """Return the Form of a decimal setting's type; None for any other type."""
-    return next(
-        (item for item in getattr(hint, "__metadata__", ()) if isinstance(item, Form)), None
-    )
-
-
-def form_of(kind: Any, key: str) -> Form:
-    """Return the form of a decimal key of the dataclass ``kind``."""
-    found: Form = _form(get_type_hints(kind, include_extras=True)[key])
-    return found
-
-
-def units(text: str, name: str, form: Form) -> int:
-    """Return decimal text in units of its form; UsageError says what is wrong with ``name``."""
-    if form.empty and not text:
-        return 0
-    found = decimal(text, name, form.places)
-    if not found and not form.zero:
-        raise UsageError(f"{name} = {shown(text)} is not above 0")
-    if form.most is not None and found > form.most * 10**form.places:
-        raise UsageError(f"{name} = {shown(text)} is above {form.most:,}")
-    return found
+    return {start: field.parse(text, f"{name}.{start}") for start, text in value.items()}
 
 
 def decimal(text: str, name: str, places: int) -> int:

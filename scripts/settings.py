@@ -96,15 +96,15 @@ def everything(chosen: settings.Settings, path: Path) -> Iterator[Shown]:
         for key in name.split("."):
             value = getattr(value, key)
         if isinstance(value, Mapping):
-            for start, text in value.items():
+            for start, amount in value.items():
                 full = f"{name}.{start}"
-                yield Shown(full, text, where.get(full, DEFAULT))
+                yield Shown(full, amount.text, where.get(full, DEFAULT))
         elif name == webhook.SETTING:
             yield _secret(chosen, where)
         elif name in addresses and not value:
             yield Shown(name, addresses[name], "okx.region")
         else:
-            yield Shown(name, value, where.get(name, DEFAULT))
+            yield Shown(name, settings_schema.as_typed(value), where.get(name, DEFAULT))
 
 
 def _secret(chosen: settings.Settings, where: Mapping[str, str]) -> Shown:

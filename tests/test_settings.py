@@ -1,13 +1,13 @@
 """The one settings file: defaults, what it may say, and how a slip is named."""
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from ravequant import exact, settings
 from ravequant.errors import UsageError
+from ravequant.settings_schema import as_typed
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def test_without_a_file_the_defaults_hold(tmp_path):
     chosen = settings.load(tmp_path / "absent.toml")
     assert chosen == settings.Settings()
     assert chosen.instruments == ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
-    assert chosen.bars.whale_notional == "100000"
-    assert chosen.vwap.extended_bps == "50"
+    assert chosen.bars.whale_notional == 100_000 * exact.NOTIONAL_ONE
+    assert chosen.vwap.extended_bps == 50 * exact.SIZE_ONE
     assert chosen.trades.backfill_buffer_rows == 100_000
     assert chosen.trades.rest_patience_s == 900
 
@@ -36,9 +36,8 @@ def test_without_a_file_the_defaults_hold(tmp_path):
 def test_a_key_changes_itself_only(file):
     """What the file does not name keeps its default; a BOM is no obstacle."""
     path = file('\ufeffinstruments = ["SOL-USDT-SWAP"]\n[vwap]\nextended_bps = "62.5"\n')
-    wanted = settings.Settings(
-        instruments=("SOL-USDT-SWAP",), vwap=settings.Vwap(extended_bps="62.5")
-    )
+    vwap = settings.Vwap(settings.BPS.parse("62.5", "extended_bps"))
+    wanted = settings.Settings(instruments=("SOL-USDT-SWAP",), vwap=vwap)
     assert settings.load(path) == wanted
 
 
@@ -158,23 +157,20 @@ def test_addresses_of_the_regions():
     assert str(caught.value) == "okx.region = 'mars' is unknown: choose one of global, us, eea"
 
 
-def test_decimal_settings_are_exact():
-    """A threshold is text, and becomes units of its form without a float in between."""
-    chosen = settings.Settings(vwap=settings.Vwap(extended_bps="62.5"))
-    assert settings.exactly(chosen, "vwap.extended_bps") == 62.5 * exact.SIZE_ONE
-    assert settings.exactly(chosen, "signals.imbalance") == 70
-    wall = settings.exactly(chosen, "buckets.wall_notional", "ETH-USDT-SWAP")
-    assert wall == 500_000 * exact.NOTIONAL_ONE
-    bad = settings.Settings(bars=settings.Bars(whale_notional="1e5"))
-    with pytest.raises(UsageError) as caught:
-        settings.exactly(bad, "bars.whale_notional")
-    assert str(caught.value) == "bars.whale_notional: '1e5' is not a plain decimal"
+def test_decimal_settings_are_exact_numbers(file):
+    """What stands in quotes is a whole number of the unit of its kind, without a float between."""
+    chosen = settings.load(file('[vwap]\nextended_bps = "62.5"\n[retention]\nkeep_gb = "1.5"\n'))
+    assert chosen.vwap.extended_bps == 625 * exact.SIZE_ONE // 10
+    assert chosen.signals.imbalance == 70
+    assert chosen.buckets.wall_notional.of("ETH-USDT-SWAP") == 500_000 * exact.NOTIONAL_ONE
+    assert chosen.retention.keep_gb == 1_500_000_000
+    assert settings.Retention().keep_gb == 0
 
 
 def test_the_defaults_hold_to_their_own_rules(file):
     """Every default, written into a file, is read as itself."""
     text: list[str] = []
-    for name, table in asdict(settings.Settings()).items():
+    for name, table in as_typed(settings.Settings()).items():
         if isinstance(table, dict):
             rows = (f"{name}.{key} = {written(value)}" for key, value in table.items())
             text.extend(rows)

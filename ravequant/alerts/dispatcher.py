@@ -16,7 +16,7 @@ from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
 from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalSeen
 from ravequant.errors import VaultError, shown
-from ravequant.settings import Settings, exactly
+from ravequant.settings import Settings
 from ravequant.signals.evidence import within
 from ravequant.signals.market_state import Limits
 from ravequant.signals.rules import Signal
@@ -57,7 +57,7 @@ class AlertDispatcher:
 
     def __init__(self, vault: Vault, channels: Channels, chosen: Settings) -> None:
         self._vault, self._path, self._channels = vault, vault.alerts(), channels
-        self._approach = exactly(chosen, "alerts.approach_bps")
+        self._approach = chosen.alerts.approach_bps
         self._policy = AlertPolicy(chosen.alerts.per_hour, posts=channels.discord)
         self._webhook = webhook.needed(chosen) if channels.discord else None
         self._command = Command(channels.command) if channels.command is not None else None

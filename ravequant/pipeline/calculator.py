@@ -60,7 +60,7 @@ def bar_reader(
     vault: Vault, inst_id: str, chosen: Settings
 ) -> Callable[[runner.Reject], runner.Reader[Closed]]:
     """Return what makes a reader of raw trades, with the ledger and the settings of ``inst_id``."""
-    whale = settings.exactly(chosen, "bars.whale_notional")
+    whale = chosen.bars.whale_notional
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
 
     def is_hole(first_missing: int, last_missing: int) -> bool:
@@ -91,7 +91,7 @@ def bar_job(
         output=lambda _: output,
         pattern=output,
         parameters=parameters,
-        ahead=partial(read_ahead, inst_id, settings.exactly(chosen, "bars.whale_notional")),
+        ahead=partial(read_ahead, inst_id, chosen.bars.whale_notional),
         first_ms=lambda cursor: first_bar_ms(trade_listing(vault, inst_id), inst_id, cursor),
     )
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final, Literal
 
 from ravequant import times
-from ravequant.settings import Settings, exactly
+from ravequant.settings import Settings
 from ravequant.signals.inputs import BookRow, CvdRow, LastTrade, VolumeRow, VwapRow, Wick
 
 Stream = Literal["wicks", "volume", "cvd", "vwap", "buckets", "trades"]
@@ -37,11 +37,8 @@ class Limits:
 
     @classmethod
     def of(cls, inst_id: str, settings: Settings) -> "Limits":
-        """Return the limits that hold for an instrument; UsageError names a bad setting."""
+        """Return the limits that hold for an instrument."""
         chosen = settings.signals
-
-        def number(name: str) -> int:
-            return exactly(settings, f"signals.{name}", inst_id)
 
         stale_s: dict[Stream, int] = {
             "wicks": chosen.wicks_stale_s,
@@ -53,20 +50,20 @@ class Limits:
         return cls(
             surrounding_minutes=chosen.surrounding_minutes,
             very_high_touched=chosen.very_high_touched,
-            reach_bps=number("reach_bps"),
-            near_bps=number("near_bps"),
+            reach_bps=chosen.reach_bps,
+            near_bps=chosen.near_bps,
             tape_minutes=chosen.tape_minutes,
-            wall_notional=number("wall_notional"),
-            wall_bps=number("wall_bps"),
+            wall_notional=chosen.wall_notional.of(inst_id),
+            wall_bps=chosen.wall_bps,
             wall_fresh_s=chosen.wall_fresh_s,
-            imbalance=number("imbalance"),
-            vwap_bps=number("vwap_bps"),
+            imbalance=chosen.imbalance,
+            vwap_bps=chosen.vwap_bps,
             stale_ms={name: limit * times.SECOND_MS for name, limit in stale_s.items()},
-            stop_bps=number("stop_bps"),
-            maker_bps=number("maker_bps"),
-            taker_bps=number("taker_bps"),
+            stop_bps=chosen.stop_bps,
+            maker_bps=chosen.maker_bps,
+            taker_bps=chosen.taker_bps,
             whale_count=chosen.whale_count,
-            whale_volume=number("whale_volume"),
+            whale_volume=chosen.whale_volume,
         )
 
 

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ravequant import settings
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline.runner import Summary
 from ravequant.vault.cursor import Cursor
@@ -230,7 +229,7 @@ def _with(task: Task, names: tuple[tuple[str, str], ...]) -> Task:
 def _units(bars: list[Task]) -> list[Unit]:
     """Return the parts behind what all these calculators have read already."""
     first = bars[0]
-    whale = settings.exactly(first.settings, "bars.whale_notional")
+    whale = first.settings.bars.whale_notional
     cursors = [_cursor(task) for task in bars]
     known = [cursor for cursor in cursors if cursor is not None]
     since = None

@@ -20,7 +20,7 @@ import orjson
 
 from ravequant import PLAIN_GC, exact, times
 from ravequant.errors import RaveQuantError, UsageError
-from ravequant.settings import Settings, exactly
+from ravequant.settings import Settings
 from ravequant.trades.bar_reader import BarReader
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.trades.parallel_scan import read_ahead
@@ -28,7 +28,7 @@ from ravequant.vault.tail import Span, Tail
 from scripts.bench import market, runs
 from scripts.bench.runs import Comparison, Figure, Run, Sizes
 
-WHALE: Final = Settings().bars.whale_notional
+WHALE: Final = Settings().bars.whale_notional.text
 FIGURES: Final = (
     Figure("lines_per_s", "lines/s", "{:,.0f}"),
     Figure("seconds", "seconds", "{:.3f}"),
@@ -117,7 +117,7 @@ def ours(path: Path, *, all_cores: bool) -> list[MinuteBar]:
     def refuse(offset: int, reason: str) -> None:
         raise UsageError(f"{path}: line at {offset}: {reason}")
 
-    whale = exactly(Settings(), "bars.whale_notional")
+    whale = Settings().bars.whale_notional
     reader = BarReader(market.BTC, whale, lambda *_: True, refuse)
     tail = Tail(lambda: iter([(path.stem, path)]), None, 0)
     bars = []

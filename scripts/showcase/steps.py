@@ -235,7 +235,7 @@ def show_book(demo: Demo) -> str:
     for inst_id in INSTRUMENTS:
         row = demo.rows(catalog.BUCKETS, inst_id)[-1]
         walls += len(row["bid_walls"]) + len(row["ask_walls"])
-        demo.show(pictures.walls_table(row, settings.amount_for(inst_id, least)))
+        demo.show(pictures.walls_table(row, least.of(inst_id).text))
         ascii_only = console.options.ascii_only
         demo.show(pictures.bands_picture(row, console.width, ascii_only=ascii_only))
     if not walls:

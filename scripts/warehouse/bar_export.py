@@ -46,7 +46,7 @@ def write_bars(
     chosen = settings.load()
     made_with = {
         "generation": read_generation(vault.generation(inst_id)),
-        "whale": str(settings.exactly(chosen, "bars.whale_notional")),
+        "whale": str(chosen.bars.whale_notional),
     }
     sources = dated_sources(vault, "trades", inst_id)
     if shelf.facts.get("terms") != made_with:

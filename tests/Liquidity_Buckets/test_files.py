@@ -338,7 +338,7 @@ def test_thresholds_go_by_the_asset(tmp_path):
     chosen.write_text(text, encoding="utf-8")
     amounts = settings.load(chosen).buckets.wall_notional
     found = [
-        settings.amount_for(inst_id, amounts)
+        amounts.of(inst_id).text
         for inst_id in (BTC, "BTC-USD-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP", "BTCDOM-USDT-SWAP")
     ]
     assert found == ["1000000", "7", "500000", "5", "300000"]

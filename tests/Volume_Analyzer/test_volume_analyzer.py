@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravequant.settings import Settings, Volume
+from ravequant.settings import PERCENT, RATIO, Settings, Volume
 from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
 from tests.support import oracle
@@ -159,7 +159,8 @@ def test_the_rolling_median_is_that_of_the_last_values(values, size):
 
 def test_thresholds_are_settings():
     """Every number of the notes can be changed, and the output depends on each."""
-    chosen = Volume(2, 2, "0.75", "1.5", "3", "0.2")
+    t2, t3, t4 = (RATIO.parse(text, "ratio") for text in ("0.75", "1.5", "3"))
+    chosen = Volume(2, 2, t2, t3, t4, PERCENT.parse("0.2", "flat_pct"))
     bars = [shared.bar(at, ["1000"], buy="100") for at in range(3)]
     volumes = ("74", "75", "150", "300", "301")
     made = Settings(volume=chosen)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ravequant.alerts import discord_embed
 from ravequant.alerts.dispatcher import signal_seen
 from ravequant.alerts.policy import AlertMessage, AlertPolicy
-from ravequant.settings import Settings, exactly
+from ravequant.settings import Settings
 from ravequant.signals.inputs import CvdRow
 from ravequant.vault.paths import CHECKOUT
 from tests.support.alert_cases import MINUTE, NOW, as_text
@@ -21,7 +21,7 @@ from tests.support.made_signals import (
     set_up,
 )
 
-APPROACH = exactly(Settings(), "alerts.approach_bps")
+APPROACH = Settings().alerts.approach_bps
 README = CHECKOUT / "Untouch_Wick" / "README.md"
 
 

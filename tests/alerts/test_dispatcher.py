@@ -15,12 +15,12 @@ from ravequant.alerts.policy import AlertPolicy
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import LockedError
 from ravequant.settings import Alerts as AlertSettings
-from ravequant.settings import Settings, exactly
+from ravequant.settings import Settings
 from tests.support.alert_cases import SECRET, hook, until
 from tests.support.made_signals import LIMITS, book, hidden, only, set_up, surrounding, wick
 
 DISCORD = Channels(discord=True, command=None, bell=False)
-APPROACH = exactly(Settings(), "alerts.approach_bps")
+APPROACH = Settings().alerts.approach_bps
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def everything(ask) -> dict[str, list[str]]:
 
 def bars_of(vault, inst_id) -> list[dict[str, Any]]:
     """Return the closed bars that ordinary reading gives."""
-    whale = settings.exactly(settings.load(), "bars.whale_notional")
+    whale = settings.load().bars.whale_notional
     reader = BarReader(inst_id, whale, lambda *_: True, lambda *_: None)
     data = b"".join(path.read_bytes() for path in sorted(vault.trades(inst_id).glob("*.jsonl")))
     return [canonical(as_row(bar, inst_id)) for bar in reader.read(data).bars]

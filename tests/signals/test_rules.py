@@ -2,7 +2,7 @@
 
 import pytest
 
-from ravequant import settings
+from ravequant import settings, settings_schema
 from ravequant.signals.inputs import LastTrade, VwapRow, price
 from ravequant.signals.market_state import Limits
 from ravequant.signals.rules import Query, conviction, find
@@ -304,11 +304,10 @@ def test_tags_are_information_only():
 
 def test_settings_change_the_limits():
     """The wall's size goes by the asset, and a fee of nothing leaves gross what it is."""
-    chosen = settings.Signals(
-        wall_notional={"ETH": "1000000", "default": "2000000"}, maker_bps="0", taker_bps="0"
-    )
-    limits = Limits.of("ETH-USDT-SWAP", settings.Settings(signals=chosen))
+    table = {"wall_notional": {"ETH": "1000000"}, "maker_bps": "0", "taker_bps": "0"}
+    chosen = settings_schema.build(settings.Settings, {"signals": table})
+    limits = Limits.of("ETH-USDT-SWAP", chosen)
     assert limits.wall_notional == LIMITS.wall_notional // 2
-    assert Limits.of(BTC, settings.Settings(signals=chosen)).wall_notional == LIMITS.wall_notional
+    assert Limits.of(BTC, chosen).wall_notional == LIMITS.wall_notional
     (signal,) = find(set_up(), Query(), limits).signals
     assert signal.plan.reward_risk == signal.plan.reward_risk_net == "18.82"
