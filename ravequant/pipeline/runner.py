@@ -92,7 +92,7 @@ class Job(Generic[Batch]):
     ahead: (
         Callable[[Iterator[tail.Chunk]], Iterator[tuple[tail.Chunk, Found[Batch] | None]]] | None
     ) = None
-    known: tail.KnownFrom | None = None  # what others have read already, in place of large files
+    known: tail.FindScanned | None = None  # what others have read already, in place of large files
     archive: bool = False  # nobody writes the raw files any more: they are not synced
     beside: SideInput | None = None  # a slower input, which the reader pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired

@@ -1,4 +1,4 @@
-"""Append-only line files: one writer, whole lines only, and nothing assumed about a failed disk."""
+"""Append-only logs: line files with one writer, which hold whole lines whatever the disk does."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ _BLOCK: Final = 65_536
 
 
 class AppendLog:
-    """One line file and its only writer.
+    """A line file and its only writer.
 
-    Opening cuts a torn tail off (what follows the last newline, NULs included), keeps it in
+    Opening cuts off a torn tail (the bytes after the last newline, NULs included), keeps it in
     ``{name}.torn`` and counts it in ``torn_bytes``; then it syncs, so that ``synced_length`` is
-    known and not assumed. ``length`` counts the whole lines written. Every refusal of the disk is a
-    VaultError, and after it the file again ends with a whole line: the caller may go on at once or
-    when there is room, with what comes after the newest line on disk.
+    known and not assumed. ``length`` counts the bytes of whole lines. If the disk refuses, it
+    raises VaultError, and the file ends with a whole line again: the caller may go on at once or
+    later, with the lines after the newest one on disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,11 +43,11 @@ class AppendLog:
 
     @property
     def dirty(self) -> bool:
-        """Whether something was written or cut since the last good sync."""
+        """True if lines were written or cut off since the last good sync."""
         return self._dirty
 
     def append(self, data: bytes) -> None:
-        """Write whole lines behind the last one; after a VaultError none of them is there."""
+        """Write whole lines after the last one. After a VaultError none of them is there."""
         if data[-1:] != b"\n":
             raise ValueError(f"{self.path}: {data[-40:]!r} does not end with a newline")
         if self._ragged:
@@ -64,9 +64,9 @@ class AppendLog:
             raise
 
     def sync(self) -> None:
-        """Bring what was written to the disk.
+        """Fsync the written lines. Raises VaultError.
 
-        If the disk refuses, what came after the last good sync counts as lost and is cut off: a
+        If the disk refuses, the lines after the last good sync count as lost and are cut off: a
         second fsync may report success for pages that the first one dropped.
         """
         if self._ragged:
@@ -83,7 +83,7 @@ class AppendLog:
         self._dirty = False
 
     def close(self) -> None:
-        """Sync and let the file go; a second call does nothing."""
+        """Sync and close the file; a second call does nothing."""
         if self._handle < 0:
             return
         try:
@@ -127,7 +127,7 @@ class AppendLog:
         try:
             self._cut_back()
         except VaultError:
-            return  # tried again before the next append or sync; the first error is the one to tell
+            return  # tried again before the next append or sync; the caller raises the first error
 
 
 def _keep_aside(file: BinaryIO, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Files replaced whole or not at all, and what must be synced so that they stay so.
+"""Replaces files as a whole or not at all, and syncs them and their folders.
 
-Every write of the vault goes through the ``os`` functions named here and in ``log``: what a full or
-failing disk does to them is therefore met in two places only, and leaves as a VaultError.
+Every write of the vault goes through the ``os`` functions called here and in ``append_log``, so the
+errors of a full or failing disk arise in these two modules, and leave them as VaultError.
 """
 
 import errno
@@ -24,9 +24,9 @@ _UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: float = 1.0) -> None:
     """Make ``data`` the whole content of ``path``: readers see the old bytes or the new ones.
 
-    The new content waits in ``.{name}.tmp`` beside it, which the next call overwrites, so what a
-    crash leaves never piles up. ``durable`` syncs the file and its folder. On Windows a reader that
-    has the old file open is waited for, ``patience_s`` at most. Raises VaultError.
+    The new content is first written to ``.{name}.tmp`` in the same folder; the next call overwrites
+    what a crash left there. ``durable`` syncs the file and its folder. On Windows a rename waits up
+    to ``patience_s`` seconds for readers that have the old file open. Raises VaultError.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -40,7 +40,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: f
 
 
 def move_over(source: Path, target: Path, *, durable: bool = True, patience_s: float = 1.0) -> None:
-    """Rename ``source`` to ``target``, replacing it; retried while Windows says it is open."""
+    """Rename ``source`` over ``target``; try again while Windows says that it is open. OSError."""
     attempts = 1 + round(patience_s / _PAUSE_S)
     for left in reversed(range(attempts)):
         try:
@@ -55,7 +55,7 @@ def move_over(source: Path, target: Path, *, durable: bool = True, patience_s: f
 
 
 def make_folder(folder: Path) -> None:
-    """Create ``folder`` and what is missing above it, each new name synced; OSError if not."""
+    """Create ``folder`` and its missing parents, and sync each new name. Raises OSError."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -64,7 +64,7 @@ def make_folder(folder: Path) -> None:
 
 
 def fsync_file(path: Path) -> None:
-    """Sync an existing file by its name (Windows asks for a writable handle); VaultError."""
+    """Sync a file by its path (Windows needs a writable handle for it). Raises VaultError."""
     try:
         handle = os.open(path, os.O_RDWR | BINARY)
         try:
@@ -76,7 +76,7 @@ def fsync_file(path: Path) -> None:
 
 
 def cut_file(path: Path, length: int) -> None:
-    """Cut a file to its first ``length`` bytes, and sync it; OSError if that fails."""
+    """Cut a file to its first ``length`` bytes, and sync it. Raises OSError."""
     handle = os.open(path, os.O_RDWR | BINARY)
     try:
         os.ftruncate(handle, length)
@@ -86,7 +86,7 @@ def cut_file(path: Path, length: int) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Sync the names in ``folder`` where the system knows how to; OSError if it fails."""
+    """Sync the names in ``folder``, on systems that can. Raises OSError."""
     if _FOLDER is None:
         return
     handle = os.open(folder, os.O_RDONLY | _FOLDER)
@@ -100,7 +100,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_all(handle: int, data: bytes) -> None:
-    """Write all of ``data``, going on after short writes; OSError if the system takes no more."""
+    """Write all of ``data``, going on after short writes. Raises OSError."""
     rest = memoryview(data)
     while rest:
         written = os.write(handle, rest)
@@ -110,7 +110,10 @@ def write_all(handle: int, data: bytes) -> None:
 
 
 def disk_error(path: Path, done: str, error: OSError) -> VaultError:
-    """Return the VaultError for what the disk refused: the file, the reason, the remedy."""
+    """Return the VaultError for ``error``: the file, the reason, the remedy.
+
+    ``done`` completes "cannot be": ``read``, ``appended to``.
+    """
     if error.errno in _FULL:
         remedy = "free space on its disk; what was whole before stays whole"
     elif error.errno in _FORBIDDEN:

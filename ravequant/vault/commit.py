@@ -1,9 +1,9 @@
 """The commit protocol: derived lines and the state that made them go to disk as one step.
 
 Order of a commit: fsync the input read, append the output, fsync it, replace the state file. The
-state holds the input position, the output's name, length and last bytes, and the fold. So whatever
-stands behind that length belongs to a step that did not finish: it is cut off, the step is
-repeated, and the same bytes come again.
+state holds the input position, the output's name, length and last bytes, and the fold. So any bytes
+after that length belong to a step that did not finish: they are cut off, the step is repeated, and
+the same bytes come again.
 """
 
 import zlib
@@ -27,7 +27,7 @@ _REMEDY: Final = "run again with --rebuild to recompute from the raw data on dis
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far an output is committed: the newest file, its length, and its last 4 KiB."""
+    """The committed end of an output: its newest file, the length, the CRC32 of the last 4 KiB."""
 
     file: str  # "" before the first line
     length: int
@@ -40,12 +40,12 @@ EMPTY: Final = Mark("", 0, 0)
 class Output:
     """Derived line files of one calculator and instrument, cut back to what is committed.
 
-    Files are named so that later ones sort later. Raises VaultError if the committed part is
-    missing or changed, and for whatever the disk refuses.
+    File names sort in the order of time. Raises VaultError if the committed part is missing or
+    changed, and if the disk refuses.
     """
 
     def __init__(self, folder: Path, pattern: str, mark: Mark) -> None:
-        """Check the files that match ``pattern`` against ``mark``; cut off what is behind it."""
+        """Check the files that match ``pattern`` against ``mark``; cut off the bytes after it."""
         self._folder = folder
         self._file, self._length = mark.file, mark.length
         self._log: AppendLog | None = None
@@ -60,7 +60,7 @@ class Output:
             raise disk_error(folder, "prepared", error) from error
 
     def append(self, file: str, data: bytes) -> None:
-        """Append whole lines to ``file``; names never go back."""
+        """Append whole lines to ``file``, the newest one or a later one."""
         if self._log is None or file != self._file:
             self.close()
             self._file, self._log = file, AppendLog(self._folder / file)
@@ -68,7 +68,7 @@ class Output:
         self._length = self._log.length
 
     def sync(self) -> None:
-        """Bring what was appended to the disk."""
+        """Fsync the appended lines."""
         if self._log is not None:
             self._log.sync()
 
@@ -79,7 +79,7 @@ class Output:
             self._log = None
 
     def mark(self) -> Mark:
-        """Return the mark of what was appended."""
+        """Return the mark after the appended lines."""
         return mark_of(self._folder / self._file, self._length) if self._file else EMPTY
 
 
@@ -119,7 +119,7 @@ def _sync_input(path: Path) -> None:
     try:
         fsync_file(path)
     except VaultError:
-        if path.exists():  # else it was compressed meanwhile, and synced with its .gz
+        if path.exists():  # else it was compressed meanwhile, and its .gz synced
             raise
 
 
@@ -128,7 +128,7 @@ def _as_facts(mark: Mark) -> dict[str, Any]:
 
 
 def write_state(state_file: Path, facts: dict[str, Any]) -> None:
-    """Replace the state file by ``facts``, sealed with their own CRC32."""
+    """Replace the state file by ``facts`` and their CRC32."""
     body = {"version": VERSION, **facts}
     seal = zlib.crc32(orjson.dumps(body))
     replace_file(state_file, orjson.dumps({**body, "crc32": seal}) + b"\n")
@@ -137,7 +137,7 @@ def write_state(state_file: Path, facts: dict[str, Any]) -> None:
 def read_state(
     state_file: Path, metric: str, inst_id: str, remedy: str = _REMEDY
 ) -> dict[str, Any] | None:
-    """Return the committed facts, None if there never was a commit.
+    """Return the committed facts; None if there never was a commit.
 
     Raises VaultError, with the remedy, if the file is empty, cut, edited, of another calculator or
     instrument, or of a later version.
@@ -151,7 +151,7 @@ def read_state(
     try:
         facts: Any = orjson.loads(data)
         seal = facts.pop("crc32")
-        found = zlib.crc32(orjson.dumps(facts))  # TypeError: nested more deeply than we write
+        found = zlib.crc32(orjson.dumps(facts))  # TypeError: nested more deeply than any state
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         raise VaultError(f"{state_file} is damaged: not a sealed state; {remedy}") from None
     if found != seal:
@@ -170,7 +170,7 @@ def read_state(
 
 
 def restore_mark(facts: dict[str, Any]) -> Mark:
-    """Return the output mark of committed facts; TypeError or ValueError if it is none."""
+    """Return the output mark of committed facts. Raises TypeError or ValueError if it is none."""
     mark = Mark(**facts["output"])
     if not isinstance(mark.file, str) or {type(mark.length), type(mark.crc32)} != {int}:
         raise TypeError("output: a field has the wrong type")
@@ -217,4 +217,4 @@ def _time_of(line: bytes, time_key: str) -> str:
     try:
         return str(orjson.loads(line)[time_key])
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return "~"  # damaged: nothing from here on is kept
+        return "~"  # damaged: no line from here on is kept

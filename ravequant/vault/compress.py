@@ -1,8 +1,8 @@
-"""Line files compressed in place: at every instant the plain one or a verified ``.gz`` is there.
+"""Compresses line files in place: at any time the plain file or a verified ``.gz`` is there.
 
-The ``.gz`` is written beside the file, synced, read back and compared (bytes, lines, SHA-256),
-renamed, and only then is the plain file deleted. What a kill leaves is found by the next run: a
-temporary, which ``clear`` removes, or both forms, of which readers take the plain one.
+The ``.gz`` is written next to the file, synced, read back and compared (bytes, lines, SHA-256),
+renamed, and only then is the plain file deleted. A kill leaves a temporary file, which ``clear``
+removes, or both forms, of which readers take the plain one.
 """
 
 import gzip
@@ -26,7 +26,7 @@ _DAMAGED: Final = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 class HeldOpenError(VaultError):
-    """Another program has the file open (Windows), or it may not be changed."""
+    """Another program has the file open (Windows), or the file may not be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Content:
 
 
 def packed_form(plain: Path) -> Path:
-    """Return the name of the compressed form."""
+    """Return the path of the compressed form."""
     return plain.with_name(f"{plain.name}.gz")
 
 
 def pack(plain: Path) -> int:
     """Replace ``plain`` by its compressed form; return the length of that.
 
-    The caller sees to it that nobody appends any more. Raises HeldOpenError where a reader has it
-    open (nothing is lost, the next run tries again), VaultError for what the disk refuses.
+    No program may append to it any more. Raises HeldOpenError if a reader has it open (nothing is
+    lost, the next run tries again), VaultError if the disk refuses.
     """
     packed = packed_form(plain)
     try:
@@ -64,9 +64,9 @@ def pack(plain: Path) -> int:
 
 
 def delete(path: Path) -> None:
-    """Delete a line file, and its day folder if that was the last one in it.
+    """Delete a line file, and its day folder if that is then empty.
 
-    Raises as ``pack``; a file that is gone already is no error.
+    Raises as ``pack`` does; a file that is gone already is no error.
     """
     try:
         path.unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def delete(path: Path) -> None:
 def restore(packed: Path) -> None:
     """Replace a ``.gz`` by its plain form, durably; the ``.gz`` goes last.
 
-    Raises VaultError if it is damaged, or for what the disk refuses, and then leaves it as it is.
+    Raises VaultError if it is damaged or the disk refuses, and then leaves it as it is.
     """
     plain = packed.with_suffix("")
     temporary = plain.with_name(f".{plain.name}.tmp")
@@ -99,9 +99,9 @@ def restore(packed: Path) -> None:
 
 
 def write_copy(content: Iterable[bytes], target: Path, *, packed: bool = False) -> Content:
-    """Write blocks to a new file, compressed if ``packed``, sync it, and return what it must hold.
+    """Write blocks to a new file, compressed if ``packed``, and sync it; return its content.
 
-    Equal blocks give equal bytes. Raises OSError for what the disk refuses.
+    Equal content gives equal bytes. Raises OSError.
     """
     measure, squeeze = _Measure(), zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
@@ -157,9 +157,9 @@ class _Measure:
 
 
 def clear(folder: Path) -> None:
-    """Remove what a killed ``pack`` left in ``folder`` and below."""
+    """Remove the temporary files of killed ``pack`` calls in ``folder`` and below."""
     for path in folder.rglob(".*.jsonl.gz.tmp"):
-        with suppress(OSError):  # it only takes room; the next run tries again
+        with suppress(OSError):  # it takes room and no more; the next run tries again
             path.unlink()
 
 

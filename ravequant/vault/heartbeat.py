@@ -1,4 +1,4 @@
-"""The heartbeat of a long-running program: one small file that says it lives and how it fares."""
+"""The heartbeat of a long-running program: a small file with its time of writing and its state."""
 
 import logging
 import os
@@ -16,10 +16,9 @@ _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Writes ``state/health/{component}.json``; wall-clock times, since nothing is computed of it.
+    """Writes ``state/health/{component}.json``, with wall-clock times: nothing is computed from it.
 
-    A heartbeat never stops the program that it speaks of: what the disk refuses is logged, once
-    until it works again.
+    A heartbeat never stops its program: a refusal of the disk is logged, once until it works again.
     """
 
     def __init__(self, vault: Vault, component: str) -> None:
@@ -32,7 +31,7 @@ class Heartbeat:
         self._failing = False
 
     def write(self, facts: Mapping[str, Any]) -> bool:
-        """Replace the file: who and when, then ``facts`` (JSON-able); say whether the disk did."""
+        """Write program, time and ``facts`` (JSON-able). Return False if the disk refuses."""
         now = {"heartbeat_utc": times.iso(times.utc_now_ms())}
         data = orjson.dumps(self._identity | now | dict(facts)) + b"\n"
         try:

@@ -22,13 +22,13 @@ _TURN_S: Final = 10.0
 
 @contextmanager
 def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
-    """Hold the lock of ``stream`` of an instrument; LockedError names who holds it already.
+    """Hold the lock of ``stream`` of an instrument. LockedError names the program that holds it.
 
-    Who holds it stands in a ``.json`` beside the lock, for people only: the lock is the system's
-    and free the moment its process is gone, whatever that file says.
+    A ``.json`` next to the lock file names the holder, for people only: the lock is the operating
+    system's, and is free as soon as its process is gone, whatever that file says.
     """
     path = vault.lock(stream, inst_id)
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - who only reads takes no lock
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - readers take no lock
 
     lock = FileLock(path, timeout=0, thread_local=False)
     try:
@@ -40,18 +40,18 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
         raise disk_error(path, "locked", error) from error
     holder = _holder_file(path)
     try:
-        with suppress(VaultError):  # a full disk: the lock holds all the same, only unsigned
-            replace_file(holder, _who_we_are(), durable=False)
+        with suppress(VaultError):  # a full disk: the lock holds without its .json
+            replace_file(holder, _this_program(), durable=False)
         yield
     finally:
-        with suppress(OSError):  # Windows: somebody reads it; a stale one says nothing
+        with suppress(OSError):  # Windows: a reader has it open; a stale one does no harm
             holder.unlink()
         lock.release()
 
 
 @contextmanager
 def turn(vault: Vault, work: str, inst_id: str) -> Iterator[None]:
-    """Wait for one's turn at a moment's work that several programs do; LockedError after 10 s."""
+    """Hold the lock of a short ``work`` of several programs. LockedError after 10 s of waiting."""
     path = vault.lock(work, inst_id)
     from filelock import FileLock, Timeout  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def _holder_file(lock: Path) -> Path:
     return lock.with_suffix(".json")
 
 
-def _who_we_are() -> bytes:
+def _this_program() -> bytes:
     return orjson.dumps(
         {
             "pid": os.getpid(),
@@ -100,7 +100,7 @@ def _locked(path: Path, stream: str, inst_id: str) -> LockedError:
 
 
 def _holder(path: Path) -> dict[str, Any] | None:
-    """Read who holds the lock; asked twice, since the holder takes the lock before it signs."""
+    """Return the holder once it reads the same twice: it is written after the lock is taken."""
     before: dict[str, Any] | None = None
     for _ in range(_ASK_TIMES):
         time.sleep(_ASK_AGAIN_S)

@@ -1,7 +1,7 @@
-"""A second, slower input of a calculator: pulled line by line, with a cursor of its own.
+"""A side input: a second, slower stream of a calculator, read line by line with its own cursor.
 
-The cursor stands before the line in use, which a restart therefore reads again: so what that line
-holds (5000 levels a side) need not be part of the state.
+The cursor stands before the line in use, so a restart reads that line again, and its content (5000
+levels a side) need not be part of the state.
 """
 
 import logging
@@ -14,12 +14,12 @@ from ravequant.vault.cursor import Cursor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOGGED: Final = 20  # a run names this many bad lines
+LOGGED: Final = 20  # bad lines that a run names; all are counted
 _log = logging.getLogger(__name__)
 
 
 class SideInput:
-    """The lines of a folder of raw files, oldest first, as long as there are any."""
+    """The lines of a folder of raw files, oldest first."""
 
     def __init__(self, files: tail.Listing) -> None:
         self.files = files
@@ -29,7 +29,7 @@ class SideInput:
         self.start(None, 0)
 
     def start(self, cursor: Cursor | None, generation: int) -> None:
-        """Go on at ``cursor`` (None: with the oldest file)."""
+        """Continue at ``cursor`` (None: with the oldest file)."""
         self._generation = generation
         self._tail = self._tail_from(cursor)
         self._blocks: Iterator[tail.Block] = iter(())
@@ -54,18 +54,18 @@ class SideInput:
             self._before_next = self._tail.cursor()
             self._next = next(self._blocks, None)
             self.unsynced |= self._tail.unsynced
-            if self._next is None:  # the end for now; what comes later is found from here
+            if self._next is None:  # the end for now; later lines are found from here
                 self.bytes_read += self._tail.bytes_read
                 self._tail, self._reading = self._tail_from(self._before_next), False
         return self._next.data if self._next else None
 
     def take(self) -> None:
-        """Pass the line peeked at: it is the one in use from now on."""
+        """Pass the line peeked at, and use it from now on."""
         self._before_used, self._used = self._before_next, True
         self._pass()
 
     def skip(self, reason: str | None) -> None:
-        """Pass the line peeked at, which is of no use; a reason is logged."""
+        """Pass the line peeked at without using it; a ``reason`` is logged."""
         if reason is not None and self._next is not None:
             self._skipped += 1
             if self._skipped <= LOGGED:

@@ -1,7 +1,7 @@
-"""The tail: what was appended to a folder of raw files since a cursor, in blocks of whole lines.
+"""The tail reads the lines that were appended to a folder of raw files since a cursor, in blocks.
 
-A reader never looks past the last newline, goes from one file to the next only when a later one
-existed before it met the end, and takes ``.gz`` files at their uncompressed offsets.
+It never reads past the last newline, goes from one file to the next only if a later one existed
+before it came to the end, and counts offsets in ``.gz`` files in uncompressed bytes.
 """
 
 import io
@@ -26,10 +26,10 @@ from ravequant.vault.line_file import (
 
 BLOCK_BYTES: Final = 1 << 21
 SPAN_BYTES: Final = 8 << 20
-SPANS_FROM: Final = 256 << 20  # with less to read in a file it is not worth another process
-LONGEST_LINE: Final = 1 << 24  # a longer one is handed out cut, so that it is rejected
+SPANS_FROM: Final = 256 << 20  # bytes left in a file from which other processes are worth it
+LONGEST_LINE: Final = 1 << 24  # a longer line is yielded cut, so that it is rejected
 
-# bytes behind a block that are looked at for the end of a line: of a trade, of a book
+# bytes after a block that are searched for the end of a line: of a trade, then of a book
 _LOOK_AHEAD: Final = (1 << 10, *range(1 << 12, (1 << 16) + 1, 1 << 12))
 
 Listing = Callable[[], Iterator[tuple[str, Path]]]
@@ -48,7 +48,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Many whole lines of one plain raw file, for somebody else to read."""
+    """Many whole lines of one plain raw file, not read yet: another process may read them."""
 
     path: Path
     before: Cursor
@@ -56,12 +56,12 @@ class Span:
 
     @property
     def offset(self) -> int:
-        """Where it begins, in bytes."""
+        """The byte at which it begins."""
         return self.before.offset
 
     @property
     def end(self) -> int:
-        """Where it ends, after a newline."""
+        """The byte at which it ends, after a newline."""
         return self.after.offset
 
 
@@ -69,23 +69,23 @@ Chunk = Block | Span
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A stretch of a raw file that somebody has read already, from a place on."""
+class ScannedSpan:
+    """Lines of a raw file, from some offset on, that have been read already."""
 
     end: int  # after a newline
     head: bytes  # the file's first 4 KiB, if it begins there
     before: bytes  # the 256 bytes before the end
-    last: bool  # there is no whole line behind it, and never will be
+    last: bool  # no whole line follows, and none ever will
 
 
-KnownFrom = Callable[[str, int], Known | None]  # (key of the file, offset)
+FindScanned = Callable[[str, int], ScannedSpan | None]  # by the key of a file and an offset
 
 
 class Tail:
     """Reads on from a cursor (None: from the oldest file), block by block.
 
-    ``files`` lists (key, path), oldest first. Raises VaultError, naming the file and the remedy,
-    if the cursor's file is gone, shortened or replaced, or if a ``.gz`` is damaged.
+    ``files`` yields (key, path), oldest first. Raises VaultError, which names the file and the
+    remedy, if the cursor's file is gone, shortened or replaced, or if a ``.gz`` is damaged.
     """
 
     def __init__(
@@ -108,27 +108,28 @@ class Tail:
         self.unsynced: set[Path] = set()  # plain files read since they were last fsynced
 
     def cursor(self) -> Cursor | None:
-        """Return the place after the last block handed out; the first cursor before any."""
+        """Return the place after the last block yielded; before any, the first cursor."""
         if self._key is None:
             return self._start
         return self._trail.cursor(self._key, self._generation)
 
     def blocks(self) -> Iterator[Block]:
-        """Yield what there is now, and stop at the end of the newest file.
+        """Yield all lines that are there now, and stop at the end of the newest file.
 
         A file that is deleted before it is begun is passed over, unless it is the cursor's.
         """
         return (piece for piece in self._pieces(spans=False) if isinstance(piece, Block))
 
-    def pieces(self, known: KnownFrom | None = None) -> Iterator[Block | Span]:
-        """Yield the same, but of large plain files spans, as far as they reach.
+    def pieces(self, scanned: FindScanned | None = None) -> Iterator[Block | Span]:
+        """Yield the same lines, but those of large plain files in spans, as far as they reach.
 
-        With ``known`` spans are what that knows, packed files included; the rest comes in blocks.
+        With ``scanned`` the spans are those that it finds, in packed files too; the rest comes in
+        blocks.
         """
-        return self._pieces(spans=known is None, known=known)
+        return self._pieces(spans=scanned is None, scanned=scanned)
 
     def again(self, span: Span) -> Iterator[Block]:
-        """Yield what a span holds; VaultError if its file has changed."""
+        """Yield the lines of a span in blocks. Raises VaultError if its file has changed."""
         if span.end == span.offset:
             return
         for block in Tail(self._files, span.before, self._generation, self._block_bytes).blocks():
@@ -137,14 +138,14 @@ class Tail:
             if left <= len(block.data):
                 return
 
-    def _pieces(self, *, spans: bool, known: KnownFrom | None = None) -> Iterator[Block | Span]:
+    def _pieces(self, *, spans: bool, scanned: FindScanned | None = None) -> Iterator[Block | Span]:
         listing = dict(self._files())
         key = self._start.file if self._start else min(listing, default=None)
         while key is not None:
             complete = any(other > key for other in listing)
             opened = _open(self._files, key)
             if opened is not None:
-                yield from self._file(key, *opened, spans=spans, known=known)
+                yield from self._file(key, *opened, spans=spans, scanned=scanned)
             elif self._start is not None and self._start.file == key:
                 raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
             listing = dict(self._files())
@@ -152,7 +153,7 @@ class Tail:
             key = min(later, default=None)
 
     def _file(
-        self, key: str, path: Path, stream: BinaryIO, *, spans: bool, known: KnownFrom | None
+        self, key: str, path: Path, stream: BinaryIO, *, spans: bool, scanned: FindScanned | None
     ) -> Iterator[Block | Span]:
         trail = Trail()
         with stream, reading(path):
@@ -163,27 +164,27 @@ class Tail:
                 self.unsynced.add(path)
             if spans and isinstance(stream, io.FileIO):
                 yield from self._large(path, stream, trail)
-            if known is not None and (yield from self._known(key, path, trail, known)):
+            if scanned is not None and (yield from self._scanned(key, path, trail, scanned)):
                 return
-            if known is not None and trail.offset:
+            if scanned is not None and trail.offset:
                 stream.seek(trail.offset)
             yield from self._lines(path, stream, trail)
 
-    def _known(
-        self, key: str, path: Path, trail: Trail, known: KnownFrom
+    def _scanned(
+        self, key: str, path: Path, trail: Trail, scanned: FindScanned
     ) -> Generator[Span, None, bool]:
-        """Yield what is known from here on, and stand where it ends; say if the file ends there."""
-        while (read := known(key, trail.offset)) is not None:
+        """Yield the scanned spans from here on; return True if the file ends with them."""
+        while (span := scanned(key, trail.offset)) is not None:
             before = self._trail.cursor(key, self._generation)
-            self.bytes_read += read.end - trail.offset
-            trail.jump(trail.head or read.head, read.before, read.end)
+            self.bytes_read += span.end - trail.offset
+            trail.jump(trail.head or span.head, span.before, span.end)
             yield Span(path, before, self._trail.cursor(key, self._generation))
-            if read.last:
+            if span.last:
                 return True
         return False
 
     def _large(self, path: Path, stream: io.FileIO, trail: Trail) -> Iterator[Span]:
-        """Yield the spans of a file that is large enough, and stand where they end."""
+        """Yield the spans of a file that is large enough, and move the trail to their end."""
         size, worth = os.fstat(stream.fileno()).st_size, SPANS_FROM
         while size - trail.offset >= worth:
             before, worth = self.cursor(), SPAN_BYTES
@@ -201,7 +202,7 @@ class Tail:
 
     def _lines(self, path: Path, stream: BinaryIO, trail: Trail) -> Iterator[Block]:
         rest = b""
-        too_long: Trail | None = None  # the place before a line that is too long to keep
+        too_long: Trail | None = None  # at the start of a line that is too long to keep
         while chunk := stream.read(self._block(stream, trail.offset + len(rest))):
             self.bytes_read += len(chunk)
             data = rest + chunk
@@ -218,14 +219,14 @@ class Tail:
             for lines in _split(whole) if self._single_lines else (whole,):
                 offset = trail.offset
                 trail.pass_over(lines)
-                # a NUL before the end of a long line makes what is left of it a bad line, for sure
+                # a NUL before the rest of a long line makes that rest a bad line for certain
                 yield Block(path, offset, b"\0" + lines if too_long else lines)
                 too_long = None
         self._trail = too_long or trail
 
     def _block(self, stream: BinaryIO, offset: int) -> int:
         """Return how many bytes to read."""
-        if self._single_lines:  # which are copies anyway
+        if self._single_lines:  # they are copies anyway
             return self._block_bytes
         size, looked_at = block_size(stream, offset, self._block_bytes)
         self.bytes_read += looked_at
@@ -255,11 +256,11 @@ class Tail:
 
 
 def block_size(stream: BinaryIO, offset: int, least: int) -> tuple[int, int]:
-    """Return how many bytes from ``offset``, where a stream stands, end with a line, and the cost.
+    """Return (the bytes to read from ``offset`` so that they end with a line, bytes read to know).
 
-    At least ``least``: what was read in one piece and needs no cutting is not copied again. The
-    cost is what was read to find out. Just ``least`` where no line ends soon behind that, or the
-    stream cannot jump for nothing.
+    The stream is at ``offset``. A block that ends with a line needs no cutting, and so no copy.
+    The first number is at least ``least``; it is just that if no line ends soon after it, or if
+    the stream cannot seek at no cost.
     """
     if not isinstance(stream, io.FileIO) or least < _LOOK_AHEAD[-1]:
         return least, 0
@@ -269,7 +270,7 @@ def block_size(stream: BinaryIO, offset: int, least: int) -> tuple[int, int]:
 
 
 def _line_end(stream: io.FileIO, offset: int, most: int) -> tuple[int | None, int]:
-    """Return where the line that holds a byte ends, None if not soon, and how much was read."""
+    """Return (where the line with byte ``offset`` ends, None if not soon; bytes read)."""
     stream.seek(offset)
     ahead = b""
     for size in (*_LOOK_AHEAD, most):
@@ -287,7 +288,7 @@ def _split(whole: bytes) -> list[bytes]:
 
 
 def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:
-    """Return the file of ``key`` and its uncompressed bytes; None if it is gone."""
+    """Return the path of ``key`` and its stream of uncompressed bytes; None if it is gone."""
     for _ in range(3):  # between listing and opening a file may be compressed
         path = dict(files()).get(key)
         if path is None:
@@ -302,7 +303,7 @@ def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:
 
 
 def _read_to(stream: BinaryIO, head: bytes, offset: int) -> tuple[bytes, int]:
-    """Read a stream that cannot jump up to ``offset``; return the bytes before it and the place."""
+    """Read a stream that cannot seek up to ``offset``; return (the bytes before it, the offset)."""
     before, found = head[-BEFORE_BYTES:], len(head)
     while found < offset and (chunk := stream.read(min(BLOCK_BYTES, offset - found))):
         before = (before + chunk)[-BEFORE_BYTES:]
@@ -311,7 +312,7 @@ def _read_to(stream: BinaryIO, head: bytes, offset: int) -> tuple[bytes, int]:
 
 
 def first_time(files: Listing) -> int | None:
-    """Return the time of the oldest raw line that has one."""
+    """Return the time (Unix ms) of the oldest raw line that has one; None if none has."""
     moments = (_first_time(files, key) for key, _ in files())
     return next((moment for moment in moments if moment is not None), None)
 
@@ -327,7 +328,7 @@ def _first_time(files: Listing, key: str) -> int | None:
 
 
 def newest_time(files: Listing) -> int | None:
-    """Return the time of the newest whole raw line that has one."""
+    """Return the time (Unix ms) of the newest whole raw line that has one; None if none has."""
     for _, path in reversed(list(files())):
         for line in lines_backward(path):
             if (moment := line_time(line)) is not None:
@@ -336,7 +337,7 @@ def newest_time(files: Listing) -> int | None:
 
 
 def cursor_at(files: Listing, moment_ms: int, generation: int) -> Cursor | None:
-    """Return a cursor at the first line at or past ``moment_ms``; None for the very beginning."""
+    """Return a cursor before the first line at or after ``moment_ms``; None: begin at the start."""
     chosen: str | None = None
     for key, _ in files():
         first = _first_time(files, key)

@@ -1,9 +1,10 @@
-"""Repairs of the raw trade log: noted first, then carried out step by step, whoever does it.
+"""Repairs the raw trade log: a repair is noted first, then carried out step by step.
 
-Records fetched late belong in the middle of finished days, or of the one being written. The whole
-repair is noted in ``state/repair/`` before anything changes, and the note goes last: so a repair
-that was cut off anywhere is taken up by the next one who looks, and gives the same files. Who may
-write the log carries it out: the program that repairs, or the exporter between two appends.
+Records fetched late belong in the middle of finished days, or of the day being written. The whole
+repair is noted in ``state/repair/`` before anything changes, and the note is deleted last: a repair
+that was stopped anywhere is resumed by the next program that looks, and gives the same files. The
+program that holds the writer's lock carries it out: repair_gaps, or the exporter between two
+appends.
 """
 
 from collections.abc import Iterator
@@ -29,24 +30,24 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 
 METRIC: Final = "repair"
-RETENTION: Final = "retention"  # whoever holds this lock compresses finished days
-MOST_ASKED: Final = 4_000_000  # bytes of a note that a running exporter is asked to carry out
+RETENTION: Final = "retention"  # finished days are compressed under this lock
+MOST_ASKED: Final = 4_000_000  # bytes of the largest note that a running exporter carries out
 _REMEDY: Final = "delete it, repair again, and run the calculators with --rebuild"
 _BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Whole lines to be put in before the byte ``offset`` of a day (uncompressed)."""
+    """Whole lines to insert before the byte ``offset`` of a day (uncompressed)."""
 
     offset: int
-    next_id: int | None  # first id of the record that begins there; None: there the day ends
+    next_id: int | None  # first id of the record that begins there; None: the day ends there
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class DayRepair:
-    """What goes into one day's file, offsets ascending; the file may be new."""
+    """The inserts of one day's file, offsets ascending; the file may be new."""
 
     key: str
     inserts: tuple[Insert, ...]
@@ -54,12 +55,12 @@ class DayRepair:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A whole repair of one instrument."""
+    """The repair of one instrument, on all its days."""
 
     inst_id: str
     days: tuple[DayRepair, ...]
     entries: tuple[LedgerEntry, ...]
-    generation: int  # of the instrument once it is done
+    generation: int  # of the instrument after the repair
 
 
 def note_path(vault: Vault, inst_id: str) -> Path:
@@ -68,12 +69,12 @@ def note_path(vault: Vault, inst_id: str) -> Path:
 
 
 def asked(vault: Vault, inst_id: str) -> bool:
-    """Say whether a repair has been noted and not finished."""
+    """Return True if a repair is noted and not finished."""
     return note_path(vault, inst_id).exists()
 
 
 def too_large(vault: Vault, inst_id: str) -> bool:
-    """Say whether a running exporter is spared the repair noted: it has little memory."""
+    """Return True if the note is too large for a running exporter, which has little memory."""
     try:
         return note_path(vault, inst_id).stat().st_size > MOST_ASKED
     except FileNotFoundError:
@@ -81,16 +82,16 @@ def too_large(vault: Vault, inst_id: str) -> bool:
 
 
 def note(vault: Vault, repair: Repair) -> None:
-    """Note a repair, durably; from now on it will be done."""
+    """Note a repair durably; from then on it will be carried out."""
     commit.write_state(note_path(vault, repair.inst_id), _facts(repair))
 
 
 def finish(vault: Vault, inst_id: str) -> Repair | None:
-    """Carry out what is noted, all of it or what an earlier attempt left; None if nothing is.
+    """Carry out the noted repair, or the rest of it, and return it; None if none is noted.
 
-    Only for who holds the writer's lock of the trades. Raises LockedError while finished days are
-    being compressed, VaultError for what the disk refuses, or if the log is not the one noted; the
-    note then stays, and the log is whole as it was or as it shall be, day by day.
+    The caller holds the writer's lock of the trades. Raises LockedError while finished days are
+    being compressed, and VaultError if the disk refuses or the log has changed since the note. The
+    note then stays, and each day is whole, before or after its repair.
     """
     repair = _noted(vault, inst_id)
     if repair is None:
@@ -189,15 +190,15 @@ def _put_in(folder: Path, day: DayRepair, inst_id: str) -> None:
 
 
 def _drop_twin(plain: Path, packed: Path) -> None:
-    """Delete the packed form beside a plain one: the plain one counts, and now says more."""
+    """Delete the packed form of a day with both: the plain one counts, and now holds more."""
     if plain.exists():
         packed.unlink(missing_ok=True)
 
 
 def _is_done(path: Path, day: DayRepair, inst_id: str) -> bool:
-    """Say whether the lines are there; VaultError if neither they nor their neighbour are.
+    """Return True if the lines are in the file; VaultError if their neighbour is not there either.
 
-    A day is replaced as a whole, so its first lines speak for all.
+    A day is replaced as a whole, so its first insert stands for all.
     """
     put = day.inserts[0]
     with reading(path), open_lines(path) as stream:
@@ -206,7 +207,7 @@ def _is_done(path: Path, day: DayRepair, inst_id: str) -> bool:
         if found == put.data:
             return True
         if put.next_id is None:
-            fits = b"\n" not in found  # the end, at most a torn line
+            fits = b"\n" not in found  # the end of the file, at most a torn line
         else:
             while b"\n" not in found and (more := stream.read(_BLOCK)):
                 found += more

@@ -31,8 +31,8 @@ from ravequant.vault.tail import (
     LONGEST_LINE,
     SPAN_BYTES,
     Chunk,
-    Known,
     Listing,
+    ScannedSpan,
 )
 from scripts.batch.storage import Place, Ranges, Remote
 
@@ -62,7 +62,7 @@ class Read:
     """What a part holds and where it lies; ``found`` is None if it must be read in order."""
 
     start: int
-    known: Known
+    known: ScannedSpan
     found: SpanResult | None
 
 
@@ -113,7 +113,7 @@ def read_unit(unit: Unit, shelf: Place) -> None:
         found = collect(Scanner(unit.inst_id), unit.whale_notional, lines.start, lines)
         deque(lines, maxlen=0)  # what a part that must be read in order has left
     if not lines.too_long:
-        known = Known(lines.offset, lines.head, lines.before, last=unit.stop is None)
+        known = ScannedSpan(lines.offset, lines.head, lines.before, last=unit.stop is None)
         _write(shelf / unit.name, Read(lines.start, known, found))
 
 
@@ -202,7 +202,7 @@ def _read(path: Place) -> Read | None:
     try:
         facts = orjson.loads(zlib.decompress(path.read_bytes()))
         end, head, before, last = facts["known"]
-        known = Known(end, b64decode(head), b64decode(before), last)
+        known = ScannedSpan(end, b64decode(head), b64decode(before), last)
         return Read(facts["start"], known, _found(facts["found"]))
     except (OSError, zlib.error, ValueError, TypeError, KeyError):
         return None
@@ -242,7 +242,7 @@ class Shelf:
         self._next: dict[str, Read] = {}
         self._found: deque[SpanResult | None] = deque()
 
-    def known(self, key: str, offset: int) -> Known | None:
+    def known(self, key: str, offset: int) -> ScannedSpan | None:
         """Return what was read of a file from a place on; it comes out of ``ahead`` next."""
         waiting = self._waiting.get(key, deque())
         read = self._next.pop(key, None)
