@@ -17,26 +17,26 @@ from scripts.warehouse.schema import macros
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY: Final = "1GB"  # what does not fit goes to the temporary folder
-_LOOK_S: Final = 0.1  # Windows tells of Ctrl-C only between two waits
+MEMORY: Final = "1GB"  # data that do not fit go to the temporary folder
+_LOOK_S: Final = 0.1  # Windows delivers Ctrl-C only between two waits
 _SIGNS: Final = {code: f"\\x{code:02x}" for code in (*range(10), *range(11, 32), *range(127, 160))}
 
 
 def require() -> Any:
-    """Return the module duckdb, or say how to install it (exit code 1)."""
+    """Return the module duckdb; RaveQuantError with the words that install it if it is missing."""
     if importlib.util.find_spec("duckdb") is None:
         raise RaveQuantError(
             f"duckdb is not installed for {sys.executable}; install what the SQL commands need "
             f'with: "{sys.executable}" -m pip install -e ".[scale]", in the folder of RaveQuant'
         )
-    import duckdb  # noqa: PLC0415 - the programs that record and compute do without it
+    import duckdb  # noqa: PLC0415 - an extra
 
     return duckdb
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Yield a folder for what does not fit into memory; it goes when the work ends."""
+    """Yield a folder for data that do not fit into memory; it is deleted when the work ends."""
     with TemporaryDirectory(prefix="ravequant_sql_", ignore_cleanup_errors=True) as folder:
         yield Path(folder).resolve()
 
@@ -64,7 +64,7 @@ def run(database: "duckdb.DuckDBPyConnection", statement: str) -> "duckdb.DuckDB
     def execute() -> None:
         try:
             database.execute(statement)
-        except BaseException as error:  # noqa: BLE001 - raised below, where it is asked for
+        except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
             failures.append(error)
         finally:
             over.set()
@@ -91,5 +91,5 @@ def lock(database: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) -> None
 
 
 def said(error: Exception, line_end: str = "\n") -> str:
-    """Return what duckdb says, with control characters made visible."""
+    """Return the text of an error of duckdb, with control characters made visible."""
     return re.sub(r"\n+", line_end, str(error)).translate(_SIGNS)

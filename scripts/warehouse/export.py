@@ -1,17 +1,37 @@
-"""Writes days of the dataset: lines of the vault to one Parquet file each, replaced at once."""
+"""Writes the days of the Parquet dataset that have changed: one file each, replaced at once.
 
-from collections.abc import Iterable, Iterator, Sequence
+Trades, books and buckets have files by day or hour, which are compared by size and time. Of a file
+that grows the lines of each day are hashed. Bars are computed of the trades; since those of a day
+depend on the trades before it (open minutes, the last id), the manifest keeps the reader's state at
+the beginning of each day file: an export goes on at the first day that changed.
+"""
+
+import hashlib
+import logging
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
-from ravequant.catalog import DATA_SETS
+import orjson
+
+from ravequant import exact, settings, times
+from ravequant.catalog import TRADES
 from ravequant.errors import VaultError
+from ravequant.pipeline.calculator import bar_reader
+from ravequant.pipeline.runner import Reader
+from ravequant.trades.bar_builder import Closed
+from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.atomic import disk_error, fsync_file, make_folder, move_over
+from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.line_file import lines_forward
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Tail
-from scripts.warehouse.daily_slices import days_of, one_file, terms
-from scripts.warehouse.dataset import Shelf, dated_sources, stamps
+from scripts.warehouse.dataset import ExportedTable, Sources, sources_of, stamps
 from scripts.warehouse.duck import require, run, said
 from scripts.warehouse.row_sql import path_text, rows_of
 from scripts.warehouse.schema import literal
@@ -19,25 +39,200 @@ from scripts.warehouse.schema import literal
 if TYPE_CHECKING:
     import duckdb
 
-_PARTITION: Final = 'EXCLUDE ("instId")'  # the folder says it
-Done = Iterator[tuple[str, int]]  # (day, rows) of each part that was written
+_PLACES: Final = {
+    **dict.fromkeys(("open", "high", "low", "close"), exact.PRICE_PLACES),
+    **dict.fromkeys(("base", "buy_base", "sell_base"), exact.BASE_PLACES),
+    **dict.fromkeys(
+        ("notional", "buy_notional", "sell_notional", "whale_buy_notional", "whale_sell_notional"),
+        exact.NOTIONAL_PLACES,
+    ),
+}
+_AS_IT_IS: Final = ("trade_count", "whale_count", "first_id", "last_id", "gap")
+_log = logging.getLogger(__name__)
+
+Written = Iterator[tuple[str, int]]  # (day, rows) of each file that was written
 
 
-def write_part(
-    database: "duckdb.DuckDBPyConnection", shelf: Shelf, day: str, files: Sequence[Path]
+def export(
+    database: "duckdb.DuckDBPyConnection",
+    vault: Vault,
+    exported: ExportedTable,
+    inst_id: str,
+    spill: Path,
+) -> Written:
+    """Bring the days of a table of an instrument up to date."""
+    data = exported.table.data
+    if data is None:
+        return _write_bars(database, vault, exported, inst_id, spill)
+    if data.dated:
+        return _write_days(database, sources_of(vault, data, inst_id), exported)
+    return _write_log(database, data.place(vault, inst_id), exported, spill)
+
+
+def _write_days(
+    database: "duckdb.DuckDBPyConnection", sources: Sources, exported: ExportedTable
+) -> Written:
+    for day, files in sources:
+        if not exported.current(day, files):
+            try:
+                before = stamps(files)  # lines appended from here on make the day stale
+            except FileNotFoundError:
+                continue  # packed or deleted this moment: the next export takes it
+            rows = _write_part(database, exported, day, files)
+            exported.note(day, sources=before, rows=rows)
+            yield day, rows
+
+
+def _write_log(
+    database: "duckdb.DuckDBPyConnection", path: Path, exported: ExportedTable, spill: Path
+) -> Written:
+    if not path.exists():
+        return
+    hashes: dict[str, Any] = {}
+    for day, lines in _runs(path, exported.table.time):
+        hashes.setdefault(day, hashlib.sha256()).update(lines)
+    for day in exported.days.keys() - hashes.keys():  # its calculator has no such rows any more
+        del exported.days[day]
+        exported.keep()
+        with suppress(OSError):
+            exported.part(day).unlink(missing_ok=True)
+    changed = {
+        day
+        for day, found in hashes.items()
+        if not exported.stands(day) or exported.days[day].get("sha256") != found.hexdigest()
+    }
+    if not changed:
+        return
+    with TemporaryDirectory(dir=spill) as folder:
+        for day, lines in _runs(path, exported.table.time):
+            if day in changed:
+                with Path(folder, f"{day}.jsonl").open("ab") as file:
+                    file.write(lines)
+        for day_lines in sorted(Path(folder).iterdir()):
+            with day_lines.open("rb") as file:  # with lines that were appended meanwhile
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            rows = _write_part(database, exported, day_lines.stem, [day_lines])
+            exported.note(day_lines.stem, sha256=sha256, rows=rows)
+            day_lines.unlink()
+            yield day_lines.stem, rows
+
+
+def _runs(path: Path, key: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (day, lines) of each run of lines of one UTC day; lines without a time are left out."""
+    pattern = re.compile(rb'"%s":"([0-9]{4}-[0-9]{2}-[0-9]{2})T' % key.encode())
+
+    def day_of(line: bytes) -> str:
+        match = pattern.search(line)
+        return match[1].decode() if match else ""
+
+    for day, lines in groupby(lines_forward(path), day_of):
+        if day:
+            yield day, b"".join(lines)
+
+
+def _write_bars(
+    database: "duckdb.DuckDBPyConnection",
+    vault: Vault,
+    exported: ExportedTable,
+    inst_id: str,
+    spill: Path,
+) -> Written:
+    chosen = settings.load()
+    made_with = {
+        "generation": read_generation(vault.generation(inst_id)),
+        "whale": str(chosen.bars.whale_notional),
+    }
+    sources = sources_of(vault, TRADES, inst_id)
+    if exported.terms != made_with:
+        for day, _ in sources:  # a day that has left the vault cannot be made again
+            exported.days.pop(day, None)
+        exported.terms = made_with
+    first = _first_stale(exported, sources)
+    if first is None:
+        return
+    reader = bar_reader(vault, inst_id, chosen)(_reject)
+    goes_on = "before" in exported.days.get(first, {})
+    if goes_on:
+        reader.restore(exported.days[first]["before"])
+    read = [(day, files[0]) for day, files in sources if day >= first]
+    noted = {day: stamps([path]) for day, path in read}
+    for day, before, final, bars in _bars_of_days(reader, read, whole=not goes_on):
+        lines = spill / "bars.jsonl"
+        lines.write_bytes(b"".join(orjson.dumps(as_row(bar, inst_id)) + b"\n" for bar in bars))
+        rows = _write_part(database, exported, day, [lines])
+        exported.note(day, sources=noted[day], before=before, final=final, rows=rows)
+        yield day, rows
+
+
+def _first_stale(exported: ExportedTable, sources: Sources) -> str | None:
+    """Return the first day that must be read, None for none.
+
+    Without a state to go on from that is the first of all.
+    """
+    if all(exported.current(day, files) for day, files in sources):
+        return None
+    for day, files in sources:
+        if not (exported.current(day, files) and exported.days[day].get("final")):
+            return day if "before" in exported.days.get(day, {}) else sources[0][0]
+    return None
+
+
+def _bars_of_days(
+    reader: Reader[Closed], files: list[tuple[str, Path]], *, whole: bool
+) -> Iterator[tuple[str, dict[str, Any], bool, list[MinuteBar]]]:
+    """Yield (day, the reader's state before its file, whether it is over, its bars).
+
+    A bar of a day without a file goes to the file's day before it. Unless ``whole``, the bars that
+    close first may belong to a day before these, which has them already.
+    """
+    days = [day for day, _ in files]
+    place = {path: number for number, (_, path) in enumerate(files)}
+    before: list[dict[str, Any]] = []
+    bars: list[list[MinuteBar]] = [[] for _ in days]
+    done = 0
+    for block in Tail(lambda: iter(files), None, 0).blocks():
+        while len(before) <= place[block.path]:
+            before.append(reader.state())
+        closed = reader.read(block.data)
+        for bar in closed.bars:
+            at = bisect_right(days, times.day(bar.minute * times.MINUTE_MS)) - 1
+            if at >= 0 or whole:
+                bars[max(at, 0)].append(bar)
+        over = times.day((closed.through + 1) * times.MINUTE_MS)
+        while done + 1 < len(before) and days[done + 1] <= over:
+            yield days[done], before[done], True, bars[done]
+            bars[done], done = [], done + 1
+    before += [reader.state()] * (len(days) - len(before))
+    for at in range(done, len(days)):
+        yield days[at], before[at], False, bars[at]
+
+
+def as_row(bar: MinuteBar, inst_id: str) -> dict[str, Any]:
+    """Return a bar as a line holds it: decimals as exact text."""
+    row: dict[str, Any] = {"timestamp_utc": times.iso_minute(bar.minute), "instId": inst_id}
+    row |= {name: exact.text(getattr(bar, name), places) for name, places in _PLACES.items()}
+    return row | {name: getattr(bar, name) for name in _AS_IT_IS}
+
+
+def _reject(offset: int, reason: str) -> None:
+    _log.debug("byte %d of a block: %s", offset, reason)
+
+
+def _write_part(
+    database: "duckdb.DuckDBPyConnection", exported: ExportedTable, day: str, files: Sequence[Path]
 ) -> int:
-    """Make the part of a day of line files; return its rows. VaultError if that fails."""
-    part = shelf.part(day)
+    """Write the file of a day from line files; return its rows. VaultError if that fails."""
+    part = exported.part(day)
     fresh = part.with_name(f".{part.name}.tmp")
     units = ", ".join(
         f"{literal(f'unit.{column.name}')}: {literal(column.unit)}"
-        for column in shelf.table.columns
+        for column in exported.table.columns
         if column.unit
     )
+    rows = f"SELECT * EXCLUDE (instId) FROM ({rows_of(exported.table, files)})"  # noqa: S608 - our names; the folder names the instrument
     statement = (
-        f"COPY (SELECT * {_PARTITION} FROM ({rows_of(shelf.table, files)})) "  # noqa: S608 - our names
-        f"TO {path_text(fresh)} (FORMAT parquet, COMPRESSION zstd, "
-        f"KV_METADATA {{'ravequant.table': {literal(shelf.table.name)}, {units}}})"
+        f"COPY ({rows}) TO {path_text(fresh)} (FORMAT parquet, COMPRESSION zstd, "
+        f"KV_METADATA {{'ravequant.table': {literal(exported.table.name)}, {units}}})"
     )
     try:
         make_folder(part.parent)
@@ -51,54 +246,3 @@ def write_part(
     except OSError as error:
         raise disk_error(part, "made", error) from error
     return int(counted[0]) if counted else 0
-
-
-def write_dated(
-    database: "duckdb.DuckDBPyConnection", vault: Vault, shelf: Shelf, inst_id: str
-) -> Done:
-    """Bring the days of a table with files by day or hour up to date."""
-    for day, files in dated_sources(vault, shelf.table.name, inst_id):
-        if not shelf.current(day, files):
-            try:
-                before = stamps(files)  # what is appended from here on makes the day stale
-            except FileNotFoundError:
-                continue  # packed or deleted this moment: the next export takes it
-            rows = write_part(database, shelf, day, files)
-            shelf.note(day, sources=before, rows=rows)
-            yield day, rows
-
-
-def write_growing(
-    database: "duckdb.DuckDBPyConnection", vault: Vault, shelf: Shelf, inst_id: str, spill: Path
-) -> Done:
-    """Bring the days of a table that is one growing file up to date.
-
-    The lines of each day are hashed: a day whose lines are the same is left as it is.
-    """
-    path = DATA_SETS[shelf.table.name].place(vault, inst_id)
-    if not path.exists():
-        return
-    made_with = terms(vault, shelf.table, inst_id)
-    tail = Tail(one_file(path), None, made_with["generation"])
-    found = days_of(tail, shelf.table)
-    cursor = tail.cursor()
-    _forget(shelf, shelf.days.keys() - found.keys())
-    for day, lines in sorted(found.items()):
-        if not (shelf.stands(day) and shelf.days[day].get("sha256") == lines.sha256):
-            shelf.facts["cursor"] = None  # until all of it stands
-            shelf.keep()
-            rows = write_part(database, shelf, day, [lines.copied(path, spill / "day.jsonl")])
-            shelf.note(day, sha256=lines.sha256, rows=rows)
-            yield day, rows
-    shelf.facts.update(cursor=cursor.state() if cursor else None, terms=made_with)
-    shelf.keep()
-
-
-def _forget(shelf: Shelf, days: Iterable[str]) -> None:
-    """Take out the days that the calculator no longer speaks of."""
-    for day in sorted(days):
-        shelf.facts["cursor"] = None
-        del shelf.days[day]
-        shelf.keep()
-        with suppress(OSError):
-            shelf.part(day).unlink(missing_ok=True)

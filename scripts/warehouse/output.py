@@ -1,10 +1,10 @@
-"""Shows the rows of an answer: a table for people, JSON lines and CSV for programs, all exact."""
+"""Shows the rows of an answer: a table for people, JSON lines or CSV for programs, all exact."""
 
 import csv
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -20,15 +20,21 @@ _NUMBERS: Final = (int, float, Decimal)
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
-def show(answer: "duckdb.DuckDBPyConnection", form: str, most: int) -> int:
-    """Write an answer to stdout; return how many rows of a table were left out (-1: some)."""
+def show(answer: "duckdb.DuckDBPyConnection", form: str, most: int) -> bool:
+    """Write an answer to stdout; return True if a table left out rows after the first ``most``."""
     names = _unique([column[0] for column in answer.description or ()])
+    left_out = False
     if form == "table":
-        return _table(answer, names, most)
-    write = _json if form == "json" else _csv
-    write(names, _rows(answer))
+        left_out = _table(answer, names, most)
+    elif form == "json":
+        for row in _rows(answer):
+            sys.stdout.write(_json(dict(zip(names, map(plain, row), strict=True))) + "\n")
+    else:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_cell(value) for value in row] for row in _rows(answer))
     sys.stdout.flush()
-    return 0
+    return left_out
 
 
 def _rows(answer: "duckdb.DuckDBPyConnection") -> Iterator[Sequence[Any]]:
@@ -36,29 +42,18 @@ def _rows(answer: "duckdb.DuckDBPyConnection") -> Iterator[Sequence[Any]]:
         yield from rows
 
 
-def _json(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    for row in rows:
-        whole = dict(zip(names, map(plain, row), strict=True))
-        sys.stdout.write(json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n")
-
-
-def _csv(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-
-
-def _table(answer: "duckdb.DuckDBPyConnection", names: Sequence[str], most: int) -> int:
+def _table(answer: "duckdb.DuckDBPyConnection", names: Sequence[str], most: int) -> bool:
     rows = answer.fetchmany(most) if most else answer.fetchall()
-    words = 0
-    for values in zip(*rows, strict=True):
-        if any(isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in values):
-            break
-        words += 1
+    columns = list(zip(*rows, strict=True))
+    numeric = [any(isinstance(v, _NUMBERS) and not isinstance(v, bool) for v in c) for c in columns]
+    words = numeric.index(True) if True in numeric else len(numeric)
     cells = [[_cell(value).translate(_CONTROL) for value in row] for row in rows]
     tables.write([name.translate(_CONTROL) for name in names], cells, words=words or 1)
-    sys.stdout.flush()
-    return -1 if most and len(rows) == most and answer.fetchone() else 0
+    return bool(most) and len(rows) == most and answer.fetchone() is not None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def plain(value: Any) -> Any:
@@ -71,15 +66,8 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
-    return _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    if isinstance(value, datetime):
-        return moment_text(value)
-    return value.hex() if isinstance(value, bytes) else str(value)
+    write = _WRITTEN.get(type(value), str)
+    return write(value)
 
 
 def decimal_text(value: Decimal) -> str:
@@ -90,7 +78,7 @@ def decimal_text(value: Decimal) -> str:
     return "0" if written in {"-0", ""} else written
 
 
-def moment_text(value: datetime) -> str:
+def time_text(value: datetime) -> str:
     """Return a time as the files write it, milliseconds only where there are any."""
     written = value.replace(tzinfo=None).isoformat(timespec="microseconds")
     head, _, micros = written.partition(".")
@@ -105,12 +93,12 @@ def _cell(value: Any) -> str:
     if isinstance(simple, bool):
         return "true" if simple else "false"
     if isinstance(simple, list | dict):
-        return json.dumps(simple, ensure_ascii=False, separators=(",", ":"))
+        return _json(simple)
     return str(simple)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Return names of which no two are the same: a JSON object would lose one."""
+    """Return the names with a number where one repeats: a JSON object would lose the second."""
     found: list[str] = []
     for name in names:
         number, free = 1, name
@@ -118,3 +106,10 @@ def _unique(names: Sequence[str]) -> list[str]:
             free, number = f"{name}_{number}", number + 1
         found.append(free)
     return found
+
+
+_WRITTEN: Final[dict[type, Callable[[Any], str]]] = {
+    Decimal: decimal_text,
+    datetime: time_text,
+    bytes: bytes.hex,
+}

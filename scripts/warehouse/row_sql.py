@@ -1,6 +1,6 @@
 """The SQL that reads lines of the vault as exact rows, the same for the views and for the export.
 
-A line that is no JSON object, the unfinished end of a file among them, gives no row: an object is
+A line that is no JSON object gives no row, nor does the unfinished end of a file: an object is
 whole only with its last brace, so nothing half is ever read.
 """
 
@@ -8,11 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from scripts.warehouse.schema import TRADES, Column, Table, literal, quoted
+from scripts.warehouse.schema import TRADES, SqlTable, literal, quoted
 
 _PLAIN: Final = r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,30})?"
 _QUANTITIES: Final = ("price", "qty_contracts", "ctVal", "ctMult")
-_COMPUTED: Final = frozenset({"base", "notional"})
+_OWN: Final = {  # columns of a trade that are not read like those of a record
+    "trade_id": "trade_id::BIGINT",
+    "count": "coalesce(\"count\", '1')::BIGINT",
+    "source": "coalesce(source, '0')",
+}
+_COMPUTED: Final = {
+    "base": "CASE WHEN ctType = 'linear' THEN worth ELSE half_even(worth, price) END",
+    "notional": "CASE WHEN ctType = 'linear' THEN exact_amount_of(worth * price) ELSE worth END",
+}
 
 
 def path_text(path: Path) -> str:
@@ -20,36 +28,33 @@ def path_text(path: Path) -> str:
     return literal(path.as_posix())
 
 
-def rows_of(table: Table, files: Sequence[Path]) -> str:
+def rows_of(table: SqlTable, files: Sequence[Path]) -> str:
     """Return the SELECT that gives the rows of line files."""
-    source = _lines(table, files)
     if table is TRADES:
-        return _trades(source)
+        return _trades(files)
     exact = ", ".join(column.exact for column in table.columns)
-    return f"SELECT {exact} FROM {source} WHERE {table.time} IS NOT NULL"  # noqa: S608 - our names
+    types = {column.name: column.read_as for column in table.columns}
+    return f"SELECT {exact} FROM {_lines(types, files)} WHERE {table.time} IS NOT NULL"  # noqa: S608 - our names
 
 
-def _lines(table: Table, files: Sequence[Path]) -> str:
-    types = ", ".join(
-        f"{literal(column.name)}: {literal(column.read_as)}"
-        for column in table.columns
-        if table is not TRADES or column.name not in _COMPUTED
-    )
-    if table is TRADES:  # whatever stands there: what is no trade is told apart below
-        types = types.replace("'BIGINT'", "'VARCHAR'")
+def _lines(types: dict[str, str], files: Sequence[Path]) -> str:
+    read = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in types.items())
     listed = ", ".join(map(path_text, files))
     return (
-        f"read_json([{listed}], columns={{{types}}}, format='newline_delimited', records='true', "
+        f"read_json([{listed}], columns={{{read}}}, format='newline_delimited', records='true', "
         "ignore_errors=true, filename=true)"
     )
 
 
-def _trades(source: str) -> str:
+def _trades(files: Sequence[Path]) -> str:
     """Return valid trades with their worth: base and notional as SPEC section 2 says.
 
-    Each product is taken with all its places; where it had more than its column keeps, the query
-    is refused. The division of an inverse contract is one of whole numbers, half to even.
+    All fields are read as text, and lines that are no valid trade are left out. Each product is
+    taken with all its places; if it had more than its column keeps, the query is refused. The
+    division of an inverse contract is one of whole numbers, half to even.
     """
+    read = [column for column in TRADES.columns if column.name not in _COMPUTED]
+    source = _lines({column.name: "VARCHAR" for column in read}, files)
     plain = " AND ".join(f"regexp_full_match({name}, '{_PLAIN}')" for name in _QUANTITIES)
     valid = (
         f"{plain} AND side IN ('buy', 'sell') AND regexp_full_match(trade_id, '[0-9]{{1,18}}') "
@@ -57,47 +62,31 @@ def _trades(source: str) -> str:
         "AND regexp_full_match(coalesce(\"count\", '1'), '[1-9][0-9]{0,17}') "
         "AND strpos(replace(filename, chr(92), '/'), '/' || instId || '/') > 0"
     )
-    exact = ", ".join(
-        column.exact for column in TRADES.columns if column.name not in _COMPUTED | _OWN.keys()
-    )
-    own = ", ".join(f"{text} AS {quoted(name)}" for name, text in _OWN.items())
-    columns = ", ".join(_worth_of(column) for column in TRADES.columns)
-    taken = f"SELECT {exact}, {own} FROM {source} WHERE {valid}"  # noqa: S608 - our names
-    positive = "price > 0 AND qty_contracts > 0 AND ctVal > 0 AND ctMult > 0"
+    exact = [column.exact for column in read if column.name not in _OWN]
+    exact += [f"{text} AS {quoted(name)}" for name, text in _OWN.items()]
+    taken = f"SELECT {', '.join(exact)} FROM {source} WHERE {valid}"  # noqa: S608 - our names
+    positive = " AND ".join(f"{name} > 0" for name in _QUANTITIES)
     worth = "exact_amount_of(qty_contracts * exact_product(ctVal * ctMult))"
     sized = f"SELECT *, {worth} AS worth FROM ({taken}) WHERE {positive}"  # noqa: S608 - our names
+    columns = ", ".join(
+        f"{_COMPUTED.get(column.name, quoted(column.name))} AS {quoted(column.name)}"
+        for column in TRADES.columns
+    )
     return f"SELECT {columns} FROM ({sized})"  # noqa: S608 - our names
 
 
-_OWN: Final = {
-    "trade_id": "trade_id::BIGINT",
-    "count": "coalesce(\"count\", '1')::BIGINT",
-    "source": "coalesce(source, '0')",
-}
-
-
-def _worth_of(column: Column) -> str:
-    if column.name == "base":
-        return "CASE WHEN ctType = 'linear' THEN worth ELSE half_even(worth, price) END AS base"
-    if column.name == "notional":
-        linear = "exact_amount_of(worth * price)"
-        return f"CASE WHEN ctType = 'linear' THEN {linear} ELSE worth END AS notional"
-    return quoted(column.name)
-
-
 def worth_macros() -> list[str]:
-    """Return the statements that the worth of a trade needs."""
+    """Return the statements that define how the worth of a trade is computed."""
     refused = "error('a trade is worth ' || x || ', which has more places than are kept here')"
-    narrow = "CREATE OR REPLACE TEMP MACRO {}(x) AS CASE WHEN x::DECIMAL(38, {}) = x THEN "
-    narrow += f"x::DECIMAL(38, {{}}) ELSE {refused} END"
     whole = "(x * 1000000000000::BIGINT)::HUGEINT * 1000000000000::HUGEINT"
-    last_place = "0.000000000001::DECIMAL(12, 12)"
     by = "(y * 1000000000000::BIGINT)::HUGEINT"
-    rounded = "n // d + CASE WHEN 2 * (n % d) > d OR (2 * (n % d) = d AND (n // d) % 2 = 1) "
-    made = "CREATE OR REPLACE TEMP MACRO"
-    return [
-        narrow.format("exact_product", 10, 10),
-        narrow.format("exact_amount_of", 12, 12),
-        f"{made} rounded(n, d) AS {rounded} THEN 1 ELSE 0 END",
-        f"{made} half_even(x, y) AS rounded({whole}, {by})::DECIMAL(38, 0) * {last_place}",
-    ]
+    last_place = "0.000000000001::DECIMAL(12, 12)"
+    up = "CASE WHEN 2 * (n % d) > d OR (2 * (n % d) = d AND (n // d) % 2 = 1) THEN 1 ELSE 0 END"
+    bodies = {
+        f"{name}(x)": f"CASE WHEN x::DECIMAL(38, {places}) = x THEN x::DECIMAL(38, {places}) "
+        f"ELSE {refused} END"
+        for name, places in (("exact_product", 10), ("exact_amount_of", 12))
+    }
+    bodies["rounded(n, d)"] = f"n // d + {up}"
+    bodies["half_even(x, y)"] = f"rounded({whole}, {by})::DECIMAL(38, 0) * {last_place}"
+    return [f"CREATE OR REPLACE TEMP MACRO {head} AS {body}" for head, body in bodies.items()]

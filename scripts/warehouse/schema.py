@@ -1,24 +1,26 @@
-"""What the views and the Parquet files hold: each column, its exact type and its unit.
+"""The columns of the views and of the Parquet files: the exact type and the unit of each.
 
 A decimal is read as text and becomes a DECIMAL of 38 digits. A text with more places than its
 column keeps is refused by name, never rounded.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ravequant import catalog
+from ravequant.catalog import DATA_SETS, EXPORT_PARQUET, DataSet
 
 PLACES: Final = {"price": 12, "amount": 12, "size": 10, "ratio": 8}  # of the decimal kinds
-_WALL: Final = (("price", "price"), ("notional", "amount"), ("age_s", "count"), ("young", "flag"),
-                ("ratio", "ratio"))  # fmt: skip
+_WALL: Final = {
+    "price": "price", "notional": "amount", "age_s": "count", "young": "flag", "ratio": "ratio",
+}  # fmt: skip
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One column: the name that the files give it, its kind, and what one of it is."""
+class SqlColumn:
+    """One column: its name in the files, its kind, and its unit."""
 
     name: str
     kind: str
@@ -26,23 +28,36 @@ class Column:
 
     @property
     def read_as(self) -> str:
-        """The type in which the text of the line is taken."""
+        """The SQL type in which the value is read from a line."""
         return _read_type(self.kind)
 
     @property
     def exact(self) -> str:
-        """The expression that makes the column of what was read."""
+        """The SQL expression that makes the column of the value read."""
         return f"{_exact(quoted(self.name), self.kind)} AS {quoted(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class SqlTable:
     """One view, and one folder of the Parquet files."""
 
     name: str
-    columns: tuple[Column, ...]
-    made_by: str  # what a person starts to have it
-    time: str = "timestamp_utc"  # the column that decides on the day
+    columns: tuple[SqlColumn, ...]
+
+    @property
+    def data(self) -> DataSet | None:
+        """The line files of its rows; None for bars, which only the export computes."""
+        return DATA_SETS.get(self.name)
+
+    @property
+    def time(self) -> str:
+        """The column that decides on the day of a row."""
+        return self.data.key if self.data else "timestamp_utc"
+
+    @property
+    def made_by(self) -> str:
+        """The words that a person types to have rows."""
+        return self.data.made_by if self.data else EXPORT_PARQUET.script
 
     @property
     def fingerprint(self) -> str:
@@ -69,7 +84,7 @@ def literal(text: str) -> str:
 
 
 def macros() -> list[str]:
-    """Return the statements that the expressions need: one exact cast for each decimal kind."""
+    """Return the statements that define one exact cast for each decimal kind."""
     return [
         f"CREATE OR REPLACE TEMP MACRO exact_{kind}(t) AS CASE WHEN strpos(t, '.') > 0 AND "
         f"length(rtrim(t, '0')) - strpos(t, '.') > {places} THEN error(t || ' has more than the "
@@ -81,7 +96,7 @@ def macros() -> list[str]:
 
 def _read_type(kind: str) -> str:
     if kind == "walls":
-        inner = ", ".join(f"{name} {_read_type(one)}" for name, one in _WALL)
+        inner = ", ".join(f"{name} {_read_type(one)}" for name, one in _WALL.items())
         return f"STRUCT({inner})[]"
     if kind.endswith("s") and kind != "s":
         return f"{_read_type(kind[:-1])}[]"
@@ -94,89 +109,90 @@ def _exact(name: str, kind: str) -> str:
     if kind in PLACES:
         return f"exact_{kind}({name})"
     if kind == "walls":
-        fields = ", ".join(f"{one} := {_exact(f'w.{one}', inner)}" for one, inner in _WALL)
+        fields = ", ".join(f"{one} := {_exact(f'w.{one}', inner)}" for one, inner in _WALL.items())
         return f"[struct_pack({fields}) FOR w IN {name}]"
     if kind[:-1] in PLACES:
         return f"[{_exact('x', kind[:-1])} FOR x IN {name}]"
     return name
 
 
-def _columns(text: str) -> tuple[Column, ...]:
-    """Return the columns of lines like ``price USD: open high low close``."""
-    found = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        head, _, names = line.partition(":")
-        kind, _, unit = head.partition(" ")
-        found += [Column(name, kind, unit) for name in names.split()]
-    return tuple(found)
-
-
-_KEY: Final = "time UTC: timestamp_utc\ntext: instId exchange market\n"
-_PRICE: Final = "price quote currency"
-_VALUE: Final = "amount quote currency"
-
-TRADES: Final = Table("trades", _columns(f"""{_KEY}
-    text: symbol_canon\ncount exchange's number: trade_id\ntext taker's side: side
-    {_PRICE}: price\nsize contracts: qty_contracts\namount coins: base\n{_VALUE}: notional
-    size coins or quote currency per contract: ctVal\nsize: ctMult\ntext: ctType
-    count fills: count\ntext: source"""), catalog.TRADES.made_by)  # fmt: skip
-BARS: Final = Table("bars", _columns(f"""time UTC, start of the minute: timestamp_utc\ntext: instId
-    {_PRICE}: open high low close\ncount records: trade_count
-    amount coins: base buy_base sell_base\n{_VALUE}: notional buy_notional sell_notional
-    count records: whale_count\n{_VALUE}: whale_buy_notional whale_sell_notional
-    count exchange's number: first_id last_id\nflag: gap"""),
-    catalog.EXPORT_PARQUET.script)  # fmt: skip
-BOOK: Final = Table("book", _columns(f"""{_KEY}
-    {_PRICE}: best_bid best_ask mid_price
-    count exchange's number: seqId prevSeqId\nflag: gap_detected"""),
-    catalog.BOOK.made_by)  # fmt: skip
-VWAP: Final = Table("vwap", _columns(f"""{_KEY}
-    {_PRICE}: close vwap_1h vwap_4h vwap_session vwap_base_1h vwap_base_4h vwap_base_session
-    ratio basis points: deviation_bps_1h deviation_bps_4h deviation_bps_session
-    flag: extended\ntext: cross\ncount minutes: minutes_1h minutes_4h minutes_session
-    count records: trade_count_1h trade_count_4h\nflag: gap"""),
-    catalog.VWAP.made_by)  # fmt: skip
-CVD: Final = Table("cvd", _columns(f"""{_KEY}
-    {_PRICE}: close
-    {_VALUE}: buy_volume sell_volume cvd_1m cvd cvd_session cvd_change_15m cvd_change_1h
-    count records: trade_count\ntime UTC: anchor_utc\ntext: divergence\nflag: gap"""),
-    catalog.CVD.made_by)  # fmt: skip
-VOLUME: Final = Table("volume", _columns(f"""{_KEY}
-    {_PRICE}: open high low close\nratio percent: price_change_pct
-    {_VALUE}: total_volume buy_volume sell_volume delta whale_volume
-    count records: whale_count trade_count\ntext: volume_tier\nflag: absorption divergence
-    text: absorbed_side divergence_type\nratio: volume_ratio\n{_VALUE}: median_volume
-    count records: history_bars\n{_VALUE}: whale_delta\nflag: gap"""),
-    catalog.VOLUME.made_by)  # fmt: skip
-WICKS: Final = Table("wicks", _columns(f"""text: event\ntime UTC: known_utc
-    text: event_id instId timeframe\ntime UTC: creation_time_utc\ntext: wick_type
-    {_PRICE}: wick_price\ncount ticks: wick_size_ticks
-    {_PRICE}: candle_open candle_high candle_low candle_close
-    count ticks: tip_distance_ticks\nflag: tip_exact tip_near\ntext: signal_strength
-    text: tip_of_event_id\ncount ticks: nearest_ticks\ntext: status\ntime UTC: touch_time_utc
-    count minutes: age_at_touch_minutes\ntext: touch_class
-    count ticks: touch_tip_distance_ticks\ntext: touch_strength\nflag: gap"""),
-    catalog.WICKS.made_by, catalog.WICKS.key)  # fmt: skip
-BUCKETS: Final = Table("buckets", _columns(f"""{_KEY}
-    {_PRICE}: mid_price\ncounts basis points, where each band ends: bands_bps
-    amounts quote currency: bid_notional ask_notional\namounts coins: bid_base ask_base
-    ratios: imbalance\namounts quote currency: bid_delta_notional ask_delta_notional
-    flags: bid_delta_significant ask_delta_significant
-    counts seconds: bid_young_age_s ask_young_age_s\nflags: bid_young_active ask_young_active
-    walls price and notional in quote currency, age_s in seconds: bid_walls ask_walls
-    ratio basis points: bid_depth_bps ask_depth_bps\ntexts: band_source
-    count seconds: deep_age_s\nflag: gap"""), catalog.BUCKETS.made_by)  # fmt: skip
-SIGNALS: Final = Table("signals", _columns(f"""time UTC: as_of_utc
-    text: instId event_id timeframe direction wick_type\n{_PRICE}: wick_price
-    time UTC: creation_time_utc\ncount minutes: age_minutes\ncount wicks: touched surrounding
-    count ticks: wick_size_ticks\nratio ticks: median_size_ticks\nflag: small tip_exact
-    text: signal_strength strength\n{_PRICE}: last_price\ntext: last_price_from
-    ratio basis points: distance_bps\nflag: in_contact\ncount layers: confluences
-    text: conviction\ncount: size\nflag: capped_by_divergence\ncount points: score
-    {_PRICE}: entry stop target\ntext: target_from target_event_id
-    ratio: reward_risk reward_risk_net\nratio percent: break_even_pct\ntexts: tags
-    json: wicks layers data"""), catalog.SIGNALS.made_by, catalog.SIGNALS.key)  # fmt: skip
-
-TABLES: Final = {
-    table.name: table for table in (TRADES, BARS, BOOK, VWAP, CVD, VOLUME, WICKS, BUCKETS, SIGNALS)
+# a table and its columns in their order, as ``kind unit: names; kind unit: names``
+_LISTED: Final = """
+trades
+    KEY; text: symbol_canon; count exchange's number: trade_id; text taker's side: side;
+    PRICE: price; size contracts: qty_contracts; amount coins: base; VALUE: notional;
+    size coins or quote currency per contract: ctVal; size: ctMult; text: ctType;
+    count fills: count; text: source
+bars
+    time UTC, start of the minute: timestamp_utc; text: instId; PRICE: open high low close;
+    count records: trade_count; amount coins: base buy_base sell_base;
+    VALUE: notional buy_notional sell_notional; count records: whale_count;
+    VALUE: whale_buy_notional whale_sell_notional; count exchange's number: first_id last_id;
+    flag: gap
+book
+    KEY; PRICE: best_bid best_ask mid_price; count exchange's number: seqId prevSeqId;
+    flag: gap_detected
+vwap
+    KEY; PRICE: close vwap_1h vwap_4h vwap_session vwap_base_1h vwap_base_4h vwap_base_session;
+    ratio basis points: deviation_bps_1h deviation_bps_4h deviation_bps_session; flag: extended;
+    text: cross; count minutes: minutes_1h minutes_4h minutes_session;
+    count records: trade_count_1h trade_count_4h; flag: gap
+cvd
+    KEY; PRICE: close;
+    VALUE: buy_volume sell_volume cvd_1m cvd cvd_session cvd_change_15m cvd_change_1h;
+    count records: trade_count; time UTC: anchor_utc; text: divergence; flag: gap
+volume
+    KEY; PRICE: open high low close; ratio percent: price_change_pct;
+    VALUE: total_volume buy_volume sell_volume delta whale_volume;
+    count records: whale_count trade_count; text: volume_tier; flag: absorption divergence;
+    text: absorbed_side divergence_type; ratio: volume_ratio; VALUE: median_volume;
+    count records: history_bars; VALUE: whale_delta; flag: gap
+wicks
+    text: event; time UTC: known_utc; text: event_id instId timeframe;
+    time UTC: creation_time_utc; text: wick_type; PRICE: wick_price; count ticks: wick_size_ticks;
+    PRICE: candle_open candle_high candle_low candle_close; count ticks: tip_distance_ticks;
+    flag: tip_exact tip_near; text: signal_strength tip_of_event_id; count ticks: nearest_ticks;
+    text: status; time UTC: touch_time_utc; count minutes: age_at_touch_minutes;
+    text: touch_class; count ticks: touch_tip_distance_ticks; text: touch_strength; flag: gap
+buckets
+    KEY; PRICE: mid_price; counts basis points, where each band ends: bands_bps;
+    amounts quote currency: bid_notional ask_notional; amounts coins: bid_base ask_base;
+    ratios: imbalance; amounts quote currency: bid_delta_notional ask_delta_notional;
+    flags: bid_delta_significant ask_delta_significant;
+    counts seconds: bid_young_age_s ask_young_age_s; flags: bid_young_active ask_young_active;
+    walls price and notional in quote currency, age_s in seconds: bid_walls ask_walls;
+    ratio basis points: bid_depth_bps ask_depth_bps; texts: band_source;
+    count seconds: deep_age_s; flag: gap
+signals
+    time UTC: as_of_utc; text: instId event_id timeframe direction wick_type; PRICE: wick_price;
+    time UTC: creation_time_utc; count minutes: age_minutes; count wicks: touched surrounding;
+    count ticks: wick_size_ticks; ratio ticks: median_size_ticks; flag: small tip_exact;
+    text: signal_strength strength; PRICE: last_price; text: last_price_from;
+    ratio basis points: distance_bps; flag: in_contact; count layers: confluences;
+    text: conviction; count: size; flag: capped_by_divergence; count points: score;
+    PRICE: entry stop target; text: target_from target_event_id;
+    ratio: reward_risk reward_risk_net; ratio percent: break_even_pct; texts: tags;
+    json: wicks layers data
+"""
+_SHORT: Final = {
+    "KEY": "time UTC: timestamp_utc; text: instId exchange market",
+    "PRICE": "price quote currency",
+    "VALUE": "amount quote currency",
 }
+
+
+def _tables(text: str) -> Iterator[SqlTable]:
+    for short, whole in _SHORT.items():
+        text = text.replace(short, whole)
+    for part in text.strip().replace("\n    ", " ").splitlines():
+        name, _, groups = part.partition(" ")
+        columns = []
+        for group in groups.split("; "):
+            head, _, names = group.partition(": ")
+            kind, _, unit = head.partition(" ")
+            columns += [SqlColumn(column, kind, unit) for column in names.split()]
+        yield SqlTable(name, tuple(columns))
+
+
+TABLES: Final = {table.name: table for table in _tables(_LISTED)}
+TRADES: Final = TABLES["trades"]

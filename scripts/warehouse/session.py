@@ -1,93 +1,86 @@
-"""One question at a time: a fresh, locked database with the views as the vault is now."""
+"""Answers one question: a fresh, locked database with the views as the vault is now."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ravequant.errors import NoDataError, UsageError, VaultError
 from ravequant.vault.paths import Vault
-from scripts.warehouse import duck, output
+from scripts.warehouse import duck
 from scripts.warehouse.schema import TABLES
-from scripts.warehouse.views import Files, create, files_of
+from scripts.warehouse.views import create, files_of
 
 if TYPE_CHECKING:
     import duckdb
 
 _MISSING: Final = re.compile(r"Table with name (\w+) does not exist")
 _EXPLAINS: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(SELECT|FROM|WITH)\b", re.IGNORECASE)
-_SECOND_TRY: Final = 2  # a file may be packed or deleted between listing and reading it
+_TRIES: Final = 2  # a file may be packed or deleted between listing and reading it
+
+Show = Callable[["duckdb.DuckDBPyConnection"], bool]
 
 
-class RefusedError(UsageError):
-    """A question that duckdb cannot answer, in its own words; they may be several lines."""
+class RefusedQueryError(UsageError):
+    """A question that duckdb cannot answer, in its own words, of one line or several."""
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """Whom to ask: a vault, its Parquet files, some instruments, and how to show the answer."""
+class QuerySession:
+    """A vault, its Parquet files and the instruments of which questions are asked."""
 
     vault: Vault
     target: Path
     inst_ids: Sequence[str]
-    spill: Path
-    form: str
-    most: int
+    spill: Path  # a folder for data that do not fit into memory
 
-    def ask(self, question: str) -> int:
-        """Answer one question on stdout; return what ``show`` returns.
+    def ask(self, question: str, show: Show) -> bool:
+        """Answer one question by ``show``; return its result.
 
-        Raises RefusedError, NoDataError for a view without data, VaultError for unreadable files.
+        Raises RefusedQueryError, NoDataError for a view without data, VaultError for unreadable
+        files.
         """
         failure: Exception | None = None
-        for _ in range(_SECOND_TRY):
+        for _ in range(_TRIES):
             database = duck.open_database(self.spill)
             try:
-                return self._answer(database, question)
+                return self._answer(database, question, show)
             except duck.require().IOException as error:
                 failure = error
             finally:
                 database.close()
         raise VaultError(duck.said(failure or OSError(), " "))
 
-    def _answer(self, database: "duckdb.DuckDBPyConnection", question: str) -> int:
+    def _answer(self, database: "duckdb.DuckDBPyConnection", question: str, show: Show) -> bool:
         engine = duck.require()
         try:
             _only_reads(engine, database, question)
-            wanted = [name for name in TABLES if _speaks_of(question, name)]
-            self._views(database, wanted)
-            folders = [
-                self.vault.root / "raw",
-                self.vault.root / "derived",
-                self.target,
-                self.spill,
-            ]
-            duck.lock(database, folders)
-            return output.show(duck.run(database, question), self.form, self.most)
+            self._create_views(database, question)
+            raw, derived = self.vault.root / "raw", self.vault.root / "derived"
+            duck.lock(database, [raw, derived, self.target, self.spill])
+            return show(duck.run(database, question))
         except engine.IOException:
             raise
         except engine.CatalogException as error:
-            raise self._missing(error) or RefusedError(duck.said(error)) from error
+            raise self._missing(error) or RefusedQueryError(duck.said(error)) from error
         except engine.OutOfMemoryException as error:
             raise VaultError(duck.said(error, " ")) from error
         except (engine.Error, ValueError, OverflowError) as error:  # the last two: no Python value
-            raise RefusedError(duck.said(error)) from error
-        except RuntimeError:  # what duckdb makes of Ctrl-C
+            raise RefusedQueryError(duck.said(error)) from error
+        except RuntimeError:  # duckdb's answer to Ctrl-C
             raise KeyboardInterrupt from None
 
-    def _views(self, database: "duckdb.DuckDBPyConnection", wanted: Sequence[str]) -> None:
-        """Make the views that are wanted and have anything."""
-        for name in wanted:
-            if files := self.files(name):
-                create(database, TABLES[name], files)
-
-    def files(self, name: str) -> Files:
-        """Return what a view reads now."""
-        return files_of(self.vault, self.target, TABLES[name], self.inst_ids, self.spill)
+    def _create_views(self, database: "duckdb.DuckDBPyConnection", question: str) -> None:
+        """Create the views that the question names and that have any rows."""
+        for name, table in TABLES.items():
+            if re.search(rf"(?<!\w){name}(?!\w)", question, re.IGNORECASE) and (
+                files := files_of(self.vault, self.target, table, self.inst_ids)
+            ):
+                create(database, table, files)
 
     def _missing(self, error: Exception) -> NoDataError | None:
-        """Return what to say of a view that has no data yet."""
+        """Return the error for a view that has no data yet; None for a name that is no view."""
         found = _MISSING.search(str(error))
         table = TABLES.get(found[1].lower()) if found else None
         if table is None:
@@ -97,33 +90,20 @@ class Session:
             f"{table.made_by}, or name another vault with --vault"
         )
 
-    def describe(self) -> list[list[str]]:
-        """Return each view, how many files it reads, and what makes it if it has none."""
-        found = []
-        for name, table in TABLES.items():
-            files = self.files(name)
-            note = "" if files else f"no data: {table.made_by}"
-            found.append([name, str(len(files.parquet)), str(len(files.lines)), note])
-        return found
-
-
-def _speaks_of(question: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){name}(?!\w)", question, re.IGNORECASE) is not None
-
 
 def _only_reads(engine: Any, database: "duckdb.DuckDBPyConnection", question: str) -> None:
     """Refuse anything but one question: nothing is written, attached, loaded or set."""
     if not question.isprintable() and re.search("[\0\ud800-\udfff]", question):
-        raise RefusedError("the question holds characters that are no text; type it as UTF-8")
+        raise RefusedQueryError("the question holds characters that are no text; type it as UTF-8")
     statements = database.extract_statements(question)
     if not statements:
-        raise RefusedError('no question; expected one like "SELECT count(*) FROM trades"')
+        raise RefusedQueryError('no question; expected one like "SELECT count(*) FROM trades"')
     only = statements[0].type
     kinds = engine.StatementType
     reads = only == kinds.SELECT or (only == kinds.EXPLAIN and _EXPLAINS.match(question))
     if len(statements) > 1 or not reads:
         met = " and ".join(str(one.type).rpartition(".")[2] for one in statements[:3])
-        raise RefusedError(
+        raise RefusedQueryError(
             f"{met} is not one question; only a single SELECT (or WITH, FROM, DESCRIBE, SUMMARIZE, "
             "EXPLAIN) is answered, and nothing is changed"
         )

@@ -1,26 +1,21 @@
-"""The views over vault and Parquet: each line once, from the Parquet file that holds it, else raw.
+"""The views over vault and Parquet: each row once, from Parquet while that is current, else lines.
 
-A day of trades, books and buckets comes from Parquet while that still holds what the day's files
-hold. Of a growing file the lines that were exported come from Parquet, those behind them from a
-copy of the file's end, cut at its last line end.
+A day of trades, books and buckets comes from Parquet while that has the rows of the day's files;
+days that have left the vault come from there too. Files that grow are read from their lines.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ravequant.catalog import DATA_SETS, DERIVED
-from ravequant.errors import VaultError
-from ravequant.vault.cursor import Cursor
+from ravequant.catalog import DERIVED, TRADES
 from ravequant.vault.paths import Vault, instruments
-from ravequant.vault.tail import Tail
-from scripts.warehouse.daily_slices import exported, one_file
-from scripts.warehouse.dataset import Shelf, dated_sources
+from scripts.warehouse.dataset import ExportedTable, sources_of
 from scripts.warehouse.row_sql import path_text, rows_of
-from scripts.warehouse.schema import Table, quoted
+from scripts.warehouse.schema import SqlTable, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Files:
-    """What one view reads."""
+class ViewFiles:
+    """The files that one view reads; each row is in one of them only."""
 
     lines: list[Path] = field(default_factory=list)
     parquet: list[Path] = field(default_factory=list)
@@ -40,79 +35,51 @@ class Files:
 
 
 def recorded(vault: Vault) -> list[str]:
-    """Return the instruments of which the vault holds anything."""
-    found = set(instruments(vault.trades)) | set(instruments(vault.snapshots))
-    for data in DERIVED:
-        found |= set(instruments(partial(vault.derived, data.stream)))
-    return sorted(found)
+    """Return the instruments of which the vault has anything."""
+    streams: list[Callable[[str], Path]] = [vault.trades, vault.snapshots]
+    streams += [partial(vault.derived, data.stream) for data in DERIVED]
+    return sorted({name for stream in streams for name in instruments(stream)})
 
 
-def files_of(
-    vault: Vault, target: Path, table: Table, inst_ids: Sequence[str], spill: Path
-) -> Files:
-    """Return where the rows of a table are now; each row is in one of the files only."""
-    files = Files()
+def files_of(vault: Vault, target: Path, table: SqlTable, inst_ids: Sequence[str]) -> ViewFiles:
+    """Return where the rows of a table are now: in the vault, or in the Parquet of ``target``."""
+    found = ViewFiles()
     for inst_id in inst_ids:
-        shelf = Shelf.open(target, table, inst_id)
-        data = DATA_SETS.get(table.name)
-        if data is None:
-            _bars(vault, shelf, inst_id, files)
-        elif data.dated:
-            _dated(vault, shelf, inst_id, files)
+        if table.data is not None and not table.data.dated:
+            found.lines += [path for _, path in table.data.files(vault, inst_id)]
         else:
-            _growing(vault, shelf, inst_id, files, spill)
-    return files
+            exported = ExportedTable.open(target, table, inst_id)
+            sources = dict(sources_of(vault, table.data or TRADES, inst_id))
+            _add_days(exported, sources, found)
+            if table.data is None:
+                _warn_if_stale(exported, sources, inst_id)
+    return found
 
 
-def _dated(vault: Vault, shelf: Shelf, inst_id: str, files: Files) -> None:
-    sources = dict(dated_sources(vault, shelf.table.name, inst_id))
-    for day in sorted(sources.keys() | shelf.days.keys()):
-        if day not in sources:  # deleted from the vault; the part is all there is
-            files.parquet += [shelf.part(day)] if shelf.stands(day) else []
-        elif shelf.current(day, sources[day]):
-            files.parquet.append(shelf.part(day))
+def _add_days(exported: ExportedTable, sources: dict[str, list[Path]], found: ViewFiles) -> None:
+    computed = exported.table.data is None  # bars: no lines stand in for the file of a day
+    for day in sorted(sources.keys() | exported.days.keys()):
+        if computed or day not in sources:  # deleted from the vault: the file is all there is
+            found.parquet += [exported.part(day)] if exported.stands(day) else []
+        elif exported.current(day, sources[day]):
+            found.parquet.append(exported.part(day))
         else:
-            files.lines += sources[day]
+            found.lines += sources[day]
 
 
-def _growing(vault: Vault, shelf: Shelf, inst_id: str, files: Files, spill: Path) -> None:
-    path = DATA_SETS[shelf.table.name].place(vault, inst_id)
-    if not path.exists():
-        return
-    rest = spill / f"{shelf.table.name}.{inst_id}.jsonl"
-    cursor = exported(vault, shelf, inst_id)
-    if cursor is None or not _copied_from(cursor, path, rest):
-        files.lines.append(path)
-        return
-    files.parquet += map(shelf.part, shelf.days)
-    files.lines += [rest] if rest.stat().st_size else []
-
-
-def _copied_from(cursor: Cursor, path: Path, target: Path) -> bool:
-    """Copy the whole lines behind a place; False if the file was made anew since."""
-    tail = Tail(one_file(path), cursor, cursor.generation)
-    try:
-        with target.open("wb") as file:
-            file.writelines(block.data for block in tail.blocks())
-    except VaultError:
-        return False
-    return True
-
-
-def _bars(vault: Vault, shelf: Shelf, inst_id: str, files: Files) -> None:
-    sources = dict(dated_sources(vault, "trades", inst_id))
-    days = [day for day in sorted(shelf.days) if shelf.stands(day)]
-    files.parquet += map(shelf.part, days)
-    stale = [day for day in sources if not shelf.current(day, sources[day])]
-    if days and stale:
+def _warn_if_stale(exported: ExportedTable, sources: dict[str, list[Path]], inst_id: str) -> None:
+    stale = [day for day in sources if not exported.current(day, sources[day])]
+    if stale and any(map(exported.stands, exported.days)):
         _log.warning(
             "bars of %s: trades have come since the export, from %s on; run "
-            "scripts/export_parquet.py for their bars", inst_id, stale[0],
-        )  # fmt: skip
+            "scripts/export_parquet.py for their bars",
+            inst_id,
+            stale[0],
+        )
 
 
-def create(database: "duckdb.DuckDBPyConnection", table: Table, files: Files) -> None:
-    """Make the view of a table."""
+def create(database: "duckdb.DuckDBPyConnection", table: SqlTable, files: ViewFiles) -> None:
+    """Create the view of a table."""
     names = ", ".join(quoted(column.name) for column in table.columns)
     parts = []
     if files.parquet:

@@ -2,20 +2,14 @@
 
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 from decimal import Decimal
 
 import pytest
 
 from ravequant import exact
-from ravequant.vault.paths import CHECKOUT, Vault
-from scripts.warehouse import duck
-from scripts.warehouse.schema import TABLES, TRADES
+from ravequant.vault.paths import Vault
+from scripts.warehouse.schema import TABLES
 from tests.support import oracle
 from tests.support.book_lines import put_metadata
 from tests.support.notes_market import CONTRACT
@@ -241,12 +235,21 @@ def test_no_data(vault, capsys, filled):
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["--shell", "SELECT 1"], ["--rows", "-1", "SELECT 1"], ["--json", "--format", "csv", "x"]],
+    "arguments", [["--rows", "-1", "SELECT 1"], ["--json", "--format", "csv", "x"]]
 )
-def test_options_that_cannot_be(filled, capsys, arguments):
-    """They end with 2 and say what was wanted."""
-    assert run(filled, capsys, *arguments)[0] == 2
+def test_impossible_options_are_refused(filled, capsys, arguments):
+    """They end with 2 and their name."""
+    code, out, err = run(filled, capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert arguments[0] in err
+
+
+def test_a_question_is_needed(filled, capsys):
+    """Without one the command ends with 2."""
+    with pytest.raises(SystemExit) as end:
+        run(filled, capsys)
+    assert end.value.code == 2
+    assert "SQL" in capsys.readouterr().err
 
 
 def test_formats(filled, capsys, monkeypatch):
@@ -272,65 +275,10 @@ def test_a_table_says_when_it_is_cut(filled, capsys):
     assert (out.count("\n"), err) == (3, "")
 
 
-def test_numbers_that_json_has_not(filled, ask):
-    """Not-a-number is null, and a whole number of any size stays whole."""
-    (met,) = ask(
-        "SELECT 'nan'::DOUBLE AS n, sum(x) AS s FROM (SELECT 9e18::BIGINT AS x FROM range(9))"
-    )
-    assert met == {"n": None, "s": 81 * 10**18}
-
-
-def test_shell(filled):
-    """Questions over several lines; a bad one is told and the next one answered."""
-    typed = (
-        "\\d\n\\d vwap\nSELECT count(*)\n  AS n FROM volume\n;\nSELECT nosuch FROM vwap;\n"
-        "SELECT * FROM bars;\n\\nosuch\n\\f json\nSELECT 1.50 AS d;\nSELECT 2 AS last"
-    )
-    done = subprocess.run(
-        [sys.executable, "scripts/sql.py", "--vault", str(filled.root), "--shell"],
-        cwd=CHECKOUT, input=typed, capture_output=True, text=True, check=False, encoding="utf-8",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "vwap_4h" in done.stdout
-    assert f"n\n{len(rows_of(filled, 'volume'))}\n" in done.stdout
-    assert done.stdout.endswith('{"d":"1.5"}\n{"last":2}\n')
-    for said in ('"nosuch" not found', "no bars of", "is no command"):
-        assert said in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_shell_sees_what_came_meanwhile(vault, capsys, monkeypatch):
-    """Each question sees the vault as it is then."""
+def test_a_question_sees_the_vault_as_it_is_then(vault, capsys):
+    """Trades that were appended since the last question are in the next answer."""
     write_raw(vault, BTC, GOOD[:2])
-
-    def typed():
-        yield "SELECT count(*) AS n FROM trades;\n"
-        write_raw(vault, BTC, GOOD[2:])
-        yield "SELECT count(*) AS n FROM trades;\n"
-        yield ""
-
-    class Typed(io.StringIO):
-        readline = typed().__next__
-
-    monkeypatch.setattr("sys.stdin", Typed())
-    code, out, _ = run(vault, capsys, "--shell", "--format", "csv")
-    assert (code, out) == (0, f"n\n2\nn\n{len(GOOD)}\n")
-
-
-def test_schema_follows_the_vault(filled):
-    """The view of trades has every field of a raw line, and two that are worked out."""
-    (line, *_) = raw_rows(filled)
-    names = {column.name for column in TRADES.columns}
-    assert names - line.keys() == {"base", "notional"}
-    assert line.keys() <= names
-
-
-@pytest.mark.skipif(os.name == "nt", reason="an interrupt for one process is POSIX")
-def test_an_interrupt_ends_a_question(tmp_path):
-    """Ctrl-C ends a question that would run for hours, and the database can be asked again."""
-    database = duck.open_database(tmp_path)
-    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        duck.run(database, "SELECT count(*) FROM range(10000000) a, range(1000000) b WHERE "
-                 "a.range + b.range = 5 * random()")  # fmt: skip
-    assert duck.run(database, "SELECT 1").fetchall() == [(1,)]
+    ask = asker(vault, capsys)
+    assert ask("SELECT count(*) AS n FROM trades") == [{"n": 2}]
+    write_raw(vault, BTC, GOOD[2:])
+    assert ask("SELECT count(*) AS n FROM trades") == [{"n": len(GOOD)}]

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from decimal import Decimal
 
 import pytest
 
@@ -102,15 +101,6 @@ def test_a_worth_with_too_many_places_is_refused(vault, capsys):
     code, out, err = run(vault, capsys, "SELECT notional FROM trades")
     assert (code, out) == (2, "")
     assert "more places than are kept" in err
-
-
-def test_large_decimals_keep_every_digit():
-    """38 digits are shown as they are, where a context of 28 would round."""
-    assert output.decimal_text(Decimal("12345678901234567890123456.789012345670")) == (
-        "12345678901234567890123456.78901234567"
-    )
-    assert output.decimal_text(Decimal("-0.000")) == "0"
-    assert output.decimal_text(Decimal(100)) == "100"
 
 
 # --------------------------------------------------------------------------- what is no row

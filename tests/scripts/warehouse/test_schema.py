@@ -1,8 +1,10 @@
-"""Tests of scripts.warehouse.schema: what the manifests of exported days are compared with."""
+"""Tests of scripts.warehouse.schema: columns follow the files, fingerprints those exported."""
 
+import json
 from dataclasses import replace
 
-from scripts.warehouse.schema import TABLES
+from scripts.warehouse.schema import TABLES, TRADES, SqlColumn
+from tests.support.sql_vault import trade_lines
 
 # what the manifests of days that were exported long ago hold
 EXPORTED = {
@@ -37,3 +39,32 @@ def test_another_column_is_another_fingerprint():
     ]
     changed.append(replace(table, columns=tuple(others)))
     assert len({table.fingerprint, *(one.fingerprint for one in changed)}) == 5
+
+
+def test_trades_have_the_fields_of_a_raw_line():
+    """Every field, and two columns that are computed."""
+    fields = json.loads(trade_lines(minutes=3)[0]).keys()
+    names = {column.name for column in TRADES.columns}
+    assert names - fields == {"base", "notional"}
+    assert fields <= names
+
+
+def test_a_table_knows_its_data_set():
+    """Which column gives the day, and what makes the rows; bars are made by the export alone."""
+    assert (TABLES["wicks"].time, TABLES["vwap"].time) == ("known_utc", "timestamp_utc")
+    assert TABLES["signals"].made_by == "Untouch_Wick/find_signals.py --record"
+    bars = TABLES["bars"]
+    assert (bars.data, bars.time, bars.made_by) == (
+        None, "timestamp_utc", "scripts/export_parquet.py",
+    )  # fmt: skip
+
+
+def test_kinds_become_types():
+    """Decimals are read as text and cast exactly, in lists and walls too."""
+    price, ages = SqlColumn("close", "price"), SqlColumn("ages", "counts")
+    assert (price.read_as, price.exact) == ("VARCHAR", 'exact_price("close") AS "close"')
+    assert (ages.read_as, ages.exact) == ("BIGINT[]", '"ages" AS "ages"')
+    walls = SqlColumn("bid_walls", "walls")
+    assert walls.read_as.startswith("STRUCT(price VARCHAR, notional VARCHAR, age_s BIGINT")
+    assert "price := exact_price(w.price)" in walls.exact
+    assert SqlColumn('a"b', "time").exact == '"a""b"::TIMESTAMP AS "a""b"'
