@@ -18,17 +18,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
 from ravequant import catalog, settings
-from ravequant.errors import DONE, FAILED, FeedError, UsageError, VaultError
+from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import Channel, ChannelData, Data, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
 from ravequant.exchanges.recorder_app import (
+    Flag,
     RecorderApp,
     RecorderOptions,
+    add_flags,
     add_options,
     in_thread,
     options_of,
@@ -40,36 +42,36 @@ from ravequant.vault.paths import Vault
 
 PROGRAM: Final = catalog.L2_EXPORTER.name
 _STREAMS: Final = (catalog.BOOK.stream, catalog.DEEP.stream)
+_FLAGS: Final[tuple[Flag, ...]] = (
+    (
+        "--cadence", cli.duration, None, "SPAN",
+        "exchange time from snapshot to snapshot, like 2s or 500ms",
+    ),
+    ("--depth", int, None, "N", f"levels a side, at most {MOST_LEVELS}"),
+    ("--deep-every", int, None, "S", "a deep REST snapshot every S seconds, 0 for none"),
+)  # fmt: skip
 _METADATA_S: Final = 3_600.0
 _DEEP_AT_ONCE: Final = 4
 _GARBAGE_EVERY: Final = 10_000  # a message is a list of lists: 700 would search all the time
-_SUMMARY: Final = (
-    "Snapshot written %s: %d in the last minute, %d in all, newest %s; "
-    "%d deep, %d gaps, %d rejected, %d checksum mismatches"
-)
-_SUMMARY_FACTS: Final = (
-    "fresh",
-    "written",
-    "last_snapshot_utc",
-    "deep",
-    "gaps",
-    "rejected",
-    "checksum_mismatches",
-)
 
 
-class L2Exporter(RecorderApp):
+class L2Exporter(RecorderApp[BookRecorder]):
     """The running program: a recorder per book, and a connection for every few books."""
+
+    SUMMARY = (
+        "Snapshot written %(inst_id)s: %(fresh)d in the last minute, %(written)d in all, newest "
+        "%(last_snapshot_utc)s; %(deep)d deep, %(gaps)d gaps, %(rejected)d rejected, "
+        "%(checksum_mismatches)d checksum mismatches"
+    )
+    STOPPED = "%(inst_id)s: stopped, %(written)d snapshots written, newest %(last_snapshot_utc)s"
+    ROWS = "lines"
 
     def __init__(self, vault: Vault, options: RecorderOptions, chosen: L2) -> None:
         super().__init__(PROGRAM, _STREAMS, vault, options)
         self._chosen = chosen
-        self._recorders: dict[str, BookRecorder] = {}
-        self._clients: list[Client] = []
         self._deep_rest: RestClient = self.exchange.rest(options.rest_url, attempts=1)
         self._deep_turn = asyncio.Semaphore(_DEEP_AT_ONCE)
         self._unknown: set[str] = set()
-        self._before: Mapping[str, int] = {}
 
     async def work(self) -> None:
         """Record until cancelled."""
@@ -79,13 +81,13 @@ class L2Exporter(RecorderApp):
         pace = Pace(exchange.connects_per_second)
         for inst_id in self.options.inst_ids:
             recorder = BookRecorder(exchange, self.vault, inst_id, self._chosen)
-            self._recorders[inst_id] = recorder
+            self.recorders[inst_id] = recorder
         async with asyncio.TaskGroup() as tasks:
             for start in range(0, len(self.options.inst_ids), together):
                 names = self.options.inst_ids[start : start + together]
                 channels = [Channel(exchange.books_channel, name) for name in names]
                 client = Client(exchange, url, channels, pace=pace)
-                self._clients.append(client)
+                self.clients.append(client)
                 tasks.create_task(client.run())
                 tasks.create_task(self._record(client, names))
             tasks.create_task(self._sync())
@@ -94,12 +96,12 @@ class L2Exporter(RecorderApp):
                 tasks.create_task(self._keep_metadata(inst_id))
                 if self._chosen.deep_every_s:
                     wait_s = self._chosen.deep_every_s * number / len(self.options.inst_ids)
-                    tasks.create_task(self._deepen(self._recorders[inst_id], wait_s))
+                    tasks.create_task(self._deepen(self.recorders[inst_id], wait_s))
 
     async def _record(self, client: Client, names: Sequence[str]) -> None:
         """Pass the events of one connection to its recorders."""
         loop = asyncio.get_running_loop()
-        own = {name: self._recorders[name] for name in names}
+        own = {name: self.recorders[name] for name in names}
         async for batch in client.batches():
             for arrival in batch:
                 self._take(client, own, arrival, loop.time())
@@ -125,7 +127,7 @@ class L2Exporter(RecorderApp):
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._chosen.sync_every_ms / 1000)
-            for recorder in self._recorders.values():
+            for recorder in self.recorders.values():
                 recorder.write(loop.time())
                 await recorder.sync(loop.time())
             if self.idle(loop.time()):
@@ -166,7 +168,7 @@ class L2Exporter(RecorderApp):
             return
         while True:
             try:
-                newest = self._recorders[inst_id].on_disk_ts
+                newest = self.recorders[inst_id].on_disk_ts
                 await in_thread(instruments.save, self.vault, meta, newest)
                 await asyncio.sleep(_METADATA_S)
                 row = await in_thread(self.rest.instrument, inst_id)
@@ -175,67 +177,17 @@ class L2Exporter(RecorderApp):
                 self.log.warning("%s: metadata not renewed: %s", inst_id, error)
                 await asyncio.sleep(_METADATA_S / 60)
 
-    # -- reports, and the end
-
-    def summary(self) -> None:
-        """Log the counts of the last minute."""
-        for inst_id, recorder in self._recorders.items():
-            facts = recorder.facts()
-            facts["fresh"] = facts["written"] - self._before.get(inst_id, 0)
-            self.log.info(_SUMMARY, inst_id, *map(facts.get, _SUMMARY_FACTS))
-        self._before = {key: item.counts.written for key, item in self._recorders.items()}
-
     def close(self) -> int:
         """Flush everything; return the exit code, FAILED if the disk refused something."""
         self._deep_rest.close()
-        code = DONE
-        for recorder in self._recorders.values():
-            try:
-                recorder.close()
-            except VaultError as error:
-                self.log.error("%s: the last lines are not on disk: %s", recorder.inst_id, error)  # noqa: TRY400
-                code = FAILED
-            if recorder.refused:
-                code = FAILED
-            newest = recorder.facts()["last_snapshot_utc"]
-            self.log.info(
-                "%s: stopped, %d snapshots written, newest %s",
-                recorder.inst_id,
-                recorder.counts.written,
-                newest,
-            )
-        return code
-
-    def facts(self) -> dict[str, Any]:
-        """Return the state as it stands in heartbeats and in ``--json``."""
-        return {
-            "connections": sum(client.open_links for client in self._clients),
-            "connects": sum(client.connects for client in self._clients),
-            "frames": sum(client.frames for client in self._clients),
-            "reader_stalls": sum(client.stalls for client in self._clients),
-            "instruments": {key: item.facts() for key, item in self._recorders.items()},
-        }
+        return super().close()
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
     add_options(made)
-    made.add_argument(
-        "--cadence",
-        type=cli.duration,
-        metavar="SPAN",
-        help="exchange time from snapshot to snapshot, like 2s or 500ms",
-    )
-    made.add_argument(
-        "--depth", type=int, metavar="N", help=f"levels a side, at most {MOST_LEVELS}"
-    )
-    made.add_argument(
-        "--deep-every",
-        type=int,
-        metavar="S",
-        help="a deep REST snapshot every S seconds, 0 for none",
-    )
+    add_flags(made, _FLAGS)
     return made
 
 

@@ -93,7 +93,7 @@ class TradeRecorder:
         return self._filler.filling
 
     @property
-    def broken(self) -> bool:
+    def refused(self) -> bool:
         """Return True while the disk refuses records."""
         return self._broken_until is not None
 
@@ -119,11 +119,11 @@ class TradeRecorder:
 
     def request(self, now: float) -> PageRequest | None:
         """Return the page to ask REST for now, if any."""
-        return None if self.broken else self._filler.request(now)
+        return None if self.refused else self._filler.request(now)
 
     def wake_at(self) -> float | None:
         """Return the time of the next request; None: not before rows come."""
-        return None if self.broken else self._filler.wake_at()
+        return None if self.refused else self._filler.wake_at()
 
     def missed(self, newest_id: int, now: float) -> None:
         """Take in the newest id of the exchange that the socket should have brought."""
@@ -150,24 +150,24 @@ class TradeRecorder:
         try:
             self._write_all()
         except VaultError as error:
-            self._refused(error, now)
+            self._refuse(error, now)
 
     async def sync(self) -> None:
         """Sync written records to the disk, without blocking the event loop."""
-        if self._syncing or self.broken or not self._days.dirty:
+        if self._syncing or self.refused or not self._days.dirty:
             return
         self._syncing = True
         try:
             await in_thread(self._sync_days)
         except VaultError as error:
-            self._refused(error, asyncio.get_running_loop().time())
+            self._refuse(error, asyncio.get_running_loop().time())
         finally:
             self._syncing = False
 
     async def mend(self) -> None:
         """Carry out a repair that `repair_gaps` has noted, between two appends."""
         await self.sync()
-        if self._syncing or self.broken or self._mend_again_at > time.monotonic():
+        if self._syncing or self.refused or self._mend_again_at > time.monotonic():
             return
         if not trade_repair.asked(self._vault, self.inst_id):
             return
@@ -192,7 +192,7 @@ class TradeRecorder:
     def close(self) -> None:
         """Write and sync the last rows; VaultError if the disk refuses them."""
         with self._disk:
-            if not self.broken:
+            if not self.refused:
                 self._write_all()
             self._days.close()
 
@@ -236,7 +236,7 @@ class TradeRecorder:
             "dropped": counts.dropped + filler.dropped,
             "lost_to_disk": counts.lost_to_disk,
             "filling": filler.filling,
-            "disk_refuses": self.broken,
+            "disk_refuses": self.refused,
         }
 
     def _sync_days(self) -> None:
@@ -261,12 +261,9 @@ class TradeRecorder:
         for action in actions:
             if isinstance(action, GapDetected):
                 self.counts.gaps += 1
+                ids = _ids(Gap(action.from_id, action.to_id))
                 _log.warning(
-                    "GAP DETECTED %s: ids %d to %d (%d) missing, fetching them by REST",
-                    self.inst_id,
-                    action.from_id,
-                    action.to_id,
-                    action.to_id - action.from_id + 1,
+                    "GAP DETECTED %s: %s missing, fetching them by REST", self.inst_id, ids
                 )
             elif isinstance(action, GapSettled):
                 self._settle(action)
@@ -275,29 +272,16 @@ class TradeRecorder:
         gap = Gap(action.from_id, action.to_id)
         if action.status == "repaired":
             self.counts.repaired += gap.missing
-            _log.info(
-                "Gap repaired %s: ids %d to %d (%d)",
-                self.inst_id,
-                gap.from_id,
-                gap.to_id,
-                gap.missing,
-            )
+            _log.info("Gap repaired %s: %s", self.inst_id, _ids(gap))
         else:
             self.counts.id_holes += gap.missing if action.status == "id_hole" else 0
-            _log.warning(
-                "Gap %s %s: ids %d to %d (%d): %s",
-                action.status,
-                self.inst_id,
-                gap.from_id,
-                gap.to_id,
-                gap.missing,
-                action.reason,
-            )
+            outcome = action.status, self.inst_id, _ids(gap), action.reason
+            _log.warning("Gap %s %s: %s: %s", *outcome)
         self._ledger.append(LedgerEntry(gap, action.status, action.reason, times.utc_now_ms()))
 
     # -- a disk that refuses
 
-    def _refused(self, error: VaultError, now: float) -> None:
+    def _refuse(self, error: VaultError, now: float) -> None:
         if self._broken_until is None:
             _log.error("%s: NOT RECORDING, the disk refuses: %s", self.inst_id, error)
         self.counts.duplicates += self._filler.duplicates
@@ -312,11 +296,8 @@ class TradeRecorder:
             _log.error("%s: still not recording: %s", self.inst_id, error)
             return
         self._broken_until = None
-        _log.warning(
-            "%s: recording again after id %s; what is missing is fetched by REST",
-            self.inst_id,
-            self._filler.last,
-        )
+        again = "%s: recording again after id %s; what is missing is fetched by REST"
+        _log.warning(again, self.inst_id, self._filler.last)
         self.missed(self._seen, now)  # now, not when the next row shows it
 
     def _filler_from_disk(self) -> GapFiller:
@@ -332,6 +313,10 @@ class TradeRecorder:
             buffer_rows=self._options.backfill_buffer_rows,
             patience_s=self._options.rest_patience_s,
         )
+
+
+def _ids(gap: Gap) -> str:
+    return f"ids {gap.from_id} to {gap.to_id} ({gap.missing})"
 
 
 def _day(trade: Trade) -> int:

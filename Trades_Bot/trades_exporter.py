@@ -16,14 +16,14 @@ import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ravequant import catalog, settings, times
-from ravequant.errors import DONE, FAILED, FeedError, VaultError
+from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges import recorder_app
 from ravequant.exchanges.base import Channel, Data, Subscribed, TradeRows
 from ravequant.exchanges.client import Client
-from ravequant.exchanges.recorder_app import RecorderOptions, in_thread
+from ravequant.exchanges.recorder_app import RecorderApp, RecorderOptions, in_thread
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
@@ -34,8 +34,16 @@ _METADATA_S: Final = 60.0
 _METADATA_ROUNDS: Final = 60  # after so many it is saved though nothing changed
 
 
-class TradesExporter(recorder_app.RecorderApp):
+class TradesExporter(RecorderApp[TradeRecorder]):
     """The running program: one connection, and a recorder per instrument."""
+
+    SUMMARY = (
+        "%(inst_id)s: %(fresh)d records in the last minute, %(written)d in all, newest id "
+        "%(last_trade_id)s of %(last_trade_utc)s; %(gaps)d gaps, %(ids_repaired)d ids repaired, "
+        "%(duplicates)d duplicates, %(rejected)d rejected, %(waiting)d waiting"
+    )
+    STOPPED = "%(inst_id)s: stopped after id %(last_trade_id)s, %(written)d records written"
+    ROWS = "rows"
 
     def __init__(
         self, vault: Vault, options: RecorderOptions, chosen: settings.Trades, backfill_ms: int = 0
@@ -43,26 +51,22 @@ class TradesExporter(recorder_app.RecorderApp):
         super().__init__(PROGRAM, [catalog.TRADES.stream], vault, options)
         self._chosen = chosen
         self._backfill_ms = backfill_ms
-        self._recorders: dict[str, TradeRecorder] = {}
-        self._client = self._new_client()
-        self._written_before: dict[str, int] = {}
-
-    def _new_client(self) -> Client:
-        name = self.exchange.trades_channel
-        url = self.exchange.socket_url(self.options.ws_url, name)
-        return Client(self.exchange, url, [Channel(name, inst_id) for inst_id in self._recorders])
 
     async def work(self) -> None:
         """Record until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.report())  # a heartbeat, though the exchange may not answer yet
             await self._prepare()
-            self._client = self._new_client()
-            tasks.create_task(self._client.run())
-            tasks.create_task(self._record())
+            name = self.exchange.trades_channel
+            url = self.exchange.socket_url(self.options.ws_url, name)
+            channels = [Channel(name, inst_id) for inst_id in self.recorders]
+            client = Client(self.exchange, url, channels)
+            self.clients.append(client)
+            tasks.create_task(client.run())
+            tasks.create_task(self._record(client))
             tasks.create_task(self._sync())
             tasks.create_task(self._renew_metadata())
-            for recorder in self._recorders.values():
+            for recorder in self.recorders.values():
                 tasks.create_task(fill_gaps(recorder, self.rest))
                 tasks.create_task(watch_the_tail(recorder, self.rest))
 
@@ -73,11 +77,11 @@ class TradesExporter(recorder_app.RecorderApp):
         found = await asyncio.gather(*map(self.metadata, self.options.inst_ids))
         for meta in filter(None, found):
             recorder = TradeRecorder(self.exchange, self.vault, meta, self._chosen)
-            self._recorders[meta.inst_id] = recorder
+            self.recorders[meta.inst_id] = recorder
             recorder.renew(meta)
-        if not self._recorders:
+        if not self.recorders:
             raise self.none_known()
-        await asyncio.gather(*map(self._find_beginning, self._recorders.values()))
+        await asyncio.gather(*map(self._find_beginning, self.recorders.values()))
 
     async def _find_beginning(self, recorder: TradeRecorder) -> None:
         name, attempt = recorder.inst_id, 0
@@ -101,18 +105,18 @@ class TradesExporter(recorder_app.RecorderApp):
 
     # -- while it runs
 
-    async def _record(self) -> None:
+    async def _record(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
-        async for batch in self._client.batches():
+        async for batch in client.batches():
             now = loop.time()
             for arrival in batch:
                 match arrival.event:
                     case Data(payload=TradeRows() as payload):
-                        self._recorders[payload.channel.inst_id].rows(payload, now)
+                        self.recorders[payload.channel.inst_id].rows(payload, now)
                         self.busy_at = now
                     case Subscribed():
                         self.busy_at = self.busy_at or now
-            for recorder in self._recorders.values():
+            for recorder in self.recorders.values():
                 recorder.write(now)
                 if recorder.filling:
                     recorder.woken.set()
@@ -123,12 +127,13 @@ class TradesExporter(recorder_app.RecorderApp):
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._chosen.sync_every_ms / 1000)
-            for recorder in self._recorders.values():
+            for recorder in self.recorders.values():
                 await recorder.sync()
                 await recorder.mend()
                 recorder.write(loop.time())
-            filling = any(recorder.filling for recorder in self._recorders.values())
-            if filling and self._client.open_links and self.busy_at is not None:
+            filling = any(recorder.filling for recorder in self.recorders.values())
+            connected = any(client.open_links for client in self.clients)
+            if filling and connected and self.busy_at is not None:
                 self.busy_at = loop.time()
             if self.idle(loop.time()):
                 self.stop.set()
@@ -136,7 +141,7 @@ class TradesExporter(recorder_app.RecorderApp):
     async def _renew_metadata(self) -> None:
         for turn in itertools.count(1):
             await asyncio.sleep(_METADATA_S)
-            for name, recorder in self._recorders.items():
+            for name, recorder in self.recorders.items():
                 try:
                     row = await in_thread(self.rest.instrument, name)
                     meta = instruments.parse_instrument(row)
@@ -147,69 +152,16 @@ class TradesExporter(recorder_app.RecorderApp):
                 except (FeedError, VaultError) as error:
                     self.log.warning("%s: metadata not renewed: %s", name, error)
 
-    # -- reports, and the end
-
-    def facts(self) -> dict[str, Any]:
-        """Return the state as it stands in heartbeats and in ``--json``."""
-        return {
-            "connections": self._client.open_links,
-            "connects": self._client.connects,
-            "frames": self._client.frames,
-            "reader_stalls": self._client.stalls,
-            "instruments": {name: item.facts() for name, item in self._recorders.items()},
-        }
-
-    def summary(self) -> None:
-        """Log the counts of the last minute."""
-        for name, recorder in self._recorders.items():
-            facts = recorder.facts()
-            new = facts["written"] - self._written_before.get(name, 0)
-            self._written_before[name] = facts["written"]
-            self.log.info(
-                "%s: %d records in the last minute, %d in all, newest id %s of %s; %d gaps, %d ids "
-                "repaired, %d duplicates, %d rejected, %d waiting",
-                name,
-                new,
-                facts["written"],
-                facts["last_trade_id"],
-                facts["last_trade_utc"],
-                facts["gaps"],
-                facts["ids_repaired"],
-                facts["duplicates"],
-                facts["rejected"],
-                facts["waiting"],
-            )
-
-    def close(self) -> int:
-        """Flush everything; return the exit code, FAILED if the disk refused something."""
-        code = DONE
-        for name, recorder in self._recorders.items():
-            try:
-                recorder.close()
-            except VaultError as error:
-                self.log.error("%s: the last rows are not on disk: %s", name, error)  # noqa: TRY400 - for a person
-                code = FAILED
-            if recorder.broken:
-                code = FAILED
-            written = recorder.counts.written
-            self.log.info(
-                "%s: stopped after id %s, %d records written", name, recorder.last_id, written
-            )
-        return code
-
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
     recorder_app.add_options(made)
-    made.add_argument(
-        "--backfill",
-        type=cli.duration,
-        default=0,
-        metavar="SPAN",
-        help="empty vault: begin this long before now (4h, 2d); otherwise what was "
-        "missed since the last id on disk is fetched anyway",
+    purpose = (
+        "empty vault: begin this long before now (4h, 2d); otherwise what was missed since the "
+        "last id on disk is fetched anyway"
     )
+    made.add_argument("--backfill", type=cli.duration, default=0, metavar="SPAN", help=purpose)
     return made
 
 

@@ -8,16 +8,16 @@ import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
 
 from ravequant import cli, exchanges
-from ravequant.errors import FeedError, VaultError
+from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges.base import RefusedError, RestClient
 from ravequant.settings import Settings
 from ravequant.vault import instruments
@@ -26,12 +26,47 @@ from ravequant.vault.instruments import Metadata
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 
+if TYPE_CHECKING:
+    from ravequant.exchanges.client import Client
+
 _HEARTBEAT_S: Final = 5.0
 _SUMMARY_S: Final = 60.0
 _RETRY_S: Final = 30.0  # at most, full jitter
 _CLOSE_EVENTS: Final = (2, 5, 6)  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
 _CLOSE_WITHIN_S: Final = 4.5  # Windows ends the process 5 s after its window was closed
+Flag = tuple[str, Callable[[str], Any], Any, str, str]  # name, type, default, metavar, help
+_FLAGS: Final[tuple[Flag, ...]] = (
+    ("--log-file", Path, None, "FILE", "the log (default: beside the program)"),
+    ("--ws-url", str, None, "URL", "default: okx.ws_url of the settings"),
+    ("--rest-url", str, None, "URL", "default: okx.rest_url of the settings"),
+    ("--max-seconds", cli.seconds, 0.0, "S", "stop after S seconds; 0 (default): never"),
+    (
+        "--stop-when-idle", cli.seconds, 0.0, "S",
+        "stop when nothing has come for S seconds; 0 (default): never",
+    ),
+    (
+        "--rest-limit-factor", cli.factor, 1.0, "X",
+        "ask X times as often as OKX allows; for an exchange in a box that allows it",
+    ),
+)  # fmt: skip
 T = TypeVar("T")
+
+
+class InstrumentRecorder(Protocol):
+    """A recorder of one instrument."""
+
+    @property
+    def refused(self) -> bool:
+        """Return True while the disk refuses its rows."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the state as it stands in heartbeats; ``written`` counts its records."""
+
+    def close(self) -> None:
+        """Write and sync the last rows; VaultError if the disk refuses them."""
+
+
+R = TypeVar("R", bound=InstrumentRecorder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +86,14 @@ class RecorderOptions:
 def add_options(made: argparse.ArgumentParser) -> None:
     """Add the options of every exporter."""
     cli.add_instruments(made)
-    made.add_argument(
-        "--exchange",
-        choices=exchanges.NAMES,
-        default=exchanges.NAMES[0],
-        help="the exchange to record (default: %(default)s)",
-    )
-    made.add_argument(
-        "--log-file", type=Path, metavar="FILE", help="the log (default: beside the program)"
-    )
-    made.add_argument("--ws-url", metavar="URL", help="default: okx.ws_url of the settings")
-    made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
-    made.add_argument(
-        "--max-seconds",
-        type=cli.seconds,
-        default=0.0,
-        metavar="S",
-        help="stop after S seconds; 0 (default): never",
-    )
-    made.add_argument(
-        "--stop-when-idle",
-        type=cli.seconds,
-        default=0.0,
-        metavar="S",
-        help="stop when nothing has come for S seconds; 0 (default): never",
-    )
-    made.add_argument(
-        "--rest-limit-factor",
-        type=cli.factor,
-        default=1.0,
-        metavar="X",
-        help="ask X times as often as OKX allows; for an exchange in a box that allows it",
-    )
+    made.add_argument("--exchange", choices=exchanges.NAMES, default="okx", help="default: okx")
+    add_flags(made, _FLAGS)
+
+
+def add_flags(made: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
+    """Add options that take a value."""
+    for name, kind, default, metavar, purpose in flags:
+        made.add_argument(name, type=kind, default=default, metavar=metavar, help=purpose)
 
 
 def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
@@ -102,12 +113,17 @@ def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
     )
 
 
-class RecorderApp(ABC):
+class RecorderApp(ABC, Generic[R]):
     """A program that records one exchange until a signal or a limit stops it.
 
-    It is the one writer of the raw ``streams`` in ``vault``, whose exchange it records. A subclass
-    implements `work`, `close`, `facts` and `summary`.
+    It is the one writer of the raw ``streams`` in ``vault``. A subclass implements `work`, which
+    fills ``recorders`` and ``clients``, and names the texts of the log, which take a recorder's
+    facts.
     """
+
+    SUMMARY: ClassVar[str]  # the last minute; ``fresh`` counts its records
+    STOPPED: ClassVar[str]
+    ROWS: ClassVar[str]  # the word for what is recorded
 
     def __init__(
         self, program: str, streams: Sequence[str], vault: Vault, options: RecorderOptions
@@ -121,6 +137,9 @@ class RecorderApp(ABC):
         self.stop = asyncio.Event()
         self.busy_at: float | None = None  # time of the last row, or of the first subscription
         self.log = logging.getLogger(program)
+        self.recorders: dict[str, R] = {}
+        self.clients: list[Client] = []
+        self._written: dict[str, int] = {}  # at the last summary
         self._streams = tuple(streams)
         self._heartbeat = Heartbeat(vault, program)
 
@@ -128,17 +147,37 @@ class RecorderApp(ABC):
     async def work(self) -> None:
         """Record until cancelled."""
 
-    @abstractmethod
-    def close(self) -> int:
-        """Flush everything; return the exit code, FAILED if the disk refused something."""
-
-    @abstractmethod
     def facts(self) -> dict[str, Any]:
         """Return the state as it stands in heartbeats and in ``--json``."""
+        return {
+            "connections": sum(client.open_links for client in self.clients),
+            "connects": sum(client.connects for client in self.clients),
+            "frames": sum(client.frames for client in self.clients),
+            "reader_stalls": sum(client.stalls for client in self.clients),
+            "instruments": {name: item.facts() for name, item in self.recorders.items()},
+        }
 
-    @abstractmethod
     def summary(self) -> None:
         """Log the counts of the last minute."""
+        for inst_id, recorder in self.recorders.items():
+            facts = recorder.facts()
+            fresh = facts["written"] - self._written.get(inst_id, 0)
+            self._written[inst_id] = facts["written"]
+            self.log.info(self.SUMMARY, {**facts, "inst_id": inst_id, "fresh": fresh})
+
+    def close(self) -> int:
+        """Flush everything; return the exit code, FAILED if the disk refused something."""
+        code = DONE
+        for inst_id, recorder in self.recorders.items():
+            try:
+                recorder.close()
+            except VaultError as error:
+                self.log.error("%s: the last %s are not on disk: %s", inst_id, self.ROWS, error)  # noqa: TRY400 - for a person
+                code = FAILED
+            if recorder.refused:
+                code = FAILED
+            self.log.info(self.STOPPED, {**recorder.facts(), "inst_id": inst_id})
+        return code
 
     async def run(self) -> int:
         """Record until something stops the program; return the exit code."""

@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_no_half_record_and_the_lost_rows_are_fetched(vault, 
     full_disk["on"] = True
     take(subject, rows(3), 1.0)
     take(subject, rows(4), 2.0)
-    assert subject.broken
+    assert subject.refused
     assert on_disk(vault) == [1, 2]
     assert "NOT RECORDING, the disk refuses" in caplog.text
     take(subject, rows(), 7.0)  # tried again, in vain as soon as something is written
@@ -105,7 +105,7 @@ def test_a_full_disk_leaves_no_half_record_and_the_lost_rows_are_fetched(vault, 
     full_disk["on"] = False
     take(subject, rows(6), 20.0)
     take(subject, rows(7), 21.0)
-    assert not subject.broken
+    assert not subject.refused
     exchange = History(7)
     ask = subject.request(23.0)
     subject.page(ask, exchange.history_trades(BTC, ask.after), 23.0)
@@ -142,7 +142,7 @@ def test_rows_lost_by_a_failed_sync_are_fetched_again(vault, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", refuse)
         asyncio.run(subject.sync())
-    assert subject.broken
+    assert subject.refused
     assert on_disk(vault) == [1, 2]
     subject.write(1e9)
     assert subject.last_id == 2
@@ -194,7 +194,7 @@ def test_a_ledger_that_cannot_be_written_holds_the_line_back(vault, monkeypatch)
         ask = subject.request(now)
         subject.page(ask, TradePage((trade(4), trade(1)), 0), now)
         subject.write(now)
-    assert subject.broken
+    assert subject.refused
     assert on_disk(vault) == [1]
 
 
