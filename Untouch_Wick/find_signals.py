@@ -19,7 +19,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -28,11 +28,10 @@ import orjson
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.signals import as_of
-from ravequant.signals.as_of_minute import moment
 from ravequant.signals.base_rates import Rates, base_rates
 from ravequant.signals.inputs import TIMEFRAMES
-from ravequant.signals.market_state import Limits
-from ravequant.signals.rules import Answer, Query, Signal, find
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.rules import Query, QueryResult, Signal, find
 from ravequant.signals.serialize import as_json
 from ravequant.vault.paths import Vault, default_root
 
@@ -42,31 +41,35 @@ if TYPE_CHECKING:
     from ravequant.alerts.dispatcher import AlertDispatcher
 
 OLDEST: Final = 168 * 60  # minutes
+LATEST: Final = "latest"
 
 
-class Asked(NamedTuple):
-    """One question about one instrument."""
+class Request(NamedTuple):
+    """One query of one instrument."""
 
     vault: Vault
     inst_id: str
     query: Query
-    limits: Limits
-    minute: int | None = None  # None: the newest that all have reached
-    clock_ms: int | None = None  # None: asked of the past
+    limits: SignalLimits
+    minute: int | None = None  # None: the newest that all calculators have reached
+    clock_ms: int | None = None  # None: a query of the past
 
-    def answer(self, *, past: bool) -> Answer:
-        """Read the facts and judge them; NoDataError if there are none at all."""
+    def find(self, *, past: bool) -> QueryResult:
+        """Read the market state and judge it; NoDataError if there are no records at all.
+
+        ``past``: the result will be asked for base rates.
+        """
         minute = self.minute
         if minute is None:
             minute = as_of.latest(self.vault, self.inst_id)
         if minute is None:
             raise self._no_data("")
         back = self.query.age_max + self.limits.surrounding_minutes
-        facts = as_of.read(self.vault, self.inst_id, minute, back=back, past=past)
-        found = facts.wicks or facts.volume or facts.cvd or facts.vwap
-        if not found and facts.newest_event is None and not facts.book and not facts.trade:
+        state = as_of.read(self.vault, self.inst_id, minute, back=back, past=past)
+        rows = state.wicks or state.volume or state.cvd or state.vwap
+        if not rows and state.newest_event is None and not state.book and not state.trade:
             raise self._no_data(f" by {times.iso_minute(minute)}")
-        return find(facts, self.query, self.limits)
+        return find(state, self.query, self.limits)
 
     def _no_data(self, when: str) -> NoDataError:
         return NoDataError(
@@ -75,11 +78,11 @@ class Asked(NamedTuple):
         )
 
     def rates(self, signals: Sequence[Signal]) -> list[Rates]:
-        """Return the base rates of the layers of some signals of one answer."""
+        """Return the base rates of the layers of signals of one result."""
         return base_rates(signals, self.query, self.limits)
 
     def rows(self, signals: Sequence[Signal], clock_ms: int | None) -> list[dict[str, Any]]:
-        """Return signals as their JSON objects; ``clock_ms`` adds how old the answer is."""
+        """Return signals as JSON objects; ``clock_ms`` adds the age of the result."""
         rated = zip(signals, self.rates(signals), strict=True)
         return [as_json(signal, self.limits, rates, clock_ms) for signal, rates in rated]
 
@@ -96,12 +99,13 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     vault: Path | None = None,
     refresh: bool | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the signals of an instrument, nearest first, each as the object that --json prints.
+    """Return the signals of an instrument, nearest first, as the objects that --json prints.
 
     ``inst_id``: None is each instrument of the settings, one after the other.
-    ``at``: None is now, after bringing the calculators up to date (unless ``refresh`` is False);
-    ``latest`` the newest minute that all of them have reached; else a moment, in UTC unless it says
-    otherwise. Raises UsageError, VaultError, and NoDataError if there is no data at all.
+    ``at``: None is now, after the calculators were brought up to date (unless ``refresh`` is
+    False); ``latest`` is the newest minute that all of them have reached; else a time, in UTC
+    unless it says otherwise. Raises UsageError, VaultError, and NoDataError if there is no data at
+    all.
     """
     query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
     where = Vault((vault or default_root()).absolute())
@@ -110,10 +114,10 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     for name in names:
         if refresh if refresh is not None else at is None:
             _refresh(where, name)
-        asked = Asked(where, name, query, Limits.of(name, chosen), *moment(at))
+        request = Request(where, name, query, SignalLimits.of(name, chosen), *_minute(at))
         try:
-            found += asked.rows(asked.answer(past=True).signals, asked.clock_ms)
-        except NoDataError as error:  # one that is not recorded hides none of the others
+            found += request.rows(request.find(past=True).signals, request.clock_ms)
+        except NoDataError as error:  # an instrument that is not recorded hides no other one
             lacking.append(error)
     if lacking and len(lacking) == len(names):
         raise lacking[0]
@@ -135,17 +139,41 @@ def _query(
     return Query(age_min, age_max, timeframe, min_touched, small_only)
 
 
+def _minute(at: str | datetime | None) -> tuple[int | None, int | None]:
+    """Return the minute of ``at`` (None: the latest) and, if ``at`` is None, the clock in ms."""
+    if at is None:
+        now = times.utc_now_ms()
+        return now // times.MINUTE_MS, now
+    if at == LATEST:
+        return None, None
+    return _unix_ms(at) // times.MINUTE_MS, None
+
+
+def _unix_ms(at: str | datetime) -> int:
+    try:
+        if isinstance(at, datetime):
+            return times.unix_ms(at)
+        with suppress(ValueError):  # the form of the files needs no other parser
+            return times.parse_iso(at)
+        return cli.moment(at)
+    except (ValueError, TypeError, argparse.ArgumentTypeError):
+        raise UsageError(
+            f'--at {at!r} is no time: expected {LATEST}, "21:35" or "2025-12-14 21:35", in UTC '
+            "unless it says otherwise"
+        ) from None
+
+
 def _refresh(vault: Vault, inst_id: str) -> None:
     from ravequant.signals.refresh import refresh  # noqa: PLC0415 - not for a query of the past
 
     refresh(vault, inst_id)
 
 
-class Means(NamedTuple):
-    """What a round has: where it writes, how it catches up, whom it tells."""
+class Outputs(NamedTuple):
+    """The outputs of a round of requests, and the refresh before each of them."""
 
-    console: "Console | None"
-    catch_up: Callable[[Vault, str], None] = _refresh
+    console: "Console | None"  # None: JSON
+    refresh: Callable[[Vault, str], None] = _refresh
     alerts: "AlertDispatcher | None" = None
 
 
@@ -159,17 +187,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--age-max", type=int, default=default.age_max, metavar="MIN")
     parser.add_argument("--timeframe", choices=TIMEFRAMES, default=default.timeframe)
     parser.add_argument(
-        "--min-touched", type=int, default=default.min_touched, metavar="N",
+        "--min-touched",
+        type=int,
+        default=default.min_touched,
+        metavar="N",
         help=f"touched wicks within 10 min of it (default: {default.min_touched})",
-    )  # fmt: skip
+    )
     parser.add_argument("--all-sizes", action="store_true", help="not only small wicks")
     parser.add_argument(
         "--at", metavar="TIME", help="as it was known then, UTC; or `latest`: where the data end"
     )
     parser.add_argument(
-        "--refresh", action=argparse.BooleanOptionalAction, default=None,
+        "--refresh",
+        action=argparse.BooleanOptionalAction,
+        default=None,
         help="bring the calculators up to date first (default: only without --at)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--explain", action="store_true", help="each layer, and how often it is true"
     )
@@ -196,51 +229,51 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _ask(asked: Asked, args: argparse.Namespace, means: Means) -> None:
-    """Answer one question on stdout, and record it if asked to."""
+def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> None:
+    """Write the result of one request to stdout, and record it if that was asked for."""
     recorded = args.record or args.watch is not None
-    answer = asked.answer(past=args.explain or args.json or recorded)
-    signals = tuple(signal for signal in answer.signals if signal.score >= args.min_score)
-    missing = answer.missing or f"none of {len(answer.signals)} has a score of {args.min_score}"
-    answer = answer._replace(signals=signals, missing=None if signals else missing)
-    if means.console is None:
-        _print_json(asked, answer)
+    result = request.find(past=args.explain or args.json or recorded)
+    signals = tuple(signal for signal in result.signals if signal.score >= args.min_score)
+    missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
+    result = result._replace(signals=signals, missing=None if signals else missing)
+    if outputs.console is None:
+        _print_json(request, result)
     else:
-        _show(asked, answer, means.console, explain=args.explain)
+        _show(request, result, outputs.console, explain=args.explain)
     if recorded:
-        from ravequant.signals.signal_log import record  # noqa: PLC0415 - only who records locks
+        from ravequant.signals.signal_log import record  # noqa: PLC0415 - loads the lock
 
-        rows = asked.rows(signals, None)
-        if means.alerts is not None:
-            means.alerts.add(signals, rows, asked.limits)
-        record(asked.vault, asked.inst_id, rows)
+        rows = request.rows(signals, None)
+        if outputs.alerts is not None:
+            outputs.alerts.add(signals, rows, request.limits)
+        record(request.vault, request.inst_id, rows)
 
 
-def _show(asked: Asked, answer: Answer, console: "Console", *, explain: bool) -> None:
+def _show(request: Request, result: QueryResult, console: "Console", *, explain: bool) -> None:
     from ravequant.signals.table import show  # noqa: PLC0415 - JSON needs none of it
 
     show(
-        answer,
+        result,
         console,
-        limits=asked.limits,
-        timeframe=asked.query.timeframe,
-        clock_ms=asked.clock_ms,
-        explained=asked.rates(answer.signals) if explain else None,
+        limits=request.limits,
+        timeframe=request.query.timeframe,
+        clock_ms=request.clock_ms,
+        explained=request.rates(result.signals) if explain else None,
     )
 
 
-def _print_json(asked: Asked, answer: Answer) -> None:
-    for row in asked.rows(answer.signals, asked.clock_ms):
+def _print_json(request: Request, result: QueryResult) -> None:
+    for row in request.rows(result.signals, request.clock_ms):
         sys.stdout.write(orjson.dumps(row).decode() + "\n")
-    if answer.missing:
-        sys.stderr.write(f"no signal of {asked.inst_id}: {answer.missing}\n")
+    if result.missing:
+        sys.stderr.write(f"no signal of {request.inst_id}: {result.missing}\n")
 
 
 def _console() -> "Console":
-    from rich.console import Console  # noqa: PLC0415 - what only JSON asks for never loads it
+    from rich.console import Console  # noqa: PLC0415 - JSON needs none of it
 
     class Screen(Console):
-        """Leaves it to the program what becomes of it when the reader of stdout goes away."""
+        """A console that leaves a closed stdout to `cli.run`."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
@@ -248,21 +281,21 @@ def _console() -> "Console":
     return Screen(file=sys.stdout, highlight=False, markup=False)
 
 
-def _round(args: argparse.Namespace, means: Means) -> int:
-    """Answer for every instrument; one that fails does not stop the others."""
+def _round(args: argparse.Namespace, outputs: Outputs) -> int:
+    """Answer for every instrument; an instrument that fails does not stop the others."""
     vault, chosen = cli.vault_of(args), settings.load()
     query = _query(
         args.age_min, args.age_max, args.timeframe, args.min_touched, small_only=not args.all_sizes
     )
     outcome = DONE
     for number, inst_id in enumerate(cli.instruments_of(args, chosen.instruments)):
-        if number and means.console is not None:
-            means.console.print()
+        if number and outputs.console is not None:
+            outputs.console.print()
         try:
             if args.refresh if args.refresh is not None else args.at is None:
-                means.catch_up(vault, inst_id)
-            limits = Limits.of(inst_id, chosen)
-            _ask(Asked(vault, inst_id, query, limits, *moment(args.at)), args, means)
+                outputs.refresh(vault, inst_id)
+            limits = SignalLimits.of(inst_id, chosen)
+            _answer(Request(vault, inst_id, query, limits, *_minute(args.at)), args, outputs)
         except RaveQuantError as error:
             cli.report("find_signals", error)
             outcome = outcome or error.exit_code
@@ -274,12 +307,12 @@ def _notifies(args: argparse.Namespace) -> bool:
 
 
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
-    """Answer again and again, and tell what is new."""
+    """Answer again and again, and send alerts of what is new."""
     from ravequant.alerts.dispatcher import AlertDispatcher, Channels  # noqa: PLC0415 - for a watch
     from ravequant.signals.refresh import LoadedCalculators  # noqa: PLC0415
 
     with ExitStack() as held:
-        kept = held.enter_context(LoadedCalculators())
+        calculators = held.enter_context(LoadedCalculators())
         alerts = None
         if _notifies(args):
             channels = Channels(args.discord, args.command, args.bell)
@@ -288,7 +321,7 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
         while True:
             if console is not None and console.is_terminal:
                 console.clear()
-            _round(args, Means(console, kept.refresh, alerts))
+            _round(args, Outputs(console, calculators.refresh, alerts))
             sys.stdout.flush()
             if alerts is None:
                 time.sleep(args.watch)
@@ -309,7 +342,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "--discord, --exec and --bell tell what is new since the round before: add "
                 "--watch 30"
             )
-        return _round(args, Means(console))
+        return _round(args, Outputs(console))
 
     return cli.run(_parser(), body, argv)
 

@@ -55,6 +55,7 @@ PURE_ROOMS = (
     "Volume_Analyzer.volume_analyzer",
     "Untouch_Wick.wick_detector",
     "ravequant.signals.inputs",
+    "ravequant.signals.limits",
     "ravequant.signals.market_state",
     "ravequant.signals.evidence",
     "ravequant.signals.trade_plan",

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.alerts.policy import AlertMessage
-from ravequant.signals.evidence import Layer
-from ravequant.signals.market_state import Limits
+from ravequant.signals.evidence import Evidence
+from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
 from ravequant.signals.table import BREAK_EVEN, JOINT, age_line, cells, duration
 
@@ -32,8 +32,8 @@ def plain(text: str, most: int) -> str:
 
 def title(signal: Signal, *, near: bool) -> str:
     """Return the title: instrument, direction, price, conviction."""
-    price = cells(signal, signal.facts.tick)[1].text
-    head = f"{signal.facts.inst_id} {signal.direction} {price} {signal.conviction} x{signal.size}"
+    price = cells(signal, signal.state.tick)[1].text
+    head = f"{signal.state.inst_id} {signal.direction} {price} {signal.conviction} x{signal.size}"
     return plain(f"NEAR {head}" if near else head, TITLE)
 
 
@@ -42,7 +42,7 @@ def line(signal: Signal) -> str:
     return plain(f"{title(signal, near=False)}, score {signal.score}", VALUE)
 
 
-def embed(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> dict[str, Any]:
+def embed(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -> dict[str, Any]:
     """Return the message of a signal; ``near``: price is near its tip."""
     return _message(
         title(signal, near=near),
@@ -72,13 +72,13 @@ def digest(message: AlertMessage) -> dict[str, Any]:
     return _message(name, "\n".join([head, *more, *lines]), _GREY)
 
 
-def _words(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> list[str]:
+def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -> list[str]:
     """Return the lines above the fields: first what does not count, then the age of the data."""
-    facts, second = signal.facts, signal.facts.ms // times.SECOND_MS
-    ages = plain(age_line(facts, limits, None), TEXT // 4)
+    state, second = signal.state, signal.state.ms // times.SECOND_MS
+    ages = plain(age_line(state, limits, None), TEXT // 4)
     words = [f"<t:{second}:R>, {ages}"]
-    if clock_ms - facts.ms > _OLD_MS:
-        words.insert(0, f"**OLD: the data end {duration(clock_ms - facts.ms)} before now**")
+    if clock_ms - state.ms > _OLD_MS:
+        words.insert(0, f"**OLD: the data end {duration(clock_ms - state.ms)} before now**")
     lacks = [
         f"{layer.name} {layer.state.upper()}"
         for layer in signal.layers
@@ -96,7 +96,7 @@ def _words(signal: Signal, limits: Limits, clock_ms: int, *, near: bool) -> list
 
 
 def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
-    of = {cell.heading: cell.text for cell in cells(signal, signal.facts.tick)}
+    of = {cell.heading: cell.text for cell in cells(signal, signal.state.tick)}
     last = signal.last
     price = "none" if last is None else f"{of['bps']} bps to the tip ({last.source})"
     met = [layer for layer in signal.layers if layer.state == "met"]
@@ -119,7 +119,7 @@ def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
     ]
 
 
-def _evidence(name: str, layers: Sequence[Layer]) -> list[tuple[str, str, bool]]:
+def _evidence(name: str, layers: Sequence[Evidence]) -> list[tuple[str, str, bool]]:
     """Return layers as a block of lines, each with its points and its value."""
     if not layers:
         return []
@@ -127,7 +127,7 @@ def _evidence(name: str, layers: Sequence[Layer]) -> list[tuple[str, str, bool]]
     return [(name, "\n".join(["```", *lines, "```"]), False)]
 
 
-def _layer(layer: Layer) -> str:
+def _layer(layer: Evidence) -> str:
     state = {"met": "", "not_met": "not met: "}.get(layer.state, f"{layer.state.upper()}: ")
     return f"{layer.points:>2}/{layer.most} {layer.name}  {state}{layer.value or '-'}"
 

@@ -18,7 +18,7 @@ from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalSeen
 from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings
 from ravequant.signals.evidence import within
-from ravequant.signals.market_state import Limits
+from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
 from ravequant.vault.atomic import disk_error, move_over, replace_file
 from ravequant.vault.lock import writer_lock
@@ -45,7 +45,7 @@ class Channels(NamedTuple):
 
 class _StandingSignal(NamedTuple):
     signal: Signal
-    limits: Limits
+    limits: SignalLimits
     row: Mapping[str, Any]  # its JSON object
 
 
@@ -86,7 +86,7 @@ class AlertDispatcher:
                 self._command.finish(_LAST_S)
 
     def add(
-        self, signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]], limits: Limits
+        self, signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]], limits: SignalLimits
     ) -> None:
         """Take the signals of one instrument in this round, with their JSON objects."""
         for signal, row in zip(signals, rows, strict=True):

@@ -1,57 +1,60 @@
-"""Reads from the vault what was known of an instrument at a minute (SPEC section 11, "As of").
+"""Reads the market state of an instrument as of a minute (SPEC section 11, "As of").
 
-Minute rows that ended by then, wick events and snapshots known by then, and the newest raw trade.
-What stands in the files behind that is not looked at; a row that cannot be read is left out and
+These are the minute rows that ended by then, the wick events and snapshots known by then, and the
+newest raw trade. Later lines of the files are not read. A row that is not valid is left out and
 logged.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import orjson
 
-from ravequant import exact, times
-from ravequant.catalog import BUCKETS, DATA_SETS, WICKS
+from ravequant import catalog, exact, times
+from ravequant.catalog import DataSet
 from ravequant.errors import VaultError
+from ravequant.records import RecordError, parse_trade
 from ravequant.signals import inputs
-from ravequant.signals.inputs import BookRow, Status, Wick
-from ravequant.signals.last_trade import newest_trade
-from ravequant.signals.market_state import Facts, Stream, reach
+from ravequant.signals.inputs import BookRow, LastTrade, Status, WickAsOf
+from ravequant.signals.limits import STREAMS, Stream
+from ravequant.signals.market_state import BOOK_STEP, MarketState, reach
 from ravequant.vault import commit
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile, is_there
 from ravequant.vault.paths import Vault
 
 DAY: Final = times.DAY_MINUTES
-BOOK_STEP: Final = 5  # minutes between two snapshots of the past
-MINUTE_STREAMS: Final[tuple[Stream, ...]] = ("volume", "cvd", "vwap")
+FILES: Final[dict[Stream, DataSet]] = {name: catalog.DATA_SETS[name] for name in STREAMS}
+CLOSING_MS: Final = 5_000  # a trade this long after the end of a minute closes it
+DISORDER_MS: Final = 60_000  # raw lines are out of order by less than this
+OVERLAP: Final = 64  # earlier lines that are read, since a later one may repeat their ids
+PACKED_BYTES: Final = 16 << 20  # of a packed day of trades that are read
 
 _ENDS: Final[dict[str, Status]] = {"touched": "touched", "expired": "expired"}
-_BORN: Final = Wick._fields.index("status")  # fields that a wick is born with
+_BORN: Final = WickAsOf._fields.index("status")  # number of fields that a created event gives
+_TRADE_ID = re.compile(rb'"trade_id"\s*:\s*"([0-9]{1,18})"')
 _log = logging.getLogger("find_signals")
 Record = TypeVar("Record")
 
 
-def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = True) -> Facts:
-    """Return the facts as of ``minute``: rows of the last day, wicks ``back`` minutes longer.
+def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = True) -> MarketState:
+    """Return the state as of ``minute``: rows of the last day, wicks ``back`` minutes longer.
 
-    ``past``: with the snapshots of the last day that base rates are counted on. Raises VaultError
-    for a file that the system cannot read; missing files are missing facts.
+    With ``past`` it holds the snapshots of the last day for the base rates. Raises VaultError for a
+    file that the system cannot read; a file that is absent has no records.
     """
     since = minute - DAY - back
     tracked = _tracked(vault, inst_id)
     wicks, newest_event = _wicks(vault, inst_id, since, minute)
     book_file, book = _newest_book(vault, inst_id, minute)
     trade_file, trade = newest_trade(vault, inst_id, _ms(minute))
-    files: dict[Stream, Path] = {
-        "trades": trade_file,
-        "buckets": book_file,
-        "wicks": WICKS.place(vault, inst_id),
-        **{name: _minute_file(vault, inst_id, name) for name in MINUTE_STREAMS},
-    }
-    return Facts(
+    files = {name: data.place(vault, inst_id) for name, data in FILES.items()}
+    files |= {"trades": trade_file, "buckets": book_file}
+    return MarketState(
         inst_id=inst_id,
         minute=minute,
         wicks=wicks,
@@ -70,13 +73,13 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
 
 def latest(vault: Vault, inst_id: str) -> int | None:
     """Return the newest minute that wicks, volume, cvd and vwap, where they exist, have reached."""
-    ends = {name: _newest_minute(_minute_file(vault, inst_id, name)) for name in MINUTE_STREAMS}
-    reached = [*ends.values(), _wicks_reach(vault, inst_id, ends["volume"])]
-    return min([end for end in reached if end is not None], default=None)
-
-
-def _minute_file(vault: Vault, inst_id: str, stream: Stream) -> Path:
-    return DATA_SETS[stream].place(vault, inst_id)
+    starts = {
+        name: _newest_minute(vault, inst_id, FILES[name]) for name in ("volume", "cvd", "vwap")
+    }
+    ends = {name: start + 1 for name, start in starts.items() if start is not None}
+    newest_event = _newest_minute(vault, inst_id, FILES["wicks"])
+    wicks = reach(newest_event, _tracked(vault, inst_id), ends.get("volume"))
+    return min([*ends.values(), *([] if wicks is None else [wicks])], default=None)
 
 
 def _ms(minute: int) -> int:
@@ -84,7 +87,7 @@ def _ms(minute: int) -> int:
 
 
 def _parsed(path: Path, lines: Iterable[bytes], parse: Callable[[Any], Record]) -> Iterator[Record]:
-    """Yield what ``parse`` makes of each line; the first it refuses is logged, and how many."""
+    """Yield the parsed lines; the first that is refused is logged, and the number of them."""
     refused = 0
     for line in lines:
         try:
@@ -97,13 +100,16 @@ def _parsed(path: Path, lines: Iterable[bytes], parse: Callable[[Any], Record]) 
         _log.warning("%s: %d lines are left out in all", path, refused)
 
 
+# --- minute rows and wick events -----------------------------------------------------------------
+
+
 def _minutes(
     path: Path, parse: Callable[[Any], Record], since: int, minute: int
 ) -> tuple[Record, ...]:
     """Return the rows of the span that ended by ``minute``; of an older file the newest row."""
     if not is_there(path):
         return ()
-    with LineFile(path, "timestamp_utc") as file:
+    with LineFile(path) as file:
         until = _ms(minute - 1)
         found = tuple(_parsed(path, file.between(_ms(since) - 1, until), parse))
         if found:
@@ -112,46 +118,45 @@ def _minutes(
         return () if newest is None else (newest,)
 
 
-def _newest_time(path: Path, key: str) -> int | None:
-    """Return the Unix milliseconds of the newest line, None if there is none."""
+def _newest_minute(vault: Vault, inst_id: str, data: DataSet) -> int | None:
+    """Return the Unix minute of a file's newest line, None if there is none."""
+    path = data.place(vault, inst_id)
     if not is_there(path):
         return None
-    with LineFile(path, key) as file:
-        found = (file.time_of(line) for line in file.backward(file.size))
-        return next((time for time in found if time is not None), None)
+    with LineFile(path, data.key) as file:
+        return _first_minute(file, file.backward(file.size))
 
 
-def _newest_minute(path: Path) -> int | None:
-    newest = _newest_time(path, "timestamp_utc")
-    return None if newest is None else newest // times.MINUTE_MS + 1
+def _first_minute(file: LineFile, lines: Iterable[bytes]) -> int | None:
+    found = (file.time_of(line) for line in lines)
+    return next((time // times.MINUTE_MS for time in found if time is not None), None)
 
 
 def _wicks(
     vault: Vault, inst_id: str, since: int, minute: int
-) -> tuple[tuple[Wick, ...], int | None]:
+) -> tuple[tuple[WickAsOf, ...], int | None]:
     """Return the wicks born in the span, by status as of ``minute``; and the newest event."""
-    path = WICKS.place(vault, inst_id)
+    data = FILES["wicks"]
+    path = data.place(vault, inst_id)
     if not is_there(path):
         return (), None
-    born: dict[str, Wick] = {}
+    born: dict[str, WickAsOf] = {}
     newest = None
-    with LineFile(path, "known_utc") as file:
+    with LineFile(path, data.key) as file:
         events = _parsed(path, file.between(_ms(since) - 1, _ms(minute)), _event)
         for kind, known, wick in events:
             newest = known
-            if isinstance(wick, Wick):
+            if isinstance(wick, WickAsOf):
                 born[wick.event_id] = wick
             elif wick in born:
-                born[wick] = Wick._make((*born[wick][:_BORN], _ENDS[kind], known))
+                born[wick] = WickAsOf._make((*born[wick][:_BORN], _ENDS[kind], known))
         if newest is None:
-            older = (file.time_of(line) for line in file.newest(_ms(minute)))
-            known_ms = next((time for time in older if time is not None), None)
-            newest = None if known_ms is None else known_ms // times.MINUTE_MS
+            newest = _first_minute(file, file.newest(_ms(minute)))
     return tuple(born.values()), newest
 
 
-def _event(row: Any) -> tuple[str, int, Wick | str]:
-    """Return (kind, minute known, the wick at its birth, afterwards only its name)."""
+def _event(row: Any) -> tuple[str, int, WickAsOf | str]:
+    """Return (kind, minute at which it was known, the wick at its birth, later only its name)."""
     kind, known = row["event"], inputs.minute_of(row["known_utc"])
     if kind == "created":
         return kind, known, inputs.wick(row)
@@ -160,17 +165,10 @@ def _event(row: Any) -> tuple[str, int, Wick | str]:
     return kind, known, str(row["event_id"])
 
 
-def _wicks_reach(vault: Vault, inst_id: str, volume_end: int | None) -> int | None:
-    """Return the minute that the tracker has reached."""
-    tracked = _tracked(vault, inst_id)
-    newest = _newest_time(WICKS.place(vault, inst_id), "known_utc")
-    return reach(None if newest is None else newest // times.MINUTE_MS, tracked, volume_end)
-
-
 def _tracked(vault: Vault, inst_id: str) -> int | None:
     """Return the minute up to which the tracker has committed; None if its state does not say.
 
-    Asked before its events are read: a commit writes them first.
+    To be read before the events: a commit writes the events first.
     """
     try:
         state = commit.read_state(vault.state("wicks", inst_id), "wicks", inst_id)
@@ -180,31 +178,44 @@ def _tracked(vault: Vault, inst_id: str) -> int | None:
         return None
 
 
-def _book_files(vault: Vault, inst_id: str, until_ms: int) -> list[Path]:
-    """Return the bucket days up to a moment, the newest first."""
-    days = BUCKETS.files(vault, inst_id)
+def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:
+    """Return the tick size in force, None if it is unknown."""
+    try:
+        terms = InstrumentHistory(vault, inst_id).at(_ms(minute))
+    except VaultError as error:
+        _log.warning("no stop can be given: %s", error)
+        return None
+    return exact.units(terms.tick_sz, exact.PRICE_PLACES)
+
+
+# --- snapshots -----------------------------------------------------------------------------------
+
+
+def _days(vault: Vault, inst_id: str, data: DataSet, until_ms: int) -> list[Path]:
+    """Return the day files up to a moment, the newest first."""
+    days = data.files(vault, inst_id)
     return [path for day, path in days if day <= times.day(until_ms)][::-1]
 
 
 def _newest_book(vault: Vault, inst_id: str, minute: int) -> tuple[Path, BookRow | None]:
-    files = _book_files(vault, inst_id, _ms(minute))
+    files = _days(vault, inst_id, FILES["buckets"], _ms(minute))
     for path in files:
-        with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
+        with LineFile(path, until=_ms(minute)) as file:
             for row in _parsed(path, file.newest(_ms(minute)), inputs.book):
                 return path, row
-    return files[0] if files else BUCKETS.place(vault, inst_id), None
+    return files[0] if files else FILES["buckets"].place(vault, inst_id), None
 
 
 def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
     """Return, for each step of the last day, the newest snapshot of that step; oldest first."""
     found: list[BookRow] = []
     moments = [_ms(moment) for moment in range(minute, minute - DAY, -BOOK_STEP)]
-    for path in _book_files(vault, inst_id, _ms(minute)):
+    for path in _days(vault, inst_id, FILES["buckets"], _ms(minute)):
         if path.name[:10] < times.day(_ms(minute - DAY)):
             break
         try:
-            with LineFile(path, "timestamp_utc", until=_ms(minute)) as file:
-                lines = list(_at(file, moments))
+            with LineFile(path, until=_ms(minute)) as file:
+                lines = list(_newest_of_steps(file, moments))
         except VaultError as error:
             _log.warning("base rates go without a day of the book: %s", error)
             continue
@@ -212,7 +223,7 @@ def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
     return tuple(sorted(found, key=lambda row: row.ts))
 
 
-def _at(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
+def _newest_of_steps(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
     """Yield, for each moment, the later first, the newest line of the step that ends there."""
     end, near = file.size, 0
     for moment in moments:
@@ -224,11 +235,72 @@ def _at(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
             yield line
 
 
-def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:
-    """Return the tick size in force, None if nobody knows it."""
+# --- the newest raw trade ------------------------------------------------------------------------
+
+
+def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrade | None]:
+    """Return the newest trade as of ``until`` (Unix ms), None if there is none, and its file.
+
+    It is the last valid line, repetitions left out, that is not later than ``until`` and stands
+    before the first line that is CLOSING_MS later: that line closes the minute.
+    """
+    closing = until + CLOSING_MS
+    files = _days(vault, inst_id, FILES["trades"], closing)
+    for number, path in enumerate(files):
+        with _trade_file(path, closing) as file:
+            start = file.after(closing - DISORDER_MS)
+            before = list(islice(file.backward(start), OVERLAP))
+            if len(before) < OVERLAP:
+                before += _tail(files[number + 1 : number + 2])
+            trade = _last(file, chain(reversed(before), file.forward(start)), inst_id, until)
+            if trade is None:
+                older = (_trade(line, inst_id) for line in file.backward(start))
+                trade = next((found for found in older if found and found.ts <= until), None)
+        if trade is not None:
+            return path, trade
+    return files[0] if files else vault.trades(inst_id), None
+
+
+def _trade_file(path: Path, until: int | None = None) -> LineFile:
+    return LineFile(path, until=until, keep=PACKED_BYTES)
+
+
+def _tail(files: Iterable[Path]) -> list[bytes]:
+    """Return the newest lines of the first of these files, the newest first."""
+    for path in files:
+        with _trade_file(path) as file:
+            return list(islice(file.backward(file.size), OVERLAP))
+    return []
+
+
+def _last(file: LineFile, lines: Iterable[bytes], inst_id: str, until: int) -> LastTrade | None:
+    """Return the last trade of ``lines`` not later than ``until``, before the line that closes it.
+
+    A line that raised the id is parsed only where a lower id raises a doubt about it.
+    """
+    raised: list[tuple[int, bytes]] = []
+    found: list[bytes] = []
+    for line in lines:
+        time, match = file.time_of(line), _TRADE_ID.search(line)
+        if time is None or match is None:
+            continue
+        trade_id = int(match[1])
+        while raised and raised[-1][0] >= trade_id and _trade(raised[-1][1], inst_id) is None:
+            raised.pop()
+        if raised and raised[-1][0] >= trade_id:
+            continue
+        if time >= until + CLOSING_MS and _trade(line, inst_id) is not None:
+            break
+        raised.append((trade_id, line))
+        if time <= until:
+            found.append(line)
+    trades = (_trade(line, inst_id) for line in reversed(found))
+    return next((trade for trade in trades if trade is not None), None)
+
+
+def _trade(line: bytes, inst_id: str) -> LastTrade | None:
     try:
-        terms = InstrumentHistory(vault, inst_id).at(_ms(minute))
-    except VaultError as error:
-        _log.warning("no stop can be given: %s", error)
+        trade, _ = parse_trade(line, inst_id)
+    except RecordError:
         return None
-    return exact.units(terms.tick_sz, exact.PRICE_PLACES)
+    return LastTrade(trade.ts, exact.units(trade.price, exact.PRICE_PLACES))

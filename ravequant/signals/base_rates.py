@@ -1,34 +1,46 @@
-"""Base rates: how often each layer was true over the last 24 h (SPEC section 11). Pure.
+"""Base rates: how often each layer was met over the last 24 h (SPEC section 11). Pure.
 
-A layer that is nearly always true says nothing. Each is asked again in the past for a level as far
-from price then as this tip is from price now: at each minute with trades, or at snapshots at equal
-distances. `far` and staleness are left out: they say where price is, not what the layer is worth.
+A layer that is nearly always met says nothing. The condition of each layer (`evidence`) is asked
+again for a level as far from price then as this tip is from price now: at the end of each minute
+with trades, or at the end of each BOOK_STEP with a snapshot. `gap` and `stale` do not count as met.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ravequant import exact, times
-from ravequant.signals.evidence import against, beyond_vwap, wall_at
-from ravequant.signals.inputs import BookRow, Side, VolumeRow, Wick
-from ravequant.signals.market_state import Facts, Limits
+from ravequant.signals.evidence import (
+    State,
+    absorbs,
+    cvd_state,
+    imbalance_state,
+    is_t4,
+    tape_state,
+    touch_gap,
+    vwap_state,
+    wall_state,
+    young_wall_state,
+)
+from ravequant.signals.inputs import Side, VolumeRow, WickAsOf
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import BOOK_STEP, MarketState
 from ravequant.signals.rules import Query, Signal, around
 
 
 class Rate(NamedTuple):
-    """How often a layer was true, and of how many moments that was counted."""
+    """How often a layer was met, and of how many moments that was counted."""
 
     percent: str  # one place
     moments: int
 
 
-Rates = Mapping[str, Rate | None]  # by layer; None: there was nothing to count
+Rates = Mapping[str, Rate | None]  # by layer; None: there was no moment to count
 
 
-def base_rates(signals: Sequence[Signal], query: Query, limits: Limits) -> list[Rates]:
-    """Return the base rate of each layer of each signal; all are of one answer."""
+def base_rates(signals: Sequence[Signal], query: Query, limits: SignalLimits) -> list[Rates]:
+    """Return the base rate of each layer of each signal; all signals are of one result."""
     wick_rates = {
-        side: _rate(_hidden(signals[0].facts, query, limits, side))
+        side: _rate(_wick_states(signals[0].state, query, limits, side))
         for side in {signal.wick.side for signal in signals}
     }
     return [
@@ -36,80 +48,88 @@ def base_rates(signals: Sequence[Signal], query: Query, limits: Limits) -> list[
     ]
 
 
-def _layer_rates(signal: Signal, limits: Limits) -> Rates:
-    facts, side, tip = signal.facts, signal.wick.side, signal.wick.tip
+def _layer_rates(signal: Signal, limits: SignalLimits) -> Rates:
+    state, side, tip = signal.state, signal.wick.side, signal.wick.tip
     short = side == "high"
-    absorbed = "buy" if short else "sell"
-    tape = facts.volume_since(facts.minute - times.DAY_MINUTES)
+    absorbed = absorbs("buy" if short else "sell")
+    tape = [*_windows(_last_day(state), limits.tape_minutes)]
     last = signal.last.price if signal.last else None
-    books = [] if last is None else [(row, tip * row.mid // last) for row in facts.past_books]
-    rows = [] if last is None else [(row, tip * row.close // last) for row in facts.vwap]
-    absorptions = [row.absorption and row.absorbed_side == absorbed for row in tape]
-    return {
-        "volume_tier": _rate(_tape(tape, limits, [row.tier == "T4" for row in tape])),
-        "absorption": _rate(_tape(tape, limits, absorptions)),
-        "wall": _rate([wall_at(row, limits, side, level) is not None for row, level in books]),
-        "imbalance": _rate([_leans(row, side, level, limits) for row, level in books]),
-        "young_wall": _rate([_fresh(row, side, level, limits) for row, level in books]),
-        "cvd": _rate([against(row, short=short) for row in facts.cvd]),
-        "vwap": _rate(
-            [beyond_vwap(level, row.vwap_4h, limits, short=short) for row, level in rows]
-        ),
+    rows = [] if last is None else [(row, tip * row.close // last) for row in state.vwap]
+    books = [] if last is None else [(row, tip * row.mid // last) for row in state.past_books]
+    oldest = limits.buckets_stale_s * times.SECOND_MS
+    stale = [_book_age_ms(state, row.ts) > oldest for row, _ in books]
+    rates = {
+        "volume_tier": _rate(tape_state(recent, is_t4) for recent in tape),
+        "absorption": _rate(tape_state(recent, absorbed) for recent in tape),
+        "cvd": _rate(cvd_state(row, short=short) for row in state.cvd),
+        "vwap": _rate(vwap_state(row, limits, level, short=short) for row, level in rows),
     }
+    for name, condition in (
+        ("wall", wall_state),
+        ("imbalance", imbalance_state),
+        ("young_wall", young_wall_state),
+    ):
+        rates[name] = _rate(
+            "stale" if old else condition(row, limits, side, level)
+            for (row, level), old in zip(books, stale, strict=True)
+        )
+    return rates
 
 
-def _rate(held: Sequence[bool]) -> Rate | None:
-    if not held:
+def _rate(states: Iterable[State]) -> Rate | None:
+    met = [state == "met" for state in states]
+    if not met:
         return None
-    return Rate(exact.fixed(exact.divide(100 * sum(held), len(held), 1), 1), len(held))
+    return Rate(exact.fixed(exact.divide(100 * sum(met), len(met), 1), 1), len(met))
 
 
-def _tape(rows: Sequence[VolumeRow], limits: Limits, holds: Sequence[bool]) -> list[bool]:
-    """Say for the end of each minute whether one of the last minutes satisfied the layer."""
-    found, newest = [], None
-    for row, held in zip(rows, holds, strict=True):
-        if held:
-            newest = row.minute
-        found.append(newest is not None and newest > row.minute - limits.tape_minutes)
-    return found
+def _last_day(state: MarketState) -> Sequence[VolumeRow]:
+    return state.volume_since(state.minute - times.DAY_MINUTES)
 
 
-def _leans(row: BookRow, side: Side, level: int, limits: Limits) -> bool:
-    band = row.band(level)
-    value = None if band is None else row.imbalance[band]
-    if value is None:
-        return False
-    return (-value if side == "high" else value) >= limits.imbalance
+def _windows(rows: Sequence[VolumeRow], minutes: int) -> Iterator[Sequence[VolumeRow]]:
+    """Yield, for the end of each row's minute, the rows of the last minutes."""
+    start = 0
+    for end, row in enumerate(rows, 1):
+        while rows[start].minute <= row.minute - minutes:
+            start += 1
+        yield rows[start:end]
 
 
-def _fresh(row: BookRow, side: Side, level: int, limits: Limits) -> bool:
-    wall, band = wall_at(row, limits, side, level), row.band(level)
-    if wall is not None:
-        return wall.young and wall.age_s is not None and wall.age_s < limits.wall_fresh_s
-    age_s = None if band is None else row.sides[side].young_age_s[band]
-    return age_s is not None and age_s < limits.wall_fresh_s
+def _book_age_ms(state: MarketState, ts: int) -> int:
+    """Return the age of a past snapshot at the end of its step."""
+    return (state.ms - ts) % (BOOK_STEP * times.MINUTE_MS)
 
 
-def _hidden(facts: Facts, query: Query, limits: Limits, side: Side) -> list[bool]:
-    """Say for the end of each minute with trades whether any wick of a side passed rules 1-3.
+def _wick_states(
+    state: MarketState, query: Query, limits: SignalLimits, side: Side
+) -> Iterator[State]:
+    """Yield, for the end of each minute with trades, whether a wick of a side met its layer.
 
-    What is around a wick is taken as it is now known; its touches count from when they were known.
+    The wicks around a wick are taken as they are known now; their touches count from the minute at
+    which they were known. A minute that the tracker has not reached by now counts as stale.
     """
     wicks = sorted(
-        (wick for wick in facts.wicks if wick.timeframe == query.timeframe),
+        (wick for wick in state.wicks if wick.timeframe == query.timeframe),
         key=lambda wick: wick.birth,
     )
-    since = facts.minute - times.DAY_MINUTES
-    open_minutes: set[int] = set()
+    gaps, since = state.gap_minutes, state.minute - times.DAY_MINUTES
+    met: set[int] = set()
     for wick in wicks:
         if wick.side == side:
             hidden = _while_hidden(wick, wicks, query, limits)
-            open_minutes.update(range(max(hidden.start, since), hidden.stop))
-    tape = facts.volume_since(since)
-    return [row.minute + 1 in open_minutes for row in tape]
+            gap = touch_gap(wick, gaps) if hidden else None
+            met.update(range(max(hidden.start, since), min(hidden.stop, gap or hidden.stop)))
+    reached = (state.wicks_reach or 0) + limits.wicks_stale_s * times.SECOND_MS // times.MINUTE_MS
+    for row in _last_day(state):
+        minute = row.minute + 1
+        yield "not_met" if minute not in met else "met" if minute <= reached else "stale"
 
 
-def _while_hidden(wick: Wick, wicks: Sequence[Wick], query: Query, limits: Limits) -> range:
+def _while_hidden(
+    wick: WickAsOf, wicks: Sequence[WickAsOf], query: Query, limits: SignalLimits
+) -> range:
+    """Return the minutes at which a wick passed rules 1 to 3."""
     found = around(wick, wicks, limits)
     touches = sorted(
         other.ended

@@ -1,8 +1,8 @@
-"""What find_signals takes from each file: one row of it, checked and in exact numbers.
+"""The records that the query reads, one class for each file, checked and in exact numbers. Pure.
 
 Prices are in units of ``exact.PRICE_PLACES``, amounts in units of ``exact.NOTIONAL_PLACES``, times
-in Unix milliseconds (``ts``) or Unix minutes. ``ValueError``, ``KeyError`` or ``TypeError`` says
-that a row is not what SPEC sections 5 to 10 describe.
+in Unix milliseconds (``ts``) or Unix minutes. A row that is not as SPEC sections 5 to 10 describe
+it raises ``ValueError``, ``KeyError`` or ``TypeError``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,13 @@ Row = Mapping[str, Any]
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes
 SIDES: Final[tuple[Side, Side]] = ("high", "low")
 STRENGTHS: Final = (None, "EXACT", "NEAR", "CLOSE")  # of a tip on an older one
-BOOK_SIDES: Final[Mapping[Side, str]] = {"high": "ask", "low": "bid"}  # where a wick's wall rests
+BOOK_SIDES: Final[Mapping[Side, str]] = {
+    "high": "ask",
+    "low": "bid",
+}  # of a wick's wall
 
 
-class Wick(NamedTuple):
+class WickAsOf(NamedTuple):
     """A wick and its status as of the moment asked for."""
 
     event_id: str
@@ -70,7 +73,7 @@ class VwapRow(NamedTuple):
     gap: bool
 
 
-class Wall(NamedTuple):
+class RestingWall(NamedTuple):
     """A large level at one price."""
 
     price: int
@@ -82,7 +85,7 @@ class Wall(NamedTuple):
 class BookSide(NamedTuple):
     """One side of a snapshot, band by band."""
 
-    walls: tuple[Wall, ...]
+    walls: tuple[RestingWall, ...]
     young_age_s: tuple[int | None, ...]
     significant: tuple[bool, ...]  # change of each band's notional
     depth: int  # farthest level used, in hundredths of a bps
@@ -139,13 +142,13 @@ def minute_of(text: str) -> int:
     return times.parse_iso(text) // times.MINUTE_MS
 
 
-def wick(row: Row) -> Wick:
+def wick(row: Row) -> WickAsOf:
     """Return the wick that an event of any kind carries, untouched as it was born."""
     side, timeframe = row["wick_type"], row["timeframe"]
     strength = row["signal_strength"]
     if side not in SIDES or timeframe not in TIMEFRAMES or strength not in STRENGTHS:
         raise ValueError(f"{side!r}, {timeframe!r}, {strength!r}: not a wick's")
-    return Wick(
+    return WickAsOf(
         event_id=str(row["event_id"]),
         timeframe=timeframe,
         side=side,
@@ -218,9 +221,9 @@ def _book_side(row: Row, name: str) -> BookSide:
     )
 
 
-def _walls(rows: Sequence[Row]) -> tuple[Wall, ...]:
+def _walls(rows: Sequence[Row]) -> tuple[RestingWall, ...]:
     return tuple(
-        Wall(
+        RestingWall(
             price=price(row["price"]),
             notional=exact.units(row["notional"], exact.NOTIONAL_PLACES),
             age_s=age(row["age_s"]),

@@ -1,7 +1,7 @@
-"""The rules of the query (SPEC section 11): facts in, signals out. Pure.
+"""The rules of the query (SPEC section 11): a market state in, signals out. Pure.
 
-A signal is an untouched small wick among touched ones. The layers say what speaks for a fade at its
-tip, their count makes the conviction; what is stale, over a hole or far away does not count.
+A signal is a small untouched wick among touched wicks. The layers are the evidence for a fade at
+its tip; the number of layers that are met makes the conviction.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,10 +11,19 @@ from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 
 from ravequant import exact, times
-from ravequant.signals.evidence import CONFLUENCES, Layer, Level, clock, judge, price_text, within
-from ravequant.signals.inputs import BOOK_SIDES, VolumeRow, Wick
-from ravequant.signals.market_state import Facts, Limits
-from ravequant.signals.trade_plan import Plan, plan, same_price
+from ravequant.signals.evidence import (
+    CONFLUENCES,
+    Evidence,
+    FadeSetup,
+    clock,
+    judge,
+    price_text,
+    within,
+)
+from ravequant.signals.inputs import BOOK_SIDES, VolumeRow, WickAsOf
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import MarketState
+from ravequant.signals.trade_plan import TradePlan, plan, same_price
 
 Strength = Literal["VERY_HIGH", "HIGH"]
 Conviction = Literal["MAX", "HIGH", "WATCH", "LOW"]
@@ -24,7 +33,7 @@ SIZES: Final = {"MAX": 3, "HIGH": 2, "WATCH": 1, "LOW": 0}
 
 
 class Query(NamedTuple):
-    """What is looked for."""
+    """The arguments of the query."""
 
     age_min: int = 20  # minutes
     age_max: int = 40
@@ -34,7 +43,7 @@ class Query(NamedTuple):
 
 
 class LastPrice(NamedTuple):
-    """Where price is, and who says so."""
+    """The last price and its source."""
 
     price: int
     source: Literal["mid", "trade"]
@@ -43,24 +52,24 @@ class LastPrice(NamedTuple):
 class Candidate(NamedTuple):
     """A wick and the wicks around it."""
 
-    wick: Wick
-    others: tuple[Wick, ...]  # of its timeframe, both sides, born close to it
+    wick: WickAsOf
+    others: tuple[WickAsOf, ...]  # of its timeframe, both sides, born close to it
 
     @property
     def touched(self) -> int:
-        """How many of those around it were touched."""
+        """The number of wicks around it that were touched."""
         return sum(other.status == "touched" for other in self.others)
 
     @property
     def twice_median(self) -> int | None:
-        """Median of the sizes around it, in half ticks; None if there are none."""
+        """The median size around it in half ticks; None if there is no wick around it."""
         sizes = sorted(other.size_ticks for other in self.others)
         middle = len(sizes) // 2
         return sizes[middle] + sizes[~middle] if sizes else None
 
     @property
     def small(self) -> bool:
-        """Whether its size is not above the median of those around it."""
+        """Whether its size is not above the median size around it."""
         median = self.twice_median
         return median is not None and 2 * self.wick.size_ticks <= median
 
@@ -72,38 +81,38 @@ class Candidate(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """A level to fade, with all that is known of it."""
+    """A wick to fade, with its evidence and its trade."""
 
-    facts: Facts
+    state: MarketState
     candidate: Candidate
     last: LastPrice | None
     in_contact: bool
     strength: Strength
-    layers: tuple[Layer, ...]
+    layers: tuple[Evidence, ...]
     conviction: Conviction
     capped: bool  # a volume divergence against the trade took MAX away
-    wicks: tuple[Wick, ...]  # of its price on all timeframes, itself among them
-    plan: Plan
+    wicks: tuple[WickAsOf, ...]  # of its price on all timeframes, itself among them
+    plan: TradePlan
     tags: tuple[str, ...]
 
     @property
-    def wick(self) -> Wick:
-        """The wick that was asked for."""
+    def wick(self) -> WickAsOf:
+        """The wick to fade."""
         return self.candidate.wick
 
     @property
     def direction(self) -> Literal["SHORT", "LONG"]:
-        """The way of the fade."""
+        """The direction of the trade."""
         return "SHORT" if self.wick.side == "high" else "LONG"
 
     @property
     def age_minutes(self) -> int:
-        """Minutes from birth to the moment asked for."""
-        return self.facts.minute - self.wick.birth
+        """Minutes from the birth of the wick to the minute of the state."""
+        return self.state.minute - self.wick.birth
 
     @property
     def confluences(self) -> int:
-        """How many layers of their own are met."""
+        """The number of layers that are met, without young_wall."""
         return len(_met(self.layers))
 
     @property
@@ -113,57 +122,57 @@ class Signal(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Position size that the conviction stands for."""
+        """The position size that the conviction stands for."""
         return SIZES[self.conviction]
 
     @property
     def distance_bps(self) -> str | None:
-        """How far the tip is from the last price: + above."""
+        """The distance of the tip from the last price; + above it."""
         if self.last is None:
             return None
         off = exact.divide((self.wick.tip - self.last.price) * 10_000, self.last.price, 2)
         return exact.signed(exact.fixed(off, 2))
 
 
-class Answer(NamedTuple):
-    """Signals, nearest first, and for those who got none: what was missing."""
+class QueryResult(NamedTuple):
+    """The signals, nearest first; without any, the reason in words."""
 
-    facts: Facts
+    state: MarketState
     last: LastPrice | None
     signals: tuple[Signal, ...]
     missing: str | None
 
 
-def find(facts: Facts, query: Query, limits: Limits) -> Answer:
-    """Return the signals of ``query``; with none, the sentence that says which rule failed."""
-    last = last_price(facts, limits)
-    wicks = [wick for wick in facts.wicks if wick.timeframe == query.timeframe]
+def find(state: MarketState, query: Query, limits: SignalLimits) -> QueryResult:
+    """Return the signals of ``query``; if there are none, a sentence names the rule that failed."""
+    last = last_price(state, limits)
+    wicks = [wick for wick in state.wicks if wick.timeframe == query.timeframe]
     wicks.sort(key=attrgetter("birth", "event_id"))
-    aged = [wick for wick in wicks if query.age_min <= facts.minute - wick.birth <= query.age_max]
+    aged = [wick for wick in wicks if query.age_min <= state.minute - wick.birth <= query.age_max]
     untouched = [around(wick, wicks, limits) for wick in aged if wick.status == "untouched"]
     surrounded = [found for found in untouched if found.touched >= query.min_touched]
     small = [found for found in surrounded if found.small or not query.small_only]
     near = [found for found in small if last is None or _reachable(found, last, limits)]
-    signals = sorted((_signal(facts, limits, found, last) for found in near), key=_nearness)
+    signals = sorted((_signal(state, limits, found, last) for found in near), key=_nearness)
     missing = None
     if not signals:
-        missing = _missing(facts, query, limits, (aged, untouched, surrounded, small))
-    return Answer(facts, last, tuple(signals), missing)
+        missing = _missing(state, query, limits, (aged, untouched, surrounded, small))
+    return QueryResult(state, last, tuple(signals), missing)
 
 
-def last_price(facts: Facts, limits: Limits) -> LastPrice | None:
+def last_price(state: MarketState, limits: SignalLimits) -> LastPrice | None:
     """Return the mid of the newest snapshot if it is not stale, else the newest trade's price."""
-    if facts.book is not None and not _stale_book(facts, limits):
-        return LastPrice(facts.book.mid, "mid")
-    return None if facts.trade is None else LastPrice(facts.trade.price, "trade")
+    if state.book is not None and not _stale_book(state, limits):
+        return LastPrice(state.book.mid, "mid")
+    return None if state.trade is None else LastPrice(state.trade.price, "trade")
 
 
-def _stale_book(facts: Facts, limits: Limits) -> bool:
-    return facts.state("buckets", limits) in ("missing", "stale")
+def _stale_book(state: MarketState, limits: SignalLimits) -> bool:
+    return state.defect("buckets", limits) in ("missing", "stale")
 
 
-def around(wick: Wick, wicks: Sequence[Wick], limits: Limits) -> Candidate:
-    """Return ``wick`` with what surrounds it; ``wicks`` of its timeframe in order of birth."""
+def around(wick: WickAsOf, wicks: Sequence[WickAsOf], limits: SignalLimits) -> Candidate:
+    """Return ``wick`` with the wicks around it; ``wicks`` of its timeframe in order of birth."""
     span = limits.surrounding_minutes
     start = bisect_left(wicks, wick.birth - span, key=attrgetter("birth"))
     end = bisect_right(wicks, wick.birth + span, key=attrgetter("birth"))
@@ -171,7 +180,7 @@ def around(wick: Wick, wicks: Sequence[Wick], limits: Limits) -> Candidate:
     return Candidate(wick, tuple(others))
 
 
-def _reachable(found: Candidate, last: LastPrice, limits: Limits) -> bool:
+def _reachable(found: Candidate, last: LastPrice, limits: SignalLimits) -> bool:
     return within(found.wick.tip - last.price, limits.reach_bps, last.price)
 
 
@@ -180,16 +189,18 @@ def _nearness(signal: Signal) -> tuple[int, str]:
     return away, signal.wick.event_id
 
 
-def _signal(facts: Facts, limits: Limits, found: Candidate, last: LastPrice | None) -> Signal:
+def _signal(
+    state: MarketState, limits: SignalLimits, found: Candidate, last: LastPrice | None
+) -> Signal:
     wick = found.wick
-    layers = judge(facts, limits, Level(wick, _around(found), last.price if last else None))
+    layers = judge(state, limits, FadeSetup(wick, _around(found), last.price if last else None))
     strength = strength_of(found, limits)
     sure = next(layer.state for layer in layers if layer.name == "wick") == "met"
     full = conviction(_met(layers), very_high=sure and strength == "VERY_HIGH")
-    capped = full == "MAX" and _divergence_against(facts, limits, wick)
-    contact = in_contact(facts, limits, wick)
+    capped = full == "MAX" and _divergence_against(state, limits, wick)
+    contact = in_contact(state, limits, wick)
     return Signal(
-        facts=facts,
+        state=state,
         candidate=found,
         last=last,
         in_contact=contact,
@@ -197,9 +208,9 @@ def _signal(facts: Facts, limits: Limits, found: Candidate, last: LastPrice | No
         layers=layers,
         conviction="HIGH" if capped else full,
         capped=capped,
-        wicks=tuple(same_price(facts, wick)),
-        plan=Plan() if contact else plan(facts, limits, wick),
-        tags=_tags(facts, limits, wick),
+        wicks=tuple(same_price(state, wick)),
+        plan=TradePlan() if contact else plan(state, limits, wick),
+        tags=_tags(state, limits, wick),
     )
 
 
@@ -211,24 +222,24 @@ def _around(found: Candidate) -> str:
     )
 
 
-def _met(layers: Sequence[Layer]) -> frozenset[str]:
-    """Return the layers that are met; young_wall belongs to wall and is none of its own."""
+def _met(layers: Sequence[Evidence]) -> frozenset[str]:
+    """Return the names of the confluences that are met."""
     return frozenset(
         layer.name for layer in layers if layer.state == "met" and layer.name in CONFLUENCES
     )
 
 
-def strength_of(found: Candidate, limits: Limits) -> Strength:
-    """VERY_HIGH with enough touched wicks around and a tip defended to the tick, else HIGH."""
+def strength_of(found: Candidate, limits: SignalLimits) -> Strength:
+    """Return VERY_HIGH for an exact tip with enough touched wicks around it, else HIGH."""
     very = found.touched >= limits.very_high_touched and found.wick.tip_exact
     return "VERY_HIGH" if very else "HIGH"
 
 
 def conviction(met: AbstractSet[str], *, very_high: bool) -> Conviction:
-    """Return what the layers that are met make: three are HIGH, two WATCH; VERY_HIGH is HIGH.
+    """Return the conviction: three layers make HIGH, two WATCH; VERY_HIGH alone makes HIGH.
 
-    MAX is three times the size, and rare: four layers that are not one event told twice (an
-    absorption is a T4), and with them the resting book, or a VERY_HIGH wick.
+    MAX is three times the size and rare. It takes four layers, of which volume_tier and absorption
+    together count once (an absorption is a T4), and the resting book or a VERY_HIGH wick.
     """
     apart = len(met) - (met >= _ONE_EVENT)
     if apart >= 4 and (very_high or met & _THE_BOOK):
@@ -238,38 +249,39 @@ def conviction(met: AbstractSet[str], *, very_high: bool) -> Conviction:
     return "WATCH" if len(met) == 2 else "LOW"
 
 
-def _newest_volume(facts: Facts, limits: Limits) -> VolumeRow | None:
-    fresh = facts.state("volume", limits) not in ("missing", "stale")
-    return facts.volume[-1] if fresh else None
+def _newest_volume(state: MarketState, limits: SignalLimits) -> VolumeRow | None:
+    fresh = state.defect("volume", limits) not in ("missing", "stale")
+    return state.volume[-1] if fresh else None
 
 
-def _divergence_against(facts: Facts, limits: Limits, wick: Wick) -> bool:
-    row = _newest_volume(facts, limits)
+def _divergence_against(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> bool:
+    row = _newest_volume(state, limits)
     return row is not None and row.divergence == ("bullish" if wick.side == "high" else "bearish")
 
 
-def in_contact(facts: Facts, limits: Limits, wick: Wick) -> bool:
-    """Say whether price has reached the tip: the newest mid or trade, or a minute since birth.
+def in_contact(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> bool:
+    """Return True if the newest mid or trade, or a minute since its birth, reached the tip.
 
-    The last is for a tracker that lags: it would have called the wick touched.
+    Such a minute without a touch means that the wick tracker lags.
     """
-    highs = [row.high if wick.side == "high" else row.low for row in facts.volume_since(wick.birth)]
-    prices = [*highs]
-    if facts.book is not None and not _stale_book(facts, limits):
-        prices.append(facts.book.mid)
-    if facts.trade is not None:
-        prices.append(facts.trade.price)
+    prices = [
+        row.high if wick.side == "high" else row.low for row in state.volume_since(wick.birth)
+    ]
+    if state.book is not None and not _stale_book(state, limits):
+        prices.append(state.book.mid)
+    if state.trade is not None:
+        prices.append(state.trade.price)
     if wick.side == "high":
         return any(price >= wick.tip for price in prices)
     return any(price <= wick.tip for price in prices)
 
 
-def _tags(facts: Facts, limits: Limits, wick: Wick) -> tuple[str, ...]:
+def _tags(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> tuple[str, ...]:
     tags = []
-    row, book = _newest_volume(facts, limits), facts.book
+    row, book = _newest_volume(state, limits), state.book
     if row is not None and not row.gap and row.whale_count > limits.whale_count:
         tags += ["whales"] * (row.whale_volume > limits.whale_volume)
-    if book is not None and facts.state("buckets", limits) is None:
+    if book is not None and state.defect("buckets", limits) is None:
         band = book.band(wick.tip)
         if band is not None and book.sides[wick.side].significant[band]:
             tags.append(f"{BOOK_SIDES[wick.side]}_delta")
@@ -277,16 +289,16 @@ def _tags(facts: Facts, limits: Limits, wick: Wick) -> tuple[str, ...]:
 
 
 def _missing(
-    facts: Facts,
+    state: MarketState,
     query: Query,
-    limits: Limits,
-    passed: tuple[list[Wick], list[Candidate], list[Candidate], list[Candidate]],
+    limits: SignalLimits,
+    passed: tuple[list[WickAsOf], list[Candidate], list[Candidate], list[Candidate]],
 ) -> str:
-    """Say at which rule the last candidates fell."""
+    """Return the sentence about the rule at which the last candidates failed."""
     aged, untouched, surrounded, small = passed
     what = f"{query.timeframe} wick aged {query.age_min} to {query.age_max} min"
-    if not facts.wicks:
-        return _no_wicks(facts)
+    if not state.wicks:
+        return _no_wicks(state)
     if not aged:
         return f"rule 1: no {what}"
     if not untouched:
@@ -309,11 +321,11 @@ def _missing(
     return f"rule 3: beyond {exact.text(limits.reach_bps, exact.SIZE_PLACES)} bps from price: {far}"
 
 
-def _no_wicks(facts: Facts) -> str:
+def _no_wicks(state: MarketState) -> str:
     remedy = "run Untouch_Wick/untouch_wick.py"
-    if facts.newest_event is None:
+    if state.newest_event is None:
         return f"no wicks are known: {remedy}"
-    newest = times.iso_minute(facts.newest_event)
+    newest = times.iso_minute(state.newest_event)
     return f"no wick of the last day is known, the newest event is of {newest}: {remedy}"
 
 

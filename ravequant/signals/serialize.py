@@ -1,15 +1,16 @@
-"""A signal as one JSON object: what `--json` prints and `signals.jsonl` keeps. Pure."""
+"""A signal as a JSON object, the same for `--json` and for `signals.jsonl`. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ravequant import times
 from ravequant.signals.base_rates import Rates
-from ravequant.signals.evidence import Layer, price_text
-from ravequant.signals.market_state import STREAMS, Facts, Limits, Stream
+from ravequant.signals.evidence import Evidence, price_text
+from ravequant.signals.limits import STREAMS, SignalLimits, Stream
+from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import Signal
 
-# What moves with the clock or with price and makes no other signal of it.
+# Fields that change with the clock or with price: a change of these makes no new line.
 MOVING: Final = frozenset(
     {"as_of_utc", "age_minutes", "last_price", "last_price_from", "distance_bps", "data",
      "clock_age_s", "layers", "touched", "surrounding", "target", "target_from", "target_event_id",
@@ -18,13 +19,13 @@ MOVING: Final = frozenset(
 
 
 def as_json(
-    signal: Signal, limits: Limits, rates: Rates, clock_ms: int | None = None
+    signal: Signal, limits: SignalLimits, rates: Rates, clock_ms: int | None = None
 ) -> dict[str, Any]:
-    """Return all of a signal; ``clock_ms`` adds how long ago the minute asked for is."""
-    facts, wick, plan = signal.facts, signal.wick, signal.plan
+    """Return a signal as JSON; ``clock_ms`` adds the age of its minute at the clock."""
+    state, wick, plan = signal.state, signal.wick, signal.plan
     return {
-        "as_of_utc": times.iso_minute(facts.minute),
-        "instId": facts.inst_id,
+        "as_of_utc": times.iso_minute(state.minute),
+        "instId": state.inst_id,
         "event_id": wick.event_id,
         "timeframe": wick.timeframe,
         "direction": signal.direction,
@@ -62,18 +63,18 @@ def as_json(
             {
                 "timeframe": other.timeframe,
                 "event_id": other.event_id,
-                "age_minutes": facts.minute - other.birth,
+                "age_minutes": state.minute - other.birth,
             }
             for other in signal.wicks
         ],
-        "layers": [_layer(layer, facts, rates) for layer in signal.layers],
-        "data": {name: _stream(facts, limits, name) for name in STREAMS},
-        **({} if clock_ms is None else {"clock_age_s": (clock_ms - facts.ms) // times.SECOND_MS}),
+        "layers": [_layer(layer, state, rates) for layer in signal.layers],
+        "data": {name: _stream(state, limits, name) for name in STREAMS},
+        **({} if clock_ms is None else {"clock_age_s": (clock_ms - state.ms) // times.SECOND_MS}),
     }
 
 
 def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a signal makes it another one when it changes, its met layers included."""
+    """Return the parts of a signal whose change makes a new line."""
     return {
         **{name: row[name] for name in row if name not in MOVING},
         "layers": [[layer["layer"], layer["state"]] for layer in row["layers"]],
@@ -81,7 +82,7 @@ def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _layer(layer: Layer, facts: Facts, rates: Rates) -> dict[str, Any]:
+def _layer(layer: Evidence, state: MarketState, rates: Rates) -> dict[str, Any]:
     rate = rates.get(layer.name)
     return {
         "layer": layer.name,
@@ -90,15 +91,15 @@ def _layer(layer: Layer, facts: Facts, rates: Rates) -> dict[str, Any]:
         "of": layer.most,
         "condition": layer.condition,
         "value": layer.value,
-        "file": facts.files.get(layer.stream),
+        "file": state.files.get(layer.stream),
         "age_s": seconds(layer.age_ms),
         "base_rate_pct": rate.percent if rate else None,
         "base_rate_of": rate.moments if rate else 0,
     }
 
 
-def _stream(facts: Facts, limits: Limits, name: Stream) -> dict[str, Any]:
-    return {"age_s": seconds(facts.age_ms(name)), "state": facts.state(name, limits) or "fresh"}
+def _stream(state: MarketState, limits: SignalLimits, name: Stream) -> dict[str, Any]:
+    return {"age_s": seconds(state.age_ms(name)), "state": state.defect(name, limits) or "fresh"}
 
 
 def seconds(age_ms: int | None) -> int | None:

@@ -1,8 +1,8 @@
-"""Signals for people: what a reader with ten seconds needs first, and each layer for who asks.
+"""Signals as text: first the facts that a reader with ten seconds needs, then the layers.
 
-All of it is ASCII, so that every console shows it; colour only repeats what the words say. The
-table has one row a signal where the terminal is wide enough for all of it, else four columns of a
-few lines each, else plain lines: nothing is ever cut.
+The text is ASCII, so that every console shows it; colours only repeat the words. The table has one
+row for each signal if the terminal is wide enough, else four columns with a few lines for each
+signal, else plain lines: nothing is cut.
 """
 
 import textwrap
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ravequant import exact, times
 from ravequant.signals.base_rates import Rates
-from ravequant.signals.evidence import Layer, price_text
-from ravequant.signals.market_state import STREAMS, Facts, Limits, Stream
-from ravequant.signals.rules import Answer, Signal
+from ravequant.signals.evidence import Evidence, price_text
+from ravequant.signals.limits import STREAMS, SignalLimits, Stream
+from ravequant.signals.market_state import MarketState
+from ravequant.signals.rules import QueryResult, Signal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,29 +33,29 @@ _HEAD_LINE: Final = "    \n    \n -- \n    \n    \n    \n    \n    \n"  # a rule
 
 
 class Cell(NamedTuple):
-    """One fact of a signal under its heading."""
+    """A fact of a signal and its heading."""
 
     heading: str
     text: str
 
 
-def age_line(facts: Facts, limits: Limits, clock_ms: int | None) -> str:
-    """Return the age of each stream at the minute asked for, and of that minute at the clock."""
-    ages = [(name, _age_of(facts, limits, name)) for name in STREAMS]
+def age_line(state: MarketState, limits: SignalLimits, clock_ms: int | None) -> str:
+    """Return the age of each stream at the state's minute, and of that minute at the clock."""
+    ages = [(name, _age_of(state, limits, name)) for name in STREAMS]
     groups = (
         JOINT.join([*(name for name, _ in group), age])
         for age, group in groupby(ages, lambda item: item[1])
     )
-    line = f"age at {_utc(facts)[11:]} UTC: {', '.join(groups)}"
-    return line if clock_ms is None else f"{line}; clock{JOINT}+{duration(clock_ms - facts.ms)}"
+    line = f"age at {_utc(state)[11:]} UTC: {', '.join(groups)}"
+    return line if clock_ms is None else f"{line}; clock{JOINT}+{duration(clock_ms - state.ms)}"
 
 
-def _age_of(facts: Facts, limits: Limits, name: Stream) -> str:
-    age = facts.age_ms(name)
+def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
+    age = state.age_ms(name)
     if age is None:
         return "MISSING"
-    state = facts.state(name, limits)
-    return f"{duration(age)}{JOINT}{state.upper()}" if state else duration(age)
+    defect = state.defect(name, limits)
+    return f"{duration(age)}{JOINT}{defect.upper()}" if defect else duration(age)
 
 
 def duration(ms: int) -> str:
@@ -69,54 +70,54 @@ def duration(ms: int) -> str:
     return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
 
 
-def _utc(facts: Facts) -> str:
-    return times.iso_minute(facts.minute)[:16].replace("T", " ")
+def _utc(state: MarketState) -> str:
+    return times.iso_minute(state.minute)[:16].replace("T", " ")
 
 
-def place_line(answer: Answer, timeframe: str, zone: tzinfo | None = None) -> str:
+def place_line(result: QueryResult, timeframe: str, zone: tzinfo | None = None) -> str:
     """Return the instrument, the moment in UTC and in local time, and the last price."""
-    facts, last = answer.facts, answer.last
-    local = datetime.fromtimestamp(facts.minute * 60, tz=zone).astimezone(zone)
+    state, last = result.state, result.last
+    local = datetime.fromtimestamp(state.minute * 60, tz=zone).astimezone(zone)
     written = f"{local:%Y-%m-%d %H:%M}"
-    if written[:10] == _utc(facts)[:10]:
+    if written[:10] == _utc(state)[:10]:
         written = written[11:]
     price = f"price {price_text(last.price)} ({last.source})" if last else "no price"
     price = price.replace(" ", JOINT)
-    moment = f"{_utc(facts)} UTC, local {written}"
-    return f"{facts.inst_id} {timeframe}  {moment}  {price}"
+    moment = f"{_utc(state)} UTC, local {written}"
+    return f"{state.inst_id} {timeframe}  {moment}  {price}"
 
 
 def show(
-    answer: Answer,
+    result: QueryResult,
     console: "Console",
     *,
-    limits: Limits,
+    limits: SignalLimits,
     timeframe: str,
     clock_ms: int | None = None,
     explained: Sequence[Rates] | None = None,
     zone: tzinfo | None = None,
 ) -> None:
-    """Print an answer; with ``explained``, the base rates of each signal, also every layer."""
-    lines = [age_line(answer.facts, limits, clock_ms), place_line(answer, timeframe, zone)]
+    """Print an result; with ``explained``, the base rates of each signal, also every layer."""
+    lines = [age_line(result.state, limits, clock_ms), place_line(result, timeframe, zone)]
     for line in lines:
         _write(console, line)
-    if not answer.signals:
-        _write(console, f"no signal: {answer.missing}")
+    if not result.signals:
+        _write(console, f"no signal: {result.missing}")
         return
-    rows = [cells(signal, answer.facts.tick) for signal in answer.signals]
+    rows = [cells(signal, result.state.tick) for signal in result.signals]
     if console.width < NARROW:
         _write_lines(rows, console)
     else:
         console.print(_table(rows, console))
     if explained is None:
-        for signal in answer.signals:
+        for signal in result.signals:
             for line in evidence(signal):
                 _write(console, line, indent=4)
         return
-    for signal, rates in zip(answer.signals, explained, strict=True):
+    for signal, rates in zip(result.signals, explained, strict=True):
         _write(console, f"{_title(signal)}  {signal.wick.event_id}")
         for layer in signal.layers:
-            for line in explain(layer, answer.facts, rates):
+            for line in explain(layer, result.state, rates):
                 _write(console, line, indent=8)
 
 
@@ -132,7 +133,7 @@ def _write(console: "Console", line: str, indent: int = 0) -> None:
 
 
 def cells(signal: Signal, tick: int | None) -> list[Cell]:
-    """Return what the table says of a signal, in the order in which it is read."""
+    """Return the cells of a signal, in the order in which they are read."""
     wick, plan = signal.wick, signal.plan
     contact = signal.in_contact
     return [
@@ -172,7 +173,7 @@ def _price(price: int | None, tick: int | None) -> str:
 
 
 def _write_lines(rows: Sequence[Sequence[Cell]], console: "Console") -> None:
-    """Print each signal without columns, where columns would break its words."""
+    """Print each signal without columns, for a terminal so narrow that columns break words."""
     for row in rows:
         fade, *others = (", ".join(column) for column in _columns(row))
         _write(console, fade)
@@ -208,7 +209,7 @@ def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
 
 
 def _columns(row: Sequence[Cell]) -> tuple[tuple[str, ...], ...]:
-    """Return what a signal says under fade, wick, evidence and trade, line by line."""
+    """Return the lines of a signal in each of the columns fade, wick, evidence and trade."""
     of = dict(row)
     entry = of["entry"] if of["entry"] == "in contact" else f"entry {of['entry']}"
     size = "small" if of["small"] == "yes" else "not small"
@@ -247,7 +248,7 @@ def _title(signal: Signal) -> str:
 
 
 def evidence(signal: Signal) -> list[str]:
-    """Return the layers of a signal: those that are met, why the others are not, and notes."""
+    """Return the line of layers that are met and not met, and a line of notes."""
     met = [layer.name for layer in signal.layers if layer.state == "met"]
     others = [
         layer.name if layer.state == "not_met" else f"{layer.name}{JOINT}{layer.state.upper()}"
@@ -263,17 +264,17 @@ def evidence(signal: Signal) -> list[str]:
     return [line, *(f"    {'; '.join(notes)}" for _ in notes[:1])]
 
 
-def explain(layer: Layer, facts: Facts, rates: Rates) -> list[str]:
-    """Return what a layer saw, what it asks for, how often that is true, and where it is read."""
-    state = "not met" if layer.state == "not_met" else layer.state
+def explain(layer: Evidence, state: MarketState, rates: Rates) -> list[str]:
+    """Return the lines of a layer: value, condition, base rate, age, file."""
+    met = "not met" if layer.state == "not_met" else layer.state
     rate = rates.get(layer.name)
     age = "no data" if layer.age_ms is None else f"{duration(layer.age_ms)} old"
     often = "no base rate"
     if rate is not None:
         often = f"true at {rate.percent}% of {rate.moments} moments in 24 h"
     return [
-        f"{layer.points:>4}/{layer.most} {layer.name} {state}: {layer.value or NONE}",
+        f"{layer.points:>4}/{layer.most} {layer.name} {met}: {layer.value or NONE}",
         f"    wants {layer.condition}",
         f"    {often}; {age}",
-        f"    {facts.files.get(layer.stream, NONE)}",
+        f"    {state.files.get(layer.stream, NONE)}",
     ]

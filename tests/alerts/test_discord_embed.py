@@ -44,7 +44,7 @@ def readme_signal():
 def test_the_embed_in_the_readme_is_the_embed():
     """The text there is what is posted, line by line."""
     signal = readme_signal()
-    text = as_text(discord_embed.embed(signal, LIMITS, signal.facts.ms + 42_000, near=False))
+    text = as_text(discord_embed.embed(signal, LIMITS, signal.state.ms + 42_000, near=False))
     assert text in README.read_text(encoding="utf-8"), text
 
 
@@ -52,7 +52,7 @@ def test_the_embed_says_what_its_data_lack():
     """STALE, GAP and MISSING stand above all else; old data too."""
     facts = set_up()
     signal = only(replace(facts, cvd=(), vwap=(), book=book(gap=True), volume=facts.volume[:-9]))
-    words = discord_embed.embed(signal, LIMITS, signal.facts.ms, near=False)["embeds"][0]
+    words = discord_embed.embed(signal, LIMITS, signal.state.ms, near=False)["embeds"][0]
     first, *rest = words["description"].splitlines()
     assert first == (
         "**does not count: volume_tier STALE, absorption STALE, wall GAP, imbalance GAP, "
@@ -62,7 +62,7 @@ def test_the_embed_says_what_its_data_lack():
         "<t:1765748100:R>, age at 21:35 UTC: trades 2s, buckets 1s GAP, wicks 0s, volume 9m00s "
         "STALE, cvd vwap MISSING"
     )
-    late = discord_embed.embed(signal, LIMITS, signal.facts.ms + 6 * MINUTE, near=False)
+    late = discord_embed.embed(signal, LIMITS, signal.state.ms + 6 * MINUTE, near=False)
     assert "**OLD: the data end 6m00s before now**" in late["embeds"][0]["description"]
 
 

@@ -16,8 +16,8 @@ from ravequant.contract import Contract
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.signals import as_of
+from ravequant.signals.as_of import newest_trade
 from ravequant.signals.inputs import LastTrade, price
-from ravequant.signals.last_trade import newest_trade
 from ravequant.vault import line_file
 from ravequant.vault.commit import write_state
 from ravequant.vault.line_file import LineFile
@@ -248,7 +248,7 @@ def put(path, found):
 @pytest.fixture
 def hour(vault):
     """Return a vault with an hour of rows, a snapshot each 10 s, and a wick touched at 30."""
-    for name in as_of.MINUTE_STREAMS:
+    for name in ("volume", "cvd", "vwap"):
         put(DATA_SETS[name].place(vault, BTC), (rows(minute)[name] for minute in range(60)))
     put(
         vault.derived("liquidity_buckets", BTC) / "2025-12-14.jsonl",

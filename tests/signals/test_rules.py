@@ -4,7 +4,7 @@ import pytest
 
 from ravequant import settings, settings_schema
 from ravequant.signals.inputs import LastTrade, VwapRow, price
-from ravequant.signals.market_state import Limits
+from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Query, conviction, find
 from ravequant.signals.trade_plan import stop_at
 from tests.support.made_signals import (
@@ -306,8 +306,8 @@ def test_settings_change_the_limits():
     """The wall's size goes by the asset, and a fee of nothing leaves gross what it is."""
     table = {"wall_notional": {"ETH": "1000000"}, "maker_bps": "0", "taker_bps": "0"}
     chosen = settings_schema.build(settings.Settings, {"signals": table})
-    limits = Limits.of("ETH-USDT-SWAP", chosen)
-    assert limits.wall_notional == LIMITS.wall_notional // 2
-    assert Limits.of(BTC, chosen).wall_notional == LIMITS.wall_notional
+    limits = SignalLimits.of("ETH-USDT-SWAP", chosen)
+    assert limits.least_wall == LIMITS.least_wall // 2
+    assert SignalLimits.of(BTC, chosen).least_wall == LIMITS.least_wall
     (signal,) = find(set_up(), Query(), limits).signals
     assert signal.plan.reward_risk == signal.plan.reward_risk_net == "18.82"

@@ -11,7 +11,7 @@ from rich.console import Console
 from ravequant.signals import table
 from ravequant.signals.base_rates import base_rates
 from ravequant.signals.inputs import CvdRow, LastTrade, price
-from ravequant.signals.market_state import STREAMS
+from ravequant.signals.limits import STREAMS
 from ravequant.signals.rules import Query, find
 from tests.support.made_signals import LIMITS, A, book, hidden, set_up, surrounding, volume, wick
 

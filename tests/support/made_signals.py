@@ -10,23 +10,24 @@ from ravequant.signals.inputs import (
     BookSide,
     CvdRow,
     LastTrade,
+    RestingWall,
     VolumeRow,
     VwapRow,
-    Wall,
-    Wick,
+    WickAsOf,
     price,
 )
-from ravequant.signals.market_state import Facts, Limits
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import Query, find
 
 BTC = "BTC-USDT-SWAP"
 A = times.parse_iso("2025-12-14T21:35:00Z") // times.MINUTE_MS
-LIMITS = Limits.of(BTC, settings.Settings())
+LIMITS = SignalLimits.of(BTC, settings.Settings())
 NOTIONAL = exact.NOTIONAL_ONE
 BANDS = (10, 25, 50, 100, 200, 500)
 
 
-def wick(minutes_ago: int, at: str, side: Any = "high", **other: Any) -> Wick:
+def wick(minutes_ago: int, at: str, side: Any = "high", **other: Any) -> WickAsOf:
     """A wick born so many minutes before A."""
     timeframe = other.pop("timeframe", "1m")
     birth = A - minutes_ago
@@ -35,10 +36,10 @@ def wick(minutes_ago: int, at: str, side: Any = "high", **other: Any) -> Wick:
         "timeframe": timeframe, "side": side, "birth": birth, "tip": price(at),
         "size_ticks": 12, "tip_exact": False, "tip_strength": None, "gap": False,
     }  # fmt: skip
-    return Wick(**facts | other)
+    return WickAsOf(**facts | other)
 
 
-def touched(minutes_ago: int, side: Any = "low", **other: Any) -> Wick:
+def touched(minutes_ago: int, side: Any = "low", **other: Any) -> WickAsOf:
     """A wick that was touched a minute after its birth."""
     ended = {"status": "touched", "ended": A - minutes_ago + 1}
     return wick(minutes_ago, "101200", side, size_ticks=15, **ended | other)
@@ -61,8 +62,8 @@ def side(**other: Any) -> BookSide:
     return nothing._replace(**other)
 
 
-def wall(at: str = "101250", notional: int = 2_500_000, age_s: int | None = 95) -> Wall:
-    return Wall(price(at), notional * NOTIONAL, age_s, young=age_s is not None)
+def wall(at: str = "101250", notional: int = 2_500_000, age_s: int | None = 95) -> RestingWall:
+    return RestingWall(price(at), notional * NOTIONAL, age_s, young=age_s is not None)
 
 
 def book(asks: BookSide | None = None, **other: Any) -> BookRow:
@@ -81,20 +82,20 @@ def absorbing(minutes_ago: int = 1, **other: Any) -> VolumeRow:
     return volume(minutes_ago, **tape | other)
 
 
-def hidden(**other: Any) -> Wick:
+def hidden(**other: Any) -> WickAsOf:
     """The notes' wick: high at 101250, 32 minutes old, tip exact."""
     return wick(32, "101250", **{"tip_exact": True, "tip_strength": "EXACT"} | other)
 
 
-def surrounding(count: int = 16) -> list[Wick]:
+def surrounding(count: int = 16) -> list[WickAsOf]:
     """Touched wicks born 25 to 32 minutes before A, two a minute."""
     born = [(32 - number // 2, "low" if number % 2 else "high") for number in range(1, count + 1)]
     return [touched(ago, side) for ago, side in born]
 
 
 def set_up(
-    around: Iterable[Wick] | None = None, the_wick: Wick | None = None, **other: Any
-) -> Facts:
+    around: Iterable[WickAsOf] | None = None, the_wick: WickAsOf | None = None, **other: Any
+) -> MarketState:
     """The notes' set-up, all of it, and what the test changes."""
     wicks = [the_wick or hidden(), *(surrounding() if around is None else around)]
     facts: dict[str, Any] = {
@@ -105,7 +106,7 @@ def set_up(
         "book": book(), "trade": LastTrade(A * times.MINUTE_MS - 2_000, price("101050.5")),
         "tick": price("0.1"),
     }  # fmt: skip
-    return Facts(**facts | other)
+    return MarketState(**facts | other)
 
 
 LAYERS = ["wick", "volume_tier", "absorption", "wall", "imbalance", "young_wall", "cvd", "vwap"]

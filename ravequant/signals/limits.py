@@ -1,0 +1,35 @@
+"""The limits of the query: the settings under ``[signals]``, for one instrument. Pure."""
+
+from dataclasses import dataclass, fields
+from typing import Final, Literal
+
+from ravequant import times
+from ravequant.settings import Settings, Signals
+
+Stream = Literal["wicks", "volume", "cvd", "vwap", "buckets", "trades"]
+STREAMS: Final[tuple[Stream, ...]] = ("trades", "buckets", "wicks", "volume", "cvd", "vwap")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalLimits(Signals):
+    """The settings of the query, and the size of a wall of the instrument."""
+
+    least_wall: int  # in units of exact.NOTIONAL_PLACES
+
+    @classmethod
+    def of(cls, inst_id: str, settings: Settings) -> "SignalLimits":
+        """Return the limits of an instrument."""
+        chosen = settings.signals
+        values = {item.name: getattr(chosen, item.name) for item in fields(chosen)}
+        return cls(least_wall=chosen.wall_notional.of(inst_id), **values)
+
+    def stale_ms(self, stream: Stream) -> int | None:
+        """Return the age above which a stream does not count, None if any age counts."""
+        seconds = {
+            "wicks": self.wicks_stale_s,
+            "volume": self.volume_stale_s,
+            "cvd": self.cvd_stale_s,
+            "vwap": self.vwap_stale_s,
+            "buckets": self.buckets_stale_s,
+        }.get(stream)
+        return None if seconds is None else seconds * times.SECOND_MS
