@@ -7,18 +7,15 @@ The anchor is the first minute processed. The changes are sums over time, minute
 M-59…M; the divergence compares swings over records, and says only what is known by its record.
 """
 
-try:
-    from ravequant import cli, exact, times
-    from ravequant.pipeline import calculator
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ravequant import cli, exact, times
+from ravequant.pipeline import calculator
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings

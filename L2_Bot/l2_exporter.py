@@ -1,14 +1,7 @@
 """Records the order books of the chosen perpetuals: a 400-level snapshot every two seconds."""
 
-try:
-    from ravequant import cli
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import asyncio
@@ -22,7 +15,7 @@ from typing import Final
 
 from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
-from ravequant import catalog, settings
+from ravequant import catalog, cli, settings
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import Channel, ChannelData, Data, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace

@@ -1,14 +1,7 @@
 """Answers four questions about a recorded book: walls, zones, spread and imbalance."""
 
-try:
-    from ravequant import cli, exact, settings, settings_schema, tables, times
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import logging
@@ -20,6 +13,7 @@ import orjson
 
 from L2_Bot import book_queries
 from L2_Bot.book_queries import BookSnapshot
+from ravequant import cli, exact, settings, settings_schema, tables, times
 from ravequant.contract import Contract
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError, VaultError
 from ravequant.records import RecordError

@@ -4,15 +4,8 @@ Run it once an hour. Whatever happens in between, every line that is kept stands
 or in a verified ``.gz``; the next run takes up what a stopped one left.
 """
 
-try:
-    from ravequant import cli, settings, settings_schema, tables, times
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import logging
@@ -24,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from ravequant import cli, settings, settings_schema, tables, times
 from ravequant.errors import DONE, FAILED, UsageError
 from ravequant.vault.retention import report
 from ravequant.vault.retention.forecast import Forecast, forecast

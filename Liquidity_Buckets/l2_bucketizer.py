@@ -10,14 +10,8 @@ The sums are in ``bands.py``, what remembers is in ``walls.py``; here they becom
 
 from pathlib import Path
 
-try:
-    from ravequant import cli, exact, times
-    from ravequant.pipeline import calculator, runner
-    from ravequant.settings import Buckets, Settings
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -27,8 +21,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
+from ravequant import cli, exact, times
 from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.contract import Scale, worth_of
+from ravequant.pipeline import calculator, runner
+from ravequant.settings import Buckets, Settings
 from ravequant.settings_schema import as_typed
 from ravequant.vault.instruments import InForce, InstrumentHistory
 from ravequant.vault.paths import Vault, book_files

@@ -1,14 +1,7 @@
 """Records every trade of the chosen perpetuals, for ever: socket, back-fill, one file per day."""
 
-try:
-    from ravequant import cli
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import asyncio
@@ -18,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ravequant import catalog, settings, times
+from ravequant import catalog, cli, settings, times
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges import recorder_app
 from ravequant.exchanges.base import Channel, Data, Subscribed, TradeRows

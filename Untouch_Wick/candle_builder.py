@@ -6,14 +6,8 @@ not exist. Sums and extremes of a rolled-up candle are exactly those of its minu
 As a program: prints the closed candles of an instrument, computed afresh from its raw trades.
 """
 
-try:
-    from ravequant import cli, exact, settings, tables, times
-    from ravequant.pipeline import calculator
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import logging
 import sys
@@ -23,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from ravequant import cli, exact, settings, tables, times
 from ravequant.errors import DONE, NoDataError
+from ravequant.pipeline import calculator
 from ravequant.vault import gap_ledger, tail
 
 if TYPE_CHECKING:

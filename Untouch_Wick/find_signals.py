@@ -8,12 +8,8 @@ An untouched small wick, 20 to 40 minutes old, among touched ones; then eight la
 
 from pathlib import Path
 
-try:
-    from ravequant import cli, settings, times
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import sys
@@ -25,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
+from ravequant import cli, settings, times
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.signals import as_of

@@ -9,13 +9,8 @@ records.
 
 from pathlib import Path
 
-try:
-    from ravequant import cli, exact, times
-    from ravequant.pipeline import calculator
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from ravequant import cli, exact, times
+from ravequant.pipeline import calculator
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.instruments import InstrumentHistory
 from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder

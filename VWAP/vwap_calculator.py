@@ -7,19 +7,16 @@ Sums are exact integers; each ratio is divided once, when its record is written.
 minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 00:00 UTC.
 """
 
-try:
-    from ravequant import cli, exact, times
-    from ravequant.pipeline import calculator
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from ravequant import cli, exact, times
+from ravequant.pipeline import calculator
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings

@@ -6,20 +6,17 @@ Volumes are notional sums, exact; tiers and absorption are decided on exact valu
 written ratio and percentage are rounded. The current record is never part of its own median.
 """
 
-try:
-    from ravequant import cli, exact, times
-    from ravequant.pipeline import calculator
-    from ravequant.settings_schema import as_typed
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from ravequant import cli, exact, times
+from ravequant.pipeline import calculator
+from ravequant.settings_schema import as_typed
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings

@@ -6,6 +6,7 @@ starts new processes.
 """
 
 import atexit
+import gc
 import logging
 import os
 import signal
@@ -30,7 +31,9 @@ class Processes:
         self._pool = self._started()
 
     def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.width, get_context("spawn"), initializer=_begin)
+        return ProcessPoolExecutor(
+            self.width, get_context("spawn"), initializer=_begin, initargs=gc.get_threshold()
+        )
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Have a process call ``work``, which can be imported; the answer comes later."""
@@ -59,8 +62,12 @@ def _no_program() -> Iterator[None]:
         sys.modules["__main__"] = program
 
 
-def _begin() -> None:
-    """Have this process end when the one that started it does, however that happens."""
+def _begin(*thresholds: int) -> None:
+    """Prepare this process, before its first task, to end with the one that started it.
+
+    It searches for garbage as often as that one; environment variables are that one's anyway.
+    """
+    gc.set_threshold(*thresholds)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     atexit.register(os._exit, 0)  # all is said by then; taking down what was loaded takes longer
     threading.Thread(target=_end_with_the_asker, daemon=True).start()

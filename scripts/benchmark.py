@@ -4,17 +4,8 @@ Each figure is a median over the rounds, each run a process of its own. The plai
 small set of some minutes; ``--full`` takes files of the size at which it matters, and hours.
 """
 
-try:
-    from ravequant import cli
-except (
-    ModuleNotFoundError
-):  # started with a Python outside .venv: hand over to it, or say the remedy
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import json
@@ -26,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from ravequant import cli
 from ravequant.errors import UsageError
 from scripts.bench import bars, books, increment, runs
 from scripts.bench.runs import Comparison, Sizes

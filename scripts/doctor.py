@@ -3,15 +3,8 @@
 Exit code 1 if anything failed. Nothing is changed, nothing is posted.
 """
 
-try:
-    from ravequant import cli, exchanges, times
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import logging
@@ -24,6 +17,7 @@ from typing import Final
 
 import orjson
 
+from ravequant import cli, exchanges, times
 from ravequant.errors import DONE, FAILED, RaveQuantError, shown
 from ravequant.vault.paths import Vault
 from scripts.checks import computer

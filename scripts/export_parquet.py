@@ -3,15 +3,8 @@
 Only days that changed since the last export are made. Nothing of the vault is changed.
 """
 
-try:
-    from ravequant import cli
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import sys
@@ -21,6 +14,7 @@ from typing import Final
 
 import orjson
 
+from ravequant import cli
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault

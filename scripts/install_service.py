@@ -5,13 +5,8 @@ python scripts/install_service.py --print    show what would be written, and whe
 python scripts/install_service.py --remove   undo it; the data stays
 """
 
-try:
-    from ravequant import cli, settings
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say how
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import getpass
@@ -25,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Final
 
+from ravequant import cli, settings
 from ravequant.errors import DONE, RaveQuantError, UsageError
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import CHECKOUT

@@ -1,15 +1,7 @@
 """Starts the exchange in a box: a local OKX with a made-up market or a recorded one."""
 
-try:
-    from ravequant import cli
-except (
-    ModuleNotFoundError
-):  # started with a Python outside .venv: hand over to it, or say the remedy
-    import runpy
-    from pathlib import Path
-
-    script = Path(__file__).resolve().parents[1] / "scripts" / "handover.py"
-    runpy.run_path(str(script), run_name="handover")
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import asyncio
@@ -23,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-from ravequant import times
+from ravequant import cli, times
 from ravequant.errors import UsageError
 from ravequant.sim import faults
 from ravequant.sim.exchange import SimExchange, SimOptions

@@ -1,14 +1,7 @@
 """Shows the newest lines of any file of the vault: `tail` and `type`, the same on every system."""
 
-try:
-    from ravequant import cli
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import os
@@ -21,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from ravequant import cli
 from ravequant.catalog import ACTIVE_WICKS, BOOK, CALCULATORS, DATA_SETS, METADATA
 from ravequant.errors import DONE, NoDataError, UsageError
 from ravequant.vault.line_file import (

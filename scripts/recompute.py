@@ -3,15 +3,8 @@
 The same folds and files as those of the calculators, which go on from what this leaves.
 """
 
-try:
-    from ravequant import cli
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import sys
@@ -19,6 +12,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from ravequant import cli
 from ravequant.errors import DONE, RaveQuantError
 from scripts.batch.executors import engine_of
 from scripts.batch.jobs import Outcome

@@ -5,15 +5,8 @@ know. While the trade exporter runs it does the writing itself, between two appe
 ids are still missing that the exchange may have.
 """
 
-try:
-    from ravequant import cli, exchanges, settings, tables
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import logging
@@ -25,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from ravequant import cli, exchanges, settings, tables
 from ravequant.catalog import TRADES
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
 from ravequant.exchanges.base import PageLimits, RestClient

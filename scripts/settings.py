@@ -1,15 +1,7 @@
 """Shows every setting with its value and where that came from, or says what is wrong with them."""
 
-try:
-    from ravequant import cli, settings, settings_schema, tables
-    from ravequant.alerts import webhook
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import os
@@ -22,6 +14,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ravequant import cli, settings, settings_schema, tables
+from ravequant.alerts import webhook
 from ravequant.errors import DONE
 from ravequant.vault.paths import VAULT_VARIABLE
 

@@ -4,15 +4,8 @@ Exit code 1 if anything is missing or wrong. Each file's SHA-256 is noted, and t
 which file has changed since, where it should only have grown.
 """
 
-try:
-    from ravequant import cli, settings, tables
-except ModuleNotFoundError:  # started with a Python outside .venv: hand over to it, or say so
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(
-        str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"), run_name="handover"
-    )
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
 import logging
@@ -24,6 +17,7 @@ from typing import Final
 
 import orjson
 
+from ravequant import cli, settings, tables
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments

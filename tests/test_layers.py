@@ -101,12 +101,8 @@ MODULES = files()
 
 @cache
 def tree(module: str) -> ast.Module:
-    """Return the module's syntax tree without the block that hands over to `.venv`."""
-    parsed = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    for node in ast.walk(parsed):
-        if isinstance(node, ast.Try) and "handover.py" in ast.unparse(node):
-            node.handlers.clear()
-    return parsed
+    """Return the module's syntax tree."""
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 @cache

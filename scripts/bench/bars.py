@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import orjson
 
-from ravequant import PLAIN_GC, exact, times
+from ravequant import exact, times
 from ravequant.errors import RaveQuantError, UsageError
 from ravequant.settings import Settings
 from ravequant.trades.bar_reader import BarReader
@@ -26,7 +26,7 @@ from ravequant.trades.minute_bar import MinuteBar
 from ravequant.trades.parallel_scan import read_ahead
 from ravequant.vault.tail import Span, Tail
 from scripts.bench import market, runs
-from scripts.bench.runs import Comparison, Figure, Run, Sizes
+from scripts.bench.runs import PLAIN_GC, Comparison, Figure, Run, Sizes
 
 WHALE: Final = Settings().bars.whale_notional.text
 FIGURES: Final = (

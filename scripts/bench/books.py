@@ -19,7 +19,7 @@ import orjson
 
 from Liquidity_Buckets.bands import Measure, Part
 from Liquidity_Buckets.l2_bucketizer import BucketFold
-from ravequant import PLAIN_GC, exact
+from ravequant import exact
 from ravequant.books.snapshot_reader import Books, SnapshotReader
 from ravequant.contract import worth_of
 from ravequant.errors import RaveQuantError, UsageError
@@ -29,7 +29,7 @@ from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.side_input import SideInput
 from scripts.bench import market, runs
-from scripts.bench.runs import Comparison, Figure, Run, Sizes
+from scripts.bench.runs import PLAIN_GC, Comparison, Figure, Run, Sizes
 
 FIGURES: Final = (
     Figure("snapshots_per_s", "snapshots/s", "{:,.0f}"),

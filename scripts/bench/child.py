@@ -3,6 +3,9 @@
 ``python -m scripts.bench.child CASE CONTENDER WORD …``; what follows is for the case's ``measure``.
 """
 
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../../scripts/begin.py").resolve().read_bytes())
+
 import importlib
 import json
 import sys

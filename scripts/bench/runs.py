@@ -18,6 +18,7 @@ from ravequant.errors import RaveQuantError
 from ravequant.vault.paths import CHECKOUT
 
 Run = dict[str, Any]  # what was measured of one process: seconds, peak_mb and so on, by name
+PLAIN_GC: Final = (700, 10, 10)  # Python's own thresholds, for contenders that are not ours
 _PACKAGES: Final = ("numpy", "orjson", "websockets", "duckdb", "polars")
 _WATCH: Final = str(Path(__file__).with_name("watch.py"))
 

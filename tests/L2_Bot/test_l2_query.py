@@ -366,7 +366,7 @@ def test_the_snippets_of_the_readme_say_what_the_command_says(
         names: dict[str, Any] = {"json": json, "line": text}
         said, answers = {}, {}
         for question, code in blocks.items():
-            exec(code, names)  # noqa: S102 - our own README
+            exec(code, names)
             said[question] = capsys.readouterr().out
             arguments = [question, "--vault", vault.root, "--instId", inst_id, "--json"]
             answers[question] = orjson.loads(ask(capsys, *arguments)[1])

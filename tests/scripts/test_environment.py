@@ -1,4 +1,4 @@
-"""scripts/environment.py and scripts/handover.py, with real venvs in a path with a blank."""
+"""scripts/environment.py and scripts/begin.py, with real venvs in a path with a blank."""
 
 import ast
 import os
@@ -13,15 +13,13 @@ from ravequant.vault.paths import CHECKOUT
 
 SCRIPTS = CHECKOUT / "scripts"
 PROGRAM = '''"""A program as they all begin."""
-try:
-    import module_of_the_venv
-except ModuleNotFoundError:
-    import runpy
-    from pathlib import Path
-
-    runpy.run_path(str(Path(__file__).resolve().parents[1] / "scripts" / "handover.py"))
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import sys
+
+import module_of_the_venv
+
 print(module_of_the_venv.__name__, sys.argv[1:])
 sys.exit(7)
 '''
@@ -65,7 +63,7 @@ def enter(checkout: Path):
     return start(script, "--a", "b c")
 
 
-@pytest.mark.parametrize("name", ["demo.py", "environment.py", "handover.py", "test.py"])
+@pytest.mark.parametrize("name", ["begin.py", "demo.py", "environment.py", "test.py"])
 def test_an_old_python_can_read_the_scripts(name):
     """What a person starts first parses on Python 3.8, so that its message can be shown."""
     ast.parse((SCRIPTS / name).read_text(encoding="utf-8"), feature_version=(3, 8))
@@ -176,6 +174,16 @@ def test_handing_over_does_not_loop(program, checkout):
     python = "py" if os.name == "nt" else "python3"
     assert f'{python} "{checkout / "scripts" / "environment.py"}"' in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
+
+
+def test_any_other_error_is_shown_as_ever(program):
+    """An error that is no missing module ends with its traceback and exit code 1."""
+    code = PROGRAM.replace("import module_of_the_venv\n", "1 / 0\n")
+    program.write_text(code, encoding="utf-8")
+    answer = start(program)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Traceback (most recent call last):")
+    assert answer.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
 def test_without_an_environment_the_remedy_is_said(program, checkout):
