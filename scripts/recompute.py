@@ -7,27 +7,118 @@ if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Sequence
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
 
 import orjson
 
-from ravequant import cli
-from ravequant.errors import DONE, RaveQuantError
-from scripts.batch.executors import engine_of
-from scripts.batch.jobs import Outcome
-from scripts.batch.options import add_options, tasks_of
-from scripts.batch.scheduler import Drive, Totals
-from scripts.batch.storage import Remote
+from ravequant import cli, settings
+from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
+from ravequant.vault.paths import default_root, instruments
+from scripts.batch.executors import executor_of
+from scripts.batch.jobs import BARS, LAST, ROOMS, Days, Outcome, Task
+from scripts.batch.scheduler import Scheduler, Totals
+from scripts.batch.storage import Place, Remote, place_of, vault_at
 
-PROGRAM = "recompute"
+PROGRAM: Final = "recompute"
+MOST_WORKERS: Final = 256
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, (__doc__ or "").partition("\n")[0])
-    add_options(made)
+    add = made.add_argument
+    add("--metric", default=",".join(ROOMS), metavar="A,B",
+        help="what to compute (default: %(default)s)")  # fmt: skip
+    add("--instId", action="append", dest="inst_ids", metavar="INSTID",
+        help="instrument; may be repeated (default: all that the source holds)")  # fmt: skip
+    add("--from", dest="first", type=_day, metavar="DAY",
+        help="begin with the raw file of this UTC day, 2025-12-14")  # fmt: skip
+    add("--to", dest="last", type=_day, metavar="DAY", help="the last UTC day that is read")
+    add("--source", metavar="URL",
+        help="where the raw data are: a folder or s3://… (default: the vault)")  # fmt: skip
+    add("--target", metavar="URL",
+        help="where outputs and states go (default: source)")  # fmt: skip
+    add("--engine", choices=("local", "dask"), default="local",
+        help="processes of this computer, or dask (default: local)")  # fmt: skip
+    add("--workers", type=_workers, default=os.cpu_count() or 1, metavar="N",
+        help="processes on this computer (default: one a core)")  # fmt: skip
+    add("--scheduler", type=_scheduler, metavar="URL",
+        help="tcp://host:8786, in place of a dask cluster on this computer")  # fmt: skip
+    add("--scratch", type=Path, metavar="DIR",
+        help="where a worker keeps what is on its way to an object storage")  # fmt: skip
+    add("--rebuild", action="store_true",
+        help="recompute what the raw files of these days give; older rows stay")  # fmt: skip
     return made
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2025-12-14") from None
+
+
+def _workers(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_WORKERS}")
+    return int(text)
+
+
+def _scheduler(text: str) -> str:
+    if not re.fullmatch(r"(tcp|tls)://[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}", text):
+        raise argparse.ArgumentTypeError("not like tcp://host:8786")
+    return text
+
+
+def tasks_of(args: argparse.Namespace) -> list[Task]:
+    """Return what is to be done, by instrument; UsageError for what cannot be meant."""
+    days = Days(args.first or "", args.last or LAST)
+    if days.first > days.last:
+        raise UsageError(f"--from {days.first} lies behind --to {days.last}; exchange them")
+    if args.scheduler and args.engine != "dask":
+        raise UsageError("--scheduler belongs to --engine dask; name both, or neither")
+    source = place_of("--source", args.source or str(args.vault or default_root()))
+    target = place_of("--target", args.target) if args.target else source
+    chosen = settings.load()
+    scratch = (args.scratch or _scratch(source, target)).absolute()
+    return [
+        Task(metric, inst_id, source, target, scratch, chosen, days, args.rebuild)
+        for inst_id, metric in _pairs(args, source)
+    ]
+
+
+def _pairs(args: argparse.Namespace, source: Place) -> list[tuple[str, str]]:
+    """Return (instrument, metric): those asked for, or those that there is raw data for."""
+    metrics = list(dict.fromkeys(args.metric.split(",")))
+    if unknown := [metric for metric in metrics if metric not in ROOMS]:
+        raise UsageError(f"--metric {unknown[0]!r} is none of {', '.join(ROOMS)}")
+    if args.inst_ids:
+        return [(name, metric) for name in cli.instruments_of(args, ()) for metric in metrics]
+    vault = vault_at(source)
+    trades, books = instruments(vault.trades), instruments(vault.snapshots)
+    found = [
+        (name, metric)
+        for name in sorted({*trades, *books})
+        for metric in metrics
+        if name in (trades if metric in BARS else books)
+    ]
+    if not found:
+        raise NoDataError(f"no raw data in {source}; start an exporter, or name another --source")
+    return found
+
+
+def _scratch(source: Place, target: Place) -> Path:
+    """Return a folder of this source and target, the same at the next run."""
+    cache = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME")
+    name = sha256(f"{source}\n{target}".encode()).hexdigest()[:16]
+    return Path(cache or Path.home() / ".cache") / "ravequant" / name
 
 
 def body(args: argparse.Namespace) -> int:
@@ -35,18 +126,20 @@ def body(args: argparse.Namespace) -> int:
     tasks = tasks_of(args)
     codes: list[int] = []
 
-    def told(outcome: Outcome) -> None:
+    def show(outcome: Outcome) -> None:
         codes.append(outcome.code)
         _show(outcome, as_json=args.json)
 
     places = tasks[0].source, tasks[0].target
-    shared = not any(isinstance(one, Remote) and one.url.startswith("memory:") for one in places)
-    engine = engine_of(args.engine, args.scheduler, args.workers, shared=shared)
+    shared = not any(
+        isinstance(place, Remote) and place.url.startswith("memory:") for place in places
+    )
+    executor = executor_of(args.engine, args.scheduler, args.workers, shared=shared)
     try:
-        totals = Drive(engine, told).run(tasks)
+        totals = Scheduler(executor, show).run(tasks)
     finally:
-        engine.close()
-    _show_totals(totals, args.engine, engine.width, as_json=args.json)
+        executor.close()
+    _show_totals(totals, args.engine, executor.width, as_json=args.json)
     return next(filter(None, codes), DONE)
 
 

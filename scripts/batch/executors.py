@@ -1,4 +1,4 @@
-"""Who does the work: this process, a pool, or Dask; each takes a function and answers later."""
+"""The executors of a recomputation: this process, processes of this computer, or Dask workers."""
 
 import importlib
 import logging
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a task took, where it was done."""
+    """The cost of a task, measured where it was done."""
 
     worker: str
     wall_s: float
@@ -39,7 +39,7 @@ class Cost:
 
 
 def measured(work: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
-    """Do some work and say what it took."""
+    """Do some work; return its answer and its cost."""
     wall, cpu = time.perf_counter(), time.process_time()
     before = replace(TRAFFIC)
     answer = work(*arguments)
@@ -55,31 +55,29 @@ def measured(work: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
     return answer, cost
 
 
-class Engine(Protocol):
-    """Does tasks somewhere."""
+class Executor(Protocol):
+    """Does tasks somewhere, as ``ravequant.worker_pool.Processes`` does."""
 
-    @property
-    def width(self) -> int:
-        """How many it does at once."""
+    width: int  # tasks at once
 
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[tuple[Any, Cost]]":
-        """Have it done; the answer comes with its cost."""
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Have ``work`` done; the answer comes later."""
 
     def close(self) -> None:
         """Let the workers go."""
 
 
-class Here:
-    """This process does it at once."""
+class ThisProcess:
+    """This process does each task at once."""
 
     width = 1
 
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[tuple[Any, Cost]]":
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Do it."""
-        future: Future[tuple[Any, Cost]] = Future()
+        future: Future[Any] = Future()
         try:
-            future.set_result(measured(work, *arguments))
-        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_result(work(*arguments))
+        except Exception as error:  # noqa: BLE001 - the caller gets it with the result
             future.set_exception(error)
         return future
 
@@ -87,54 +85,34 @@ class Here:
         """Nothing is left."""
 
 
-class Local:
-    """Processes of this computer. One that dies costs the tasks under way a second attempt."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self._processes = Processes(width)
-
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[tuple[Any, Cost]]":
-        """Have a process do it."""
-        return self._processes.submit(measured, work, *arguments)
-
-    def close(self) -> None:
-        """Let the processes end; what waits is dropped."""
-        self._processes.close()
-
-
 class Dask:
-    """The workers of a scheduler, or of a cluster on this computer that lives as long as we do."""
+    """The workers of a scheduler, or of a cluster on this computer that ends with this program."""
 
     def __init__(self, scheduler: str | None, workers: int) -> None:
         distributed = require("distributed")
         importlib.import_module("dask").config.set(_DASK)
         if not _log.isEnabledFor(logging.DEBUG):
-            logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of each handshake
+            logging.getLogger("distributed").setLevel(logging.ERROR)  # it logs each handshake
         try:
+            self._cluster = None
             if scheduler is None:
                 self._cluster = distributed.LocalCluster(
                     n_workers=workers, threads_per_worker=1, host="127.0.0.1",
                     scheduler_kwargs={"dashboard": False}, silence_logs=logging.ERROR,
                 )  # fmt: skip
-                self._client = distributed.Client(self._cluster)
-                self._client.wait_for_workers(workers, timeout=WAIT_S)
-            else:
-                self._cluster = None
-                self._client = distributed.Client(scheduler, timeout=WAIT_S)
-                self._client.wait_for_workers(1, timeout=WAIT_S)
+            self._client = distributed.Client(self._cluster or scheduler, timeout=WAIT_S)
+            self._client.wait_for_workers(workers if self._cluster else 1, timeout=WAIT_S)
         except (OSError, RuntimeError, ValueError) as error:
             raise RaveQuantError(
                 f"dask: {scheduler or 'a cluster on this computer'}: {error}; expected a scheduler "
                 "with a worker that answers"
             ) from None
         self.width = sum(self._client.nthreads().values())
+        self._executor = self._client.get_executor(pure=False, retries=ATTEMPTS - 1)
 
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[tuple[Any, Cost]]":
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Have a worker do it; dask does it again where one dies."""
-        future: Future[tuple[Any, Cost]] = self._client.submit(
-            measured, work, *arguments, pure=False, retries=ATTEMPTS - 1
-        )
+        future: Future[Any] = self._executor.submit(work, *arguments)
         return future
 
     def close(self) -> None:
@@ -144,12 +122,12 @@ class Dask:
             self._cluster.close()
 
 
-def engine_of(name: str, scheduler: str | None, workers: int, *, shared: bool) -> Engine:
-    """Return the engine that was asked for; ``shared``: other processes see source and target."""
+def executor_of(name: str, scheduler: str | None, workers: int, *, shared: bool) -> Executor:
+    """Return the executor of ``--engine``; ``shared``: other processes see source and target."""
     if not shared and (name == "dask" or workers > 1):
         raise UsageError(
             "memory:// lives in one process; use --engine local --workers 1, or another place"
         )
     if name == "dask":
         return Dask(scheduler, workers)
-    return Local(workers) if workers > 1 else Here()
+    return Processes(workers) if workers > 1 else ThisProcess()

@@ -1,25 +1,26 @@
-"""The order of a recomputation: which parts are read when, and who is told what came of it.
+"""The order of a recomputation: instrument by instrument, its parts first, then its calculators.
 
-Each instrument has parts to be read, in any order, and then one task for each calculator; books
-have no parts. A few more tasks than there are workers are under way at any time, calculators first,
-so that neither memory nor the shelf grows with the number of instruments.
+Parts are read side by side, in any order; books have none. A few more tasks than there are workers
+are under way at any time, so that neither memory nor the stored parts grow with the number of
+instruments.
 """
 
 import logging
-import queue
 import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Final
 
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline.runner import Summary
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
-from scripts.batch.executors import ATTEMPTS, Cost, Engine
+from scripts.batch.executors import ATTEMPTS, Cost, Executor, measured
 from scripts.batch.jobs import BARS, Outcome, Task, cursor_of, raw_files, run_task, shelf_of
 from scripts.batch.partial_bars import Unit, length_of, on_shelf, read_unit, units_of
 from scripts.batch.storage import Remote, vault_at
@@ -31,10 +32,10 @@ _log = logging.getLogger("recompute")
 
 @dataclass(slots=True)
 class Totals:
-    """What the whole took; ``--json`` prints it."""
+    """The sums of a recomputation; ``--json`` prints them."""
 
     parts: int = 0
-    parts_kept: int = 0  # on the shelf from a run before
+    parts_kept: int = 0  # stored by a run before
     outputs: int = 0
     failed: int = 0
     records: int = 0
@@ -48,7 +49,7 @@ class Totals:
     peaks: dict[str, int] = field(default_factory=dict)  # bytes, by worker
 
     def add(self, cost: Cost) -> None:
-        """Count what a task took."""
+        """Count the cost of a task."""
         self.busy_s += cost.wall_s
         self.cpu_s += cost.cpu_s
         self.requests += cost.requests
@@ -71,163 +72,135 @@ class Totals:
 
 
 @dataclass(slots=True)
-class _Book:
-    """An instrument under way."""
+class InstrumentProgress:
+    """The state of an instrument whose tasks have begun."""
 
-    tasks: list[Task]
-    unread: int = 0
-    unfinished: int = 0
+    calculators: list[Task]  # over trades: they begin once no part is unread
+    unread: int = 0  # parts
+    unfinished: int = 0  # outputs
     failed: bool = False
 
 
 @dataclass(slots=True)
-class _Given:
-    """A task that somebody works at."""
+class Step:
+    """A call of a worker: of ``read_unit`` or ``run_task``."""
 
     work: Callable[..., Any]
     arguments: tuple[Any, ...]
-    inst_id: str
+    progress: InstrumentProgress
     attempts: int = 1
 
 
-class Drive:
-    """Keeps an engine busy until all is done."""
+class Scheduler:
+    """Keeps an executor busy until all tasks are done."""
 
-    def __init__(self, engine: Engine, told: Callable[[Outcome], None]) -> None:
-        self._engine, self._told = engine, told
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._given: dict[Any, _Given] = {}
-        self._ready: deque[_Given] = deque()
-        self._books: dict[str, _Book] = {}
+    def __init__(self, executor: Executor, on_outcome: Callable[[Outcome], None]) -> None:
+        self._executor, self._on_outcome = executor, on_outcome
+        self._ready: deque[Step] = deque()  # before the steps that wait
         self.totals = Totals()
 
     def run(self, tasks: Sequence[Task]) -> Totals:
         """Do all tasks; those of one instrument stand together."""
         begun = shown = time.perf_counter()
-        waiting = self._waiting(tasks)
-        more = True
-        while more or self._given or self._ready:
-            while more and len(self._given) + len(self._ready) < WINDOW * self._engine.width:
-                item = next(waiting, None)
-                more = item is not None
-                if item is not None:
-                    self._ready.append(item)
-            while self._ready and len(self._given) < WINDOW * self._engine.width:
-                self._give(self._ready.popleft())
-            if self._given:
-                self._take(self._done.get())
+        waiting, under_way = self._steps(tasks), dict[Future[Any], Step]()
+        while True:
+            while len(under_way) < WINDOW * self._executor.width:
+                step = self._ready.popleft() if self._ready else next(waiting, None)
+                if step is None:
+                    break
+                under_way[self._executor.submit(measured, step.work, *step.arguments)] = step
+            if not under_way:
+                break
+            for future in wait(under_way, PROGRESS_S, FIRST_COMPLETED).done:
+                self._finish(under_way.pop(future), future)
             if time.perf_counter() - shown > PROGRESS_S:
-                shown = time.perf_counter()
-                _log.info("%d parts read, %d of %d outputs done",
-                          self.totals.parts, self.totals.outputs, len(tasks))  # fmt: skip
+                shown, found = time.perf_counter(), self.totals
+                text = "%d parts read, %d of %d outputs done"
+                _log.info(text, found.parts, found.outputs, len(tasks))
         self.totals.wall_s = time.perf_counter() - begun
         return self.totals
 
-    def _waiting(self, tasks: Sequence[Task]) -> Iterator[_Given]:
-        """Yield what can be begun at once, instrument by instrument."""
-        for inst_id in dict.fromkeys(task.inst_id for task in tasks):
-            mine = [
-                task for task in tasks if task.inst_id == inst_id and not self._told_as_done(task)
-            ]
-            if not mine:
-                continue
+    def _steps(self, tasks: Sequence[Task]) -> Iterator[Step]:
+        """Yield the steps that can begin at once, instrument by instrument."""
+        for _, same in groupby(tasks, lambda task: task.inst_id):
+            mine = [task for task in same if not self._up_to_date(task)]
             bars = [task for task in mine if task.metric in BARS]
-            self._books[inst_id] = book = _Book(bars, unfinished=len(mine))
-            yield from (_Given(run_task, (task,), inst_id) for task in mine if task not in bars)
-            if bars:
-                yield from self._parts(book, bars)
+            progress = InstrumentProgress(bars, unfinished=len(mine))
+            yield from (Step(run_task, (task,), progress) for task in mine if task not in bars)
+            if not bars:
+                continue
+            progress.calculators, unread = self._parts(bars)
+            progress.unread = len(unread)
+            yield from (Step(read_unit, (unit, bars[0].shelf), progress) for unit in unread)
+            if not unread:
+                yield from (Step(run_task, (task,), progress) for task in progress.calculators)
 
-    def _told_as_done(self, task: Task) -> bool:
+    def _up_to_date(self, task: Task) -> bool:
         """Pass over an output in an object storage that nothing new has come for."""
         if not isinstance(task.target, Remote) or not is_done(task):
             return False
         self.totals.outputs += 1
-        self._told(Outcome(task.metric, task.inst_id, Summary(task.metric, task.inst_id).facts()))
+        facts = Summary(task.metric, task.inst_id).facts()
+        self._on_outcome(Outcome(task.metric, task.inst_id, facts))
         return True
 
-    def _parts(self, book: _Book, bars: list[Task]) -> Iterator[_Given]:
-        """Yield the parts that nobody has read yet; the calculators come after the last of them."""
+    def _parts(self, bars: list[Task]) -> tuple[list[Task], list[Unit]]:
+        """Return the tasks with the names of their parts, and those parts that are not stored."""
         first = bars[0]
-        shelf = first.shelf
         try:
-            units, there = _units(bars), on_shelf(shelf)
+            units, there = _units(bars), on_shelf(first.shelf)
         except (RaveQuantError, OSError) as error:
             _log.warning("%s: its parts are not read side by side: %s", first.inst_id, error)
             units, there = [], set()
         names = tuple((unit.key, unit.name) for unit in units)
-        book.tasks = [_with(task, names) for task in bars]
         unread = [unit for unit in units if unit.name not in there]
         self.totals.parts_kept += len(units) - len(unread)
-        book.unread = len(unread)
-        if not unread:
-            self._release(book)
-        for unit in unread:
-            yield _Given(read_unit, (unit, shelf), first.inst_id)
+        return [replace(task, units=names) for task in bars], unread
 
-    def _release(self, book: _Book) -> None:
-        """Let the calculators of an instrument go first: their parts are all there."""
-        self._ready.extendleft(_Given(run_task, (task,), task.inst_id) for task in book.tasks)
-
-    def _give(self, given: _Given) -> None:
-        future = self._engine.submit(given.work, *given.arguments)
-        self._given[future] = given
-        future.add_done_callback(self._done.put)
-
-    def _take(self, future: Any) -> None:
-        given = self._given.pop(future)
+    def _finish(self, step: Step, future: Future[Any]) -> None:
+        """Take the answer of a step; one whose worker died is tried again."""
+        subject, outcome = step.arguments[0], None
         try:
-            answer, cost = future.result()
-        except Exception as error:  # noqa: BLE001 - a worker that died, or what it could not read
-            self._failed(given, error)
-            return
-        self.totals.add(cost)
-        self._finished(given, answer)
-
-    def _failed(self, given: _Given, error: Exception) -> None:
-        """Try again what died with its worker; a part that cannot be read is left out."""
-        died = not isinstance(error, RaveQuantError | OSError)
-        self.totals.lost += died
-        if died and given.attempts < ATTEMPTS:
-            given.attempts += 1
-            self._ready.append(given)
-            return
-        if given.work is read_unit:  # its calculators will meet it, and say what is wrong
-            _log.warning("%s: a part was not read: %s", given.inst_id, error)
-            self._finished(given, None)
-            return
-        task = given.arguments[0]
-        text = f"{task.metric} {task.inst_id}: {type(error).__name__}: {error}; run it again"
-        self._finished(given, Outcome(task.metric, task.inst_id, {}, text, FAILED))
-
-    def _finished(self, given: _Given, answer: Any) -> None:
-        book = self._books[given.inst_id]
-        if isinstance(answer, Outcome):
-            self._outcome(book, answer, given.arguments[0])
+            outcome, cost = future.result()
+        except Exception as error:  # noqa: BLE001 - a worker that died, or a file beyond reading
+            died = not isinstance(error, RaveQuantError | OSError)
+            self.totals.lost += died
+            if died and step.attempts < ATTEMPTS:
+                step.attempts += 1
+                self._ready.append(step)
+                return
+            if step.work is run_task:
+                text = f"{subject.metric} {subject.inst_id}: {type(error).__name__}: {error}"
+                text += "; run it again"
+                outcome = Outcome(subject.metric, subject.inst_id, {}, text, FAILED)
+            else:  # the calculators will meet the error, and name it
+                _log.warning("%s: a part was not read: %s", subject.inst_id, error)
+        else:
+            self.totals.add(cost)
+        if outcome is not None:
+            self._take(step, outcome)
             return
         self.totals.parts += 1
-        book.unread -= 1
-        if not book.unread:
-            self._release(book)
+        step.progress.unread -= 1
+        if not step.progress.unread:  # its calculators go first
+            found = [Step(run_task, (task,), step.progress) for task in step.progress.calculators]
+            self._ready.extendleft(found)
 
-    def _outcome(self, book: _Book, outcome: Outcome, task: Task) -> None:
-        book.unfinished -= 1
-        book.failed = book.failed or bool(outcome.code)
+    def _take(self, step: Step, outcome: Outcome) -> None:
+        """Count an outcome; after the last of an instrument its parts are deleted."""
+        progress = step.progress
+        progress.unfinished -= 1
+        progress.failed = progress.failed or bool(outcome.code)
         self.totals.outputs += not outcome.code
         self.totals.failed += bool(outcome.code)
         self.totals.records += outcome.facts.get("records", 0)
-        self._told(outcome)
-        if not book.unfinished:
-            del self._books[task.inst_id]
-            if not book.failed:
-                _clear(task)
-
-
-def _with(task: Task, names: tuple[tuple[str, str], ...]) -> Task:
-    return replace(task, units=names)
+        self._on_outcome(outcome)
+        if not progress.unfinished and not progress.failed:
+            _clear(step.arguments[0])
 
 
 def _units(bars: list[Task]) -> list[Unit]:
-    """Return the parts behind what all these calculators have read already."""
+    """Return the parts behind the cursors of all these calculators."""
     first = bars[0]
     whale = first.settings.bars.whale_notional
     cursors = [_cursor(task) for task in bars]
@@ -253,7 +226,7 @@ def _cursor(task: Task) -> Cursor | None:
 
 
 def is_done(task: Task) -> bool:
-    """Say whether a calculator has read all that there is, if that can be seen at a glance."""
+    """Return True if a calculator has read all raw data, as far as a glance can tell."""
     cursor = _cursor(task)
     if cursor is None:
         return False
@@ -265,7 +238,7 @@ def is_done(task: Task) -> bool:
 
 
 def _clear(task: Task) -> None:
-    """Take the parts of an instrument away that nobody needs any more."""
+    """Delete the stored parts of an instrument."""
     shelf = shelf_of(task.target, task.inst_id)
     if isinstance(shelf, Remote):
         with suppress(OSError):
