@@ -25,7 +25,7 @@ from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
-from scripts.audit.gap_plan import Plan, fetch, look
+from scripts.audit.gap_plan import RepairPlan, fetch, look
 
 PROGRAM: Final = "repair_gaps"
 HEADERS: Final = ("instId", "holes", "asked for", "repaired", "id holes", "lost", "still open")
@@ -64,20 +64,20 @@ def repair(
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
             carry_out(vault, inst_id, wait_s)
         found, holes, asked_for = look(vault, inst_id), 0, 0
-        plan, history = Plan(vault, inst_id, found), partial(rest.history_trades, inst_id)
-        for jump in found.jumps:
-            for hole in found.holes(jump):
-                _log.info("%s: asking for ids %d to %d", inst_id, *hole)
-                holes, asked_for = holes + 1, asked_for + hole[1] - hole[0] + 1
+        plan, history = RepairPlan(vault, inst_id, found), partial(rest.history_trades, inst_id)
+        for missing in found.missing:
+            for gap in found.wanted(missing):
+                _log.info("%s: asking for ids %d to %d", inst_id, gap.from_id, gap.to_id)
+                holes, asked_for = holes + 1, asked_for + gap.missing
                 came = fetch(
                     history,
-                    hole,
-                    jump.before.ts,
+                    gap,
+                    missing.before.ts,
                     found.newest_ts,
                     pages=pages,
                     patience_s=patience_s,
                 )
-                plan.add(jump, came)
+                plan.add(missing, came)
         planned = plan.repair()
         if planned is not None:
             trade_repair.note(vault, planned)

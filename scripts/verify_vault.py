@@ -21,7 +21,7 @@ from ravequant import cli, settings, tables
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
-from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, Verdict
+from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, DayVerdict
 
 PROGRAM: Final = "verify_vault"
 _log = logging.getLogger(PROGRAM)
@@ -52,7 +52,7 @@ def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
     return chosen
 
 
-def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> list[Verdict]:
+def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> list[DayVerdict]:
     """Judge an instrument and note what was read; LockedError beside another run."""
     with ExitStack() as held:
         try:
@@ -70,7 +70,7 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
     return verdicts
 
 
-def show(verdicts: Sequence[Verdict]) -> None:
+def show(verdicts: Sequence[DayVerdict]) -> None:
     """Write the table, and below it what is wrong."""
     tables.write(HEADERS, [verdict.cells() for verdict in verdicts], words=4)
     for verdict in verdicts:

@@ -2,10 +2,11 @@
 
 import logging
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 import orjson
 
@@ -43,6 +44,41 @@ class LedgerEntry:
     status: Status
     reason: str
     detected_ms: int  # wall clock, for people only: nothing is computed from it
+
+
+class StatusRange(NamedTuple):
+    """Ids of one status, both ends included; ``status`` is None where the ledger is silent."""
+
+    from_id: int
+    to_id: int
+    status: Status | None
+
+
+def status_ranges(entries: Sequence[LedgerEntry], first: int, last: int) -> list[StatusRange]:
+    """Return the ids ``first … last`` cut where their status changes, in order."""
+    bare, found = [(first, last)], list[StatusRange]()
+    for entry in reversed(entries):
+        left: list[tuple[int, int]] = []
+        for begin, end in bare:
+            low, high = max(begin, entry.gap.from_id), min(end, entry.gap.to_id)
+            if low > high:
+                left.append((begin, end))
+                continue
+            found.append(StatusRange(low, high, entry.status))
+            left += [ids for ids in ((begin, low - 1), (high + 1, end)) if ids[0] <= ids[1]]
+        bare = left
+        if not bare:
+            break
+    found += [StatusRange(begin, end, None) for begin, end in bare]
+    return sorted(found, key=lambda ids: ids.from_id)
+
+
+def ids_by_status(ranges: Iterable[StatusRange]) -> Counter[str]:
+    """Return how many ids have each status; ids that the ledger does not name are ``unknown``."""
+    ids: Counter[str] = Counter()
+    for found in ranges:
+        ids[found.status or "unknown"] += found.to_id - found.from_id + 1
+    return ids
 
 
 class GapLedger:

@@ -1,41 +1,24 @@
-"""Reads raw book hours from end to end: bad lines, order, the seconds that they cover, a hash."""
+"""Audits raw book hours: bad lines, order, the time that they cover."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from ravequant import times
 from ravequant.books.snapshot_json import mid_of
-from ravequant.errors import VaultError
 from ravequant.records import RecordError, moment
-from ravequant.vault.line_file import open_lines, reading
-from scripts.audit.trade_days import standing_form
+from scripts.audit.file_audit import FileAudit
 
 
 @dataclass(slots=True)
-class BookHour:
-    """One file: the hash of its whole lines, and of as many bytes as were noted earlier."""
-
-    key: str
-    path: Path
-    length: int = 0
-    sha256: str = ""
-    noted_sha256: str = ""
-    torn_bytes: int = 0
-    damaged: str = ""
-
-
-@dataclass(slots=True)
-class BookDay:
-    """What the files of one UTC day hold."""
+class BookDayAudit:
+    """The content of the files of one UTC day."""
 
     day: str
-    hours: list[BookHour] = field(default_factory=list)
+    hours: list[FileAudit] = field(default_factory=list)
     lines: int = 0
     rejected: int = 0
     disordered: int = 0  # lines whose time is not above that of the line before
@@ -45,35 +28,37 @@ class BookDay:
     covered_ms: int = 0
 
 
-class BookWalk:
-    """Goes through the book files of one instrument, oldest first."""
+class BookAudit:
+    """Audits the book files of one instrument, oldest first."""
 
     def __init__(self, inst_id: str, gap_ms: int, *, deep: bool = False) -> None:
         self._inst_id, self._gap_ms, self._deep = inst_id, gap_ms, deep
         self._last: int | None = None
         self._broken = False  # after a line that says so, until the next one
 
-    def days(self, files: Iterable[tuple[str, Path]], noted: dict[str, int]) -> Iterator[BookDay]:
+    def days(
+        self, files: Iterable[tuple[str, Path]], noted: dict[str, int]
+    ) -> Iterator[BookDayAudit]:
         """Yield each day; ``noted`` are lengths noted earlier, by key."""
         listing = list(files)
         for name, items in groupby(listing, lambda item: item[0][:10]):
             yield from self._absent(name)
             self._to_midnight(name)
-            day = BookDay(name)
+            day = BookDayAudit(name)
             for key, path in items:
                 day.hours.append(self._hour(day, key, path, noted.get(key, 0)))
             if name < listing[-1][0][:10]:
                 self._end(day)
             yield day
 
-    def _absent(self, name: str) -> Iterator[BookDay]:
+    def _absent(self, name: str) -> Iterator[BookDayAudit]:
         """Yield the days before ``name`` that have no file at all."""
         begin = times.day_start_ms(name)
         while self._last is not None:
             midnight = (self._last // times.DAY_MS + 1) * times.DAY_MS
             if midnight >= begin:
                 return
-            yield BookDay(times.day(midnight), breaks=1, expected_ms=times.DAY_MS)
+            yield BookDayAudit(times.day(midnight), breaks=1, expected_ms=times.DAY_MS)
             self._last, self._broken = midnight, True
 
     def _to_midnight(self, name: str) -> None:
@@ -82,7 +67,7 @@ class BookWalk:
         if self._last is not None and begin - self._last > self._gap_ms:
             self._last, self._broken = begin, True
 
-    def _end(self, day: BookDay) -> None:
+    def _end(self, day: BookDayAudit) -> None:
         """Count what lies between the last line of a day and its end."""
         end = times.day_start_ms(day.day) + times.DAY_MS
         if self._last is None or self._last >= end:
@@ -93,22 +78,14 @@ class BookWalk:
             day.covered_ms += span
         day.breaks += span > self._gap_ms and not self._broken
 
-    def _hour(self, day: BookDay, key: str, path: Path, noted: int) -> BookHour:
-        hour, whole = BookHour(key, path), hashlib.sha256()
-        try:
-            with reading(path), open_lines(standing_form(path)) as stream:
-                for line in _lines(stream, hour):
-                    whole.update(line)
-                    hour.length += len(line)
-                    if hour.length == noted:
-                        hour.noted_sha256 = whole.hexdigest()
-                    self._take(day, key, line)
-        except VaultError as error:
-            hour.damaged = str(error)
-        hour.sha256 = whole.hexdigest()
+    def _hour(self, day: BookDayAudit, key: str, path: Path, noted: int) -> FileAudit:
+        hour = FileAudit(key, path)
+        for block in hour.blocks(noted):
+            for line in block.split(b"\n")[:-1]:
+                self._take(day, key, line)
         return hour
 
-    def _take(self, day: BookDay, key: str, line: bytes) -> None:
+    def _take(self, day: BookDayAudit, key: str, line: bytes) -> None:
         day.lines += 1
         try:
             ts, broken = parse(line, self._inst_id, deep=self._deep)
@@ -131,17 +108,11 @@ class BookWalk:
         self._last, self._broken = ts, broken
 
 
-def _lines(stream: Any, hour: BookHour) -> Iterator[bytes]:
-    rest = b""
-    while chunk := stream.read(1 << 20):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-    hour.torn_bytes = len(rest)
-
-
 def parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
-    """Return (ts, whether a break follows); RecordError and the like for a bad line."""
+    """Return the time of a snapshot in Unix ms, and whether a break follows it.
+
+    Raises RecordError, KeyError, TypeError or IndexError for a bad line.
+    """
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from ravequant import settings
 from ravequant.vault import commit
-from ravequant.vault.gap_ledger import GapLedger
+from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.paths import Vault, book_files, day_files
-from scripts.audit.book_hours import BookDay, BookHour, BookWalk
-from scripts.audit.gap_status import counted, pieces
-from scripts.audit.trade_days import Day, Jump, Walk, sha256_without
+from scripts.audit.book_hours import BookAudit, BookDayAudit
+from scripts.audit.file_audit import FileAudit, sha256_without
+from scripts.audit.trade_days import MissingIds, TradeAudit, TradeDayAudit
 
 METRIC: Final = "verify"
 HEADERS: Final = (
@@ -27,7 +27,7 @@ Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lack
 
 
 @dataclass(slots=True)
-class Verdict:
+class DayVerdict:
     """One day of one stream: ids for trades, seconds for books."""
 
     inst_id: str
@@ -48,7 +48,7 @@ class Verdict:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing or wrong."""
+        """True if nothing is missing or wrong."""
         return not self.missing and not self.problems
 
     def cells(self) -> list[str]:
@@ -72,7 +72,7 @@ class Certificate:
         self._noted: Notes = dict(facts["files"]) if facts else {}
         self._notes: Notes = {}
 
-    def verdicts(self, newest_days: int | None = None) -> Iterator[Verdict]:
+    def verdicts(self, newest_days: int | None = None) -> Iterator[DayVerdict]:
         """Yield a verdict for each day and stream, at most the newest ``newest_days`` days."""
         yield from self._trades(newest_days)
         gap_ms = settings.load().buckets.gap_s * 1000
@@ -87,7 +87,7 @@ class Certificate:
             chosen = set(days[-newest_days:] if newest_days else days)
             kept = [item for item in files if item[0][:10] in chosen]
             lengths = {key: self._noted_length(stream, key) for key, _ in kept}
-            for day in BookWalk(self._inst_id, gap_ms, deep=deep).days(kept, lengths):
+            for day in BookAudit(self._inst_id, gap_ms, deep=deep).days(kept, lengths):
                 yield self._book_verdict(stream, day, newest=files[-1][0])
 
     def keep(self) -> None:
@@ -98,32 +98,34 @@ class Certificate:
 
     # -- trades
 
-    def _trades(self, newest_days: int | None) -> Iterator[Verdict]:
+    def _trades(self, newest_days: int | None) -> Iterator[DayVerdict]:
         files = list(day_files(self._vault.trades(self._inst_id)))
         ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
         repaired = [entry.gap for entry in ledger.entries() if entry.status == "repaired"]
-        walk = Walk(self._inst_id, [(gap.from_id, gap.to_id) for gap in repaired])
+        audit = TradeAudit(self._inst_id, [(gap.from_id, gap.to_id) for gap in repaired])
         skipped = max(0, len(files) - newest_days) if newest_days else 0
         if skipped:
-            walk.pass_over(*files[skipped - 1])
+            audit.pass_over(*files[skipped - 1])
         for key, path in files[skipped:]:
-            day = walk.day(key, path, self._noted_length("trades", key))
+            day = audit.day(key, path, self._noted_length("trades", key))
             ledger.refresh()  # id holes are settled before the line after them is written
             yield self._trade_verdict(day, ledger, newest=files[-1][0])
         yield from self._vanished("trades", "ids", {key for key, _ in files})
 
-    def _trade_verdict(self, day: Day, ledger: GapLedger, newest: str) -> Verdict:
+    def _trade_verdict(self, day: TradeDayAudit, ledger: GapLedger, newest: str) -> DayVerdict:
         first, last = day.first_id or 0, day.last_id if day.last_id is not None else -1
         entries = ledger.entries()
-        gone = [piece for jump in day.jumps for piece in pieces(entries, jump.from_id, jump.to_id)]
-        missing = counted(piece for piece in gone if piece[2] != "id_hole")
-        id_holes = counted(gone)["id_hole"]
-        repaired = counted(pieces(entries, first, last))["repaired"] - missing["repaired"]
-        verdict = Verdict(
+        gone = [found for ids in day.missing for found in status_ranges(entries, *ids.range)]
+        missing = ids_by_status(found for found in gone if found.status != "id_hole")
+        id_holes = ids_by_status(gone)["id_hole"]
+        repaired = (
+            ids_by_status(status_ranges(entries, first, last))["repaired"] - missing["repaired"]
+        )
+        verdict = DayVerdict(
             self._inst_id, "trades", day.key, "ids",
             expected=max(0, last - first + 1) - id_holes, present=day.ids,
-            repaired=repaired if last >= first else 0,
-            missing=missing.total(), holes=sum(piece[2] != "id_hole" for piece in gone),
+            repaired=repaired - missing["repaired"] if last >= first else 0,
+            missing=missing.total(), holes=sum(found.status != "id_hole" for found in gone),
             missing_by_status=dict(missing), id_holes=id_holes,
             duplicates=day.duplicates, bad_lines=day.rejected,
             files={day.path.name: day.sha256},
@@ -131,16 +133,16 @@ class Certificate:
         verdict.problems += _said(day)
         if day.torn_bytes and day.key != newest:
             verdict.problems.append(f"{day.torn_bytes} bytes of a torn last line")
-        self._compare(verdict, day, "trades", day.jumps)
+        self._compare(verdict, day, "trades", day.missing)
         return verdict
 
     # -- books
 
-    def _book_verdict(self, stream: str, day: BookDay, newest: str) -> Verdict:
+    def _book_verdict(self, stream: str, day: BookDayAudit, newest: str) -> DayVerdict:
         covered, expected = day.covered_ms // 1000, day.expected_ms // 1000
         if stream == "deep":  # every 30 s, and not when REST is away: order and hash only
             covered = expected
-        verdict = Verdict(
+        verdict = DayVerdict(
             self._inst_id, stream, day.day, "seconds", expected, covered,
             missing=expected - covered, holes=day.breaks if stream != "deep" else 0,
             duplicates=day.disordered, bad_lines=day.rejected,
@@ -174,9 +176,9 @@ class Certificate:
             if not there or key < min(there):
                 del self._noted[f"{stream}/{key}"]
 
-    def _vanished(self, stream: str, unit: str, there: set[str]) -> Iterator[Verdict]:
+    def _vanished(self, stream: str, unit: str, there: set[str]) -> Iterator[DayVerdict]:
         for key in self._missed(stream, there):
-            gone = Verdict(self._inst_id, stream, key, unit, 0, 0)
+            gone = DayVerdict(self._inst_id, stream, key, unit, 0, 0)
             gone.problems.append("the file was there at an earlier run and is gone; put it back, "
                                  "or accept it with --renew")  # fmt: skip
             yield gone
@@ -185,32 +187,36 @@ class Certificate:
         return int(self._noted.get(f"{stream}/{key}", {}).get("length", 0))
 
     def _compare(
-        self, verdict: Verdict, file: Day | BookHour, stream: str, jumps: Sequence[Jump] = ()
+        self, verdict: DayVerdict, file: FileAudit, stream: str, missing: Sequence[MissingIds] = ()
     ) -> None:
         name = f"{stream}/{file.key}"
         noted = self._noted.get(name)
         if file.damaged:
             return
-        if noted is not None and file.noted_sha256 != noted["sha256"] and not _mended(file, noted):
+        if (
+            noted is not None
+            and file.noted_sha256 != noted["sha256"]
+            and not _was_repaired(file, noted)
+        ):
             verdict.problems.append(
                 f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
                 "run; put a good copy back, or accept what is there with --renew"
             )
             return  # the old note stays: this is said until somebody decides
         self._notes[name] = {"length": file.length, "sha256": file.sha256}
-        if jumps:
-            self._notes[name]["lacking"] = [(jump.from_id, jump.to_id) for jump in jumps]
+        if missing:
+            self._notes[name]["lacking"] = [(ids.from_id, ids.to_id) for ids in missing]
 
 
-def _mended(file: Day | BookHour, noted: dict[str, Any]) -> bool:
-    """Say whether the file is as noted but for records that were lacking then."""
+def _was_repaired(file: FileAudit, noted: dict[str, Any]) -> bool:
+    """Return True if the file is as noted but for records that were lacking then."""
     lacking = [(int(first), int(last)) for first, last in noted.get("lacking", ())]
     return bool(lacking) and noted["sha256"] == sha256_without(
         file.path, lacking, int(noted["length"])
     )
 
 
-def _said(day: Day) -> Iterable[str]:
+def _said(day: TradeDayAudit) -> Iterable[str]:
     for count, what in (
         (day.duplicates, "lines whose id is not above the one before (double or out of order)"),
         (day.rejected, "bad lines"),

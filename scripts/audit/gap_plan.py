@@ -12,11 +12,16 @@ from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import PageLimits, TradePage
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault import instruments
-from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, read_generation
+from ravequant.vault.gap_ledger import (
+    Gap,
+    GapLedger,
+    LedgerEntry,
+    read_generation,
+    status_ranges,
+)
 from ravequant.vault.paths import Vault, day_files
 from ravequant.vault.trade_repair import DayRepair, Insert, Repair
-from scripts.audit.gap_status import pieces, wanted
-from scripts.audit.trade_days import Day, Jump, Walk
+from scripts.audit.trade_days import MissingIds, TradeAudit, TradeDayAudit
 from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import Action, GapSettled
 
@@ -26,44 +31,60 @@ _AGAIN_S: Final = 0.05
 
 
 @dataclass(slots=True)
-class Findings:
-    """What stands on disk and what the ledger says of it."""
+class TradeFindings:
+    """The trade days on disk, and what the ledger says of them."""
 
-    days: dict[str, Day] = field(default_factory=dict)
+    days: dict[str, TradeDayAudit] = field(default_factory=dict)
     newest_ts: int = 0
     entries: Sequence[LedgerEntry] = ()
 
     @property
-    def jumps(self) -> Iterator[Jump]:
-        """Yield every jump of ids, oldest first."""
+    def missing(self) -> Iterator[MissingIds]:
+        """Yield all missing ids, oldest first."""
         for day in self.days.values():
-            yield from day.jumps
+            yield from day.missing
 
-    def holes(self, jump: Jump) -> list[tuple[int, int]]:
-        """Return the ranges of a jump that are worth asking for."""
-        return list(wanted(pieces(self.entries, jump.from_id, jump.to_id)))
+    def wanted(self, missing: MissingIds) -> Iterator[Gap]:
+        """Yield the gaps that are worth asking the exchange for, neighbours joined."""
+        waiting: Gap | None = None
+        for ids in status_ranges(self.entries, *missing.range):
+            if ids.status in ("id_hole", "unrecoverable"):
+                continue
+            if waiting is not None and waiting.to_id + 1 == ids.from_id:
+                waiting = Gap(waiting.from_id, ids.to_id)
+                continue
+            if waiting is not None:
+                yield waiting
+            waiting = Gap(ids.from_id, ids.to_id)
+        if waiting is not None:
+            yield waiting
 
     def settled_unnoticed(self) -> Iterator[Gap]:
-        """Yield what the ledger calls open although it is on disk."""
+        """Yield the ids on disk that the ledger calls open."""
         inside = [day for day in self.days.values() if day.last_id is not None]
         if not inside:
             return
-        first, last = inside[0].first_id or 0, inside[-1].last_id or 0
-        gone = [(jump.from_id, jump.to_id) for jump in self.jumps]
-        for begin, end, status in pieces(self.entries, first, last):
-            if status == "open":
-                for low, high in _without(begin, end, gone):
-                    yield Gap(low, high)
+        gone = list(self.missing)
+        for ids in status_ranges(self.entries, inside[0].first_id or 0, inside[-1].last_id or 0):
+            first = ids.from_id
+            for missing in gone if ids.status == "open" else ():
+                if missing.to_id < first or missing.from_id > ids.to_id:
+                    continue
+                if first < missing.from_id:
+                    yield Gap(first, missing.from_id - 1)
+                first = missing.to_id + 1
+            if ids.status == "open" and first <= ids.to_id:
+                yield Gap(first, ids.to_id)
 
 
-def look(vault: Vault, inst_id: str) -> Findings:
+def look(vault: Vault, inst_id: str) -> TradeFindings:
     """Read every day; VaultError for one that cannot be read to its end."""
-    walk, found = Walk(inst_id), Findings()
+    audit, found = TradeAudit(inst_id), TradeFindings()
     for key, path in day_files(vault.trades(inst_id)):
-        day = found.days[key] = walk.day(key, path)
+        day = found.days[key] = audit.day(key, path)
         if day.damaged:
             raise VaultError(day.damaged)
-    found.newest_ts = walk.newest_ts
+    found.newest_ts = audit.newest_ts
     # read last: id holes are settled before the line after them is written
     found.entries = GapLedger(vault.gap_ledger(inst_id), inst_id).entries()
     return found
@@ -71,7 +92,7 @@ def look(vault: Vault, inst_id: str) -> Findings:
 
 def fetch(
     history: History,
-    gap: tuple[int, int],
+    gap: Gap,
     before_ts: int,
     newest_ts: int,
     *,
@@ -79,7 +100,7 @@ def fetch(
     patience_s: float,
 ) -> list[Action]:
     """Ask REST for missing ids until each is settled; what did not come is settled as open."""
-    first, last = gap
+    first, last = gap.from_id, gap.to_id
     filler = GapFiller(
         first - 1,
         before_ts,
@@ -112,10 +133,10 @@ def fetch(
     return done
 
 
-class Plan:
+class RepairPlan:
     """Collects what came, and becomes the repair."""
 
-    def __init__(self, vault: Vault, inst_id: str, found: Findings) -> None:
+    def __init__(self, vault: Vault, inst_id: str, found: TradeFindings) -> None:
         self._vault, self._inst_id, self._found = vault, inst_id, found
         self._inserts: dict[str, list[Insert]] = {}
         self._history = instruments.history(vault, inst_id)
@@ -123,15 +144,15 @@ class Plan:
         self.records = 0
         self.ids: Counter[str] = Counter()  # by what became of them
 
-    def add(self, jump: Jump, actions: Sequence[Action]) -> None:
-        """Take in what came for the holes of one jump, in the order of ids."""
+    def add(self, missing: MissingIds, actions: Sequence[Action]) -> None:
+        """Take in what came for some missing ids, in the order of ids."""
         lines: dict[str, list[bytes]] = {}
-        newest = jump.before.key
+        newest = missing.before.key
         for action in actions:
             if isinstance(action, Trade):
                 # the file of the largest date so far, but no later one than the next record's
-                newest = min(max(newest, times.day(action.ts)), jump.after.key)
-                encoder = TradeEncoder(self._inst_id, self._contract(jump, action.ts))
+                newest = min(max(newest, times.day(action.ts)), missing.after.key)
+                encoder = TradeEncoder(self._inst_id, self._contract(missing, action.ts))
                 lines.setdefault(newest, []).append(encoder.line(action))
                 self.records += 1
             elif isinstance(action, GapSettled):
@@ -141,15 +162,15 @@ class Plan:
         for key, found in lines.items():
             data = b"".join(found)
             self._inserts.setdefault(key, []).append(
-                Insert(jump.offset, jump.to_id + 1, data)
-                if key == jump.after.key
+                Insert(missing.offset, missing.to_id + 1, data)
+                if key == missing.after.key
                 else Insert(self._length(key), None, data)
             )
 
     def _note(self, gap: Gap, settled: GapSettled) -> None:
         """Add a line for the ledger, unless it says so already."""
-        known = pieces(self._found.entries, gap.from_id, gap.to_id)
-        if {status for _, _, status in known} != {settled.status} or settled.status == "repaired":
+        known = status_ranges(self._found.entries, gap.from_id, gap.to_id)
+        if {ids.status for ids in known} != {settled.status} or settled.status == "repaired":
             entry = LedgerEntry(gap, settled.status, settled.reason, times.utc_now_ms())
             self.entries.append(entry)
 
@@ -167,18 +188,7 @@ class Plan:
         day = self._found.days.get(key)
         return day.length if day else 0
 
-    def _contract(self, jump: Jump, ts: int) -> Contract:
-        if jump.before.contract == jump.after.contract or not self._history:
-            return jump.before.contract
+    def _contract(self, missing: MissingIds, ts: int) -> Contract:
+        if missing.before.contract == missing.after.contract or not self._history:
+            return missing.before.contract
         return instruments.in_force(self._history, ts).contract
-
-
-def _without(first: int, last: int, gone: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    for low, high in gone:
-        if high < first or low > last:
-            continue
-        if first < low:
-            yield first, low - 1
-        first = high + 1
-    if first <= last:
-        yield first, last

@@ -1,36 +1,29 @@
-"""Reads raw trade days from end to end: ids present and missing, order, bad lines, a hash.
+"""Audits raw trade days: ids present and missing, order, bad lines.
 
-Readers of trades decide by SPEC section 3 what counts; this decides the same way, in columns, and
-remembers where each jump of ids stands, so that it can be mended.
+SPEC section 3 says which lines count, for every reader of trades. The place of missing ids is kept,
+so that they can be put in.
 """
 
-import hashlib
-import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import times
 from ravequant.contract import Contract
-from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.trades.scanner import Scanner, Trades
-from ravequant.vault.compress import packed_form
-from ravequant.vault.line_file import lines_backward, open_lines, reading
+from ravequant.vault.line_file import lines_backward
+from scripts.audit.file_audit import FileAudit
 
-BLOCK_BYTES: Final = 1 << 20
 Column = NDArray[np.int64]
-_ID: Final = re.compile(rb'"trade_id":"([0-9]{1,20})"')
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A record beside missing ids: the day file it is in, its time, its contract."""
+    """The record before or after missing ids: the key of its day file, its time, its contract."""
 
     key: str
     ts: int
@@ -38,8 +31,8 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Jump:
-    """Missing ids ``from_id … to_id`` between two records on disk."""
+class MissingIds:
+    """The missing ids ``from_id … to_id`` between two records on disk."""
 
     from_id: int
     to_id: int
@@ -47,13 +40,16 @@ class Jump:
     after: Neighbour
     offset: int  # where the line of the record after them begins, in the uncompressed stream
 
+    @property
+    def range(self) -> tuple[int, int]:
+        """The first and the last of them."""
+        return self.from_id, self.to_id
+
 
 @dataclass(slots=True)
-class Day:
-    """What one day file holds; ids of a record that repeats older ones count once."""
+class TradeDayAudit(FileAudit):
+    """The content of one day file; ids of a record that repeats older ones count once."""
 
-    key: str
-    path: Path
     lines: int = 0
     records: int = 0
     first_id: int | None = None  # the first id expected: behind the newest one of the days before
@@ -62,16 +58,11 @@ class Day:
     duplicates: int = 0  # lines whose id is not above the last one
     rejected: int = 0
     misfiled: int = 0  # records that SPEC section 3 puts into another day's file
-    torn_bytes: int = 0
-    damaged: str = ""  # why it could not be read to its end
-    jumps: list[Jump] = field(default_factory=list)
-    length: int = 0  # of the uncompressed stream, whole lines only
-    sha256: str = ""
-    noted_sha256: str = ""  # of the first bytes, as many as were noted earlier
+    missing: list[MissingIds] = field(default_factory=list)
 
 
-class Walk:
-    """Goes through the days of one instrument, oldest first.
+class TradeAudit:
+    """Audits the days of one instrument, oldest first.
 
     ``repaired`` are the first and last ids of what was put in later: such a record stands before
     its successor, also where that is filed under an earlier day than its own.
@@ -86,7 +77,7 @@ class Walk:
         self._filed_ts = 0  # the newest as far as it decides on the file
 
     def pass_over(self, key: str, path: Path) -> None:
-        """Take only the newest record of a day that is not to be looked at; VaultError."""
+        """Take only the newest record of a day that is not audited. Raises VaultError."""
         for line in lines_backward(path):
             try:
                 trade, contract = parse_trade(line, self._inst_id)
@@ -97,40 +88,27 @@ class Walk:
             self.newest_ts = self._filed_ts = max(self.newest_ts, trade.ts)
             return
 
-    def day(self, key: str, path: Path, noted_length: int = 0) -> Day:
-        """Read a day; what is wrong with it stands in what is returned, nothing is raised."""
-        day = Day(key, path)
-        whole = hashlib.sha256()
-        try:
-            for block in _blocks(path, day):
-                if day.length <= noted_length < day.length + len(block):
-                    cut = noted_length - day.length
-                    whole.update(block[:cut])
-                    day.noted_sha256 = whole.hexdigest()
-                    whole.update(block[cut:])
-                else:
-                    whole.update(block)
-                self._take(day, block)
-                day.length += len(block)
-        except VaultError as error:
-            day.damaged = str(error)
-        day.sha256 = whole.hexdigest()
-        if day.length == noted_length:
-            day.noted_sha256 = day.sha256
+    def day(self, key: str, path: Path, noted_length: int = 0) -> TradeDayAudit:
+        """Read a day; its faults stand in the result, nothing is raised."""
+        day = TradeDayAudit(key, path)
+        for block in day.blocks(noted_length):
+            self._take(day, block)
         return day
 
-    def _take(self, day: Day, block: bytes) -> None:
+    def _take(self, day: TradeDayAudit, block: bytes) -> None:
         scanned = self._scanner.scan(block)
         day.lines += scanned.lines
         day.rejected += len(scanned.rejected)
-        found: dict[int, tuple[int, Neighbour]] = {}  # id after a jump -> (id before, neighbour)
+        found: dict[
+            int, tuple[int, Neighbour]
+        ] = {}  # id after missing ones -> (id before, neighbour)
         for trades in scanned.stretches:
             self._take_trades(day, trades, found)
         if found:
-            day.jumps += self._located(day, block, found)
+            day.missing += self._located(day, block, found)
 
     def _take_trades(
-        self, day: Day, trades: Trades, found: dict[int, tuple[int, Neighbour]]
+        self, day: TradeDayAudit, trades: Trades, found: dict[int, tuple[int, Neighbour]]
     ) -> None:
         ids = trades.trade_id
         before = np.maximum.accumulate(np.concatenate(([-1 if self._last is None else self._last],
@@ -169,8 +147,8 @@ class Walk:
         return int(((newest < begin) | (newest >= end)).sum())
 
     def _located(
-        self, day: Day, block: bytes, found: dict[int, tuple[int, Neighbour]]
-    ) -> Iterator[Jump]:
+        self, day: TradeDayAudit, block: bytes, found: dict[int, tuple[int, Neighbour]]
+    ) -> Iterator[MissingIds]:
         offset = day.length
         for line in block.split(b"\n")[:-1]:
             try:
@@ -181,47 +159,5 @@ class Walk:
                 last, before = found.pop(trade.trade_id, (None, None))
                 if last is not None and before is not None:
                     after = Neighbour(day.key, trade.ts, contract)
-                    yield Jump(last + 1, trade.first_id - 1, before, after, offset)
+                    yield MissingIds(last + 1, trade.first_id - 1, before, after, offset)
             offset += len(line) + 1
-
-
-def sha256_without(path: Path, ranges: Sequence[tuple[int, int]], length: int) -> str:
-    """Return the SHA-256 of the first ``length`` bytes that a file has beside some trades.
-
-    ``ranges`` are the first and last ids of those, ascending.
-    """
-    found, lasts = hashlib.sha256(), [last for _, last in ranges]
-
-    def stays(line: bytes) -> bool:
-        match = _ID.search(line)
-        number = int(match[1]) if match else -1
-        at = bisect_left(lasts, number)
-        return at == len(ranges) or number < ranges[at][0]
-
-    for block in _blocks(path, Day("", path)):
-        kept = b"".join(line for line in block.splitlines(keepends=True) if stays(line))[:length]
-        found.update(kept)
-        length -= len(kept)
-        if not length:
-            break
-    return found.hexdigest()
-
-
-def standing_form(path: Path) -> Path:
-    """Return the packed form of a file that has been packed since it was listed."""
-    packed = packed_form(path)
-    return packed if packed.exists() and not path.exists() else path
-
-
-def _blocks(path: Path, day: Day) -> Iterator[bytes]:
-    """Yield blocks of whole lines; what follows the last newline is counted as torn."""
-    parts: list[bytes] = []
-    with reading(path), open_lines(standing_form(path)) as stream:
-        while chunk := stream.read(BLOCK_BYTES):
-            end = chunk.rfind(b"\n") + 1
-            if end:
-                yield b"".join((*parts, chunk[:end]))
-                parts = [chunk[end:]]
-            else:
-                parts.append(chunk)
-    day.torn_bytes = sum(map(len, parts))

@@ -16,11 +16,10 @@ from ravequant.errors import FeedError, VaultError, shown
 from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import instruments, tail
-from ravequant.vault.gap_ledger import GapLedger
+from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.line_file import line_time, lines_backward, whole_length
 from ravequant.vault.paths import Vault, book_files, day_files, hour_files
 from scripts.audit import book_hours
-from scripts.audit.gap_status import counted, pieces
 from scripts.checks.computer import Check, Level
 
 EXPORTERS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
@@ -183,7 +182,7 @@ def holes(vault: Vault, inst_id: str) -> Check:
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
     entries = ledger.entries()
     last = max((entry.gap.to_id for entry in entries), default=0)
-    missing = counted(pieces(entries, 0, last))["open"]
+    missing = ids_by_status(status_ranges(entries, 0, last))["open"]
     if missing:
         text = f"{missing:,} trades are missing and may still be had"
         return Check(name, "FAIL", text, "python scripts/repair_gaps.py")

@@ -25,7 +25,7 @@ from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, read_generat
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts import repair_gaps, verify_vault
-from scripts.audit.gap_plan import Plan, fetch, look
+from scripts.audit.gap_plan import RepairPlan, fetch, look
 from tests.support import crashes
 from tests.support.trades_box import BTC, exchange, start, wait_for, written
 from Untouch_Wick import untouch_wick
@@ -236,19 +236,19 @@ def test_stopped_at_any_step_the_next_run_finishes_it(tmp_path, vault, whole, th
     """Before every sync, rename and unlink: each day is as it was or as it should be."""
     put(vault, without(*GONE))
     note_id_hole(vault)
-    plan, found = Plan(vault, BTC, look(vault, BTC)), look(vault, BTC)
+    plan, found = RepairPlan(vault, BTC, look(vault, BTC)), look(vault, BTC)
     rest = OkxRest(there[1], limit_factor=20)
-    for jump in found.jumps:
-        for hole in found.holes(jump):
+    for missing in found.missing:
+        for gap in found.wanted(missing):
             came = fetch(
                 lambda after: rest.history_trades(BTC, after),
-                hole,
-                jump.before.ts,
+                gap,
+                missing.before.ts,
                 found.newest_ts,
                 pages=PAGES,
                 patience_s=5,
             )
-            plan.add(jump, came)
+            plan.add(missing, came)
     planned = plan.repair()
     assert planned is not None
     at, finished = 0, False
@@ -367,10 +367,10 @@ def test_when_the_exporter_that_was_asked_ends_the_repair_is_done_here(vault, wh
 def test_a_log_that_has_changed_since_is_not_touched(vault):
     """The note says what stands at the place; else it is an error and nothing is written."""
     put(vault, without(GONE[1]))
-    jump = next(iter(look(vault, BTC).jumps))
+    missing = next(iter(look(vault, BTC).missing))
     lines = b"".join(ENCODER.line(MARKET[at]) for at in GONE[1])
     day = trade_repair.DayRepair(
-        "2025-12-13", (trade_repair.Insert(jump.offset + 7, jump.to_id + 1, lines),)
+        "2025-12-13", (trade_repair.Insert(missing.offset + 7, missing.to_id + 1, lines),)
     )
     trade_repair.note(vault, trade_repair.Repair(BTC, (day,), (), 1))
     before = raw(vault)

@@ -14,7 +14,7 @@ from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, raise_generation
 from ravequant.vault.paths import Vault
 from scripts import verify_vault
-from scripts.audit.trade_days import Walk
+from scripts.audit.trade_days import TradeAudit
 from tests.support.trades_box import BTC
 
 DAY = "2025-12-14"
@@ -279,7 +279,7 @@ def test_a_file_packed_meanwhile_is_read_all_the_same(vault):
     path = put(vault, trades(1, 50))
     path.with_suffix(".jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
-    found = Walk(BTC).day(DAY, path)
+    found = TradeAudit(BTC).day(DAY, path)
     assert (found.ids, found.damaged) == (50, "")
 
 
