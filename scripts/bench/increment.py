@@ -25,9 +25,7 @@ NEXT_MS: Final = 15 * times.MINUTE_MS
 BOOKS_MS: Final = times.HOUR_MS
 FLOOR: Final = "import numpy, orjson"
 BARE: Final = {"python -c pass": "pass", FLOOR: FLOOR}
-BUCKETS: Final = catalog.L2_BUCKETIZER.name
-CALCULATORS: Final = {program.name: program.script for program in catalog.CALCULATORS}
-QUERY: Final = catalog.FIND_SIGNALS.script
+SCRIPTS: Final = {calculator.name: calculator.script for calculator in CALCULATORS}
 FIGURES: Final = (
     Figure("days", "days", "{:.0f}"),
     Figure("seconds", "ms", "{:,.0f}", 1e3),
@@ -77,7 +75,7 @@ def _prepare(vault: Vault, day: market.RepeatedDay, days: int, sizes: Sizes) -> 
 
 
 def _bring_up_to_date(vault: Vault, sizes: Sizes) -> None:
-    for script in CALCULATORS.values():
+    for script in SCRIPTS.values():
         runs.watched(_command(vault, script, "--json"), sizes.work, codes=(0, 3))
 
 
@@ -93,12 +91,14 @@ def _rows(sizes: Sizes, vault: Vault, days: int, new: dict[str, int]) -> list[di
         name: partial(runs.watched, [sys.executable, "-c", code], sizes.work)
         for name, code in BARE.items()
     }
-    for name, script in CALCULATORS.items():
+    for name, script in SCRIPTS.items():
         contenders[name] = partial(repeated, _command(vault, script, "--json"))
-    contenders["find_signals --refresh"] = partial(repeated, _command(vault, QUERY, "--refresh"))
+    contenders["find_signals --refresh"] = partial(
+        repeated, _command(vault, FIND_SIGNALS.script, "--refresh")
+    )
     found = runs.in_turns(sizes.rounds, contenders)
     _bring_up_to_date(vault, sizes)  # the query alone is asked of a vault that is up to date
-    latest = _command(vault, QUERY, "--at", "latest")
+    latest = _command(vault, FIND_SIGNALS.script, "--at", "latest")
     found |= runs.in_turns(
         sizes.rounds,
         {
@@ -114,7 +114,7 @@ def _rows(sizes: Sizes, vault: Vault, days: int, new: dict[str, int]) -> list[di
             "times_import": runs.ratio(its_runs, found[FLOOR], "seconds"),
             "cpu_s": runs.median(its_runs, "cpu_s"),
             "peak_mb": runs.largest(its_runs, "peak_mb"),
-            **(_bytes(name, its_runs[0], new) if name in CALCULATORS else {}),
+            **(_bytes(name, its_runs[0], new) if name in SCRIPTS else {}),
         }
         for name, its_runs in found.items()
     ]
@@ -122,7 +122,7 @@ def _rows(sizes: Sizes, vault: Vault, days: int, new: dict[str, int]) -> list[di
 
 def _bytes(name: str, run: Run, new: dict[str, int]) -> dict[str, int]:
     return {
-        "new_bytes": new["books" if name == BUCKETS else "trades"],
+        "new_bytes": new["books" if name == L2_BUCKETIZER.name else "trades"],
         "raw_bytes": json.loads(run["said"])["bytes_read"],
     }
 
