@@ -11,7 +11,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from ravequant import catalog, times
+from ravequant import times
+from ravequant.catalog import CALCULATORS, FIND_SIGNALS, L2_BUCKETIZER
 from ravequant.sim.market import START_MS
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts.bench import market, runs

@@ -1,4 +1,4 @@
-"""The frame of the fault suite: how often, by which seed, and the table of what was seen.
+"""The frame of the fault suite: how often, by which seed, and the figures of each test.
 
 A test of a row takes the fixture ``faults``::
 
@@ -10,12 +10,12 @@ A test of a row takes the fixture ``faults``::
             fact.add("kills survived")              # added up over all tests of this row and text
         fact.worst("restart ms", 812)               # the largest one is shown
 
-``faults.long`` tells the runs apart; ``faults.seed`` is for whoever wants a number, as in
+``faults.long`` is True in the long run; ``faults.seed`` is a number, as in
 ``hypothesis.seed(faults.seed)(…)``. A fact counts as failed unless its test passes.
 ``faults.row`` comes first in a test, so that a failure has its line as well.
 
-``pytest --faults`` runs the long counts with a new seed, prints it, and writes the table into
-``tests/faults/README.md`` if every row of `table.ROWS` had a test. ``--fault-seed N``: that seed.
+``pytest --faults`` runs the long counts with a new seed and prints it, a line for each row and
+text, and the rows of `table.ROWS` that no test reported. ``--fault-seed N``: that seed.
 A test of a rate bears ``@pytest.mark.alone``: scripts/test.py --faults runs nothing beside it.
 Tests that take long bear ``@pytest.mark.first``: they are begun first; ``turn=0`` before them all.
 One with ``@pytest.mark.parts(5)`` and an argument ``part`` is run five times, side by side, in the
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 ORDINARY_SEED: Final = 7
-_FOLDER: Final = Path(__file__).parent
 _STATE: Final = pytest.StashKey["Run"]()
 _PASSED: Final = pytest.StashKey[bool]()
 
@@ -116,7 +115,9 @@ def pytest_runtest_makereport(
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the two options of the suite."""
     group = parser.getgroup("faults")
-    group.addoption("--faults", action="store_true", help="the long counts; writes the table")
+    group.addoption(
+        "--faults", action="store_true", help="the long counts, and all figures at the end"
+    )
     group.addoption("--fault-seed", type=int, metavar="N", help="of all that is random in them")
     group.addoption("--fault-facts", metavar="DIR", help="collects what several runs saw")
 
@@ -163,30 +164,29 @@ def _turn(item: pytest.Item) -> int:
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """Merge what the workers saw; print it, and write the page after a whole long run."""
+    """Print the seed and, after a long run, all figures."""
     if hasattr(config, "workerinput"):
         return  # the others may not be done yet
     run = config.stash[_STATE]
     facts = [Fact(**json.loads(path.read_bytes())) for path in sorted(run.folder.glob("*.json"))]
     if not facts:
         return
-    terminalreporter.write_line(f"fault seed {run.seed}, {len(facts)} facts")
-    if not run.long:
-        return
-    merged = table.merged(facts)
-    for line in table.lines(merged):
-        terminalreporter.write_line(line)
-    lacking = table.lacking(merged)
-    if lacking:
-        terminalreporter.write_line(f"README.md is left as it was: no test of {', '.join(lacking)}")
-        return
-    passed = exitstatus == 0 and not any(fact.failed for fact in merged)
-    seen = table.Seen(run.seed, run.began, time.time() - run.began, passed)
-    table.write(_FOLDER / "README.md", merged, seen)
+    write = terminalreporter.write_line
+    write(f"fault seed {run.seed}, {len(facts)} facts")
+    if run.long:
+        merged = table.merged(facts)
+        for line in table.lines(merged):
+            write(line)
+        if lacking := table.lacking(merged):
+            write(f"no test of {', '.join(lacking)}")
+        survived, lost = (table.total(merged, name) for name in ("kills survived", "ids lost"))
+        result = "FAILED" if exitstatus or any(fact.failed for fact in merged) else "passed"
+        minutes = (time.time() - run.began) / 60
+        write(f"{result} in {minutes:.0f} min; kills survived {survived:,}, ids lost {lost:,}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the facts, which the table now holds; those of several runs stay for the next one."""
+    """Remove the facts, which were printed; those of several runs stay for the next one."""
     run = config.stash.get(_STATE, None)
     if (
         run is not None

@@ -2,7 +2,7 @@
 
 The pair that lives shows whether memory and handles stay flat; the pair that is killed shows that
 nothing is lost by it. The calculators run on the first vault each minute. Everything is sampled
-once a second and drawn.
+once a second.
 """
 
 import random
@@ -22,7 +22,6 @@ from ravequant import times
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from tests.faults import invariants
 from tests.faults.exporters import BOOK, BTC, ETH, REST, TRADE, Program, has_id, newest_published
-from tests.faults.plot import Panel, draw
 from tests.faults.rooms import ROOMS
 from tests.support import box
 
@@ -33,23 +32,13 @@ BOTH = ("--instId", BTC, "--instId", ETH)
 
 @dataclass(slots=True)
 class Seen:
-    """What the soak saw, second by second; a curve is (minute, value)."""
+    """The samples of the soak, second by second; a curve is (minute, value)."""
 
     memory: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     handles: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     lag: list[tuple[float, float]] = field(default_factory=list)  # seconds of wall time
     calculators: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     kills: int = 0
-
-    def draw(self, path: Path) -> None:
-        """Draw memory, handles and lag."""
-        panels = [
-            Panel("resident memory of the exporters that live, mb", self.memory),
-            Panel("most memory of each run of a calculator, mb", self.calculators),
-            Panel("open files and sockets of the exporters that live", self.handles),
-            Panel("trades on disk behind the exchange, seconds", {"lag": self.lag}),
-        ]
-        draw(path, panels, "minutes")
 
 
 def slope(curve: Sequence[tuple[float, float]]) -> float:

@@ -1,14 +1,8 @@
-"""The table of the fault suite: facts of many tests merged into one line per row and text."""
+"""The rows of the fault suite, and what its tests saw: one line for each row and text."""
 
-import os
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
-
-from ravequant.vault.atomic import replace_file
 
 ROWS: Final = {
     "A1": "exporter killed", "A2": "calculator killed", "A3": "SIGTERM, Ctrl-C",
@@ -22,10 +16,6 @@ ROWS: Final = {
     "F1": "clock wrong, computer asleep", "G1": "fields and contracts change",
     "H1": "soak", "H2": "random sequences",
 }  # fmt: skip
-BEGIN: Final = "<!-- written by the run: begin -->"
-END: Final = "<!-- written by the run: end -->"
-_RUN: Final = "- run of "
-_RUNS_KEPT: Final = 6
 
 
 @dataclass
@@ -59,16 +49,6 @@ class Fact:
             self.worst(name, value)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What is said of a whole run."""
-
-    seed: int
-    began: float  # Unix seconds
-    seconds: float
-    passed: bool
-
-
 def merged(facts: Iterable[Fact]) -> list[Fact]:
     """Return one fact per row and text, in the order of the rows."""
     found: dict[tuple[str, str], Fact] = {}
@@ -88,45 +68,20 @@ def lacking(facts: Iterable[Fact]) -> list[str]:
 
 
 def lines(facts: Iterable[Fact]) -> list[str]:
-    """Return the table in Markdown."""
-    head = [
-        "| row | fault | what was run | times | what was seen | result |",
-        "|---|---|---|---|---|---|",
-    ]
-    return head + [
-        f"| {fact.row} | {ROWS[fact.row]} | {fact.what} | {fact.times:,} | {_figures(fact)} | "
-        f"{'FAILED' if fact.failed else 'passed'} |"
+    """Return a line for each fact: row, fault, what was run, how often, figures, result."""
+    return [
+        f"{'FAILED' if fact.failed else 'passed'} {fact.row} {ROWS[fact.row]}: {fact.what}, "
+        f"{fact.times:,} times{_figures(fact)}"
         for fact in facts
     ]
 
 
 def _figures(fact: Fact) -> str:
-    sums = [f"{name} {number:,}" for name, number in fact.sums.items()]
-    return "; ".join(
-        sums + [f"{name} at most {value:,.10g}" for name, value in fact.worsts.items()]
-    )
+    figures = [f"{name} {number:,}" for name, number in fact.sums.items()]
+    figures += [f"{name} at most {value:,.10g}" for name, value in fact.worsts.items()]
+    return "".join(f"; {figure}" for figure in figures)
 
 
-def write(page: Path, facts: list[Fact], seen: Seen) -> None:
-    """Put the table and one line of the run between the page's markers; older runs stay below."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    old, _, after = rest.partition(END)
-    runs = [_run_line(facts, seen), *(line for line in old.splitlines() if line.startswith(_RUN))]
-    inside = [BEGIN, "", *lines(facts), "", *runs[:_RUNS_KEPT], "", END]
-    replace_file(page, (before + "\n".join(inside) + after).encode())
-
-
-def _run_line(facts: Iterable[Fact], seen: Seen) -> str:
-    known = list(facts)
-    total = {
-        name: sum(fact.sums.get(name, 0) for fact in known) for fact in known for name in fact.sums
-    }
-    began = datetime.fromtimestamp(seen.began, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    result = "passed" if seen.passed else "FAILED"
-    return (
-        f"{_RUN}{began}, seed {seen.seed}: {result} in {seen.seconds / 60:.0f} min on {cores} "
-        f"cores, {platform.system()}, Python {platform.python_version()}; "
-        f"kills survived {total.get('kills survived', 0):,}, ids lost {total.get('ids lost', 0):,}"
-    )
+def total(facts: Iterable[Fact], name: str) -> int:
+    """Return the sum of a figure over all facts."""
+    return sum(fact.sums.get(name, 0) for fact in facts)
