@@ -1,77 +1,32 @@
-"""One instrument's way to disk when the disk, the ledger or the contract are not what they were."""
+"""The recorder of one instrument where disk, ledger or contract change under it."""
 
 import asyncio
 import errno
 import json
-from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges import load
-from ravequant.exchanges.base import Channel, TradePage, TradeRows
-from ravequant.records import Trade, parse_trade
+from ravequant.exchanges.base import TradePage
 from ravequant.settings import Trades
 from ravequant.vault import append_log as vault_log
 from ravequant.vault import atomic, instruments
 from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import day_files
-from Trades_Bot import backfill
-from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
+from tests.support.trade_history import (
+    BTC,
+    ROW,
+    START,
+    History,
+    on_disk,
+    recorder,
+    rows,
+    take,
+    trade,
+)
 from Trades_Bot.trade_recorder import TradeRecorder
-
-BTC = "BTC-USDT-SWAP"
-ROW = {
-    "instId": BTC, "ctVal": "0.01", "ctMult": "1", "ctType": "linear", "ctValCcy": "BTC",
-    "settleCcy": "USDT", "tickSz": "0.1", "lotSz": "0.01", "minSz": "0.01", "state": "live",
-}  # fmt: skip
-START = 1_700_000_000_000
-
-
-def trade(trade_id, ts=START):
-    return Trade(ts + trade_id, trade_id, "buy", str(trade_id), "1")
-
-
-def rows(*ids):
-    return TradeRows(Channel("trades", BTC), tuple(map(trade, ids)))
-
-
-def recorder(vault, **options):
-    return TradeRecorder(load("okx"), vault, parse_instrument(ROW), Trades(**options))
-
-
-def on_disk(vault):
-    found = []
-    for _, path in day_files(vault.trades(BTC)):
-        found += [parse_trade(line, BTC)[0].trade_id for line in path.read_bytes().splitlines()]
-    return found
-
-
-def take(subject, payload, now=0.0):
-    subject.rows(payload, now)
-    subject.write(now)
-
-
-class History:
-    """REST that has ids up to ``newest``; a time is an id behind START. It fails as told."""
-
-    def __init__(self, newest, oldest=1):
-        self.ids = range(oldest, newest + 1)
-        self.failures = []
-
-    def _page(self, ids):
-        return TradePage(tuple(map(trade, reversed(ids[-100:]))), 0)
-
-    def history_trades(self, inst_id, after_id):  # noqa: ARG002 - REST's own names
-        if self.failures:
-            raise self.failures.pop()
-        return self._page([n for n in self.ids if n < after_id])
-
-    def history_trades_before(self, inst_id, ts):  # noqa: ARG002
-        return self._page([n for n in self.ids if START + n < ts])
-
-    def trades(self, inst_id, limit=500):  # noqa: ARG002
-        return TradePage(tuple(map(trade, self.ids[-limit:])), 0)
 
 
 @pytest.fixture
@@ -222,71 +177,11 @@ def test_a_restart_goes_on_after_the_newest_valid_line(vault):
     assert recorder(vault).last_id == 2
 
 
-def test_gaps_are_filled_by_the_loop_and_failures_waited_out(vault):
-    """REST fails once and then answers; the rows that waited follow."""
-    exchange = History(12)
-    exchange.failures = [FeedError("no answer")]
-
-    async def body():
-        subject = recorder(vault)
-        loop = asyncio.get_running_loop()
-        filling = asyncio.create_task(fill_gaps(subject, exchange))
-        take(subject, rows(1, 12), loop.time())
-        subject.woken.set()
-        async with asyncio.timeout(20):
-            while subject.filling:  # noqa: ASYNC110 - a state, not an event
-                await asyncio.sleep(0.02)
-        filling.cancel()
-        with suppress(asyncio.CancelledError):
-            await filling
-
-    asyncio.run(body())
-    assert on_disk(vault) == list(range(1, 13))
-
-
-def test_rows_lost_before_a_silence_are_fetched(vault, monkeypatch):
-    """No later row shows that ids 3 to 5 are missing: the newest id of REST does, seen twice."""
-    monkeypatch.setattr(backfill, "_TAIL_STEP_S", 0.01)
-    monkeypatch.setattr(backfill, "_TAIL_AFTER_S", 0.0)
-
-    async def body():
-        subject, exchange = recorder(vault), History(5)
-        take(subject, rows(1, 2))
-        tasks = [
-            asyncio.create_task(work(subject, exchange)) for work in (fill_gaps, watch_the_tail)
-        ]
-        async with asyncio.timeout(20):
-            while subject.last_id != 5:  # noqa: ASYNC110 - a state, not an event
-                await asyncio.sleep(0.02)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    asyncio.run(body())
-    assert on_disk(vault) == [1, 2, 3, 4, 5]
-
-
-def test_the_start_of_a_backfill_is_found_by_time():
-    """1,000 ms before the newest trade; then by id from the first trade not older than that."""
-    assert find_start(History(5000), BTC, 1000) == (4000, START + 4000)
-
-
-def test_a_backfill_longer_than_the_exchange_remembers_begins_with_its_oldest_trade():
-    """Nothing is older than the wanted time: the oldest one that is served is found by halving."""
-    assert find_start(History(5000, oldest=3210), BTC, 4000) == (3210, START + 3210)
-
-
-def test_a_backfill_longer_than_time_itself_begins_with_the_oldest_trade():
-    """The exchange is asked for no moment before 1970."""
-
-    class Strict(History):
-        def history_trades_before(self, inst_id, ts):
-            assert ts > 0
-            return super().history_trades_before(inst_id, ts)
-
-    assert find_start(Strict(5000, oldest=3210), BTC, 10**15) == (3210, START + 3210)
-
-
-def test_an_instrument_without_a_trade_has_no_start():
-    """Then the tape begins with the first one that comes."""
-    assert find_start(History(0), BTC, 1000) is None
+def test_an_exchange_without_dense_ids_is_refused(vault):
+    """A gap could not be found by id, so nothing is recorded as if it could."""
+    exchange = replace(load("okx"), dense_ids=False)
+    with pytest.raises(FeedError) as caught:
+        TradeRecorder(exchange, vault, parse_instrument(ROW), Trades())
+    assert str(caught.value) == (
+        "okx: its trade ids do not rise by one, so gaps cannot be found by id"
+    )

@@ -250,16 +250,6 @@ def test_plain_text_goes_to_this_machine_only(url):
         OkxRest(url)
 
 
-@pytest.mark.parametrize(
-    "url", ["https://me:s3cret@okx.com", "me:s3/cret@host", "http://s3cret@127.0.0.1"]
-)
-def test_an_address_with_a_login_is_refused_and_not_shown(url):
-    """Addresses stand in logs and errors: a password must never come to be in one."""
-    with pytest.raises(UsageError, match="holds a user name or password, expected none") as found:
-        OkxRest(url)
-    assert "s3" not in str(found.value)
-
-
 def test_the_bucket_never_exceeds_the_rate():
     """However requests come, any two seconds hold at most burst + 2 s x rate of them."""
     now = 100.0

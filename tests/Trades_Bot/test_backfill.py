@@ -1,0 +1,79 @@
+"""Requests to REST for a recorder: gaps filled, silences watched, the first id found."""
+
+import asyncio
+from contextlib import suppress
+
+from ravequant.errors import FeedError
+from tests.support.trade_history import BTC, START, History, on_disk, recorder, rows, take
+from Trades_Bot import backfill
+from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
+
+
+def test_gaps_are_filled_by_the_loop_and_failures_waited_out(vault):
+    """REST fails once and then answers; the rows that waited follow."""
+    exchange = History(12)
+    exchange.failures = [FeedError("no answer")]
+
+    async def body():
+        subject = recorder(vault)
+        loop = asyncio.get_running_loop()
+        filling = asyncio.create_task(fill_gaps(subject, exchange))
+        take(subject, rows(1, 12), loop.time())
+        subject.woken.set()
+        async with asyncio.timeout(20):
+            while subject.filling:  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.02)
+        filling.cancel()
+        with suppress(asyncio.CancelledError):
+            await filling
+
+    asyncio.run(body())
+    assert on_disk(vault) == list(range(1, 13))
+
+
+def test_rows_lost_before_a_silence_are_fetched(vault, monkeypatch):
+    """No later row shows that ids 3 to 5 are missing: the newest id of REST does, seen twice."""
+    monkeypatch.setattr(backfill, "_TAIL_STEP_S", 0.01)
+    monkeypatch.setattr(backfill, "_TAIL_AFTER_S", 0.0)
+
+    async def body():
+        subject, exchange = recorder(vault), History(5)
+        take(subject, rows(1, 2))
+        tasks = [
+            asyncio.create_task(work(subject, exchange)) for work in (fill_gaps, watch_the_tail)
+        ]
+        async with asyncio.timeout(20):
+            while subject.last_id != 5:  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(body())
+    assert on_disk(vault) == [1, 2, 3, 4, 5]
+
+
+def test_the_start_of_a_backfill_is_found_by_time():
+    """1,000 ms before the newest trade; then by id from the first trade not older than that."""
+    assert find_start(History(5000), BTC, 1000) == (4000, START + 4000)
+
+
+def test_a_backfill_longer_than_the_exchange_remembers_begins_with_its_oldest_trade():
+    """Nothing is older than the wanted time: the oldest one that is served is found by halving."""
+    assert find_start(History(5000, oldest=3210), BTC, 4000) == (3210, START + 3210)
+
+
+def test_a_backfill_longer_than_time_itself_begins_with_the_oldest_trade():
+    """The exchange is asked for no moment before 1970."""
+
+    class Strict(History):
+        def history_trades_before(self, inst_id, ts):
+            assert ts > 0
+            return super().history_trades_before(inst_id, ts)
+
+    assert find_start(Strict(5000, oldest=3210), BTC, 10**15) == (3210, START + 3210)
+
+
+def test_an_instrument_without_a_trade_has_no_start():
+    """Then the tape begins with the first one that comes."""
+    assert find_start(History(0), BTC, 1000) is None
