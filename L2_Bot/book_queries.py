@@ -11,7 +11,7 @@ from typing import Any, Final
 from ravequant import exact
 from ravequant.books import snapshot_json
 from ravequant.contract import Contract, amounts
-from ravequant.records import RecordError, moment
+from ravequant.records import RecordError, parse_iso_field
 
 WIDE_SPREAD_BPS: Final = 10
 PRESSURE: Final = (3, 10)  # imbalance beyond 3/10
@@ -56,7 +56,7 @@ def parse(line: bytes, inst_id: str) -> BookSnapshot:
         raise RecordError("a side has not one level that can be read")
     return BookSnapshot(
         inst_id=inst_id,
-        ts=moment(row.get("timestamp_utc"), "timestamp_utc"),
+        ts=parse_iso_field(row.get("timestamp_utc"), "timestamp_utc"),
         gap_detected=row.get("gap_detected") is True,
         best_bid=str(best_bid),
         best_ask=str(best_ask),

@@ -152,7 +152,7 @@ def _unix_ms(at: str | datetime) -> int:
             return times.unix_ms(at)
         with suppress(ValueError):  # the form of the files needs no other parser
             return times.parse_iso(at)
-        return cli.moment(at)
+        return cli.time_arg(at)
     except (ValueError, TypeError, argparse.ArgumentTypeError):
         raise UsageError(
             f'--at {at!r} is no time: expected {LATEST}, "21:35" or "2025-12-14 21:35", in UTC '

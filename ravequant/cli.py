@@ -1,4 +1,4 @@
-"""The command line that every program shares: options, logging, exit codes."""
+"""The command line that all programs share: options, logging, exit codes."""
 
 import argparse
 import gc
@@ -38,7 +38,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 
 def add_instruments(made: argparse.ArgumentParser) -> None:
-    """Add ``--instId``, which may be repeated; the settings' instruments stand in for none."""
+    """Add ``--instId``, which may be repeated; without it the settings name the instruments."""
     made.add_argument(
         "--instId",
         action="append",
@@ -78,7 +78,7 @@ def seconds(text: str) -> float:
 
 
 def factor(text: str) -> float:
-    """Return an argument that something is multiplied by."""
+    """Return an argument that is a factor, at least 0.001."""
     return _number(text, least=0.001, wanted="a number of 0.001 or more")
 
 
@@ -92,12 +92,12 @@ def _number(text: str, *, least: float, wanted: str) -> float:
     return number
 
 
-def moment(text: str) -> int:
-    """Return the Unix milliseconds of a time as people type it; UTC unless it says otherwise.
+def time_arg(text: str) -> int:
+    """Return the Unix milliseconds of a time as people type it; UTC if it names no zone.
 
-    What is left out of a date is today's, what is left out of a clock time is zero.
+    Missing parts of the date are today's, missing parts of the clock time are zero.
     """
-    from dateutil import parser as dates  # noqa: PLC0415 - few programs are asked for a time
+    from dateutil import parser as dates  # noqa: PLC0415 - few programs take a time
 
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     try:
@@ -119,7 +119,7 @@ def vault_of(args: argparse.Namespace) -> Vault:
 
 
 def instruments_of(args: argparse.Namespace, standing: Sequence[str]) -> list[str]:
-    """Return the instruments asked for, each once, or the standing ones; refuses bad names."""
+    """Return the instruments of the arguments, each once, or else ``standing``. UsageError."""
     if not (args.inst_ids or standing):
         raise UsageError("no instrument: name one with --instId, or in the settings")
     return [check_inst_id(inst_id) for inst_id in dict.fromkeys(args.inst_ids or standing)]
@@ -131,7 +131,7 @@ def run(
     argv: Sequence[str] | None = None,
     log_file: Path | None = None,
 ) -> int:
-    """Parse ``argv``, run ``body`` and return the exit code; an error becomes one clear line."""
+    """Parse ``argv``, run ``body`` and return the exit code; an error becomes one logged line."""
     _open_streams()
     args = made.parse_args(argv)
     supervised = lifeline.watch()
@@ -147,19 +147,19 @@ def run(
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # what no part of the program has a better word for
+    except OSError as error:  # an error that no part of the program has described better
         report(made.prog, RaveQuantError(f"{error}; check that path and its disk, then try again"))
         return FAILED
 
 
 def leave(code: int) -> NoReturn:
-    """End a short program: what it has loaded is not looked through for garbage, a tenth of it."""
+    """End a short program without a garbage collection, which takes a tenth of its time."""
     gc.freeze()
     sys.exit(code)
 
 
 def report(prog: str, error: RaveQuantError) -> None:
-    """Say on stderr, and in the log, what went wrong."""
+    """Log an error, to stderr or the log file."""
     logging.getLogger(prog).error("%s", error)
 
 
@@ -176,8 +176,8 @@ def _open_streams() -> None:
 def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool = True) -> None:
     """Send the log to stderr and, for a program that runs on, to its rotating file.
 
-    A file that cannot be written is said on stderr, and stops nothing. Without ``on_stderr`` the
-    file has it alone: what keeps stderr of a program that nobody looks at would only grow.
+    If the file cannot be written, a warning on stderr says so, and the program goes on. Without
+    ``on_stderr`` only the file gets the log: the stderr of an unattended program would only grow.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if on_stderr else []
     refused: OSError | None = None
@@ -201,7 +201,7 @@ def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool 
 
 
 class _OneLine(logging.Formatter):
-    """One line an event, UTC, with control characters made visible."""
+    """Formats an event as one line, in UTC, with control characters made visible."""
 
     converter = staticmethod(time.gmtime)
 

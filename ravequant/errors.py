@@ -1,15 +1,15 @@
-"""The errors a person can meet, and the exit code of each.
+"""The errors that programs report, and the exit code of each.
 
 ::
 
-    RaveQuantError                 1  something failed; the message says what to do
+    RaveQuantError                 1  something failed; the message gives the remedy
     ├── FeedError                  1  the exchange: unreachable, refused, or not understood
     ├── VaultError                 1  a file of the vault is not what it should be
     │   ├── NoDataError            3  there is nothing to read yet
     │   └── LockedError            4  another program holds the lock
     └── UsageError                 2  an argument or a setting cannot be used
 
-A message gives the value that was met, the value that was wanted, and the remedy.
+A message gives the value found, the value expected, and the remedy.
 """
 
 import reprlib
@@ -24,7 +24,7 @@ _SHORT.maxlevel = 2
 
 
 def shown(value: Any) -> str:
-    """Return a value that was met as a message shows it: short, whatever it is.
+    """Return a short ``repr`` of any value, for a message.
 
     A plain ``repr`` of a hostile value may be megabytes long, or nested too deeply to be made.
     """
@@ -32,27 +32,27 @@ def shown(value: Any) -> str:
 
 
 class RaveQuantError(Exception):
-    """Root of the tree; ``exit_code`` is what the program returns to the shell."""
+    """Root of the tree; programs return ``exit_code`` to the shell."""
 
     exit_code: ClassVar[int] = FAILED
 
 
 class FeedError(RaveQuantError):
-    """The exchange could not be reached, refused, or answered something unreadable."""
+    """The exchange could not be reached, refused, or gave an answer that cannot be read."""
 
 
 class VaultError(RaveQuantError):
-    """A file of the vault is missing, damaged or contradicts another one."""
+    """A file of the vault is missing, damaged, or contradicts another file."""
 
 
 class NoDataError(VaultError):
-    """There is no data for this question yet."""
+    """The vault holds no data for this yet."""
 
     exit_code = 3
 
 
 class LockedError(VaultError):
-    """Another process writes here; the message names it."""
+    """Another process holds the writer's lock; the message names it."""
 
     exit_code = 4
 

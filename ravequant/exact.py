@@ -1,13 +1,13 @@
 """Exact numbers: decimal text to scaled integers and back, ratios divided once, signs.
 
 Every quantity is an integer number of units of ``10**-places``. The places are the same for every
-instrument, so values from any minute, file or run add up without a thought:
+instrument, so values from any minute, file or run can be added directly:
 
 ========  ======  =========================================================
 kind      places  holds
 ========  ======  =========================================================
 price         20  a price in quote currency
-size          10  contracts, ctVal, ctMult: what multiplies into base
+size          10  contracts, ctVal, ctMult: the factors of base
 base          30  coins (linear: qty x ctVal x ctMult)
 notional      50  quote currency (base x price)
 ========  ======  =========================================================
@@ -42,8 +42,8 @@ def units(text: str, places: int) -> int:
     >>> units("101250.5", 2)
     10125050
 
-    Raises ValueError for anything but a plain unsigned decimal (no sign, exponent, blank or
-    leading zero; at most 20 digits before the point) and for more than ``places`` decimals.
+    Raises ValueError unless it is a plain unsigned decimal (no sign, exponent, blank or leading
+    zero; at most 20 digits before the point) with at most ``places`` decimals.
     """
     return _units(text, places)
 
@@ -75,7 +75,7 @@ def fixed(value: int, places: int) -> str:
 
 
 def signed(written: str) -> str:
-    """Put ``+`` before a positive written number; negative and zero stay as they are."""
+    """Return a written number with ``+`` before it if it is positive; others as they are."""
     positive = written[0] != "-" and written.strip("0.")
     return f"+{written}" if positive else written
 
@@ -83,7 +83,7 @@ def signed(written: str) -> str:
 def packed(value: int) -> str:
     """Return an integer as text, its trailing zeros as an exponent: ``12e40``, or plain ``1234``.
 
-    Sums count very small units, so most of their digits are zeros.
+    Sums count very small units, so many of their digits are trailing zeros.
     """
     digits = str(value)
     kept = digits.rstrip("0")
@@ -92,7 +92,7 @@ def packed(value: int) -> str:
 
 
 def unpacked(written: str) -> int:
-    """Return the integer that ``packed`` wrote; ValueError for other text."""
+    """Return the integer that ``packed`` wrote. Raises ValueError for other text."""
     match = _PACKED.fullmatch(written)
     if match is None:
         raise ValueError(f"{shown(written)} is not a whole number like 12e40")
@@ -101,7 +101,7 @@ def unpacked(written: str) -> int:
 
 
 def divide(numerator: int, denominator: int, places: int) -> int:
-    """Return numerator / denominator in units of ``10**-places``, rounded half-even, once."""
+    """Return numerator / denominator in units of ``10**-places``, rounded once, half to even."""
     if denominator < 0:
         numerator, denominator = -numerator, -denominator
     scale: int = 10**places

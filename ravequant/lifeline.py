@@ -1,7 +1,7 @@
-"""The lifeline of a supervised program: a pipe on its stdin that ends with whoever started it.
+"""The lifeline of a supervised program: a pipe on its stdin that ends with its supervisor.
 
-Works alike on every system: the supervisor need not be able to say anything for it, and closing
-the pipe is also how it asks a program to end.
+It works alike on every system, also if the supervisor is killed. The supervisor closes the pipe to
+ask a program to end.
 """
 
 import os
@@ -16,15 +16,15 @@ from typing import Final
 from ravequant.errors import FAILED
 
 VARIABLE: Final = "RAVEQUANT_SUPERVISED"  # set by the supervisor: the log file of the program
-_GRACE_S: Final = 8.0  # what does not end by itself within this is ended
+_GRACE_S: Final = 8.0  # then a program that has not ended is ended
 
 
 def watch() -> Path | None:
     """Begin to watch the lifeline if there is one; return the log file that comes with it.
 
-    When the pipe ends this process gets a SIGTERM, or a Ctrl-C if it does not handle that, so that
-    it can end what it has started itself. What still runs a while later is ended. The programs
-    that it starts know nothing of it: the variable is gone.
+    When the pipe ends, this process gets a SIGTERM, or a Ctrl-C if it does not handle that, so that
+    it can end its own child processes; if it still runs a while later, it is ended. The variable is
+    removed, so that child processes do not watch the pipe too.
     """
     log_file = os.environ.pop(VARIABLE, "")
     if not log_file:
@@ -34,8 +34,8 @@ def watch() -> Path | None:
 
 
 def _wait() -> None:
-    with suppress(OSError):  # no stdin at all: nobody holds the other end either
-        while os.read(0, 64):  # without the lock of sys.stdin, which would hold up the end
+    with suppress(OSError):  # without a stdin there is no supervisor either
+        while os.read(0, 64):  # without the lock of sys.stdin, which would delay the exit
             pass
     _ask_to_end()
     time.sleep(_GRACE_S)

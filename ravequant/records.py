@@ -1,7 +1,7 @@
-"""The raw trade record of SPEC section 3: its form, its line, and the rule that joins fills.
+"""The raw trade record of SPEC section 3: its fields, its line, and the rule that joins fills.
 
-What the exchange sends and what a file holds meet in one shape, ``Trade``. Writers encode it with
-``TradeEncoder``; readers get it back with ``parse_trade``, which trusts nothing.
+A row of the exchange and a line of a file both become a ``Trade``. Writers encode it with
+``TradeEncoder``; readers parse it with ``parse_trade``, which checks every field.
 """
 
 import re
@@ -27,12 +27,12 @@ _REQUIRED: Final = (
 
 
 class RecordError(ValueError):
-    """A line or row that is not a valid record; the text says which field and why."""
+    """A line or row that is not a valid record; the message names the field and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A line that is no valid record: its offset in the block, and why."""
+    """A line that is not a valid record: its offset in the block, and the reason."""
 
     offset: int
     reason: str
@@ -52,12 +52,12 @@ class Trade:
 
     @property
     def first_id(self) -> int:
-        """The first id this record covers."""
+        """The first id that the record covers."""
         return self.trade_id - self.count + 1
 
 
 def check_inst_id(inst_id: str) -> str:
-    """Return ``inst_id`` if it is a legal instrument name; UsageError before any path is built."""
+    """Return ``inst_id`` if it is a legal instrument name. Raises UsageError otherwise."""
     if _INST_ID.fullmatch(inst_id) is None:
         raise UsageError(
             f"instrument {shown(inst_id)} is not a legal name: expected capitals and digits joined "
@@ -72,7 +72,7 @@ def symbol_canon(inst_id: str) -> str:
 
 
 def positive_decimal(text: Any, field: str, places: int) -> str:
-    """Return ``text`` if it is a plain decimal above zero; else RecordError names ``field``."""
+    """Return ``text`` if it is a plain decimal above zero. RecordError names ``field``."""
     if not isinstance(text, str):
         raise RecordError(f"{field}: {shown(text)} is not a string")
     try:
@@ -85,14 +85,14 @@ def positive_decimal(text: Any, field: str, places: int) -> str:
 
 
 def counting_number(text: Any, field: str) -> int:
-    """Return a whole number of at most 18 digits; RecordError names ``field`` otherwise."""
+    """Return a whole number of at most 18 digits. RecordError names ``field`` otherwise."""
     if not isinstance(text, str) or _COUNTING.fullmatch(text) is None:
         raise RecordError(f"{field}: {shown(text)} is not a whole number in a string")
     return int(text)
 
 
 def taker_side(text: Any) -> Side:
-    """Return ``buy`` or ``sell``; RecordError for anything else."""
+    """Return ``buy`` or ``sell``. Raises RecordError for any other value."""
     if text == "buy":
         return "buy"
     if text == "sell":
@@ -101,7 +101,7 @@ def taker_side(text: Any) -> Side:
 
 
 def contract_of(row: dict[str, Any]) -> Contract:
-    """Return the contract of a row with ctVal, ctMult and ctType; RecordError if it has none."""
+    """Return the contract of a row with ctVal, ctMult and ctType. Raises RecordError."""
     ct_type = row.get("ctType")
     if ct_type not in ("linear", "inverse"):
         raise RecordError(f"ctType: {shown(ct_type)} is neither linear nor inverse")
@@ -113,17 +113,17 @@ def contract_of(row: dict[str, Any]) -> Contract:
 
 
 def check_whole(block: bytes | memoryview) -> None:
-    """Raise ValueError unless a block ends where a line does."""
+    """Raise ValueError unless a block ends with a newline."""
     if bytes(block[-1:]) != b"\n":
         raise ValueError(f"the block ends in {bytes(block[-20:])!r}: cut it after a newline")
 
 
 def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
-    """Parse one line of a raw trade file.
+    """Parse a line of a raw trade file.
 
-    Accepts any JSON spelling (order, blanks, unknown fields), ``count`` and ``source`` may be
-    absent. Raises RecordError for every other departure from SPEC section 3, repeated keys
-    included.
+    Accepts any JSON spelling (order, blanks, unknown fields); ``count`` and ``source`` may be
+    absent. Raises RecordError for every other departure from SPEC section 3, also for a repeated
+    key.
     """
     row = json_object(line)
     missing = [field for field in _REQUIRED if field not in row]
@@ -135,7 +135,7 @@ def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
     if not isinstance(row["symbol_canon"], str):
         raise RecordError(f"symbol_canon: {shown(row['symbol_canon'])} is not a string")
     trade = Trade(
-        ts=moment(row["timestamp_utc"], "timestamp_utc"),
+        ts=parse_iso_field(row["timestamp_utc"], "timestamp_utc"),
         trade_id=counting_number(row["trade_id"], "trade_id"),
         side=taker_side(row["side"]),
         price=positive_decimal(row["price"], "price", exact.PRICE_PLACES),
@@ -153,8 +153,8 @@ def check_count(trade: Trade) -> None:
         raise RecordError(f"count: {trade.count} ids cannot end at {trade.trade_id}")
 
 
-def moment(text: Any, field: str) -> int:
-    """Return the Unix milliseconds of a time with three decimals; RecordError names ``field``."""
+def parse_iso_field(text: Any, field: str) -> int:
+    """Return a time with three decimals as Unix ms. RecordError names ``field`` otherwise."""
     if not isinstance(text, str) or len(text) != STAMP:
         raise RecordError(f"{field}: {shown(text)} is not like 2025-12-14T21:34:56.123Z")
     try:
@@ -164,15 +164,15 @@ def moment(text: Any, field: str) -> int:
 
 
 def json_object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a raw line, no key of which is repeated; RecordError otherwise."""
+    """Return the JSON object of a raw line. Raises RecordError, also if a key is repeated."""
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise RecordError(f"not JSON: {error}") from None
     if not isinstance(row, dict):
         raise RecordError(f"not a JSON object but {type(row).__name__}")
-    # Each key and each string value has two quotes of its own, so a line without a quote more
-    # than these repeats no key; anything else is read a second time, with pairs.
+    # Each key and each string value has two quotes, so a line with no further quote repeats no
+    # key. Any other line is parsed a second time, as pairs.
     strings = sum(isinstance(value, str) for value in row.values())
     if line.count(b'"') != 2 * (len(row) + strings):
         _refuse_repeated_keys(line)
@@ -217,7 +217,7 @@ class TradeEncoder:
 
 
 def same_order(earlier: Trade, later: Trade) -> bool:
-    """Say whether two neighbours in id belong to one record (SPEC section 3)."""
+    """Return True if two fills with adjacent ids belong to one record (SPEC section 3)."""
     return (
         later.first_id == earlier.trade_id + 1
         and later.ts == earlier.ts
@@ -228,7 +228,7 @@ def same_order(earlier: Trade, later: Trade) -> bool:
 
 
 def join(earlier: Trade, later: Trade) -> Trade:
-    """Return one record for two that belong together: count and size summed, exactly."""
+    """Return one record for two that belong together: count and size are summed, exactly."""
     size = exact.units(earlier.qty, exact.SIZE_PLACES) + exact.units(later.qty, exact.SIZE_PLACES)
     return replace(
         later, qty=exact.text(size, exact.SIZE_PLACES), count=earlier.count + later.count
@@ -236,7 +236,7 @@ def join(earlier: Trade, later: Trade) -> Trade:
 
 
 def join_fills(fills: Iterable[Trade]) -> Iterator[Trade]:
-    """Join single fills, ascending in id, into records."""
+    """Yield the records of single fills, which ascend in id."""
     open_record: Trade | None = None
     for fill in fills:
         if open_record is not None and same_order(open_record, fill):

@@ -1,10 +1,10 @@
-"""Plain decimals from bytes to exact integers, many at once: ``43250.5``, ``100``, ``0.01``.
+"""Reads plain decimals (``43250.5``, ``100``, ``0.01``) from bytes to exact integers, many at once.
 
-The trick: eight characters are one little-endian word (the first one its lowest byte), and a numpy
-call takes the words of thousands of numbers. Bit 4 is set in a digit and clear in ``"``, ``,`` and
-``.``: the eight bits 4 of a word are its *pattern*, and tables by pattern say where a number ends
-and where its point stands. Every byte is then compared or must be a digit: nothing is taken that
-``exact.units`` would read otherwise, and 0 is not taken at all.
+SIMD within a register: eight characters are one little-endian word (the first character is its
+lowest byte), and a numpy call processes the words of thousands of numbers. Bit 4 is set in a digit
+and clear in ``"``, ``,`` and ``.``: the eight bits 4 of a word are its *pattern*, and tables by
+pattern give the end of a number and the place of its point. Every byte is then compared or must be
+a digit: a number that ``exact.units`` would read otherwise, and 0, is an error.
 """
 
 from functools import lru_cache
@@ -17,16 +17,16 @@ Words = NDArray[np.uint64]
 Places = NDArray[np.int64]
 Ints = NDArray[Any]  # int64, or object: Python ints where a value does not fit
 
-SAFE: Final = 1 << 62  # what int64 columns, and sums of two of their values, stay below
+SAFE: Final = 1 << 62  # values of int64 columns are below this, so sums of two of them fit
 
 
 def word(text: bytes) -> np.uint64:
-    """Return at most eight characters as a little-endian word."""
+    """Return up to eight characters as a little-endian word."""
     return np.uint64(int.from_bytes(text, "little"))
 
 
 def each(byte: int) -> np.uint64:
-    """Return the word of eight such bytes."""
+    """Return a word of eight equal bytes."""
     return np.uint64(byte * 0x0101010101010101)
 
 
@@ -50,7 +50,7 @@ _FOURS: Final = np.uint64(10000 << 32 | 1)
 
 
 class Column(NamedTuple):
-    """A number of each line."""
+    """A number from each line."""
 
     value: Ints  # units of 10**-places
     places: int
@@ -58,12 +58,12 @@ class Column(NamedTuple):
 
 
 def fits(largest: int) -> bool:
-    """Say whether a column whose largest value this is may be int64."""
+    """Return True if a column with this largest value may be int64."""
     return largest < SAFE
 
 
 def scale_up(values: Ints, places: int) -> Ints:
-    """Return ``values x 10**places``: int64 where the largest surely fits, else Python ints."""
+    """Return ``values x 10**places``: int64 if the largest surely fits, else Python ints."""
     if not places or not len(values):
         return values
     factor = 10**places
@@ -75,7 +75,7 @@ def scale_up(values: Ints, places: int) -> Ints:
 
 
 def pattern_of(words: list[Words]) -> Places:
-    """Return the bits 4 of all bytes side by side, the first byte's lowest."""
+    """Return the bits 4 of all bytes next to each other, that of the first byte lowest."""
     pattern = words[0] & _MARKS
     pattern *= _GATHER
     pattern >>= U[56]
@@ -85,39 +85,39 @@ def pattern_of(words: list[Words]) -> Places:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what blocks free for the next one, not give it back: half the run time.
+    """Make glibc keep the memory that one block frees for the next one; this halves the run time.
 
-    Freeing one large allocation (never touched, so it costs nothing) raises the limits from which
-    the allocator maps and trims. Elsewhere it does nothing.
+    Freeing a large allocation (never touched, so it costs nothing) raises the sizes from which
+    the allocator maps and trims memory. On other systems it does nothing.
     """
     np.empty(_LARGE_ALLOCATION, dtype=np.uint8)
 
 
 def texts(data: NDArray[np.uint8], width: int) -> NDArray[Any]:
-    """Return the ``width`` bytes at each offset, as many as there are, without a copy."""
+    """Return the ``width`` bytes at each offset of ``data``, without a copy."""
     size = max(len(data) - width + 1, 0)
     return np.ndarray((size,), f"V{width}", data, strides=(1,))
 
 
 def gather(data: NDArray[np.uint8], at: Places, words: int) -> Words:
-    """Return the ``8 x words`` bytes from each offset, one row for each."""
+    """Return the ``8 x words`` bytes from each offset, shape (offsets, words)."""
     rows: Words = texts(data, 8 * words)[at].view("<u8").reshape(-1, words)
     return rows
 
 
 def by(pattern: Places, table: NDArray[Any]) -> NDArray[Any]:
-    """Return the entry for each pattern; every pattern has one (``wrap`` saves looking)."""
+    """Return the entry for each pattern; every pattern has one (``wrap`` skips the check)."""
     return table.take(pattern, mode="wrap")
 
 
 def refuse(wrong: Words, errors: Words) -> None:
-    """Set bits of ``errors`` where a byte was lifted to more than 0x7f; ``wrong`` is spent."""
+    """Set bits of ``errors`` where a byte of ``wrong``, which is overwritten, is above 0x7f."""
     wrong &= HIGH
     errors |= wrong
 
 
 def number(of: Words) -> Words:
-    """Return the number that eight digits (first in the lowest byte) write; ``of`` is spent."""
+    """Return the number of eight digits (the first in the lowest byte); ``of`` is overwritten."""
     for factor, shift, mask in _PAIRS:
         of *= factor
         of >>= shift
@@ -128,10 +128,10 @@ def number(of: Words) -> Words:
 
 
 def read(words: list[Words], pattern: Places, most_places: int, errors: Words) -> Column:
-    """Read the decimals with which ``words`` (one or two, spent) begin, of the given patterns.
+    """Read the decimals with which ``words`` (one or two, overwritten) of these patterns begin.
 
-    Anything else, and more than ``most_places`` decimals, sets ``errors``; what is wrong is read
-    as some number of no more digits than the others.
+    Other text, and more than ``most_places`` decimals, sets ``errors``; a wrong number gets some
+    value of no more digits than the others.
     """
     forms = _forms(len(words), most_places)
     for text, form in zip(words, forms.words, strict=True):
@@ -157,7 +157,7 @@ def read(words: list[Words], pattern: Places, most_places: int, errors: Words) -
 
 
 def _check(text: Words, pattern: Places, form: "_WordForm", errors: Words) -> None:
-    """Make characters digits, and what is not of the number 0."""
+    """Turn characters into digits, and bytes outside the number into 0."""
     text ^= by(pattern, form.zero)
     text &= by(pattern, form.mask)
     wrong = by(pattern, form.limit)
@@ -167,7 +167,7 @@ def _check(text: Words, pattern: Places, form: "_WordForm", errors: Words) -> No
 
 
 def _close_gap(words: list[Words], pattern: Places, forms: "_Forms") -> None:
-    """Move the decimals one byte down, over their point."""
+    """Move the decimals down by one byte, over the point."""
     for index, (text, form) in enumerate(zip(words, forms.words, strict=True)):
         moved = by(pattern, form.decimals)
         moved &= text
@@ -181,7 +181,7 @@ def _close_gap(words: list[Words], pattern: Places, forms: "_Forms") -> None:
 def _shifted(words: list[Words], shift: Words) -> Words:
     """Return the number whose digits, moved up by ``shift`` bits, fill the words to their end.
 
-    A shift by 64 bits or more, and by less than none (which is a very large one), gives 0.
+    A shift by 64 bits or more gives 0; so does a negative shift, which wraps to a very large one.
     """
     if len(words) == 1:
         shifted = words[0]
@@ -193,7 +193,7 @@ def _shifted(words: list[Words], shift: Words) -> Words:
 
 
 def _align(values: Words, places: Places, most: int) -> Ints:
-    """Bring numbers with their own decimals each to the most decimals among them."""
+    """Scale numbers, each with its own ``places``, to ``most`` decimals."""
     if fits(int(values.max()) * 10 ** (most - int(places.min()))):
         return values.view(np.int64) * _POWERS[most - places]
     pairs = zip(values.tolist(), places.tolist(), strict=True)
@@ -204,29 +204,29 @@ def _align(values: Words, places: Places, most: int) -> Ints:
 
 
 class _WordForm(NamedTuple):
-    """What one word of a number may be; each has 2**(8 x words) rows."""
+    """Tables by pattern for one word of a number, each of 2**(8 x words) rows."""
 
     mask: Words  # the bytes of the number
     zero: Words  # makes digits numbers, and the point 0
-    limit: Words  # lifts a byte that is no digit, or not quite a point, to bit 7
+    limit: Words  # added, it sets bit 7 of a byte that is no digit, or not the point
     decimals: Words  # the bytes from the point on
 
 
 class _Forms(NamedTuple):
-    """Where a number ends and where its point stands, by pattern."""
+    """The end of a number and the place of its point, by pattern."""
 
     words: list[_WordForm]
     length: Places  # 0: no number
     before: Places  # digits before the point
     places: Places
-    met: Words  # bit: decimals; bit 32 +: digits before the point
+    met: Words  # one bit set for the decimals, one at 32 + the digits before the point
 
 
 class _Units(NamedTuple):
-    """How to bring a number to units of ``10**-places``, by pattern."""
+    """How to scale a number to units of ``10**-places``, by pattern."""
 
-    shift: Words  # bits by which its digits move up
-    least: Words  # smaller: 0, or a 0 in front
+    shift: Words  # bits by which the digits move up
+    least: Words  # a smaller value is 0, or has a leading 0
 
 
 @lru_cache(maxsize=8)
@@ -234,7 +234,7 @@ def _forms(words: int, most_places: int) -> _Forms:
     size = 8 * words
     marks = np.arange(1 << size, dtype=np.uint64)[::-1]  # the bits that a pattern lacks
     first, second = _lowest(marks, size), _lowest(marks & (marks - U[1]), size)
-    # a point needs a digit on each side; where another mark follows, the number had ended before
+    # a point needs a digit on each side; if another mark follows it, the number ended at the first
     pointed = (first > 0) & (first + 1 < size) & (second > first + 1)
     decimals = np.where(pointed, second - first - 1, 0)
     length = np.where(pointed, second, first)
@@ -256,14 +256,14 @@ def _forms(words: int, most_places: int) -> _Forms:
 
 
 def _lowest(marks: Words, size: int) -> Places:
-    """Return the number of the lowest bit that is set; ``size`` if none is."""
+    """Return the index of the lowest bit set; ``size`` if none is."""
     below = ~marks & (marks - U[1])
     return np.minimum(np.bitwise_count(below).astype(np.int64), size)
 
 
 @lru_cache(maxsize=64)
 def _units(words: int, most_places: int, places: int | None) -> _Units:
-    """Return the units of so many ``places``; None: each number keeps its own."""
+    """Return the table for units of ``10**-places``; None: each number keeps its own places."""
     forms = _forms(words, most_places)
     own = forms.places if places is None else np.full(len(forms.places), places)
     shift = 8 * (8 * words - own - forms.before)

@@ -1,4 +1,4 @@
-"""Tables for stdout: drawn by rich on a terminal, aligned plain text everywhere else."""
+"""Tables for stdout: drawn by rich on a terminal, plain aligned text elsewhere."""
 
 import sys
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ Rows = Sequence[Sequence[str]]
 
 
 def text(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
-    """Return a table whose first ``words`` columns are words, the others numbers.
+    """Return a table whose first ``words`` columns hold words and the others numbers.
 
-    On a terminal, its width and ``NO_COLOR`` are honoured.
+    On a terminal it keeps to the terminal's width and to ``NO_COLOR``.
     """
     return (drawn if sys.stdout.isatty() else plain)(headers, rows, words)
 
@@ -20,7 +20,7 @@ def write(headers: Sequence[str], rows: Rows, words: int = 1) -> None:
 
 
 def plain(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
-    """Return the table with words to the left, numbers to the right, two blanks between."""
+    """Return the table in plain text: words flush left, numbers flush right, two blanks between."""
     lines = [list(headers), *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "".join(

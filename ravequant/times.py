@@ -1,6 +1,6 @@
-"""Event time: Unix milliseconds and minutes, their UTC text, and durations people type.
+"""Times: Unix milliseconds and minutes, their UTC text, and durations that people type.
 
-Inside, a moment is an ``int`` of Unix milliseconds and a minute is ``milliseconds // 60_000``.
+A time is an ``int`` of Unix milliseconds, a minute is ``milliseconds // 60_000``.
 """
 
 import re
@@ -17,7 +17,7 @@ DAY_MS: Final = 86_400_000
 DAY_MINUTES: Final = 1_440
 
 _EPOCH = date(1970, 1, 1)
-_LAST_DAY_MS = (date.max - _EPOCH).days * DAY_MS  # left out: what follows a moment has a date too
+_LAST_DAY_MS = (date.max - _EPOCH).days * DAY_MS  # excluded, so that the next day exists
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{3}))?Z"
 )
@@ -39,17 +39,17 @@ def _day_ms(text: str) -> int:
 
 
 def day(moment_ms: int) -> str:
-    """Return the UTC date of a moment: ``2025-12-14``."""
+    """Return the UTC date of a time: ``2025-12-14``."""
     return _day_text(moment_ms // DAY_MS)
 
 
 def hour(moment_ms: int) -> str:
-    """Return the UTC hour of a moment as its file is named: ``2025-12-14/21``."""
+    """Return the UTC hour of a time as its file is named: ``2025-12-14/21``."""
     return f"{day(moment_ms)}/{moment_ms % DAY_MS // HOUR_MS:02}"
 
 
 def day_start_ms(text: str) -> int:
-    """Return the first millisecond of a UTC date; ValueError if it is none."""
+    """Return the first millisecond of a UTC date. Raises ValueError if it does not exist."""
     return _day_ms(text)
 
 
@@ -62,7 +62,7 @@ def file_start_ms(key: str) -> int:
 
 
 def iso(moment_ms: int) -> str:
-    """Return a moment as ``2025-12-14T21:34:56.123Z``."""
+    """Return a time as ``2025-12-14T21:34:56.123Z``."""
     days, rest = divmod(moment_ms, DAY_MS)
     seconds, ms = divmod(rest, SECOND_MS)
     minutes, second = divmod(seconds, 60)
@@ -91,9 +91,9 @@ def parse_iso(text: str) -> int:
 
 
 def unix_ms(moment: datetime) -> int:
-    """Return the Unix milliseconds of a moment, cut off, UTC unless it says otherwise.
+    """Return a datetime as Unix milliseconds, rounded down; one without a zone is UTC.
 
-    Raises ValueError for one that cannot be written as a UTC time of the years 1970 to 9999.
+    Raises ValueError before 1970 and after 9999-12-30.
     """
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     found = (zoned - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
@@ -114,5 +114,5 @@ def parse_duration(text: str) -> int:
 
 
 def utc_now_ms() -> int:
-    """Return the wall clock; for ``fetched_utc``, ``detected_utc`` and heartbeats only."""
+    """Return the wall clock, for ``fetched_utc``, ``detected_utc`` and heartbeats only."""
     return int(datetime.now(UTC).timestamp() * 1000)

@@ -1,8 +1,7 @@
-"""Processes of this computer that do tasks side by side, and end with the one who asked.
+"""Worker processes that do tasks in parallel, and end with the process that started them.
 
-They are started anew, never forked, so they share nothing; Ctrl-C is for the asker alone. One that
-dies takes the tasks under way with it: their answers raise ``BrokenProcessPool``, and the next task
-starts new processes.
+They are spawned, not forked, so they share no memory; they ignore Ctrl-C. If a worker dies, the
+futures of the tasks under way raise ``BrokenProcessPool``, and the next task starts new workers.
 """
 
 import atexit
@@ -24,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Processes:
-    """At most ``width`` processes, started as tasks come."""
+    """At most ``width`` worker processes, started as tasks come."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -36,7 +35,7 @@ class Processes:
         )
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        """Have a process call ``work``, which can be imported; the answer comes later."""
+        """Call ``work``, an importable function, in a worker; return the future result."""
         with _no_program():
             try:
                 return self._pool.submit(work, *arguments)
@@ -47,13 +46,13 @@ class Processes:
                 return self._pool.submit(work, *arguments)
 
     def close(self, *, wait: bool = True) -> None:
-        """Let the processes end; what waits is dropped."""
+        """End the workers; tasks not begun are dropped."""
         self._pool.shutdown(wait=wait, cancel_futures=True)
 
 
 @contextmanager
 def _no_program() -> Iterator[None]:
-    """Have processes started here not load the program that asks: they need nothing of it."""
+    """Keep workers started here from importing the ``__main__`` of this process."""
     program = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -63,18 +62,18 @@ def _no_program() -> Iterator[None]:
 
 
 def _begin(*thresholds: int) -> None:
-    """Prepare this process, before its first task, to end with the one that started it.
+    """Make this worker end with the process that started it, however that ends.
 
-    It searches for garbage as often as that one; environment variables are that one's anyway.
+    ``thresholds`` are the garbage collector's there; the environment is inherited anyway.
     """
     gc.set_threshold(*thresholds)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    atexit.register(os._exit, 0)  # all is said by then; taking down what was loaded takes longer
-    threading.Thread(target=_end_with_the_asker, daemon=True).start()
+    atexit.register(os._exit, 0)  # the results are sent by then, and unloading modules takes time
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with_the_asker() -> None:
-    asker = parent_process()
-    if asker is not None:
-        asker.join()
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
         os._exit(1)

@@ -38,7 +38,7 @@ FLAGS: Final = (
     ("--start", str, "UTC", "when the clients come to the made-up market; now, or a UTC time",
      "start"),
     ("--history", cli.duration, "SPAN", "how much REST has at the start, like 5h", "history_ms"),
-    ("--begin", cli.moment, "UTC",
+    ("--begin", cli.time_arg, "UTC",
      "the made-up market began then and is open now, however often it is started", "begin"),
     ("--until", cli.duration, "SPAN", "the market ends so long after its start", "until_ms"),
     ("--wait-for-books", int, "N", "book subscriptions before the market starts",

@@ -108,14 +108,14 @@ def test_a_span_that_is_none_is_a_usage_error(capsys, span):
 )
 def test_a_time_is_read_as_people_type_it(typed, moment):
     """UTC unless it names a zone; what is left out of the date is today's, of the clock zero."""
-    assert times.iso(cli.moment(typed)) == moment
+    assert times.iso(cli.time_arg(typed)) == moment
 
 
 @pytest.mark.parametrize("typed", ["", "soon", "25:61", "21:34 XYZT", "99999999999999999999"])
 def test_a_time_that_is_none_is_refused(typed):
     """A zone that nobody knows is not taken for UTC."""
     with pytest.raises(argparse.ArgumentTypeError) as refused:
-        cli.moment(typed)
+        cli.time_arg(typed)
     assert str(refused.value) == (
         f"{typed!r} is not a time like 2025-12-14T21:34:56Z, '2025-12-14 21:34' or 21:34 (UTC)"
     )

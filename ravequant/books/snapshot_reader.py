@@ -19,7 +19,7 @@ from ravequant.books import levels as levels_module
 from ravequant.books.levels import Levels
 from ravequant.books.snapshot_json import DeepLines
 from ravequant.errors import shown
-from ravequant.records import STAMP, RecordError, moment
+from ravequant.records import STAMP, RecordError, parse_iso_field
 
 LINES_AT_ONCE: Final = 36  # most of a MB: what the scan touches stays in the cache
 _OPENING: Final = b'{"timestamp_utc":"'
@@ -211,7 +211,7 @@ class SnapshotReader:
         gap = row.get("gap_detected")
         if not isinstance(gap, bool):
             raise RecordError(f"gap_detected: {shown(gap)} is neither true nor false")
-        ts = moment(row.get("timestamp_utc"), "timestamp_utc")
+        ts = parse_iso_field(row.get("timestamp_utc"), "timestamp_utc")
         entries = len(row["bids_top400"]), len(row["asks_top400"])
         return Head(ts, twice_mid, mid_places, gap, entries), levels
 
@@ -315,8 +315,8 @@ class DeepReader:
         levels, malformed = snapshot_json.levels_of(row.get("bids"), row.get("asks"))
         self._malformed += malformed
         since = row.get("from_utc")
-        from_ms = -1 if since is None else moment(since, "from_utc")
-        ts = moment(row.get("timestamp_utc"), "timestamp_utc")
+        from_ms = -1 if since is None else parse_iso_field(since, "from_utc")
+        ts = parse_iso_field(row.get("timestamp_utc"), "timestamp_utc")
         return Deep(ts, from_ms, levels)
 
     def counts(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ import orjson
 
 from ravequant import times
 from ravequant.books.snapshot_json import mid_of
-from ravequant.records import RecordError, moment
+from ravequant.records import RecordError, parse_iso_field
 from scripts.audit.file_audit import FileAudit
 
 
@@ -123,7 +123,7 @@ def parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
     }  # fmt: skip
     if any(row[name] != value for name, value in wanted.items()):
         raise RecordError("another stream's line")
-    ts = moment(row["timestamp_utc"], "timestamp_utc")
+    ts = parse_iso_field(row["timestamp_utc"], "timestamp_utc")
     if deep:
         sides, broken = (row["bids"], row["asks"]), False
     else:
