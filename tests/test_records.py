@@ -67,7 +67,7 @@ def records(draw):
         side=draw(st.sampled_from(("buy", "sell"))),
         price=draw(decimals(exact.PRICE_PLACES)),
         qty=draw(decimals(exact.SIZE_PLACES)),
-        count=draw(st.integers(1, trade_id + 1)),
+        count=draw(st.integers(1, min(trade_id + 1, 10**18 - 1))),
         source=str(draw(st.integers(0, 3))),
     )
     sizes = decimals(exact.SIZE_PLACES)
