@@ -3,7 +3,6 @@
 import argparse
 import io
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,9 +16,7 @@ from rich.console import Console
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import demo
 from scripts.showcase import steps
-from scripts.showcase.demo_vault import emptied
 from scripts.showcase.steps import Demo, DemoError
-from scripts.supervision.schedule import Task
 from scripts.supervision.supervisor import Supervisor
 
 # demo.py without the set-up (tests/scripts/test_environment.py): a test must not install anything
@@ -112,19 +109,6 @@ def test_numbers_that_are_none_are_refused(given):
     assert ended.value.code == 2
 
 
-def test_a_step_that_fails_is_named(tmp_path):
-    """Where nothing can be recorded the exit code is 1, with the program's last words."""
-    root = tmp_path / "vault"
-    with start(root, program=DEMO.replace("sys.exit", UNKNOWN)) as process:
-        shown, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    first = r"demo: FAILED: (Trades_Bot/trades|L2_Bot/l2)_exporter\.py ended with exit code 1"
-    assert re.match(first + r", expected 0\. Its last words \(.*_exporter\.log\):\n", errors)
-    assert "the exchange knows none of NONE-USDT-SWAP" in errors
-    assert "steps worked" not in shown
-    assert programs_with(str(tmp_path)) == []
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a signal to one process is POSIX")
 def test_ctrl_c_ends_all_programs(tmp_path):
@@ -142,68 +126,9 @@ def test_ctrl_c_ends_all_programs(tmp_path):
     assert programs_with(str(root)) == []
 
 
-def test_an_interrupt_while_a_program_starts_leaves_no_orphan(vault, monkeypatch):
-    """Ctrl-C in the instant between a program's start and its being on the list."""
-    real, started = subprocess.Popen, []
-
-    def interrupted(*_arguments, **options):
-        code = "import sys; sys.stdin.read()"
-        started.append(real([sys.executable, "-c", code], **options))
-        signal.raise_signal(signal.SIGINT)
-        return started[0]
-
-    monkeypatch.setattr(subprocess, "Popen", interrupted)
-    task = Task("okx_exchange", "scripts/okx_exchange.py", every_s=60)
-    monkeypatch.setattr(steps, "STEPS", [("exchange", lambda demo: demo.run([task], "starts"))])
-    with pytest.raises(KeyboardInterrupt):
-        steps.work(demo_in(vault))
-    (process,) = started
-    assert process.poll() is not None
-
-
 def programs_with(argument: str) -> list[str]:
     """Return the command lines that run now and hold ``argument``."""
     if os.name == "nt":
         return []
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return [line for line in listed.stdout.splitlines() if argument in line]
-
-
-def test_data_that_no_demo_made_is_left_alone(tmp_path):
-    """A folder with somebody's data is refused before anything is touched."""
-    vault = tmp_path / "vault"
-    vault.mkdir()
-    (vault / "mine.jsonl").write_text("{}\n", encoding="utf-8")
-    with start(vault) as process:
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert errors == (
-        f"demo: FAILED: {vault} holds data that no demo made: name another folder with --vault\n"
-    )
-    assert [path.name for path in vault.iterdir()] == ["mine.jsonl"]
-
-
-def test_a_file_is_no_folder_for_it(tmp_path):
-    """A ``--vault`` that names a file is refused in one line, and the file stays."""
-    vault = tmp_path / "notes.txt"
-    vault.write_text("mine", encoding="utf-8")
-    with start(vault) as process:
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert errors.startswith(f"demo: FAILED: {vault} cannot be used: ")
-    assert errors.count("\n") == 1
-    assert vault.read_text(encoding="utf-8") == "mine"
-
-
-def test_a_second_demo_is_refused(tmp_path):
-    """While one demo works in a folder another one is refused, and takes nothing away."""
-    vault = tmp_path / "vault"
-    with emptied(vault):
-        (vault / "rows.jsonl").write_text("{}\n", encoding="utf-8")
-        with start(vault) as process:
-            _, errors = process.communicate(timeout=60)
-        assert process.returncode == 4
-        assert errors == (
-            f"demo: FAILED: another demo works in {vault}: wait for it, or use --vault\n"
-        )
-        assert (vault / "rows.jsonl").exists()

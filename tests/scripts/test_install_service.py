@@ -2,13 +2,10 @@
 
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 from dataclasses import astuple
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from xml.etree import ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -19,116 +16,10 @@ from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT
 from scripts import install_service
 from scripts.supervision.service_units import SERVICES, TIMERS, Installation, task, units
+from tests.scripts.supervision.test_service_units import LINUX
 
 PROGRAM = CHECKOUT / "scripts" / "install_service.py"
-BEAR = PureWindowsPath(r"C:\Users\M.R Bear & Söhne\RaveQuant")
-WINDOWS = Installation(BEAR, BEAR / "Rave_Quant_Vault")
-LINUX = Installation(
-    PurePosixPath("/home/bär/100% Rave & Quant"), PurePosixPath('/data/a "vault" of 5 $'),
-    PurePosixPath("/etc/my settings.toml"),
-)  # fmt: skip
-TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 posix = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
-
-
-def element(path: str) -> ET.Element:
-    """Return the one element of the Windows entry with this path."""
-    root = ET.fromstring(task(WINDOWS, "DESK\\bear"))  # noqa: S314 - our own text
-    found = root.findall("/".join(TASK + name for name in path.split("/")))
-    assert len(found) == 1, path
-    return found[0]
-
-
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [
-        ("Triggers/LogonTrigger/Enabled", "true"),
-        ("Triggers/LogonTrigger/UserId", "DESK\\bear"),
-        ("Principals/Principal/UserId", "DESK\\bear"),
-        ("Principals/Principal/LogonType", "InteractiveToken"),
-        ("Principals/Principal/RunLevel", "LeastPrivilege"),
-        ("Settings/ExecutionTimeLimit", "PT0S"),
-        ("Settings/MultipleInstancesPolicy", "IgnoreNew"),
-        ("Settings/StartWhenAvailable", "true"),
-        ("Settings/RestartOnFailure/Interval", "PT1M"),
-        ("Settings/RestartOnFailure/Count", "255"),
-        ("Settings/DisallowStartIfOnBatteries", "false"),
-        ("Settings/StopIfGoingOnBatteries", "false"),
-        ("Settings/Hidden", "true"),
-        ("Settings/Enabled", "true"),
-        ("Actions/Exec/Command", rf"{BEAR}\.venv\Scripts\pythonw.exe"),
-        ("Actions/Exec/Arguments",
-         rf'"{BEAR}\scripts\run_all.py" --vault "{BEAR}\Rave_Quant_Vault"'),
-        ("Actions/Exec/WorkingDirectory", str(BEAR)),
-    ],
-)  # fmt: skip
-def test_each_element_of_the_windows_entry(path, text):
-    """No window, no end, no second one, also on battery, again after a failure, from logon on."""
-    assert element(path).text == text
-
-
-def test_the_windows_entry_is_what_schtasks_reads():
-    """UTF-16 with its mark, the namespace and version of the schema, the action's principal."""
-    data = task(WINDOWS, "bear")
-    assert data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    text = data.decode("utf-16")
-    assert text.startswith('<?xml version="1.0" encoding="UTF-16"?>\n<Task version="1.2" xmlns="')
-    assert "M.R Bear &amp; Söhne" in text
-    assert element("Actions").get("Context") == element("Principals/Principal").get("id")
-
-
-def lines(name: str) -> dict[str, str]:
-    """Return the assignments of a unit; each key stands once."""
-    pairs = [line.split("=", 1) for line in units(LINUX)[name].splitlines() if "=" in line]
-    assert len(dict(pairs)) == len(pairs)
-    return {key: value for key, value in pairs}  # noqa: C416 - pairs are lists
-
-
-@pytest.mark.parametrize("name", SERVICES)
-def test_the_recorders_run_for_ever(name):
-    """They are started again whatever ended them, and at every login."""
-    found = lines(name)
-    assert (found["Restart"], found["RestartSec"]) == ("always", "5")
-    assert found["StartLimitIntervalSec"] == "0"
-    assert found["WantedBy"] == "default.target"
-
-
-@pytest.mark.parametrize(
-    ("timer", "calendar"), list(zip(TIMERS, ("*:0/5:20", "*:07:00"), strict=True))
-)  # fmt: skip
-def test_the_timers_start_their_service(timer, calendar):
-    """What comes and goes has a unit of the same name, is made up for, and never runs for ever."""
-    service = timer.replace(".timer", ".service")
-    assert lines(timer)["OnCalendar"] == calendar
-    assert lines(timer)["Persistent"] == "true"
-    assert lines(timer)["WantedBy"] == "timers.target"
-    assert lines(service)["Type"] == "oneshot"
-    assert lines(service)["TimeoutStartSec"] == "1h"
-    assert lines(service)["SuccessExitStatus"] == "3 4"  # no data yet, another one is at it
-
-
-def test_paths_in_units_are_quoted():
-    """Blanks, per cent signs, quotes and dollars reach the program as they are."""
-    found = lines("ravequant-calculators.service")
-    checkout = "/home/bär/100%% Rave & Quant"
-    assert found["WorkingDirectory"] == checkout
-    assert found["ExecStart"] == (
-        f'"{checkout}/.venv/bin/python" "{checkout}/scripts/run_all.py" "--vault" '
-        r'"/data/a \"vault\" of 5 $$" "--once" "--no-exporters" "--no-retention"'
-    )
-    assert found["Environment"] == '"RAVEQUANT_SETTINGS=/etc/my settings.toml"'
-
-
-def test_every_program_of_the_units_knows_its_options():
-    """A unit with an option that is unknown would fail in the dark."""
-    for name, text in units(Installation(CHECKOUT, CHECKOUT / "vault")).items():
-        for command in re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE):
-            _, script, *options = shlex.split(command)
-            answer = subprocess.run(
-                [sys.executable, script, "--help"], capture_output=True, text=True, check=True
-            )
-            for option in (word for word in options if word.startswith("--")):
-                assert option in answer.stdout, f"{name}: {option}"
 
 
 WITH_DATA, WITHOUT_DATA = ("--instId", "ETH-USDT-SWAP"), ("--instId", "BTC-USDT-SWAP")
@@ -168,19 +59,6 @@ def test_no_program_needs_a_console(vault, script, options, code):
     command = [sys.executable, "-c", WITHOUT_STREAMS, str(CHECKOUT / script)]
     command += ["--vault", str(vault.root), *options]
     assert subprocess.run(command, check=False, timeout=60).returncode == code
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
-def test_systemd_finds_nothing_wrong(tmp_path):
-    """The units as written here pass systemd's own check."""
-    for name, text in units(Installation(CHECKOUT, tmp_path / "a 50% $vault")).items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    answer = subprocess.run(
-        ["systemd-analyze", "--user", "verify", *map(str, sorted(tmp_path.iterdir()))],
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert "ravequant-" not in answer.stderr, answer.stderr
 
 
 STAND_IN = """#!/bin/sh

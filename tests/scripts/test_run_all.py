@@ -21,9 +21,6 @@ from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts import run_all
 from scripts.checks import computer
 from scripts.supervision import tasks
-from scripts.supervision.processes import Programs
-from scripts.supervision.schedule import Plan, Task
-from scripts.supervision.supervisor import Supervisor
 from tests.support.trades_box import BTC, exchange, ledger, wait_for
 
 RUN_ALL = CHECKOUT / "scripts" / "run_all.py"
@@ -277,78 +274,6 @@ def script(folder: Path, text: str) -> str:
     path = folder / "program.py"
     path.write_text(f"import sys, time\nfrom ravequant import lifeline\n{text}", encoding="utf-8")
     return str(path)
-
-
-def test_a_program_that_runs_too_long_is_ended(vault):
-    """Its time limit cuts its lifeline; the code is that of a failure."""
-    hangs = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
-    plan = Plan([Task("hangs", hangs, every_s=100, limit_s=0.5)], 1, once=True)
-    supervisor = Supervisor(vault)
-    supervisor.run(plan, LIMIT_S)
-    assert plan.finished
-    assert plan.outcome == 1
-
-
-class UntilItRanTwice(Plan):
-    """A plan that is finished once its task has been started a second time."""
-
-    @property
-    def finished(self) -> bool:
-        return all(standing.runs >= 2 for standing in self.standings.values())
-
-
-def test_a_program_that_falls_silent_is_started_again(vault, monkeypatch):
-    """An exporter that lives but whose heartbeat has stopped is no exporter."""
-    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.3)
-    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
-    silent = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
-    plan = UntilItRanTwice([Task("silent", silent, heartbeat="silent")], 1)
-    supervisor = Supervisor(vault)
-    supervisor.run(plan, LIMIT_S)
-    supervisor.close(plan)
-    assert plan.finished
-
-
-def test_where_no_heartbeat_can_be_written_silence_says_nothing(vault, monkeypatch):
-    """A disk that is full lets nobody give a sign: who records when there is room is not ended."""
-    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.3)
-    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
-    vault.health("silent").parent.parent.mkdir(parents=True)
-    vault.health("silent").parent.touch()
-    silent = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
-    plan = Plan([Task("silent", silent, heartbeat="silent")], 1)
-    supervisor = Supervisor(vault)
-    supervisor.run(plan, 1.5)
-    assert "silent" in supervisor.programs
-    assert plan.standings["silent"].runs == 1
-    supervisor.close(plan)
-
-
-def test_output_never_blocks_a_program_and_is_set_aside(vault):
-    """Megabytes that nobody reads go to a file, which the next start sets aside."""
-    loud = script(vault.root.parent, "sys.stdout.write('x' * 3_000_000)\n")
-    programs = Programs(vault.root / "logs")
-    for _ in range(2):
-        programs.start(Task("loud", loud))
-        wait_for(lambda: "loud" not in programs or list(programs.ended()))
-    sizes = {path.name: path.stat().st_size for path in programs.logs.iterdir()}
-    assert sizes == {"loud.out": 3_000_000, "loud.out.1": 3_000_000}
-
-
-def test_deaf_programs_are_killed(vault, monkeypatch):
-    """What heeds no lifeline is killed, and its last words are kept."""
-    monkeypatch.setattr("scripts.supervision.processes.END_WITHIN_S", 0.3)
-    deaf = script(vault.root.parent, "print('up', flush=True)\ntime.sleep(5)\nprint('slept')\n")
-    programs = Programs(vault.root / "logs")
-    programs.start(Task("deaf", deaf))
-    wait_for(lambda: programs.last_words("deaf") == "up")
-    programs.end_all()
-    assert "deaf" not in programs
-    assert programs.last_words("deaf") == "up"
-    script(vault.root.parent, "time.sleep(100)\n")
-    programs.start(Task("deaf", deaf))
-    assert programs.last_words("deaf") == "it said nothing"  # those were of the run before
-    programs.end_all()
 
 
 def test_it_runs_without_streams(vault, box):

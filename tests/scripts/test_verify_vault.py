@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import pytest
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
-from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, raise_generation
+from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.paths import Vault
 from scripts import verify_vault
-from scripts.audit.trade_days import TradeAudit
 from tests.support.trades_box import BTC
 
 DAY = "2025-12-14"
@@ -88,30 +86,6 @@ def test_one_trade_missing_among_a_million_and_one_flipped_byte(vault, capsys):
     assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_any_flipped_byte_is_found(vault, capsys, packed):
-    """Wherever it is, in a plain file or in a packed one."""
-    path = put(vault, trades(1, 50))
-    put(vault, trades(51, 50, START + times.DAY_MS), "2025-12-15")
-    if packed:
-        plain, path = path, path.with_suffix(".jsonl.gz")
-        path.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
-        plain.unlink()
-    assert certify(vault, capsys)[0] == 0
-    whole, chance = path.read_bytes(), random.Random(5)
-    for place in (12, *(chance.randrange(10, len(whole)) for _ in range(25))):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << chance.randrange(8)])
-                         + whole[place + 1 :])  # fmt: skip
-        assert certify(vault, capsys)[0] == 1, place
-    assert certify(vault, capsys)[0] == 1  # until somebody decides
-    path.write_bytes(whole)
-    assert certify(vault, capsys)[0] == 0
-    if not packed:
-        path.write_bytes(whole.replace(b"101250.5", b"101250.6", 1))
-        assert certify(vault, capsys)[0] == 1
-        assert certify(vault, capsys, "--renew")[0] == 0
-
-
 def test_each_status_of_the_ledger_is_told_apart(vault, capsys):
     """Open, unrecoverable and unknown ids are missing; id holes are not; repaired ones count."""
     lines = trades(1, 100)
@@ -169,128 +143,12 @@ def test_a_line_still_being_written_is_no_fault_but_an_old_torn_one_is(vault, ca
     assert (code, days[f"trades {DAY}"]["problems"]) == (1, ["23 bytes of a torn last line"])
 
 
-def test_a_repair_is_accepted_and_anything_else_is_not(vault, capsys):
-    """What was lacking may have come; other bytes are still told, also those hidden by a repair."""
-    lines = trades(1, 50)
-    path = put(vault, lines[:20] + lines[21:40] + lines[43:])
-    assert certify(vault, capsys)[0] == 1
-    noted = vault.state("verify", BTC).read_bytes()
-    put(vault, lines)
-    assert certify(vault, capsys)[0] == 0
-    for changed in (30, 49):
-        vault.state("verify", BTC).write_bytes(noted)
-        put(vault, [*lines[:changed], lines[changed].replace(b"101250.5", b"101250.6"),
-                    *lines[changed + 1 :]])  # fmt: skip
-        for _ in range(2):
-            code, days = certify(vault, capsys)
-            assert (code, days[f"trades {DAY}"]["missing"]) == (1, 0)
-            assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
-    path.write_bytes(b"".join(lines))
-    assert certify(vault, capsys)[0] == 0
-
-
-def test_a_repair_is_accepted_whenever_its_day_is_looked_at_again(vault, capsys):
-    """Runs over the newest days alone, in between, make no difference."""
-    lines = trades(1, 50)
-    put(vault, lines[:20] + lines[21:])
-    put(vault, trades(51, 5, START + times.DAY_MS), "2025-12-15")
-    assert certify(vault, capsys)[0] == 1
-    put(vault, lines)
-    raise_generation(vault.generation(BTC))
-    assert certify(vault, capsys, "--days", "1")[0] == 0
-    assert certify(vault, capsys)[0] == 0
-
-
-def test_notes_that_are_damaged_are_refused_with_the_way_out(vault, capsys):
-    """Exit code 1 until somebody decides; the remedy is an option that this program has."""
-    put(vault, trades(1, 50))
-    assert certify(vault, capsys)[0] == 0
-    vault.state("verify", BTC).write_bytes(b"")
-    assert verify_vault.main(["--vault", str(vault.root)]) == 1
-    assert capsys.readouterr().err.endswith(
-        "is damaged: not a sealed state; run again with --renew to accept the files as they are\n"
-    )
-    assert certify(vault, capsys, "--renew")[0] == 0
-    assert certify(vault, capsys)[0] == 0
-
-
 @pytest.mark.parametrize("days", ["0", "-1"])
 def test_no_days_are_refused(vault, capsys, days):
     """Exit code 2, and what to write."""
     put(vault, trades(1, 5))
     assert verify_vault.main(["--vault", str(vault.root), "--days", days]) == 2
     assert f"--days {days}: expected 1 or more" in capsys.readouterr().err
-
-
-def book(ts: int, *, broken: bool = False) -> bytes:
-    line = {
-        "timestamp_utc": times.iso(ts), "exchange": "okx", "market": "perp", "channel": "books",
-        "instId": BTC, "bids_top400": [["100", "1", "0", "1"]],
-        "asks_top400": [["101", "1", "0", "1"]], "best_bid": "100", "best_ask": "101",
-        "mid_price": "100.5", "checksum": 0, "seqId": 2, "prevSeqId": 1, "gap_detected": broken,
-    }  # fmt: skip
-    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
-
-
-def put_books(vault: Vault, moments: dict[int, bool]) -> None:
-    for ts, broken in moments.items():
-        text = times.iso(ts)
-        path = vault.snapshots(BTC) / text[:10] / f"{text[11:13]}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(book(ts, broken=broken))
-
-
-def test_book_seconds_are_counted(vault, capsys):
-    """What lies between snapshots is covered, unless a break or more than 10 s says otherwise."""
-    begin = times.day_start_ms(DAY) + 23 * times.HOUR_MS
-    every = dict.fromkeys(range(begin, begin + 2 * times.HOUR_MS, 2000), False)
-    put_books(vault, every)
-    code, days = certify(vault, capsys)
-    assert (code, days[f"books {DAY}"]["expected"], days[f"books {DAY}"]["present"]) == (
-        0, 3600, 3600,
-    )  # fmt: skip
-    assert days["books 2025-12-15"]["present"] == 3598
-    for path in vault.snapshots(BTC).rglob("*.jsonl"):
-        path.unlink()
-    every[begin + 100_000] = True  # 2 s without a book
-    for ts in range(begin + 200_000, begin + 230_000, 2000):
-        del every[ts]  # 32 s without one
-    put_books(vault, every)
-    code, days = certify(vault, capsys, "--renew")
-    day = days[f"books {DAY}"]
-    assert (code, day["missing"], day["holes"], day["problems"]) == (1, 34, 2, [])
-
-
-def test_book_hours_that_vanish_are_named_unless_they_are_the_oldest(vault, capsys):
-    """Retention deletes the oldest; any other hour that is gone was deleted by somebody else."""
-    begin = times.day_start_ms(DAY) + 20 * times.HOUR_MS
-    put_books(vault, dict.fromkeys(range(begin, begin + 3 * times.HOUR_MS, 2000), False))
-    assert certify(vault, capsys)[0] == 0
-    (vault.snapshots(BTC) / DAY / "20.jsonl").unlink()
-    assert certify(vault, capsys)[0] == 0
-    (vault.snapshots(BTC) / DAY / "22.jsonl").unlink()
-    code, days = certify(vault, capsys)
-    assert (code, "is gone" in days[f"books {DAY}/22"]["problems"][0]) == (1, True)
-
-
-def test_a_file_packed_meanwhile_is_read_all_the_same(vault):
-    """Retention may work beside it."""
-    path = put(vault, trades(1, 50))
-    path.with_suffix(".jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
-    path.unlink()
-    found = TradeAudit(BTC).day(DAY, path)
-    assert (found.ids, found.damaged) == (50, "")
-
-
-def test_a_missing_evening_and_a_missing_day_of_books_are_charged(vault, capsys):
-    """What is not there counts for its own day, whole days without a file included."""
-    begin = times.day_start_ms(DAY) + 23 * times.HOUR_MS
-    later = times.day_start_ms("2025-12-16") + 60_000
-    put_books(vault, dict.fromkeys((begin, begin + 2000, later, later + 2000), False))
-    _, days = certify(vault, capsys)
-    missing = {day: facts["missing"] for day, facts in days.items()}
-    assert missing == {f"books {DAY}": 3598, "books 2025-12-15": 86_400, "books 2025-12-16": 60}
 
 
 def test_the_table_says_the_same(vault, capsys):

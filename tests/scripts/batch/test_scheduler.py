@@ -1,0 +1,50 @@
+"""The order of a recomputation: nothing is read or computed twice."""
+
+import gzip
+
+import orjson
+
+from ravequant.vault.paths import day_files
+from scripts.batch import scheduler
+from tests.scripts.test_recompute import NEXT, again, calculated, days
+from tests.support.recompute_vault import outputs
+from tests.support.trade_streams import BTC, write_raw
+
+
+def test_only_what_is_new_is_read_again(tmp_path, capsys):
+    """A second run reads no part; one after more trades reads the stretch behind the cursor."""
+    source = days(tmp_path / "source")
+    again(capsys, "--source", source.root)
+    before = outputs(source.root)
+    code, told = again(capsys, "--source", source.root)
+    assert (code, told["parts"], told["records"]) == (0, 0, 0)
+    assert outputs(source.root) == before
+    newest = next(reversed(list(day_files(source.trades(BTC)))))[1]
+    newest.with_name(f"{newest.name}.gz").write_bytes(gzip.compress(newest.read_bytes()))
+    whole = newest.read_bytes()
+    newest.unlink()
+    assert again(capsys, "--source", source.root)[1]["parts"] == 0  # packed meanwhile
+    newest.write_bytes(whole)
+    newest.with_name(f"{newest.name}.gz").unlink()
+    newest = next(reversed(list(day_files(source.trades(BTC)))))[1]
+    row = orjson.loads(newest.read_bytes().splitlines()[-1])
+    row |= {"trade_id": "900000", "timestamp_utc": f"{NEXT}T23:59:00.000Z"}
+    write_raw(source, BTC, [orjson.dumps(row) + b"\n"])
+    code, told = again(capsys, "--source", source.root)
+    assert (code, told["parts"]) == (0, 1)
+    assert told["records"] > 0
+
+
+def test_what_an_aborted_run_has_read_is_not_read_again(tmp_path, monkeypatch, capsys):
+    """Parts stay on the shelf until all outputs of the instrument are there."""
+    source, target = days(tmp_path / "source"), tmp_path / "met"
+
+    def stopped(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scheduler, "run_task", stopped)
+        assert again(capsys, "--source", source.root, "--target", target, "--metric", "cvd")[0]
+    code, told = again(capsys, "--source", source.root, "--target", target)
+    assert (code, told["parts"], told["parts_kept"]) == (0, 0, 2)
+    assert outputs(target) == calculated(tmp_path / "plain", source)

@@ -1,0 +1,59 @@
+"""The tasks of run_all.py: each program once, with the options that the run asks for."""
+
+import pytest
+
+from ravequant import catalog, times
+from scripts.supervision import tasks
+from tests.support.trades_box import BTC
+
+ETH = "ETH-USDT-SWAP"
+
+
+@pytest.fixture
+def request_of(vault):
+    """A run of two instruments."""
+    return tasks.RunRequest(
+        vault.root, [BTC, ETH], 300, 900, backfill="4h", exporter_options=("--rest-url", "http://x")
+    )
+
+
+def test_recorders_serve_all_instruments_and_are_kept(request_of, vault):
+    """One process each, for all instruments; only the trades have a history to fetch."""
+    trades, books = tasks.exporters(request_of)
+    common = (
+        "--vault",
+        str(vault.root),
+        "--instId",
+        BTC,
+        "--instId",
+        ETH,
+        "--rest-url",
+        "http://x",
+    )
+    assert trades.options == (*common, "--backfill", "4h")
+    assert books.options == common
+    assert (trades.kept, books.kept) == (True, True)
+    assert (trades.heartbeat, books.heartbeat) == ("trades_exporter", "l2_exporter")
+
+
+def test_each_calculator_runs_for_each_instrument(request_of):
+    """Ten programs for two instruments, each with its pace, its limit and logs of its own."""
+    found = tasks.calculators(request_of)
+    names = [f"{made.name}.{inst_id}" for inst_id in (BTC, ETH) for made in catalog.CALCULATORS]
+    assert [task.name for task in found] == names
+    assert {(task.every_s, task.limit_s, task.kept) for task in found} == {(300, 900, False)}
+
+
+def test_the_signal_finder_runs_only_where_it_is_wanted(request_of):
+    """Without --watch there is none."""
+    assert tasks.watch(request_of) == []
+
+
+def test_a_demo_s_market_begins_at_a_whole_minute_five_hours_ago():
+    """The set-up is complete four minutes after the minute in which the demo was opened."""
+    opened_ms = times.parse_iso("2025-12-14T21:34:56.789Z")
+    options = tasks.demo_exchange(8790, opened_ms).options
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    assert given["--begin"] == "2025-12-14T16:34:00.000Z"
+    assert given["--plant"] == f"{(5 * 60 + 4) * 60_000}ms"
+    assert given["--port"] == "8790"
