@@ -1,4 +1,4 @@
-"""The READMEs tell the truth: links lead somewhere, examples parse, messages are what is said.
+"""The READMEs are true: links lead somewhere, examples parse, quoted messages are in the source.
 
 Their commands are run by tests/test_readme_commands.py.
 """
@@ -67,7 +67,7 @@ def test_the_contract_shows_what_the_data_book_shows():
 
 
 def test_the_example_trade_is_one():
-    """The trade shown in the data book is what the exporter writes, byte for byte."""
+    """The exporter writes the trade shown in the data book, byte for byte."""
     line = next(text for text in fences(DATA_BOOK, "json") if '"trade_id"' in text)
     trade, contract = parse_trade(line.strip().encode(), "BTC-USDT-SWAP")
     assert TradeEncoder("BTC-USDT-SWAP", contract).line(trade).decode() == line
@@ -75,7 +75,7 @@ def test_the_example_trade_is_one():
 
 @pytest.mark.parametrize("room", [*ROOMS, "scripts", "Rave_Quant_Vault", "."])
 def test_says_how_to_look_and_what_to_do(room):
-    """Each room tells how to see whether it runs, on both systems, and what to do if not."""
+    """Each folder shows how to see that it runs, on both systems, and the remedies if not."""
     readme = CHECKOUT / room / "README.md"
     text = readme.read_text(encoding="utf-8")
     running = re.search(r"^## Is it running\?\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
@@ -94,7 +94,7 @@ def test_messages_are_what_the_programs_say(readme):
 
 
 def said(quoted: str, text: str) -> bool:
-    """Say whether a text of the source can read like this, its variable parts aside."""
+    """Return True if a text of the source can read like this, its variable parts aside."""
     field = re.fullmatch(r'"(\w+)":\w+', quoted)
     if field:  # of a record
         return text == field[1]
@@ -109,7 +109,7 @@ def said(quoted: str, text: str) -> bool:
 
 @cache
 def sources() -> tuple[str, ...]:
-    """Return the texts of all programs, with `…` for what they fill in."""
+    """Return the texts of all programs, with `…` for the values that they fill in."""
     found: set[str] = set()
     for path in CHECKOUT.glob("*/**/*.py"):
         if path.relative_to(CHECKOUT).parts[0].startswith((".", "tests", "build")):

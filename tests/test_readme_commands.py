@@ -1,4 +1,4 @@
-"""Every command of every README is run as it stands there, in a house of its own."""
+"""Every command of every README is run as it stands there, in a checkout of its own."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.supervision.tasks import free_port
 from tests.support.readme_blocks import READMES, Block, Typed, all_blocks, fences, seen_messages
-from tests.support.readme_house import GOES_ON, House, moved_in, template, tidy
+from tests.support.readme_checkout import GOES_ON, CheckoutCopy, copied, restore_data, template
 
 # run on until Ctrl-C: what shows that it lives, and the exit code after an interrupt
 LIVE = (
@@ -61,7 +61,7 @@ SHOWS = (
 CODES = (  # where 0 is not the proper end
     (r"doctor\.py", {1}),  # the prepared data is from 2025, and it says so
     (r"scripts/(sql|export_parquet)\.py", {0 if find_spec("duckdb") else 1}),  # what to install
-    (r"--discord", {2}),  # no address stands in the house: it says so, and nothing is posted
+    (r"--discord", {2}),  # no address stands in the checkout: it says so, and nothing is posted
     (r"^(grep|pgrep) ", {0, 1}),  # found, or not
     (r"vwap.*--vault box_vault", {0, 3}),  # trades of the second instrument may not have come
 )
@@ -77,36 +77,36 @@ BLOCKS = all_blocks()
 
 @pytest.fixture(scope="session")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the house that was furnished once for all test processes."""
+    """Return the checkout that was filled once for all test processes."""
     base = tmp_path_factory.getbasetemp()
     return template(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
 
 
 @pytest.fixture(scope="session")
-def moved(tmp_path_factory: pytest.TempPathFactory, original: Path) -> Iterator[House]:
+def mine(tmp_path_factory: pytest.TempPathFactory, original: Path) -> Iterator[CheckoutCopy]:
     """Return this process's copy of it."""
-    with moved_in(tmp_path_factory.mktemp("readme"), original) as house:
-        yield house
+    with copied(tmp_path_factory.mktemp("readme"), original) as checkout:
+        yield checkout
 
 
 @pytest.fixture
-def house(moved: House, original: Path) -> House:
-    """Return the house with its data as they were."""
-    tidy(moved, original)
-    return moved
+def checkout(mine: CheckoutCopy, original: Path) -> CheckoutCopy:
+    """Return the checkout with its data as they were."""
+    restore_data(mine, original)
+    return mine
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.name)
-def test_commands_do_what_they_say(block: Block, house: House):
+def test_commands_do_what_they_say(block: Block, checkout: CheckoutCopy):
     """Each command ends with its proper exit code; one that runs on lives, and ends on Ctrl-C."""
     for typed in block.commands:
         if typed.windows and not is_ours(typed):
-            check_windows(typed, house)
+            check_windows(typed, checkout)
         else:
-            try_out(typed, house)
+            try_out(typed, checkout)
 
 
-def try_out(typed: Typed, house: House) -> None:
+def try_out(typed: Typed, checkout: CheckoutCopy) -> None:
     """Run a command, or do what its list says instead."""
     line = typed.line.replace("\\", "/") if typed.windows else typed.line
     words = Typed(typed.readme, typed.folder, line).words
@@ -120,30 +120,33 @@ def try_out(typed: Typed, house: House) -> None:
     assert words[0] == "python" or words[0] in LOOKS, f"{where}: in no list of this test"
     if words[0] in LOOKS and shutil.which(words[0]) is None:
         return  # not on this system
-    with_box(typed, words, house) if BOX in line else run(line, words, typed.folder, house, where)
+    if BOX in line:
+        with_box(typed, words, checkout)
+    else:
+        run(line, words, typed.folder, checkout, where)
 
 
-def run(line: str, words: list[str], folder: str, house: House, where: str) -> None:
-    """Run a command in the house."""
+def run(line: str, words: list[str], folder: str, checkout: CheckoutCopy, where: str) -> None:
+    """Run a command in the checkout."""
     if NEEDS_EXCHANGE.search(line) and BOX not in line:
-        house.open_exchange(*GOES_ON, "--wait-for-clients", "0")
+        checkout.open_exchange(*GOES_ON, "--wait-for-clients", "0")
     wanted = next((codes for pattern, codes in CODES if re.search(pattern, line)), {0})
     for pattern, sign, code in LIVE:
         if re.search(pattern, line):
             if os.name == "nt":
                 return  # an interrupt for one process is POSIX
             files = "box_vault/raw/okx/trades_perps/*/*.jsonl" if BOX in line else ""
-            met, wanted = house.run_until(words, folder, sign, files), {code}
+            met, wanted = checkout.run_until(words, folder, sign, files), {code}
             break
     else:
-        met = house.run(words, folder)
-    assert met in wanted, f"{where}: ended with {met}, expected {wanted}:\n{house.answer()}"
-    assert "Traceback" not in house.answer(), where
-    shows_its_sample(line, where, house.answer())
+        met = checkout.run(words, folder)
+    assert met in wanted, f"{where}: ended with {met}, expected {wanted}:\n{checkout.answer()}"
+    assert "Traceback" not in checkout.answer(), where
+    shows_its_sample(line, where, checkout.answer())
 
 
 def shows_its_sample(line: str, where: str, answer: str) -> None:
-    """What a README shows of a command's output is what it says."""
+    """Compare the output of a command with the sample that a README shows of it."""
     for name, pattern, sample in SHOWS:
         if re.search(f"^python .*{pattern}", line):
             written = (CHECKOUT / name).read_text(encoding="utf-8")
@@ -151,7 +154,7 @@ def shows_its_sample(line: str, where: str, answer: str) -> None:
             assert sample in " ".join(answer.split()), f"{where}: {sample!r} is not said:\n{answer}"
 
 
-def with_box(typed: Typed, words: list[str], house: House) -> None:
+def with_box(typed: Typed, words: list[str], checkout: CheckoutCopy) -> None:
     """Run a command that stands beside the exchange of its README, on a port that is free."""
     script = next(
         one for block in BLOCKS for one in block.commands
@@ -160,11 +163,11 @@ def with_box(typed: Typed, words: list[str], house: House) -> None:
     port = BOX.rpartition(":")[2]
     assert port in script.words
     free = str(free_port())
-    box = house.start([free if word == port else word for word in script.words], script.folder)
+    box = checkout.start([free if word == port else word for word in script.words], script.folder)
     try:
-        house.wait_for(box, r'"rest_url"')
+        checkout.wait_for(box, r'"rest_url"')
         mine = [word.replace(port, free) for word in words]
-        run(typed.line, mine, typed.folder, house, f"{typed.readme}: {typed.line}")
+        run(typed.line, mine, typed.folder, checkout, f"{typed.readme}: {typed.line}")
     finally:
         box.kill()
         box.wait()
@@ -182,11 +185,11 @@ def knows_its_options(program: Path, arguments: list[str], where: str) -> None:
 
 
 def is_ours(typed: Typed) -> bool:
-    """Say whether a line of a Windows block starts Python."""
+    """Return True if a line of a Windows block starts Python."""
     return typed.words[0] == "python"
 
 
-def check_windows(typed: Typed, house: House) -> None:
+def check_windows(typed: Typed, checkout: CheckoutCopy) -> None:
     """A line that only Windows can run: a known command, its quotes closed, its files there."""
     where = f"{typed.readme}: {typed.line}"
     assert typed.line.count('"') % 2 == 0, f"{where}: an open quote"
@@ -197,7 +200,7 @@ def check_windows(typed: Typed, house: House) -> None:
         assert first in ON_WINDOWS, f"{where}: in no list of this test"
     for word in others:
         if "\\" in word or word.endswith((".bat", ".log", ".jsonl")):
-            path = house.root / typed.folder / word.rstrip(",").replace("\\", "/")
+            path = checkout.root / typed.folder / word.rstrip(",").replace("\\", "/")
             found = list(path.parent.resolve().glob(path.name))
             assert found, f"{where}: no {path}"
 
@@ -221,34 +224,34 @@ CAUSED = (
 
 
 @pytest.mark.parametrize(("trouble", "line", "code", "message"), CAUSED)
-def test_a_trouble_shows_as_the_readmes_say(house: House, trouble, line, code, message):
-    """What is quoted in the tables of troubles is said when the trouble is there."""
-    with caused(trouble, house):
-        met = house.run(line.split(), ".")
-    assert (met, message in house.answer()) == (code, True), house.answer()
+def test_a_trouble_shows_as_the_readmes_say(checkout: CheckoutCopy, trouble, line, code, message):
+    """A message quoted in the tables of troubles is printed when the trouble is there."""
+    with caused(trouble, checkout):
+        met = checkout.run(line.split(), ".")
+    assert (met, message in checkout.answer()) == (code, True), checkout.answer()
     quoted = [seen.replace("…", "") for readme in READMES for seen in seen_messages(readme)]
     assert any(message.strip() in seen for seen in quoted), f"{message} is quoted nowhere"
 
 
 @contextmanager
-def caused(trouble: str, house: House) -> Iterator[None]:
-    """Bring a trouble about in the house, and take it away where that must be."""
-    settings, own = house.root / "ravequant.toml", house.root / "ravequant.toml.own"
+def caused(trouble: str, checkout: CheckoutCopy) -> Iterator[None]:
+    """Bring a trouble about in the checkout, and take it away where that must be."""
+    settings, own = checkout.root / "ravequant.toml", checkout.root / "ravequant.toml.own"
     shutil.copy(settings, own)
     lock: AbstractContextManager[None] = nullcontext()
     if trouble == "a broken line":
-        with next(house.vault.glob("raw/okx/trades_perps/BTC-*/*.jsonl")).open("ab") as file:
+        with next(checkout.vault.glob("raw/okx/trades_perps/BTC-*/*.jsonl")).open("ab") as file:
             file.write(b"{broken}\n")
     elif trouble == "no metadata":
-        shutil.rmtree(house.vault / "meta")
+        shutil.rmtree(checkout.vault / "meta")
     elif trouble == "output was changed":
-        path = next(house.vault.glob("derived/vwap/okx/perps/BTC-*/vwap_1m.jsonl"))
+        path = next(checkout.vault.glob("derived/vwap/okx/perps/BTC-*/vwap_1m.jsonl"))
         path.write_bytes(path.read_bytes()[:-9])
     elif trouble == "a setting was changed":
         with settings.open("a", encoding="utf-8") as file:
             file.write('[vwap]\nextended_bps = "40"\n')
     elif trouble == "held":
-        lock = writer_lock(Vault(house.vault), "run_all", "ALL-INSTRUMENTS")
+        lock = writer_lock(Vault(checkout.vault), "run_all", "ALL-INSTRUMENTS")
     try:
         with lock:
             yield
@@ -257,7 +260,7 @@ def caused(trouble: str, house: House) -> Iterator[None]:
 
 
 def test_no_command_hides_in_another_block():
-    """What looks like a command stands in a block that says what it is typed in."""
+    """Each line that looks like a command stands in a block that names its shell."""
     commands = re.compile(rf"(python3?|\S+\.bat|{'|'.join(LOOKS | ON_WINDOWS)})( |$)")
     for readme in READMES:
         for text in fences(readme, "", "text"):

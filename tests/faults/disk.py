@@ -270,14 +270,14 @@ def faulty(order: Order, end: Callable[[], NoReturn] = stop) -> Iterator[list[st
 
 def command(order: Order, module: str, *argv: Any) -> list[str]:
     """Return the command that runs ``module`` on such a disk, in a process of its own."""
-    told = json.dumps(asdict(order))
-    return [sys.executable, "-m", "tests.faults.disk", told, module, *map(str, argv)]
+    given = json.dumps(asdict(order))
+    return [sys.executable, "-m", "tests.faults.disk", given, module, *map(str, argv)]
 
 
 def main() -> int:
     """Run ``MODULE.main(ARGUMENT…)`` on the disk that ORDER (JSON) describes."""
-    told, module, *argv = sys.argv[1:]
-    order = Order(**json.loads(told))
+    given, module, *argv = sys.argv[1:]
+    order = Order(**json.loads(given))
     program = importlib.import_module(module)
     with faulty(order, kill) as taken:
         outcome: int = program.main(argv)

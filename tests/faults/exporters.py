@@ -22,7 +22,7 @@ from tests.support.plain_book import Message, PlainBook, Sides
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 TRADES = {"channel": "trades"}
 BOOKS = {"channel": "books"}
-CONNECTED = "Connected to "  # what an exporter says of itself
+CONNECTED = "Connected to "  # in the log of an exporter
 REST = "10"  # times the exchange's rate limits, on both sides: market time runs faster too
 
 
@@ -35,7 +35,7 @@ class Program:
     before: tuple[str, ...] = ()  # words that come before its own
 
     def start(self, vault: Vault, there: list[str], *options: Any) -> subprocess.Popen[bytes]:
-        """Start it on BTC, or what the options say; its log goes beside the vault."""
+        """Start it on BTC, or on the instruments of the options; its log is next to the vault."""
         vault.root.mkdir(parents=True, exist_ok=True)
         words = [*there, "--rest-limit-factor", REST, *map(str, options)]
         if "--instId" not in words:
@@ -88,7 +88,7 @@ def _within(process: subprocess.Popen[bytes], seconds: float) -> int:
 
 @contextmanager
 def alive(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """End a process whatever becomes of the test."""
+    """End a process when the test ends, however it ends."""
     try:
         yield process
     finally:
@@ -117,7 +117,7 @@ def last_id(vault: Vault, inst_id: str = BTC) -> int:
 
 
 def has_id(vault: Vault, inst_id: str, wanted: int) -> bool:
-    """Say whether everything up to an id is on disk."""
+    """Return True if everything up to an id is on disk."""
     return last_id(vault, inst_id) >= wanted
 
 

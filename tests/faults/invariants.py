@@ -22,7 +22,7 @@ import orjson
 from ravequant import times
 from ravequant.records import Trade, parse_trade
 from ravequant.vault.paths import Vault, day_files
-from tests.faults.rooms import ROOMS
+from tests.faults.calculators import CALCULATORS
 from tests.faults.table import Fact
 from tests.support.box import FRAMES
 from tests.support.plain_book import Sides
@@ -235,10 +235,10 @@ def derived(vault: Vault, inst_id: str, metrics: Iterable[str]) -> int:
         shutil.copytree(vault.root / name, fresh.root / name)
     count = 0
     for metric in metrics:
-        room = ROOMS[metric]
+        calculator = CALCULATORS[metric]
         for place in (vault, fresh):
             words = ["--vault", str(place.root), "--log-level", "error", "--instId", inst_id]
-            assert room.module.main(words) == 0, f"{metric} of {place.root}"
+            assert calculator.module.main(words) == 0, f"{metric} of {place.root}"
         wanted = _files(fresh, metric, inst_id)
         assert wanted, f"{metric} wrote nothing"
         assert _files(vault, metric, inst_id) == wanted, f"I4: {metric} differs"
@@ -288,7 +288,7 @@ def open_handles(pid: int) -> int | None:
 
 
 def small(pid: int, program: str, fact: Fact) -> None:
-    """Hold the most memory a process ever had against I6, where the system tells."""
+    """Hold the largest memory of a process against I6, where there is a /proc."""
     most = resident_mb(pid, most=True)
     if most is not None:
         fact.worst(f"{program} MB", round(most, 1))

@@ -18,7 +18,7 @@ def main() -> int:
 
 
 def _most_mb() -> str:
-    """Return the peak in megabytes, nothing where the system does not tell (Windows)."""
+    """Return the peak in megabytes, an empty text where there is no /proc (Windows)."""
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="ascii").splitlines() if status.exists() else []
     found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]

@@ -16,7 +16,7 @@ A test of a row takes the fixture ``faults``::
 
 ``pytest --faults`` runs the long counts with a new seed and prints it, a line for each row and
 text, and the rows of `table.ROWS` that no test reported. ``--fault-seed N``: that seed.
-A test of a rate bears ``@pytest.mark.alone``: scripts/test.py --faults runs nothing beside it.
+A test of a rate bears ``@pytest.mark.alone``: scripts/test.py --faults runs nothing else meanwhile.
 Tests that take long bear ``@pytest.mark.first``: they are begun first; ``turn=0`` before them all.
 One with ``@pytest.mark.parts(5)`` and an argument ``part`` is run five times, side by side, in the
 long run, and once (part 0) in the ordinary one.
@@ -61,7 +61,7 @@ class Run:
 
 
 class Faults:
-    """What a test of a row asks for, and where it puts what it saw."""
+    """The fixture of a test of a row: counts, randomness, and the facts it reports."""
 
     def __init__(self, run: Run, name: str) -> None:
         self.long = run.long
@@ -124,7 +124,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed, once for all workers."""
-    config.addinivalue_line("markers", "alone: measures a rate, so nothing runs beside it")
+    config.addinivalue_line("markers", "alone: measures a rate, so nothing else runs meanwhile")
     config.addinivalue_line("markers", "first: takes long, so it is begun first")
     config.addinivalue_line(
         "markers", "parts(n): n times, side by side, in the long run; else once"
@@ -140,7 +140,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Cut what is long into parts, which can run side by side."""
+    """Cut long tests into parts, which can run side by side."""
     for mark in metafunc.definition.iter_markers("parts"):
         parts = mark.args[0] if metafunc.config.stash[_STATE].long else 1
         metafunc.parametrize("part", range(parts))
@@ -154,7 +154,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: nobody waits for it in the end."""
+    """Begin with the longest tests, so that the run does not end with them."""
     items.sort(key=_turn)
 
 

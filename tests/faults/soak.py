@@ -21,8 +21,8 @@ import requests
 from ravequant import times
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from tests.faults import invariants
+from tests.faults.calculators import CALCULATORS
 from tests.faults.exporters import BOOK, BTC, ETH, REST, TRADE, Program, has_id, newest_published
-from tests.faults.rooms import ROOMS
 from tests.support import box
 
 SPEED = 50
@@ -142,10 +142,10 @@ class Soak:
         return times.parse_iso(orjson.loads(lines[-1])["timestamp_utc"]) if lines else None
 
     def _calculate(self) -> None:
-        for metric, room in ROOMS.items():
+        for metric, calculator in CALCULATORS.items():
             note = self._folder / "most-memory"
             words = [sys.executable, "-m", "tests.faults.measured", str(note)]
-            words += [room.module.__name__, *room.arguments(self.living)]
+            words += [calculator.module.__name__, *calculator.arguments(self.living)]
             process = subprocess.Popen(words, cwd=CHECKOUT)
             assert process.wait(120) == 0, f"{metric}: exit code {process.returncode}"
             if most := note.read_text(encoding="ascii"):

@@ -17,8 +17,8 @@ from ravequant import exact, times
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from tests.faults import disk
+from tests.faults.calculators import BTC, LINEAR
 from tests.faults.disk import Order
-from tests.faults.rooms import BTC, LINEAR
 from tests.support import l2_box, trades_box
 
 LIMIT_S = 60  # I5: nothing hangs; twice that, for a machine that has other work
@@ -37,7 +37,7 @@ class Ended:
 
 
 def full_for_good(order: Order) -> bool:
-    """Say whether there will never be room again."""
+    """Return True if the disk stays full."""
     return order.fault == "full" and order.at > 0 and not order.times
 
 
@@ -54,9 +54,9 @@ class Exporter:
         words += ["--log-file", vault.root.with_name("own.log"), "--stop-when-idle", 1.5]
         if full_for_good(order):  # it stays up, and tries again and again
             words += ["--max-seconds", 8]
-        told = replace(order, root=str(vault.root), pauses={self.pause: AGAIN_S})
+        given = replace(order, root=str(vault.root), pauses={self.pause: AGAIN_S})
         done = subprocess.run(
-            disk.command(told, self.module, *words), cwd=CHECKOUT, check=False, timeout=LIMIT_S,
+            disk.command(given, self.module, *words), cwd=CHECKOUT, check=False, timeout=LIMIT_S,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         return Ended(done.returncode, done.stderr.decode())

@@ -13,7 +13,7 @@ LAG_S = 2.0
 
 
 def over(folder):
-    """Say whether the market is over; REST may be asked after that."""
+    """Return True if the market is over; REST may be asked after that."""
     with (folder / box.FRAMES).open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - (1 << 20)))
         return b'{"kind":"end"' in file.read()

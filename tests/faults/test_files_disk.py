@@ -14,11 +14,11 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.faults import disk
+from tests.faults.calculators import CALCULATORS, PARTS, CalculatorRun, copied
 from tests.faults.disk import Order
-from tests.faults.rooms import PARTS, ROOMS, Room, copied
-from tests.faults.test_files_kills import ended, room, some, standings, steps_of, wanted
+from tests.faults.test_files_kills import calculator, ended, some, standings, steps_of, wanted
 
-__all__ = ["room", "standings", "wanted"]  # fixtures
+__all__ = ["calculator", "standings", "wanted"]  # fixtures
 
 DISKS = [  # fault, how often (0: for good), row, sample of steps
     ("full", 0, "D1", 2), ("full", 2, "D1", 2), ("eio", 1, "D2", 1), ("eio", 0, "D2", 1),
@@ -33,42 +33,44 @@ REASONS = {
 
 
 def whole_lines(files: dict[str, bytes]) -> bool:
-    """Say whether no file ends in the middle of a line."""
+    """Return True if no file ends in the middle of a line."""
     return all(data.endswith(b"\n") for data in files.values() if data)
 
 
 @pytest.mark.parametrize(("fault", "times", "row", "sample"), DISKS)
 def test_a_bad_disk_at_every_step(
-    room, wanted, standings, fault, times, row, sample, faults, capsys
+    calculator, wanted, standings, fault, times, row, sample, faults, capsys
 ):
     """Loud or done; never half a record, never a line more or less once the disk is mended."""
     fact = faults.row(row, f"each calculator, {fault} at every step of a run (shim)")
-    cases = [(one, at) for one in standings for at in some(steps_of(room, one), faults, sample)]
+    cases = [
+        (one, at) for one in standings for at in some(steps_of(calculator, one), faults, sample)
+    ]
     for standing, at in cases:
         fact.times += 1
         vault, options = standing.vault, standing.options
         capsys.readouterr()
         bad = copied(vault, f"{fault}-{at}")
         with disk.faulty(Order(str(bad.root), fault, at, times)) as taken:
-            code = room.run(bad, *options)
+            code = calculator.run(bad, *options)
         assert len(taken) >= at or fault == "rofs"  # there an open is refused before
         said = capsys.readouterr().err
         if code == 0:
             healthy = copied(vault, "healthy")
-            assert room.run(healthy, *options) == 0
-            assert room.made(bad) == room.made(healthy), f"{fault} at step {at}"
+            assert calculator.run(healthy, *options) == 0
+            assert calculator.made(bad) == calculator.made(healthy), f"{fault} at step {at}"
         else:
             fact.add("refusals told")
             assert (code, "Traceback" in said) == (1, False), said
             assert REASONS[fault] in said
             if (times or fault == "full") and not options:  # else nothing could be cut back
-                check_what_stands(room, bad, room.made(vault))
-        assert ended(room, bad, standing.parts) == wanted, f"{fault} at step {at}: {said}"
+                check_what_stands(calculator, bad, calculator.made(vault))
+        assert ended(calculator, bad, standing.parts) == wanted, f"{fault} at step {at}: {said}"
 
 
-def check_what_stands(room: Room, bad: Vault, before: dict[str, bytes]) -> None:
+def check_what_stands(calculator: CalculatorRun, bad: Vault, before: dict[str, bytes]) -> None:
     """Whole lines only, and those that stood there before still do."""
-    made = room.made(bad)
+    made = calculator.made(bad)
     assert whole_lines(made)
     for name, data in before.items():
         assert made[name].startswith(data) or "json" in name.removesuffix(".jsonl")
@@ -86,11 +88,11 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("metric", ROOMS)
+@pytest.mark.parametrize("metric", CALCULATORS)
 def test_a_disk_that_really_is_full(small_disk, tmp_path, metric, faults):
     """A real process on a real full disk, from no room at all to enough: loud, then the same."""
     fact = faults.row("D1", "each calculator on a full tmpfs")
-    tried = ROOMS[metric]
+    tried = CALCULATORS[metric]
     vault, whole = Vault(small_disk / "vault"), Vault(tmp_path / "whole")
     for part in range(PARTS):
         tried.put(whole, part)

@@ -15,13 +15,13 @@ from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from ravequant.vault.retention.run import RetentionRun
 from ravequant.vault.tail import Tail
 from tests.faults import disk
+from tests.faults.calculators import BTC, CALCULATORS, PARTS, copied
 from tests.faults.disk import Order
-from tests.faults.rooms import BTC, PARTS, ROOMS, copied
 from tests.faults.test_files_kills import KILLED, some
 from tests.support.aged_vaults import hour, lines_of, tree, write
 from tests.support.crashes import Stopped
 
-VWAP = ROOMS["vwap"]
+VWAP = CALCULATORS["vwap"]
 READER = "import sys; file = open(sys.argv[1], 'rb'); print(file.readline()); sys.stdin.read(1); \
 sys.stdout.buffer.write(file.read())"
 
@@ -113,26 +113,30 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("beside", BESIDE)
-@pytest.mark.parametrize("metric", ROOMS)
+@pytest.mark.parametrize("metric", CALCULATORS)
 def test_both_forms_there(tmp_path, metric, beside, faults):
     """Beside the plain file stands a .gz of any kind: the plain one counts, to the byte."""
     fact = faults.row("C4", "each calculator, plain and .gz both there")
-    room, vault, whole = ROOMS[metric], Vault(tmp_path / "vault"), Vault(tmp_path / "whole")
-    room.fill(whole)
-    assert room.run(whole) == 0
+    calculator, vault, whole = (
+        CALCULATORS[metric],
+        Vault(tmp_path / "vault"),
+        Vault(tmp_path / "whole"),
+    )
+    calculator.fill(whole)
+    assert calculator.run(whole) == 0
     for part in range(PARTS):
-        room.put(vault, part)
-        for path in room.raw(vault):
+        calculator.put(vault, part)
+        for path in calculator.raw(vault):
             compress.packed_form(path).write_bytes(BESIDE[beside](path.read_bytes()))
-        assert room.run(vault) == 0
-        for path in room.raw(vault):
+        assert calculator.run(vault) == 0
+        for path in calculator.raw(vault):
             compress.packed_form(path).unlink()
         fact.times += 1
-    assert room.made(vault) == room.made(whole)
-    for path in room.raw(vault)[:-1]:
+    assert calculator.made(vault) == calculator.made(whole)
+    for path in calculator.raw(vault)[:-1]:
         compress.pack(path)
-        assert room.run(vault) == 0
-    assert room.made(vault) == room.made(whole)
+        assert calculator.run(vault) == 0
+    assert calculator.made(vault) == calculator.made(whole)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a held file is left, and done later")

@@ -11,42 +11,42 @@ import pytest
 from ravequant.errors import VaultError
 from ravequant.vault import commit
 from ravequant.vault.paths import Vault
-from tests.faults.rooms import BTC, PARTS, ROOMS, Room, copied
+from tests.faults.calculators import BTC, CALCULATORS, PARTS, CalculatorRun, copied
 
-Spoil = Callable[[Room, Vault], None]
+Spoil = Callable[[CalculatorRun, Vault], None]
 
 
-@pytest.fixture(params=ROOMS)
-def room(request):
+@pytest.fixture(params=CALCULATORS)
+def calculator(request):
     """Return one calculator after the other."""
-    return ROOMS[request.param]
+    return CALCULATORS[request.param]
 
 
 @pytest.fixture
-def standing(room, tmp_path):
+def standing(calculator, tmp_path):
     """Return a vault with two parts of three computed."""
     vault = Vault(tmp_path / "standing")
     for part in range(PARTS - 1):
-        room.put(vault, part)
-    assert room.run(vault) == 0
+        calculator.put(vault, part)
+    assert calculator.run(vault) == 0
     return vault
 
 
 @pytest.fixture
-def wanted(room, standing):
+def wanted(calculator, standing):
     """Return what one run over all makes of it."""
     whole = copied(standing, "whole")
-    room.put(whole, PARTS - 1)
-    assert room.run(whole) == 0
-    return room.made(whole)
+    calculator.put(whole, PARTS - 1)
+    assert calculator.run(whole) == 0
+    return calculator.made(whole)
 
 
 def resealed(change: Callable[[dict[str, Any]], Any]) -> Spoil:
     """Return what changes the facts of a state and seals it again, as a program would."""
 
-    def spoil(room: Room, vault: Vault) -> None:
-        path = vault.state(room.metric, BTC)
-        facts = commit.read_state(path, room.metric, BTC)
+    def spoil(calculator: CalculatorRun, vault: Vault) -> None:
+        path = vault.state(calculator.metric, BTC)
+        facts = commit.read_state(path, calculator.metric, BTC)
         assert facts is not None
         change(facts)
         commit.write_state(path, facts)
@@ -57,8 +57,8 @@ def resealed(change: Callable[[dict[str, Any]], Any]) -> Spoil:
 def bytes_of_state(change: Callable[[bytes], bytes]) -> Spoil:
     """Return what changes the bytes of a state."""
 
-    def spoil(room: Room, vault: Vault) -> None:
-        path = vault.state(room.metric, BTC)
+    def spoil(calculator: CalculatorRun, vault: Vault) -> None:
+        path = vault.state(calculator.metric, BTC)
         path.write_bytes(change(path.read_bytes()))
 
     return spoil
@@ -67,8 +67,8 @@ def bytes_of_state(change: Callable[[bytes], bytes]) -> Spoil:
 def newest_output(change: Callable[[bytes], bytes]) -> Spoil:
     """Return what changes the newest output file."""
 
-    def spoil(room: Room, vault: Vault) -> None:
-        path = max(vault.derived(room.metric, BTC).glob("*.jsonl"))
+    def spoil(calculator: CalculatorRun, vault: Vault) -> None:
+        path = max(vault.derived(calculator.metric, BTC).glob("*.jsonl"))
         path.write_bytes(change(path.read_bytes()))
 
     return spoil
@@ -77,8 +77,8 @@ def newest_output(change: Callable[[bytes], bytes]) -> Spoil:
 def newest_raw(change: Callable[[bytes], bytes]) -> Spoil:
     """Return what changes the raw file that was read last."""
 
-    def spoil(room: Room, vault: Vault) -> None:
-        path = room.raw(vault)[-1]
+    def spoil(calculator: CalculatorRun, vault: Vault) -> None:
+        path = calculator.raw(vault)[-1]
         path.write_bytes(change(path.read_bytes()))
 
     return spoil
@@ -100,15 +100,23 @@ STATES: dict[str, tuple[Spoil, str]] = {
     "beyond the raw data": (resealed(lambda f: f["cursor"].update(offset=10**9)), "shortened"),
     "beyond the output": (resealed(lambda f: f["output"].update(length=10**9)), "not what was"),
     "of other settings": (resealed(lambda f: f.update(parameters={"x": 1})), "settings now say"),
-    "deleted": (lambda room, vault: vault.state(room.metric, BTC).unlink(), "exists, but"),
+    "deleted": (
+        lambda calculator, vault: vault.state(calculator.metric, BTC).unlink(),
+        "exists, but",
+    ),
 }
 FILES: dict[str, tuple[Spoil, str]] = {
-    "raw removed": (lambda room, vault: room.raw(vault)[-1].unlink(), "was read before and is"),
+    "raw removed": (
+        lambda calculator, vault: calculator.raw(vault)[-1].unlink(),
+        "was read before and is",
+    ),
     "raw replaced": (newest_raw(other_bytes), "was replaced"),
     "raw shortened": (newest_raw(lambda data: data[: len(data) // 2]), "was shortened"),
     "raw emptied": (newest_raw(lambda _: b""), "was shortened"),
     "output removed": (
-        lambda room, vault: max(vault.derived(room.metric, BTC).glob("*.jsonl")).unlink(),
+        lambda calculator, vault: max(
+            vault.derived(calculator.metric, BTC).glob("*.jsonl")
+        ).unlink(),
         "is not what was committed",
     ),
     "output edited": (newest_output(lambda data: data[:-9] + b"9" + data[-8:]), "is not what was"),
@@ -116,34 +124,36 @@ FILES: dict[str, tuple[Spoil, str]] = {
 }
 
 
-def check(room: Room, vault: Vault, wanted: dict[str, bytes], message: str, err: str) -> None:
+def check(
+    calculator: CalculatorRun, vault: Vault, wanted: dict[str, bytes], message: str, err: str
+) -> None:
     """It refused with a message and a remedy; nothing else changed; ``--rebuild`` heals it."""
     assert message in err, err
     assert "--rebuild" in err
     assert "Traceback" not in err
-    room.put(vault, PARTS - 1)
-    assert room.run(vault, "--rebuild") == 0
-    assert room.made(vault) == wanted
+    calculator.put(vault, PARTS - 1)
+    assert calculator.run(vault, "--rebuild") == 0
+    assert calculator.made(vault) == wanted
 
 
 @pytest.mark.parametrize("what", STATES)
-def test_a_spoiled_state(room, standing, wanted, what, faults, capsys):
+def test_a_spoiled_state(calculator, standing, wanted, what, faults, capsys):
     """Exit code 1, never a silent re-read, never mixed output; a rebuild gives the same bytes."""
     fact = faults.row("C1", "each calculator, a spoiled state file")
     spoil, message = STATES[what]
-    spoil(room, standing)
-    before = room.made(standing)
+    spoil(calculator, standing)
+    before = calculator.made(standing)
     capsys.readouterr()
-    assert room.run(standing) == 1
-    assert room.made(standing) == before
+    assert calculator.run(standing) == 1
+    assert calculator.made(standing) == before
     fact.times += 1
-    check(room, standing, wanted, message, capsys.readouterr().err)
+    check(calculator, standing, wanted, message, capsys.readouterr().err)
 
 
-def test_a_state_cut_or_turned_at_every_byte(room, standing, wanted, faults, capsys):
+def test_a_state_cut_or_turned_at_every_byte(calculator, standing, wanted, faults, capsys):
     """No prefix of a state passes for one, nor does one with any bit turned."""
     fact = faults.row("C1", "each calculator, its state cut and a bit turned at every byte")
-    path = standing.state(room.metric, BTC)
+    path = standing.state(calculator.metric, BTC)
     whole = path.read_bytes()
     chosen = range(len(whole) - 1) if faults.long else faults.random.sample(range(len(whole)), 60)
     for at in chosen:
@@ -153,42 +163,42 @@ def test_a_state_cut_or_turned_at_every_byte(room, standing, wanted, faults, cap
                 continue
             path.write_bytes(data)
             fact.times += 1
-            fact.add("refused", refused(room, standing))
+            fact.add("refused", refused(calculator, standing))
     path.write_bytes(whole[: faults.random.randrange(len(whole) - 1)])
     capsys.readouterr()
-    assert room.run(standing) == 1
-    check(room, standing, wanted, str(path), capsys.readouterr().err)
+    assert calculator.run(standing) == 1
+    check(calculator, standing, wanted, str(path), capsys.readouterr().err)
 
 
-def refused(room: Room, vault: Vault) -> int:
+def refused(calculator: CalculatorRun, vault: Vault) -> int:
     """Assert that the state is refused with its name and a remedy, and with nothing else."""
     with pytest.raises(VaultError) as found:
-        commit.read_state(vault.state(room.metric, BTC), room.metric, BTC)
-    assert str(vault.state(room.metric, BTC)) in str(found.value)
+        commit.read_state(vault.state(calculator.metric, BTC), calculator.metric, BTC)
+    assert str(vault.state(calculator.metric, BTC)) in str(found.value)
     assert "--rebuild" in str(found.value)
     return 1
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_a_spoiled_file(room, standing, wanted, what, faults, capsys):
+def test_a_spoiled_file(calculator, standing, wanted, what, faults, capsys):
     """Raw data or output that is not what it was: exit code 1; put back or rebuilt, all is well."""
     fact = faults.row("C2", "each calculator, raw file or output removed, replaced, shortened")
     spoil, message = FILES[what]
     back = copied(standing, "back")
-    spoil(room, standing)
-    before = room.made(standing)
+    spoil(calculator, standing)
+    before = calculator.made(standing)
     capsys.readouterr()
-    assert room.run(standing) == 1
-    assert room.made(standing) == before
+    assert calculator.run(standing) == 1
+    assert calculator.made(standing) == before
     err = capsys.readouterr().err
     fact.times += 1
     put_back = copied(back, "put-back")
-    room.put(put_back, PARTS - 1)
-    assert room.run(put_back) == 0
-    assert room.made(put_back) == wanted
-    for path in room.raw(back):
+    calculator.put(put_back, PARTS - 1)
+    assert calculator.run(put_back) == 0
+    assert calculator.made(put_back) == wanted
+    for path in calculator.raw(back):
         (standing.root / path.relative_to(back.root)).write_bytes(path.read_bytes())
-    check(room, standing, wanted, message, err)
+    check(calculator, standing, wanted, message, err)
 
 
 def mutated(value: Any, chance: random.Random) -> Any:
@@ -208,14 +218,14 @@ def mutated(value: Any, chance: random.Random) -> Any:
     )  # fmt: skip
 
 
-def test_a_sealed_state_that_says_anything(room, standing, faults, capsys):
+def test_a_sealed_state_that_says_anything(calculator, standing, faults, capsys):
     """Wrong types, wild numbers, names that lead out of the vault: refused, or read, inside it."""
     fact = faults.row("C1", "each calculator, a sealed state with wild values")
-    path = standing.state(room.metric, BTC)
-    facts = commit.read_state(path, room.metric, BTC)
+    path = standing.state(calculator.metric, BTC)
+    facts = commit.read_state(path, calculator.metric, BTC)
     assert facts is not None
     outside = standing.root.parent
-    room.put(standing, PARTS - 1)
+    calculator.put(standing, PARTS - 1)
     there = sorted(one.name for one in outside.iterdir())
     saved = {one: one.read_bytes() for one in vault_files(standing)}
     for _ in range(faults.count(20, 1_000)):
@@ -227,7 +237,7 @@ def test_a_sealed_state_that_says_anything(room, standing, faults, capsys):
             continue  # JSON cannot say it
         fact.times += 1
         try:
-            code = room.run(standing)
+            code = calculator.run(standing)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             assert key in ("reader", "fold")  # sealed by whom? a program error, and loud
             code = 1

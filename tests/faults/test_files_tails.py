@@ -16,7 +16,7 @@ from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.instruments import history
 from ravequant.vault.paths import Vault
 from scripts import peek
-from tests.faults.rooms import BTC, LINEAR, PARTS, ROOMS, START, Room, copied
+from tests.faults.calculators import BTC, CALCULATORS, LINEAR, PARTS, START, CalculatorRun, copied
 from tests.support import book_lines
 from Untouch_Wick import candle_builder
 
@@ -33,10 +33,10 @@ for at in range(len(data)):
 """
 
 
-@pytest.fixture(params=ROOMS)
-def room(request):
+@pytest.fixture(params=CALCULATORS)
+def calculator(request):
     """Return one calculator after the other."""
-    return ROOMS[request.param]
+    return CALCULATORS[request.param]
 
 
 def cuts(faults, length: int, ordinary: int = 12) -> list[int]:
@@ -56,12 +56,12 @@ def last_line(data: bytes) -> tuple[bytes, bytes]:
 def test_an_exporters_log_cut_at_every_byte(tmp_path, stream, faults):
     """The rest is kept aside, no whole record is lost, and the next one stands behind the last."""
     fact = faults.row("B1", "both exporters' logs, cut at every byte of the last record")
-    vault, room = (
+    vault, calculator = (
         Vault(tmp_path / "vault"),
-        ROOMS["vwap" if stream == "trades" else "liquidity_buckets"],
+        CALCULATORS["vwap" if stream == "trades" else "liquidity_buckets"],
     )
-    room.fill(vault)
-    path = room.raw(vault)[-1]
+    calculator.fill(vault)
+    path = calculator.raw(vault)[-1]
     before, last = last_line(path.read_bytes())
     for cut in cuts(faults, len(last)):
         path.write_bytes(before + last[:cut])
@@ -108,29 +108,29 @@ def test_the_small_logs_cut_at_every_byte(vault, faults):
         fact.add("bytes cut", cut)
 
 
-def test_a_calculator_reads_a_file_cut_at_every_byte(room, tmp_path, faults):
+def test_a_calculator_reads_a_file_cut_at_every_byte(calculator, tmp_path, faults):
     """It sees whole lines only; once the line is whole, the bytes are those of one run."""
     fact = faults.row("B1", "each calculator, the raw file cut at every byte of its last record")
     whole = Vault(tmp_path / "whole")
-    room.fill(whole)
-    path = room.raw(whole)[-1]
+    calculator.fill(whole)
+    path = calculator.raw(whole)[-1]
     before, last = last_line(path.read_bytes())
     path.write_bytes(before)
-    assert room.run(whole) == 0
-    without = room.made(whole)
+    assert calculator.run(whole) == 0
+    without = calculator.made(whole)
     there = copied(whole, "cut")
     path.write_bytes(before + last)
-    assert room.run(whole) == 0
-    wanted = room.made(whole)
-    cut_file = room.raw(there)[-1]
+    assert calculator.run(whole) == 0
+    wanted = calculator.made(whole)
+    cut_file = calculator.raw(there)[-1]
     saved = {one: one.read_bytes() for one in there.root.rglob("*") if one.is_file()}
     for cut in cuts(faults, min(len(last), 320), 4):
         cut_file.write_bytes(before + last[:cut])
-        assert room.run(there) == 0
-        assert room.made(there) == without
+        assert calculator.run(there) == 0
+        assert calculator.made(there) == without
         cut_file.write_bytes(before + last)
-        assert room.run(there) == 0
-        assert room.made(there) == wanted
+        assert calculator.run(there) == 0
+        assert calculator.made(there) == wanted
         for one, data in saved.items():
             if one.exists() and one.read_bytes() != data:
                 one.write_bytes(data)
@@ -152,8 +152,8 @@ def test_a_reader_does_not_see_half_a_line(tmp_path, name, faults, capsys):
     module, options = READERS[name]
     vault = Vault(tmp_path / "vault")
     for metric in ("vwap", "liquidity_buckets"):
-        ROOMS[metric].fill(vault)
-    path = ROOMS["liquidity_buckets" if name == "l2_query" else "vwap"].raw(vault)[-1]
+        CALCULATORS[metric].fill(vault)
+    path = CALCULATORS["liquidity_buckets" if name == "l2_query" else "vwap"].raw(vault)[-1]
     before, last = last_line(path.read_bytes())
 
     def said() -> tuple[int, str]:
@@ -173,42 +173,42 @@ def test_a_reader_does_not_see_half_a_line(tmp_path, name, faults, capsys):
     assert said() != wanted
 
 
-def test_lines_come_a_byte_at_a_time(room, tmp_path, faults):
+def test_lines_come_a_byte_at_a_time(calculator, tmp_path, faults):
     """A process writes byte by byte while the calculator runs again and again: I4, no half line."""
     fact = faults.row("B3", "each calculator beside a writer of single bytes")
     vault, whole = Vault(tmp_path / "vault"), Vault(tmp_path / "whole")
-    room.fill(whole)
-    assert room.run(whole) == 0
+    calculator.fill(whole)
+    assert calculator.run(whole) == 0
     for part in range(PARTS - 1):
-        room.put(vault, part)
-    room.put(whole, PARTS)  # nothing: the whole is there
-    newest = room.raw(whole)[-1]
+        calculator.put(vault, part)
+    calculator.put(whole, PARTS)  # nothing: the whole is there
+    newest = calculator.raw(whole)[-1]
     path = vault.root / newest.relative_to(whole.root)
     have = path.stat().st_size
     rest = tmp_path / "rest"
     rest.write_bytes(newest.read_bytes()[have:])
-    pause_every = faults.count(40, 4) * (8 if room.metric == "liquidity_buckets" else 1)
+    pause_every = faults.count(40, 4) * (8 if calculator.metric == "liquidity_buckets" else 1)
     command = [sys.executable, "-c", WRITER, str(rest), str(path), str(pause_every)]
     for other in whole.deep_snapshots(BTC).rglob("*.jsonl"):
         deep = vault.root / other.relative_to(whole.root)
         deep.write_bytes(other.read_bytes())
     with subprocess.Popen(command) as process:
         while process.poll() is None:
-            assert room.run(vault) == 0
+            assert calculator.run(vault) == 0
             fact.times += 1
-            fact.add("runs in the middle of a line", stands_whole(room, vault, path))
+            fact.add("runs in the middle of a line", stands_whole(calculator, vault, path))
     assert process.returncode == 0
-    assert room.run(vault) == 0
-    assert room.made(vault) == room.made(whole)
+    assert calculator.run(vault) == 0
+    assert calculator.made(vault) == calculator.made(whole)
     fact.add("bytes written singly", rest.stat().st_size)
 
 
-def stands_whole(room: Room, vault: Vault, path: Path) -> int:
-    """Assert that the cursor stands behind a newline; say whether half a line follows now."""
-    facts = commit.read_state(vault.state(room.metric, BTC), room.metric, BTC)
+def stands_whole(calculator: CalculatorRun, vault: Vault, path: Path) -> int:
+    """Assert that the cursor is behind a newline; return True if half a line follows."""
+    facts = commit.read_state(vault.state(calculator.metric, BTC), calculator.metric, BTC)
     assert facts is not None
     data, offset = path.read_bytes(), facts["cursor"]["offset"]
     assert data[offset - 1 : offset] == b"\n"
-    if room.metric != "liquidity_buckets":
+    if calculator.metric != "liquidity_buckets":
         parse_trade(data[:offset].splitlines(keepends=True)[-1], BTC)
     return int(not data.endswith(b"\n"))

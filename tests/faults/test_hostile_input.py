@@ -38,8 +38,8 @@ from ravequant.records import RecordError, parse_trade
 from ravequant.vault import instruments
 from ravequant.vault.instruments import parse_instrument
 from scripts import peek, verify_vault
+from tests.faults.calculators import BTC, CALCULATORS, LINEAR, book_rows
 from tests.faults.plugin import Faults
-from tests.faults.rooms import BTC, LINEAR, ROOMS, book_rows
 from tests.faults.table import Fact
 from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.trades_exporter import parser as trades_parser
@@ -196,9 +196,9 @@ def test_lines_of_every_kind(vault, faults):
         orjson.dumps(book_rows()[0][0]),
         *(frame.encode() for frame in map(json.dumps, FRAMES)),
     ]
-    room = ROOMS["vwap"]
-    room.put(vault, 0)
-    lines += room.raw(vault)[0].read_bytes().splitlines()[:20]
+    calculator = CALCULATORS["vwap"]
+    calculator.put(vault, 0)
+    lines += calculator.raw(vault)[0].read_bytes().splitlines()[:20]
     path = vault.metadata_history(BTC)
     whole = path.read_bytes()
     for number in range(faults.count(2_000, 100_000)):
@@ -259,7 +259,8 @@ def test_settings(tmp_path, faults):
 
 PARSED = {"trades_exporter": trades_parser, "l2_exporter": l2_parser}
 RUN = {
-    **{metric: room.module for metric, room in ROOMS.items()}, "l2_retention": l2_retention,
+    **{metric: calculator.module for metric, calculator in CALCULATORS.items()},
+    "l2_retention": l2_retention,
     "l2_query": l2_query, "peek": peek, "verify_vault": verify_vault,
     "candle_builder": candle_builder, "find_signals": find_signals,
 }  # fmt: skip
@@ -278,8 +279,8 @@ WORDS = ("--instId", "--since", "--rebuild", "--vault", "--log-level", "--json",
 def test_command_lines(vault, program, faults, capsys):
     """Arguments of any kind: an exit code of ours, a line on stderr, nothing outside the vault."""
     fact = faults.row("B2", "command lines, fuzzed")
-    ROOMS["vwap"].put(vault, 0)
-    ROOMS["liquidity_buckets"].put(vault, 0)
+    CALCULATORS["vwap"].put(vault, 0)
+    CALCULATORS["liquidity_buckets"].put(vault, 0)
     outside = sorted(path.name for path in vault.root.parent.iterdir())
     for _ in range(faults.count(12, 400)):
         words = [faults.random.choice(WORDS) for _ in range(faults.random.randrange(1, 7))]

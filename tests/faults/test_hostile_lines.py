@@ -11,7 +11,7 @@ from ravequant.records import RecordError, parse_trade
 from ravequant.trades import scanner as scanner_module
 from ravequant.trades.scanner import Scanned, Scanner, Trades
 from ravequant.vault.paths import Vault
-from tests.faults.rooms import BTC, LINEAR, ROOMS, trade_lines
+from tests.faults.calculators import BTC, CALCULATORS, LINEAR, trade_lines
 from tests.support import book_lines
 from tests.trades import test_scanner
 from tests.trades.test_scanner import GOLDEN, ODD
@@ -42,7 +42,7 @@ LINES = {**TRADE_ODD, **{name: data + b"\n" for name, data in ANY.items()}}
 
 
 def refused(line: bytes) -> bool:
-    """Say whether the slow path calls this no trade."""
+    """Return True if the slow path refuses the line."""
     try:
         parse_trade(line, BTC)
     except RecordError:
@@ -50,18 +50,18 @@ def refused(line: bytes) -> bool:
     return False
 
 
-@pytest.mark.parametrize("metric", [name for name in ROOMS if name != "liquidity_buckets"])
+@pytest.mark.parametrize("metric", [name for name in CALCULATORS if name != "liquidity_buckets"])
 def test_bad_lines_among_trades(tmp_path, metric, faults, capsys):
     """Each is counted and logged with file and offset; the output is that of the good lines."""
     fact = faults.row("B2", "each trade calculator, a corpus of bad lines")
-    room, good, bad = ROOMS[metric], Vault(tmp_path / "good"), Vault(tmp_path / "bad")
-    room.fill(good)
-    assert room.run(good) == 0
+    calculator, good, bad = CALCULATORS[metric], Vault(tmp_path / "good"), Vault(tmp_path / "bad")
+    calculator.fill(good)
+    assert calculator.run(good) == 0
     book_lines.put_metadata(bad, BTC, LINEAR)
     lines, wrong = list(trade_lines()), [line for line in LINES.values() if refused(line)]
     faults.random.shuffle(wrong)
     places: list[tuple[str, int]] = []
-    for path in room.raw(good):
+    for path in calculator.raw(good):
         target, data = bad.trades(BTC) / path.name, b""
         for number, line in enumerate(path.read_bytes().splitlines(keepends=True)):
             if number % 3 == 1 and wrong:
@@ -72,10 +72,10 @@ def test_bad_lines_among_trades(tmp_path, metric, faults, capsys):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
     assert not wrong
-    assert len(lines) == sum(data.count(b"\n") for data in map(_bytes, room.raw(good)))
+    assert len(lines) == sum(data.count(b"\n") for data in map(_bytes, calculator.raw(good)))
     capsys.readouterr()
     arguments = ["--vault", str(bad.root), "--instId", BTC, "--json"]
-    assert room.module.main(arguments) == 0
+    assert calculator.module.main(arguments) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["rejected"] >= len(places)
     for name, offset in places[:18]:
@@ -83,7 +83,7 @@ def test_bad_lines_among_trades(tmp_path, metric, faults, capsys):
     assert "more lines were skipped" in err
     assert all(len(line) < 700 for line in err.splitlines())
     assert "\x1b" not in err
-    good_rows, bad_rows = (room.made(vault) for vault in (good, bad))
+    good_rows, bad_rows = (calculator.made(vault) for vault in (good, bad))
     assert [data for name, data in bad_rows.items() if "state" not in name] == [
         data for name, data in good_rows.items() if "state" not in name
     ]
@@ -97,9 +97,9 @@ def _bytes(path):
 def test_bad_lines_among_books(tmp_path, faults, capsys):
     """The bucketizer passes over what is no book, and its output is that of the good ones."""
     fact = faults.row("B2", "bucketizer, a corpus of bad lines")
-    room, vault = ROOMS["liquidity_buckets"], Vault(tmp_path / "vault")
-    room.put(vault, 0)  # all of it in one hour
-    path = room.raw(vault)[0]
+    calculator, vault = CALCULATORS["liquidity_buckets"], Vault(tmp_path / "vault")
+    calculator.put(vault, 0)  # all of it in one hour
+    path = calculator.raw(vault)[0]
     whole = path.read_bytes().splitlines(keepends=True)
     row = json.loads(whole[3])
     row["bids_top400"][0][1] = "7777"  # were it taken for a book, it would show
@@ -108,22 +108,22 @@ def test_bad_lines_among_books(tmp_path, faults, capsys):
     assert sample not in edits
     wrong = [*edits, *(data + b"\n" for data in ANY.values())]
     path.write_bytes(b"".join(whole[:3]))
-    assert room.run(vault) == 0
+    assert calculator.run(vault) == 0
     for line in wrong:
         with path.open("ab") as stream:
             stream.write(line)
-        assert room.run(vault) in {0, 1}
+        assert calculator.run(vault) in {0, 1}
         fact.times += 1
     with path.open("ab") as stream:
         stream.writelines(whole[3:])
     err = capsys.readouterr().err
-    assert room.run(vault) == 0
+    assert calculator.run(vault) == 0
     assert "Traceback" not in err
     assert all(len(text) < 900 for text in err.splitlines())
     clean = Vault(tmp_path / "clean")
-    room.put(clean, 0)
-    assert room.run(clean) == 0
-    read = (room.made(one) for one in (vault, clean))
+    calculator.put(clean, 0)
+    assert calculator.run(clean) == 0
+    read = (calculator.made(one) for one in (vault, clean))
     rows, wanted = ({k: v for k, v in made.items() if "state" not in k} for made in read)
     assert rows == wanted
 
@@ -132,9 +132,9 @@ def test_bad_lines_among_books(tmp_path, faults, capsys):
 def test_a_bad_level_in_a_book(tmp_path, what, faults, capsys):
     """It is ignored and counted; the others of the same book are taken."""
     fact = faults.row("B2", "bucketizer, a corpus of bad levels")
-    room, vault = ROOMS["liquidity_buckets"], Vault(tmp_path / "vault")
-    room.put(vault, 0)
-    path = room.raw(vault)[0]
+    calculator, vault = CALCULATORS["liquidity_buckets"], Vault(tmp_path / "vault")
+    calculator.put(vault, 0)
+    path = calculator.raw(vault)[0]
     whole = path.read_bytes().splitlines(keepends=True)
     price = json.loads(whole[3])["bids_top400"][0][0].encode()
     old, new = (text.replace(b"PRICE", price) for text in LEVEL_EDITS[what])
@@ -142,7 +142,7 @@ def test_a_bad_level_in_a_book(tmp_path, what, faults, capsys):
     whole[3] = whole[3].replace(old, new, 1)
     path.write_bytes(b"".join(whole))
     capsys.readouterr()
-    assert room.run(vault, "--json") == 0
+    assert calculator.run(vault, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["records"], said["rejected"]) == (len(whole), 0)
     assert said["malformed"] >= 1

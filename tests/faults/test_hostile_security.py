@@ -31,8 +31,8 @@ from ravequant.exchanges.okx.rest import OkxRest
 from ravequant.vault import commit, trade_repair
 from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import CHECKOUT, Vault
+from tests.faults.calculators import BTC, CALCULATORS
 from tests.faults.disk import Order
-from tests.faults.rooms import BTC, ROOMS
 from tests.faults.tapes import EXPORTERS
 from tests.support import box
 
@@ -142,8 +142,8 @@ def test_instrument_names_cannot_leave_the_vault(tmp_path, faults, capsys):
     vault = Vault(tmp_path / "in" / "vault")
     vault.root.mkdir(parents=True)
     for name in NAMES:
-        for room in ROOMS.values():
-            assert room.module.main(["--vault", str(vault.root), "--instId", name]) == 2
+        for calculator in CALCULATORS.values():
+            assert calculator.module.main(["--vault", str(vault.root), "--instId", name]) == 2
         with pytest.raises(FeedError):
             parse_instrument({"instId": name, "ctVal": "1", "ctMult": "1", "ctType": "linear"})
         for build in (vault.trades, vault.metadata, vault.snapshots, vault.gap_ledger):
@@ -157,9 +157,9 @@ def test_instrument_names_cannot_leave_the_vault(tmp_path, faults, capsys):
 def test_sealed_files_cannot_lead_out_of_the_vault(tmp_path, faults, capsys):
     """A state or a repair note that names a file elsewhere is refused; that file stays as it is."""
     fact = faults.row("B2", "security: names that try to leave the vault")
-    room, vault = ROOMS["vwap"], Vault(tmp_path / "vault")
-    room.fill(vault)
-    assert room.run(vault) == 0
+    calculator, vault = CALCULATORS["vwap"], Vault(tmp_path / "vault")
+    calculator.fill(vault)
+    assert calculator.run(vault) == 0
     output = vault.derived("vwap", BTC) / "vwap_1m.jsonl"
     target = tmp_path / "x.jsonl"
     target.write_bytes(output.read_bytes() + b"more\n")
@@ -169,7 +169,7 @@ def test_sealed_files_cannot_lead_out_of_the_vault(tmp_path, faults, capsys):
     assert facts is not None
     for name in (str(target), os.path.relpath(target, output.parent)):
         commit.write_state(state, {**facts, "output": {**facts["output"], "file": name}})
-        assert room.run(vault) == 1
+        assert calculator.run(vault) == 1
         assert "is no file name" in capsys.readouterr().err
         day = {"key": name.removesuffix(".jsonl"), "inserts": [[0, None, "{}\n"]]}
         note = {"metric": trade_repair.METRIC, "instId": BTC, "generation": 0, "entries": [],
@@ -185,10 +185,14 @@ def test_sealed_files_cannot_lead_out_of_the_vault(tmp_path, faults, capsys):
 def test_files_that_are_none_of_ours_are_left_alone(tmp_path, faults):
     """Strange names among the raw files: not read, not compressed, not deleted."""
     fact = faults.row("B2", "security: file names")
-    room, vault, clean = ROOMS["vwap"], Vault(tmp_path / "vault"), Vault(tmp_path / "clean")
-    room.fill(vault)
-    room.fill(clean)
-    first = room.raw(clean)[0].read_bytes().splitlines(keepends=True)[0]
+    calculator, vault, clean = (
+        CALCULATORS["vwap"],
+        Vault(tmp_path / "vault"),
+        Vault(tmp_path / "clean"),
+    )
+    calculator.fill(vault)
+    calculator.fill(clean)
+    first = calculator.raw(clean)[0].read_bytes().splitlines(keepends=True)[0]
     early = first.replace(b'"trade_id":"', b'"trade_id":"1').replace(b'"price":"', b'"price":"2')
     strange = ["2025-12-13.jsonl.bak", "2025-12-13", "2025-12-13.jsonl.gz.tmp", "x",
                "2025-12-14.jsonl.bak", "2025-13-45.jsonl", "..jsonl", "2025-12-14.jsonl.gz.gz",
@@ -200,10 +204,10 @@ def test_files_that_are_none_of_ours_are_left_alone(tmp_path, faults):
             (vault.trades(BTC) / name).write_bytes(early)
             left[name] = early
     (vault.trades(BTC).parent / "EVIL\x1b-USDT").mkdir()
-    assert room.run(vault) == 0
+    assert calculator.run(vault) == 0
     assert l2_retention.main(["--vault", str(vault.root), "--log-level", "error"]) == 0
-    assert room.run(clean) == 0
-    mine, wanted = room.made(vault), room.made(clean)
+    assert calculator.run(clean) == 0
+    mine, wanted = calculator.made(vault), calculator.made(clean)
     assert mine["vwap_1m.jsonl"] == wanted["vwap_1m.jsonl"]
     for name, data in left.items():
         assert (vault.trades(BTC) / name).read_bytes() == data
@@ -242,9 +246,9 @@ def test_permissions_of_what_is_written(tmp_path, mask, forbidden, faults):
     try:
         with exporter.exchange(tmp_path / "box") as where:
             assert exporter.run(vault, where, Order("")).code == 0
-        for room in ROOMS.values():
-            room.fill(other := Vault(tmp_path / room.metric))
-            assert room.run(other) == 0
+        for calculator in CALCULATORS.values():
+            calculator.fill(other := Vault(tmp_path / calculator.metric))
+            assert calculator.run(other) == 0
         assert l2_retention.main(["--vault", str(other.root), "--log-level", "error"]) == 0
     finally:
         os.umask(before)
@@ -279,7 +283,7 @@ def test_secrets_are_never_written(tmp_path, monkeypatch, capfd, faults):
                  "--ws-url", "wss://ravequant.invalid/a"],
                 ["scripts.doctor", "--offline"], ["L2_Bot.l2_retention"],
                 ["scripts.run_all", "--check"],
-                *([room.module.__name__] for room in ROOMS.values()),
+                *([calculator.module.__name__] for calculator in CALCULATORS.values()),
                 ["L2_Bot.l2_exporter", "--max-seconds", "2", "--ws-url",
                  f"wss://me:{SECRET}@ravequant.invalid", "--rest-url",
                  f"https://me:{SECRET}@ravequant.invalid"]]  # fmt: skip

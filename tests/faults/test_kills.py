@@ -16,7 +16,7 @@ import pytest
 from ravequant import times
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT
-from tests.faults import invariants, rooms
+from tests.faults import calculators, invariants
 from tests.faults.exporters import (
     BOOK,
     BTC,
@@ -151,12 +151,12 @@ def test_told_to_stop(faults, tmp_path, vault, program):
 
 
 def one_ended(both):
-    """Say whether one of them is gone."""
+    """Return True if one of them has ended."""
     return any(one.poll() is not None for one in both)
 
 
 def named(vault, pid):
-    """Say whether the log names the holder of the lock."""
+    """Return True if the log names the holder of the lock."""
     return f"pid {pid}," in TRADE.log(vault)
 
 
@@ -184,11 +184,15 @@ def test_two_of_the_same_program_race(faults, tmp_path, vault):
 def test_two_of_the_same_calculator_race(faults, tmp_path, vault):
     """Two runs of a calculator at once: one computes, the other exits 4 or finds nothing to do."""
     fact = faults.row("C5", "two VWAP calculators started at the same moment")
-    room = rooms.ROOMS["vwap"]
-    words = [sys.executable, str(CHECKOUT / "VWAP" / "vwap_calculator.py"), *room.arguments(vault)]
+    calculator = calculators.CALCULATORS["vwap"]
+    words = [
+        sys.executable,
+        str(CHECKOUT / "VWAP" / "vwap_calculator.py"),
+        *calculator.arguments(vault),
+    ]
     for number in range(faults.count(2, 50)):
-        if number < rooms.PARTS:
-            room.put(vault, number)
+        if number < calculators.PARTS:
+            calculator.put(vault, number)
         both = [subprocess.Popen(words, stderr=subprocess.PIPE) for _ in range(2)]
         codes = {invariants.within(one) for one in both}
         assert 0 in codes

@@ -154,7 +154,7 @@ def test_the_way_there_fails(faults, tmp_path, vault, what, monkeypatch):
 
 
 def more_passed(front, before):
-    """Say whether the door let another connection through."""
+    """Return True if another connection came through the door."""
     return front.passed > before
 
 
@@ -220,7 +220,7 @@ def test_one_channel_goes_silent(faults, tmp_path, vault):
 
 
 def asked_for(folder, channel, times):
-    """Say whether BTC's channel was asked for so often."""
+    """Return True if BTC's channel was asked for so often."""
     return subscribed(folder, channel) >= times
 
 
@@ -267,7 +267,7 @@ def test_subscribing_goes_wrong(faults, tmp_path, vault, program):
 
 
 def begun(program, vault, names):
-    """Say whether each instrument has something in its file."""
+    """Return True if each instrument has data in its file."""
     stream = vault.trades if program is TRADE else vault.snapshots
     return all(any(path.stat().st_size for path in stream(name).rglob("*.jsonl")) for name in names)
 
@@ -338,6 +338,6 @@ def test_an_outage(faults, tmp_path, vault, part):
 
 
 def repaired(vault):
-    """Say whether the ledger has a stretch of the outage and nothing is being fetched."""
+    """Return True if the ledger has a part of the outage and nothing is being fetched."""
     facts = TRADE.facts(vault)["instruments"].get(BTC)  # the first heartbeat has none yet
     return bool(facts and facts["ids_repaired"] and not facts["filling"])

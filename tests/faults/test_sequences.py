@@ -20,8 +20,8 @@ from ravequant.vault import compress as compress_module
 from ravequant.vault.append_log import DayLog
 from ravequant.vault.paths import Vault, day_files
 from tests.faults import invariants
+from tests.faults.calculators import CALCULATORS
 from tests.faults.exporters import BTC
-from tests.faults.rooms import ROOMS
 from tests.support import book_lines, crashes
 
 LINEAR = Contract("0.01", "1", "linear")
@@ -77,14 +77,14 @@ class Sequences(RuleBasedStateMachine):
     def calculate(self, metric):
         """A calculator's run."""
         self.count("calculate")
-        assert ROOMS[metric].run(self.vault) == 0
+        assert CALCULATORS[metric].run(self.vault) == 0
 
     @rule(metric=some_metric, at=st.integers(1, 14))
     def kill(self, metric, at):
         """A calculator's run that ends before one of its steps towards the disk."""
         self.count("kill")
         with suppress(crashes.Stopped), crashes.steps(at):
-            assert ROOMS[metric].run(self.vault) == 0
+            assert CALCULATORS[metric].run(self.vault) == 0
 
     @rule()
     def rotate(self):

@@ -1,4 +1,4 @@
-"""What a person would type: the commands of the READMEs, in their blocks and in their sentences."""
+"""The commands of the READMEs, in their blocks and in their sentences."""
 
 import re
 import shlex
@@ -64,7 +64,7 @@ def seen_messages(readme: Path) -> Iterator[str]:
 
 
 def blocks(readme: Path) -> Iterator[Block]:
-    """Yield what a README has one type, from its top to its bottom.
+    """Yield the commands of a README, from its top to its bottom.
 
     The first command is typed at the root of the checkout; `cd` leads from there, or from where
     one is. A command in a sentence is typed in the README's own folder if it leads somewhere
@@ -92,7 +92,7 @@ def blocks(readme: Path) -> Iterator[Block]:
 
 
 def leads_somewhere(folder: Path, line: str) -> bool:
-    """Say whether the program or file that a command names is there."""
+    """Return True if the program or file that a command names is there."""
     words = [word for word in shlex.split(line)[1:] if not word.startswith("-")]
     return bool(words) and (folder / words[0]).exists()
 
@@ -127,7 +127,7 @@ def all_blocks() -> list[Block]:
 
 
 def _program(typed: Typed) -> tuple[str, ...]:
-    """Return what a command runs, wherever it is typed."""
+    """Return the words of a command with the whole path of its program."""
     first, *others = typed.words
     script = (CHECKOUT / typed.folder / others[0]).resolve() if others else CHECKOUT
     return (first, str(script), *others[1:])

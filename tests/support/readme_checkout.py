@@ -1,8 +1,8 @@
-"""A house of its own for the commands of the READMEs: a copy of the programs, with data in it.
+"""A checkout for the commands of the READMEs: a copy of the programs, with data in its vault.
 
 It is made once for all test processes: the model market recorded by the real exporters, then
-everything that `run_all.py --once` computes. Its settings lead to the exchange in a box, so what is
-typed in it, word for word, touches nobody's data and reaches nothing beyond this computer.
+everything that `run_all.py --once` computes. Its settings lead to the exchange in a box, so that
+a command typed in it touches no data of yours and reaches nothing beyond this computer.
 """
 
 import os
@@ -34,7 +34,7 @@ BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"  # both are recorded, the first is i
 GOES_ON = ("--start", "2025-12-14T21:36:30.000Z", "--history", "18240s")
 
 
-class House:
+class CheckoutCopy:
     """A copy of the checkout in which commands are typed."""
 
     def __init__(self, root: Path) -> None:
@@ -67,7 +67,7 @@ class House:
             self.exchange = None
 
     def start(self, words: Sequence[str], folder: str) -> "subprocess.Popen[bytes]":
-        """Start a command in a folder of the house; what it says goes to ``said``."""
+        """Start a command in a folder of the checkout; its output goes to ``said``."""
         environment = dict(os.environ, PYTHONPATH=str(self.root), PYTHONUTF8="1", COLUMNS="100")
         environment["PATH"] = os.pathsep.join(
             [str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -82,7 +82,7 @@ class House:
             )  # fmt: skip
 
     def answer(self) -> str:
-        """Return what the newest command has said."""
+        """Return the output of the newest command."""
         return self.said.read_text(encoding="utf-8", errors="replace")
 
     def run(self, words: Sequence[str], folder: str) -> int:
@@ -93,7 +93,7 @@ class House:
     def run_until(self, words: Sequence[str], folder: str, sign: str, files: str = "") -> int:
         """Run a command until it has shown a sign of life, interrupt it; its exit code.
 
-        It has written ``files``, a pattern from the house on, by then.
+        It has written ``files``, a pattern from the checkout on, by then.
         """
         process = self.start(words, folder)
         try:
@@ -109,7 +109,7 @@ class House:
         return self._ended(process)
 
     def wait_for(self, process: "subprocess.Popen[bytes]", sign: str) -> None:
-        """Wait until what a program says holds a pattern."""
+        """Wait until the output of a program holds a pattern."""
         deadline = time.monotonic() + LIMIT_S
         while not re.search(sign, self.answer(), re.MULTILINE):
             assert process.poll() is None, f"ended with {process.returncode}:\n{self.answer()}"
@@ -125,21 +125,21 @@ class House:
 
 
 def template(shared: Path) -> Path:
-    """Return the house that all others are copied from, made by whichever process comes first."""
-    place = shared / "readme_house"
-    with FileLock(shared / "readme_house.lock"):
+    """Return the checkout that all others are copied from; the first process makes it."""
+    place = shared / "readme_checkout"
+    with FileLock(shared / "readme_checkout.lock"):
         if not (place / "complete").exists():
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
-            _furnish(House(shutil.copytree(CHECKOUT, place / "house", ignore=LEFT_OUT)))
+            _fill(CheckoutCopy(shutil.copytree(CHECKOUT, place / "checkout", ignore=LEFT_OUT)))
             (place / "complete").touch()
-    return place / "house"
+    return place / "checkout"
 
 
-def _furnish(house: House) -> None:
+def _fill(checkout: CheckoutCopy) -> None:
     """Record five hours and some minutes of the model market, and compute all of it."""
     waiting = ("--wait-for-clients", "2", "--wait-for-books", "2", "--exit-at-end")
-    house.open_exchange(*RECORDED, *waiting, "--speed", "50")
+    checkout.open_exchange(*RECORDED, *waiting, "--speed", "50")
     common = (
         "--instId",
         BTC,
@@ -152,30 +152,30 @@ def _furnish(house: House) -> None:
     )
     trades = ("python", "Trades_Bot/trades_exporter.py", *common, "--backfill", "6h")
     books = ("python", "L2_Bot/l2_exporter.py", *common, "--deep-every", "1")
-    running = [house.start(words, ".") for words in (trades, books)]
+    running = [checkout.start(words, ".") for words in (trades, books)]
     try:
-        assert [process.wait(LIMIT_S) for process in running] == [0, 0], house.answer()
+        assert [process.wait(LIMIT_S) for process in running] == [0, 0], checkout.answer()
     finally:
         for process in running:
             process.kill()
-        house.close_exchange()
-    assert house.run(["python", "scripts/run_all.py", "--once"], ".") == 0, house.answer()
+        checkout.close_exchange()
+    assert checkout.run(["python", "scripts/run_all.py", "--once"], ".") == 0, checkout.answer()
     ask = ["python", "Untouch_Wick/find_signals.py", "--at", "latest", "--record", "--no-refresh"]
-    assert house.run(ask, ".") == 0, house.answer()
+    assert checkout.run(ask, ".") == 0, checkout.answer()
 
 
 @contextmanager
-def moved_in(folder: Path, original: Path) -> Iterator[House]:
-    """Yield a copy of the house; its exchange ends with it."""
-    house = House(shutil.copytree(original, folder / "house"))
+def copied(folder: Path, original: Path) -> Iterator[CheckoutCopy]:
+    """Yield a copy of the checkout; its exchange ends with it."""
+    checkout = CheckoutCopy(shutil.copytree(original, folder / "checkout"))
     try:
-        yield house
+        yield checkout
     finally:
-        house.close_exchange()
+        checkout.close_exchange()
 
 
-def tidy(house: House, original: Path) -> None:
+def restore_data(checkout: CheckoutCopy, original: Path) -> None:
     """Put the data back as it was."""
     for name in ("Rave_Quant_Vault", "demo_vault", "box_vault"):
-        shutil.rmtree(house.root / name, ignore_errors=True)
-    shutil.copytree(original / "Rave_Quant_Vault", house.vault)
+        shutil.rmtree(checkout.root / name, ignore_errors=True)
+    shutil.copytree(original / "Rave_Quant_Vault", checkout.vault)

@@ -29,7 +29,7 @@ SIDES: tuple[Side, Side] = ("buy", "sell")
 
 
 @dataclass(frozen=True)
-class Room:
+class CalculatorRun:
     """A calculator under test."""
 
     metric: str
@@ -73,14 +73,14 @@ class Room:
         return sorted(folder.rglob("*.jsonl"))
 
 
-ROOMS = {
-    room.metric: room
-    for room in (
-        Room("vwap", vwap_calculator),
-        Room("cvd", run_cvd_from_jsonl),
-        Room("volume", volume_analyzer),
-        Room("wicks", untouch_wick),
-        Room("liquidity_buckets", l2_bucketizer),
+CALCULATORS = {
+    calculator.metric: calculator
+    for calculator in (
+        CalculatorRun("vwap", vwap_calculator),
+        CalculatorRun("cvd", run_cvd_from_jsonl),
+        CalculatorRun("volume", volume_analyzer),
+        CalculatorRun("wicks", untouch_wick),
+        CalculatorRun("liquidity_buckets", l2_bucketizer),
     )
 }
 
