@@ -1,6 +1,6 @@
 """One book snapshot asked four questions: walls, zones, spread, imbalance; exact, without a file.
 
-Sizes in a book are contracts, not coins: what a contract is worth makes coins and USD of them.
+Sizes in a book are contracts, not coins: the terms of the contract turn them into coins and USD.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ SIDES: Final = ("bids", "asks")
 
 @dataclass(frozen=True, slots=True)
 class PriceLevel:
-    """A price and what rests there."""
+    """A price and the size that rests there."""
 
     price: int  # exact.PRICE_PLACES
     contracts: int  # exact.SIZE_PLACES
@@ -81,7 +81,7 @@ def _levels(row: dict[str, Any]) -> tuple[tuple[PriceLevel, ...], int]:
 def total(contract: Contract | None, levels: Iterable[PriceLevel]) -> tuple[int, int] | None:
     """Return base and notional of levels in units of BASE_PLACES and NOTIONAL_PLACES.
 
-    None where nothing says what a contract is worth.
+    None if the terms of the contract are unknown.
     """
     if contract is None:
         return None
@@ -150,9 +150,9 @@ def spread(book: BookSnapshot) -> dict[str, Any]:
 
 
 def imbalance(book: BookSnapshot, top: int = 10) -> dict[str, Any]:
-    """Return (bids - asks) / (bids + asks) of the contracts in the ``top`` levels, and who pushes.
+    """Return (bids - asks) / (bids + asks) of the contracts in the ``top`` levels.
 
-    ``pressure`` compares exactly; it is None in between.
+    ``pressure`` names the side that presses, by an exact comparison; None if neither does.
     """
     bids, asks = _contracts(book.bids[:top]), _contracts(book.asks[:top])
     part, whole = PRESSURE

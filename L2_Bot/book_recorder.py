@@ -34,7 +34,7 @@ class SnapshotCounts:
     written: int = 0
     gaps: int = 0
     deep: int = 0
-    deep_stale: int = 0  # answers no newer than the one before
+    deep_stale: int = 0  # answers no newer than the last written
     lost_to_disk: int = 0  # lines not written because the disk refused
 
 

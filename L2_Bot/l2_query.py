@@ -71,7 +71,7 @@ def question_of(args: argparse.Namespace) -> Question:
 
 
 def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapshot:
-    """Return the newest snapshot of ``inst_id``, or the newest one at or before ``at`` (Unix ms).
+    """Return the newest snapshot of ``inst_id``, or the newest at or before ``at`` (Unix ms).
 
     Damaged lines are passed over. Raises NoDataError if there is none.
     """
@@ -104,7 +104,7 @@ def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[BookSnapshot]:
 
 
 def contract_of(vault: Vault, book: BookSnapshot) -> Contract | None:
-    """Return what a contract was worth at the time of the book; None, and a warning, if unknown."""
+    """Return the contract at the time of the book; None, and a warning, if it is unknown."""
     try:
         return InstrumentHistory(vault, book.inst_id).at(book.ts).contract
     except VaultError as error:
@@ -113,7 +113,7 @@ def contract_of(vault: Vault, book: BookSnapshot) -> Contract | None:
 
 
 def body(args: argparse.Namespace) -> int:
-    """Answer for each instrument; one without data does not stop the others."""
+    """Answer for each instrument; an instrument without data stops no other."""
     ask, vault, outcome = question_of(args), cli.vault_of(args), DONE
     for inst_id in cli.instruments_of(args, settings.load().instruments):
         try:

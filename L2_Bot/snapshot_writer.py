@@ -40,7 +40,7 @@ class BookStep:
     """The effects of one message."""
 
     snapshot: SnapshotLine | None = None
-    broken: str = ""  # why the book is unknown now: ask for a new one
+    broken: str = ""  # why the book is unknown now: ask for a new book
     rejected: str = ""  # why a message was useless while the book waits for a new one
     reset: bool = False  # the exchange began its sequence anew: ask for a new book when idle
     checksum_mismatch: bool = False
@@ -74,7 +74,7 @@ class SnapshotWriter:
         self._cadence_ms = cadence_ms
         self._depth = depth
         self._boundary = newest_regular_ts // cadence_ms
-        self._consistent: BookState | None = None  # the last one since the exchange's snapshot
+        self._consistent: BookState | None = None  # the last state since the exchange's snapshot
         self._applied_ts = _NEVER
         self._followed = _NEVER
 

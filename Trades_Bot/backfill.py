@@ -47,7 +47,7 @@ async def watch_the_tail(recorder: TradeRecorder, rest: TradePages) -> None:
             rows, look_at, suspect = recorder.counts.rows, loop.time() + _TAIL_AFTER_S, -1
         elif loop.time() >= look_at:
             look_at = loop.time() + _TAIL_AGAIN_S
-            with suppress(FeedError):  # REST said in the log what is wrong
+            with suppress(FeedError):  # REST has logged the error
                 page = await in_thread(rest.trades, recorder.inst_id, 1)
                 newest = max((trade.trade_id for trade in page.trades), default=-1)
                 if newest == suspect:

@@ -66,7 +66,7 @@ class GapFiller:
         return (self._gap.next_id, self._gap.end) if self._gap else None
 
     def take(self) -> list[Action]:
-        """Return what is to be written and noted, in order; to be called until it returns nothing.
+        """Return the rows and notes to write, in order; to be called until it returns nothing.
 
         A full buffer comes in portions, so that memory never holds it twice.
         """

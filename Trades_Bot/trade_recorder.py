@@ -98,10 +98,10 @@ class TradeRecorder:
         return self._broken_until is not None
 
     def begin_at(self, first_id: int, ts: int) -> None:
-        """Begin an empty vault with ``first_id``, as if the one before it were on disk."""
+        """Begin an empty vault with ``first_id``, as if the id before it were on disk."""
         self._filler = self._new_filler(first_id - 1, ts)
 
-    # -- what comes in
+    # -- rows and pages
 
     def rows(self, payload: TradeRows, now: float) -> None:
         """Take in the rows of one frame."""
@@ -139,7 +139,7 @@ class TradeRecorder:
         _log.warning("%s: back-fill waits: %s", self.inst_id, error)
         self._filler.failed(ask, now)
 
-    # -- what goes to disk
+    # -- writes
 
     def write(self, now: float) -> None:
         """Write all actions that are due, unless a sync is under way or the disk refuses."""

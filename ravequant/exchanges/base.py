@@ -15,7 +15,7 @@ SNAPSHOT: Final = "snapshot"
 UPDATE: Final = "update"
 
 
-# -- what a connection delivers
+# -- rows and events of a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Session(Protocol):
         """Ask for a whole book of ``channel``; does nothing while a book is on its way."""
 
     def receive(self, frame: bytes | str, now: float) -> list[SessionEvent]:
-        """Take in one frame; return what it means for the application."""
+        """Take in a frame; return its events."""
 
     def due(self, now: float) -> tuple[list[str], list[SessionEvent]]:
         """Return the messages to send now, and the events that time alone has brought."""
@@ -127,7 +127,7 @@ class Session(Protocol):
         """Return the time at which `due` has something to do, as far as is known now."""
 
 
-# -- what REST answers
+# -- answers of REST
 
 
 class RefusedError(FeedError):
@@ -292,7 +292,7 @@ class OrderBook(Protocol):
         """Return True if a snapshot stands and every message since then was seen."""
 
     def receive(self, action: str, row: Any) -> BookOutcome:
-        """Take in one row of a message; return what became of the book."""
+        """Take in a row of a message; return the new state, or why there is none."""
 
     def lose(self, reason: str) -> Broken | Dropped:
         """Forget the book: its connection is gone."""

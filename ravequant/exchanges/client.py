@@ -29,7 +29,7 @@ _PACE_SAFETY: Final = 1.02  # times the exchange's shortest time between two con
 _MAX_MESSAGE: Final = 4 << 20  # a 400-level snapshot is about 50 KB
 _FRAMES_AHEAD: Final = (512, 128)  # read from the socket before our own queue takes them
 _QUEUE_EVENTS: Final = 20_000
-_OVERLAP_S: Final = 1.0  # of two connections once the second one delivers
+_OVERLAP_S: Final = 1.0  # of two connections, from the first row of the second on
 _READY_WITHIN_S: Final = 15.0  # a quiet market delivers nothing: then answered is enough
 _log = logging.getLogger(__name__)
 

@@ -34,7 +34,9 @@ PRICE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.PRICE_PLACES}}})?"
 SIZE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
 _DEEP_LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
 _EARLIEST_MS: Final = 1_262_304_000_000  # 2010: seconds taken for milliseconds lie far below
-_LATEST_MS: Final = 4_102_444_800_000  # 2100: one wild time would capture the day file for good
+_LATEST_MS: Final = (
+    4_102_444_800_000  # 2100: a wrong time far ahead would hold the day file for good
+)
 _EXCERPT: Final = 200  # characters of a strange frame worth logging
 
 
@@ -80,7 +82,7 @@ Message = TradeRows | ChannelData | Ack | ErrorEvent | Notice | Pong | Unknown
 _PONG: Final = Pong()
 
 
-def parse_frame(frame: bytes | str) -> Message:  # noqa: PLR0911 - one a kind of frame
+def parse_frame(frame: bytes | str) -> Message:  # noqa: PLR0911 - a return for each kind of frame
     """Return the content of a WebSocket message; never raises."""
     if frame in (b"pong", "pong"):
         return _PONG

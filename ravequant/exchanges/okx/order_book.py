@@ -37,7 +37,7 @@ from ravequant.records import RecordError
 _LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
 _CHECKED_LEVELS: Final = 25
 _PRICES_BEYOND: Final = 512  # kept besides those in the book; with more, they are dropped
-_NO_CHECKSUM: Final = 0  # what the exchange sends since June 2026
+_NO_CHECKSUM: Final = 0  # sent by the exchange since June 2026
 _EMPTY: Final = BookState(0, None, None, 0, {}, {}, 0, 0)
 
 
@@ -59,7 +59,7 @@ class OkxOrderBook:
         return self.state is not None
 
     def receive(self, action: str, row: Any) -> BookOutcome:
-        """Take in one row of a message; return what became of the book."""
+        """Take in a row of a message; return the new state, or why there is none."""
         try:
             return self._receive(action, row)
         except RecordError as error:
@@ -199,7 +199,7 @@ def _checked(level: Any) -> BookLevel:
     """Return the text of four items that are strings of the right form; later ones are left out."""
     if type(level) is list:
         first: list[Any] = level if len(level) == 4 else level[:4]
-        try:  # four items and three commas: so none of them has one inside
+        try:  # four items and three commas: so no item has a comma inside
             if len(first) == 4 and _LEVEL.fullmatch(text := ",".join(first)):
                 return text
         except TypeError:

@@ -162,8 +162,8 @@ class OkxSession:
         rounds = min(item.unsound - _UNSOUND_ROUNDS, _UNSOUND_DOUBLINGS)
         item.renew_at = now + (2.0**rounds if rounds > 0 else 0.0)
 
-    def receive(self, frame: bytes | str, now: float) -> list[SessionEvent]:  # noqa: PLR0911 - one a kind
-        """Take in one frame; return what it means for the application."""
+    def receive(self, frame: bytes | str, now: float) -> list[SessionEvent]:  # noqa: PLR0911 - by kind
+        """Take in a frame; return its events."""
         self._heard_at, self._pinged_at = now, None
         match messages.parse_frame(frame):
             case TradeRows() | ChannelData() as payload:
