@@ -261,10 +261,8 @@ class TradeRecorder:
         for action in actions:
             if isinstance(action, GapDetected):
                 self.counts.gaps += 1
-                ids = _ids(Gap(action.from_id, action.to_id))
-                _log.warning(
-                    "GAP DETECTED %s: %s missing, fetching them by REST", self.inst_id, ids
-                )
+                detected = "GAP DETECTED %s: ids %d to %d (%d) missing, fetching them by REST"
+                _log.warning(detected, self.inst_id, *_ids(Gap(action.from_id, action.to_id)))
             elif isinstance(action, GapSettled):
                 self._settle(action)
 
@@ -272,11 +270,11 @@ class TradeRecorder:
         gap = Gap(action.from_id, action.to_id)
         if action.status == "repaired":
             self.counts.repaired += gap.missing
-            _log.info("Gap repaired %s: %s", self.inst_id, _ids(gap))
+            _log.info("Gap repaired %s: ids %d to %d (%d)", self.inst_id, *_ids(gap))
         else:
             self.counts.id_holes += gap.missing if action.status == "id_hole" else 0
-            outcome = action.status, self.inst_id, _ids(gap), action.reason
-            _log.warning("Gap %s %s: %s: %s", *outcome)
+            outcome = action.status, self.inst_id, *_ids(gap), action.reason
+            _log.warning("Gap %s %s: ids %d to %d (%d): %s", *outcome)
         self._ledger.append(LedgerEntry(gap, action.status, action.reason, times.utc_now_ms()))
 
     # -- a disk that refuses
@@ -315,8 +313,8 @@ class TradeRecorder:
         )
 
 
-def _ids(gap: Gap) -> str:
-    return f"ids {gap.from_id} to {gap.to_id} ({gap.missing})"
+def _ids(gap: Gap) -> tuple[int, int, int]:
+    return gap.from_id, gap.to_id, gap.missing
 
 
 def _day(trade: Trade) -> int:
