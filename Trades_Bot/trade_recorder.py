@@ -169,7 +169,7 @@ class TradeRecorder:
         await self.sync()
         if self._syncing or self.refused or self._mend_again_at > time.monotonic():
             return
-        if not trade_repair.asked(self._vault, self.inst_id):
+        if not trade_repair.is_noted(self._vault, self.inst_id):
             return
         if trade_repair.too_large(self._vault, self.inst_id):
             return  # repair_gaps has said that the exporter must be stopped for it

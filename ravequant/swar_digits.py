@@ -49,7 +49,7 @@ _PAIRS: Final = [  # neighbours become one number: digits, then pairs; then four
 _FOURS: Final = np.uint64(10000 << 32 | 1)
 
 
-class Column(NamedTuple):
+class NumberColumn(NamedTuple):
     """A number from each line."""
 
     value: Ints  # units of 10**-places
@@ -127,7 +127,7 @@ def number(of: Words) -> Words:
     return of
 
 
-def read(words: list[Words], pattern: Places, most_places: int, errors: Words) -> Column:
+def read(words: list[Words], pattern: Places, most_places: int, errors: Words) -> NumberColumn:
     """Read the decimals with which ``words`` (one or two, overwritten) of these patterns begin.
 
     Other text, and more than ``most_places`` decimals, sets ``errors``; a wrong number gets some
@@ -152,8 +152,8 @@ def read(words: list[Words], pattern: Places, most_places: int, errors: Words) -
     too_small &= TOP
     errors |= too_small
     if fit:
-        return Column(value.view(np.int64), most, length)
-    return Column(_align(value, by(pattern, forms.places), most), most, length)
+        return NumberColumn(value.view(np.int64), most, length)
+    return NumberColumn(_align(value, by(pattern, forms.places), most), most, length)
 
 
 def _check(text: Words, pattern: Places, form: "_WordForm", errors: Words) -> None:

@@ -60,7 +60,7 @@ def repair(
 ) -> dict[str, Any]:
     """Repair one instrument; what became of the ids asked for."""
     with writer_lock(vault, trade_repair.METRIC, inst_id):
-        if trade_repair.asked(vault, inst_id):
+        if trade_repair.is_noted(vault, inst_id):
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
             carry_out(vault, inst_id, wait_s)
         found, holes, asked_for = look(vault, inst_id), 0, 0
@@ -97,7 +97,7 @@ def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
     or cannot; the repair stays noted for the next run, since a part of it may be done.
     """
     deadline = time.monotonic() + wait_s
-    while trade_repair.asked(vault, inst_id):
+    while trade_repair.is_noted(vault, inst_id):
         try:
             with writer_lock(vault, TRADES.stream, inst_id):
                 trade_repair.finish(vault, inst_id)

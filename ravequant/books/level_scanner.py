@@ -98,7 +98,7 @@ def _disorder(levels: Levels) -> NDArray[np.bool_]:
 
 def _read(
     data: Bytes, rows: Places, sides: _Sides, after_qty: bytes, *, words: int, errors: Words
-) -> tuple[swar_digits.Column, swar_digits.Column]:
+) -> tuple[swar_digits.NumberColumn, swar_digits.NumberColumn]:
     """Read the levels whose ``[`` are at ``rows``: prices and sizes."""
     first = sides.begin + 1  # the quote behind any other ``[`` belongs to what is before it
     errors[sides.heads] = (rows[sides.heads] != first) | (data[first + 1] != ord('"'))

@@ -213,7 +213,7 @@ def _id_part(text: Words, width: int, errors: Words) -> Words:
 
 def _read_size(
     layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words
-) -> swar_digits.Column:
+) -> swar_digits.NumberColumn:
     """Read the sizes behind the text that follows a price; ``at`` is as much more as that has."""
     words = len(layout.size.words)
     rows = gather(data[layout.size_at - 8 * words :], at, words + 1)
@@ -223,7 +223,7 @@ def _read_size(
 
 def _number(
     first: Words, data: NDArray[np.uint8], at: Places, most_places: int, errors: Words
-) -> swar_digits.Column:
+) -> swar_digits.NumberColumn:
     """Read the numbers at ``at``, whose first eight characters are ``first``."""
     pattern = swar_digits.pattern_of([first])
     if int(pattern.max()) < swar_digits.ALL_DIGITS:

@@ -68,7 +68,7 @@ def note_path(vault: Vault, inst_id: str) -> Path:
     return vault.state(METRIC, inst_id)
 
 
-def asked(vault: Vault, inst_id: str) -> bool:
+def is_noted(vault: Vault, inst_id: str) -> bool:
     """Return True if a repair is noted and not finished."""
     return note_path(vault, inst_id).exists()
 

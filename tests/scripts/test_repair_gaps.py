@@ -159,7 +159,7 @@ def test_what_was_missed_stands_where_it_belongs_and_all_that_is_computed_is_as_
     assert raw(vault) == raw(whole)
     assert [path.suffix for _, path in day_files(vault.trades(BTC))] == [".gz", ".jsonl", ".jsonl"]
     assert read_generation(vault.generation(BTC)) == 1
-    assert not trade_repair.asked(vault, BTC)
+    assert not trade_repair.is_noted(vault, BTC)
     assert verify_vault.main(["--vault", str(vault.root)]) == 0
     calculate(vault)
     assert derived(vault) == derived(whole)
@@ -264,11 +264,11 @@ def test_stopped_at_any_step_the_next_run_finishes_it(tmp_path, vault, whole, th
             except crashes.Stopped:
                 for day, lines in raw(cut).items():
                     assert lines in (raw(vault)[day], raw(whole)[day])
-        begun = finished or trade_repair.asked(cut, BTC)
+        begun = finished or trade_repair.is_noted(cut, BTC)
         repair_gaps.carry_out(cut, BTC, 1)
         assert raw(cut) == raw(whole if begun else vault), taken
         assert read_generation(cut.generation(BTC)) == begun
-        assert not trade_repair.asked(cut, BTC)
+        assert not trade_repair.is_noted(cut, BTC)
         shutil.rmtree(cut.root)
     assert at > 10
 
@@ -289,7 +289,7 @@ def test_a_running_exporter_does_it_between_two_appends(tmp_path, vault, there):
                    "--rest-limit-factor", "20"]  # fmt: skip
         assert subprocess.run(command, check=False, timeout=60).returncode == 0
         assert process.poll() is None
-        assert not trade_repair.asked(vault, BTC)
+        assert not trade_repair.is_noted(vault, BTC)
         wait_for(lambda: written(vault, BTC)[-1] == MARKET[-1], process)
         process.terminate()
         process.communicate(timeout=20)
@@ -305,7 +305,7 @@ def test_a_holder_that_does_not_answer_is_named_and_the_repair_is_done_later(
     with writer_lock(vault, "trades_perps", BTC):
         assert repair(vault, there, "--wait", "0.1") == 4
     assert "did not carry out the repair within 0.1 s" in capsys.readouterr().err
-    assert trade_repair.asked(vault, BTC)
+    assert trade_repair.is_noted(vault, BTC)
     assert repair(vault, ["--rest-url", "http://127.0.0.1:9"], "--wait", "5") == 0
     assert raw(vault) == raw(whole)
 
@@ -356,7 +356,7 @@ def test_when_the_exporter_that_was_asked_ends_the_repair_is_done_here(vault, wh
     held.enter_context(writer_lock(vault, "trades_perps", BTC))
 
     def let_go() -> None:
-        wait_for(lambda: trade_repair.asked(vault, BTC))
+        wait_for(lambda: trade_repair.is_noted(vault, BTC))
         held.close()
 
     threading.Thread(target=let_go).start()

@@ -1,8 +1,18 @@
-"""What a state file says of the output is checked before anything is done with it."""
+"""Commits: the output is what its mark says, the state what its seal says, or it is an error."""
 
+import gzip
+import os
+import zlib
+
+import orjson
 import pytest
 
-from ravequant.vault.commit import Mark, restore_mark
+from ravequant.errors import VaultError
+from ravequant.vault import commit
+from ravequant.vault.commit import EMPTY, Mark, Output, kept_mark, mark_of, restore_mark, unpack
+
+BTC = "BTC-USDT-SWAP"
+REMEDY = "run again with --rebuild to recompute from the raw data on disk"
 
 GOOD = {"file": "vwap_1m.jsonl", "length": 5, "crc32": 7}
 
@@ -25,3 +35,181 @@ def test_a_mark_that_is_none_is_refused(wrong):
     """Wrong types, and names that lead out of the folder of the output."""
     with pytest.raises((TypeError, ValueError)):
         restore_mark({"output": {**GOOD, **wrong}})
+
+
+# -- the output
+
+
+def test_lines_after_the_mark_are_cut_off_and_later_files_removed(tmp_path):
+    """A step that did not finish leaves them; files that do not match stay."""
+    for name, data in (("a", b"1\n2\n"), ("b", b"3\n4\n"), ("c", b"5\n")):
+        (tmp_path / f"{name}.jsonl").write_bytes(data)
+    (tmp_path / "c.txt").write_bytes(b"other")
+    Output(tmp_path, "*.jsonl", mark_of(tmp_path / "b.jsonl", 2)).close()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "a.jsonl": b"1\n2\n", "b.jsonl": b"3\n", "c.txt": b"other",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [None, b"", b"1\n", b"1\n9\n", b"0\n2\n"])
+def test_an_output_that_is_not_the_committed_one_is_an_error(tmp_path, data):
+    """Missing, shortened or changed: it is left as it is, and the remedy named."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"1\n2\n")
+    mark = mark_of(path, 4)
+    path.unlink() if data is None else path.write_bytes(data)
+    with pytest.raises(VaultError) as error:
+        Output(tmp_path, "*.jsonl", mark)
+    assert str(error.value) == (
+        f"{path} is not what was committed: expected 4 bytes that end as written; {REMEDY}"
+    )
+    assert (path.read_bytes() if path.exists() else None) == data
+
+
+def test_a_mark_covers_the_last_4_kib(tmp_path):
+    """Not one byte more: a change before them is not noticed here, one inside is."""
+    path = tmp_path / "a.jsonl"
+    data = bytes(range(256)) * 20
+    path.write_bytes(data + b"more")
+    assert mark_of(path, len(data)) == Mark("a.jsonl", len(data), zlib.crc32(data[-4096:]))
+    assert mark_of(path, 4096) == Mark("a.jsonl", 4096, zlib.crc32(data[:4096]))
+    assert mark_of(path, 0) == Mark("a.jsonl", 0, 0)
+
+
+def test_the_mark_follows_what_is_appended_from_file_to_file(tmp_path):
+    """No line, no mark; the newest file counts."""
+    output = Output(tmp_path / "new", "*.jsonl", EMPTY)
+    assert output.mark() == EMPTY
+    output.append("a.jsonl", b"1\n")
+    output.append("b.jsonl", b"22\n")
+    output.append("b.jsonl", b"3\n")
+    output.sync()
+    assert output.mark() == Mark("b.jsonl", 5, zlib.crc32(b"22\n3\n"))
+    output.close()
+    assert (tmp_path / "new" / "a.jsonl").read_bytes() == b"1\n"
+
+
+# -- the state
+
+
+def test_a_commit_syncs_the_input_then_the_output_then_writes_the_state(tmp_path, monkeypatch):
+    """In this order; an input that was compressed meanwhile was synced with its .gz."""
+    raw, state = tmp_path / "raw.jsonl", tmp_path / "x.state.json"
+    raw.write_bytes(b"r\n")
+    output = Output(tmp_path / "out", "*.jsonl", EMPTY)
+    output.append("a.jsonl", b"1\n")
+    steps: list[int | str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted(handle):
+        steps.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def renamed(source, target):
+        steps.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", renamed)
+    commit.commit(state, output, [raw, tmp_path / "gone.jsonl"], {"metric": "x", "instId": BTC})
+    wanted = [raw.stat().st_ino, (tmp_path / "out" / "a.jsonl").stat().st_ino]
+    assert [step for step in steps if step in (*wanted, "replace")] == [*wanted, "replace"]
+    assert commit.read_state(state, "x", BTC) == {
+        "version": 1, "metric": "x", "instId": BTC,
+        "output": {"file": "a.jsonl", "length": 2, "crc32": zlib.crc32(b"1\n")},
+    }  # fmt: skip
+    output.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: b"", "is damaged: not a sealed state"),
+        (lambda data: data[:-3], "is damaged: not a sealed state"),
+        (lambda _: b"[1]", "is damaged: not a sealed state"),
+        (lambda _: b'{"version":1}', "is damaged: not a sealed state"),
+        (lambda data: data.replace(b'"n":5', b'"n":6'), "was changed by something else"),
+    ],
+)
+def test_a_state_that_is_not_as_written_is_refused(tmp_path, change, message):
+    """Empty, cut, of another form, without a seal, edited."""
+    state = tmp_path / "x.state.json"
+    assert commit.read_state(state, "x", BTC) is None
+    commit.write_state(state, {"metric": "x", "instId": BTC, "n": 5})
+    state.write_bytes(change(state.read_bytes()))
+    with pytest.raises(VaultError) as error:
+        commit.read_state(state, "x", BTC)
+    assert str(error.value) == f"{state} {message}; {REMEDY}"
+
+
+@pytest.mark.parametrize(("metric", "inst_id"), [("y", BTC), ("x", "ETH-USDT-SWAP")])
+def test_a_state_of_another_calculator_or_instrument_is_refused(tmp_path, metric, inst_id):
+    """A file put into the wrong place."""
+    state = tmp_path / "x.state.json"
+    commit.write_state(state, {"metric": "x", "instId": BTC})
+    with pytest.raises(VaultError) as error:
+        commit.read_state(state, metric, inst_id, "do this")
+    assert str(error.value) == (
+        f"{state} is the state of x {BTC}, not of {metric} {inst_id}; put the right file back, or "
+        "do this"
+    )
+
+
+def test_a_state_of_a_later_version_is_refused(tmp_path, monkeypatch):
+    """It may mean something that this program does not know."""
+    state = tmp_path / "x.state.json"
+    with monkeypatch.context() as later:
+        later.setattr(commit, "VERSION", 2)
+        commit.write_state(state, {"metric": "x", "instId": BTC})
+    with pytest.raises(VaultError, match="has version 2, this program writes 1; use the program"):
+        commit.read_state(state, "x", BTC)
+
+
+# -- rebuilds
+
+
+def rows(*minutes: int) -> bytes:
+    return b"".join(b'{"t":"2025-12-14T00:%02d:00Z"}\n' % minute for minute in minutes)
+
+
+def test_a_rebuild_keeps_the_rows_before_its_begin(tmp_path):
+    """Up to the first row at or after it, over files; nothing kept is no mark."""
+    (tmp_path / "a.jsonl").write_bytes(rows(1, 2))
+    (tmp_path / "b.jsonl").write_bytes(rows(3, 4))
+    a, b = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    for before, wanted in (
+        (1, EMPTY), (2, mark_of(a, len(rows(1)))), (3, mark_of(a, len(rows(1, 2)))),
+        (4, mark_of(b, len(rows(3)))), (5, mark_of(b, len(rows(3, 4)))),
+    ):  # fmt: skip
+        assert kept_mark(tmp_path, "*.jsonl", "t", f"2025-12-14T00:{before:02}:00Z") == wanted
+
+
+@pytest.mark.parametrize("bad", [b"{}\n", b"[\n", b'{"t":"2025', b"7\n"])
+def test_no_row_from_a_damaged_one_on_is_kept(tmp_path, bad):
+    """A row without a time, no JSON, half a row; later files go too."""
+    (tmp_path / "a.jsonl").write_bytes(rows(1) + bad + rows(2))
+    (tmp_path / "b.jsonl").write_bytes(rows(3))
+    kept = kept_mark(tmp_path, "*.jsonl", "t", "2026")
+    assert kept == mark_of(tmp_path / "a.jsonl", len(rows(1)))
+
+
+def test_compressed_outputs_from_the_begin_on_become_plain(tmp_path):
+    """Older days stay packed; where both forms exist the plain one counts."""
+    for day, data in (("13", b"1\n"), ("14", b"2\n"), ("15", b"3\n")):
+        (tmp_path / f"2025-12-{day}.jsonl.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "2025-12-15.jsonl").write_bytes(b"3\n4\n")
+    unpack(tmp_path, "*.jsonl", "2025-12-14T05:00:00Z")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "2025-12-13.jsonl.gz", "2025-12-14.jsonl", "2025-12-15.jsonl",
+    }  # fmt: skip
+    assert (tmp_path / "2025-12-14.jsonl").read_bytes() == b"2\n"
+    assert (tmp_path / "2025-12-15.jsonl").read_bytes() == b"3\n4\n"
+
+
+def test_a_state_is_sealed_over_its_own_bytes(tmp_path):
+    """The form of every state file: version first, CRC32 of the others last, one line."""
+    state = tmp_path / "x.state.json"
+    commit.write_state(state, {"metric": "x"})
+    body = b'{"version":1,"metric":"x"}'
+    assert state.read_bytes() == b'%s,"crc32":%d}\n' % (body[:-1], zlib.crc32(body))
+    assert orjson.loads(state.read_bytes())["crc32"] == zlib.crc32(body)

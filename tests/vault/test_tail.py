@@ -245,23 +245,6 @@ def test_the_cursor_knows_the_place_by_its_bytes(tmp_path):
         assert cursor == wanted
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        None,
-        {},
-        {"file": 1, "offset": 0, "head_crc32": 0, "before_crc32": 0, "generation": 0},
-        {"file": DAY, "offset": -1, "head_crc32": 0, "before_crc32": 0, "generation": 0},
-        {"file": DAY, "offset": "5", "head_crc32": 0, "before_crc32": 0, "generation": 0},
-        {"file": DAY, "offset": True, "head_crc32": 0, "before_crc32": 0, "generation": 0},
-    ],
-)
-def test_a_cursor_is_not_restored_from_anything_else(state):
-    """What a state file says is hostile until parsed."""
-    with pytest.raises((TypeError, ValueError)):
-        Cursor.restore(state)
-
-
 def test_first_and_newest_time_pass_over_lines_without_one(tmp_path):
     """A bad line at either end hides nothing; a half-written last line does not count."""
     (tmp_path / f"{DAY}.jsonl").write_bytes(b"garbage\n" + line(f"{DAY}T10:00:00.000Z"))
