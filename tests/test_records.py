@@ -24,6 +24,7 @@ from ravequant.records import (
     same_order,
     symbol_canon,
 )
+from tests.support import recordings
 
 BTC = "BTC-USDT-SWAP"
 GOLDEN = (
@@ -107,12 +108,13 @@ def test_older_files_have_no_count_and_no_source():
     assert parse_trade(spelled(count=None, source=None), BTC) == (TRADE, LINEAR)
 
 
-def test_recorded_files_of_another_writer_are_taken_as_they_are(shared_data):
+@recordings.each(*recordings.EVENING_ETH)
+def test_recorded_files_of_another_writer_are_taken_as_they_are(recording):
     """Every recorded line is valid, and our line of it says the same."""
-    inst_id = "ETH-USDT-SWAP"
-    with gzip.open(shared_data / "trades" / inst_id / "2024-08-09.jsonl.gz") as lines:
+    inst_id = recording.inst_id
+    with gzip.open(recording.trade_files[-1]) as lines:
         found = [(line, *parse_trade(line, inst_id)) for line in lines]
-    assert len(found) == 25
+    assert len(found) == dict(zip(recordings.EVENING_ETH, (9, 25), strict=True))[recording]
     for line, trade, contract in found:
         written = orjson.loads(TradeEncoder(inst_id, contract).line(trade))
         assert written == {**orjson.loads(line), "count": "1", "source": "0"}

@@ -11,7 +11,7 @@ from CVD import run_cvd_from_jsonl as cvd
 from ravequant.settings import Settings
 from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
-from tests.support import oracle
+from tests.support import oracle, recordings
 from tests.support import trade_streams as shared
 
 ROOM = shared.Room(cvd, "cvd", "cvd_1m.jsonl", oracle.cvd_rows)
@@ -163,32 +163,33 @@ def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(tmp_path_
     check()
 
 
-@pytest.mark.parametrize(("inst_id", "days"), shared.RECORDINGS)
-def test_recorded_trades_equal_the_plain_computation(vault, shared_data, inst_id, days):
+@recordings.each(*recordings.EVERY)
+def test_recorded_trades_equal_the_plain_computation(vault, recording):
     """The recordings as they are, another writer's JSON in .gz: every digit of every row."""
-    met = shared.check_recording(ROOM, vault, shared_data, inst_id, days)
-    if days == shared.EIGHT_HOURS:
-        assert met.count(b"\n") == 479
+    met = shared.check_recording(ROOM, vault, recording)
+    if recording in recordings.EIGHT_HOURS:
+        rows = dict(zip(recordings.EIGHT_HOURS, (414, 479), strict=True))
+        assert met.count(b"\n") == rows[recording]
         assert b'"divergence":"bearish"' in met
         assert b'"divergence":"bullish"' in met
 
 
-def test_fifty_runs_over_a_growing_file_give_the_bytes_of_one(vault, tmp_path, shared_data):
+@recordings.each(*recordings.EVENING)
+def test_fifty_runs_over_a_growing_file_give_the_bytes_of_one(vault, tmp_path, recording):
     """The file is cut at any byte, in mid-line too; each run takes what is whole."""
-    lines = shared.recorded(shared_data, shared.BTC, ("2024-08-08",))
-    shared.check_fifty_runs(ROOM, vault, Vault(tmp_path / "grown"), lines)
+    shared.check_fifty_runs(ROOM, vault, Vault(tmp_path / "grown"), recording.lines())
 
 
-def test_killed_before_any_step_in_many_runs_the_file_is_the_same(vault, tmp_path, shared_data):
+@recordings.each(*recordings.EIGHT_HOURS)
+def test_killed_before_any_step_in_many_runs_the_file_is_the_same(vault, tmp_path, recording):
     """Real processes, really killed, over a file that grows in between."""
-    lines = shared.recorded(shared_data, shared.BTC, shared.EIGHT_HOURS)
-    shared.check_kills(ROOM, vault, Vault(tmp_path / "cut"), lines)
+    shared.check_kills(ROOM, vault, Vault(tmp_path / "cut"), recording.lines())
 
 
-def test_no_row_knows_what_comes_after_it(tmp_path, shared_data):
+@recordings.each(*recordings.EIGHT_HOURS)
+def test_no_row_knows_what_comes_after_it(tmp_path, recording):
     """Rows up to a random minute are those of input that ends there."""
-    lines = shared.recorded(shared_data, shared.BTC, shared.EIGHT_HOURS)
-    first = shared.recorded_minutes(shared_data, shared.BTC, shared.EIGHT_HOURS)[0].start
+    first = shared.recorded_minutes(recording)[0].start
     begin = int(first.timestamp()) // 60
     minutes = random.Random(6).sample(range(begin + 5, begin + 478), 8)
-    shared.check_no_look_ahead(ROOM, tmp_path, lines, minutes)
+    shared.check_no_look_ahead(ROOM, tmp_path, recording.lines(), minutes)

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from ravequant import times
+from tests.support import recordings
 from tests.support.l2_box import (  # fmt: skip
     BTC,
-    MIDNIGHT,
     START,
     deep_rows,
     exchange,
@@ -46,9 +46,10 @@ def spoiled(row: dict[str, Any], number: int) -> dict[str, Any] | None:
 
 
 @pytest.mark.slow
-def test_breaks_stand_exactly_where_the_exchange_made_them(shared_data, tmp_path, vault):
+@recordings.each(*recordings.MIDNIGHT)
+def test_breaks_stand_exactly_where_the_exchange_made_them(recording, tmp_path, vault):
     """Lost, doubled, swapped, damaged frames, lost connections: no torn line, no other gap."""
-    path, plain = shared_data / "books" / MIDNIGHT, PlainBook()
+    path, plain = recording.book_file, PlainBook()
     rows: dict[int, dict[str, Any]] = {}
     truth: dict[int, Sides] = {}
     for action, row in frames(path):

@@ -17,9 +17,9 @@ from ravequant.exchanges.base import DeepBook
 from ravequant.exchanges.recorder_app import RecorderOptions
 from ravequant.settings import L2
 from ravequant.vault.paths import Vault
+from tests.support import recordings
 from tests.support.l2_box import (  # fmt: skip
     BTC,
-    MIDNIGHT,
     deep_rows,
     exchange,
     lines,
@@ -34,6 +34,11 @@ from tests.support.l2_box import (  # fmt: skip
 from tests.support.plain_book import Message, frames
 
 ETH = "ETH-USDT-SWAP"
+PAIRS = [
+    pair
+    for pair in zip(recordings.EVENING, recordings.EVENING_ETH, strict=True)
+    if recordings.at_hand(pair)
+]
 MOMENT = 1_700_000_000_000
 
 
@@ -47,24 +52,26 @@ def pure(messages: list[Message], cadence: int = 2000) -> list[bytes]:
 # -- what it records
 
 
-def test_recorded_hours_come_out_level_by_level_over_midnight(shared_data, tmp_path, vault):
+@recordings.each(*recordings.MIDNIGHT)
+def test_recorded_hours_come_out_level_by_level_over_midnight(recording, tmp_path, vault):
     """Recorded frames through real sockets: every line as it must be, each in its UTC hour."""
-    path = shared_data / "books" / MIDNIGHT
+    path = recording.book_file
     with exchange(tmp_path, "--books", path, "--speed", "max") as where:
         code, log = record(vault, where, "--instId", BTC, "--deep-every", 1)
     assert code == 0, log
     assert lines(vault) == pure(list(frames(path)))
     hours = [path.relative_to(vault.snapshots(BTC)).as_posix()
              for path in sorted(vault.snapshots(BTC).glob("*/*.jsonl"))]  # fmt: skip
-    assert hours == ["2023-04-04/23.jsonl", "2023-04-05/00.jsonl"]
+    assert hours == [f"{recording.days[0]}/23.jsonl", f"{recording.days[1]}/00.jsonl"]
     assert vault.metadata(BTC).exists()
     beat = orjson.loads(vault.health("l2_exporter").read_bytes())
     assert (beat["stopped"], beat["instruments"][BTC]["gaps"]) == (True, 0)
 
 
-def test_same_frames_give_the_same_file_at_any_speed(shared_data, tmp_path):
+@recordings.each(*recordings.MIDNIGHT)
+def test_same_frames_give_the_same_file_at_any_speed(recording, tmp_path):
     """Cadence counts in exchange time: once in real time, once as fast as it goes."""
-    every = itertools.islice(frames(shared_data / "books" / MIDNIGHT), 45)
+    every = itertools.islice(frames(recording.book_file), 45)
     path, made = tape(tmp_path / "piece.jsonl", list(every)), {}
     for speed in ("1", "max"):
         vault = Vault(tmp_path / speed)
@@ -125,11 +132,10 @@ def test_a_deep_snapshot_is_not_kept_until_the_next_one(vault, monkeypatch):
     asyncio.run(deepened())
 
 
-def test_two_instruments_share_a_connection(shared_data, tmp_path, vault):
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: str(pair[0]))
+def test_two_instruments_share_a_connection(pair, tmp_path, vault):
     """Each has its own files and its own book."""
-    books = [
-        shared_data / "books" / f"{name}.2024-08-08.books.frames.jsonl.gz" for name in (BTC, ETH)
-    ]
+    books = [recording.book_file for recording in pair]
     with exchange(tmp_path, "--books", books[0], "--books", books[1], "--until", "60s",
                   "--speed", "max") as where:  # fmt: skip
         code, log = record(vault, where, "--instId", BTC, "--instId", ETH, "--deep-every", 0)

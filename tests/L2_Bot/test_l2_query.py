@@ -7,7 +7,6 @@ import subprocess
 import sys
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,7 +16,9 @@ from L2_Bot import l2_query
 from ravequant import times
 from ravequant.vault import instruments
 from ravequant.vault.paths import CHECKOUT, Vault
+from tests.support import recordings
 from tests.support.query_lines import MOMENT, line
+from tests.support.recordings import Recording
 
 BTC = "BTC-USDT-SWAP"
 
@@ -227,10 +228,12 @@ def snippets() -> dict[str, str]:
     return dict(found)
 
 
-def recorded_lines(folder: Path, name: str, inst_id: str):
-    """Rebuild the book of recorded frames; yield a snapshot line for every 50th of them."""
+def recorded_lines(recording: Recording):
+    """Rebuild the book of recorded frames; yield 50 snapshot lines or more."""
     sides: dict[str, dict[str, list[str]]] = {"bids": {}, "asks": {}}
-    with gzip.open(folder / "books" / f"{name}.books.frames.jsonl.gz") as frames:
+    with gzip.open(recording.book_file) as frames:
+        every = max(1, sum(1 for _ in frames) // 50)
+        frames.seek(0)
         for number, text in enumerate(frames):
             (row,) = orjson.loads(text)["frame"]["data"]
             for side, levels in sides.items():
@@ -238,27 +241,23 @@ def recorded_lines(folder: Path, name: str, inst_id: str):
                     levels.pop(level[0], None)
                     if level[1] != "0":
                         levels[level[0]] = level
-            if number % 50 == 49:
+            if number % every == every - 1:
                 bids, asks = (
                     sorted(levels.values(), key=lambda level: Fraction(level[0]), reverse=down)
                     for levels, down in zip(sides.values(), (True, False), strict=True)
                 )
-                yield line(bids[:400], asks[:400], times.iso(int(row["ts"])), inst_id)
+                yield line(bids[:400], asks[:400], times.iso(int(row["ts"])), recording.inst_id)
 
 
-@pytest.mark.parametrize(
-    ("name", "inst_id"),
-    [("BTC-USDT-SWAP.2024-08-08", BTC), ("ETH-USDT-SWAP.2024-08-08", "ETH-USDT-SWAP")],
-)
-def test_the_snippets_of_the_readme_say_what_the_command_says(
-    vault, capsys, shared_data, name, inst_id
-):
+@recordings.each(*recordings.EVENING, *recordings.EVENING_ETH)
+def test_the_snippets_of_the_readme_say_what_the_command_says(vault, capsys, recording):
     """On recorded books, each of the four; floats there, exact numbers here."""
+    inst_id = recording.inst_id
     blocks = snippets()
     assert list(blocks) == list(l2_query.QUESTIONS)
     describe(vault, inst_id)
     pressures = set()
-    for text in islice(recorded_lines(shared_data, name, inst_id), 0, 40, 4):
+    for text in islice(recorded_lines(recording), 0, 40, 4):
         write(vault, [text], inst_id)
         names: dict[str, Any] = {"json": json, "line": text}
         said, answers = {}, {}

@@ -20,6 +20,7 @@ from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import book_lines
 from tests.support.bucket_markets import START, first_difference
 from tests.support.bucket_oracle import Rules, buckets
+from tests.support.recordings import MIDNIGHT, at_hand
 
 BTC = "BTC-USDT-SWAP"
 LINEAR = Contract("0.01", "1", "linear")
@@ -278,13 +279,15 @@ def rounds(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "runs"), [("recorded", 50), ("made up", 16)])
-def test_runs_with_kills_between_give_the_bytes_of_one(tmp_path, monkeypatch, request, kind, runs):
+@pytest.mark.parametrize(
+    ("kind", "runs"),
+    [*((recording, 50) for recording in at_hand(MIDNIGHT)), ("made up", 16)],
+    ids=str,
+)
+def test_runs_with_kills_between_give_the_bytes_of_one(tmp_path, monkeypatch, kind, runs):
     """Killed for real at any step, with data coming in between: the same files, to the byte."""
-    if kind == "recorded":  # over midnight
-        folder = request.getfixturevalue("shared_data") / "books"
-        path = folder / "BTC-USDT-SWAP.2023-04-04_05.books.frames.jsonl.gz"
-        snapshots, depth = list(book_lines.recorded(path)), 400
+    if kind != "made up":
+        snapshots, depth = list(book_lines.recorded(kind.book_file)), 400
         deeps = book_lines.deepened(snapshots, seed=3)
     else:
         (snapshots, deeps), depth = market(150), 12

@@ -3,11 +3,10 @@
 import random
 from fractions import Fraction
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import book_lines
+from tests.support import book_lines, recordings
 from tests.support.bucket_markets import START, compute, first_difference, markets
 from tests.support.bucket_oracle import Rules, buckets
 
@@ -24,24 +23,16 @@ def test_every_field_is_what_the_oracle_says(market, data):
     assert first_difference(found, wanted) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "ct_val"),
-    [
-        ("BTC-USDT-SWAP.2024-08-08", "0.01"),
-        ("BTC-USDT-SWAP.2023-04-04_05", "0.01"),
-        ("ETH-USDT-SWAP.2024-08-08", "0.1"),
-    ],
-)
-def test_the_recordings_give_the_oracles_records(shared_data, name, ct_val):
+@recordings.each(*recordings.BOOKS)
+def test_the_recordings_give_the_oracles_records(recording):
     """Recorded books, with and without deep snapshots: every field, in one run and in many."""
-    path = shared_data / "books" / f"{name}.books.frames.jsonl.gz"
-    snapshots = list(book_lines.recorded(path))[:70]
+    snapshots = list(book_lines.recorded(recording.book_file))[:70]
     assert len(snapshots) == 70
-    eth = name.startswith("ETH")
+    eth = recording.inst_id.startswith("ETH")
     rules = Rules(
         band=Fraction(150_000 if eth else 300_000),
         wall=Fraction(500_000 if eth else 1_000_000),
-        ct_val=Fraction(ct_val),
+        ct_val=Fraction(recording.ct_val),
     )
     deeps = book_lines.deepened(snapshots, seed=7)
     del deeps[2]  # one is missing: the data grow old, and come back

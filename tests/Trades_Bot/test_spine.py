@@ -7,27 +7,14 @@ import orjson
 import pytest
 
 from ravequant.vault.paths import Vault, day_files
-from tests.support import oracle
-from tests.support.trades_box import (
-    BTC,
-    ETH,
-    TRADES,
-    exchange,
-    ledger,
-    record,
-    recorded,
-    replay,
-    written,
-)
+from tests.support import oracle, recordings
+from tests.support.trades_box import TRADES, exchange, joined, ledger, record, replay, written
 from VWAP import vwap_calculator
 
-RECORDINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "2023": {BTC: (f"{BTC}/2023-04-04.jsonl.gz", f"{BTC}/2023-04-05.jsonl.gz")},
-    "2024": {
-        BTC: (f"{BTC}/2024-08-08.jsonl.gz",),
-        ETH: (f"{ETH}/2024-08-08.jsonl.gz", f"{ETH}/2024-08-09.jsonl.gz"),
-    },
-}
+Recordings = tuple[recordings.Recording, ...]
+ALONE = [(recording,) for recording in recordings.MIDNIGHT]
+PAIRS = list(zip(recordings.EVENING, recordings.EVENING_ETH, strict=True))
+SETS: list[Recordings] = [chosen for chosen in (*ALONE, *PAIRS) if recordings.at_hand(chosen)]
 FAULTS: list[dict[str, Any]] = [
     {**TRADES, "kind": "drop", "probability": 0.05},
     {**TRADES, "kind": "duplicate", "probability": 0.03},
@@ -36,14 +23,14 @@ FAULTS: list[dict[str, Any]] = [
 ]
 
 
-def replayed(folder: Path, shared: Path, year: str, faults: list[dict[str, Any]]) -> Vault:
-    """Record a year's recordings through the exchange at full speed, then compute their VWAP."""
+def replayed(folder: Path, chosen: Recordings, faults: list[dict[str, Any]]) -> Vault:
+    """Record recordings through the exchange at full speed, then compute their VWAP."""
     vault = Vault(folder / "vault")
-    names = [name for files in RECORDINGS[year].values() for name in files]
-    instruments = [word for inst_id in RECORDINGS[year] for word in ("--instId", inst_id)]
+    files = [path for recording in chosen for path in recording.trade_files]
+    instruments = [word for recording in chosen for word in ("--instId", recording.inst_id)]
     # two instruments share the market's clock: wait until both are listened to
-    waiting = ("--wait-for-clients", str(len(RECORDINGS[year])))
-    options = (*replay(shared, *names), "--speed", "max", *waiting)
+    waiting = ("--wait-for-clients", str(len(chosen)))
+    options = (*replay(*files), "--speed", "max", *waiting)
     with exchange(folder, *options, faults=faults) as there:
         record(vault, *there, *instruments, "--stop-when-idle", "6" if faults else "2")
     arguments = ["--vault", str(vault.root), "--log-level", "error", *instruments]
@@ -56,20 +43,21 @@ def vwap(vault: Vault, inst_id: str) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("year", RECORDINGS)
+@pytest.mark.parametrize("chosen", SETS, ids=lambda chosen: str(chosen[0]))
 @pytest.mark.parametrize("faults", [[], FAULTS], ids=["whole", "faulty"])
-def test_what_was_recorded_comes_out_to_the_last_digit(tmp_path, shared_data, year, faults):
+def test_what_was_recorded_comes_out_to_the_last_digit(tmp_path, chosen, faults):
     """Every id once and in order, and VWAP equal to fractions, whatever the feed went through.
 
     A frame lost, doubled or out of order and a socket cut leave no trace but ``repaired`` lines in
     the ledger; the id that one recording lacks itself is an ``id_hole``.
     """
-    vault = replayed(tmp_path, shared_data, year, faults)
-    for inst_id, names in RECORDINGS[year].items():
-        assert written(vault, inst_id) == recorded(shared_data, *names)
+    vault = replayed(tmp_path, chosen, faults)
+    for recording in chosen:
+        inst_id = recording.inst_id
+        assert written(vault, inst_id) == joined(recording)
         settled = ledger(vault, inst_id)
         assert set(settled) <= {"repaired", "id_hole"}
-        assert settled["id_hole"] == (year == "2023")
+        assert settled["id_hole"] == (recording in recordings.MIDNIGHT)
         assert bool(settled["repaired"]) == bool(faults)
         lines = [
             line

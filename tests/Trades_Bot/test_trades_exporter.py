@@ -12,16 +12,16 @@ from itertools import pairwise
 import pytest
 
 from ravequant.vault.paths import CHECKOUT, day_files
+from tests.support import recordings
 from tests.support.trades_box import (
     BTC,
     LIMIT_S,
-    MIDNIGHT,
     TRADES,
     exchange,
+    joined,
     ledger,
     log_of,
     record,
-    recorded,
     replay,
     start,
     wait_for,
@@ -47,12 +47,13 @@ def test_without_the_exchange_it_lives_says_why_and_stops_when_asked(vault):
     assert "Max retries" not in log_of(vault)
 
 
-def test_a_recording_comes_through_whole(tmp_path, vault, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_a_recording_comes_through_whole(tmp_path, vault, recording):
     """Two days across midnight at full speed: each record once, in order, in its day's file."""
-    with exchange(tmp_path, *replay(shared_data, *MIDNIGHT), "--speed", "max") as there:
+    with exchange(tmp_path, *replay(*recording.trade_files), "--speed", "max") as there:
         facts = record(vault, *there, "--instId", BTC, "--stop-when-idle", "2")
-    assert written(vault, BTC) == recorded(shared_data, *MIDNIGHT)
-    assert [day for day, _ in day_files(vault.trades(BTC))] == ["2023-04-04", "2023-04-05"]
+    assert written(vault, BTC) == joined(recording)
+    assert [day for day, _ in day_files(vault.trades(BTC))] == list(recording.days)
     assert set(ledger(vault, BTC)) <= {"id_hole"}  # the recording lacks one id itself
     assert facts["instruments"][BTC]["written"] == len(written(vault, BTC))
     meta = json.loads(vault.metadata(BTC).read_bytes())
@@ -64,7 +65,8 @@ def test_a_recording_comes_through_whole(tmp_path, vault, shared_data):
 
 
 @pytest.mark.slow
-def test_a_faulty_feed_comes_through_whole(tmp_path, vault, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_a_faulty_feed_comes_through_whole(tmp_path, vault, recording):
     """Lost, doubled, reordered frames, cut sockets, REST errors of each kind: nothing missing."""
     page = {"path": "history-trades"}
     faults = [
@@ -81,10 +83,10 @@ def test_a_faulty_feed_comes_through_whole(tmp_path, vault, shared_data):
         {"kind": "rest-repeat", **page, "probability": 0.03},
     ]  # fmt: skip
     with exchange(
-        tmp_path, *replay(shared_data, MIDNIGHT[0]), "--speed", "max", faults=faults
+        tmp_path, *replay(recording.trade_files[0]), "--speed", "max", faults=faults
     ) as there:
         facts = record(vault, *there, "--instId", BTC, "--stop-when-idle", "6")
-    assert written(vault, BTC) == recorded(shared_data, MIDNIGHT[0])
+    assert written(vault, BTC) == joined(recording, days=1)
     assert set(ledger(vault, BTC)) <= {"repaired", "id_hole"}
     assert ledger(vault, BTC)["repaired"] > 20
     assert facts["connects"] > 2

@@ -13,7 +13,7 @@ import pytest
 from ravequant import times
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import CHECKOUT, Vault
-from tests.support import oracle, wick_oracle
+from tests.support import oracle, recordings, wick_oracle
 from tests.support.wick_vault import BTC, START, line, write_raw
 from Untouch_Wick import candle_builder
 from Untouch_Wick.candle_builder import CandleBuilder
@@ -88,10 +88,10 @@ def printed(vault: Vault, capsys: pytest.CaptureFixture[str], *options: str) -> 
 
 
 @pytest.mark.parametrize("timeframe", candle_builder.TIMEFRAMES)
-def test_recorded_candles_equal_plain_grouping(vault, shared_data, capsys, timeframe):
+@recordings.each(*recordings.MIDNIGHT)
+def test_recorded_candles_equal_plain_grouping(vault, recording, capsys, timeframe):
     """Every price and sum of every closed candle of the recordings."""
-    path = shared_data / "trades" / BTC / "2023-04-05.jsonl.gz"
-    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    lines = gzip.decompress(recording.trade_files[-1].read_bytes()).splitlines(keepends=True)
     write_raw(vault, lines)
     text = printed(vault, capsys, "--json", "--timeframe", timeframe, "--since", "2d")
     found = [orjson.loads(row) for row in text.splitlines()]

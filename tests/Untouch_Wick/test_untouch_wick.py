@@ -1,12 +1,10 @@
 """The tracker against plain computation, on made-up and recorded trades; killed, cut, rebuilt."""
 
-import gzip
 import json
 import random
 import subprocess
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import orjson
 import pytest
@@ -17,7 +15,7 @@ from ravequant import times
 from ravequant.trades.bar_reader import BarReader
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import CHECKOUT, Vault
-from tests.support import crashes
+from tests.support import crashes, recordings
 from tests.support.wick_oracle import Ticks, Wicks
 from tests.support.wick_vault import (
     BTC,
@@ -33,29 +31,11 @@ from tests.support.wick_vault import (
 )
 from Untouch_Wick.untouch_wick import WickFold
 
-RECORDINGS = [
-    ("BTC-USDT-SWAP", ("2020-02-22.part",), "0.01"),
-    ("BTC-USDT-SWAP", ("2023-04-04", "2023-04-05"), "0.1"),
-    ("BTC-USDT-SWAP", ("2024-08-08",), "0.1"),
-    ("ETH-USDT-SWAP", ("2024-08-08", "2024-08-09"), "0.01"),
-]
 
-
-def recorded(shared_data: Path, inst_id: str, days: tuple[str, ...]) -> list[bytes]:
-    folder = shared_data / "trades" / inst_id
-    return [
-        one
-        for day in days
-        for one in gzip.decompress((folder / f"{day}.jsonl.gz").read_bytes()).splitlines(
-            keepends=True
-        )
-    ]
-
-
-@pytest.mark.parametrize(("inst_id", "days", "tick"), RECORDINGS)
-def test_recorded_trades_equal_the_plain_computation(vault, shared_data, inst_id, days, tick):
+@recordings.each(*recordings.EVERY)
+def test_recorded_trades_equal_the_plain_computation(vault, recording):
     """Every field of every event, and of every wick that is still active."""
-    lines = recorded(shared_data, inst_id, days)
+    lines, inst_id, tick = recording.lines(), recording.inst_id, recording.tick
     write_raw(vault, lines, inst_id)
     tick_size(vault, tick, inst_id=inst_id)
     assert run(vault, inst_id=inst_id) == 0
@@ -135,12 +115,10 @@ def day_of_trades(hours: int = 8, seed: int = 3) -> list[bytes]:
     return lines
 
 
-@pytest.fixture(params=["made up", "recorded"])
+@pytest.fixture(params=["made up", *recordings.at_hand(recordings.EIGHT_HOURS)], ids=str)
 def eight_hours(request) -> list[bytes]:
     """Return eight hours of trades."""
-    if request.param == "made up":
-        return day_of_trades()
-    return recorded(request.getfixturevalue("shared_data"), BTC, ("2020-02-22.part",))
+    return day_of_trades() if request.param == "made up" else request.param.lines()
 
 
 def test_nothing_is_known_that_later_trades_decide(tmp_path, eight_hours):
@@ -212,9 +190,10 @@ def program(vault: Vault, crash_at: int) -> int:
     ).returncode
 
 
-def test_killed_processes_over_a_growing_file_leave_the_same_bytes(vault, tmp_path, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_killed_processes_over_a_growing_file_leave_the_same_bytes(vault, tmp_path, recording):
     """Real processes, really killed, on recorded trades."""
-    lines = recorded(shared_data, BTC, ("2023-04-04", "2023-04-05"))
+    lines = recording.lines()
     cut = Vault(tmp_path / "cut")
     for each in (vault, cut):
         tick_size(each, "0.1")

@@ -3,7 +3,6 @@
 import json
 import random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +10,7 @@ from ravequant import exact
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import Vault
-from tests.support import oracle
+from tests.support import oracle, recordings
 from tests.support import trade_streams as shared
 from VWAP import vwap_calculator
 
@@ -73,28 +72,28 @@ def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(
 
 
 # without the eight hours: every window summed afresh would take minutes
-@pytest.mark.parametrize(("inst_id", "days"), shared.RECORDINGS[1:])
-def test_recorded_trades_equal_the_plain_computation(vault, shared_data, inst_id, days):
+@recordings.each(*recordings.MIDNIGHT, *recordings.EVENING, *recordings.EVENING_ETH)
+def test_recorded_trades_equal_the_plain_computation(vault, recording):
     """The recordings, read as they are (another writer's JSON, .gz), every digit of every row."""
-    assert shared.check_recording(ROOM, vault, shared_data, inst_id, days).count(b"\n") > 3
+    assert shared.check_recording(ROOM, vault, recording).count(b"\n") > 3
 
 
-def test_fifty_runs_over_a_growing_file_give_the_bytes_of_one(vault, tmp_path, shared_data):
+@recordings.each(*recordings.EVENING)
+def test_fifty_runs_over_a_growing_file_give_the_bytes_of_one(vault, tmp_path, recording):
     """The file is cut at any byte, in mid-line too; each run takes what is whole."""
-    lines = shared.recorded(shared_data, shared.BTC, ("2024-08-08",))
-    shared.check_fifty_runs(ROOM, vault, Vault(tmp_path / "grown"), lines)
+    shared.check_fifty_runs(ROOM, vault, Vault(tmp_path / "grown"), recording.lines())
 
 
-def test_killed_before_any_step_in_many_runs_the_file_is_the_same(vault, tmp_path, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_killed_before_any_step_in_many_runs_the_file_is_the_same(vault, tmp_path, recording):
     """Real processes, really killed, over a file that grows in between."""
-    lines = shared.recorded(shared_data, shared.BTC, ("2023-04-04", "2023-04-05"))
-    shared.check_kills(ROOM, vault, Vault(tmp_path / "cut"), lines)
+    shared.check_kills(ROOM, vault, Vault(tmp_path / "cut"), recording.lines())
 
 
-def test_no_row_knows_what_comes_after_it(tmp_path, shared_data):
+@recordings.each(*recordings.EIGHT_HOURS)
+def test_no_row_knows_what_comes_after_it(tmp_path, recording):
     """Rows up to a random minute are those of input that ends there."""
-    lines = shared.recorded(shared_data, shared.BTC, shared.EIGHT_HOURS)
-    first = shared.recorded_minutes(shared_data, shared.BTC, shared.EIGHT_HOURS)[0].start
+    first = shared.recorded_minutes(recording)[0].start
     begin = int(first.timestamp()) // 60
     minutes = random.Random(5).sample(range(begin + 5, begin + 478), 4)
-    shared.check_no_look_ahead(ROOM, tmp_path, lines, minutes)
+    shared.check_no_look_ahead(ROOM, tmp_path, recording.lines(), minutes)

@@ -16,6 +16,8 @@ from websockets.asyncio.client import connect
 
 from ravequant.vault.paths import CHECKOUT
 from scripts import okx_exchange
+from tests.support import recordings
+from tests.support.trades_box import joined
 
 BTC = "BTC-USDT-SWAP"
 SCRIPT = CHECKOUT / "scripts" / "okx_exchange.py"
@@ -76,12 +78,14 @@ def test_a_made_up_market_is_served_until_a_signal(start, tmp_path, how):
     assert {"start", "history", "trade", "frame", "rest"} <= set(kinds)
 
 
-def test_a_recording_is_served_to_its_end(start, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_a_recording_is_served_to_its_end(start, recording):
     """With --exit-at-end the command ends by itself once its client has all of it."""
-    tape = str(shared_data / "trades" / BTC / "2023-04-04.jsonl.gz")
+    tape = str(recording.trade_files[0])
+    records = joined(recording, days=1)
     process, at = start("--trades", tape, "--speed", "max", "--exit-at-end")
-    rows = subscribe_and_hear(at["ws_url"], 863)
-    assert rows[0]["tradeId"] == "3535186035"
+    rows = subscribe_and_hear(at["ws_url"], len(records))
+    assert [int(row["tradeId"]) for row in rows] == [record.trade_id for record in records]
     assert process.wait(10) == 0
 
 

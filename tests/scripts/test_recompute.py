@@ -15,7 +15,7 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import recompute
 from scripts.batch import partial_bars
-from tests.support import book_lines, recompute_vault
+from tests.support import book_lines, recompute_vault, recordings
 from tests.support.recompute_vault import METRICS, outputs, run_room
 from tests.support.trade_streams import BTC, START
 from tests.trades.test_parallel_scan import market
@@ -75,20 +75,21 @@ def test_other_processes_leave_what_the_calculators_would(tmp_path, odd):
     assert list((tmp_path / "met/state/recompute").iterdir()) == []
 
 
-@recompute_vault.recordings
-def test_recordings_come_out_the_same(tmp_path, monkeypatch, capsys, shared_data, recording):
+@recordings.each(*recordings.EVERY)
+def test_recordings_come_out_the_same(tmp_path, monkeypatch, capsys, recording):
     """Trades and books: packed as they are, and unpacked and cut, their first day on its own."""
-    source = recompute_vault.recorded(tmp_path / "source", shared_data, recording)
+    source = recompute_vault.recorded(tmp_path / "source", recording)
     wanted = recompute_vault.calculated(tmp_path / "plain", source, recording)
     code, told = again(capsys, "--source", source.root, "--target", tmp_path / "whole")
-    assert (code, told["parts"]) == (0, len(recording[1]))
+    assert (code, told["parts"]) == (0, len(recording.days))
     assert outputs(tmp_path / "whole") == wanted
-    for path in source.trades(recording[0]).iterdir():
+    for path in source.trades(recording.inst_id).iterdir():
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
-    monkeypatch.setattr(partial_bars, "SPAN_BYTES", 300_000)
+    size = 60_000 if recording.root == recordings.MADE else 300_000
+    monkeypatch.setattr(partial_bars, "SPAN_BYTES", size)
     words = ["--source", source.root, "--target", tmp_path / "cut"]
-    code, told = again(capsys, *words, "--to", recording[1][0][:10])
+    code, told = again(capsys, *words, "--to", recording.days[0][:10])
     assert (code, told["parts"] > 1) == (0, True)
     assert again(capsys, *words)[0] == 0
     assert outputs(tmp_path / "cut") == wanted

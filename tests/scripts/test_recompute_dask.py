@@ -18,6 +18,7 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import recompute_vault as market
+from tests.support import recordings
 from tests.support.recompute_vault import NAMES, calculate, copied, outputs
 
 pytest.importorskip("distributed", reason="needs the extras [scale,scale-test]")
@@ -88,16 +89,16 @@ def test_a_cluster_writes_what_the_calculators_write(source, wanted, tmp_path, w
     assert list((tmp_path / "state/recompute").iterdir()) == []
 
 
-@market.recordings
-def test_recordings_come_out_the_same(shared_data, tmp_path, recording):
+@recordings.each(*recordings.EVERY)
+def test_recordings_come_out_the_same(tmp_path, recording):
     """So do recorded trades in another writer's JSON, and recorded books, by either engine."""
-    source = market.recorded(tmp_path / "source", shared_data, recording)
+    source = market.recorded(tmp_path / "source", recording)
     wanted = market.calculated(tmp_path / "plain", source, recording)
     for engine, workers in (("local", 2), ("dask", 2), ("dask", 4)):
         target = tmp_path / f"{engine}{workers}"
         told = run("--engine", engine, "--workers", workers, "--source", source.root,
                    "--target", target)  # fmt: skip
-        assert (told[-1]["failed"], told[-1]["parts"]) == (0, len(recording[1]))
+        assert (told[-1]["failed"], told[-1]["parts"]) == (0, len(recording.days))
         assert outputs(target) == wanted
 
 

@@ -10,7 +10,7 @@ import pytest
 from ravequant import exact
 from ravequant.vault.paths import Vault
 from scripts.warehouse.schema import TABLES
-from tests.support import oracle
+from tests.support import oracle, recordings
 from tests.support.book_lines import put_metadata
 from tests.support.notes_market import CONTRACT
 from tests.support.sql_vault import (
@@ -28,7 +28,7 @@ from tests.support.sql_vault import (
     text,
     trade_lines,
 )
-from tests.support.trade_streams import RECORDINGS, link_recording, recorded, write_raw
+from tests.support.trade_streams import link_recording, write_raw
 
 pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
 
@@ -97,12 +97,11 @@ def test_trades_are_the_raw_lines_with_their_worth(filled, ask, inst_id):
             assert one[name] == canonical(row)[name]
 
 
-@pytest.mark.parametrize(("inst_id", "days"), RECORDINGS)
-def test_recordings(vault, capsys, shared_data, inst_id, days):
+@recordings.each(*recordings.EVERY)
+def test_recordings(vault, capsys, recording):
     """On recorded trades sums and counts are those of the plain computation."""
-    link_recording(vault, shared_data, inst_id, days)
-    lines = recorded(shared_data, inst_id, days)
-    rows = [json.loads(line) for line in lines]
+    link_recording(vault, recording)
+    rows = [json.loads(line) for line in recording.lines()]
     worth = [Decimal(r["qty_contracts"]) * Decimal(r["ctVal"]) * Decimal(r["ctMult"]) for r in rows]
     paid = [size * Decimal(row["price"]) for size, row in zip(worth, rows, strict=True)]
     (met,) = asker(vault, capsys)(
@@ -117,14 +116,15 @@ def test_recordings(vault, capsys, shared_data, inst_id, days):
     }
 
 
-def test_recorded_minutes(vault, capsys, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_recorded_minutes(vault, capsys, recording):
     """On recorded trades sums, counts and last values of the views are the oracle's."""
-    inst_id, days = RECORDINGS[1]
-    link_recording(vault, shared_data, inst_id, days)
+    inst_id = recording.inst_id
+    link_recording(vault, recording)
     put_metadata(vault, inst_id, CONTRACT)
     calculate(vault)
     ask = asker(vault, capsys)
-    minutes = list(oracle.closed_minutes(recorded(shared_data, inst_id, days)))
+    minutes = list(oracle.closed_minutes(recording.lines()))
     flow, volume = oracle.cvd_rows(minutes, inst_id), oracle.volume_rows(minutes, inst_id)
     (met,) = ask(
         "SELECT count(*) AS n, sum(cvd_1m) AS change, max_by(cvd, timestamp_utc) AS cvd FROM cvd"

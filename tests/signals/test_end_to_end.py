@@ -18,9 +18,10 @@ from ravequant.records import TradeEncoder
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
+from tests.support import recordings
 from tests.support.book_lines import deep, put, put_metadata, snapshot
 from tests.support.notes_market import AT, BTC, Market, ask, calculate, command, lost, record
-from tests.support.trade_streams import recorded, write_raw
+from tests.support.trade_streams import write_raw
 from Untouch_Wick.find_signals import find_hidden_signals
 
 FEWER = 4  # candles around the wick: eight touched wicks
@@ -143,9 +144,10 @@ def json_at(vault, minute):
     return [orjson.dumps(signal) for signal in found]
 
 
-def test_no_look_ahead_on_recorded_trades(tmp_path, shared_data):
+@recordings.each(*recordings.EIGHT_HOURS)
+def test_no_look_ahead_on_recorded_trades(tmp_path, recording):
     """At a minute the whole vault says what one says that ends with the trade that closes it."""
-    lines = recorded(shared_data, BTC, ("2020-02-22.part",))
+    lines = recording.lines()
     moments = [times.parse_iso(json.loads(line)["timestamp_utc"]) for line in lines]
     whole, cut = Vault(tmp_path / "whole"), Vault(tmp_path / "cut")
     for vault in (whole, cut):

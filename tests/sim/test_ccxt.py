@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
+from tests.support import recordings
 
 ccxt = pytest.importorskip("ccxt.pro", reason="ccxt is not installed: an independent client")
 
@@ -45,18 +45,16 @@ def run(feed: Feed, body: Body, **options: Any) -> None:
     asyncio.run(scene())
 
 
-@pytest.fixture
-def recording(shared_data: Path) -> Callable[[], Recording]:
-    """Return what opens ten minutes of BTC, trades and books."""
-    trades = shared_data / "trades" / BTC / "2023-04-04.jsonl.gz"
-    books = shared_data / "books" / "BTC-USDT-SWAP.2023-04-04_05.books.frames.jsonl.gz"
-    return lambda: Recording([trades], [books])
+def opened(recording: recordings.Recording) -> Recording:
+    """Return some minutes of BTC: the first day's trades, and the books."""
+    return Recording(recording.trade_files[:1], [recording.book_file])
 
 
+@recordings.each(*recordings.MIDNIGHT)
 def test_ccxt_watches_every_trade(recording):
     """Each record of the recording reaches ccxt's user, with price, amount, side and time."""
-    feed = recording()
-    expected = {trade.trade_id: trade for _, trade in recording().trades(1 << 62)}
+    feed = opened(recording)
+    expected = {trade.trade_id: trade for _, trade in opened(recording).trades(1 << 62)}
     seen: dict[int, dict[str, Any]] = {}
 
     async def body(_exchange: SimExchange, client: Any) -> None:
@@ -72,21 +70,24 @@ def test_ccxt_watches_every_trade(recording):
         assert (got["price"], got["amount"]) == (float(trade.price), float(trade.qty))
 
 
+@recordings.each(*recordings.MIDNIGHT)
 def test_ccxt_follows_the_order_book(recording):
     """Ccxt keeps the book over snapshot and updates without a complaint about the sequence."""
+    updates = 100 if recording.root == recordings.MADE else 500
 
     async def body(exchange: SimExchange, client: Any) -> None:
         book: Any = None
-        for _ in range(500):
+        for _ in range(updates):
             book = await client.watch_order_book(SYMBOL)
             assert book["bids"][0][0] < book["asks"][0][0]
         shown = exchange.trading.book(BTC, 400)
         assert shown is not None
         assert len(book["bids"]) > 300
 
-    run(recording(), body, speed=20, wait_for_trades=0, wait_for_books=1)
+    run(opened(recording), body, speed=20, wait_for_trades=0, wait_for_books=1)
 
 
+@recordings.each(*recordings.MIDNIGHT)
 def test_ccxt_asks_rest(recording):
     """Markets, time, trades, their history and the book by REST, parsed by ccxt."""
 
@@ -102,4 +103,4 @@ def test_ccxt_asks_rest(recording):
         with pytest.raises(ccxt.BadSymbol):
             await client.public_get_market_trades({"instId": "NO-USDT-SWAP"})
 
-    run(recording(), body, history_ms=60_000)
+    run(opened(recording), body, history_ms=60_000)

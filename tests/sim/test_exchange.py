@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ravequant.sim.exchange import SimExchange
 from ravequant.sim.recording import Recording
+from tests.support import recordings
 from tests.support.exchange_client import (
     BOOKS,
     BTC,
@@ -284,9 +285,10 @@ def test_the_exchange_is_done_when_its_clients_have_left(tape):
     run(Recording([tape]), body, exit_at_end=True)
 
 
-def test_every_feed_row_reaches_several_clients(shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_every_feed_row_reaches_several_clients(recording):
     """Two readers of a recording at once, compressed and plain, both get every record."""
-    path = shared_data / "trades" / BTC / "2023-04-04.jsonl.gz"
+    path = recording.trade_files[0]
     feed = Recording([path])
     number = len(Recording([path]).trades(feed.end_ms or 0))
 

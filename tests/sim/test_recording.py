@@ -13,6 +13,7 @@ from ravequant.errors import NoDataError, VaultError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.feed import KnowsFills
 from ravequant.sim.recording import Recording
+from tests.support import recordings
 
 BTC = "BTC-USDT-SWAP"
 START = times.parse_iso("2025-12-14T23:59:59.000Z")
@@ -161,16 +162,23 @@ def test_book_frames_come_back_with_a_chain_and_build_the_book(tmp_path):
     assert feed.instruments[BTC]["tickSz"] == "0.1"
 
 
-def test_real_recordings_are_read_whole(shared_data):
+@pytest.mark.parametrize(
+    ("recording", "numbers"),
+    [
+        case
+        for case in zip(recordings.MIDNIGHT, [(1642, 5091, 650), (5252, 12934, 5093)], strict=True)
+        if recordings.at_hand(case[:1])
+    ],
+    ids=str,
+)
+def test_recordings_are_read_whole(recording, numbers):
     """Every recorded fill and every recorded frame comes out, joined and in order."""
-    trades = sorted((shared_data / "trades" / BTC).glob("2023-*.gz"), reverse=True)
-    books = shared_data / "books" / "BTC-USDT-SWAP.2023-04-04_05.books.frames.jsonl.gz"
-    feed = Recording(trades, [books])
+    feed = Recording(recording.trade_files[::-1], [recording.book_file])
     assert feed.end_ms is not None
     records, frames = [], []
     for moment in range(feed.start_ms, feed.end_ms + 10_000, 10_000):
         records += [trade for _, trade in feed.trades(moment)]
         frames += feed.books(moment)
-    assert (len(records), sum(trade.count for trade in records), len(frames)) == (5252, 12934, 5093)
+    assert (len(records), sum(trade.count for trade in records), len(frames)) == numbers
     assert all(a.trade_id < b.first_id for a, b in pairwise(records))
     assert all(b.prev_seq_id == a.seq_id for a, b in pairwise(frames))

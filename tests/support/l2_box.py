@@ -18,7 +18,6 @@ from tests.support.plain_book import Message
 __all__ = ["logged"]  # handed on
 
 BTC = "BTC-USDT-SWAP"
-MIDNIGHT = "BTC-USDT-SWAP.2023-04-04_05.books.frames.jsonl.gz"
 START = times.parse_iso("2025-12-14T21:59:50.000Z")
 EXPORTER = CHECKOUT / "L2_Bot" / "l2_exporter.py"
 

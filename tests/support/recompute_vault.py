@@ -4,9 +4,6 @@ import gzip
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from ravequant import settings, times
 from ravequant.contract import Contract
@@ -18,18 +15,12 @@ from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 from scripts.batch.jobs import ROOMS
 from tests.support import book_lines
+from tests.support.recordings import Recording
 from tests.support.trade_streams import link_recording
 
 NAMES = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP", "XRP-USDT-SWAP")
 METRICS = tuple(ROOMS)
 FIRST = START_MS // times.DAY_MS * times.DAY_MS
-RECORDED = [  # instrument, trades, tick size, ctVal, frames of the book
-    ("BTC-USDT-SWAP", ("2020-02-22.part",), "0.01", "0.01", None),
-    ("BTC-USDT-SWAP", ("2023-04-04", "2023-04-05"), "0.1", "0.01", "2023-04-04_05"),
-    ("BTC-USDT-SWAP", ("2024-08-08",), "0.1", "0.01", "2024-08-08"),
-    ("ETH-USDT-SWAP", ("2024-08-08", "2024-08-09"), "0.01", "0.1", "2024-08-08"),
-]
-recordings = pytest.mark.parametrize("recording", RECORDED, ids=lambda one: f"{one[0]}-{one[1][0]}")
 
 
 def make(root: Path, names: Sequence[str], days: int, rate: float, snapshots: int) -> Vault:
@@ -57,27 +48,24 @@ def make(root: Path, names: Sequence[str], days: int, rate: float, snapshots: in
     return vault
 
 
-def recorded(root: Path, shared_data: Path, recording: tuple[Any, ...]) -> Vault:
+def recorded(root: Path, recording: Recording) -> Vault:
     """Return a vault of recorded trades as they are, and of what their recorded book gives."""
-    name, days, tick, ct_val, frames = recording
-    vault = Vault(root)
-    link_recording(vault, shared_data, name, days)
-    row = swap_row(name, Contract(ct_val, "1", "linear"), tick, "0.01")
+    vault, name = Vault(root), recording.inst_id
+    link_recording(vault, recording)
+    row = swap_row(name, Contract(recording.ct_val, "1", "linear"), recording.tick, "0.01")
     instruments.save(vault, instruments.parse_instrument(row, fetched_ms=0), None)
-    if frames:
-        rows = list(
-            book_lines.recorded(shared_data / f"books/{name}.{frames}.books.frames.jsonl.gz")
-        )
+    if recording.book:
+        rows = list(book_lines.recorded(recording.book_file))
         book_lines.put(vault.snapshots(name), rows)
         book_lines.put(vault.deep_snapshots(name), book_lines.deepened(rows, seed=3))
     return vault
 
 
-def calculated(root: Path, source: Vault, recording: tuple[Any, ...]) -> dict[str, bytes]:
+def calculated(root: Path, source: Vault, recording: Recording) -> dict[str, bytes]:
     """Return what the ordinary calculators make of a recording: something of every one."""
-    name, *_, frames = recording
+    name = recording.inst_id
     vault = copied(source, root, "raw", "meta")
-    metrics = METRICS if frames else METRICS[:4]
+    metrics = METRICS if recording.book else METRICS[:4]
     for metric in metrics:
         run_room(vault, metric, name)
     found = outputs(root)

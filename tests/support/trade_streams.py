@@ -4,7 +4,6 @@ A calculator is held against its plain computation in ``tests.oracle``, byte for
 order of the fields counts too.
 """
 
-import gzip
 import json
 import random
 import subprocess
@@ -26,17 +25,11 @@ from ravequant.records import Trade, TradeEncoder
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import oracle
+from tests.support.recordings import Recording
 
 BTC = "BTC-USDT-SWAP"
 START = times.parse_iso("2025-12-14T21:34:00Z")
 MINUTE = START // times.MINUTE_MS
-EIGHT_HOURS = ("2020-02-22.part",)
-RECORDINGS = [
-    ("BTC-USDT-SWAP", EIGHT_HOURS),
-    ("BTC-USDT-SWAP", ("2023-04-04", "2023-04-05")),
-    ("BTC-USDT-SWAP", ("2024-08-08",)),
-    ("ETH-USDT-SWAP", ("2024-08-08", "2024-08-09")),
-]
 Rows = Callable[[Iterable[oracle.Minute], str], list[dict[str, Any]]]
 
 
@@ -156,41 +149,28 @@ def bar(minute: int, prices: Sequence[str], **amounts: str) -> MinuteBar:
 
 
 @cache
-def recorded(shared_data: Path, inst_id: str, days: tuple[str, ...]) -> list[bytes]:
-    """Return the recorded lines of some days."""
-    folder = shared_data / "trades" / inst_id
-    return [
-        line
-        for day in days
-        for line in gzip.decompress((folder / f"{day}.jsonl.gz").read_bytes()).splitlines(
-            keepends=True
-        )
-    ]
-
-
-@cache
-def recorded_minutes(shared_data: Path, inst_id: str, days: tuple[str, ...]) -> list[oracle.Minute]:
+def recorded_minutes(recording: Recording) -> list[oracle.Minute]:
     """Return the minutes that the recorded lines close, computed once for all calculators."""
-    return list(oracle.closed_minutes(recorded(shared_data, inst_id, days)))
+    return list(oracle.closed_minutes(recording.lines()))
 
 
-def link_recording(vault: Vault, shared_data: Path, inst_id: str, days: Iterable[str]) -> None:
+def link_recording(vault: Vault, recording: Recording) -> None:
     """Put recorded files into the vault as they are: another writer's JSON, gzip."""
-    folder = vault.trades(inst_id)
+    folder = vault.trades(recording.inst_id)
     folder.mkdir(parents=True)
-    for day in days:
-        source = shared_data / "trades" / inst_id / f"{day}.jsonl.gz"
-        (folder / f"{day[:10]}.jsonl.gz").write_bytes(source.read_bytes())
+    for source in recording.trade_files:
+        (folder / f"{source.name[:10]}.jsonl.gz").write_bytes(source.read_bytes())
 
 
 # ------------------------------------------------------------- what every calculator must stand
 
 
-def check_recording(room: Room, vault: Vault, shared_data: Path, inst_id: str, days) -> bytes:
+def check_recording(room: Room, vault: Vault, recording: Recording) -> bytes:
     """Compare every field of every line with the plain computation; return the lines."""
-    link_recording(vault, shared_data, inst_id, days)
+    inst_id = recording.inst_id
+    link_recording(vault, recording)
     room.run(vault, inst_id)
-    wanted = room.plain(recorded_minutes(shared_data, inst_id, days), inst_id)
+    wanted = room.plain(recorded_minutes(recording), inst_id)
     met = room.lines(vault, inst_id)
     assert [orjson.loads(line) for line in met.splitlines()] == wanted  # readable when it differs
     assert met == as_lines(wanted)

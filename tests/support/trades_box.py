@@ -11,12 +11,12 @@ from typing import Any
 from ravequant.records import Trade, join_fills, parse_trade
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from tests.support.box import LIMIT_S, exchange, wait_for
+from tests.support.recordings import Recording
 
 __all__ = ["LIMIT_S", "exchange", "wait_for"]  # handed on
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 EXPORTER = CHECKOUT / "Trades_Bot" / "trades_exporter.py"
-MIDNIGHT = ("BTC-USDT-SWAP/2023-04-04.jsonl.gz", "BTC-USDT-SWAP/2023-04-05.jsonl.gz")
 TRADES = {"channel": "trades"}
 
 
@@ -43,12 +43,12 @@ def log_of(vault: Vault) -> str:
     return (vault.root.parent / "exporter.log").read_text(encoding="utf-8")
 
 
-def recorded(shared: Path, *names: str) -> list[Trade]:
-    """The recording's records, joined by SPEC section 3."""
+def joined(recording: Recording, days: int | None = None) -> list[Trade]:
+    """Return the records of the first so many days of a recording, joined by SPEC section 3."""
     fills = []
-    for name in names:
-        with gzip.open(shared / "trades" / name) as file:
-            fills += [parse_trade(line, name.split("/")[0])[0] for line in file]
+    for path in recording.trade_files[:days]:
+        with gzip.open(path) as file:
+            fills += [parse_trade(line, recording.inst_id)[0] for line in file]
     return list(join_fills(fills))
 
 
@@ -73,8 +73,9 @@ def ledger(vault: Vault, inst_id: str) -> Counter[str]:
     return counted
 
 
-def replay(shared: Path, *names: str) -> list[str]:
-    return [text for name in names for text in ("--trades", str(shared / "trades" / name))]
+def replay(*files: Path) -> list[str]:
+    """Return the options of an exchange that replays these trades."""
+    return [text for path in files for text in ("--trades", str(path))]
 
 
 def written_any(vault: Vault) -> bool:

@@ -16,6 +16,7 @@ from ravequant.trades.bar_builder import BarBuilder
 from ravequant.trades.bar_reader import FEW_BYTES, BarReader
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.trades.scanner import Scanner
+from tests.support import recordings
 from tests.support.bar_oracle import MINUTE, Oracle, as_minute_bar, parsed
 
 INST_ID = "BTC-USDT-SWAP"
@@ -365,13 +366,13 @@ def test_parts_that_do_not_follow_are_refused():
         builder.absorb(earlier, odd_holes)
 
 
-@pytest.mark.parametrize("inst_id", ["BTC-USDT-SWAP", "ETH-USDT-SWAP"])
-def test_recordings_give_the_oracles_bars(shared_data, inst_id):
+@recordings.each(*recordings.EVERY)
+def test_recordings_give_the_oracles_bars(recording):
     """Every recorded day, in blocks of odd sizes, against the line-by-line reading."""
-    for path in sorted((shared_data / "trades" / inst_id).glob("*.jsonl.gz")):
+    for path in recording.trade_files:
         lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)[:8_000]
         oracle = Oracle(lambda *_: True)
-        reader = BarReader(inst_id, WHALE, lambda *_: True, refuse)
+        reader = BarReader(recording.inst_id, WHALE, lambda *_: True, refuse)
         found, gaps = [], []
         for start in range(0, len(lines), 1_237):
             for text in lines[start : start + 1_237]:

@@ -1,5 +1,6 @@
 """Scanner: the same records as parse_trade line by line, whatever the bytes and the cuts."""
 
+import gzip
 import json
 import random
 from itertools import pairwise
@@ -13,6 +14,7 @@ from ravequant.contract import Contract
 from ravequant.records import RecordError, Rejected, Side, Trade, TradeEncoder, parse_trade
 from ravequant.trades import line_template
 from ravequant.trades.scanner import Scanner
+from tests.support import recordings
 
 INST_ID = "BTC-USDT-SWAP"
 LINEAR = Contract("0.01", "1", "linear")
@@ -375,11 +377,10 @@ def test_layouts_of_odd_lines_are_not_learned():
     assert line_template.layout_of(line, INST_ID, *parse_trade(line, INST_ID)) is None
 
 
-def test_recordings_read_the_same_on_both_paths(shared_data):
+@recordings.each(*recordings.EIGHT_HOURS, *recordings.MIDNIGHT, *recordings.EVENING)
+def test_recordings_read_the_same_on_both_paths(recording):
     """Every recorded trade comes out as parse_trade reads it."""
-    import gzip
-
-    for path in sorted((shared_data / "trades" / INST_ID).glob("*.jsonl.gz")):
+    for path in recording.trade_files:
         block = gzip.decompress(path.read_bytes())[:3_000_000]
         block = block[: block.rindex(b"\n") + 1]
         assert flat(Scanner(INST_ID).scan(block)) == by_line(block)

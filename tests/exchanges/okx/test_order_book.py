@@ -13,7 +13,9 @@ import pytest
 
 from ravequant.exchanges.base import BookState, Broken, Dropped, price_of
 from ravequant.exchanges.okx.order_book import OkxOrderBook, checksum
+from tests.support import recordings
 from tests.support.plain_book import level, message
+from tests.support.recordings import Recording
 
 TS = 1_700_000_000_000
 
@@ -68,14 +70,11 @@ def test_real_frames_without_a_sequence_verify_against_their_own_checksums(
         assert sum(count.unknown_deletes for count in counts) == unknown_deletes
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["BTC-USDT-SWAP.2023-04-04_05", "BTC-USDT-SWAP.2024-08-08", "ETH-USDT-SWAP.2024-08-08"],
-)
-def test_recorded_books_never_break(shared_data: Path, name: str):
+@recordings.each(*recordings.BOOKS)
+def test_recorded_books_never_break(recording: Recording):
     """Hours of recorded frames form one unbroken chain, and each of their checksums is right."""
     book, messages = OkxOrderBook(), 0
-    for _, action, data in frames(shared_data / "books" / f"{name}.books.frames.jsonl.gz"):
+    for _, action, data in frames(recording.book_file):
         assert isinstance(book.receive(action, data), BookState)
         messages += 1
     assert book.counts.checksums == messages

@@ -14,7 +14,7 @@ from ravequant.vault.paths import Vault, day_files
 from ravequant.vault.retention import plan
 from ravequant.vault.retention.run import RetentionRun
 from ravequant.vault.retention.survey import survey
-from tests.support import crashes
+from tests.support import crashes, recordings
 from tests.support.aged_vaults import (
     BTC,
     DAY,
@@ -256,17 +256,18 @@ def test_a_damaged_pair_fails_alone(full):
     assert not (full.trades(BTC) / f"{day(3)}.jsonl").exists()
 
 
-def test_a_calculator_goes_on_in_a_day_that_was_compressed_meanwhile(tmp_path, shared_data):
+@recordings.each(*recordings.MIDNIGHT)
+def test_a_calculator_goes_on_in_a_day_that_was_compressed_meanwhile(tmp_path, recording):
     """Its cursor counts uncompressed bytes: the same file as if nothing had been compressed."""
-    recorded = sorted((shared_data / "trades" / BTC).glob("2023-04-0[45].jsonl.gz"))
-    days = {path.name[:10]: gzip.decompress(path.read_bytes()) for path in recorded}
+    days = {path.name[:10]: gzip.decompress(path.read_bytes()) for path in recording.trade_files}
+    later = times.parse_iso(f"{recording.days[-1]}T00:00:00Z") + 25 * times.DAY_MS
     outputs = []
     for name in ("plain", "packed"):
         vault = Vault(tmp_path / name)
         for key, data in days.items():
             write(vault.trades(BTC) / f"{key}.jsonl", data)
             if name == "packed":
-                RetentionRun(vault, Retention(), times.parse_iso("2023-04-30T00:00:00Z")).go()
+                RetentionRun(vault, Retention(), later).go()
             calculate = ["--vault", str(vault.root), "--instId", BTC, "--log-level", "error"]
             assert vwap_calculator.main(calculate) == 0
         outputs.append((vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes())
