@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
-    """Yield every check; one that cannot be made is a failure of its own."""
+    """Yield every check; a check that cannot be made is a failure of its own."""
     now = times.utc_now_ms()
     chosen, found = computer.chosen_settings()
     yield from computer.python()
@@ -113,8 +113,8 @@ def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Chec
 
 
 def body(args: argparse.Namespace) -> int:
-    """Look at everything and say what was found."""
-    logging.getLogger().setLevel(logging.ERROR)  # what matters stands in the table
+    """Make all checks and print them."""
+    logging.getLogger().setLevel(logging.ERROR)  # the table holds all that matters
     vault, found = cli.vault_of(args), list[Check]()
     for check in looks(args, vault):
         found.append(check)

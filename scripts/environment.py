@@ -61,7 +61,7 @@ def venv_python() -> Path:
 
 
 def inside() -> bool:
-    """Say whether this process already runs in `.venv`."""
+    """Return True if this process already runs in `.venv`."""
     return VENV.is_dir() and os.path.samefile(sys.prefix, VENV)  # noqa: PTH121 - follows links
 
 
@@ -132,7 +132,7 @@ def pip_command(extras: Sequence[str]) -> list[str]:
 
 
 def wanted_digest(version: str) -> str:
-    """Return what an install depends on, in short: the two files, the Python, the place."""
+    """Return a hash of all that an install depends on: the two files, the Python, the place."""
     digest = hashlib.sha256(f"{version} {CHECKOUT}".encode())
     for name in ("requirements.txt", "pyproject.toml"):
         digest.update((CHECKOUT / name).read_bytes())
@@ -200,7 +200,7 @@ def rerun(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def say(text: str) -> None:
-    """Tell the person what the set-up is doing."""
+    """Print a step of the set-up."""
     print(f"set-up: {text}", flush=True)
 
 

@@ -33,11 +33,11 @@ LINUX, WINDOWS = "linux", "windows"
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, "Have RaveQuant started by the system, and restarted.")
-    made.add_argument("--print", action="store_true", dest="only_print",
-                      help="show the files, change nothing")  # fmt: skip
+    text = "show the files, change nothing"
+    made.add_argument("--print", action="store_true", dest="only_print", help=text)
     made.add_argument("--remove", action="store_true", help="stop it and take it out again")
-    made.add_argument("--system", choices=(LINUX, WINDOWS),
-                      help="with --print: of that system (default: this one)")  # fmt: skip
+    text = "with --print: of that system (default: this one)"
+    made.add_argument("--system", choices=(LINUX, WINDOWS), help=text)
     return made
 
 
@@ -89,7 +89,7 @@ def unit_folder() -> Path:
 
 
 def user() -> str:
-    """Return this user as the Task Scheduler names one."""
+    """Return this user's name in the Task Scheduler."""
     domain = os.environ.get("USERDOMAIN")
     return f"{domain}\\{getpass.getuser()}" if domain else getpass.getuser()
 
@@ -112,12 +112,12 @@ def install_linux(place: Installation, folder: Path) -> None:
     try:
         call("loginctl", "enable-linger")
     except RaveQuantError:
-        print("they run while you are logged in; to run from boot on: "
-              f"sudo loginctl enable-linger {getpass.getuser()}")  # fmt: skip
+        remedy = f"sudo loginctl enable-linger {getpass.getuser()}"
+        print(f"they run while you are logged in; to run from boot on: {remedy}")
 
 
 def remove_linux(folder: Path) -> None:
-    """Stop and forget the units; what is not there is no error."""
+    """Stop and delete the units; absent units are no error."""
     present = [name for name in units(Installation(CHECKOUT, CHECKOUT)) if (folder / name).exists()]
     if not present:
         print(f"no unit of RaveQuant in {folder}")
@@ -158,7 +158,7 @@ def remove_windows() -> None:
 
 
 def end_windows() -> None:
-    """Stop what the entry has started; it may not be running."""
+    """Stop the programs of the entry, if they run."""
     with suppress(RaveQuantError):
         call("schtasks", "/End", "/TN", NAME)
 

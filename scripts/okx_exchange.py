@@ -24,8 +24,7 @@ from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
 from ravequant.vault import atomic
 
-# flag, what it takes, its name in the text, what it is for, where the value goes; a type in a list
-# means that the flag may be repeated
+# flag, type, name in the help, help, attribute; a type in a list: the flag may be repeated
 FLAGS: Final = (
     ("--port", int, "N", "0 (default): any free port", "port"),
     ("--host", str, "HOST", "default: 127.0.0.1, this machine only", "host"),
@@ -63,7 +62,7 @@ def speed(text: str) -> float | None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of the command; what is not given is not there."""
+    """Return the options of the command; one that is not given has no attribute."""
     made = argparse.ArgumentParser(
         prog="okx_exchange", description=__doc__, argument_default=argparse.SUPPRESS
     )

@@ -179,12 +179,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "name", metavar="NAME", help="the instrument; with health and log the program"
     )
-    made.add_argument("-n", type=int, default=10, metavar="N",
-                      help="how many lines; 0: all (default: 10)")  # fmt: skip
-    made.add_argument("-f", "--follow", action="store_true",
-                      help="go on with what is appended, until Ctrl-C")  # fmt: skip
-    made.add_argument("--state", action="store_true",
-                      help="what the calculator has committed, in place of its output")  # fmt: skip
+    text = "how many lines; 0: all (default: 10)"
+    made.add_argument("-n", type=int, default=10, metavar="N", help=text)
+    text = "go on with what is appended, until Ctrl-C"
+    made.add_argument("-f", "--follow", action="store_true", help=text)
+    text = "what the calculator has committed, in place of its output"
+    made.add_argument("--state", action="store_true", help=text)
     made.add_argument("--file", metavar="KEY", help="one day or hour: 2025-12-14, 2025-12-14/21")
     return made
 

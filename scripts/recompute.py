@@ -34,27 +34,27 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, (__doc__ or "").partition("\n")[0])
     add = made.add_argument
-    add("--metric", default=",".join(ROOMS), metavar="A,B",
-        help="what to compute (default: %(default)s)")  # fmt: skip
-    add("--instId", action="append", dest="inst_ids", metavar="INSTID",
-        help="instrument; may be repeated (default: all that the source holds)")  # fmt: skip
-    add("--from", dest="first", type=_day, metavar="DAY",
-        help="begin with the raw file of this UTC day, 2025-12-14")  # fmt: skip
+    text = "what to compute (default: %(default)s)"
+    add("--metric", default=",".join(ROOMS), metavar="A,B", help=text)
+    text = "instrument; may be repeated (default: all that the source holds)"
+    add("--instId", action="append", dest="inst_ids", metavar="INSTID", help=text)
+    text = "begin with the raw file of this UTC day, 2025-12-14"
+    add("--from", dest="first", type=_day, metavar="DAY", help=text)
     add("--to", dest="last", type=_day, metavar="DAY", help="the last UTC day that is read")
-    add("--source", metavar="URL",
-        help="where the raw data are: a folder or s3://… (default: the vault)")  # fmt: skip
-    add("--target", metavar="URL",
-        help="where outputs and states go (default: source)")  # fmt: skip
-    add("--engine", choices=("local", "dask"), default="local",
-        help="processes of this computer, or dask (default: local)")  # fmt: skip
-    add("--workers", type=_workers, default=os.cpu_count() or 1, metavar="N",
-        help="processes on this computer (default: one a core)")  # fmt: skip
-    add("--scheduler", type=_scheduler, metavar="URL",
-        help="tcp://host:8786, in place of a dask cluster on this computer")  # fmt: skip
-    add("--scratch", type=Path, metavar="DIR",
-        help="where a worker keeps what is on its way to an object storage")  # fmt: skip
-    add("--rebuild", action="store_true",
-        help="recompute what the raw files of these days give; older rows stay")  # fmt: skip
+    text = "where the raw data are: a folder or s3://… (default: the vault)"
+    add("--source", metavar="URL", help=text)
+    text = "where outputs and states go (default: source)"
+    add("--target", metavar="URL", help=text)
+    text = "processes of this computer, or dask (default: local)"
+    add("--engine", choices=("local", "dask"), default="local", help=text)
+    text = "processes on this computer (default: one a core)"
+    add("--workers", type=_workers, default=os.cpu_count() or 1, metavar="N", help=text)
+    text = "tcp://host:8786, in place of a dask cluster on this computer"
+    add("--scheduler", type=_scheduler, metavar="URL", help=text)
+    text = "where a worker keeps what is on its way to an object storage"
+    add("--scratch", type=Path, metavar="DIR", help=text)
+    text = "recompute what the raw files of these days give; older rows stay"
+    add("--rebuild", action="store_true", help=text)
     return made
 
 
@@ -78,7 +78,7 @@ def _scheduler(text: str) -> str:
 
 
 def tasks_of(args: argparse.Namespace) -> list[Task]:
-    """Return what is to be done, by instrument; UsageError for what cannot be meant."""
+    """Return the tasks, by instrument. Raises UsageError for options that contradict."""
     days = Days(args.first or "", args.last or LAST)
     if days.first > days.last:
         raise UsageError(f"--from {days.first} lies behind --to {days.last}; exchange them")
@@ -122,7 +122,7 @@ def _scratch(source: Place, target: Place) -> Path:
 
 
 def body(args: argparse.Namespace) -> int:
-    """Recompute and say what was done."""
+    """Recompute and print the outcomes."""
     tasks = tasks_of(args)
     codes: list[int] = []
 

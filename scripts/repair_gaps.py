@@ -58,7 +58,7 @@ def repair(
     patience_s: float,
     wait_s: float,
 ) -> dict[str, Any]:
-    """Repair one instrument; what became of the ids asked for."""
+    """Repair one instrument; return the ids asked for, by their status."""
     with writer_lock(vault, trade_repair.METRIC, inst_id):
         if trade_repair.is_noted(vault, inst_id):
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
@@ -123,7 +123,7 @@ def cells(facts: dict[str, Any]) -> list[str]:
 
 
 def body(args: argparse.Namespace) -> int:
-    """Repair each instrument and say what became of the holes; one that fails stops no other."""
+    """Repair each instrument and print the result; a failure stops no other instrument."""
     chosen, vault = settings.load(), cli.vault_of(args)
     there = instruments(vault.trades)
     if not set(args.inst_ids or there) & set(there):

@@ -54,7 +54,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-# flag, what it takes, what it is without, its name, what it is for
+# flag, type, default, name in the help, help
 _VALUES: Final = (
     ("--every", cli.duration, 5 * times.MINUTE_MS, "SPAN",
      "from one run of a calculator to its next (default: 5m)"),
@@ -110,7 +110,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace, vault: Vault) -> int:
-    """Say what would stand in the way; the exit code."""
+    """Print all that would prevent a start; return the exit code."""
     chosen = settings.load()
     checks = [Check("settings", "PASS", "valid"), *to_start(vault)]
     if not (args.demo or args.once or args.no_exporters):
@@ -134,7 +134,7 @@ def to_start(vault: Vault) -> Iterator[Check]:
 
 
 def work(args: argparse.Namespace, vault: Vault) -> int:
-    """Run what is asked for as the one instance of this vault."""
+    """Run as the only instance of this vault."""
     bad = [check.sentence for check in to_start(vault) if check.level == "FAIL"]
     if bad:
         raise VaultError("; ".join(bad))
@@ -146,7 +146,7 @@ def work(args: argparse.Namespace, vault: Vault) -> int:
 
 
 def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:
-    """Follow the plan to its end, or until somebody ends it; whatever happens, no program stays."""
+    """Follow the plan to its end or to a signal; no program stays, whatever happens."""
     kept, passing = tasks(args, vault)
     if kept:
         names = ", ".join(task.name for task in kept)
@@ -167,7 +167,7 @@ def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) ->
 
 
 def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task]]:
-    """Return what is kept running, and what comes and goes."""
+    """Return the tasks that are kept running, and those that come and go."""
     box: list[Task] = []
     exporter_options: tuple[str, ...] = ()
     if args.demo:

@@ -102,7 +102,7 @@ def everything(chosen: settings.Settings, path: Path) -> Iterator[Shown]:
 
 
 def _secret(chosen: settings.Settings, where: Mapping[str, str]) -> Shown:
-    """Say of the webhook's address only whether there is one."""
+    """Return whether there is a webhook address, and never the address."""
     address, found_in = webhook.find(chosen)
     in_file = found_in == webhook.SETTING
     source = where.get(webhook.SETTING, DEFAULT) if in_file else f"${found_in}"

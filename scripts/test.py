@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
 FAULTS = "--faults"
-# as many at once as two cores bear, and whoever is done takes over what waits behind a long one
+# as many at once as two cores bear; an idle process takes tests that wait behind a long one
 LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", "-m", "not alone")
-ALONE = ("-n", "0", "--verbosity=0", "-m", "alone")  # what measures a rate wants the computer
+ALONE = ("-n", "0", "--verbosity=0", "-m", "alone")  # tests that measure a rate want the computer
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
@@ -60,7 +60,7 @@ def fault_checks(chosen: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def run(name: str, module: Sequence[str]) -> bool:
-    """Run one check in the checkout with this Python and say whether it passed."""
+    """Run a check in the checkout with this Python; return True if it passed."""
     print(f"--- {name}", flush=True)
     environment = dict(os.environ, PYTHONUTF8="1")
     command = [sys.executable, "-m", *module]

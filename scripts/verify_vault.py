@@ -53,7 +53,7 @@ def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
 
 
 def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> list[DayVerdict]:
-    """Judge an instrument and note what was read; LockedError beside another run."""
+    """Judge an instrument and note the hashes. Raises LockedError while another run does."""
     with ExitStack() as held:
         try:
             held.enter_context(writer_lock(vault, METRIC, inst_id))
@@ -71,7 +71,7 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
 
 
 def show(verdicts: Sequence[DayVerdict]) -> None:
-    """Write the table, and below it what is wrong."""
+    """Write the table, and the problems below it."""
     tables.write(HEADERS, [verdict.cells() for verdict in verdicts], words=4)
     for verdict in verdicts:
         said = [f"{count:,} ids missing: {status}"
@@ -83,7 +83,7 @@ def show(verdicts: Sequence[DayVerdict]) -> None:
 
 
 def body(args: argparse.Namespace) -> int:
-    """Certify and say so."""
+    """Certify and print."""
     if args.days is not None and args.days < 1:
         raise UsageError(f"--days {args.days}: expected 1 or more; leave it out for all")
     vault = cli.vault_of(args)

@@ -34,7 +34,7 @@ class BookAudit:
     def __init__(self, inst_id: str, gap_ms: int, *, deep: bool = False) -> None:
         self._inst_id, self._gap_ms, self._deep = inst_id, gap_ms, deep
         self._last: int | None = None
-        self._broken = False  # after a line that says so, until the next one
+        self._broken = False  # between a line with gap_detected and the next line
 
     def days(
         self, files: Iterable[tuple[str, Path]], noted: dict[str, int]
@@ -62,13 +62,13 @@ class BookAudit:
             self._last, self._broken = midnight, True
 
     def _to_midnight(self, name: str) -> None:
-        """Leave behind what lacks before a day: the day before has been charged with it."""
+        """Skip the time missing before a day: it was counted for the day before."""
         begin = times.day_start_ms(name)
         if self._last is not None and begin - self._last > self._gap_ms:
             self._last, self._broken = begin, True
 
     def _end(self, day: BookDayAudit) -> None:
-        """Count what lies between the last line of a day and its end."""
+        """Count the time between the last line of a day and its end."""
         end = times.day_start_ms(day.day) + times.DAY_MS
         if self._last is None or self._last >= end:
             return

@@ -1,8 +1,8 @@
 """A completeness certificate: each day of an instrument judged, each file held to its old hash.
 
-What a run has read it notes in ``state/verify/``: the length and SHA-256 of every file, of its
-uncompressed lines, and which ids it lacks. A later run compares: files only grow, except by a
-repair, which adds ids that were lacking and changes nothing else.
+Each run notes in ``state/verify/`` the length and SHA-256 of every file, of its uncompressed lines,
+and the ids that it lacks. A later run compares: files only grow, except by a repair, which adds ids
+that were lacking and changes nothing else.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +62,7 @@ class DayVerdict:
 
 
 class Certificate:
-    """Judges one instrument; ``notes`` is what the run before this one wrote down."""
+    """Judges one instrument by its files, its ledger and the notes of the run before."""
 
     def __init__(self, vault: Vault, inst_id: str, *, renew: bool = False) -> None:
         self._vault, self._inst_id = vault, inst_id
@@ -91,7 +91,7 @@ class Certificate:
                 yield self._book_verdict(stream, day, newest=files[-1][0])
 
     def keep(self) -> None:
-        """Write down what was read; VaultError if the disk refuses."""
+        """Write the notes of this run. Raises VaultError if the disk refuses."""
         files = {**self._noted, **self._notes}
         facts = {"metric": METRIC, "instId": self._inst_id, "files": files}
         commit.write_state(self._vault.state(METRIC, self._inst_id), facts)
@@ -163,7 +163,7 @@ class Certificate:
             self._compare(verdict, hour, stream)
         return verdict
 
-    # -- what was noted earlier
+    # -- notes of earlier runs
 
     def _missed(self, stream: str, there: set[str]) -> list[str]:
         """Return the keys noted of a stream that have no file any more."""
@@ -202,7 +202,7 @@ class Certificate:
                 f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
                 "run; put a good copy back, or accept what is there with --renew"
             )
-            return  # the old note stays: this is said until somebody decides
+            return  # the old note stays, and so does the problem, until --renew
         self._notes[name] = {"length": file.length, "sha256": file.sha256}
         if missing:
             self._notes[name]["lacking"] = [(ids.from_id, ids.to_id) for ids in missing]

@@ -1,4 +1,4 @@
-"""Plans the repair of one instrument: which ids to ask for, what came, where it belongs."""
+"""Plans the repair of one instrument: the ids to ask for, and the place of each trade."""
 
 import time
 from collections import Counter
@@ -32,7 +32,7 @@ _AGAIN_S: Final = 0.05
 
 @dataclass(slots=True)
 class TradeFindings:
-    """The trade days on disk, and what the ledger says of them."""
+    """The trade days on disk, and the ledger."""
 
     days: dict[str, TradeDayAudit] = field(default_factory=dict)
     newest_ts: int = 0
@@ -78,7 +78,7 @@ class TradeFindings:
 
 
 def look(vault: Vault, inst_id: str) -> TradeFindings:
-    """Read every day; VaultError for one that cannot be read to its end."""
+    """Read every day. Raises VaultError for a day that cannot be read to its end."""
     audit, found = TradeAudit(inst_id), TradeFindings()
     for key, path in day_files(vault.trades(inst_id)):
         day = found.days[key] = audit.day(key, path)
@@ -99,7 +99,7 @@ def fetch(
     pages: PageLimits,
     patience_s: float,
 ) -> list[Action]:
-    """Ask REST for missing ids until each is settled; what did not come is settled as open."""
+    """Ask REST for missing ids until each is settled; those that do not come are open."""
     first, last = gap.from_id, gap.to_id
     filler = GapFiller(
         first - 1,
@@ -134,7 +134,7 @@ def fetch(
 
 
 class RepairPlan:
-    """Collects what came, and becomes the repair."""
+    """Collects the trades that came; they become the repair."""
 
     def __init__(self, vault: Vault, inst_id: str, found: TradeFindings) -> None:
         self._vault, self._inst_id, self._found = vault, inst_id, found
@@ -142,10 +142,10 @@ class RepairPlan:
         self._history = instruments.history(vault, inst_id)
         self.entries: list[LedgerEntry] = []
         self.records = 0
-        self.ids: Counter[str] = Counter()  # by what became of them
+        self.ids: Counter[str] = Counter()  # by status
 
     def add(self, missing: MissingIds, actions: Sequence[Action]) -> None:
-        """Take in what came for some missing ids, in the order of ids."""
+        """Take the trades and statuses that came for some missing ids, in the order of ids."""
         lines: dict[str, list[bytes]] = {}
         newest = missing.before.key
         for action in actions:

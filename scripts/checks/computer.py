@@ -36,7 +36,7 @@ LEAST_FREE: Final = 2 * _GB  # bytes: some hours of two instruments
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check; ``remedy`` says what to do unless it passed."""
+    """The result of one check; ``remedy`` is empty if it passed."""
 
     name: str
     level: Level
@@ -50,7 +50,7 @@ class Check:
 
 
 def python() -> Iterator[Check]:
-    """Look at the interpreter and the packages that the project asks for."""
+    """Check the interpreter and the packages that the project needs."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < _LEAST_PYTHON:
         yield Check("python", "FAIL", f"{version}, expected 3.11 or later", "install a newer one")
@@ -85,7 +85,7 @@ def _older(met: str, wanted: str) -> bool:
 
 
 def chosen_settings() -> tuple[Settings, Check]:
-    """Return the settings (the defaults, if the file cannot be used) and what was found."""
+    """Return the settings (the defaults, if the file cannot be used) and their check."""
     try:
         found = settings.load()
     except UsageError as error:
@@ -122,7 +122,7 @@ def writable(vault: Vault) -> Check:
 
 
 def programs(scripts: Sequence[str]) -> Check:
-    """Look whether the checkout holds these scripts."""
+    """Check that the checkout holds these scripts."""
     missing = [script for script in scripts if not (CHECKOUT / script).is_file()]
     if not missing:
         return Check("programs", "PASS", f"all in {CHECKOUT}")
@@ -131,7 +131,7 @@ def programs(scripts: Sequence[str]) -> Check:
 
 
 def room(vault: Vault, least_free: int = LEAST_FREE) -> Check:
-    """Look whether the disk has room for the next hours; ``least_free`` is in bytes."""
+    """Check that the disk has room for the next hours; ``least_free`` is in bytes."""
     free = shutil.disk_usage(vault.root).free
     text = f"{free / _GB:.1f} GB free"
     if free >= least_free:
@@ -157,7 +157,7 @@ def listed(rest_url: str, inst_ids: Sequence[str]) -> Iterator[Check]:
 
 
 def disk(vault: Vault, chosen: Settings, now: int) -> Check:
-    """Look ahead: how many days until the disk is full."""
+    """Check in how many days the disk will be full."""
     seen = survey(vault)
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
     rules = plan.rules_of(chosen.retention)
@@ -191,7 +191,7 @@ def clock(rest: RestClient) -> Check:
 
 
 def discord(chosen: Settings) -> Check:
-    """Look at the form of the Discord address; nothing is sent, nothing of it is shown."""
+    """Check the form of the Discord address; nothing is sent, nothing of it is shown."""
     address, where = webhook.find(chosen)
     if not address:
         return Check("webhook", "PASS", f"none set in {webhook.WEBHOOK_VARIABLE}")
@@ -202,7 +202,7 @@ def discord(chosen: Settings) -> Check:
 
 
 def terminal() -> Check:
-    """See whether the console shows what is written: files are UTF-8 in any case."""
+    """Check that the console can show UTF-8; files are UTF-8 in any case."""
     encoding = locale.getencoding()
     if not sys.stdout.isatty() or encoding.lower().replace("-", "") in ("utf8", "cp65001"):
         return Check("terminal", "PASS", sys.stdout.encoding)

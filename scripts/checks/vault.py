@@ -1,4 +1,4 @@
-"""What the doctor asks of a vault: do its writers live, are their records fresh and in order."""
+"""Checks of a vault: its exporters run, its records are fresh, whole and in order."""
 
 import os
 import time
@@ -36,7 +36,7 @@ _START: Final = {data.maker.name: f"start it: python {data.made_by}" for data in
 
 
 def heartbeat(vault: Vault, component: str) -> dict[str, Any] | None:
-    """Return what a program last said of itself; None if nothing can be read."""
+    """Return the newest heartbeat of a program; None if none can be read."""
     try:
         found = orjson.loads(vault.health(component).read_bytes())
         return found if isinstance(found, dict) else None
@@ -45,14 +45,14 @@ def heartbeat(vault: Vault, component: str) -> dict[str, Any] | None:
 
 
 def alive(beat: dict[str, Any] | None, now: int) -> bool:
-    """Say whether a heartbeat is fresh and not the last one."""
+    """Return True if a heartbeat is fresh, and the program has not stopped since."""
     return (
         beat is not None and not beat.get("stopped") and -_AHEAD_MS <= _age(beat, now) <= _BEAT_MS
     )
 
 
 def exporters(vault: Vault, now: int) -> Iterator[Check]:
-    """Look at the heartbeats, and who holds the logs."""
+    """Check the heartbeats of the exporters, and that each is alone."""
     for name, stream in EXPORTERS.items():
         beat = heartbeat(vault, name)
         if beat is None:
@@ -88,7 +88,7 @@ def _refused(beat: dict[str, Any]) -> str:
 
 
 def _other_holders(vault: Vault, stream: str, pid: Any) -> Iterator[str]:
-    """Yield pids that hold a log of the stream besides the one whose heartbeat is seen."""
+    """Yield pids that hold a log of the stream, other than that of the heartbeat."""
     for path in vault.lock(stream, "ANY-NAME").parent.glob(f"{stream}.*.json"):
         try:
             holder = orjson.loads(path.read_bytes())["pid"]
@@ -99,7 +99,7 @@ def _other_holders(vault: Vault, stream: str, pid: Any) -> Iterator[str]:
 
 
 def _is_held(lock: Path) -> bool:
-    """Ask the system: what a killed program left names nobody."""
+    """Return True if the lock is held now: a killed program leaves its file, but no lock."""
     if not lock.exists():
         return False
     try:
@@ -110,7 +110,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
-    """Look at the newest raw record of each stream, and what the calculators made of it."""
+    """Check the age of the newest raw record of each stream, and how far the calculators are."""
     newest: dict[str, int | None] = {}
     for stream, program, limit_s in _STREAMS:
         moment = newest[stream] = newest_raw(vault, stream, inst_id)
@@ -177,7 +177,7 @@ def _newest_derived(vault: Vault, data: DataSet, inst_id: str) -> int | None:
 
 
 def holes(vault: Vault, inst_id: str) -> Check:
-    """Look for holes that the ledger calls open."""
+    """Check that the ledger calls no gap open."""
     name = f"holes {inst_id}"
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
     entries = ledger.entries()
@@ -193,7 +193,7 @@ def holes(vault: Vault, inst_id: str) -> Check:
 
 
 def last_hour(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
-    """Look at the lines of the last hour: torn, bad, out of order."""
+    """Check the lines of the last hour: torn, bad, out of order."""
     for stream, files in (
         ("trades", list(day_files(vault.trades(inst_id)))),
         ("l2", list(book_files(vault.snapshots(inst_id)))),
@@ -248,11 +248,11 @@ def _newest_hour(files: list[tuple[str, Path]]) -> Iterator[bytes]:
                     return
                 yield line
         except VaultError:
-            return  # packed and damaged: the certificate says so
+            return  # packed and damaged: verify_vault.py names it
 
 
 def _torn(path: Path, now: int) -> str:
-    """Say what is torn: half a line at the end that does not go on, or one set aside lately."""
+    """Describe a torn line: at the end of a file that does not grow, or set aside lately."""
     before = _tail_of(path)
     if before[1]:
         time.sleep(_LOOK_TWICE_S)
@@ -275,7 +275,7 @@ def _tail_of(path: Path) -> tuple[int, int]:
 
 
 def contract(vault: Vault, inst_id: str, now: int, rest: RestClient | None) -> Check:
-    """Look at the metadata: there, as it was, and as the exchange has it."""
+    """Check that the metadata exists, has not changed, and is that of the exchange."""
     name, remedy = f"metadata {inst_id}", "restart the trade exporter, it fetches it again"
     try:
         meta = instruments.load(vault, inst_id)
@@ -304,7 +304,7 @@ def _terms(meta: instruments.Metadata) -> str:
 
 
 def asleep(vault: Vault, inst_id: str, now: int) -> Check:
-    """Look for long stretches of the last day without a book: the computer slept, or was off."""
+    """Check the last day for long spans without a book: the computer slept, or was off."""
     spans = list(_recorded_spans(vault, inst_id, now - times.DAY_MS))
     gaps = [
         f"{times.iso(end)[:16]}Z to {times.iso(begin)[:16]}Z"

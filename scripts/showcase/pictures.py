@@ -15,7 +15,7 @@ from rich.text import Text
 Record = Mapping[str, Any]
 
 UNKNOWN: Final = "unknown"
-WALLS_SAID: Final = (  # beside the tables
+WALLS_SAID: Final = (  # below the tables
     "age unknown: it stood there when its price was first seen, so it is never called young",
     "ratio: times the ordinary level of its band; partial: the book was not seen to its end",
 )
@@ -138,7 +138,7 @@ def _table(headers: Sequence[str]) -> Table:
 
 
 def _place(record: Record) -> str:
-    """Return what a bucket record is of."""
+    """Return instrument, time and mid price of a bucket record."""
     moment = record["timestamp_utc"]
     return f"{record['instId']} {moment[11:19]} UTC, mid {record['mid_price']}"
 

@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 class DemoError(RaveQuantError):
-    """A step did not do what it should; the text says what was met and where to look."""
+    """A step did not do what it should; the text says what happened and where to look."""
 
 
 class WholePlan(Plan):

@@ -1,4 +1,4 @@
-"""The processes of run_all.py: started with a lifeline, logging into files of their own, ended."""
+"""The processes of run_all.py: start, log files, end; none outlives its supervisor."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from ravequant.vault.paths import CHECKOUT
 from scripts.supervision.schedule import Task
 
 END_WITHIN_S: Final = 8.5  # a little longer than the lifeline waits in the program itself
-_ASIDE_BYTES: Final = 1_000_000  # words of more than this are set aside at the next start
+_ASIDE_BYTES: Final = 1_000_000  # a longer .out file is renamed at the next start
 _LAST_WORDS: Final = 2_000
 _TICK_S: Final = 0.05
 
@@ -30,15 +30,15 @@ class RunningTask:
 
 
 class Programs:
-    """All that run now, and where their words go: ``{name}.log`` and ``{name}.out`` in ``logs``.
+    """All running tasks; each writes to ``{name}.log`` and ``{name}.out`` in ``logs``.
 
-    The ``.log`` is the program's own and rotates; the ``.out`` holds what else it writes, which is
-    a line or two a run. Both are files: nobody has to read along for a program to go on.
+    The ``.log`` is the program's own and rotates; the ``.out`` holds the rest of its output, a line
+    or two a run. Both are files, so a program never waits for a reader.
     """
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self._older: dict[str, list[tuple[int, int]]] = {}  # its words as they were at the start
+        self._older: dict[str, list[tuple[int, int]]] = {}  # stamps of its files at the start
         self._running: dict[str, RunningTask] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -66,9 +66,10 @@ class Programs:
         self._running[task.name] = RunningTask(task, process)
 
     def ended(self) -> Iterator[tuple[str, int]]:
-        """Yield (name, exit code) of what has ended since the last call; kill what should have.
+        """Yield (name, exit code) of the tasks that have ended since the last call.
 
-        The code of what a signal has ended is that signal's number, negative.
+        A task that was asked to end and has not is killed. The code of a task that a signal has
+        ended is the number of the signal, negative.
         """
         for name, program in list(self._running.items()):
             code = program.process.poll()
@@ -80,7 +81,7 @@ class Programs:
                 program.process.kill()
 
     def ask_to_end(self, name: str) -> bool:
-        """Cut the lifeline of a program: it ends by itself, or is killed. False: asked before."""
+        """Cut the lifeline of a program: it ends by itself, or is killed. False if asked before."""
         program = self._running[name]
         if program.end_by is not None:
             return False
@@ -98,7 +99,7 @@ class Programs:
             time.sleep(_TICK_S)
 
     def last_words(self, name: str) -> str:
-        """Return the last line that a program has left since its start, in its log or beside it."""
+        """Return the last line that a program has written since its start, to either file."""
         found: list[tuple[int, str]] = []
         for path, older in zip(self._words(name), self._older[name], strict=True):
             if _stamp(path) == older:
@@ -122,7 +123,7 @@ def _cut(program: RunningTask) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Return what changes whenever something is written to a file; zeros if there is none."""
+    """Return size and time of a file, which change with each write; zeros if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -131,14 +132,14 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _set_aside(words: Path) -> None:
-    """Rename words that have grown long; whoever holds them open may stop that once."""
+    """Rename an output file that has grown long; a program that has it open may prevent it."""
     with contextlib.suppress(OSError):
         if words.stat().st_size > _ASIDE_BYTES:
             words.replace(words.with_name(words.name + ".1"))
 
 
 def _apart() -> dict[str, Any]:
-    """Return what keeps Ctrl-C, and a window, away from a program: it has its lifeline."""
+    """Return options that keep Ctrl-C, and a window, away from a program: it has a lifeline."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}

@@ -1,4 +1,4 @@
-"""What run_all.py has running when: a plan that knows no clock, no file and no process.
+"""When run_all.py runs which program: a plan without clock, file or process.
 
 Times are seconds on any clock that never goes back.
 """
@@ -17,7 +17,7 @@ _LOCKED_S: Final = 2.0  # find_signals, or a person, is bringing the same file u
 _LOCKED_TIMES: Final = 10
 _NO_DATA: Final = NoDataError.exit_code
 _LOCKED: Final = LockedError.exit_code
-_MILD: Final = (_NO_DATA, _LOCKED)  # no failures: later it will do
+_MILD: Final = (_NO_DATA, _LOCKED)  # no failures: a later run will succeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +28,26 @@ class Task:
     script: str
     options: tuple[str, ...] = ()
     every_s: float = 0.0  # from start to start; 0: it is kept running
-    limit_s: float = math.inf  # one that runs longer is ended
+    limit_s: float = math.inf  # a run that takes longer is ended
     heartbeat: str = ""  # the component whose heartbeat it writes
-    shows: bool = False  # what it writes is for people who look on, not for a file
+    shows: bool = False  # its stdout is for people at a screen and is not kept
 
     @property
     def kept(self) -> bool:
-        """Say whether it is to run all the time."""
+        """True if it is to run all the time."""
         return self.every_s == 0
 
 
 @dataclass(slots=True)
 class Standing:
-    """How a task stands."""
+    """The state of a task."""
 
     task: Task
     next_at: float
     started_at: float | None = None  # None: it does not run
     runs: int = 0
     failures: int = 0  # in a row
-    refusals: int = 0  # in a row: another one was at it
+    refusals: int = 0  # in a row: another program held the lock
     last_code: int | None = None
 
 
@@ -57,7 +57,7 @@ def backoff(failures: int) -> float:
 
 
 class Plan:
-    """Which tasks are due, and what follows from their ends.
+    """Decides which tasks are due, and what follows from their ends.
 
     At most ``at_once`` of those that come and go run side by side; the kept ones do not count.
     With ``once`` each of the others runs a single time.
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def finished(self) -> bool:
-        """Say whether nothing runs and nothing will."""
+        """True if nothing runs and nothing will."""
         return all(
             standing.started_at is None and standing.next_at == math.inf
             for standing in self.standings.values()
@@ -78,14 +78,14 @@ class Plan:
 
     @property
     def outcome(self) -> int:
-        """Return the exit code of a round: a failure, another one at it, no data, or done."""
+        """The exit code of a round: a failure, a lock held elsewhere, no data, or done."""
         codes = {standing.last_code for standing in self.standings.values()} - {None, DONE}
         if codes - set(_MILD):
             return FAILED
         return max((code for code in codes if code is not None), default=DONE)
 
     def due(self, now: float) -> list[Task]:
-        """Return what is to be started now: those that wait longest first."""
+        """Return the tasks to be started now: those that wait longest first."""
         waiting = [
             standing
             for standing in self.standings.values()
@@ -93,7 +93,7 @@ class Plan:
         ]
         passing = self.passing
         found: list[Task] = []
-        for standing in sorted(waiting, key=lambda one: one.next_at):
+        for standing in sorted(waiting, key=lambda standing: standing.next_at):
             if standing.task.kept or passing < self._at_once:
                 passing += not standing.task.kept
                 found.append(standing.task)
@@ -101,14 +101,14 @@ class Plan:
 
     @property
     def passing(self) -> int:
-        """Return how many of those that come and go run now."""
+        """The number of running tasks that come and go."""
         return sum(
             standing.started_at is not None and not standing.task.kept
             for standing in self.standings.values()
         )
 
     def overdue(self, now: float) -> list[Task]:
-        """Return what runs longer than it may."""
+        """Return the tasks that run longer than they may."""
         return [
             standing.task
             for standing in self.standings.values()
@@ -116,14 +116,14 @@ class Plan:
         ]
 
     def started(self, name: str, now: float) -> None:
-        """Take note of a start."""
+        """Note a start."""
         standing = self.standings[name]
         standing.started_at = now
         standing.runs += 1
         standing.next_at += standing.task.every_s
 
     def ended(self, name: str, code: int, now: float) -> Standing:
-        """Take note of an end; whatever a kept program's code says, it should not have ended."""
+        """Note an end; a kept program should not have ended, whatever its code."""
         standing = self.standings[name]
         task, ran_s = standing.task, now - (standing.started_at or 0.0)
         standing.started_at, standing.last_code = None, code

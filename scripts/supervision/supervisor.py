@@ -1,4 +1,4 @@
-"""The loop of run_all.py: starts what the plan says, notices what ends or falls silent, tells."""
+"""The loop of run_all.py: starts programs by the plan, notices and logs ends and silences."""
 
 import logging
 import signal
@@ -29,7 +29,7 @@ _log = logging.getLogger(PROGRAM)
 
 
 class Supervisor:
-    """Runs one plan after the other until it is told to stop."""
+    """Runs plans, one after the other, until a signal stops it."""
 
     def __init__(self, vault: Vault) -> None:
         self.stopping = False
@@ -37,32 +37,32 @@ class Supervisor:
         self._vault = vault
         self._heartbeat = Heartbeat(vault, PROGRAM)
         self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
-        self._round: Counter[str] = Counter()  # how those ended that came and went
-        self._now = 0.0  # seconds awake
-        self._heard_at = -_HEARTBEAT_S
+        self._round: Counter[str] = Counter()  # outcomes of the tasks that came and went
+        self._now = 0.0  # seconds, without those asleep
+        self._beat_at = -_HEARTBEAT_S
 
     def run(self, plan: Plan, for_s: float) -> None:
-        """Follow the plan until it is finished, ``for_s`` has passed, or somebody says stop."""
+        """Follow the plan until it is finished, ``for_s`` has passed, or a signal came."""
         self._now, before = 0.0, time.monotonic()
-        self._heard_at = -_HEARTBEAT_S
+        self._beat_at = -_HEARTBEAT_S
         while not (self.stopping or plan.finished or self._now >= for_s):
             self._step(plan)
             time.sleep(_TICK_S)
             after = time.monotonic()
             if after - before > _ASLEEP_S:
                 _log.info("went on after %.0f s asleep", after - before)
-            # a sleep of the computer is nobody's silence and no program's running time
+            # a sleep of the computer counts neither as silence nor as running time
             self._now += min(after - before, 1.0)
             before = after
 
     def close(self, plan: Plan) -> None:
-        """End every program and say so in the heartbeat."""
+        """End every program and note it in the heartbeat."""
         self.programs.end_all()
         self._heartbeat.write({"stopped": True, "tasks": self._facts(plan)})
 
     def _step(self, plan: Plan) -> None:
         for name, code in self.programs.ended():
-            self._tell(plan.ended(name, code, self._now))
+            self._report(plan.ended(name, code, self._now))
         for task in plan.overdue(self._now):
             self._end(task, f"runs longer than {task.limit_s:g} s")
         for task in plan.due(self._now):
@@ -71,11 +71,11 @@ class Supervisor:
             counted = ", ".join(f"{count} {what}" for what, count in sorted(self._round.items()))
             _log.info("calculators: %s", counted)
             self._round.clear()
-        if self._now - self._heard_at >= _HEARTBEAT_S:
-            self._heard_at = self._now
+        if self._now - self._beat_at >= _HEARTBEAT_S:
+            self._beat_at = self._now
             if self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)}):
-                self._listen(plan)
-            else:  # a full disk takes nobody's heartbeat: silence says nothing
+                self._check_heartbeats(plan)
+            else:  # a full disk takes no heartbeat at all: silence means nothing
                 self._beats.clear()
 
     def _start(self, plan: Plan, task: Task) -> None:
@@ -90,8 +90,8 @@ class Supervisor:
             level = logging.INFO if task.kept else logging.DEBUG
             _log.log(level, "%s runs, pid %d", task.name, self.programs.pid(task.name))
 
-    def _listen(self, plan: Plan) -> None:
-        """End a kept program whose heartbeat has stopped: it is started anew."""
+    def _check_heartbeats(self, plan: Plan) -> None:
+        """End kept programs whose heartbeat has stopped: they are started anew."""
         for standing in plan.standings.values():
             task = standing.task
             if not task.heartbeat or standing.started_at is None:
@@ -110,17 +110,18 @@ class Supervisor:
         if task.name in self.programs and self.programs.ask_to_end(task.name):
             _log.warning("%s %s and is ended", task.name, why)
 
-    def _tell(self, standing: Standing) -> None:
+    def _report(self, standing: Standing) -> None:
         task, code = standing.task, standing.last_code
         if task.kept:
             wait = max(0.0, standing.next_at - self._now)
-            _log.warning("%s %s, starts again in %.0f s; its last words: %s", task.name,
-                         _how(code), wait, self.programs.last_words(task.name))  # fmt: skip
+            text = "%s %s, starts again in %.0f s; its last words: %s"
+            _log.warning(text, task.name, _how(code), wait, self.programs.last_words(task.name))
             return
         self._round[_OUTCOMES.get(code or DONE, "failed")] += 1
         if code not in _OUTCOMES:
-            _log.error("%s %s, failures in a row: %d; its last words: %s", task.name, _how(code),
-                       standing.failures, self.programs.last_words(task.name))  # fmt: skip
+            words = self.programs.last_words(task.name)
+            text = "%s %s, failures in a row: %d; its last words: %s"
+            _log.error(text, task.name, _how(code), standing.failures, words)
 
     def _facts(self, plan: Plan) -> dict[str, Any]:
         return {

@@ -11,7 +11,7 @@ from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, L2_RETENTION
 from scripts.supervision.schedule import Task
 
 HOUR_S: Final = 3_600.0
-REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: nobody waits for the history of a demo
+REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: the history of a demo comes quickly
 _HISTORY_MS: Final = 5 * times.HOUR_MS  # the age of the market when a demo begins
 _SET_UP_MS: Final = 4 * times.MINUTE_MS  # the planted signal is complete so long after that
 
@@ -37,7 +37,7 @@ class RunRequest:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody uses now."""
+    """Return a port of this machine that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
     return port
