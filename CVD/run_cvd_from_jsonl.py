@@ -14,8 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ravequant import cli, exact, times
+from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
+from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.trade_source import TRADES
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings
@@ -185,12 +187,12 @@ def _signed(amount: int) -> str:
     return exact.signed(exact.text(amount, exact.NOTIONAL_PLACES))
 
 
-CALCULATOR: Final = calculator.Calculator(
-    metric="cvd",
+CALCULATOR: Final = Calculator(
     description="Cumulative volume delta per minute, from raw trades.",
-    output="cvd_1m.jsonl",
-    fold=CvdFold,
-    parameters=lambda _: {},
+    input=TRADES,
+    fold=lambda _, inst_id, settings: CvdFold(inst_id, settings),
+    output=catalog.CVD,
+    parameters=lambda _, __: {},
 )
 
 

@@ -8,8 +8,6 @@
 The sums are in ``bands.py``, what remembers is in ``walls.py``; here they become records.
 """
 
-from pathlib import Path
-
 if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
@@ -21,20 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
 from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
-from ravequant import cli, exact, times
-from ravequant.books.snapshot_reader import SnapshotReader
+from ravequant import catalog, cli, exact, times
 from ravequant.contract import Scale, worth_of
-from ravequant.pipeline import calculator, runner
+from ravequant.pipeline import calculator
+from ravequant.pipeline.book_source import BOOKS
+from ravequant.pipeline.calculator import Calculator
 from ravequant.settings import Buckets, Settings
 from ravequant.settings_schema import as_typed
 from ravequant.vault.instruments import InForce, InstrumentHistory
-from ravequant.vault.paths import Vault, book_files
-from ravequant.vault.side_input import SideInput
 
 if TYPE_CHECKING:
     from ravequant.books.snapshot_reader import Books, Deep
 
-METRIC: Final = "liquidity_buckets"
 BANDS: Final = range(len(BANDS_BPS))
 
 
@@ -275,49 +271,30 @@ def _hundredths(value: int) -> str:
     return exact.signed(exact.fixed(value, 2))
 
 
-class Bucketizer:
-    """The wiring: snapshots, deep snapshots beside them, the fold, a file a day."""
+def _parameters(inst_id: str, settings: "Settings") -> dict[str, Any]:
+    amounts = Thresholds.of(inst_id, settings.buckets)
+    own = (exact.text(amount, exact.NOTIONAL_PLACES) for amount in amounts)
+    return {
+        **as_typed(settings.buckets),
+        **dict(zip(("band_notional", "wall_notional", "delta_notional"), own, strict=True)),
+        "depth_levels": settings.l2.depth_levels,
+    }
 
-    metric = METRIC
-    description = "Six distance bands and walls of each order book snapshot."
-    record = "snapshot"
 
-    def folder(self, vault: Vault, inst_id: str) -> Path:
-        """Return where the raw snapshots are."""
-        return vault.snapshots(inst_id)
-
-    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> "runner.Job[list[Books]]":
-        """Return the job that brings ``inst_id`` up to date."""
-        folder, deep_folder = vault.snapshots(inst_id), vault.deep_snapshots(inst_id)
-        deep_lines = SideInput(lambda: book_files(deep_folder))
-        limits = Thresholds.of(inst_id, chosen.buckets)
-        return runner.Job(
-            vault=vault,
-            metric=METRIC,
-            inst_id=inst_id,
-            files=lambda: book_files(folder),
-            reader=lambda reject: SnapshotReader(inst_id, deep_lines, reject),
-            fold=lambda: BucketFold(inst_id, chosen, InstrumentHistory(vault, inst_id)),
-            output=lambda record: f"{record['timestamp_utc'][:10]}.jsonl",
-            pattern="????-??-??.jsonl",
-            parameters={
-                **as_typed(chosen.buckets),
-                **{
-                    name: exact.text(limit, exact.NOTIONAL_PLACES)
-                    for name, limit in zip(
-                        ("band_notional", "wall_notional", "delta_notional"), limits, strict=True
-                    )
-                },
-                "depth_levels": chosen.l2.depth_levels,
-            },
-            beside=deep_lines,
-            expires=True,
-        )
+CALCULATOR: Final = Calculator(
+    description="Six distance bands and walls of each order book snapshot.",
+    input=BOOKS,
+    fold=lambda vault, inst_id, settings: BucketFold(
+        inst_id, settings, InstrumentHistory(vault, inst_id)
+    ),
+    output=catalog.BUCKETS,
+    parameters=_parameters,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Bring the buckets of the given instruments up to date."""
-    return calculator.main(Bucketizer(), argv)
+    return calculator.main(CALCULATOR, argv)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import orjson
 
 from ravequant import cli, exact, settings, tables, times
 from ravequant.errors import DONE, NoDataError
-from ravequant.pipeline import calculator
+from ravequant.pipeline import trade_source
 from ravequant.vault import gap_ledger, tail
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def candles(
     With each: whether a hole touches it. Reads raw trades only and writes nothing. Raises
     NoDataError and VaultError.
     """
-    files = calculator.trade_listing(vault, inst_id)
+    files = trade_source.TRADES.files(vault, inst_id)
     newest = tail.newest_time(files)
     if newest is None:
         raise NoDataError(
@@ -169,7 +169,7 @@ def _continues(files: tail.Listing, cursor: "Cursor | None") -> bool:
 
 
 def _closed_minutes(vault: "Vault", inst_id: str, trades: tail.Tail) -> "Iterator[Closed]":
-    reader = calculator.bar_reader(vault, inst_id, settings.load())(_refused)
+    reader = trade_source.decoder(vault, inst_id, settings.load())(_refused)
     for block in trades.blocks():
         yield reader.read(block.data)
 

@@ -7,35 +7,29 @@ The candles are in ``candle_builder.py``, the rules in ``wick_detector.py``; her
 records.
 """
 
-from pathlib import Path
-
 if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from ravequant import cli, exact, times
+from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
+from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.trade_source import TRADES
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.instruments import InstrumentHistory
 from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder
 from Untouch_Wick.wick_detector import Event, Wick, WickDetector, price_text
 
 if TYPE_CHECKING:
-    from ravequant.pipeline.runner import Job
-    from ravequant.settings import Settings
     from ravequant.trades.bar_builder import Closed
     from ravequant.vault.instruments import InForce
     from ravequant.vault.paths import Vault
 
-METRIC: Final = "wicks"
-EVENTS: Final = "wicks_events.jsonl"
-ACTIVE: Final = "wicks_active.json"
 NO_MINUTE: Final = -1
 STRENGTHS: Final = ("EXACT", "NEAR", "CLOSE", "CLOSE")  # of 0, 1, 2 and 3 ticks
 
@@ -191,44 +185,26 @@ def _strength(distance: int) -> str | None:
     return STRENGTHS[distance] if distance < len(STRENGTHS) else None
 
 
-def publish(path: Path, fold: WickFold, state: dict[str, Any]) -> None:
-    """Write the untouched wicks of a committed state to ``path``; ``fold`` is a new one."""
-    fold.restore(state)
+def publish(vault: "Vault", inst_id: str, fold: WickFold) -> None:
+    """Write the untouched wicks as of the newest closed minute."""
+    path = catalog.ACTIVE_WICKS.place(vault, inst_id)
     replace_file(path, orjson.dumps(fold.active()) + b"\n", durable=False)
 
 
-class Tracker:
-    """The wiring: raw trades, the tick sizes beside them, the events, the active wicks."""
-
-    metric = METRIC
-    description = "Untouched wicks of 1m, 5m, 15m, 1h and 4h candles, from raw trades."
-    record = "trade"
-
-    def folder(self, vault: "Vault", inst_id: str) -> Path:
-        """Return where the raw trades are."""
-        return vault.trades(inst_id)
-
-    def job(self, vault: "Vault", inst_id: str, chosen: "Settings") -> "Job[Closed]":
-        """Return the job that brings ``inst_id`` up to date."""
-
-        def fold() -> WickFold:
-            return WickFold(inst_id, InstrumentHistory(vault, inst_id))
-
-        active = vault.derived(METRIC, inst_id) / ACTIVE
-        job = calculator.bar_job(
-            vault, inst_id, chosen, metric=METRIC, fold=fold, output=EVENTS, parameters={}
-        )
-        return replace(
-            job,
-            time_key="known_utc",
-            known_at_end=True,
-            publish=lambda state: publish(active, fold(), state),
-        )
+CALCULATOR: Final = Calculator(
+    description="Untouched wicks of 1m, 5m, 15m, 1h and 4h candles, from raw trades.",
+    input=TRADES,
+    fold=lambda vault, inst_id, _: WickFold(inst_id, InstrumentHistory(vault, inst_id)),
+    output=catalog.WICKS,
+    parameters=lambda _, __: {},
+    known_at_end=True,
+    publish=publish,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Bring the wicks of the given instruments up to date."""
-    return calculator.main(Tracker(), argv)
+    return calculator.main(CALCULATOR, argv)
 
 
 if __name__ == "__main__":

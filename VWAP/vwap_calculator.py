@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ravequant import cli, exact, times
+from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
+from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.trade_source import TRADES
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings
@@ -197,12 +199,12 @@ class VwapFold:
                 self._hour_start += 1
 
 
-CALCULATOR: Final = calculator.Calculator(
-    metric="vwap",
+CALCULATOR: Final = Calculator(
     description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
-    output="vwap_1m.jsonl",
-    fold=VwapFold,
-    parameters=lambda settings: {"extended_bps": settings.vwap.extended_bps.text},
+    input=TRADES,
+    fold=lambda _, inst_id, settings: VwapFold(inst_id, settings),
+    output=catalog.VWAP,
+    parameters=lambda _, settings: {"extended_bps": settings.vwap.extended_bps.text},
 )
 
 

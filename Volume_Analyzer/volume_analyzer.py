@@ -14,8 +14,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ravequant import cli, exact, times
+from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
+from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.trade_source import TRADES
 from ravequant.settings_schema import as_typed
 
 if TYPE_CHECKING:
@@ -155,15 +157,15 @@ def _aggressor(delta: int) -> str | None:
     return "buy" if delta > 0 else "sell"
 
 
-def _parameters(settings: "Settings") -> dict[str, Any]:
+def _parameters(_inst_id: str, settings: "Settings") -> dict[str, Any]:
     return {"whale_notional": settings.bars.whale_notional.text, **as_typed(settings.volume)}
 
 
-CALCULATOR: Final = calculator.Calculator(
-    metric="volume",
+CALCULATOR: Final = Calculator(
     description="Volume tier, whales, absorption and divergence per minute.",
-    output="volume_1m.jsonl",
-    fold=VolumeFold,
+    input=TRADES,
+    fold=lambda _, inst_id, settings: VolumeFold(inst_id, settings),
+    output=catalog.VOLUME,
     parameters=_parameters,
 )
 

@@ -22,7 +22,7 @@ from ravequant import cli, settings
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.vault.paths import default_root, instruments
 from scripts.batch.executors import executor_of
-from scripts.batch.jobs import BARS, LAST, ROOMS, Days, Outcome, Task
+from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Outcome, Task
 from scripts.batch.scheduler import Scheduler, Totals
 from scripts.batch.storage import Place, Remote, place_of, vault_at
 
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, (__doc__ or "").partition("\n")[0])
     add = made.add_argument
     text = "what to compute (default: %(default)s)"
-    add("--metric", default=",".join(ROOMS), metavar="A,B", help=text)
+    add("--metric", default=",".join(CALCULATORS), metavar="A,B", help=text)
     text = "instrument; may be repeated (default: all that the source holds)"
     add("--instId", action="append", dest="inst_ids", metavar="INSTID", help=text)
     text = "begin with the raw file of this UTC day, 2025-12-14"
@@ -97,8 +97,8 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
 def _pairs(args: argparse.Namespace, source: Place) -> list[tuple[str, str]]:
     """Return (instrument, metric): those asked for, or those that there is raw data for."""
     metrics = list(dict.fromkeys(args.metric.split(",")))
-    if unknown := [metric for metric in metrics if metric not in ROOMS]:
-        raise UsageError(f"--metric {unknown[0]!r} is none of {', '.join(ROOMS)}")
+    if unknown := [metric for metric in metrics if metric not in CALCULATORS]:
+        raise UsageError(f"--metric {unknown[0]!r} is none of {', '.join(CALCULATORS)}")
     if args.inst_ids:
         return [(name, metric) for name in cli.instruments_of(args, ()) for metric in metrics]
     vault = vault_at(source)

@@ -6,6 +6,7 @@ from importlib import import_module
 import pytest
 
 from ravequant import catalog
+from ravequant.settings import Settings
 from ravequant.vault.paths import CHECKOUT, Vault
 
 BTC = "BTC-USDT-SWAP"
@@ -66,27 +67,16 @@ def test_each_data_set_stands_where_the_contract_says(tmp_path):
 @pytest.mark.parametrize("calculator", catalog.CALCULATORS, ids=lambda program: program.name)
 def test_a_calculator_writes_what_is_listed(calculator, tmp_path):
     """Folder, file name and time field of the catalogue are those that the calculator uses."""
-    module = import_module(calculator.script.removesuffix(".py").replace("/", "."))
-    job = next(
-        made.job(Vault(tmp_path), BTC, import_module("ravequant.settings").Settings())
-        for made in _calculators(module)
-    )
+    made = import_module(calculator.script.removesuffix(".py").replace("/", ".")).CALCULATOR
+    job = made.job(Vault(tmp_path), BTC, Settings())
     (data,) = (
         data for data in catalog.DERIVED if data.maker is calculator and data.kind != "document"
     )
-    assert (job.metric, job.time_key) == (data.stream, data.key)
+    assert (job.metric, job.sink.time_key) == (data.stream, data.key)
     place = data.place(Vault(tmp_path), BTC)
     record = {data.key: "2025-12-14T21:34:00.000Z"}
     wanted = place / "2025-12-14.jsonl" if data.kind == "days" else place
-    assert Vault(tmp_path).derived(job.metric, BTC) / job.output(record) == wanted
-
-
-def _calculators(module):
-    if hasattr(module, "CALCULATOR"):
-        yield module.CALCULATOR
-    for name in ("Tracker", "Bucketizer"):
-        if hasattr(module, name):
-            yield getattr(module, name)()
+    assert Vault(tmp_path).derived(job.metric, BTC) / job.sink.file_of(record) == wanted
 
 
 def test_files_are_those_that_exist(tmp_path):

@@ -1,135 +1,91 @@
-"""The wiring that every trade-based calculator shares: options, vault, ledger, bars, stage."""
+"""What a calculator is: an input, a fold, an output; and the program that runs it."""
 
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
-from ravequant import cli, settings, times
+from ravequant import cli, settings
+from ravequant.catalog import DataSet
 from ravequant.errors import DONE, RaveQuantError, VaultError
 from ravequant.pipeline import runner
 from ravequant.settings import Settings
-from ravequant.trades.bar_builder import Closed
-from ravequant.trades.bar_reader import BarReader
-from ravequant.trades.parallel_scan import read_ahead
-from ravequant.vault.cursor import Cursor
-from ravequant.vault.gap_ledger import GapLedger
-from ravequant.vault.paths import Vault, day_files
-from ravequant.vault.tail import Listing, Tail
+from ravequant.vault.paths import Vault
+from ravequant.vault.tail import Listing
+
+Batch = TypeVar("Batch")
+
+
+class Input(Protocol[Batch]):
+    """A kind of raw data that calculators read."""
+
+    @property
+    def record(self) -> str:
+        """The word for a valid line."""
+
+    @property
+    def parallel(self) -> bool:
+        """True if its files can be read in parts, by other processes."""
+
+    def files(self, vault: Vault, inst_id: str) -> Listing:
+        """Return what lists the raw files of an instrument, oldest first."""
+
+    def folder(self, vault: Vault, inst_id: str) -> Path:
+        """Return where they are."""
+
+    def source(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Source[Batch]:
+        """Return the source of an instrument."""
 
 
 @dataclass(frozen=True, slots=True)
-class Calculator:
-    """What distinguishes one calculator from another."""
+class Calculator(Generic[Batch]):
+    """One of the calculators, for any instrument of any vault."""
 
-    metric: str  # its folder under derived/ and state/
     description: str
-    output: str  # the file its records go to
-    fold: Callable[[str, Settings], runner.Fold[Closed]]  # of an instrument
-    parameters: Callable[[Settings], dict[str, Any]]  # the settings its output depends on
-    record: str = "trade"
-
-    def folder(self, vault: Vault, inst_id: str) -> Path:
-        """Return where the raw trades are."""
-        return vault.trades(inst_id)
-
-    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Job[Closed]:
-        """Return the job that brings ``inst_id`` up to date."""
-        return bar_job(
-            vault,
-            inst_id,
-            chosen,
-            metric=self.metric,
-            fold=lambda: self.fold(inst_id, chosen),
-            output=self.output,
-            parameters=self.parameters(chosen),
-        )
-
-
-def trade_listing(vault: Vault, inst_id: str) -> Listing:
-    """Return what lists the raw trade files of ``inst_id``."""
-    folder = vault.trades(inst_id)
-    return lambda: day_files(folder)
-
-
-def bar_reader(
-    vault: Vault, inst_id: str, chosen: Settings
-) -> Callable[[runner.Reject], runner.Reader[Closed]]:
-    """Return what makes a reader of raw trades, with the ledger and the settings of ``inst_id``."""
-    whale = chosen.bars.whale_notional
-    ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
-
-    def is_hole(first_missing: int, last_missing: int) -> bool:
-        ledger.refresh()  # settled before the line after the jump was written
-        return ledger.is_gap(first_missing, last_missing)
-
-    return lambda reject: BarReader(inst_id, whale, is_hole, reject)
-
-
-def bar_job(
-    vault: Vault,
-    inst_id: str,
-    chosen: Settings,
-    *,
-    metric: str,
-    fold: Callable[[], runner.Fold[Closed]],
-    output: str,
-    parameters: dict[str, Any],
-) -> runner.Job[Closed]:
-    """Return a job that reads the raw trades of ``inst_id`` as closed minute bars."""
-    return runner.Job(
-        vault=vault,
-        metric=metric,
-        inst_id=inst_id,
-        files=trade_listing(vault, inst_id),
-        reader=bar_reader(vault, inst_id, chosen),
-        fold=fold,
-        output=lambda _: output,
-        pattern=output,
-        parameters=parameters,
-        ahead=partial(read_ahead, inst_id, chosen.bars.whale_notional),
-        first_ms=lambda cursor: first_bar_ms(trade_listing(vault, inst_id), inst_id, cursor),
-    )
-
-
-def first_bar_ms(files: Listing, inst_id: str, cursor: Cursor | None) -> int | None:
-    """Return the start of the first minute that reading from ``cursor`` gives; None without any.
-
-    That is not always the first line's: a line of the minute before may follow it.
-    """
-    reader = BarReader(inst_id, 0, lambda *_: False, lambda *_: None)
-    closed = (reader.read(block.data).bars for block in Tail(files, cursor, 0).blocks())
-    bars = next(filter(None, closed), None) or reader.builder.open_bars
-    return bars[0].minute * times.MINUTE_MS if bars else None
-
-
-class Room(Protocol):
-    """A calculator that a person starts: trade-based or not."""
+    input: Input[Batch]
+    fold: Callable[[Vault, str, Settings], runner.Fold[Batch]]  # of an instrument
+    output: DataSet
+    parameters: Callable[[str, Settings], dict[str, Any]]  # settings that the output depends on
+    known_at_end: bool = False  # a record is ordered by when it became known, not by its start
+    publish: Callable[[Vault, str, Any], None] | None = None  # each run, with the committed fold
 
     @property
     def metric(self) -> str:
         """Its folder under derived/ and state/."""
+        return self.output.maker.name
 
-    @property
-    def description(self) -> str:
-        """One sentence."""
-
-    @property
-    def record(self) -> str:
-        """What a valid raw line is called."""
-
-    def folder(self, vault: Vault, inst_id: str) -> Path:
-        """Return where its raw lines are."""
-
-    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Job[Any]:
+    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Job[Batch]:
         """Return the job that brings ``inst_id`` up to date."""
+        return runner.Job(
+            vault,
+            self.metric,
+            inst_id,
+            self.parameters(inst_id, chosen),
+            self.input.source(vault, inst_id, chosen),
+            partial(self.fold, vault, inst_id, chosen),
+            self._sink(vault, inst_id),
+        )
+
+    def _sink(self, vault: Vault, inst_id: str) -> runner.Sink:
+        key, name = self.output.key, self.output.place(vault, inst_id).name
+        publish = partial(self.publish, vault, inst_id) if self.publish else None
+        if self.output.kind == "days":
+            day = len("2025-12-14")
+            return runner.Sink(
+                "????-??-??.jsonl",
+                lambda row: f"{row[key][:day]}.jsonl",
+                key,
+                self.known_at_end,
+                publish,
+            )
+        return runner.Sink(name, lambda _: name, key, self.known_at_end, publish)
 
 
-def main(calculator: Room, argv: Sequence[str] | None = None) -> int:
+def main(calculator: Calculator[Any], argv: Sequence[str] | None = None) -> int:
     """Run ``calculator`` for the instruments asked for; one that fails does not stop the others."""
     parser = cli.parser(calculator.metric, calculator.description)
     cli.add_calculator_options(parser)
@@ -142,7 +98,7 @@ def main(calculator: Room, argv: Sequence[str] | None = None) -> int:
                 job = calculator.job(vault, inst_id, chosen)
                 summary = runner.run(job, args.since, rebuild=args.rebuild)
                 _show(summary, as_json=args.json)
-                _refuse_garbage(summary, calculator.folder(vault, inst_id), calculator.record)
+                _refuse_garbage(summary, calculator.input, vault)
             except RaveQuantError as error:
                 cli.report(calculator.metric, error)
                 outcome = outcome or error.exit_code
@@ -151,13 +107,14 @@ def main(calculator: Room, argv: Sequence[str] | None = None) -> int:
     return cli.run(parser, body, argv)
 
 
-def _refuse_garbage(summary: runner.Summary, folder: Path, record: str) -> None:
+def _refuse_garbage(summary: runner.Summary, read: Input[Any], vault: Vault) -> None:
     """Raise VaultError if there were new lines and not one of them was a valid record."""
     lines = summary.counts["lines"]
     if lines and summary.counts["rejected"] == lines:
         raise VaultError(
-            f"{folder}: not one of {lines} new lines is a {record} of {summary.instId}; the log "
-            "says why; move what does not belong there away"
+            f"{read.folder(vault, summary.instId)}: not one of {lines} new lines is a "
+            f"{read.record} of {summary.instId}; the log says why; move what does not belong there "
+            "away"
         )
 
 

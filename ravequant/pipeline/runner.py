@@ -1,8 +1,9 @@
-"""The only loop: tail → read → fold → append → commit, exactly once (ARCHITECTURE rule 3).
+"""The only loop: tail → decode → fold → append → commit, exactly once (rule 3 of the README).
 
-A *reader* turns blocks of raw lines into what a fold takes (closed minutes, snapshots); a *fold*
-turns that into records. Both are pure and hand over their exact state; everything that touches a
-file is here and in ``ravequant.vault``.
+A *source* gives blocks of raw lines and a *decoder*, which turns them into batches for a fold
+(closed minutes, snapshots); a *fold* turns batches into records; a *sink* says where these go.
+Decoder and fold are pure and hand over their exact state; everything that touches a file is here
+and in ``ravequant.vault``.
 """
 
 import logging
@@ -26,7 +27,9 @@ from ravequant.vault.side_input import SideInput
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits; bounds what a crash repeats
 NEVER: Final = "~"  # sorts behind every time
-BESIDE_MS: Final = 600_000  # a first run bounded by --since reads a slower input from this earlier
+SIDE_INPUT_MS: Final = (
+    600_000  # a first run bounded by --since reads a slower input from this earlier
+)
 LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
 
 Batch = TypeVar("Batch")
@@ -36,27 +39,31 @@ Reject = Callable[[int, str], None]
 _log = logging.getLogger(__name__)
 
 
-class Reader(Protocol[Batch_co]):
+class Decoder(Protocol[Batch_co]):
     """Blocks of whole raw lines in, batches for a fold out."""
 
     def read(self, block: bytes) -> Batch_co:
-        """Take the next block."""
+        """Decode the next block."""
 
     def state(self) -> dict[str, Any]:
-        """Everything that later batches depend on, JSON-able and exact."""
+        """Return everything that later batches depend on, JSON-able and exact."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state that ``state()`` gave."""
 
     def counts(self) -> dict[str, int]:
-        """What was met in this run: lines, rejected, duplicates, …."""
+        """Return what this run met: lines, rejected, duplicates, …."""
 
 
-class Found(Protocol[Batch_co]):
-    """What another process has read of a span."""
+class DecodedSpan(Protocol[Batch_co]):
+    """The content of a span that another process has read."""
 
-    def add_to(self, reader: Any) -> Batch_co | None:
-        """Hand it to the job's reader; None if that must read the span itself."""
+    def add_to(self, decoder: Any) -> Batch_co | None:
+        """Hand it to the decoder of the job; None if that must read the span itself."""
+
+
+# yields the chunks in their order, those that another process has read with their content
+ReadAhead = Callable[[Iterator[tail.Chunk]], Iterator[tuple[tail.Chunk, DecodedSpan[Batch] | None]]]
 
 
 class Fold(Protocol[Batch_contra]):
@@ -66,10 +73,36 @@ class Fold(Protocol[Batch_contra]):
         """Yield the records that the batch completes, in order."""
 
     def state(self) -> dict[str, Any]:
-        """Everything that later records depend on, JSON-able and exact."""
+        """Return everything that later records depend on, JSON-able and exact."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state that ``state()`` gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Generic[Batch]):
+    """Raw lines of one instrument, and what turns them into batches."""
+
+    files: tail.Listing  # (key, path), oldest first
+    decoder: Callable[[Reject], Decoder[Batch]]
+    side_input: SideInput | None = None  # a slower input, which the decoder pulls line by line
+    expires: bool = False  # raw files are deleted by age, and never repaired
+    archive: bool = False  # nobody writes the raw files any more: they are not synced
+    read_ahead: ReadAhead[Batch] | None = None  # by other processes, of large files
+    known: tail.FindScanned | None = None  # what others have read already, in place of large files
+    # the first moment (ms) for which reading from a cursor gives a batch; None: that of the line
+    first_ms: Callable[[Cursor | None], int | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Where the records of a fold go, in the calculator's folder of the instrument."""
+
+    pattern: str  # of the names of all output files
+    file_of: Callable[[dict[str, Any]], str]  # the name of the file of a record
+    time_key: str = "timestamp_utc"  # the field by which the output is ordered
+    known_at_end: bool = False  # it is when a record became known, not where that starts
+    publish: Callable[[Any], None] | None = None  # called each run with the fold, once committed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +112,10 @@ class Job(Generic[Batch]):
     vault: Vault
     metric: str
     inst_id: str
-    files: tail.Listing  # the raw files, (key, path), oldest first
-    reader: Callable[[Reject], Reader[Batch]]
-    fold: Callable[[], Fold[Batch]]
-    output: Callable[[dict[str, Any]], str]  # the file name of a record
-    pattern: str  # of all output files
     parameters: dict[str, Any]  # settings that the output depends on
-    time_key: str = "timestamp_utc"  # by which the output is ordered
-    known_at_end: bool = False  # time_key is when a record became known, not where it starts
-    publish: Callable[[dict[str, Any]], None] | None = None  # the fold's committed state, each run
-    # other processes for large files
-    ahead: (
-        Callable[[Iterator[tail.Chunk]], Iterator[tuple[tail.Chunk, Found[Batch] | None]]] | None
-    ) = None
-    known: tail.FindScanned | None = None  # what others have read already, in place of large files
-    archive: bool = False  # nobody writes the raw files any more: they are not synced
-    beside: SideInput | None = None  # a slower input, which the reader pulls line by line
-    expires: bool = False  # raw files are deleted by age, and never repaired
-    first_ms: Callable[[Cursor | None], int | None] | None = (
-        None  # of what reading from there gives
-    )
+    source: Source[Batch]
+    fold: Callable[[], Fold[Batch]]
+    sink: Sink
 
 
 @dataclass(slots=True)
@@ -127,7 +144,7 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
     ``since_ms`` bounds a first run, counted back from the newest raw record. Raises NoDataError,
     LockedError and VaultError; the files are then as the last commit left them.
     """
-    if next(iter(job.files()), None) is None:
+    if next(iter(job.source.files()), None) is None:
         raise NoDataError(
             f"no raw data of {job.inst_id} in {job.vault.root}; start its exporter, or name "
             "another vault with --vault"
@@ -135,7 +152,7 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
     with writer_lock(job.vault, job.metric, job.inst_id):
         try:
             return _Run(job, since_ms, rebuild=rebuild).go()
-        except OSError as error:  # what no part below has a better word for
+        except OSError as error:  # none below had a better word for it
             raise disk_error(Path(error.filename or job.vault.root), "used", error) from error
 
 
@@ -143,14 +160,17 @@ class _Run(Generic[Batch]):
     """One run, under the lock."""
 
     def __init__(self, job: Job[Batch], since_ms: int | None, *, rebuild: bool) -> None:
-        self._job = job
+        self._job, self._source, self._sink = job, job.source, job.sink
+        self._side_input = job.source.side_input
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
-        self._generation = 0 if job.expires else read_generation(job.vault.generation(job.inst_id))
+        self._generation = 0
+        if not job.source.expires:
+            self._generation = read_generation(job.vault.generation(job.inst_id))
         self._chunk: tail.Chunk | None = None
         self._rejects = 0
         self._summary = Summary(job.metric, job.inst_id)
-        self._reader = job.reader(self._reject)
+        self._decoder = job.source.decoder(self._reject)
         self._fold = job.fold()
         self._open(since_ms, rebuild=rebuild)
 
@@ -181,7 +201,7 @@ class _Run(Generic[Batch]):
             )
             mark = commit.restore_mark(facts)
             met, wanted = facts["parameters"], self._job.parameters
-            self._reader.restore(facts["reader"])
+            self._decoder.restore(facts["reader"])
             self._fold.restore(facts["fold"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise VaultError(
@@ -194,47 +214,48 @@ class _Run(Generic[Batch]):
                 "back, or run again with --rebuild"
             )
         if cursor is not None and cursor.generation != self._generation:
-            self._reader = self._job.reader(self._reject)
+            self._decoder = self._source.decoder(self._reject)
             self._fold = self._job.fold()
             return False
-        if self._job.expires:
-            cursor = _surviving(self._job.files, cursor)
-        if self._job.beside is not None:
-            self._job.beside.start(_surviving(self._job.beside.files, beside), self._generation)
-        self._tail = tail.Tail(self._job.files, cursor, self._generation)
-        self._output = commit.Output(self._folder, self._job.pattern, mark)
+        if self._source.expires:
+            cursor = _surviving(self._source.files, cursor)
+        if self._side_input is not None:
+            beside = _surviving(self._side_input.files, beside)
+            self._side_input.start(beside, self._generation)
+        self._tail = tail.Tail(self._source.files, cursor, self._generation)
+        self._output = commit.Output(self._folder, self._sink.pattern, mark)
         return True
 
     def _begin(self, since_ms: int | None, *, rebuild: bool) -> None:
         """Start over: keep rows older than the raw data when rebuilding, else insist on none."""
-        job = self._job
-        found = [path for path in self._folder.glob(job.pattern) if path.stat().st_size]
+        source, sink = self._source, self._sink
+        found = [path for path in self._folder.glob(sink.pattern) if path.stat().st_size]
         if found and not rebuild:
             raise VaultError(
                 f"{found[0]} exists, but {self._state_file} does not; move the output away, or run "
                 "again with --rebuild to recompute it"
             )
         start, cursor = self._start(since_ms)
-        if job.beside is not None:
+        if self._side_input is not None:
             before = None
             if cursor is not None:
-                early = times.parse_iso(start) - BESIDE_MS
-                before = tail.cursor_at(job.beside.files, early, self._generation)
-            job.beside.start(before, self._generation)
+                early = times.parse_iso(start) - SIDE_INPUT_MS
+                before = tail.cursor_at(self._side_input.files, early, self._generation)
+            self._side_input.start(before, self._generation)
         mark = commit.EMPTY
         if rebuild:
             self._summary.rebuilt = self._summary.rebuilt or "asked"
-            if job.expires:
-                commit.unpack(self._folder, job.pattern, start)
-            older = _after_minute(start) if job.known_at_end else start
-            mark = commit.kept_mark(self._folder, job.pattern, job.time_key, older)
+            if source.expires:
+                commit.unpack(self._folder, sink.pattern, start)
+            older = _after_minute(start) if sink.known_at_end else start
+            mark = commit.kept_mark(self._folder, sink.pattern, sink.time_key, older)
         self._write_state(cursor, mark)
-        self._tail = tail.Tail(job.files, cursor, self._generation)
-        self._output = commit.Output(self._folder, job.pattern, mark)
+        self._tail = tail.Tail(source.files, cursor, self._generation)
+        self._output = commit.Output(self._folder, sink.pattern, mark)
 
     def _start(self, since_ms: int | None) -> tuple[str, Cursor | None]:
         """Return the text of the first minute that will be computed, and the cursor before it."""
-        files = self._job.files
+        files = self._source.files
         first = self._first_ms(None)
         newest = first if since_ms is None else tail.newest_time(files)
         if first is None or newest is None:
@@ -250,9 +271,9 @@ class _Run(Generic[Batch]):
         return times.iso(first), None
 
     def _first_ms(self, cursor: Cursor | None) -> int | None:
-        if self._job.first_ms is not None:
-            return self._job.first_ms(cursor)
-        return tail.first_time(self._job.files) if cursor is None else None
+        if self._source.first_ms is not None:
+            return self._source.first_ms(cursor)
+        return tail.first_time(self._source.files) if cursor is None else None
 
     def _write_state(self, cursor: Cursor | None, mark: commit.Mark) -> None:
         """Commit a beginning, before the first append."""
@@ -260,16 +281,16 @@ class _Run(Generic[Batch]):
         commit.write_state(self._state_file, {**self._facts(cursor), "output": output})
 
     def _facts(self, cursor: Cursor | None) -> dict[str, Any]:
-        beside = self._job.beside.cursor() if self._job.beside is not None else None
-        return {
+        facts = {
             "metric": self._job.metric,
             "instId": self._job.inst_id,
             "parameters": self._job.parameters,
             "cursor": cursor.state() if cursor else None,
-            **({"beside": beside.state() if beside else None} if self._job.beside else {}),
-            "reader": self._reader.state(),
-            "fold": self._fold.state(),
         }
+        if self._side_input is not None:
+            beside = self._side_input.cursor()
+            facts["beside"] = beside.state() if beside else None
+        return {**facts, "reader": self._decoder.state(), "fold": self._fold.state()}
 
     def go(self) -> Summary:
         """Read to the end of what there is."""
@@ -287,44 +308,45 @@ class _Run(Generic[Batch]):
                 self._commit(self._tail.cursor())
         finally:
             self._output.close()
-        if self._job.publish is not None:  # all that was read is committed
-            self._job.publish(self._fold.state())
+        if self._sink.publish is not None:  # all that was read is committed
+            self._sink.publish(self._fold)
         if self._rejects > LOGGED_REJECTS:
             _log.warning("%d more lines were skipped", self._rejects - LOGGED_REJECTS)
         self._summary.bytes_read = self._tail.bytes_read
-        self._summary.counts = self._reader.counts()
+        self._summary.counts = self._decoder.counts()
         return self._summary
 
-    def _chunks(self) -> Iterator[tuple[tail.Chunk, Found[Batch] | None]]:
-        if self._job.ahead is None:
+    def _chunks(self) -> Iterator[tuple[tail.Chunk, DecodedSpan[Batch] | None]]:
+        if self._source.read_ahead is None:
             return ((block, None) for block in self._tail.blocks())
-        return self._job.ahead(self._tail.pieces(self._job.known))
+        return self._source.read_ahead(self._tail.pieces(self._source.known))
 
-    def _batches(self, chunk: tail.Chunk, found: Found[Batch] | None) -> Iterator[Batch]:
-        """Yield what a chunk gives, whoever has read it."""
+    def _batches(self, chunk: tail.Chunk, found: DecodedSpan[Batch] | None) -> Iterator[Batch]:
+        """Yield the batches of a chunk, also of one that another process has read."""
         self._chunk = chunk
-        batch = found.add_to(self._reader) if found is not None else None
+        batch = found.add_to(self._decoder) if found is not None else None
         if batch is not None:
             yield batch
             return
         for block in self._tail.again(chunk) if isinstance(chunk, tail.Span) else (chunk,):
             self._chunk = block
-            yield self._reader.read(block.data)
+            yield self._decoder.read(block.data)
 
     def _append(self, records: Iterable[dict[str, Any]]) -> None:
-        for file, group in groupby(records, self._job.output):
+        for file, group in groupby(records, self._sink.file_of):
             rows = list(group)
             self._output.append(file, b"".join(orjson.dumps(row) + b"\n" for row in rows))
             self._summary.records += len(rows)
-            self._summary.newest_utc = rows[-1][self._job.time_key]
+            self._summary.newest_utc = rows[-1][self._sink.time_key]
 
     def _commit(self, place: Cursor | None) -> None:
-        beside = self._job.beside.unsynced if self._job.beside is not None else set()
-        inputs = self._tail.unsynced | beside
-        unsynced = () if self._job.archive else inputs
+        inputs = [self._tail.unsynced]
+        if self._side_input is not None:
+            inputs.append(self._side_input.unsynced)
+        unsynced = set() if self._source.archive else set().union(*inputs)
         commit.commit(self._state_file, self._output, unsynced, self._facts(place))
-        self._tail.unsynced.clear()
-        beside.clear()
+        for paths in inputs:
+            paths.clear()
         self._summary.commits += 1
 
     def _reject(self, offset: int, reason: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ravequant import exact, times
 from ravequant.trades.minute_bar import MinuteBar, Record, bar_of, merge, with_gap
 
-IsHole = Callable[[int, int], bool]  # (first missing id, last missing id)
+IsGap = Callable[[int, int], bool]  # (first missing id, last missing id)
 
 CLOSE_DELAY_MS: Final = 5_000
 
@@ -134,7 +134,7 @@ class BarBuilder:
             return True
         return partial.first_id > self.last_id and not _goes_back(self.watermark, partial.first_ts)
 
-    def absorb(self, partial: PartialBars, is_hole: IsHole) -> Closed:
+    def absorb(self, partial: PartialBars, is_gap: IsGap) -> Closed:
         """Take in bars that follow and return what they close; ValueError if they do not follow."""
         if not self.follows(partial):
             raise ValueError(f"bars from id {partial.first_id} do not follow id {self.last_id}")
@@ -142,12 +142,12 @@ class BarBuilder:
         if self.last_id is not None and self.watermark is not None:
             seam = _id_gap(self.last_id, partial.lowest_id, self.watermark, partial.first_ts)
             id_gaps = [*seam, *_after(self.watermark, id_gaps)]
-        self._look_for_holes(id_gaps, is_hole)
+        self._look_for_gaps(id_gaps, is_gap)
         _add(self._bars, partial.bars)
         self.records += partial.records
         return self._close(partial.last_id, max(partial.watermark, self.watermark or 0))
 
-    def take(self, records: Iterable[Record], is_hole: IsHole) -> Closed:
+    def take(self, records: Iterable[Record], is_gap: IsGap) -> Closed:
         """Take in records one by one, whatever their order; return what they closed."""
         last_id, watermark = self.last_id, self.watermark
         for record in records:
@@ -156,7 +156,7 @@ class BarBuilder:
                 continue
             if last_id is not None and watermark is not None:
                 seam = _id_gap(last_id, record.first_id, watermark, record.ts)
-                self._look_for_holes(seam, is_hole)
+                self._look_for_gaps(seam, is_gap)
             last_id = record.trade_id
             watermark = record.ts if watermark is None else max(watermark, record.ts)
             self._add_one(record, closed_through(watermark))
@@ -179,10 +179,10 @@ class BarBuilder:
         self.records += 1
         _add(self._bars, [bar], late=late)
 
-    def _look_for_holes(self, id_gaps: list[IdGap], is_hole: IsHole) -> None:
+    def _look_for_gaps(self, id_gaps: list[IdGap], is_gap: IsGap) -> None:
         """Mark the minutes that were open at each hole, and that of the record after it."""
         for id_gap in id_gaps:
-            if is_hole(id_gap.first_missing, id_gap.last_missing):
+            if is_gap(id_gap.first_missing, id_gap.last_missing):
                 self.holes += 1
                 through = closed_through(id_gap.watermark)
                 newest = id_gap.watermark // times.MINUTE_MS

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ravequant import contract, exact, swar_digits, times
 from ravequant.swar_digits import Ints
-from ravequant.trades.bar_builder import BarBuilder, Closed, IdGap, IsHole, PartialBars
+from ravequant.trades.bar_builder import BarBuilder, Closed, IdGap, IsGap, PartialBars
 from ravequant.trades.minute_bar import MinuteBar, Record
 from ravequant.trades.scanner import Trades
 
@@ -23,20 +23,20 @@ Rows = NDArray[np.int64]
 Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
 
 
-def closed_by(builder: BarBuilder, trades: Trades, is_hole: IsHole) -> Iterator[Closed]:
+def closed_by(builder: BarBuilder, trades: Trades, is_gap: IsGap) -> Iterator[Closed]:
     """Add trades, whatever the order of their records, to ``builder``; yield what they close."""
     partial = partial_bars(trades, builder.whale_notional)
     if partial is not None and builder.follows(partial):
-        yield builder.absorb(partial, is_hole)
+        yield builder.absorb(partial, is_gap)
         return
     for ordered in _in_order(trades):
         behind = _behind(builder, ordered) if len(ordered) > FEW else len(ordered)
         if behind:
             few = ordered.select(slice(behind))
-            yield builder.take(_records(few), is_hole)
+            yield builder.take(_records(few), is_gap)
         partial = partial_bars(ordered.select(slice(behind, None)), builder.whale_notional)
         if partial is not None:
-            yield builder.absorb(partial, is_hole)
+            yield builder.absorb(partial, is_gap)
 
 
 def _in_order(trades: Trades) -> Iterator[Trades]:

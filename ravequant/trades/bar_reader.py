@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ravequant.records import RecordError, Rejected, check_whole, parse_trade
-from ravequant.trades.bar_builder import BarBuilder, Closed, IsHole, PartialBars
+from ravequant.trades.bar_builder import BarBuilder, Closed, IsGap, PartialBars
 from ravequant.trades.minute_bar import MinuteBar, Record, record_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class BarReader:
         self,
         inst_id: str,
         whale_notional: int,
-        is_hole: IsHole,
+        is_gap: IsGap,
         reject: Callable[[int, str], None],
         few_bytes: int = FEW_BYTES,
     ) -> None:
@@ -36,7 +36,7 @@ class BarReader:
         self._scanner: Scanner | None = None
         self._few = few_bytes  # that may still be read one by one
         self._whale_notional = whale_notional
-        self._is_hole = is_hole
+        self._is_gap = is_gap
         self._reject = reject
         self.builder = BarBuilder(whale_notional)
         self.lines = 0
@@ -65,7 +65,7 @@ class BarReader:
                 rejected.append(Rejected(offset, str(error)))
             offset += len(line) + 1
         self._count(len(lines), rejected)
-        yield self.builder.take(records, self._is_hole)
+        yield self.builder.take(records, self._is_gap)
 
     def _in_columns(self, block: bytes | memoryview) -> Iterator[Closed]:
         from ravequant.trades import bar_columns  # noqa: PLC0415 - numpy: few runs read so much
@@ -75,7 +75,7 @@ class BarReader:
         scanned = self._scanner.scan(block)
         self._count(scanned.lines, scanned.rejected)
         for trades in scanned.stretches:
-            yield from bar_columns.closed_by(self.builder, trades, self._is_hole)
+            yield from bar_columns.closed_by(self.builder, trades, self._is_gap)
 
     def absorb(
         self, partial: PartialBars | None, lines: int, rejected: list[Rejected]
@@ -86,7 +86,7 @@ class BarReader:
         self._count(lines, rejected)
         if partial is None:
             return Closed(through=self.builder.through)
-        return self.builder.absorb(partial, self._is_hole)
+        return self.builder.absorb(partial, self._is_gap)
 
     def _count(self, lines: int, rejected: list[Rejected]) -> None:
         self.lines += lines

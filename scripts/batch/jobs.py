@@ -6,35 +6,35 @@ one under the scratch folder, whose files are then put to the target: outputs fi
 
 import shutil
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from CVD.run_cvd_from_jsonl import CALCULATOR as CVD
-from Liquidity_Buckets.l2_bucketizer import Bucketizer
-from ravequant.catalog import TRADE_CALCULATORS
+from Liquidity_Buckets.l2_bucketizer import CALCULATOR as BUCKETS
+from ravequant.catalog import DEEP
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
-from ravequant.pipeline.calculator import Room, first_bar_ms
+from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.trade_source import first_bar_ms
 from ravequant.settings import Settings
 from ravequant.vault import commit
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.lock import turn
-from ravequant.vault.paths import Vault, book_files, day_files
+from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
 from scripts.batch.partial_bars import Shelf
 from scripts.batch.storage import Place, Remote, vault_at
-from Untouch_Wick.untouch_wick import Tracker
+from Untouch_Wick.untouch_wick import CALCULATOR as WICKS
 from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
 
-ROOMS: Final[dict[str, Room]] = {
-    room.metric: room for room in (VWAP, CVD, VOLUME, Tracker(), Bucketizer())
+CALCULATORS: Final[dict[str, Calculator[Any]]] = {
+    made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS)
 }
-BARS: Final = tuple(program.name for program in TRADE_CALCULATORS)
+BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input.parallel)
 LAST: Final = "~"  # behind every day
 OURS: Final = "state/recompute"  # in the target: the shelves, and what is being put
 
@@ -131,16 +131,11 @@ def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
 
 def raw_files(task: Task, cursor: Cursor | None) -> Listing:
     """Return the raw files of a task; those of an object storage as they are now."""
-    source = vault_at(task.source)
-    if task.metric in BARS:
-        return _listing(task, source.trades(task.inst_id), cursor, books=False)
-    return _listing(task, source.snapshots(task.inst_id), cursor, books=True)
+    read = CALCULATORS[task.metric].input
+    return _listing(task, read.files(vault_at(task.source), task.inst_id), cursor)
 
 
-def _listing(task: Task, folder: Path, cursor: Cursor | None, *, books: bool) -> Listing:
-    def files() -> Iterator[tuple[str, Path]]:
-        return book_files(folder) if books else day_files(folder)
-
+def _listing(task: Task, files: Listing, cursor: Cursor | None) -> Listing:
     chosen = task.days.listing(files, cursor)
     if isinstance(task.source, Path):
         return chosen
@@ -151,18 +146,20 @@ def _listing(task: Task, folder: Path, cursor: Cursor | None, *, books: bool) ->
 def _job(task: Task, cursor: Cursor | None) -> runner.Job[Any]:
     """Return the ordinary job, with other raw files, and with what others have read of them."""
     files, inst_id = raw_files(task, cursor), task.inst_id
-    job = ROOMS[task.metric].job(task.vault, inst_id, task.settings)
-    job = replace(job, files=files, archive=task.source != task.vault.root)
+    job = CALCULATORS[task.metric].job(task.vault, inst_id, task.settings)
+    source = replace(job.source, files=files, archive=task.source != task.vault.root)
     if task.metric in BARS:
         shelf = Shelf(task.shelf, task.units)
-        return replace(
-            job, ahead=shelf.ahead, known=shelf.known,
+        source = replace(
+            source,
+            read_ahead=shelf.ahead,
+            known=shelf.known,
             first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor),
-        )  # fmt: skip
-    if job.beside is not None:
-        deep = vault_at(task.source).deep_snapshots(inst_id)
-        job.beside.files = _listing(task, deep, cursor, books=True)
-    return job
+        )
+    if source.side_input is not None:
+        deep = vault_at(task.source)
+        source.side_input.files = _listing(task, lambda: DEEP.files(deep, inst_id), cursor)
+    return replace(job, source=source)
 
 
 def _bring_meta(source: Vault, vault: Vault, inst_id: str) -> None:

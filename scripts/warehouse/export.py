@@ -22,8 +22,8 @@ import orjson
 from ravequant import exact, settings, times
 from ravequant.catalog import TRADES
 from ravequant.errors import VaultError
-from ravequant.pipeline.calculator import bar_reader
-from ravequant.pipeline.runner import Reader
+from ravequant.pipeline import trade_source
+from ravequant.pipeline.runner import Decoder
 from ravequant.trades.bar_builder import Closed
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.atomic import disk_error, fsync_file, make_folder, move_over
@@ -150,7 +150,7 @@ def _write_bars(
     first = _first_stale(exported, sources)
     if first is None:
         return
-    reader = bar_reader(vault, inst_id, chosen)(_reject)
+    reader = trade_source.decoder(vault, inst_id, chosen)(_reject)
     goes_on = "before" in exported.days.get(first, {})
     if goes_on:
         reader.restore(exported.days[first]["before"])
@@ -178,7 +178,7 @@ def _first_stale(exported: ExportedTable, sources: Sources) -> str | None:
 
 
 def _bars_of_days(
-    reader: Reader[Closed], files: list[tuple[str, Path]], *, whole: bool
+    reader: Decoder[Closed], files: list[tuple[str, Path]], *, whole: bool
 ) -> Iterator[tuple[str, dict[str, Any], bool, list[MinuteBar]]]:
     """Yield (day, the reader's state before its file, whether it is over, its bars).
 

@@ -49,7 +49,7 @@ def run(vault: Vault, *options: str, inst_id: str = BTC) -> int:
 
 
 def outputs(vault: Vault, inst_id: str = BTC) -> dict[str, bytes]:
-    folder = vault.derived(l2_bucketizer.METRIC, inst_id)
+    folder = vault.derived(l2_bucketizer.CALCULATOR.metric, inst_id)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -199,7 +199,7 @@ def test_a_rebuild_takes_up_compressed_days(vault):
     book_lines.put(vault.snapshots(BTC), snapshots)
     assert run(vault) == 0
     whole = outputs(vault)
-    day = vault.derived(l2_bucketizer.METRIC, BTC) / "2025-12-14.jsonl"
+    day = vault.derived(l2_bucketizer.CALCULATOR.metric, BTC) / "2025-12-14.jsonl"
     day.with_suffix(".jsonl.gz").write_bytes(gzip.compress(day.read_bytes()))
     day.unlink()
     (vault.snapshots(BTC) / "2025-12-14" / "21.jsonl").unlink()
@@ -216,7 +216,7 @@ def test_without_metadata_nothing_is_read(vault, capsys):
     assert run(vault) == 1
     wanted = "there is no metadata of BTC-USDT-SWAP; start the trade exporter once"
     assert wanted in capsys.readouterr().err
-    assert not vault.state(l2_bucketizer.METRIC, BTC).exists()
+    assert not vault.state(l2_bucketizer.CALCULATOR.metric, BTC).exists()
     with pytest.raises(VaultError):
         InstrumentHistory(vault, BTC)
 

@@ -170,7 +170,7 @@ def test_thresholds_are_settings():
     assert [row["volume_tier"] for row in rows] == ["T1", "T2", "T3", "T3", "T4"]
     assert [row["absorption"] for row in rows] == [False] * 4 + [True]
     assert rows[0]["history_bars"] == 2
-    assert volume_analyzer._parameters(made) == {
+    assert volume_analyzer._parameters(shared.BTC, made) == {
         "whale_notional": "100000", "median_records": 2, "min_records": 2, "t2_from": "0.75",
         "t3_from": "1.5", "t4_above": "3", "flat_pct": "0.2",
     }  # fmt: skip

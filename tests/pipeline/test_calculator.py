@@ -1,5 +1,6 @@
 """What every trade-based calculator does with a person's mistakes and a failing disk."""
 
+import importlib
 import json
 import os
 import random
@@ -8,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
-from ravequant import times
+from ravequant import catalog, settings, times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -226,7 +228,8 @@ def test_a_little_is_read_without_what_takes_long_to_load(tmp_path, module, minu
 def test_numpy_starts_no_threads():
     """A run of a second needs no thread on each core for linear algebra."""
     code = (
-        "import pathlib, sys, Liquidity_Buckets.l2_bucketizer; assert 'numpy' in sys.modules; "
+        "import pathlib; exec(pathlib.Path('scripts/begin.py').read_bytes()); "  # as programs do
+        "import sys, Liquidity_Buckets.l2_bucketizer; assert 'numpy' in sys.modules; "
         "status = pathlib.Path('/proc/self/status').read_text(encoding='ascii'); "
         "print(status.partition('Threads:')[2].split()[0])"
     )
@@ -234,3 +237,37 @@ def test_numpy_starts_no_threads():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
     )
     assert done.stdout == "1\n"
+
+
+CHOSEN = """
+[bars]
+whale_notional = "100000.00"
+[vwap]
+extended_bps = "62.50"
+[volume]
+t2_from = "0.50"
+[buckets]
+delta_ratio = "0.1"
+delta_notional = "5.0"
+band_notional = { BTC = "7.50" }
+"""
+PARAMETERS = {
+    "vwap": b'{"extended_bps":"62.50"}',
+    "cvd": b"{}",
+    "volume": b'{"whale_notional":"100000.00","median_records":100,"min_records":20,'
+    b'"t2_from":"0.50","t3_from":"1","t4_above":"2","flat_pct":"0.1"}',
+    "wicks": b"{}",
+    "liquidity_buckets": b'{"band_notional":"7.5","wall_notional":"1000000",'
+    b'"delta_notional":"5","delta_ratio":"0.1","gap_s":10,"confirm_s":30,"young_s":3600,'
+    b'"hold_s":60,"deep_age_s":60,"listed_walls":10,"depth_levels":400}',
+}
+
+
+@pytest.mark.parametrize("program", catalog.CALCULATORS, ids=lambda program: program.name)
+def test_a_state_names_the_settings_as_they_were_typed(tmp_path, program):
+    """Byte for byte what states have always held: another spelling asks for --rebuild."""
+    file = tmp_path / "own.toml"
+    file.write_text(CHOSEN, encoding="utf-8")
+    module = importlib.import_module(program.script.removesuffix(".py").replace("/", "."))
+    job = module.CALCULATOR.job(Vault(tmp_path), BTC, settings.load(file))
+    assert orjson.dumps(job.parameters) == PARAMETERS[program.name]

@@ -77,12 +77,13 @@ def job(vault: Vault, *, dated: bool = True, **changes: Any) -> runner.Job[Any]:
         "vault": vault,
         "metric": "total",
         "inst_id": BTC,
-        "files": lambda: day_files(vault.trades(BTC)),
-        "reader": Lines,
-        "fold": Total,
-        "output": lambda row: f"{row['timestamp_utc'][:10]}.jsonl" if dated else "total.jsonl",
-        "pattern": "*.jsonl",
         "parameters": {"limit": "5"},
+        "source": runner.Source(lambda: day_files(vault.trades(BTC)), Lines),
+        "fold": Total,
+        "sink": runner.Sink(
+            "*.jsonl",
+            lambda row: f"{row['timestamp_utc'][:10]}.jsonl" if dated else "total.jsonl",
+        ),
     }
     return runner.Job(**{**facts, **changes})
 

@@ -28,8 +28,8 @@ class OracleBar:
 class Oracle:
     """Reads valid lines one by one."""
 
-    def __init__(self, is_hole, whale=Fraction(100_000)):
-        self.is_hole, self.whale = is_hole, whale
+    def __init__(self, is_gap, whale=Fraction(100_000)):
+        self.is_gap, self.whale = is_gap, whale
         self.last: int | None = None
         self.largest = -1
         self.closed = -1
@@ -44,7 +44,7 @@ class Oracle:
                 self.duplicates += 1
                 return
             missing = self.last + 1, last_id - count
-            if missing[1] >= missing[0] and self.is_hole(*missing):
+            if missing[1] >= missing[0] and self.is_gap(*missing):
                 self.mark(ts // MINUTE)
         self.last = last_id
         self.largest = max(self.largest, ts)

@@ -30,7 +30,7 @@ class Minute:
 
 
 def closed_minutes(
-    lines: Iterable[bytes], is_hole: Callable[[int, int], bool] = lambda _first, _last: True
+    lines: Iterable[bytes], is_gap: Callable[[int, int], bool] = lambda _first, _last: True
 ) -> Iterator[Minute]:
     """Yield minutes as SPEC 4 closes them; also those that only a hole marked (no prices)."""
     minutes: dict[datetime, Minute] = {}
@@ -44,7 +44,7 @@ def closed_minutes(
         if last_id is not None and last <= last_id:
             continue
         own = moment.replace(second=0, microsecond=0)
-        if last_id is not None and last - count > last_id and is_hole(last_id + 1, last - count):
+        if last_id is not None and last - count > last_id and is_gap(last_id + 1, last - count):
             assert newest is not None
             start = closed_to or min(minutes)
             while start <= newest:

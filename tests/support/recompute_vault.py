@@ -13,13 +13,13 @@ from ravequant.sim.instruments import swap_row
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
-from scripts.batch.jobs import ROOMS
+from scripts.batch.jobs import CALCULATORS
 from tests.support import book_lines
 from tests.support.recordings import Recording
 from tests.support.trade_streams import link_recording
 
 NAMES = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP", "XRP-USDT-SWAP")
-METRICS = tuple(ROOMS)
+METRICS = tuple(CALCULATORS)
 FIRST = START_MS // times.DAY_MS * times.DAY_MS
 
 
@@ -134,7 +134,7 @@ def calculate(vault: Vault, names: Sequence[str]) -> None:
 
 def run_room(vault: Vault, metric: str, name: str) -> None:
     """Run one of them."""
-    runner.run(ROOMS[metric].job(vault, name, settings.load()))
+    runner.run(CALCULATORS[metric].job(vault, name, settings.load()))
 
 
 def copied(vault: Vault, root: Path, *parts: str) -> Vault:

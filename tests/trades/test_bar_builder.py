@@ -44,21 +44,21 @@ def refuse(offset, reason):
     raise AssertionError(f"line at {offset} rejected: {reason}")
 
 
-def check(blocks, is_hole=odd_holes, *, restart=False):
+def check(blocks, is_gap=odd_holes, *, restart=False):
     """Read the blocks in all ways and compare with the oracle; return what came out."""
-    oracle = Oracle(is_hole)
+    oracle = Oracle(is_gap)
     for block in blocks:
         for text in block.splitlines():
             oracle.read(parsed(text))
-    compare(oracle, blocks, is_hole, FEW_BYTES, restart=restart)
+    compare(oracle, blocks, is_gap, FEW_BYTES, restart=restart)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bar_columns, "FEW", 0)
-        compare(oracle, blocks, is_hole, 0, restart=restart)
-    return compare(oracle, blocks, is_hole, 0, restart=restart)
+        compare(oracle, blocks, is_gap, 0, restart=restart)
+    return compare(oracle, blocks, is_gap, 0, restart=restart)
 
 
-def compare(oracle, blocks, is_hole, few_bytes, *, restart):
-    reader = BarReader(INST_ID, WHALE, is_hole, refuse, few_bytes)
+def compare(oracle, blocks, is_gap, few_bytes, *, restart):
+    reader = BarReader(INST_ID, WHALE, is_gap, refuse, few_bytes)
     found, gaps, through = [], [], -1
     counts = dict.fromkeys(reader.counts(), 0)
     for block in blocks:
@@ -70,7 +70,7 @@ def compare(oracle, blocks, is_hole, few_bytes, *, restart):
         if restart:
             counts = {name: counts[name] + n for name, n in reader.counts().items()}
             state = orjson.loads(orjson.dumps(reader.state()))
-            reader = BarReader(INST_ID, WHALE, is_hole, refuse, few_bytes)
+            reader = BarReader(INST_ID, WHALE, is_gap, refuse, few_bytes)
             reader.restore(state)
     counts = {name: counts[name] + n for name, n in reader.counts().items()}
     assert found == oracle.bars()
@@ -181,14 +181,14 @@ def test_the_ledger_is_asked_only_at_a_jump_and_for_exactly_the_missing_ids():
     """A record's count covers the ids before it."""
     asked = []
 
-    def is_hole(first, last):
+    def is_gap(first, last):
         asked.append((first, last))
         return False
 
     block = (
         line(0, 50, count=3) + line(1, 54, count=4) + line(2, 60, count=2) + line(3, 70, count=9)
     )
-    _, gaps, _ = check([block + line(4, 71), line(90_000, 80)], is_hole)
+    _, gaps, _ = check([block + line(4, 71), line(90_000, 80)], is_gap)
     assert asked == [(55, 58), (61, 61), (72, 79)] * 4  # once each by the oracle and in all ways
     assert gaps == []
 
