@@ -17,10 +17,9 @@ import pytest
 from CVD import run_cvd_from_jsonl
 from ravequant import times
 from ravequant.contract import Contract
-from ravequant.errors import VaultError
 from ravequant.exchanges.okx.rest import PAGES, OkxRest
 from ravequant.records import Side, Trade, TradeEncoder
-from ravequant.vault import commit, instruments, trade_repair
+from ravequant.vault import instruments, trade_repair
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, read_generation
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
@@ -308,22 +307,6 @@ def test_a_holder_that_does_not_answer_is_named_and_the_repair_is_done_later(
     assert trade_repair.is_noted(vault, BTC)
     assert repair(vault, ["--rest-url", "http://127.0.0.1:9"], "--wait", "5") == 0
     assert raw(vault) == raw(whole)
-
-
-def test_a_note_that_names_no_day_is_not_carried_out(vault):
-    """A path is built from it: nothing outside the folder of the trades is ever written."""
-    day = {"key": "../../../elsewhere", "inserts": [[0, None, "{}\n"]]}
-    facts = {
-        "metric": trade_repair.METRIC,
-        "instId": BTC,
-        "generation": 0,
-        "days": [day],
-        "entries": [],
-    }
-    commit.write_state(trade_repair.note_path(vault, BTC), facts)
-    with pytest.raises(VaultError, match=r"is no repair that can be carried out"):
-        trade_repair.finish(vault, BTC)
-    assert not list(vault.root.rglob("elsewhere*"))
 
 
 def test_a_repair_too_large_for_the_exporter_asks_to_stop_it(

@@ -1,7 +1,9 @@
 """Line files read as of a moment: what is found, and what a changing file does to it."""
 
+import errno
 import gzip
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,17 @@ from hypothesis import strategies as st
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault import line_file
-from ravequant.vault.line_file import LineFile, is_there, lines_backward, lines_forward
+from ravequant.vault.line_file import (
+    LineFile,
+    is_there,
+    lines_backward,
+    lines_forward,
+    open_lines,
+    reading,
+    time_of_key,
+    whole_length,
+    whole_lines,
+)
 
 START = times.parse_iso("2025-12-14T21:00:00Z")
 
@@ -110,3 +122,131 @@ def test_no_part_of_a_line_passes_for_a_line(tmp_path):
     path = tmp_path / "2025-12-12.jsonl.gz"
     path.write_bytes(gzip.compress(b"1" * 4_000_000 + b"\nbad\n"))
     assert list(lines_backward(path)) == [b"bad\n"]
+
+
+@pytest.mark.parametrize("whole", [b"", b"1\n", b"1\n22\n", b"\n\n", b"1\r\n"])
+@pytest.mark.parametrize("torn", [b"", b"3", b"\0" * 9_000])
+def test_only_whole_lines_are_seen(tmp_path, whole, torn):
+    """From either end, plain and packed: what follows the last newline is left out."""
+    plain, packed = tmp_path / "x.jsonl", tmp_path / "y.jsonl.gz"
+    plain.write_bytes(whole + torn)
+    packed.write_bytes(gzip.compress(whole + torn))
+    wanted = whole.splitlines(keepends=True)
+    for path in (plain, packed):
+        assert list(lines_forward(path)) == wanted
+        assert list(lines_backward(path)) == wanted[::-1]
+    with plain.open("rb") as stream:
+        assert whole_length(stream) == len(whole)
+
+
+def test_an_open_file_is_read_on_from_where_it_stands_and_stays_open(tmp_path):
+    """Followers read it again from another place."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"1\n22\n333\n4")
+    with open_lines(path) as stream:
+        stream.seek(2)
+        assert list(whole_lines(stream)) == [b"22\n", b"333\n"]
+        stream.seek(0)
+        assert next(whole_lines(stream)) == b"1\n"
+        stream.seek(5)
+        assert list(whole_lines(stream)) == [b"333\n"]
+
+
+def test_lines_longer_than_a_block_are_read_back_whole(tmp_path):
+    """The block grows until a line begins in it; the lines around it stay as they are."""
+    path = tmp_path / "x.jsonl"
+    lines = [b"1\n", b"x" * 3_000_000 + b"\n", b"2\n", b"y" * 9_000 + b"\n", b"3\n"]
+    path.write_bytes(b"".join(lines))
+    assert list(lines_backward(path)) == lines[::-1]
+    with LineFile(path) as file:
+        assert list(file.backward(len(lines[0]))) == [b"1"]
+        assert list(file.backward(0)) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:-9], lambda _: b"no", lambda data: data[:60] + b"!" * 40 + data[100:]],
+)
+def test_a_damaged_gz_is_named_by_every_reader(tmp_path, damage):
+    """Cut off, not gzip at all, overwritten: one message, with the remedy."""
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(damage(gzip.compress(os.urandom(50_000).hex().encode() + b"\n")))
+    for read in (
+        lambda: list(lines_forward(path)),
+        lambda: list(lines_backward(path)),
+        lambda: LineFile(path),
+    ):
+        with pytest.raises(VaultError) as error:
+            read()
+        said = str(error.value)
+        assert said.startswith(f"{path}: is not a whole gzip file: ")
+        assert said.endswith("; put a good copy in its place or move it away")
+
+
+def test_a_file_that_cannot_be_opened_is_named():
+    """Reading turns what the system refuses into an error with a remedy."""
+    with (
+        pytest.raises(VaultError, match=r"^x: cannot be read: .*; check the disk"),
+        reading(Path("x")),
+    ):
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_packed_file_is_kept_as_far_as_its_newest_bytes(tmp_path):
+    """Whole lines only, and at least so many bytes as are asked for."""
+    path = tmp_path / "x.jsonl.gz"
+    lines = [b"%06d" % n + b"x" * 1_000 for n in range(6_000)]
+    path.write_bytes(gzip.compress(b"\n".join(lines) + b"\n", 1))
+    for keep in (1, 1 << 20, 3 << 20):
+        with LineFile(path, keep=keep) as file:
+            found = list(file.forward(0))
+        assert found == lines[-len(found) :]
+        assert keep <= len(found) * 1_007 + 1_007 <= keep + (2 << 20)
+    with LineFile(path) as file:
+        assert list(file.forward(0)) == lines
+
+
+def test_of_a_packed_file_no_more_is_read_than_up_to_a_moment(tmp_path):
+    """Lines well behind it are not unpacked; those before it are all there."""
+    path = tmp_path / "x.jsonl.gz"
+    whole = b"".join(line(n, 10_000) for n in range(600))
+    path.write_bytes(gzip.compress(whole, 1))
+    moment = START + 100 * times.MINUTE_MS
+    with LineFile(path, until=moment) as file:
+        assert file.size < len(whole) // 2
+        newest = [file.time_of(found) for found in file.newest(moment)]
+    assert newest == [START + n * times.MINUTE_MS for n in range(100, -1, -1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        (b'{"known_utc":"2025-12-14T21:00:00Z"}', START),
+        (b'{"a":1,"known_utc" : "2025-12-14T21:00:00.001Z"}', START + 1),
+        (b'{"timestamp_utc":"2025-12-14T21:00:00Z"}', None),
+        (b'{"known_utc":"2025-02-31T21:00:00Z"}', None),
+        (b'{"known_utc":"soon"}', None),
+        (b"", None),
+    ],
+)
+def test_the_time_of_a_line_is_that_under_its_key(text, time):
+    """Without reading JSON; a line that shows none, or none that exists, has none."""
+    assert time_of_key("known_utc")(text) == time
+
+
+def test_lines_without_a_time_are_passed_over(tmp_path):
+    """Bisecting goes on to the next line with one."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"".join(line(n, 900) + b"garbage\n" * 5 for n in range(200)))
+    with LineFile(path) as file:
+        for minute in (0, 57, 198):
+            later = file.after(START + minute * times.MINUTE_MS)
+            assert next(file.forward(later)) == line(minute + 1, 900)[:-1]
+
+
+def test_lines_of_the_very_moment_are_all_read(tmp_path):
+    """A packed file may hold megabytes of them: reading on ends at a later line only."""
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(gzip.compress(line(0, 10_000) * 300, 1))
+    with LineFile(path, until=START) as file:
+        assert len(list(file.newest(START))) == 300
