@@ -1,11 +1,16 @@
 """The order of a recomputation: nothing is read or computed twice."""
 
 import gzip
+from concurrent.futures import Future
+from typing import Any
 
 import orjson
+import pytest
 
 from ravequant.vault.paths import day_files
+from scripts import recompute
 from scripts.batch import scheduler
+from scripts.batch.executors import ThisProcess
 from tests.scripts.test_recompute import NEXT, again, calculated, days
 from tests.support.recompute_vault import outputs
 from tests.support.trade_streams import BTC, write_raw
@@ -48,3 +53,36 @@ def test_what_an_aborted_run_has_read_is_not_read_again(tmp_path, monkeypatch, c
     code, told = again(capsys, "--source", source.root, "--target", target)
     assert (code, told["parts"], told["parts_kept"]) == (0, 0, 2)
     assert outputs(target) == calculated(tmp_path / "plain", source)
+
+
+class DyingWorkers(ThisProcess):
+    """Workers that die the first times that they are given a piece of work."""
+
+    def __init__(self, deaths: int) -> None:
+        self.deaths = deaths
+        self.begun: dict[tuple[object, ...], int] = {}
+
+    def submit(self, work, *arguments):
+        key = (arguments[0], str(arguments[1:]))
+        self.begun[key] = self.begun.get(key, 0) + 1
+        if self.begun[key] <= self.deaths:
+            future: Future[Any] = Future()
+            future.set_exception(RuntimeError("the worker has died"))
+            return future
+        return super().submit(work, *arguments)
+
+
+@pytest.mark.parametrize("deaths", [1, 2, 3])
+def test_a_worker_that_dies_costs_attempts_and_only_the_last_is_a_failure(
+    tmp_path, monkeypatch, capsys, deaths
+):
+    """Three attempts at each task; then its output has failed, and all the others are told."""
+    source = days(tmp_path / "source")
+    workers = DyingWorkers(deaths)
+    monkeypatch.setattr(recompute, "executor_of", lambda *_args, **_options: workers)
+    code, told = again(capsys, "--source", source.root, "--target", tmp_path / "met")
+    failed = 5 if deaths == 3 else 0
+    assert (code, told["failed"], told["outputs"]) == (bool(failed), failed, 5 - failed)
+    assert told["lost"] == deaths * len(workers.begun)
+    if not failed:
+        assert outputs(tmp_path / "met") == calculated(tmp_path / "plain", source)

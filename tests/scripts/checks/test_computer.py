@@ -1,0 +1,82 @@
+"""Checks of this computer: each passes, or names the remedy."""
+
+import shutil
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ravequant import times
+from ravequant.errors import FeedError
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts.checks import computer
+from scripts.checks.computer import Check
+
+
+def test_a_sentence_holds_the_finding_and_the_remedy():
+    """A check that passed has no remedy to add."""
+    assert Check("disk", "PASS", "12.0 GB free").sentence == "12.0 GB free"
+    assert Check("disk", "FAIL", "full", "free space").sentence == "full; free space"
+
+
+def test_a_missing_program_is_named():
+    """A checkout with a file less is no whole one."""
+    there = "scripts/run_all.py"
+    assert computer.programs([there]) == Check("programs", "PASS", f"all in {CHECKOUT}")
+    found = computer.programs([there, "scripts/gone.py"])
+    assert (found.level, found.remedy) == ("FAIL", "get a whole checkout")
+    assert found.text == f"scripts/gone.py not found in {CHECKOUT}"
+
+
+def test_writing_makes_the_vault_and_leaves_no_file(tmp_path):
+    """The probe is gone afterwards; a vault that must exist is not made."""
+    vault = Vault(tmp_path / "vault")
+    assert computer.vault_usable(vault).text == f"{vault.root} is not there"
+    assert not vault.root.exists()
+    assert computer.writable(vault) == Check("vault", "PASS", str(vault.root))
+    assert [path for path in vault.root.rglob("*") if path.is_file()] == []
+    assert computer.vault_usable(vault).text == f"{vault.root} can be read and written"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_disk_needs_the_least_room_and_not_a_byte_more(tmp_path, monkeypatch, more):
+    """Exactly the least is enough."""
+    usage = SimpleNamespace(free=2_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    found = computer.room(Vault(tmp_path), least_free=2_000 + more)
+    assert found.level == ("FAIL" if more else "PASS")
+
+
+class Exchange:
+    """A REST client whose clock is off, or that does not answer."""
+
+    def __init__(self, ahead_ms: int | None) -> None:
+        self.ahead_ms = ahead_ms
+
+    def server_time(self) -> int:
+        if self.ahead_ms is None:
+            raise FeedError("no answer")
+        return times.utc_now_ms() - self.ahead_ms
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "level"),
+    [(0, "PASS"), (1_500, "PASS"), (-2_500, "WARN"), (29_000, "WARN"), (-31_000, "FAIL"),
+     (None, "WARN")],
+)  # fmt: skip
+def test_the_clock_may_differ_by_two_seconds(ahead_ms, level):
+    """From there on it is a warning, and from half a minute on a failure, in either direction."""
+    exchange: Any = Exchange(ahead_ms)
+    found = computer.clock(exchange)
+    assert found.level == level
+    if ahead_ms:
+        assert ("ahead of" in found.text) == (ahead_ms > 0)
+
+
+def test_an_older_package_is_named():
+    """The version is compared by its numbers, not as text."""
+    assert computer._lacks("orjson>=3.10,<4") is None
+    assert computer._lacks("orjson>=99.1") is not None
+    assert computer._lacks("no-such-package>=1") == "no-such-package is missing"
+    assert computer._older("2.9.1", "2.10")
+    assert not computer._older("2.10", "2.9.1")
