@@ -26,7 +26,7 @@ from ravequant.trades.minute_bar import MinuteBar
 from ravequant.trades.parallel_scan import read_ahead
 from ravequant.vault.tail import Span, Tail
 from scripts.bench import market, runs
-from scripts.bench.runs import PLAIN_GC, Comparison, Figure, Run, Sizes
+from scripts.bench.runs import PLAIN_GC, Comparison, Figure, Measurement, Sizes
 
 WHALE: Final = Settings().bars.whale_notional.text
 FIGURES: Final = (
@@ -77,7 +77,7 @@ def run(sizes: Sizes) -> Comparison:
     return Comparison(title, FIGURES, rows(found, sizes.lines), notes)
 
 
-def rows(found: dict[str, list[Run]], lines: int) -> list[dict[str, Any]]:
+def rows(found: dict[str, list[Measurement]], lines: int) -> list[dict[str, Any]]:
     """Return a row for each contender; RaveQuantError if their bars differ."""
     if len({run["digest"] for its_runs in found.values() for run in its_runs}) != 1:
         names = {name: its_runs[0]["digest"][:8] for name, its_runs in found.items()}
@@ -98,7 +98,7 @@ def rows(found: dict[str, list[Run]], lines: int) -> list[dict[str, Any]]:
     ]
 
 
-def measure(name: str, path: str, warm: str) -> Run:
+def measure(name: str, path: str, warm: str) -> Measurement:
     """Run a contender here; return its seconds, its number of bars and a hash of them."""
     read, text = CONTENDERS[name]
     if not name.startswith("ravequant"):

@@ -29,7 +29,7 @@ from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import Vault, book_files
 from ravequant.vault.side_input import SideInput
 from scripts.bench import market, runs
-from scripts.bench.runs import PLAIN_GC, Comparison, Figure, Run, Sizes
+from scripts.bench.runs import PLAIN_GC, Comparison, Figure, Measurement, Sizes
 
 FIGURES: Final = (
     Figure("snapshots_per_s", "snapshots/s", "{:,.0f}"),
@@ -67,7 +67,7 @@ def run(sizes: Sizes) -> Comparison:
     return comparison
 
 
-def rows(found: dict[str, list[Run]], snapshots: int, kind: str) -> list[dict[str, Any]]:
+def rows(found: dict[str, list[Measurement]], snapshots: int, kind: str) -> list[dict[str, Any]]:
     """Return a row for each contender; RaveQuantError if their sums differ."""
     digests = {run["digest"] for its_runs in found.values() for run in its_runs} - {None}
     if len(digests) != 1:
@@ -84,7 +84,7 @@ def rows(found: dict[str, list[Run]], snapshots: int, kind: str) -> list[dict[st
     ]
 
 
-def measure(name: str, root: str) -> Run:
+def measure(name: str, root: str) -> Measurement:
     """Run a contender here; return its processor seconds and a hash of its sums, if it has any."""
     read, sums = CONTENDERS[name]
     if name == FLOOR:

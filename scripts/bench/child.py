@@ -1,6 +1,6 @@
 """Runs one contender of the benchmark in this process and prints its figures as JSON.
 
-``python -m scripts.bench.child CASE CONTENDER WORD …``; what follows is for the case's ``measure``.
+``python -m scripts.bench.child CASE CONTENDER WORD …``; the case's ``measure`` gets the words.
 """
 
 if __name__ == "__main__":

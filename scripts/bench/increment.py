@@ -1,8 +1,8 @@
 """Case increment: the calculators and the query for the next 15 minutes, on vaults of some ages.
 
 The vault is up to date, then 15 minutes of trades and books are appended. Each program is run from
-that state again and again, beside the bare start of Python. The books are an hour old, whatever the
-age of the vault: the bucketizer begins with them.
+that state again and again, and so is a bare Python. The books are an hour old in a vault of any age:
+the bucketizer begins with them.
 """
 
 import json
@@ -16,7 +16,7 @@ from ravequant.catalog import CALCULATORS, FIND_SIGNALS, L2_BUCKETIZER
 from ravequant.sim.market import START_MS
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts.bench import market, runs
-from scripts.bench.runs import Comparison, Figure, Run, Sizes
+from scripts.bench.runs import Comparison, Figure, Measurement, Sizes
 from scripts.bench.state import WrittenFiles
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ def _bring_up_to_date(vault: Vault, sizes: Sizes) -> None:
 def _rows(sizes: Sizes, vault: Vault, days: int, new: dict[str, int]) -> list[dict[str, Any]]:
     before = WrittenFiles.of(vault.root)
 
-    def repeated(command: list[str]) -> Run:
+    def repeated(command: list[str]) -> Measurement:
         took = runs.watched(command, sizes.work)
         before.restore()
         return took
 
-    contenders: dict[str, Callable[[], Run]] = {
+    contenders: dict[str, Callable[[], Measurement]] = {
         name: partial(runs.watched, [sys.executable, "-c", code], sizes.work)
         for name, code in BARE.items()
     }
@@ -121,7 +121,7 @@ def _rows(sizes: Sizes, vault: Vault, days: int, new: dict[str, int]) -> list[di
     ]
 
 
-def _bytes(name: str, run: Run, new: dict[str, int]) -> dict[str, int]:
+def _bytes(name: str, run: Measurement, new: dict[str, int]) -> dict[str, int]:
     return {
         "new_bytes": new["books" if name == L2_BUCKETIZER.name else "trades"],
         "raw_bytes": json.loads(run["said"])["bytes_read"],

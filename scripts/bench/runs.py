@@ -1,4 +1,4 @@
-"""What the cases of the benchmark share: sizes, runs in turns, medians, tables."""
+"""Shared by the cases of the benchmark: sizes, runs in turns, medians, tables."""
 
 import json
 import os
@@ -17,7 +17,9 @@ from ravequant import tables
 from ravequant.errors import RaveQuantError
 from ravequant.vault.paths import CHECKOUT
 
-Run = dict[str, Any]  # what was measured of one process: seconds, peak_mb and so on, by name
+Measurement = dict[
+    str, Any
+]  # what was measured of one process: seconds, peak_mb and so on, by name
 PLAIN_GC: Final = (700, 10, 10)  # Python's own thresholds, for contenders that are not ours
 _PACKAGES: Final = ("numpy", "orjson", "websockets", "duckdb", "polars")
 _WATCH: Final = str(Path(__file__).with_name("watch.py"))
@@ -72,7 +74,7 @@ class Comparison:
         return {"title": self.title, "results": self.rows, "notes": self.notes}
 
 
-def watched(command: Sequence[str], work: Path, codes: Sequence[int] = (0,)) -> Run:
+def watched(command: Sequence[str], work: Path, codes: Sequence[int] = (0,)) -> Measurement:
     """Run a command to its end; return its cost, and its stdout as ``said``.
 
     Raises RaveQuantError if its exit code is none of ``codes``.
@@ -88,7 +90,7 @@ def watched(command: Sequence[str], work: Path, codes: Sequence[int] = (0,)) -> 
         encoding="utf-8",
         errors="replace",
     )
-    took: Run = json.loads(target.read_bytes()) if not done.returncode else {"code": None}
+    took: Measurement = json.loads(target.read_bytes()) if not done.returncode else {"code": None}
     target.unlink(missing_ok=True)
     if took["code"] not in codes:
         raise RaveQuantError(
@@ -97,11 +99,11 @@ def watched(command: Sequence[str], work: Path, codes: Sequence[int] = (0,)) -> 
     return took | {"said": done.stdout}
 
 
-def contender(sizes: Sizes, case: str, name: str, *words: str) -> Run:
+def contender(sizes: Sizes, case: str, name: str, *words: str) -> Measurement:
     """Run a contender of a case in a process of its own; return its cost and its own figures."""
     command = [sys.executable, "-m", "scripts.bench.child", case, name, *words]
     took = watched(command, sizes.work)
-    own: Run = json.loads(took.pop("said"))
+    own: Measurement = json.loads(took.pop("said"))
     return took | own
 
 
@@ -116,28 +118,30 @@ def environment() -> dict[str, str]:
     return known | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
-def in_turns(rounds: int, contenders: Mapping[str, Callable[[], Run]]) -> dict[str, list[Run]]:
+def in_turns(
+    rounds: int, contenders: Mapping[str, Callable[[], Measurement]]
+) -> dict[str, list[Measurement]]:
     """Run each contender once, then each again: a slow moment of the machine meets all of them."""
-    runs: dict[str, list[Run]] = {name: [] for name in contenders}
+    runs: dict[str, list[Measurement]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
             runs[name].append(run())
     return runs
 
 
-def median(runs: Sequence[Run], key: str) -> float | None:
+def median(runs: Sequence[Measurement], key: str) -> float | None:
     """Return the median of a figure; None if no run has it."""
     values = [run[key] for run in runs if run.get(key) is not None]
     return statistics.median(values) if values else None
 
 
-def ratio(runs: Sequence[Run], others: Sequence[Run], key: str) -> float:
+def ratio(runs: Sequence[Measurement], others: Sequence[Measurement], key: str) -> float:
     """Return the median over the rounds of a figure divided by the other contender's."""
     pairs = zip(runs, others, strict=True)
     return float(statistics.median(run[key] / other[key] for run, other in pairs))
 
 
-def largest(runs: Sequence[Run], key: str) -> float | None:
+def largest(runs: Sequence[Measurement], key: str) -> float | None:
     """Return the largest of a figure; None if no run has it."""
     return max((run[key] for run in runs if run.get(key) is not None), default=None)
 

@@ -1,8 +1,8 @@
-"""The Parquet files on disk: their places, the files they were made of, whether that still holds.
+"""The Parquet files on disk: their places, the sources they were made of, and whether those have changed.
 
 ``{root}/{table}/instId={INSTID}/day={YYYY-MM-DD}/part.parquet`` and one ``_manifest.json`` for each
 table and instrument. A day counts only while its file and its sources are those of the manifest: an
-export that was cut off leaves nothing that is read, only what is made again.
+export that was cut off leaves no file that is read, only days that are made again.
 """
 
 import logging
@@ -35,7 +35,7 @@ def sources_of(vault: Vault, data: DataSet, inst_id: str) -> Sources:
 
 
 def stamps(files: Sequence[Path]) -> list[list[Any]]:
-    """Return name, size and time of files, which tell whether they change. Raises OSError."""
+    """Return name, size and time of files, which differ when they change. Raises OSError."""
     found = [(path, path.stat()) for path in files]
     return [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in found]
 
@@ -90,7 +90,7 @@ class ExportedTable:
             return False
 
     def note(self, day: str, **facts: Any) -> None:
-        """Add what the file of a day was made of, on disk too."""
+        """Add a day whose file was just written, and write the manifest."""
         self.days[day] = {**facts, "part": stamps([self.part(day)])}
         self.keep()
 

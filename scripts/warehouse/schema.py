@@ -74,12 +74,12 @@ class SqlTable:
 
 
 def quoted(name: str) -> str:
-    """Return a name as SQL takes it, whatever is in it."""
+    """Return a name in SQL's quotes, with the quotes in it doubled."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Return a text as SQL takes it, whatever is in it."""
+    """Return a text in SQL's quotes, with the quotes in it doubled."""
     return "'" + text.replace("'", "''") + "'"
 
 
