@@ -1,8 +1,8 @@
 """Case increment: the calculators and the query for the next 15 minutes, on vaults of some ages.
 
 The vault is up to date, then 15 minutes of trades and books are appended. Each program is run from
-that state again and again, and so is a bare Python. The books are an hour old in a vault of any age:
-the bucketizer begins with them.
+that state again and again, and so is a bare Python. The books of all vaults are an hour old: the
+bucketizer begins with them.
 """
 
 import json

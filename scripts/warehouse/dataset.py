@@ -1,4 +1,4 @@
-"""The Parquet files on disk: their places, the sources they were made of, and whether those have changed.
+"""The Parquet files on disk: their places, and whether their sources have changed since.
 
 ``{root}/{table}/instId={INSTID}/day={YYYY-MM-DD}/part.parquet`` and one ``_manifest.json`` for each
 table and instrument. A day counts only while its file and its sources are those of the manifest: an
