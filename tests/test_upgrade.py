@@ -1,0 +1,151 @@
+"""A vault of the version before this one: every program goes on in it, with the same bytes.
+
+``tests/data/earlier_vault.tar.gz`` was written by the version before the folders by subject. It
+holds ``vault``, recorded and computed up to 00:04 (a linear and an inverse instrument, with a bad
+line, a repeated line, a late line, a gap, and a line that is half written); ``more``, the raw data
+until 00:12, its first day compressed by then; and ``wanted.json``: the SHA-256 of each output and
+state of the calculators after those, and of the signals of some minutes.
+"""
+
+import hashlib
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from CVD import run_cvd_from_jsonl
+from Liquidity_Buckets import l2_bucketizer
+from ravequant.vault.paths import CHECKOUT, Vault
+from scripts import export_parquet, verify_vault
+from Untouch_Wick import untouch_wick
+from Untouch_Wick.find_signals import find_hidden_signals
+from Volume_Analyzer import volume_analyzer
+from VWAP import vwap_calculator
+
+ARCHIVE = CHECKOUT / "tests" / "data" / "earlier_vault.tar.gz"
+BTC, USD = "BTC-USDT-SWAP", "BTC-USD-SWAP"
+CALCULATORS: dict[str, tuple[Callable[[list[str]], int], tuple[str, ...]]] = {
+    "vwap": (vwap_calculator.main, (BTC, USD)),
+    "cvd": (run_cvd_from_jsonl.main, (BTC, USD)),
+    "volume": (volume_analyzer.main, (BTC, USD)),
+    "wicks": (untouch_wick.main, (BTC, USD)),
+    "liquidity_buckets": (l2_bucketizer.main, (BTC,)),
+}
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory) -> Path:
+    """Return the folder of the unpacked archive, which no test changes."""
+    folder: Path = tmp_path_factory.mktemp("earlier")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def earlier(unpacked: Path, tmp_path: Path) -> Vault:
+    """Return the vault as the earlier version left it."""
+    shutil.copytree(unpacked / "vault", tmp_path / "vault")
+    return Vault(tmp_path / "vault")
+
+
+@pytest.fixture
+def wanted(unpacked: Path) -> Any:
+    """Return what the earlier version computed once all raw data were there."""
+    return json.loads((unpacked / "wanted.json").read_bytes())
+
+
+def record_more(vault: Vault, unpacked: Path) -> None:
+    """Let the rest of the raw data come in."""
+    shutil.rmtree(vault.root / "raw")
+    shutil.copytree(unpacked / "more" / "raw", vault.root / "raw")
+
+
+def calculate(vault: Vault, metric: str) -> None:
+    """Run a calculator for its instruments."""
+    program, inst_ids = CALCULATORS[metric]
+    names = [word for inst_id in inst_ids for word in ("--instId", inst_id)]
+    assert program(["--vault", str(vault.root), "--log-level", "error", *names]) == 0
+
+
+def hashes(vault: Vault, metric: str) -> dict[str, str]:
+    """Return the SHA-256 of each output and state of a calculator, by its place in the vault."""
+    files = [
+        path
+        for part in ("derived", "state")
+        for path in sorted((vault.root / part / metric).rglob("*.json*"))
+    ]
+    return {
+        path.relative_to(vault.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+@pytest.mark.parametrize("metric", CALCULATORS)
+def test_a_calculator_goes_on_where_the_earlier_version_stood(earlier, unpacked, wanted, metric):
+    """Without --rebuild: nothing changes before more data come, and then the bytes are the same."""
+    before = hashes(earlier, metric)
+    assert len(before) >= 2
+    calculate(earlier, metric)
+    assert hashes(earlier, metric) == before
+    record_more(earlier, unpacked)
+    calculate(earlier, metric)
+    found = hashes(earlier, metric)
+    parts = (f"derived/{metric}/", f"state/{metric}/")
+    assert found == {
+        name: value for name, value in wanted["files"].items() if name.startswith(parts)
+    }
+    assert found.keys() >= before.keys()
+    assert not found.items() & before.items()
+
+
+def test_the_signals_of_each_minute_are_the_same(earlier, unpacked, wanted):
+    """Each field of each signal but how often a layer is true, which now leaves gaps out."""
+    record_more(earlier, unpacked)
+    for metric in CALCULATORS:
+        calculate(earlier, metric)
+    found = {}
+    for minute in wanted["signals"]:
+        signals = find_hidden_signals(BTC, at=minute, vault=earlier.root)
+        for signal in signals:
+            for layer in signal["layers"]:
+                del layer["base_rate_pct"], layer["base_rate_of"]
+        data = json.dumps(signals, sort_keys=True).encode()
+        found[minute] = [len(signals), hashlib.sha256(data).hexdigest()]
+    assert found == wanted["signals"]
+    assert all(count for count, _ in found.values())
+
+
+def test_noted_hashes_still_say_that_no_file_was_changed(earlier, capsys):
+    """The certificate knows its own notes; a changed byte is seen, as it was before."""
+    arguments = ["--vault", str(earlier.root), "--log-level", "error", "--instId", BTC]
+    capsys.readouterr()
+    verify_vault.main(arguments)
+    assert "--renew" not in capsys.readouterr().out
+    path = next(iter(sorted(earlier.trades(BTC).iterdir())))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"side":"buy"', b'"side":"bUy"', 1))
+    assert verify_vault.main(arguments) == 1
+    assert "--renew" in capsys.readouterr().out
+
+
+def test_parquet_days_are_not_made_again(earlier, capsys):
+    """Of no table: the texts that say how a day was made are the same."""
+    pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
+    folder = earlier.root / "parquet"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    assert len(before) > 20
+    names = ["--instId", BTC, "--instId", USD]
+    capsys.readouterr()
+    code = export_parquet.main(
+        ["--vault", str(earlier.root), "--json", "--log-level", "error", *names]
+    )
+    assert code == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row for row in rows if row["days_written"]] == []
+    assert sum(row["days_kept"] for row in rows) == len(before)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == before
