@@ -1,7 +1,7 @@
-"""Keeps the vault within its disk: compresses what is finished, deletes old book hours.
+"""Keeps the vault within its disk: compresses finished files, deletes old book hours.
 
 Run it once an hour. Whatever happens in between, every line that is kept stands in the plain file
-or in a verified ``.gz``; the next run takes up what a stopped one left.
+or in a verified ``.gz``; the next run resumes a stopped one.
 """
 
 if __name__ == "__main__":
@@ -30,9 +30,12 @@ _log = logging.getLogger(PROGRAM)
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, "Compress finished files, delete old book hours, look ahead.")
-    made.add_argument("--keep-gb", metavar="N",
-                      help="disk budget of the whole vault in GB: above it the oldest book hours "
-                           "are deleted first (default: none)")  # fmt: skip
+    made.add_argument(
+        "--keep-gb",
+        metavar="N",
+        help="disk budget of the whole vault in GB: above it the oldest book hours "
+        "are deleted first (default: none)",
+    )
     made.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     made.add_argument(
         "--now",
@@ -61,7 +64,7 @@ def moment_of(text: str | None, *, dry: bool) -> int:
 
 
 def body(args: argparse.Namespace) -> int:
-    """Run once and say what was done."""
+    """Run once and report."""
     chosen, now = settings.load().retention, moment_of(args.now, dry=args.dry_run)
     budget = (chosen.keep_gb if args.keep_gb is None else budget_of(args.keep_gb)) or None
     run = RetentionRun(cli.vault_of(args), chosen, now, dry=args.dry_run)
@@ -75,9 +78,11 @@ def body(args: argparse.Namespace) -> int:
     else:
         _show(rows, expected, dry=args.dry_run)
     if budget is not None and seen.total > budget:
-        _log.error("the vault is %s over its budget and no older book hour is left to delete; "
-                   "raise --keep-gb, or move old trade days away",
-                   report.size(seen.total - budget))  # fmt: skip
+        _log.error(
+            "the vault is %s over its budget and no older book hour is left to delete; "
+            "raise --keep-gb, or move old trade days away",
+            report.size(seen.total - budget),
+        )
         return FAILED
     failed = any(result.status == report.FAILED for result in run.results)
     return FAILED if failed else DONE

@@ -182,7 +182,7 @@ def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool 
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if on_stderr else []
     refused: OSError | None = None
     if log_file is not None:
-        from ravequant.log_file import RotatingFile  # noqa: PLC0415 - for what runs on
+        from ravequant.log_file import RotatingFile  # noqa: PLC0415 - for programs that run on
 
         try:
             log_file.parent.mkdir(parents=True, exist_ok=True)

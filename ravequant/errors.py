@@ -4,7 +4,7 @@
 
     RaveQuantError                 1  something failed; the message gives the remedy
     ├── FeedError                  1  the exchange: unreachable, refused, or not understood
-    ├── VaultError                 1  a file of the vault is not what it should be
+    ├── VaultError                 1  a file of the vault is missing or damaged
     │   ├── NoDataError            3  there is nothing to read yet
     │   └── LockedError            4  another program holds the lock
     └── UsageError                 2  an argument or a setting cannot be used

@@ -142,8 +142,8 @@ def read(words: list[Words], pattern: Places, most_places: int, errors: Words) -
         pattern[bad] = ONE_DIGIT
         for at in words:
             at[bad] = 0
-    met = int(np.bitwise_or.reduce(by(pattern, forms.met)))
-    before, most = (met >> 32).bit_length() - 1, (met & 0xFFFFFFFF).bit_length() - 1
+    seen = int(np.bitwise_or.reduce(by(pattern, forms.seen)))
+    before, most = (seen >> 32).bit_length() - 1, (seen & 0xFFFFFFFF).bit_length() - 1
     fit = before + most <= 8 * len(words)
     units = _units(len(words), most_places, most if fit else None)
     _close_gap(words, pattern, forms)
@@ -219,7 +219,7 @@ class _Forms(NamedTuple):
     length: Places  # 0: no number
     before: Places  # digits before the point
     places: Places
-    met: Words  # one bit set for the decimals, one at 32 + the digits before the point
+    seen: Words  # two bits set: number of decimals; 32 + digits before the point
 
 
 class _Units(NamedTuple):
@@ -251,8 +251,8 @@ def _forms(words: int, most_places: int) -> _Forms:
                 np.where(pointed, ~LOW[np.clip(first - begin, 0, 8)], 0).astype(np.uint64),
             )
         )
-    met = (U[1] << decimals.astype(np.uint64)) | (U[1] << (first + 32).astype(np.uint64))
-    return _Forms(found, length, first, decimals, met)
+    seen = (U[1] << decimals.astype(np.uint64)) | (U[1] << (first + 32).astype(np.uint64))
+    return _Forms(found, length, first, decimals, seen)
 
 
 def _lowest(marks: Words, size: int) -> Places:

@@ -1,1 +1,1 @@
-"""The ground: every name on disk, and how bytes are appended, found again and committed."""
+"""The vault: every path on disk, and how lines are appended, read, committed and kept."""

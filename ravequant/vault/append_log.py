@@ -1,4 +1,4 @@
-"""Append-only logs: line files with one writer, which hold whole lines whatever the disk does."""
+"""Append-only logs: line files with one writer, which hold whole lines even if the disk fails."""
 
 import os
 from collections.abc import Callable, Iterator

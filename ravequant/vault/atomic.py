@@ -24,9 +24,9 @@ _UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: float = 1.0) -> None:
     """Make ``data`` the whole content of ``path``: readers see the old bytes or the new ones.
 
-    The new content is first written to ``.{name}.tmp`` in the same folder; the next call overwrites
-    what a crash left there. ``durable`` syncs the file and its folder. On Windows a rename waits up
-    to ``patience_s`` seconds for readers that have the old file open. Raises VaultError.
+    The new content is first written to ``.{name}.tmp`` in the same folder, over the file that a
+    crash left there. ``durable`` syncs the file and its folder. On Windows it waits up to
+    ``patience_s`` seconds for readers that have the old file open. Raises VaultError.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -44,7 +44,7 @@ def move_over(source: Path, target: Path, *, durable: bool = True, patience_s: f
     attempts = 1 + round(patience_s / _PAUSE_S)
     for left in reversed(range(attempts)):
         try:
-            os.replace(source, target)  # noqa: PTH105 - the one call a fault test has to catch
+            os.replace(source, target)  # noqa: PTH105 - fault tests replace this call
             break
         except PermissionError:
             if not left:

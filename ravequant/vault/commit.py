@@ -38,7 +38,7 @@ EMPTY: Final = Mark("", 0, 0)
 
 
 class Output:
-    """Derived line files of one calculator and instrument, cut back to what is committed.
+    """Derived line files of one calculator and instrument, cut back to their committed length.
 
     File names sort in the order of time. Raises VaultError if the committed part is missing or
     changed, and if the disk refuses.
@@ -182,7 +182,7 @@ def restore_mark(facts: dict[str, Any]) -> Mark:
 def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:
     """Return the mark after the last output line whose ``time_key`` lies before ``before``.
 
-    For a rebuild: rows older than what can be recomputed stay.
+    For a rebuild: rows older than the raw data on disk stay.
     """
     mark = EMPTY
     for path in sorted(folder.glob(pattern)):

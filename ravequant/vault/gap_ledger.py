@@ -168,10 +168,10 @@ class GapLedger:
         self._id_holes[low:high] = _replacing(self._id_holes[low:high], first, last, wide=wide)
 
 
-def _replacing(met: list[Gap], first: int, last: int, *, wide: bool) -> Iterator[Gap]:
-    """Yield the id holes that take the place of ``met``, which the new entry touches."""
-    left = min(first, met[0].from_id) if met else first
-    right = max(last, met[-1].to_id) if met else last
+def _replacing(touched: list[Gap], first: int, last: int, *, wide: bool) -> Iterator[Gap]:
+    """Yield the id holes that take the place of those that the new entry touches."""
+    left = min(first, touched[0].from_id) if touched else first
+    right = max(last, touched[-1].to_id) if touched else last
     if wide:
         yield Gap(left, right)
         return

@@ -152,7 +152,7 @@ class InstrumentHistory:
     """The metadata of an instrument at any time, kept up to date while its history grows.
 
     A vault without a history has one metadata file, which then holds for all time. Raises
-    VaultError at once if there is neither, or one that cannot be read.
+    VaultError at once if there is neither, or if it cannot be read.
     """
 
     def __init__(self, vault: Vault, inst_id: str) -> None:

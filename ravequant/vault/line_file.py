@@ -42,7 +42,7 @@ def is_there(path: Path) -> bool:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn errors of reading the plain or packed file ``path`` into a VaultError with a remedy."""
+    """Turn an error of reading a plain or packed file into a VaultError with a remedy."""
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -149,12 +149,15 @@ class LineFile:
         self._file.close()
 
     def after(self, moment: int, before: int | None = None, near: int = 0) -> int:
-        """Return where the first line later than ``moment`` begins; the end if there is none.
+        """Return the offset of the first line later than ``moment``; the size if there is none.
 
-        Found sooner if it stands at or ``before`` a place, and probably not much farther than
-        ``near`` bytes from there.
+        It is found faster if it is known to be at most ``before``, and if it is likely to be less
+        than ``near`` bytes from there.
         """
-        low, high = 0, self.size if before is None else before  # what begins before low is earlier
+        low, high = (
+            0,
+            self.size if before is None else before,
+        )  # lines that begin before low are not later
         while 0 < near < high - _STEP and low == 0:
             earlier = self._not_later(high - near, high, moment)
             if earlier is None:
@@ -206,9 +209,9 @@ class LineFile:
         yield from (line for _, line in self._lines(start, self.size))
 
     def _not_later(self, middle: int, high: int, moment: int) -> int | None:
-        """Return where the first line with a time begins in (middle, high) if it is not later."""
+        """Return where the first line with a time in (middle, high) begins; None if it is later."""
         lines = self._lines(middle, high)
-        next(lines, None)  # cut by where we begin to read
+        next(lines, None)  # the rest of a line
         for start, line in lines:
             time = self.time_of(line)
             if time is not None:
@@ -216,7 +219,7 @@ class LineFile:
         return None
 
     def _lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """Yield (place, line) of what begins in [start, end), newlines left out."""
+        """Yield (offset, line) of the lines that begin in [start, end), newlines left out."""
         position, rest, size = start, b"", _STEP
         while position < self.size and start < end:
             block = rest + self._read(position, min(position + size, self.size))
@@ -233,7 +236,7 @@ class LineFile:
         with reading(self.path):
             self._file.seek(start)
             found = self._file.read(end - start)
-        if len(found) < end - start:  # its writer took back what it had not committed
+        if len(found) < end - start:  # its writer cut off lines that were not committed
             raise VaultError(f"{self.path} became shorter while it was read; ask again")
         return found
 

@@ -25,7 +25,7 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
     """Hold the lock of ``stream`` of an instrument. LockedError names the program that holds it.
 
     A ``.json`` next to the lock file names the holder, for people only: the lock is the operating
-    system's, and is free as soon as its process is gone, whatever that file says.
+    system's, and is free as soon as its process is gone, even if that file is still there.
     """
     path = vault.lock(stream, inst_id)
     from filelock import FileLock, Timeout  # noqa: PLC0415 - readers take no lock

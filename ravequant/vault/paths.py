@@ -49,11 +49,11 @@ class Vault:
         return self.root / "meta/okx/instruments" / f"{check_inst_id(inst_id)}.json"
 
     def metadata_history(self, inst_id: str) -> Path:
-        """Every change of the contract metadata, one a line."""
+        """Every change of the contract metadata, each on a line."""
         return self.root / "meta/okx/instruments" / f"{check_inst_id(inst_id)}.history.jsonl"
 
     def gap_ledger(self, inst_id: str) -> Path:
-        """Every hole in the trade stream and what became of it."""
+        """Every gap in the trade ids, and its changes of status."""
         return self.root / "meta/okx/gaps" / f"{check_inst_id(inst_id)}.jsonl"
 
     def generation(self, inst_id: str) -> Path:
@@ -73,7 +73,7 @@ class Vault:
         return self.root / "state/health" / f"{component}.json"
 
     def alerts(self) -> Path:
-        """What find_signals has told, and what waits to be."""
+        """The signals that find_signals has alerted, and those that wait."""
         return self.root / "state/alerts/alerts.json"
 
     def lock(self, stream: str, inst_id: str) -> Path:
@@ -98,7 +98,7 @@ def _is_instrument(name: str) -> bool:
 def hour_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield (``2025-12-14/21``, file) of a folder of hour files, oldest first.
 
-    Where a plain and a ``.gz`` form of one hour exist, the plain one counts.
+    If an hour has a plain and a ``.gz`` form, the plain one counts.
     """
     for day in sorted(_inside(folder)):
         if _DAY.fullmatch(day.name):
@@ -123,7 +123,7 @@ def book_files(folder: Path) -> Iterator[tuple[str, Path]]:
 def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield (date, file) of a folder of day files, oldest first.
 
-    Where a plain and a ``.gz`` form of one day exist, the plain one counts.
+    If a day has a plain and a ``.gz`` form, the plain one counts.
     """
     found: dict[str, Path] = {}
     for path in _inside(folder):
@@ -134,7 +134,7 @@ def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return what stands in a folder; nothing if it is none, or was deleted this moment."""
+    """Return the entries of a folder; none if it does not exist, or is being deleted."""
     try:
         return list(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

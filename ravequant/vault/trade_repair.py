@@ -144,8 +144,13 @@ def _noted(vault: Vault, inst_id: str) -> Repair | None:
         return Repair(
             inst_id,
             tuple(
-                DayRepair(_day(day["key"]), tuple(Insert(offset, next_id, text.encode())
-                                                  for offset, next_id, text in day["inserts"]))
+                DayRepair(
+                    _day(day["key"]),
+                    tuple(
+                        Insert(offset, next_id, text.encode())
+                        for offset, next_id, text in day["inserts"]
+                    ),
+                )
                 for day in facts["days"]
             ),
             tuple(
@@ -153,7 +158,7 @@ def _noted(vault: Vault, inst_id: str) -> Repair | None:
                 for first, last, status, reason, detected_ms in facts["entries"]
             ),
             facts["generation"],
-        )  # fmt: skip
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise VaultError(
             f"{path} is no repair that can be carried out: {error}; {_REMEDY}"

@@ -33,7 +33,7 @@ def rows_of(
             for result in results
             if (result.action.file.stream, result.action.file.inst_id)
             == (series.stream, series.inst_id)
-        ]  # fmt: skip
+        ]
         growth = growth_of(series, rules[series.stream], now)
         rows.append(
             {
