@@ -241,25 +241,30 @@ def _wick(state: MarketState, _limits: SignalLimits, setup: FadeSetup) -> Verdic
 
 
 def _tape(state: MarketState, limits: SignalLimits, holds: Callable[[VolumeRow], bool]) -> Verdict:
-    """Judge the last minutes; show the newest that holds, without a gap if there is such a row."""
+    """Judge the last minutes; the value is of the newest that holds, if possible without a gap."""
     recent = state.volume_since(state.minute - limits.tape_minutes)
     found = [row for row in recent if holds(row)]
     sound = [row for row in found if not row.gap]
-    row = next(reversed(sound or found or recent), None)
-    value = None
-    if row is not None:
-        value = f"{row.tier or 'no tier'} at {clock(row.minute)}, {row.ratio or '?'} x median"
-    return Verdict(tape_state(recent, holds), value)
+    row = next(reversed(sound or found), None)
+    return Verdict(tape_state(recent, holds), None if row is None else _volume_text(row))
+
+
+def _volume_text(row: VolumeRow) -> str:
+    return f"{row.tier or 'no tier'} at {clock(row.minute)}, {row.ratio or '?'} x median"
 
 
 def _volume_tier(state: MarketState, limits: SignalLimits, _setup: FadeSetup) -> Verdict:
-    return _tape(state, limits, is_t4)
+    found = _tape(state, limits, is_t4)
+    if found.value is None:
+        newest = next(reversed(state.volume_since(state.minute - limits.tape_minutes)), None)
+        return found._replace(value=None if newest is None else _volume_text(newest))
+    return found
 
 
 def _absorption(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
     side: Literal["buy", "sell"] = "buy" if setup.short else "sell"
     found = _tape(state, limits, absorbs(side))
-    return found if found.state != "not_met" else Verdict("not_met", f"no {side}s absorbed")
+    return found if found.value else found._replace(value=f"no {side}s absorbed")
 
 
 def _age(wall: RestingWall) -> str:
