@@ -11,15 +11,14 @@ from typing import NamedTuple
 from ravequant import exact, times
 from ravequant.signals.evidence import (
     State,
-    absorbs,
-    cvd_state,
-    imbalance_state,
-    is_t4,
-    tape_state,
+    absorption,
+    cvd,
+    imbalance,
     touch_gap,
-    vwap_state,
-    wall_state,
-    young_wall_state,
+    volume_tier,
+    vwap,
+    wall,
+    young_wall,
 )
 from ravequant.signals.inputs import Side, VolumeRow, WickAsOf
 from ravequant.signals.limits import SignalLimits
@@ -39,39 +38,39 @@ Rates = Mapping[str, Rate | None]  # by layer; None: there was no moment to coun
 
 def base_rates(signals: Sequence[Signal], query: Query, limits: SignalLimits) -> list[Rates]:
     """Return the base rate of each layer of each signal; all signals are of one result."""
-    wick_rates = {
-        side: _rate(_wick_states(signals[0].state, query, limits, side))
+    of_sides = {
+        side: _side_rates(signals[0].state, query, limits, side)
         for side in {signal.wick.side for signal in signals}
     }
-    return [
-        {"wick": wick_rates[signal.wick.side], **_layer_rates(signal, limits)} for signal in signals
-    ]
+    return [{**of_sides[signal.wick.side], **_level_rates(signal, limits)} for signal in signals]
 
 
-def _layer_rates(signal: Signal, limits: SignalLimits) -> Rates:
-    state, side, tip = signal.state, signal.wick.side, signal.wick.tip
+def _side_rates(state: MarketState, query: Query, limits: SignalLimits, side: Side) -> Rates:
+    """Return the rates of the layers that are the same for every level of a side."""
     short = side == "high"
-    absorbed = absorbs("buy" if short else "sell")
     tape = [*_windows(_last_day(state), limits.tape_minutes)]
+    return {
+        "wick": _rate(_wick_states(state, query, limits, side)),
+        "volume_tier": _rate(volume_tier(recent).state for recent in tape),
+        "absorption": _rate(absorption(recent, short=short).state for recent in tape),
+        "cvd": _rate(cvd(row, short=short).state for row in state.cvd),
+    }
+
+
+def _level_rates(signal: Signal, limits: SignalLimits) -> Rates:
+    """Return the rates of the layers that depend on the distance of the level."""
+    state, side, tip = signal.state, signal.wick.side, signal.wick.tip
     last = signal.last.price if signal.last else None
     rows = [] if last is None else [(row, tip * row.close // last) for row in state.vwap]
     books = [] if last is None else [(row, tip * row.mid // last) for row in state.past_books]
-    oldest = limits.buckets_stale_s * times.SECOND_MS
-    stale = [_book_age_ms(state, row.ts) > oldest for row, _ in books]
-    rates = {
-        "volume_tier": _rate(tape_state(recent, is_t4) for recent in tape),
-        "absorption": _rate(tape_state(recent, absorbed) for recent in tape),
-        "cvd": _rate(cvd_state(row, short=short) for row in state.cvd),
-        "vwap": _rate(vwap_state(row, limits, level, short=short) for row, level in rows),
-    }
-    for name, condition in (
-        ("wall", wall_state),
-        ("imbalance", imbalance_state),
-        ("young_wall", young_wall_state),
-    ):
+    short, oldest = side == "high", limits.buckets_stale_s * times.SECOND_MS
+    rates = {"vwap": _rate(vwap(row, limits, level, short=short).state for row, level in rows)}
+    for name, condition in (("wall", wall), ("imbalance", imbalance), ("young_wall", young_wall)):
         rates[name] = _rate(
-            "stale" if old else condition(row, limits, side, level)
-            for (row, level), old in zip(books, stale, strict=True)
+            "stale"
+            if _book_age_ms(state, row.ts) > oldest
+            else condition(row, limits, side, level).state
+            for row, level in books
         )
     return rates
 

@@ -4,8 +4,8 @@ A layer is met, not met, or cannot be judged: `missing` (no records), `stale` (t
 older than its limit), `gap` (trades or snapshots are missing), `far` (price is too far from the tip
 for the tape to say anything about it). Only a layer that is met counts and gives its points.
 
-The functions `…_state` are the conditions of the layers. They take records and return a state;
-`judge` adds the defects of the stream, and base rates ask the same functions about the past.
+Each layer has one condition, a function of records. `judge` asks it of the newest records and adds
+the defects of their stream; base rates ask it of the records of the past.
 """
 
 from bisect import bisect_left
@@ -44,10 +44,10 @@ class FadeSetup(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The state of a layer and the records behind it in words."""
+    """The state of a layer, and a function that returns the records behind it in words."""
 
     state: State
-    value: str | None = None
+    text: Callable[[], str | None]
 
 
 class Evidence(NamedTuple):
@@ -69,7 +69,11 @@ class LayerRule(NamedTuple):
     name: str
     most: int  # points
     stream: Stream
-    judge: Callable[[MarketState, SignalLimits, FadeSetup], Verdict]
+    judge: "Judge"
+
+
+Judge = Callable[[MarketState, SignalLimits, FadeSetup], Verdict]
+_MISSING: Final = Verdict("missing", lambda: None)
 
 
 def within(distance: int, bps: int, reference: int) -> bool:
@@ -124,7 +128,7 @@ def _evidence(
         points=points,
         most=rule.most,
         condition=conditions[rule.name],
-        value=verdict.value,
+        value=verdict.text(),
         stream=rule.stream,
         age_ms=state.age_ms(rule.stream),
     )
@@ -135,8 +139,13 @@ def _near(limits: SignalLimits, setup: FadeSetup) -> bool:
     return last is not None and within(setup.wick.tip - last, limits.near_bps, last)
 
 
-def _met_if(holds: bool) -> State:  # noqa: FBT001 - it is all that it is asked
-    return "met" if holds else "not_met"
+def _judged(record: BookRow | CvdRow | VwapRow, *, met: bool | None) -> State:
+    """Return the state of a condition on one record; ``met`` None: the record does not say."""
+    if record.gap:
+        return "gap"
+    if met is None:
+        return "missing"
+    return "met" if met else "not_met"
 
 
 # --- the conditions ------------------------------------------------------------------------------
@@ -153,24 +162,58 @@ def touch_gap(wick: WickAsOf, gap_minutes: Sequence[int]) -> int | None:
     return gap_minutes[since] + 1 if since < len(gap_minutes) else None
 
 
-def is_t4(row: VolumeRow) -> bool:
-    """Return True if a minute's volume is of the highest tier."""
-    return row.tier == "T4"
+def volume_tier(recent: Sequence[VolumeRow]) -> Verdict:
+    """Judge whether one of the last minutes is a T4; ``recent`` oldest first."""
+    return _tape(
+        recent, lambda row: row.tier == "T4", lambda: _row_text(recent[-1]) if recent else None
+    )
 
 
-def absorbs(side: Literal["buy", "sell"]) -> Callable[[VolumeRow], bool]:
-    """Return the condition that orders of this side were absorbed in a minute."""
-    return lambda row: row.absorption and row.absorbed_side == side
+def absorption(recent: Sequence[VolumeRow], *, short: bool) -> Verdict:
+    """Judge whether orders of the trade's opposite were absorbed in one of the last minutes."""
+    side = "buy" if short else "sell"
+    return _tape(
+        recent,
+        lambda row: row.absorption and row.absorbed_side == side,
+        lambda: f"no {side}s absorbed",
+    )
 
 
-def tape_state(recent: Sequence[VolumeRow], holds: Callable[[VolumeRow], bool]) -> State:
-    """Return the state of a layer that one of the last minutes meets; ``recent`` oldest first."""
+def _tape(
+    recent: Sequence[VolumeRow],
+    holds: Callable[[VolumeRow], bool],
+    nothing: Callable[[], str | None],
+) -> Verdict:
+    """Judge the last minutes by the newest that holds, if possible one without a gap."""
+    found = [row for row in recent if holds(row)]
+    sound = [row for row in found if not row.gap]
+    state: State = "met" if sound else "gap" if found else "not_met"
     if recent and recent[-1].gap:
-        return "gap"
-    gaps = [row.gap for row in recent if holds(row)]
-    if not all(gaps):
-        return "met"
-    return "gap" if gaps else "not_met"
+        state = "gap"
+    return Verdict(state, (lambda: _row_text((sound or found)[-1])) if found else nothing)
+
+
+def _row_text(row: VolumeRow) -> str:
+    return f"{row.tier or 'no tier'} at {clock(row.minute)}, {row.ratio or '?'} x median"
+
+
+def cvd(row: CvdRow, *, short: bool) -> Verdict:
+    """Judge whether the minute's takers went the way of the trade."""
+    met = row.delta.startswith("-" if short else "+")
+    return Verdict(_judged(row, met=met), lambda: f"{row.delta} at {clock(row.minute)}")
+
+
+def vwap(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> Verdict:
+    """Judge whether a tip lies far enough beyond the VWAP to fade back to it."""
+    distance = tip - row.vwap_4h
+
+    def text() -> str:
+        off = exact.fixed(exact.divide(distance * 10_000, row.vwap_4h, 2), 2)
+        price = exact.fixed(exact.divide(row.vwap_4h, exact.PRICE_ONE, 2), 2)
+        return f"tip {exact.signed(off)} bps from {price}"
+
+    beyond = distance if short else -distance
+    return Verdict(_judged(row, met=beyond * BPS >= limits.vwap_bps * row.vwap_4h), text)
 
 
 def wall_at(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:
@@ -183,107 +226,20 @@ def wall_at(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Restin
     return max(walls, key=lambda wall: (wall.notional, -abs(wall.price - tip)), default=None)
 
 
-def wall_state(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> State:
-    """Return whether a wall rests at the tip; `missing` if the book was not seen so far."""
-    if book.gap:
-        return "gap"
-    if wall_at(book, limits, side, tip) is not None:
-        return "met"
-    seen = abs(tip - book.mid) * 1_000_000 <= book.sides[side].depth * book.mid
-    return "not_met" if seen else "missing"
-
-
-def imbalance_state(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> State:
-    """Return whether the tip's band leans against the way through it; `missing` if unknown."""
-    if book.gap:
-        return "gap"
-    band = book.band(tip)
-    value = None if band is None else book.imbalance[band]
-    if value is None:
-        return "missing"
-    return _met_if((-value if side == "high" else value) >= limits.imbalance)
-
-
-def young_wall_state(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> State:
-    """Return whether the wall at the tip is young, or, without such a wall, the tip's band."""
-    if book.gap:
-        return "gap"
-    wall, band = wall_at(book, limits, side, tip), book.band(tip)
-    if wall is not None:
-        age_s = wall.age_s if wall.young else None
-    else:
-        age_s = None if band is None else book.sides[side].young_age_s[band]
-    return _met_if(age_s is not None and age_s < limits.wall_fresh_s)
-
-
-def cvd_state(row: CvdRow, *, short: bool) -> State:
-    """Return whether the minute's takers went the way of the trade."""
-    if row.gap:
-        return "gap"
-    return _met_if(row.delta.startswith("-" if short else "+"))
-
-
-def vwap_state(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> State:
-    """Return whether a tip lies far enough beyond the VWAP to fade back to it."""
-    if row.gap:
-        return "gap"
-    distance = tip - row.vwap_4h if short else row.vwap_4h - tip
-    return _met_if(distance * BPS >= limits.vwap_bps * row.vwap_4h)
-
-
-# --- the verdicts --------------------------------------------------------------------------------
-
-
-def _wick(state: MarketState, _limits: SignalLimits, setup: FadeSetup) -> Verdict:
-    """The wick has passed rules 1 to 3; only a gap can make it doubtful."""
-    gap = touch_gap(setup.wick, state.gap_minutes)
-    return Verdict("met" if gap is None else "gap", setup.around)
-
-
-def _tape(state: MarketState, limits: SignalLimits, holds: Callable[[VolumeRow], bool]) -> Verdict:
-    """Judge the last minutes; the value is of the newest that holds, if possible without a gap."""
-    recent = state.volume_since(state.minute - limits.tape_minutes)
-    found = [row for row in recent if holds(row)]
-    sound = [row for row in found if not row.gap]
-    row = next(reversed(sound or found), None)
-    return Verdict(tape_state(recent, holds), None if row is None else _volume_text(row))
-
-
-def _volume_text(row: VolumeRow) -> str:
-    return f"{row.tier or 'no tier'} at {clock(row.minute)}, {row.ratio or '?'} x median"
-
-
-def _volume_tier(state: MarketState, limits: SignalLimits, _setup: FadeSetup) -> Verdict:
-    found = _tape(state, limits, is_t4)
-    if found.value is None:
-        newest = next(reversed(state.volume_since(state.minute - limits.tape_minutes)), None)
-        return found._replace(value=None if newest is None else _volume_text(newest))
-    return found
-
-
-def _absorption(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
-    side: Literal["buy", "sell"] = "buy" if setup.short else "sell"
-    found = _tape(state, limits, absorbs(side))
-    return found if found.value else found._replace(value=f"no {side}s absorbed")
-
-
 def _age(wall: RestingWall) -> str:
     return "age unknown" if wall.age_s is None else f"{wall.age_s} s"
 
 
-def _wall(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
-    book, side, tip = state.book, setup.wick.side, setup.wick.tip
-    if book is None:
-        return Verdict("missing")
-    found, wall = wall_state(book, limits, side, tip), wall_at(book, limits, side, tip)
-    if wall is not None:
-        return Verdict(
-            found, f"{millions(wall.notional)} at {price_text(wall.price)}, {_age(wall)}"
-        )
-    if found == "missing":
-        depth = exact.fixed(book.sides[side].depth, 2)
-        return Verdict(found, f"the book was seen to {depth} bps only")
-    return Verdict(found, f"no such wall on the {BOOK_SIDES[side]} side")
+def wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
+    """Judge whether a wall rests at the tip; `missing` if the book was not seen that far."""
+    found, depth = wall_at(book, limits, side, tip), book.sides[side].depth
+    if found is not None:
+        text = f"{millions(found.notional)} at {price_text(found.price)}, {_age(found)}"
+        return Verdict(_judged(book, met=True), lambda: text)
+    if abs(tip - book.mid) * 1_000_000 > depth * book.mid:
+        seen = f"the book was seen to {exact.fixed(depth, 2)} bps only"
+        return Verdict(_judged(book, met=None), lambda: seen)
+    return Verdict(_judged(book, met=False), lambda: f"no such wall on the {BOOK_SIDES[side]} side")
 
 
 def _band(book: BookRow, price: int) -> tuple[int | None, str]:
@@ -295,55 +251,74 @@ def _band(book: BookRow, price: int) -> tuple[int | None, str]:
     return band, f"{inner}-{book.bands_bps[band]} bps"
 
 
-def _imbalance(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
-    book, side, tip = state.book, setup.wick.side, setup.wick.tip
-    if book is None:
-        return Verdict("missing")
+def imbalance(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
+    """Judge whether the tip's band leans against the way through it; `missing` if unknown."""
     band, name = _band(book, tip)
     value = None if band is None else book.imbalance[band]
-    text = f"not known in {name}"
-    if value is not None:
-        text = f"{exact.signed(exact.fixed(value, 2))} in {name}"
-    return Verdict(imbalance_state(book, limits, side, tip), text)
+    if value is None:
+        return Verdict(_judged(book, met=None), lambda: f"not known in {name}")
+    met = (-value if side == "high" else value) >= limits.imbalance
+    written = exact.signed(exact.fixed(value, 2))
+    return Verdict(_judged(book, met=met), lambda: f"{written} in {name}")
 
 
-def _young_wall(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
-    book, side, tip = state.book, setup.wick.side, setup.wick.tip
-    if book is None:
-        return Verdict("missing")
-    wall, (band, name) = wall_at(book, limits, side, tip), _band(book, tip)
-    if wall is not None:
-        text = f"the wall: {_age(wall)}, {'young' if wall.young else 'not young'}"
+def young_wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
+    """Judge whether the wall at the tip is young, or, without such a wall, the tip's band."""
+    found, (band, name) = wall_at(book, limits, side, tip), _band(book, tip)
+    if found is not None:
+        age_s = found.age_s if found.young else None
+        text = f"the wall: {_age(found)}, {'young' if found.young else 'not young'}"
     else:
         age_s = None if band is None else book.sides[side].young_age_s[band]
         text = f"no young wall in {name}" if age_s is None else f"band {name}: {age_s} s"
-    return Verdict(young_wall_state(book, limits, side, tip), text)
+    met = age_s is not None and age_s < limits.wall_fresh_s
+    return Verdict(_judged(book, met=met), lambda: text)
+
+
+# --- the conditions as of a minute ---------------------------------------------------------------
+
+
+def _wick(state: MarketState, _limits: SignalLimits, setup: FadeSetup) -> Verdict:
+    """The wick has passed rules 1 to 3; only a gap can make it doubtful."""
+    gap = touch_gap(setup.wick, state.gap_minutes)
+    return Verdict("met" if gap is None else "gap", lambda: setup.around)
+
+
+def _recent(state: MarketState, limits: SignalLimits) -> Sequence[VolumeRow]:
+    return state.volume_since(state.minute - limits.tape_minutes)
 
 
 def _cvd(state: MarketState, _limits: SignalLimits, setup: FadeSetup) -> Verdict:
-    if not state.cvd:
-        return Verdict("missing")
-    row = state.cvd[-1]
-    return Verdict(cvd_state(row, short=setup.short), f"{row.delta} at {clock(row.minute)}")
+    return cvd(state.cvd[-1], short=setup.short) if state.cvd else _MISSING
 
 
 def _vwap(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
     if not state.vwap:
-        return Verdict("missing")
-    row, tip = state.vwap[-1], setup.wick.tip
-    off = exact.signed(exact.fixed(exact.divide((tip - row.vwap_4h) * 10_000, row.vwap_4h, 2), 2))
-    vwap = exact.fixed(exact.divide(row.vwap_4h, exact.PRICE_ONE, 2), 2)
-    found = vwap_state(row, limits, tip, short=setup.short)
-    return Verdict(found, f"tip {off} bps from {vwap}")
+        return _MISSING
+    return vwap(state.vwap[-1], limits, setup.wick.tip, short=setup.short)
+
+
+def _of_book(condition: Callable[[BookRow, SignalLimits, Side, int], Verdict]) -> Judge:
+    def judge(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
+        if state.book is None:
+            return _MISSING
+        return condition(state.book, limits, setup.wick.side, setup.wick.tip)
+
+    return judge
 
 
 RULES: Final = (
     LayerRule("wick", 20, "wicks", _wick),
-    LayerRule("volume_tier", 15, "volume", _volume_tier),
-    LayerRule("absorption", 15, "volume", _absorption),
-    LayerRule("wall", 15, "buckets", _wall),
-    LayerRule("imbalance", 10, "buckets", _imbalance),
-    LayerRule("young_wall", 10, "buckets", _young_wall),
+    LayerRule("volume_tier", 15, "volume", lambda s, limits, _: volume_tier(_recent(s, limits))),
+    LayerRule(
+        "absorption",
+        15,
+        "volume",
+        lambda s, limits, setup: absorption(_recent(s, limits), short=setup.short),
+    ),
+    LayerRule("wall", 15, "buckets", _of_book(wall)),
+    LayerRule("imbalance", 10, "buckets", _of_book(imbalance)),
+    LayerRule("young_wall", 10, "buckets", _of_book(young_wall)),
     LayerRule("cvd", 10, "cvd", _cvd),
     LayerRule("vwap", 5, "vwap", _vwap),
 )
