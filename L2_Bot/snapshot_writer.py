@@ -32,7 +32,6 @@ class SnapshotLine:
 
     ts: int  # Unix milliseconds, exchange time
     line: bytes
-    gap: bool  # the last book before a break
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class SnapshotWriter:
     def _snapshot(self, state: BookState, ts: int, *, gap: bool) -> SnapshotLine:
         self.newest_ts = ts
         line = encode(self._exchange, self.inst_id, state, ts, self._depth, gap=gap)
-        return SnapshotLine(ts, line, gap)
+        return SnapshotLine(ts, line)
 
 
 def encode(

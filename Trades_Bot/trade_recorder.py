@@ -205,16 +205,11 @@ class TradeRecorder:
         self._days.sync()
         if instruments.save(self._vault, meta, self.last_ts or None):
             contract = meta.contract
+            terms = contract.ct_val, contract.ct_mult, contract.ct_type, meta.tick_sz, meta.lot_sz
             _log.log(
                 logging.WARNING if self.last_ts else logging.INFO,
                 "%s: new contract terms: ctVal %s, ctMult %s, %s, tickSz %s, lotSz %s, state %s",
-                meta.inst_id,
-                contract.ct_val,
-                contract.ct_mult,
-                contract.ct_type,
-                meta.tick_sz,
-                meta.lot_sz,
-                meta.state,
+                *(meta.inst_id, *terms, meta.state),
             )
         self._meta = meta
         self._encoder = TradeEncoder(meta.inst_id, meta.contract)

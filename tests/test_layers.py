@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ravequant import exchanges
 from ravequant.vault.paths import CHECKOUT
 
 ROOMS = (
@@ -216,7 +217,7 @@ def test_rooms_meet_only_in_files(room):
 
 def test_the_oracle_shares_no_code_with_what_it_judges():
     """The exchange in a box and the client that records from it know nothing of each other."""
-    sides = ("ravequant.sim", "ravequant.exchanges.okx")
+    sides = ("ravequant.sim", "ravequant.exchanges")
     crossing = {
         f"{module} imports {name}"
         for module in MODULES
@@ -226,6 +227,20 @@ def test_the_oracle_shares_no_code_with_what_it_judges():
         if within(name, other)
     }
     assert crossing == set()
+
+
+def test_only_the_registry_knows_an_exchange():
+    """Client, recorders and programs import `exchanges.base`; an exchange is loaded by its name."""
+    folders = [f"ravequant.exchanges.{name}" for name in exchanges.NAMES]
+    known = {
+        f"{module} imports {name}"
+        for module in MODULES
+        for folder in folders
+        if not within(module, folder) and not within(module, "tests")
+        for name in imports(module)
+        if within(name, folder)
+    }
+    assert known == set()
 
 
 @pytest.mark.parametrize("module", [*with_what_they_import(PURE), *PURE_ROOMS])

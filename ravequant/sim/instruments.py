@@ -1,6 +1,6 @@
 """The instruments of the local exchange: their REST rows (okx-v5 section 7) and model markets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ravequant import exact
@@ -160,7 +160,10 @@ _MODELS: Final = (
             0.60, 3.75e6, 0.10e6, 1.2e6, 5.0, 0.6),
     Listing("SOL-USDT-SWAP", "182", "0.01", "0.01", "1", 912_004_551,
             0.90, 1.6e6, 0.06e6, 0.5e6, 6.0, 0.4),
+    Listing("", "100", "0.001", "0.1", "1", 400_000_000,  # any other name
+            0.70, 0.9e6, 0.03e6, 0.3e6, 7.0, 0.3),
 )  # fmt: skip
+_OTHER: Final = _MODELS[-1]
 
 
 def listing(inst_id: str) -> Listing:
@@ -179,17 +182,4 @@ def listing(inst_id: str) -> Listing:
             "perpetual like SOL-USDT-SWAP; replay a recording for any other"
         )
     number = int.from_bytes(parts[0].encode("ascii"), "big")
-    return Listing(
-        inst_id,
-        "100",
-        "0.001",
-        "0.1",
-        "1",
-        400_000_000 + number % 99_991,
-        0.70,
-        0.9e6,
-        0.03e6,
-        0.3e6,
-        7.0,
-        0.3,
-    )
+    return replace(_OTHER, inst_id=inst_id, first_trade_id=_OTHER.first_trade_id + number % 99_991)

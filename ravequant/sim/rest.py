@@ -2,15 +2,15 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from ravequant.records import Trade
 from ravequant.sim import frames
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange
 from ravequant.sim.history import TradeHistory
+from ravequant.sim.trading import Trading
 
 JSON: Final = "application/json"
 _WINDOW_S: Final = 2.0
@@ -47,24 +47,6 @@ class RestError(Exception):
         self.answer = envelope([], code, message, status)
 
 
-class Market(Protocol):
-    """The running market as REST reads it."""
-
-    now_ms: int
-
-    def instrument_rows(self) -> list[Mapping[str, Any]]:
-        """Return the rows of all instruments, as they are shown now."""
-
-    def history(self, inst_id: str) -> TradeHistory | None:
-        """Return the published trades of an instrument; None if there is no such instrument."""
-
-    def split(self, inst_id: str) -> Callable[[Trade], list[Trade]]:
-        """Return the function that splits a record of the instrument into single fills."""
-
-    def book(self, inst_id: str, depth: int) -> BookChange | None:
-        """Return the book as it stands."""
-
-
 def envelope(data: Any, code: str = "0", message: str = "", status: int = 200) -> HttpAnswer:
     """Return the usual answer around ``data``."""
     body = orjson.dumps({"code": code, "msg": message, "data": data})
@@ -92,7 +74,7 @@ class RateLimits:
 class RestApi:
     """Answers GET requests from the market."""
 
-    def __init__(self, market: Market, limits: RateLimits) -> None:
+    def __init__(self, market: Trading, limits: RateLimits) -> None:
         self._market = market
         self._limits = limits
         self._last: dict[

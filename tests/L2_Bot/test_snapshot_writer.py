@@ -43,7 +43,8 @@ def recorder(**options: Any) -> SnapshotWriter:
 
 def times_of(taken: Sequence[BookStep]) -> list[tuple[int, bool]]:
     """Return (ms after TS, gap) of what was written."""
-    return [(one.snapshot.ts - TS, one.snapshot.gap) for one in taken if one.snapshot]
+    lines = [one.snapshot for one in taken if one.snapshot]
+    return [(line.ts - TS, orjson.loads(line.line)["gap_detected"]) for line in lines]
 
 
 def parsed(taken: BookStep) -> dict[str, Any]:
