@@ -11,7 +11,7 @@ from typing import Any, Final
 from ravequant import exact
 from ravequant.books import snapshot_json
 from ravequant.contract import Contract, amounts
-from ravequant.records import RecordError, parse_iso_field
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_iso_field
 
 WIDE_SPREAD_BPS: Final = 10
 PRESSURE: Final = (3, 10)  # imbalance beyond 3/10
@@ -46,9 +46,9 @@ class BookSnapshot:
         return zip(SIDES, (self.bids, self.asks), strict=True)
 
 
-def parse(line: bytes, inst_id: str) -> BookSnapshot:
+def parse(line: bytes, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> BookSnapshot:
     """Return the book of a raw line; RecordError if it is no snapshot of ``inst_id``."""
-    row = snapshot_json.parse(line, "books", inst_id)
+    row = snapshot_json.parse(line, "books", inst_id, exchange)
     best_bid, best_ask, mid = (row.get(name) for name in ("best_bid", "best_ask", "mid_price"))
     snapshot_json.mid_of(best_bid, best_ask, mid)
     levels, asks_from = _levels(row)

@@ -81,7 +81,7 @@ def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapsh
             continue
         with LineFile(path, until=at, keep=_PACKED_BYTES) as file:
             lines = file.backward(file.size if at is None else file.after(at))
-            book = next(_books(lines, inst_id), None)
+            book = next(_books(lines, inst_id, vault.exchange), None)
         if book is not None:
             return book
     if at is None or not files:
@@ -95,10 +95,10 @@ def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapsh
     )
 
 
-def _books(lines: Iterable[bytes], inst_id: str) -> Iterator[BookSnapshot]:
+def _books(lines: Iterable[bytes], inst_id: str, exchange: str) -> Iterator[BookSnapshot]:
     for line in lines:
         try:
-            yield book_queries.parse(line, inst_id)
+            yield book_queries.parse(line, inst_id, exchange)
         except RecordError:
             continue
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -63,7 +64,7 @@ class TradeRecorder:
         self._vault = vault
         self._options = options
         self._meta = meta
-        self._encoder = TradeEncoder(meta.inst_id, meta.contract)
+        self._encoder = TradeEncoder(meta.inst_id, meta.contract, self._vault.exchange)
         self._days = DayLog(vault.trades(meta.inst_id))
         self._ledger = GapLedger(vault.gap_ledger(meta.inst_id), meta.inst_id)
         self._syncing = False
@@ -212,7 +213,7 @@ class TradeRecorder:
                 *(meta.inst_id, *terms, meta.state),
             )
         self._meta = meta
-        self._encoder = TradeEncoder(meta.inst_id, meta.contract)
+        self._encoder = TradeEncoder(meta.inst_id, meta.contract, self._vault.exchange)
 
     def facts(self) -> dict[str, Any]:
         """Return the state as it stands in heartbeats and statistics."""
@@ -294,8 +295,9 @@ class TradeRecorder:
         self.missed(self._seen, now)  # now, not when the next row shows it
 
     def _filler_from_disk(self) -> GapFiller:
-        line = self._days.last_line(lambda found: _parsed(found, self.inst_id) is not None)
-        last = None if line is None else _parsed(line, self.inst_id)
+        parsed = partial(_parsed, self.inst_id, self._vault.exchange)
+        line = self._days.last_line(lambda found: parsed(found) is not None)
+        last = None if line is None else parsed(line)
         return self._new_filler(last.trade_id if last else None, last.ts if last else 0)
 
     def _new_filler(self, last: int | None, ts: int) -> GapFiller:
@@ -316,8 +318,8 @@ def _day(trade: Trade) -> int:
     return trade.ts - trade.ts % times.DAY_MS
 
 
-def _parsed(line: bytes, inst_id: str) -> Trade | None:
+def _parsed(inst_id: str, exchange: str, line: bytes) -> Trade | None:
     try:
-        return parse_trade(line, inst_id)[0]
+        return parse_trade(line, inst_id, exchange)[0]
     except RecordError:
         return None

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 from ravequant import lifeline, times
 from ravequant.errors import FAILED, RaveQuantError, UsageError
-from ravequant.records import check_inst_id
+from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
 from ravequant.vault.paths import VAULT_VARIABLE, Vault, default_root
 
 INTERRUPTED: Final = 130
@@ -115,7 +115,7 @@ def vault_of(args: argparse.Namespace) -> Vault:
     root: Path = args.vault or default_root()
     if root.exists() and not root.is_dir():
         raise UsageError(f"--vault {root} is a file; expected a folder")
-    return Vault(root.absolute())
+    return Vault(root.absolute(), getattr(args, "exchange", DEFAULT_EXCHANGE))
 
 
 def instruments_of(args: argparse.Namespace, standing: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from ravequant.errors import UsageError, shown
 
 Side = Literal["buy", "sell"]
 STAMP: Final = len("2025-12-14T21:34:56.123Z")
+DEFAULT_EXCHANGE: Final = "okx"  # where none is named
 
 _INST_ID = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+")
 _COUNTING = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -118,7 +119,9 @@ def check_whole(block: bytes | memoryview) -> None:
         raise ValueError(f"the block ends in {bytes(block[-20:])!r}: cut it after a newline")
 
 
-def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
+def parse_trade(
+    line: bytes, inst_id: str, exchange: str = DEFAULT_EXCHANGE
+) -> tuple[Trade, Contract]:
     """Parse a line of a raw trade file.
 
     Accepts any JSON spelling (order, blanks, unknown fields); ``count`` and ``source`` may be
@@ -129,7 +132,7 @@ def parse_trade(line: bytes, inst_id: str) -> tuple[Trade, Contract]:
     missing = [field for field in _REQUIRED if field not in row]
     if missing:
         raise RecordError(f"missing {', '.join(missing)}")
-    for field, wanted in (("exchange", "okx"), ("market", "perp"), ("instId", inst_id)):
+    for field, wanted in (("exchange", exchange), ("market", "perp"), ("instId", inst_id)):
         if row[field] != wanted:
             raise RecordError(f"{field}: {shown(row[field])} is not {wanted!r}")
     if not isinstance(row["symbol_canon"], str):
@@ -197,9 +200,9 @@ def _refuse_repeated_keys(line: bytes) -> None:
 class TradeEncoder:
     """Writes trades of one instrument as canonical lines, in the field order of SPEC section 3."""
 
-    def __init__(self, inst_id: str, contract: Contract) -> None:
+    def __init__(self, inst_id: str, contract: Contract, exchange: str = DEFAULT_EXCHANGE) -> None:
         self._middle = (
-            f'","exchange":"okx","market":"perp","instId":"{inst_id}",'
+            f'","exchange":"{exchange}","market":"perp","instId":"{inst_id}",'
             f'"symbol_canon":"{symbol_canon(inst_id)}","trade_id":"'
         )
         self._tail = (

@@ -10,7 +10,7 @@ from ravequant import exact
 from ravequant.books import levels
 from ravequant.books.levels import Levels
 from ravequant.errors import shown
-from ravequant.records import RecordError, json_object
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, json_object
 
 
 class DeepLines(Protocol):
@@ -26,10 +26,12 @@ class DeepLines(Protocol):
         """Pass the line peeked at, which is of no use; a reason is logged."""
 
 
-def parse(line: bytes, channel: str, inst_id: str) -> dict[str, Any]:
+def parse(
+    line: bytes, channel: str, inst_id: str, exchange: str = DEFAULT_EXCHANGE
+) -> dict[str, Any]:
     """Return the JSON object of a line of ``channel``; RecordError if it is none."""
     row = json_object(line)
-    wanted = {"exchange": "okx", "market": "perp", "channel": channel, "instId": inst_id}
+    wanted = {"exchange": exchange, "market": "perp", "channel": channel, "instId": inst_id}
     for field, value in wanted.items():
         if row.get(field) != value:
             raise RecordError(f"{field}: {shown(row.get(field))} is not {value!r}")

@@ -19,7 +19,7 @@ from ravequant.books import levels as levels_module
 from ravequant.books.levels import Levels
 from ravequant.books.snapshot_json import DeepLines
 from ravequant.errors import shown
-from ravequant.records import STAMP, RecordError, parse_iso_field
+from ravequant.records import DEFAULT_EXCHANGE, STAMP, RecordError, parse_iso_field
 
 LINES_AT_ONCE: Final = 36  # most of a MB: what the scan touches stays in the cache
 _OPENING: Final = b'{"timestamp_utc":"'
@@ -97,13 +97,19 @@ _Found = tuple[Head, int] | None  # its head and its number in the levels; None 
 class SnapshotReader:
     """Blocks of snapshot lines in, ``Books`` out; deep lines are pulled as they begin to count."""
 
-    def __init__(self, inst_id: str, deep_lines: DeepLines, reject: Reject) -> None:
-        self._inst_id = inst_id
+    def __init__(
+        self,
+        inst_id: str,
+        deep_lines: DeepLines,
+        reject: Reject,
+        exchange: str = DEFAULT_EXCHANGE,
+    ) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._middle = (
-            '","exchange":"okx","market":"perp","channel":"books",'
+            f'","exchange":"{exchange}","market":"perp","channel":"books",'
             f'"instId":"{inst_id}","bids_top400":[['
         ).encode("ascii")
-        self._deeps = DeepReader(inst_id, deep_lines)
+        self._deeps = DeepReader(inst_id, deep_lines, exchange)
         self._reject = reject
         self._last_ts = -1
         self._lines = self._rejected = self._duplicates = self._malformed = 0
@@ -202,7 +208,7 @@ class SnapshotReader:
 
     def _odd(self, line: bytes) -> tuple[Head, Levels]:
         """Read a line that does not look like our own; RecordError if it is no snapshot."""
-        row = snapshot_json.parse(line, "books", self._inst_id)
+        row = snapshot_json.parse(line, "books", self._inst_id, self._exchange)
         sides = row.get("bids_top400"), row.get("asks_top400")
         levels, malformed = snapshot_json.levels_of(*sides)
         self._malformed += malformed
@@ -237,11 +243,11 @@ class SnapshotReader:
 class DeepReader:
     """The newest deep snapshot that counts for each snapshot, in the order of time."""
 
-    def __init__(self, inst_id: str, lines: DeepLines) -> None:
-        self._inst_id = inst_id
+    def __init__(self, inst_id: str, lines: DeepLines, exchange: str = DEFAULT_EXCHANGE) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._lines = lines
         self._middle = (
-            '","exchange":"okx","market":"perp","channel":"books-full",'
+            f'","exchange":"{exchange}","market":"perp","channel":"books-full",'
             f'"instId":"{inst_id}","from_utc":"'
         ).encode("ascii")
         self._deep: Deep | None = None
@@ -311,7 +317,7 @@ class DeepReader:
         return Deep(ts, from_ms, levels) if good.all() else None
 
     def _odd(self, line: bytes) -> Deep:
-        row = snapshot_json.parse(line, "books-full", self._inst_id)
+        row = snapshot_json.parse(line, "books-full", self._inst_id, self._exchange)
         levels, malformed = snapshot_json.levels_of(row.get("bids"), row.get("asks"))
         self._malformed += malformed
         since = row.get("from_utc")

@@ -19,6 +19,7 @@ import orjson
 from ravequant import cli, exchanges
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges.base import RefusedError, RestClient
+from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Settings
 from ravequant.vault import instruments
 from ravequant.vault.heartbeat import Heartbeat
@@ -86,7 +87,12 @@ class RecorderOptions:
 def add_options(made: argparse.ArgumentParser) -> None:
     """Add the options of every exporter."""
     cli.add_instruments(made)
-    made.add_argument("--exchange", choices=exchanges.NAMES, default="okx", help="default: okx")
+    made.add_argument(
+        "--exchange",
+        choices=exchanges.NAMES,
+        default=DEFAULT_EXCHANGE,
+        help=f"default: {DEFAULT_EXCHANGE}",
+    )
     add_flags(made, _FLAGS)
 
 

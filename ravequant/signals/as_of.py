@@ -8,6 +8,7 @@ logged.
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -245,6 +246,7 @@ def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrad
     before the first line that is CLOSING_MS later: that line closes the minute.
     """
     closing = until + CLOSING_MS
+    trade_of = partial(_trade, inst_id, vault.exchange)
     files = _days(vault, inst_id, FILES["trades"], closing)
     for number, path in enumerate(files):
         with _trade_file(path, closing) as file:
@@ -252,9 +254,9 @@ def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrad
             before = list(islice(file.backward(start), OVERLAP))
             if len(before) < OVERLAP:
                 before += _tail(files[number + 1 : number + 2])
-            trade = _last(file, chain(reversed(before), file.forward(start)), inst_id, until)
+            trade = _last(file, chain(reversed(before), file.forward(start)), trade_of, until)
             if trade is None:
-                older = (_trade(line, inst_id) for line in file.backward(start))
+                older = (trade_of(line) for line in file.backward(start))
                 trade = next((found for found in older if found and found.ts <= until), None)
         if trade is not None:
             return path, trade
@@ -273,7 +275,12 @@ def _tail(files: Iterable[Path]) -> list[bytes]:
     return []
 
 
-def _last(file: LineFile, lines: Iterable[bytes], inst_id: str, until: int) -> LastTrade | None:
+def _last(
+    file: LineFile,
+    lines: Iterable[bytes],
+    trade_of: Callable[[bytes], LastTrade | None],
+    until: int,
+) -> LastTrade | None:
     """Return the last trade of ``lines`` not later than ``until``, before the line that closes it.
 
     A line that raised the id is parsed only where a lower id raises a doubt about it.
@@ -285,22 +292,22 @@ def _last(file: LineFile, lines: Iterable[bytes], inst_id: str, until: int) -> L
         if time is None or match is None:
             continue
         trade_id = int(match[1])
-        while raised and raised[-1][0] >= trade_id and _trade(raised[-1][1], inst_id) is None:
+        while raised and raised[-1][0] >= trade_id and trade_of(raised[-1][1]) is None:
             raised.pop()
         if raised and raised[-1][0] >= trade_id:
             continue
-        if time >= until + CLOSING_MS and _trade(line, inst_id) is not None:
+        if time >= until + CLOSING_MS and trade_of(line) is not None:
             break
         raised.append((trade_id, line))
         if time <= until:
             found.append(line)
-    trades = (_trade(line, inst_id) for line in reversed(found))
+    trades = (trade_of(line) for line in reversed(found))
     return next((trade for trade in trades if trade is not None), None)
 
 
-def _trade(line: bytes, inst_id: str) -> LastTrade | None:
+def _trade(inst_id: str, exchange: str, line: bytes) -> LastTrade | None:
     try:
-        trade, _ = parse_trade(line, inst_id)
+        trade, _ = parse_trade(line, inst_id, exchange)
     except RecordError:
         return None
     return LastTrade(trade.ts, exact.units(trade.price, exact.PRICE_PLACES))

@@ -7,7 +7,7 @@ loaded. What is more is read in columns (``scanner``, ``bar_columns``). What com
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ravequant.records import RecordError, Rejected, check_whole, parse_trade
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, Rejected, check_whole, parse_trade
 from ravequant.trades.bar_builder import BarBuilder, Closed, IsGap, PartialBars
 from ravequant.trades.minute_bar import MinuteBar, Record, record_of
 
@@ -31,8 +31,10 @@ class BarReader:
         is_gap: IsGap,
         reject: Callable[[int, str], None],
         few_bytes: int = FEW_BYTES,
+        *,
+        exchange: str = DEFAULT_EXCHANGE,
     ) -> None:
-        self._inst_id = inst_id
+        self._inst_id, self._exchange = inst_id, exchange
         self._scanner: Scanner | None = None
         self._few = few_bytes  # that may still be read one by one
         self._whale_notional = whale_notional
@@ -60,7 +62,7 @@ class BarReader:
         lines, offset = bytes(block).split(b"\n")[:-1], 0
         for line in lines:
             try:
-                records.append(record_of(*parse_trade(line + b"\n", self._inst_id)))
+                records.append(record_of(*parse_trade(line + b"\n", self._inst_id, self._exchange)))
             except RecordError as error:
                 rejected.append(Rejected(offset, str(error)))
             offset += len(line) + 1
@@ -71,7 +73,7 @@ class BarReader:
         from ravequant.trades import bar_columns  # noqa: PLC0415 - numpy: few runs read so much
         from ravequant.trades.scanner import Scanner  # noqa: PLC0415
 
-        self._scanner = self._scanner or Scanner(self._inst_id)
+        self._scanner = self._scanner or Scanner(self._inst_id, self._exchange)
         scanned = self._scanner.scan(block)
         self._count(scanned.lines, scanned.rejected)
         for trades in scanned.stretches:

@@ -134,11 +134,17 @@ class Layout:
     anchors: Anchors | None
 
 
-def layout_of(line: bytes, inst_id: str, trade: records.Trade, contract: Contract) -> Layout | None:
+def layout_of(
+    line: bytes,
+    inst_id: str,
+    trade: records.Trade,
+    contract: Contract,
+    exchange: str = records.DEFAULT_EXCHANGE,
+) -> Layout | None:
     """Return the layout of a valid line (newline included), or None if it is an odd one."""
     for comma, colon in ((",", ":"), (", ", ": ")):
         for counted in (True, False):
-            texts = _texts(inst_id, contract, comma, colon, counted=counted)
+            texts = _texts(exchange, inst_id, contract, comma, colon, counted=counted)
             fields = [times.iso(trade.ts), str(trade.trade_id), trade.side, trade.price, trade.qty]
             if counted:
                 fields += [str(trade.count), trade.source]
@@ -148,14 +154,16 @@ def layout_of(line: bytes, inst_id: str, trade: records.Trade, contract: Contrac
     return None
 
 
-def _texts(inst_id: str, contract: Contract, comma: str, colon: str, *, counted: bool) -> list[str]:
+def _texts(
+    exchange: str, inst_id: str, contract: Contract, comma: str, colon: str, *, counted: bool
+) -> list[str]:
     def key(name: str) -> str:
         return f'"{name}"{colon}"'
 
     def pair(name: str, value: str) -> str:
         return f'"{comma}{key(name)}{value}'
 
-    known = pair("exchange", "okx") + pair("market", "perp") + pair("instId", inst_id)
+    known = pair("exchange", exchange) + pair("market", "perp") + pair("instId", inst_id)
     known += pair("symbol_canon", records.symbol_canon(inst_id)) + pair("trade_id", "")
     worth = pair("ctVal", contract.ct_val) + pair("ctMult", contract.ct_mult)
     worth += pair("ctType", contract.ct_type)

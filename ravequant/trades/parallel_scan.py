@@ -9,11 +9,11 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ravequant.records import Rejected
+from ravequant.records import DEFAULT_EXCHANGE, Rejected
 from ravequant.trades.bar_builder import Closed, PartialBars, join
 from ravequant.trades.bar_reader import BarReader
 from ravequant.vault.tail import BLOCK_BYTES, Chunk, Span, block_size
@@ -44,7 +44,12 @@ class SpanResult:
 
 
 def read_ahead(
-    inst_id: str, whale_notional: int, chunks: Iterator[Chunk], processes: int | None = None
+    inst_id: str,
+    whale_notional: int,
+    chunks: Iterator[Chunk],
+    processes: int | None = None,
+    *,
+    exchange: str = DEFAULT_EXCHANGE,
 ) -> Iterator[tuple[Chunk, SpanResult | None]]:
     """Yield ``chunks`` in their order, spans with what they hold, if that could be found out.
 
@@ -56,7 +61,7 @@ def read_ahead(
     try:
         for chunk in chunks:
             if isinstance(chunk, Span) and helpers:
-                readers = readers or _Readers(inst_id, whale_notional, helpers)
+                readers = readers or _Readers(inst_id, whale_notional, exchange, helpers)
                 readers.give(chunk)
                 if readers.full:
                     yield readers.take()
@@ -78,10 +83,11 @@ def _helpers() -> int:
 class _Readers:
     """Processes that read spans; who waits for one reads along what nobody was given."""
 
-    def __init__(self, inst_id: str, whale_notional: int, width: int) -> None:
+    def __init__(self, inst_id: str, whale_notional: int, exchange: str, width: int) -> None:
         from ravequant.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
 
         self._inst_id, self._whale_notional = inst_id, whale_notional
+        self._read_span = partial(read_span, exchange=exchange)
         self._processes = Processes(width)
         self.waiting: deque[_Reading] = deque()
 
@@ -102,7 +108,7 @@ class _Readers:
             if under_way >= _GIVEN * self._processes.width:
                 return
             if one.answer is None:
-                one.answer = self._processes.submit(read_span, *self._asked(one.span))
+                one.answer = self._processes.submit(self._read_span, *self._asked(one.span))
                 under_way += 1
 
     def take(self) -> tuple[Span, SpanResult | None]:
@@ -131,7 +137,7 @@ class _Readers:
 
         one.answer = Future()
         try:
-            one.answer.set_result(read_span(*self._asked(one.span)))
+            one.answer.set_result(self._read_span(*self._asked(one.span)))
         except (OSError, EOFError) as error:
             one.answer.set_exception(error)
 
@@ -157,18 +163,24 @@ class _Reading:
 
 
 def read_span(
-    inst_id: str, whale_notional: int, path: Path, offset: int, end: int
+    inst_id: str,
+    whale_notional: int,
+    path: Path,
+    offset: int,
+    end: int,
+    *,
+    exchange: str = DEFAULT_EXCHANGE,
 ) -> SpanResult | None:
     """Return what whole lines of a file hold; None if they must be read one after the other."""
-    return collect(_scanner(inst_id), whale_notional, offset, _blocks(path, offset, end))
+    return collect(_scanner(inst_id, exchange), whale_notional, offset, _blocks(path, offset, end))
 
 
 @lru_cache(maxsize=1)
-def _scanner(inst_id: str) -> "Scanner":
+def _scanner(inst_id: str, exchange: str) -> "Scanner":
     """Return the scanner of this process, which knows from span to span how the lines look."""
     from ravequant.trades.scanner import Scanner  # noqa: PLC0415 - numpy: few runs read so much
 
-    return Scanner(inst_id)
+    return Scanner(inst_id, exchange)
 
 
 def collect(

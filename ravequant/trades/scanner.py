@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from ravequant import exact, swar_digits
 from ravequant.contract import Contract
-from ravequant.records import RecordError, Rejected, Trade, check_whole, parse_trade
+from ravequant.records import (
+    DEFAULT_EXCHANGE,
+    RecordError,
+    Rejected,
+    Trade,
+    check_whole,
+    parse_trade,
+)
 from ravequant.swar_digits import Ints
 from ravequant.trades import fast_scan
 from ravequant.trades.fast_scan import Columns
@@ -63,8 +70,8 @@ class _Piece:
 class Scanner:
     """Reads blocks of one instrument's raw trade file; remembers only how its lines look."""
 
-    def __init__(self, inst_id: str) -> None:
-        self._inst_id = inst_id
+    def __init__(self, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._layouts: list[Layout] = []
         self._alike = False  # all lines of the last block but one at most
         swar_digits.keep_freed_memory()
@@ -78,7 +85,7 @@ class Scanner:
             self._learn(block)
         if self._alike and (found := self._all_alike(block)):
             return found
-        scanned, alike = _Block(self._inst_id, block, self._layouts).scan()
+        scanned, alike = _Block(self._inst_id, self._exchange, block, self._layouts).scan()
         self._alike = bool(self._layouts) and alike >= scanned.lines - 1
         return scanned
 
@@ -86,7 +93,8 @@ class Scanner:
         """Expect all lines to look like the first one."""
         line = bytes(block[:_TEACHING]).partition(b"\n")[0] + b"\n"
         try:
-            layout = layout_of(line, self._inst_id, *parse_trade(line, self._inst_id))
+            found = parse_trade(line, self._inst_id, self._exchange)
+            layout = layout_of(line, self._inst_id, *found, self._exchange)
         except RecordError:
             return
         if layout is not None:
@@ -114,8 +122,10 @@ class Scanner:
 class _Block:
     """One block while it is read."""
 
-    def __init__(self, inst_id: str, block: bytes | memoryview, layouts: list[Layout]) -> None:
-        self._inst_id = inst_id
+    def __init__(
+        self, inst_id: str, exchange: str, block: bytes | memoryview, layouts: list[Layout]
+    ) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._block = block
         self._layouts = layouts
         self._data = np.frombuffer(block, dtype=np.uint8)
@@ -167,14 +177,14 @@ class _Block:
             row, waiting = int(waiting[0]), waiting[1:]
             line = self._line(row)
             try:
-                trade, contract = parse_trade(line, self._inst_id)
+                trade, contract = parse_trade(line, self._inst_id, self._exchange)
             except RecordError as error:
                 self._rejected.append(Rejected(int(self._starts[row]), str(error)))
                 continue
             read.append((row, trade, self._index(contract)))
             if lessons < _LESSONS and len(waiting):
                 lessons += 1
-                layout = layout_of(line, self._inst_id, trade, contract)
+                layout = layout_of(line, self._inst_id, trade, contract, self._exchange)
                 if layout and all(known.key != layout.key for known in self._layouts):
                     self._layouts.insert(0, layout)
                     others = self._read_alike(layout, waiting)

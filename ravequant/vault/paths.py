@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ravequant.errors import UsageError
-from ravequant.records import check_inst_id
+from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 VAULT_VARIABLE: Final = "RAVEQUANT_VAULT"
@@ -28,57 +28,81 @@ def default_root() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """The files of one vault. Building a path refuses an illegal instrument name (UsageError)."""
+    """The files of one exchange in one vault. Raises UsageError for an illegal instrument name.
+
+    No two exchanges share a file. Names that would not hold the exchange, as those of locks and
+    heartbeats, hold it for each exchange but the default one.
+    """
 
     root: Path
+    exchange: str = DEFAULT_EXCHANGE
 
     def trades(self, inst_id: str) -> Path:
         """Folder of raw trade days: ``{YYYY-MM-DD}.jsonl[.gz]``."""
-        return self.root / "raw/okx" / TRADES / check_inst_id(inst_id)
+        return self._raw(TRADES, inst_id)
 
     def snapshots(self, inst_id: str) -> Path:
         """Folder of raw book hours: ``{YYYY-MM-DD}/{HH}.jsonl[.gz]``."""
-        return self.root / "raw/okx" / BOOKS / check_inst_id(inst_id)
+        return self._raw(BOOKS, inst_id)
 
     def deep_snapshots(self, inst_id: str) -> Path:
         """Folder of deep book hours, of the same form."""
-        return self.root / "raw/okx" / DEEP_BOOKS / check_inst_id(inst_id)
+        return self._raw(DEEP_BOOKS, inst_id)
+
+    def _raw(self, stream: str, inst_id: str) -> Path:
+        return self.root / "raw" / self.exchange / stream / check_inst_id(inst_id)
 
     def metadata(self, inst_id: str) -> Path:
         """Contract metadata as it is now."""
-        return self.root / "meta/okx/instruments" / f"{check_inst_id(inst_id)}.json"
+        return self._meta("instruments", f"{check_inst_id(inst_id)}.json")
 
     def metadata_history(self, inst_id: str) -> Path:
         """Every change of the contract metadata, each on a line."""
-        return self.root / "meta/okx/instruments" / f"{check_inst_id(inst_id)}.history.jsonl"
+        return self._meta("instruments", f"{check_inst_id(inst_id)}.history.jsonl")
 
     def gap_ledger(self, inst_id: str) -> Path:
         """Every gap in the trade ids, and its changes of status."""
-        return self.root / "meta/okx/gaps" / f"{check_inst_id(inst_id)}.jsonl"
+        return self._meta("gaps", f"{check_inst_id(inst_id)}.jsonl")
 
     def generation(self, inst_id: str) -> Path:
         """How often the log behind its newest line was repaired."""
-        return self.root / "meta/okx/gaps" / f"{check_inst_id(inst_id)}.generation.json"
+        return self._meta("gaps", f"{check_inst_id(inst_id)}.generation.json")
+
+    def _meta(self, folder: str, name: str) -> Path:
+        return self.root / "meta" / self.exchange / folder / name
 
     def derived(self, metric: str, inst_id: str) -> Path:
         """Folder of a calculator's output."""
-        return self.root / "derived" / metric / "okx/perps" / check_inst_id(inst_id)
+        return self.root / "derived" / metric / self.exchange / "perps" / check_inst_id(inst_id)
 
     def state(self, metric: str, inst_id: str) -> Path:
         """A calculator's committed state."""
-        return self.root / "state" / metric / "okx/perps" / f"{check_inst_id(inst_id)}.state.json"
+        name = f"{check_inst_id(inst_id)}.state.json"
+        return self.root / "state" / metric / self.exchange / "perps" / name
 
     def health(self, component: str) -> Path:
         """Heartbeat of a long-running program."""
-        return self.root / "state/health" / f"{component}.json"
+        return self.root / "state/health" / f"{self._of_exchange(component)}.json"
 
     def alerts(self) -> Path:
         """The signals that find_signals has alerted, and those that wait."""
-        return self.root / "state/alerts/alerts.json"
+        return self.root / "state/alerts" / f"{self._of_exchange('alerts')}.json"
 
     def lock(self, stream: str, inst_id: str) -> Path:
         """The lock of the one writer of ``stream`` (``trades_perps``, ``vwap``, …)."""
-        return self.root / "state/locks" / f"{stream}.{check_inst_id(inst_id)}.lock"
+        name = f"{self._of_exchange(stream)}.{check_inst_id(inst_id)}.lock"
+        return self.root / "state/locks" / name
+
+    def locks(self, stream: str) -> Iterator[Path]:
+        """Yield the locks of a stream's writers that have ever been held, of any instrument."""
+        prefix, suffix = f"{self._of_exchange(stream)}.", ".lock"
+        for path in sorted(_inside(self.root / "state/locks")):
+            name = path.name.removeprefix(prefix).removesuffix(suffix)
+            if path.name == f"{prefix}{name}{suffix}" and _is_instrument(name):
+                yield path
+
+    def _of_exchange(self, name: str) -> str:
+        return name if self.exchange == DEFAULT_EXCHANGE else f"{name}.{self.exchange}"
 
 
 def instruments(stream: Callable[[str], Path]) -> list[str]:

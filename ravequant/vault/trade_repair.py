@@ -98,7 +98,7 @@ def finish(vault: Vault, inst_id: str) -> Repair | None:
         return None
     with writer_lock(vault, RETENTION, inst_id):
         for day in repair.days:
-            _put_in(vault.trades(inst_id), day, inst_id)
+            _put_in(vault, inst_id, day)
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
     for entry in repair.entries:
         if entry not in ledger.entries():
@@ -173,12 +173,12 @@ def _day(key: str) -> str:
 # -- one day
 
 
-def _put_in(folder: Path, day: DayRepair, inst_id: str) -> None:
-    plain = folder / f"{day.key}.jsonl"
+def _put_in(vault: Vault, inst_id: str, day: DayRepair) -> None:
+    plain = vault.trades(inst_id) / f"{day.key}.jsonl"
     packed = compress.packed_form(plain)
     source = plain if plain.exists() or not packed.exists() else packed
     try:
-        if source.exists() and _is_done(source, day, inst_id):
+        if source.exists() and _is_done(source, day, inst_id, vault.exchange):
             _drop_twin(plain, packed)
             return
         temporary = source.with_name(f".{source.name}.tmp")
@@ -200,7 +200,7 @@ def _drop_twin(plain: Path, packed: Path) -> None:
         packed.unlink(missing_ok=True)
 
 
-def _is_done(path: Path, day: DayRepair, inst_id: str) -> bool:
+def _is_done(path: Path, day: DayRepair, inst_id: str, exchange: str) -> bool:
     """Return True if the lines are in the file; VaultError if their neighbour is not there either.
 
     A day is replaced as a whole, so its first insert stands for all.
@@ -216,7 +216,7 @@ def _is_done(path: Path, day: DayRepair, inst_id: str) -> bool:
         else:
             while b"\n" not in found and (more := stream.read(_BLOCK)):
                 found += more
-            fits = _first_id(found.partition(b"\n")[0], inst_id) == put.next_id
+            fits = _first_id(found.partition(b"\n")[0], inst_id, exchange) == put.next_id
     if not fits:
         raise VaultError(
             f"{path}: at byte {put.offset} expected "
@@ -227,9 +227,9 @@ def _is_done(path: Path, day: DayRepair, inst_id: str) -> bool:
     return False
 
 
-def _first_id(line: bytes, inst_id: str) -> int | None:
+def _first_id(line: bytes, inst_id: str, exchange: str) -> int | None:
     try:
-        return parse_trade(line, inst_id)[0].first_id
+        return parse_trade(line, inst_id, exchange)[0].first_id
     except RecordError:
         return None
 

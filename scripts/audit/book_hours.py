@@ -9,7 +9,7 @@ import orjson
 
 from ravequant import times
 from ravequant.books.snapshot_json import mid_of
-from ravequant.records import RecordError, parse_iso_field
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_iso_field
 from scripts.audit.file_audit import FileAudit
 
 
@@ -31,8 +31,11 @@ class BookDayAudit:
 class BookAudit:
     """Audits the book files of one instrument, oldest first."""
 
-    def __init__(self, inst_id: str, gap_ms: int, *, deep: bool = False) -> None:
+    def __init__(
+        self, inst_id: str, gap_ms: int, *, deep: bool = False, exchange: str = DEFAULT_EXCHANGE
+    ) -> None:
         self._inst_id, self._gap_ms, self._deep = inst_id, gap_ms, deep
+        self._exchange = exchange
         self._last: int | None = None
         self._broken = False  # between a line with gap_detected and the next line
 
@@ -88,7 +91,7 @@ class BookAudit:
     def _take(self, day: BookDayAudit, key: str, line: bytes) -> None:
         day.lines += 1
         try:
-            ts, broken = parse(line, self._inst_id, deep=self._deep)
+            ts, broken = parse(line, self._inst_id, deep=self._deep, exchange=self._exchange)
         except (RecordError, KeyError, TypeError, IndexError):
             day.rejected += 1
             return
@@ -108,7 +111,9 @@ class BookAudit:
         self._last, self._broken = ts, broken
 
 
-def parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
+def parse(
+    line: bytes, inst_id: str, *, deep: bool, exchange: str = DEFAULT_EXCHANGE
+) -> tuple[int, bool]:
     """Return the time of a snapshot in Unix ms, and whether a break follows it.
 
     Raises RecordError, KeyError, TypeError or IndexError for a bad line.
@@ -118,7 +123,7 @@ def parse(line: bytes, inst_id: str, *, deep: bool) -> tuple[int, bool]:
     except orjson.JSONDecodeError as error:
         raise RecordError(f"not JSON: {error}") from None
     wanted = {
-        "exchange": "okx", "market": "perp", "instId": inst_id,
+        "exchange": exchange, "market": "perp", "instId": inst_id,
         "channel": "books-full" if deep else "books",
     }  # fmt: skip
     if any(row[name] != value for name, value in wanted.items()):

@@ -87,7 +87,9 @@ class Certificate:
             chosen = set(days[-newest_days:] if newest_days else days)
             kept = [item for item in files if item[0][:10] in chosen]
             lengths = {key: self._noted_length(stream, key) for key, _ in kept}
-            for day in BookAudit(self._inst_id, gap_ms, deep=deep).days(kept, lengths):
+            exchange = self._vault.exchange
+            audit = BookAudit(self._inst_id, gap_ms, deep=deep, exchange=exchange)
+            for day in audit.days(kept, lengths):
                 yield self._book_verdict(stream, day, newest=files[-1][0])
 
     def keep(self) -> None:
@@ -102,7 +104,8 @@ class Certificate:
         files = list(day_files(self._vault.trades(self._inst_id)))
         ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
         repaired = [entry.gap for entry in ledger.entries() if entry.status == "repaired"]
-        audit = TradeAudit(self._inst_id, [(gap.from_id, gap.to_id) for gap in repaired])
+        put_in = [(gap.from_id, gap.to_id) for gap in repaired]
+        audit = TradeAudit(self._inst_id, put_in, self._vault.exchange)
         skipped = max(0, len(files) - newest_days) if newest_days else 0
         if skipped:
             audit.pass_over(*files[skipped - 1])

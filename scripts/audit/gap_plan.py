@@ -79,7 +79,7 @@ class TradeFindings:
 
 def look(vault: Vault, inst_id: str) -> TradeFindings:
     """Read every day. Raises VaultError for a day that cannot be read to its end."""
-    audit, found = TradeAudit(inst_id), TradeFindings()
+    audit, found = TradeAudit(inst_id, exchange=vault.exchange), TradeFindings()
     for key, path in day_files(vault.trades(inst_id)):
         day = found.days[key] = audit.day(key, path)
         if day.damaged:
@@ -152,7 +152,8 @@ class RepairPlan:
             if isinstance(action, Trade):
                 # the file of the largest date so far, but no later one than the next record's
                 newest = min(max(newest, times.day(action.ts)), missing.after.key)
-                encoder = TradeEncoder(self._inst_id, self._contract(missing, action.ts))
+                contract = self._contract(missing, action.ts)
+                encoder = TradeEncoder(self._inst_id, contract, self._vault.exchange)
                 lines.setdefault(newest, []).append(encoder.line(action))
                 self.records += 1
             elif isinstance(action, GapSettled):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ravequant import times
 from ravequant.contract import Contract
-from ravequant.records import RecordError, parse_trade
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_trade
 from ravequant.trades.scanner import Scanner, Trades
 from ravequant.vault.line_file import lines_backward
 from scripts.audit.file_audit import FileAudit
@@ -68,9 +68,14 @@ class TradeAudit:
     its successor, also where that is filed under an earlier day than its own.
     """
 
-    def __init__(self, inst_id: str, repaired: Sequence[tuple[int, int]] = ()) -> None:
-        self._inst_id, self._repaired = inst_id, repaired
-        self._scanner = Scanner(inst_id)
+    def __init__(
+        self,
+        inst_id: str,
+        repaired: Sequence[tuple[int, int]] = (),
+        exchange: str = DEFAULT_EXCHANGE,
+    ) -> None:
+        self._inst_id, self._repaired, self._exchange = inst_id, repaired, exchange
+        self._scanner = Scanner(inst_id, exchange)
         self._last: int | None = None
         self._before: Neighbour | None = None
         self.newest_ts = 0
@@ -80,7 +85,7 @@ class TradeAudit:
         """Take only the newest record of a day that is not audited. Raises VaultError."""
         for line in lines_backward(path):
             try:
-                trade, contract = parse_trade(line, self._inst_id)
+                trade, contract = parse_trade(line, self._inst_id, self._exchange)
             except RecordError:
                 continue
             self._last = trade.trade_id
@@ -152,7 +157,7 @@ class TradeAudit:
         offset = day.length
         for line in block.split(b"\n")[:-1]:
             try:
-                trade, contract = parse_trade(line, self._inst_id)
+                trade, contract = parse_trade(line, self._inst_id, self._exchange)
             except RecordError:
                 pass
             else:

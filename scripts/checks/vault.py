@@ -89,12 +89,12 @@ def _refused(beat: dict[str, Any]) -> str:
 
 def _other_holders(vault: Vault, stream: str, pid: Any) -> Iterator[str]:
     """Yield pids that hold a log of the stream, other than that of the heartbeat."""
-    for path in vault.lock(stream, "ANY-NAME").parent.glob(f"{stream}.*.json"):
+    for lock in vault.locks(stream):
         try:
-            holder = orjson.loads(path.read_bytes())["pid"]
+            holder = orjson.loads(lock.with_suffix(".json").read_bytes())["pid"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if holder != pid and _is_held(path.with_suffix(".lock")):
+        if holder != pid and _is_held(lock):
             yield str(holder)
 
 
@@ -200,7 +200,7 @@ def last_hour(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
     ):
         if not files:
             continue
-        found = _ordered(stream, inst_id, files)
+        found = _ordered(vault.exchange, stream, inst_id, files)
         if torn := _torn(files[-1][1], now):
             found.append(torn)
         name, level = f"{stream} lines {inst_id}", "FAIL" if found else "PASS"
@@ -213,16 +213,16 @@ def _level(text: str) -> Level:
     return "FAIL" if text == "FAIL" else "PASS"
 
 
-def _ordered(stream: str, inst_id: str, files: list[tuple[str, Path]]) -> list[str]:
+def _ordered(exchange: str, stream: str, inst_id: str, files: list[tuple[str, Path]]) -> list[str]:
     bad = disordered = 0
     later: int | None = None  # id, or time, of the line behind
     for line in _newest_hour(files):
         try:
             if stream == "trades":
-                trade, _ = parse_trade(line, inst_id)
+                trade, _ = parse_trade(line, inst_id, exchange)
                 first, last = trade.first_id, trade.trade_id
             else:
-                first = last = book_hours.parse(line, inst_id, deep=False)[0]
+                first = last = book_hours.parse(line, inst_id, deep=False, exchange=exchange)[0]
         except (RecordError, KeyError, TypeError, IndexError):
             bad += 1
             continue

@@ -227,6 +227,23 @@ def test_other_spellings_are_read_the_same():
     assert found[0][1:] == found[1][1:]
 
 
+@pytest.mark.parametrize("spell", [bytes, lambda block: block.replace(b'":', b'": ')])
+def test_lines_of_another_exchange_are_read_alike_and_only_when_it_is_meant(spell):
+    """Whether they are read many at once or one by one."""
+    block = spell(b"".join(line(START + n * 1_000) for n in range(3)))
+    other = block.replace(b'"okx"', b'"binance"')
+    assert other != block
+    theirs = SnapshotReader(BTC, Queue(), lambda *_: None, "binance")
+    ours = SnapshotReader(BTC, Queue(), lambda *_: None)
+    heads = [[head for books in reader.read(lines) for head in books.heads]
+             for reader, lines in ((theirs, other), (ours, block))]  # fmt: skip
+    assert heads[0] == heads[1]
+    assert len(heads[0]) == 3
+    reasons: list[str] = []
+    assert SnapshotReader(BTC, Queue(), lambda _, why: reasons.append(why)).read(other) == []
+    assert reasons == ["exchange: 'binance' is not 'okx'"] * 3
+
+
 def test_time_only_goes_forward():
     """A line that is not later than the one before is a duplicate, in this run and the next."""
     reader = SnapshotReader(BTC, Queue(), lambda *_: None)

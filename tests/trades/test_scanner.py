@@ -83,12 +83,26 @@ def spy_on_slow_lines(monkeypatch):
     """Collect the lines that parse_trade is asked for."""
     seen = []
 
-    def spy(line, inst_id):
+    def spy(line, *of):
         seen.append(line)
-        return parse_trade(line, inst_id)
+        return parse_trade(line, *of)
 
     monkeypatch.setattr("ravequant.trades.scanner.parse_trade", spy)
     return seen
+
+
+def test_lines_of_another_exchange_are_read_alike_and_only_when_it_is_meant():
+    """A scanner of that exchange finds the same trades; one of OKX, and the reverse, none."""
+    theirs = GOLDEN.replace(b'"okx"', b'"binance"')
+    assert theirs != GOLDEN
+    for block in (GOLDEN, GOLDEN * 50, GOLDEN.replace(b",", b", ")):
+        other = block.replace(b'"okx"', b'"binance"')
+        found = flat(Scanner(INST_ID, "binance").scan(other))
+        assert found[0] == flat(Scanner(INST_ID).scan(block))[0]
+        assert Scanner(INST_ID).scan(other).stretches == []
+        assert Scanner(INST_ID, "binance").scan(block).stretches == []
+    reasons = {found.reason for found in Scanner(INST_ID).scan(theirs).rejected}
+    assert reasons == {"exchange: 'binance' is not 'okx'"}
 
 
 def test_golden_line_gives_the_values_of_the_specification():

@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
+from ravequant import catalog
 from ravequant.errors import UsageError
 from ravequant.vault import paths
 from ravequant.vault.paths import Vault, hour_files
@@ -27,11 +30,92 @@ BTC = "BTC-USDT-SWAP"
         (lambda vault: vault.state("cvd", BTC), "state/cvd/okx/perps/BTC-USDT-SWAP.state.json"),
         (lambda vault: vault.health("trades_exporter"), "state/health/trades_exporter.json"),
         (lambda vault: vault.lock("vwap", BTC), "state/locks/vwap.BTC-USDT-SWAP.lock"),
+        (lambda vault: vault.snapshots(BTC), "raw/okx/l2_perps/BTC-USDT-SWAP"),
+        (lambda vault: vault.deep_snapshots(BTC), "raw/okx/l2_deep_perps/BTC-USDT-SWAP"),
+        (lambda vault: vault.alerts(), "state/alerts/alerts.json"),
     ],
 )
 def test_names_are_those_of_the_contract(tmp_path, found, wanted):
     """Each file stands where SPEC section 1 says."""
     assert found(Vault(tmp_path)) == tmp_path / wanted
+
+
+def places(vault: Vault, inst_id: str) -> list[Path]:
+    """Return every path that a vault builds for an instrument, and those of no instrument."""
+    streams = (paths.TRADES, paths.BOOKS, paths.DEEP_BOOKS, "vwap", "repair", "alerts", "retention")
+    return [
+        vault.trades(inst_id),
+        vault.snapshots(inst_id),
+        vault.deep_snapshots(inst_id),
+        vault.metadata(inst_id),
+        vault.metadata_history(inst_id),
+        vault.gap_ledger(inst_id),
+        vault.generation(inst_id),
+        vault.alerts(),
+        *(vault.derived(metric, inst_id) for metric in streams),
+        *(vault.state(metric, inst_id) for metric in streams),
+        *(vault.lock(stream, inst_id) for stream in streams),
+        *(vault.health(component) for component in ("trades_exporter", "l2_exporter", "run_all")),
+        *(data.place(vault, inst_id) for data in catalog.DATA_SETS.values()),
+    ]
+
+
+def test_every_builder_of_a_path_is_among_those_compared():
+    """A method of Vault that is new has to be added to the list above."""
+    builders = {name for name in vars(Vault) if name[0] != "_"} - {"root", "exchange", "locks"}
+    assert builders == {
+        "trades", "snapshots", "deep_snapshots", "metadata", "metadata_history", "gap_ledger",
+        "generation", "derived", "state", "health", "alerts", "lock",
+    }  # fmt: skip
+
+
+EXCHANGES = st.from_regex(r"[a-z]{2,8}", fullmatch=True)
+NAMES = st.from_regex(r"[A-Z0-9]{1,4}(-[A-Z0-9]{1,4}){1,2}", fullmatch=True)
+
+
+@given(EXCHANGES, EXCHANGES, NAMES, NAMES)
+@example("okx", "binance", BTC, BTC)
+@example("bybit", "binance", BTC, BTC)
+def test_two_exchanges_share_no_path(one, other, name, other_name):
+    """Not even for instruments of one name: no folder, file, lock or heartbeat."""
+    assume(one != other)
+    found = places(Vault(Path("vault"), one), name)
+    others = places(Vault(Path("vault"), other), other_name)
+    for path in found:
+        for theirs in others:
+            assert path != theirs
+            assert path not in theirs.parents
+            assert theirs not in path.parents
+
+
+def test_the_names_of_another_exchange(tmp_path):
+    """Where the folder does not hold the exchange, the file name does."""
+    vault = Vault(tmp_path, "binance")
+    assert [path.relative_to(tmp_path).as_posix() for path in (
+        vault.trades(BTC), vault.metadata(BTC), vault.derived("cvd", BTC), vault.state("cvd", BTC),
+        vault.lock("cvd", BTC), vault.health("l2_exporter"), vault.alerts(),
+    )] == [
+        f"raw/binance/trades_perps/{BTC}",
+        f"meta/binance/instruments/{BTC}.json",
+        f"derived/cvd/binance/perps/{BTC}",
+        f"state/cvd/binance/perps/{BTC}.state.json",
+        f"state/locks/cvd.binance.{BTC}.lock",
+        "state/health/l2_exporter.binance.json",
+        "state/alerts/alerts.binance.json",
+    ]  # fmt: skip
+
+
+def test_the_locks_of_a_stream_are_those_of_its_exchange(tmp_path):
+    """Another exchange's writers of the same stream, and other files, are not among them."""
+    okx, binance = Vault(tmp_path), Vault(tmp_path, "binance")
+    held = [okx.lock("vwap", BTC), okx.lock("vwap", "ETH-USDT-SWAP")]
+    held[0].parent.mkdir(parents=True)
+    others = ["vwap.X.lock", "vwap.lock", f"vwap.{BTC}.json", f"cvd.{BTC}.lock"]
+    for path in (*held, binance.lock("vwap", BTC), *map(held[0].with_name, others)):
+        path.touch()
+    assert list(okx.locks("vwap")) == held
+    assert list(binance.locks("vwap")) == [binance.lock("vwap", BTC)]
+    assert list(Vault(tmp_path / "elsewhere").locks("vwap")) == []
 
 
 @pytest.mark.parametrize(
