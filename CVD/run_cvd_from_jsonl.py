@@ -18,6 +18,7 @@ from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
 from ravequant.pipeline.calculator import Calculator
 from ravequant.pipeline.trade_source import TRADES
+from ravequant.records import DEFAULT_EXCHANGE
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings
@@ -105,8 +106,10 @@ def _point(texts: Sequence[str]) -> Point:
 class CvdFold:
     """Closed minutes in, CVD records out. Every amount is in units of NOTIONAL_PLACES."""
 
-    def __init__(self, inst_id: str, _settings: "Settings") -> None:
-        self._inst_id = inst_id
+    def __init__(
+        self, inst_id: str, _settings: "Settings", exchange: str = DEFAULT_EXCHANGE
+    ) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._anchor = NO_MINUTE
         self._cvd = 0
         self._session = 0
@@ -144,7 +147,7 @@ class CvdFold:
         return {
             "timestamp_utc": times.iso_minute(bar.minute),
             "instId": self._inst_id,
-            "exchange": "okx",
+            "exchange": self._exchange,
             "market": "perp",
             "close": exact.text(bar.close, exact.PRICE_PLACES),
             "buy_volume": exact.text(bar.buy_notional, exact.NOTIONAL_PLACES),
@@ -190,7 +193,7 @@ def _signed(amount: int) -> str:
 CALCULATOR: Final = Calculator(
     description="Cumulative volume delta per minute, from raw trades.",
     input=TRADES,
-    fold=lambda _, inst_id, settings: CvdFold(inst_id, settings),
+    fold=lambda vault, inst_id, settings: CvdFold(inst_id, settings, vault.exchange),
     output=catalog.CVD,
     parameters=lambda _, __: {},
 )

@@ -24,6 +24,7 @@ from ravequant.contract import Scale, worth_of
 from ravequant.pipeline import calculator
 from ravequant.pipeline.book_source import BOOKS
 from ravequant.pipeline.calculator import Calculator
+from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Buckets, Settings
 from ravequant.settings_schema import as_typed
 from ravequant.vault.instruments import InForce, InstrumentHistory
@@ -57,9 +58,15 @@ class Thresholds(NamedTuple):
 class BucketFold:
     """Snapshots in, one record each out."""
 
-    def __init__(self, inst_id: str, settings: Settings, instrument: InForce) -> None:
+    def __init__(
+        self,
+        inst_id: str,
+        settings: Settings,
+        instrument: InForce,
+        exchange: str = DEFAULT_EXCHANGE,
+    ) -> None:
         chosen = settings.buckets
-        self._inst_id = inst_id
+        self._inst_id, self._exchange = inst_id, exchange
         self._instrument = instrument
         self._exact_thresholds = Thresholds.of(inst_id, chosen)
         self._delta_ratio = chosen.delta_ratio
@@ -131,7 +138,7 @@ class BucketFold:
         notional, base = self._scale.notional, self._scale.base
         return {
             "timestamp_utc": times.iso(ts),
-            "exchange": "okx",
+            "exchange": self._exchange,
             "market": "perp",
             "instId": self._inst_id,
             "mid_price": exact.text(head.twice_mid * 5, exact.PRICE_PLACES + 1),
@@ -285,7 +292,7 @@ CALCULATOR: Final = Calculator(
     description="Six distance bands and walls of each order book snapshot.",
     input=BOOKS,
     fold=lambda vault, inst_id, settings: BucketFold(
-        inst_id, settings, InstrumentHistory(vault, inst_id)
+        inst_id, settings, InstrumentHistory(vault, inst_id), vault.exchange
     ),
     output=catalog.BUCKETS,
     parameters=_parameters,

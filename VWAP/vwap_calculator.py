@@ -19,6 +19,7 @@ from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
 from ravequant.pipeline.calculator import Calculator
 from ravequant.pipeline.trade_source import TRADES
+from ravequant.records import DEFAULT_EXCHANGE
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings
@@ -93,8 +94,10 @@ def _eight_places(numerator: int, denominator: int) -> str:
 class VwapFold:
     """Closed minutes in, VWAP records out."""
 
-    def __init__(self, inst_id: str, settings: "Settings") -> None:
-        self._inst_id = inst_id
+    def __init__(
+        self, inst_id: str, settings: "Settings", exchange: str = DEFAULT_EXCHANGE
+    ) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._extended_bps = settings.vwap.extended_bps
         self._minutes: deque[tuple[int, Sums]] = deque()  # the last 4 hours, oldest first
         self._one_hour, self._four_hours, self._session = Sums(), Sums(), Sums()
@@ -139,7 +142,7 @@ class VwapFold:
         return {
             "timestamp_utc": times.iso_minute(bar.minute),
             "instId": self._inst_id,
-            "exchange": "okx",
+            "exchange": self._exchange,
             "market": "perp",
             "close": exact.text(bar.close, exact.PRICE_PLACES),
             "vwap_1h": one.vwap(),
@@ -202,7 +205,7 @@ class VwapFold:
 CALCULATOR: Final = Calculator(
     description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
     input=TRADES,
-    fold=lambda _, inst_id, settings: VwapFold(inst_id, settings),
+    fold=lambda vault, inst_id, settings: VwapFold(inst_id, settings, vault.exchange),
     output=catalog.VWAP,
     parameters=lambda _, settings: {"extended_bps": settings.vwap.extended_bps.text},
 )

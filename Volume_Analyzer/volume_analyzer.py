@@ -18,6 +18,7 @@ from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
 from ravequant.pipeline.calculator import Calculator
 from ravequant.pipeline.trade_source import TRADES
+from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings_schema import as_typed
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ class RollingMedian:
 class VolumeFold:
     """Closed minutes in, volume records out. Amounts are in units of NOTIONAL_PLACES."""
 
-    def __init__(self, inst_id: str, settings: "Settings") -> None:
-        self._inst_id = inst_id
+    def __init__(
+        self, inst_id: str, settings: "Settings", exchange: str = DEFAULT_EXCHANGE
+    ) -> None:
+        self._inst_id, self._exchange = inst_id, exchange
         self._limits = settings.volume
         self._totals = RollingMedian(settings.volume.median_records)  # of the records before
 
@@ -77,7 +80,7 @@ class VolumeFold:
         return {
             "timestamp_utc": times.iso_minute(bar.minute),
             "instId": self._inst_id,
-            "exchange": "okx",
+            "exchange": self._exchange,
             "market": "perp",
             "open": _price(bar.open),
             "high": _price(bar.high),
@@ -164,7 +167,7 @@ def _parameters(_inst_id: str, settings: "Settings") -> dict[str, Any]:
 CALCULATOR: Final = Calculator(
     description="Volume tier, whales, absorption and divergence per minute.",
     input=TRADES,
-    fold=lambda _, inst_id, settings: VolumeFold(inst_id, settings),
+    fold=lambda vault, inst_id, settings: VolumeFold(inst_id, settings, vault.exchange),
     output=catalog.VOLUME,
     parameters=_parameters,
 )

@@ -53,7 +53,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     rest = None
     if not args.offline:
         url = args.rest_url or chosen.okx.addresses()[1]
-        rest = exchanges.load("okx").rest(url, attempts=1)
+        rest = exchanges.load(vault.exchange).rest(url, attempts=1)
         yield computer.clock(rest)
     if not vault.root.is_dir():
         return

@@ -133,7 +133,7 @@ def body(args: argparse.Namespace) -> int:
         )
     names = cli.instruments_of(args, there)
     url = args.rest_url or chosen.okx.addresses()[1]
-    exchange = exchanges.load("okx")
+    exchange = exchanges.load(vault.exchange)
     rest = exchange.rest(url, attempts=3, limit_factor=args.rest_limit_factor)
     rows, code = [], DONE
     for inst_id in names:

@@ -277,3 +277,26 @@ def test_no_file_is_too_long(module):
     lines = MODULES[module].read_text(encoding="utf-8").count("\n")
     most = 600 if module in LONG else 400
     assert lines <= most, f"{MODULES[module]} has {lines} lines"
+
+
+# Modules that may name an exchange: all others take it from a vault or a command line.
+NAME_AN_EXCHANGE = {
+    "ravequant.records",  # the one where none is named
+    "ravequant.exchanges",  # the list
+    "ravequant.exchanges.okx.exchange",
+    "scripts.bench.market",  # of the measured market
+    "scripts.checks.computer",  # whose clock and listing are asked
+}
+
+
+def test_the_exchange_is_a_parameter():
+    """No other module writes an exchange's name into a path or a record."""
+    naming = {
+        module
+        for module in MODULES
+        if not within(module, "tests") and not within(module, "ravequant.sim")
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if node.value == "okx" or "/okx/" in f"{node.value}/" or '"okx"' in node.value
+    }
+    assert naming <= NAME_AN_EXCHANGE

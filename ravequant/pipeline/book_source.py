@@ -31,7 +31,7 @@ class BookInput:
         deep = SideInput(lambda: catalog.DEEP.files(vault, inst_id))
         return runner.Source(
             self.files(vault, inst_id),
-            lambda reject: SnapshotReader(inst_id, deep, reject),
+            lambda reject: SnapshotReader(inst_id, deep, reject, vault.exchange),
             side_input=deep,
             expires=True,
         )

@@ -7,6 +7,7 @@ from typing import Final
 
 from ravequant import catalog, times
 from ravequant.pipeline import runner
+from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Settings
 from ravequant.trades.bar_builder import Closed
 from ravequant.trades.bar_reader import BarReader
@@ -37,8 +38,10 @@ class TradeInput:
         return runner.Source(
             files,
             decoder(vault, inst_id, chosen),
-            read_ahead=partial(read_ahead, inst_id, chosen.bars.whale_notional),
-            first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor),
+            read_ahead=partial(
+                read_ahead, inst_id, chosen.bars.whale_notional, exchange=vault.exchange
+            ),
+            first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor, vault.exchange),
         )
 
 
@@ -55,15 +58,18 @@ def decoder(
         ledger.refresh()  # the ledger is settled before the line behind the gap is written
         return ledger.is_gap(first_missing, last_missing)
 
-    return lambda reject: BarReader(inst_id, chosen.bars.whale_notional, is_gap, reject)
+    whale = chosen.bars.whale_notional
+    return lambda reject: BarReader(inst_id, whale, is_gap, reject, exchange=vault.exchange)
 
 
-def first_bar_ms(files: Listing, inst_id: str, cursor: Cursor | None) -> int | None:
+def first_bar_ms(
+    files: Listing, inst_id: str, cursor: Cursor | None, exchange: str = DEFAULT_EXCHANGE
+) -> int | None:
     """Return the start of the first minute that reading from ``cursor`` gives; None without any.
 
     That is not always the first line's: a line of the minute before may follow it.
     """
-    reader = BarReader(inst_id, 0, lambda *_: False, lambda *_: None)
+    reader = BarReader(inst_id, 0, lambda *_: False, lambda *_: None, exchange=exchange)
     closed = (reader.read(block.data).bars for block in Tail(files, cursor, 0).blocks())
     bars = next(filter(None, closed), None) or reader.builder.open_bars
     return bars[0].minute * times.MINUTE_MS if bars else None

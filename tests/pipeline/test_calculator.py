@@ -8,15 +8,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from ravequant import catalog, settings, times
 from ravequant.contract import Contract
+from ravequant.pipeline import runner
 from ravequant.records import Trade, TradeEncoder
+from ravequant.settings import Settings
+from ravequant.signals import as_of
+from ravequant.trades.bar_reader import BarReader
+from ravequant.trades.parallel_scan import read_span
 from ravequant.vault.paths import CHECKOUT, Vault
-from tests.support import wick_vault
+from tests.support import notes_market, wick_vault
 from VWAP import vwap_calculator
 
 BTC = "BTC-USDT-SWAP"
@@ -271,3 +277,36 @@ def test_a_state_names_the_settings_as_they_were_typed(tmp_path, program):
     module = importlib.import_module(program.script.removesuffix(".py").replace("/", "."))
     job = module.CALCULATOR.job(Vault(tmp_path), BTC, settings.load(file))
     assert orjson.dumps(job.parameters) == PARAMETERS[program.name]
+
+
+def named_anew(data: bytes) -> bytes:
+    return data.replace(b'"okx"', b'"binance"')
+
+
+def test_a_vault_of_another_exchange_is_calculated_alike(tmp_path):
+    """Its lines give the same records under its own name, in its own files; OKX's are refused."""
+    okx, binance = Vault(tmp_path / "one"), Vault(tmp_path / "other", "binance")
+    notes_market.record(okx, notes_market.Market())
+    for path in (path for part in ("raw", "meta") for path in (okx.root / part).rglob("*.json*")):
+        name = path.relative_to(okx.root).as_posix().replace("/okx/", "/binance/")
+        target = binance.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(named_anew(path.read_bytes()))
+    modules: tuple[Any, ...] = notes_market.CALCULATORS  # each with its CALCULATOR
+    for calculator in (module.CALCULATOR for module in modules):
+        summary = runner.run(calculator.job(binance, BTC, Settings()))
+        assert summary.counts["rejected"] == 0
+    made = [path for path in binance.root.rglob("*") if path.is_file()]
+    assert [path for path in made if "okx" in path.as_posix().partition("other")[2]] == []
+    for path in (okx.root / "derived").rglob("*.json*"):
+        name = path.relative_to(okx.root).as_posix().replace("/okx/", "/binance/")
+        assert (binance.root / name).read_bytes() == named_anew(path.read_bytes())
+    at = notes_market.A
+    assert as_of.newest_trade(binance, BTC, at)[1] == as_of.newest_trade(okx, BTC, at)[1]
+    path = next(catalog.TRADES.files(binance, BTC))[1]
+    for exchange, rejected in (("binance", False), ("okx", True)):
+        reader = BarReader(BTC, 0, lambda *_: False, lambda *_: None, 0, exchange=exchange)
+        reader.read(path.read_bytes())
+        span = read_span(BTC, 0, path, 0, path.stat().st_size, exchange=exchange)
+        assert bool(reader.counts()["rejected"]) is rejected
+        assert bool(span is None or span.rejected) is rejected
