@@ -1,4 +1,4 @@
-"""The log file of a program that runs day and night."""
+"""The rotating log file of a program that runs day and night."""
 
 import logging
 import sys
@@ -6,18 +6,18 @@ from logging.handlers import RotatingFileHandler
 
 
 class RotatingFile(RotatingFileHandler):
-    """A log that goes on in the same file when another program holds it open (Windows).
+    """Rotates a log, or goes on in the same file while another program has it open (Windows).
 
-    What a full disk does not take stands on stderr all the same.
+    Lines that a full disk refuses are left out here; the handler for stderr still writes them.
     """
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """Leave out what a disk does not take."""
+        """Report an error, unless the disk refused the line."""
         if not isinstance(sys.exception(), OSError):
             super().handleError(record)
 
     def doRollover(self) -> None:  # noqa: N802 - logging's own name
-        """Begin a new file, or go on in the old one."""
+        """Begin a new file, or go on in the old one if it cannot be renamed."""
         try:
             super().doRollover()
         except OSError:

@@ -47,17 +47,17 @@ LOG: Final = "log"
 WHAT: Final = (*DATED, *GROWING, *REPLACED, LOG)
 
 
-class Lines:
-    """The lines of dated files, or of one that grows; torn tails are not looked at."""
+class DatedLines:
+    """The whole lines of dated files, or of a file that grows, and those appended later."""
 
     def __init__(self, files: Listing) -> None:
         self._files = files
-        self._key, self._offset = "", 0  # behind the newest line shown
-        self._line = b""  # that one
-        self._file: int | None = None  # which file it stands in, as the system counts them
+        self._key, self._offset = "", 0  # after the newest line shown
+        self._line = b""  # the newest line shown
+        self._file: int | None = None  # the inode of its file
 
     def newest(self, count: int | None) -> Iterator[bytes]:
-        """Yield the newest ``count`` lines of all files, oldest first; None: all there are."""
+        """Yield the newest ``count`` lines of all files (None: all lines), oldest first."""
         listing = list(self._files())
         if count is None:
             for key, path in listing:
@@ -76,7 +76,7 @@ class Lines:
         yield from found
 
     def more(self) -> Iterator[bytes]:
-        """Yield what has been appended since, in this file and in later ones."""
+        """Yield the lines appended since, in this file and in later files."""
         while True:
             listing = dict(self._files())
             later = min((key for key in listing if key > self._key), default=None)
@@ -103,7 +103,7 @@ class Lines:
             try:
                 stream = open_lines(path)
             except FileNotFoundError:
-                return  # it is being replaced or packed: the next look finds what came of it
+                return  # it is being replaced or packed: the next call finds the new form
             with stream:
                 self._go_to_place(stream)
                 for line in whole_lines(stream):
@@ -114,10 +114,10 @@ class Lines:
         self._offset, self._line = self._offset + len(line), line
 
     def _go_to_place(self, stream: BinaryIO) -> None:
-        """Go behind the newest line shown, wherever a repair has put it.
+        """Seek to the end of the newest line shown, which a repair may have moved.
 
-        Where it is gone: another file, such as a log begun anew, is shown from its beginning; of
-        one that was cut back only what comes from now on.
+        If the line is gone, a new file, such as a log begun anew, is shown from its start; of a
+        file that was cut back only later lines are shown.
         """
         found = os.fstat(stream.fileno())
         another = self._file not in (None, found.st_ino)
@@ -132,19 +132,19 @@ class Lines:
         self._offset = stream.seek(place)
 
 
-class Whole:
-    """A small file that is replaced as a whole."""
+class ReplacedFile:
+    """The content of a small file that is replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._shown = b""
 
     def newest(self, _: int | None) -> Iterator[bytes]:
-        """Yield what it holds."""
+        """Yield the content."""
         return self.more()
 
     def more(self) -> Iterator[bytes]:
-        """Yield what it holds if that is new."""
+        """Yield the content if it has changed."""
         data = b""
         with reading(self._path), suppress(FileNotFoundError):
             data = self._path.read_bytes()
@@ -154,7 +154,7 @@ class Whole:
 
 
 def _behind(stream: BinaryIO, line: bytes) -> int | None:
-    """Return the place behind the last such line of a file; None if there is none."""
+    """Return the offset after the last line equal to ``line``; None if there is none."""
     place, found = stream.seek(0), None
     for other in whole_lines(stream):
         place += len(other)
@@ -163,7 +163,7 @@ def _behind(stream: BinaryIO, line: bytes) -> int | None:
 
 
 def _last_lines(path: Path, count: int) -> tuple[list[bytes], int]:
-    """Return the last ``count`` whole lines, and where they end in a plain file."""
+    """Return the last ``count`` whole lines, and the offset of their end in a plain file."""
     if path.suffix == ".gz":
         lines = list(deque(lines_forward(path), count))
         return lines, sum(map(len, lines))
@@ -199,15 +199,15 @@ def refuse_nonsense(args: argparse.Namespace) -> None:
         raise UsageError(f"--file: only {', '.join(DATED)} have one file a day or hour")
 
 
-def looking_at(args: argparse.Namespace, vault: Vault) -> Lines | Whole:
+def looking_at(args: argparse.Namespace, vault: Vault) -> DatedLines | ReplacedFile:
     """Return the lines asked for; NoDataError if there are none yet, UsageError for a bad name."""
     what, name = args.what, args.name
     if args.state:
-        return Whole(_found(vault.state(WITH_STATE[what], name), vault))
+        return ReplacedFile(_found(vault.state(WITH_STATE[what], name), vault))
     if what in REPLACED:
         if not _plain_name(name):
             raise UsageError(f"{name!r} is no name of a program or instrument")
-        return Whole(_found(REPLACED[what](vault, name), vault))
+        return ReplacedFile(_found(REPLACED[what](vault, name), vault))
     if what == LOG:
         return _grown(_log_of(vault, name))
     if what in GROWING:
@@ -220,14 +220,14 @@ def looking_at(args: argparse.Namespace, vault: Vault) -> Lines | Whole:
     if next(files(), None) is None:
         wanted = f" of {args.file}" if args.file else ""
         raise NoDataError(f"no {what} of {name}{wanted} in {vault.root}; {_REMEDY}")
-    return Lines(files)
+    return DatedLines(files)
 
 
 _REMEDY: Final = "start what writes it, or name another vault with --vault"
 
 
-def _grown(path: Path) -> Lines:
-    return Lines(lambda: iter([(path.name, path)]))
+def _grown(path: Path) -> DatedLines:
+    return DatedLines(lambda: iter([(path.name, path)]))
 
 
 def _plain_name(name: str) -> bool:

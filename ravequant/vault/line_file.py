@@ -154,10 +154,7 @@ class LineFile:
         It is found faster if it is known to be at most ``before``, and if it is likely to be less
         than ``near`` bytes from there.
         """
-        low, high = (
-            0,
-            self.size if before is None else before,
-        )  # lines that begin before low are not later
+        low, high = 0, self.size if before is None else before  # no line before low is later
         while 0 < near < high - _STEP and low == 0:
             earlier = self._not_later(high - near, high, moment)
             if earlier is None:

@@ -12,7 +12,7 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import peek
-from scripts.peek import Lines
+from scripts.peek import DatedLines
 from tests.support.trades_box import BTC
 
 PEEK = CHECKOUT / "scripts" / "peek.py"
@@ -64,7 +64,7 @@ def test_long_lines_are_found_whole(vault, capsys):
 def test_following_goes_on_in_the_next_day_and_shows_each_line_once(days):
     """What is appended, then a new day, then the old one packed: each whole line, once."""
     folder = days.trades(BTC)
-    lines = Lines(lambda: peek.DATED["trades"](days, BTC))
+    lines = DatedLines(lambda: peek.DATED["trades"](days, BTC))
     assert list(lines.newest(1)) == [numbered(8, 8)]
     assert list(lines.more()) == []
     with (folder / "2025-12-14.jsonl").open("ab") as file:
@@ -93,10 +93,10 @@ def test_a_real_process_follows_until_it_is_stopped(days):
         limit.cancel()
 
 
-def following(path: Path) -> Lines:
+def following(path: Path) -> DatedLines:
     """Follow one file of lines 1 to 5 that have been shown."""
     path.write_bytes(numbered(1, 5))
-    lines = Lines(lambda: iter([(path.name, path)]))
+    lines = DatedLines(lambda: iter([(path.name, path)]))
     assert list(lines.newest(2)) == [numbered(4, 4), numbered(5, 5)]
     assert list(lines.more()) == []
     return lines
