@@ -77,6 +77,40 @@ LONG = {
     "tests.pipeline.test_runner": "each crash, cut and repair of the one loop",
 }
 
+# Modules without a test file of their own: the list only gets shorter.
+UNTESTED = {
+    "Liquidity_Buckets.band_view",
+    "Liquidity_Buckets.bands",
+    "ravequant.books.levels",
+    "ravequant.books.snapshot_json",
+    "ravequant.log_file",
+    "ravequant.pipeline.book_source",
+    "ravequant.pipeline.trade_source",
+    "ravequant.signals.inputs",
+    "ravequant.signals.limits",
+    "ravequant.signals.market_state",
+    "ravequant.signals.serialize",
+    "ravequant.signals.signal_log",
+    "ravequant.signals.trade_plan",
+    "ravequant.trades.bar_columns",
+    "ravequant.trades.bar_reader",
+    "ravequant.trades.fast_scan",
+    "ravequant.trades.line_template",
+    "ravequant.trades.minute_bar",
+    "scripts.batch.jobs",
+    "scripts.begin",
+    "scripts.bench.child",
+    "scripts.bench.watch",
+}
+
+# Class names that stand in several modules: the list only gets shorter.
+SHARED_NAMES = {
+    "Stretch",
+    "Sums",
+    "Task",
+    "Trades",
+}
+
 OUTSIDE = {
     "asyncio", "concurrent", "filelock", "glob", "gzip", "http", "io", "logging", "mmap",
     "multiprocessing", "os", "pathlib", "requests", "rich", "secrets", "select", "shutil",
@@ -153,6 +187,49 @@ def with_what_they_import(names: Iterable[str]) -> list[str]:
             found.add(module)
             open_names.extend(project_imports(module))
     return sorted(found)
+
+
+def shipped() -> list[str]:
+    """Return the modules that are no tests."""
+    return [module for module in MODULES if not within(module, "tests")]
+
+
+def mirrored(module: str) -> Path:
+    """Return the place of a module's test file: the tests mirror the tree."""
+    *folders, name = module.removeprefix("ravequant.").split(".")
+    return CHECKOUT.joinpath("tests", *folders, f"test_{name}.py")
+
+
+def class_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names of the classes of a module that other modules can see."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.ClassDef):
+            yield inner.name
+        elif not isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from class_names(inner)
+
+
+def is_private(name: str) -> bool:
+    """Return True for ``_name``, not for ``__version__``."""
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_imports(module: str) -> Iterator[str]:
+    """Yield the private names of other modules of the project that a module uses."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom):
+            for item in node.names:
+                full = f"{node.module}.{item.name}"
+                if full in MODULES:
+                    modules[item.asname or item.name] = full
+                elif node.module in MODULES and is_private(item.name):
+                    yield full
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = modules.get(node.value.id)
+            if owner and is_private(node.attr):
+                yield f"{owner}.{node.attr}"
 
 
 def test_there_is_something_to_walk():
@@ -260,6 +337,42 @@ def test_pure_modules_do_not_touch_the_outside(module):
         if ast.unparse(node.func).rpartition(".")[2] in OUTSIDE_CALLS
     }
     assert calls == set()
+
+
+def test_the_library_fits_on_a_page():
+    """At most 22 names at the top of ``ravequant/``, on at most 9 floors."""
+    boxes = {module.split(".")[1] for module in MODULES if module.startswith("ravequant.")}
+    assert len(boxes) <= 22
+    assert FLOORS.index(ROOMS) <= 9
+
+
+def test_each_module_has_its_test_file():
+    """The tests mirror the tree; a module that stands in UNTESTED until it has one goes from it."""
+    lacking = {
+        module
+        for module in shipped()
+        if MODULES[module].name != "__init__.py" and not mirrored(module).exists()
+    }
+    assert lacking - UNTESTED == set(), "give them a test file in the mirrored place"
+    assert UNTESTED - lacking == set(), "take them out of UNTESTED"
+
+
+def test_a_class_name_is_used_once():
+    """Who reads a name knows the class; a class that stands in SHARED_NAMES is renamed one day."""
+    owners: dict[str, list[str]] = {}
+    for module in shipped():
+        for name in class_names(tree(module)):
+            owners.setdefault(name, []).append(module)
+    twice = {name for name, modules in owners.items() if len(modules) > 1}
+    unknown = {name: owners[name] for name in sorted(twice - SHARED_NAMES)}
+    assert unknown == {}, "rename all but one of each"
+    assert SHARED_NAMES - twice == set(), "take them out of SHARED_NAMES"
+
+
+@pytest.mark.parametrize("module", shipped())
+def test_private_names_stay_in_their_module(module):
+    """What another module needs has no underscore."""
+    assert sorted(private_imports(module)) == []
 
 
 @pytest.mark.parametrize("program", ["Trades_Bot.trades_exporter", "L2_Bot.l2_exporter"])
