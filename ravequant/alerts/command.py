@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -84,22 +83,20 @@ class Command:
                 self._rows.task_done()
 
     def _run(self, row: dict[str, Any]) -> None:
-        with tempfile.TemporaryFile() as stdin:  # a pipe that nobody reads would block
-            stdin.write(orjson.dumps(row) + b"\n")
-            stdin.seek(0)
-            others = {name: text for name, text in os.environ.items() if name != WEBHOOK_VARIABLE}
-            with subprocess.Popen(
-                self._start, stdin=stdin, stdout=subprocess.DEVNULL, env=others
-            ) as process:
-                try:
-                    code = process.wait(self._limit_s)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    _log.warning(
-                        "--exec: %s ran for more than %g s and was ended",
-                        self._program,
-                        self._limit_s,
-                    )
-                    return
-        if code:
-            _log.warning("--exec: %s ended with exit code %d", self._program, code)
+        others = {name: text for name, text in os.environ.items() if name != WEBHOOK_VARIABLE}
+        try:
+            done = subprocess.run(
+                self._start,
+                input=orjson.dumps(row) + b"\n",
+                stdout=subprocess.DEVNULL,
+                env=others,
+                timeout=self._limit_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            _log.warning(
+                "--exec: %s ran for more than %g s and was ended", self._program, self._limit_s
+            )
+        else:
+            if done.returncode:
+                _log.warning("--exec: %s ended with exit code %d", self._program, done.returncode)

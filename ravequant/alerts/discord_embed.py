@@ -32,7 +32,7 @@ def plain(text: str, most: int) -> str:
 
 def title(signal: Signal, *, near: bool) -> str:
     """Return the title: instrument, direction, price, conviction."""
-    price = cells(signal, signal.state.tick)[1].text
+    price = cells(signal)["price"]
     head = f"{signal.state.inst_id} {signal.direction} {price} {signal.conviction} x{signal.size}"
     return plain(f"NEAR {head}" if near else head, TITLE)
 
@@ -96,7 +96,7 @@ def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -
 
 
 def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
-    of = {cell.heading: cell.text for cell in cells(signal, signal.state.tick)}
+    of = cells(signal)
     last = signal.last
     price = "none" if last is None else f"{of['bps']} bps to the tip ({last.source})"
     met = [layer for layer in signal.layers if layer.state == "met"]

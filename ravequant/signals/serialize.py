@@ -11,11 +11,12 @@ from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import Signal
 
 # Fields that change with the clock or with price: a change of these makes no new line.
-MOVING: Final = frozenset(
-    {"as_of_utc", "age_minutes", "last_price", "last_price_from", "distance_bps", "data",
-     "clock_age_s", "layers", "touched", "surrounding", "target", "target_from", "target_event_id",
-     "reward_risk", "reward_risk_net", "break_even_pct", "wicks"}
-)  # fmt: skip
+_MOVING: Final = (
+    "as_of_utc age_minutes last_price last_price_from distance_bps data clock_age_s layers touched "
+    "surrounding target target_from target_event_id reward_risk reward_risk_net break_even_pct "
+    "wicks"
+)
+MOVING: Final = frozenset(_MOVING.split())
 
 
 def as_json(

@@ -6,10 +6,10 @@ signal, else plain lines: nothing is cut.
 """
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from ravequant import exact, times
 from ravequant.signals.base_rates import Rates
@@ -30,13 +30,6 @@ _STYLES: Final = {"SHORT": "red", "LONG": "green", "MAX": "bold", "in contact": 
 NARROW: Final = 60  # columns: below that a table would break words
 _WIDE: Final = 1_000  # columns: more than any table has
 _HEAD_LINE: Final = "    \n    \n -- \n    \n    \n    \n    \n    \n"  # a rule below the head
-
-
-class Cell(NamedTuple):
-    """A fact of a signal and its heading."""
-
-    heading: str
-    text: str
 
 
 def age_line(state: MarketState, limits: SignalLimits, clock_ms: int | None) -> str:
@@ -97,14 +90,14 @@ def show(
     explained: Sequence[Rates] | None = None,
     zone: tzinfo | None = None,
 ) -> None:
-    """Print an result; with ``explained``, the base rates of each signal, also every layer."""
+    """Print a result; with ``explained``, the base rates of each signal, also every layer."""
     lines = [age_line(result.state, limits, clock_ms), place_line(result, timeframe, zone)]
     for line in lines:
         _write(console, line)
     if not result.signals:
         _write(console, f"no signal: {result.missing}")
         return
-    rows = [cells(signal, result.state.tick) for signal in result.signals]
+    rows = [cells(signal) for signal in result.signals]
     if console.width < NARROW:
         _write_lines(rows, console)
     else:
@@ -123,37 +116,36 @@ def show(
 
 def _write(console: "Console", line: str, indent: int = 0) -> None:
     """Print a line, broken between words where the terminal ends."""
-    wrapped = textwrap.wrap(
-        line, max(console.width, 40), subsequent_indent=" " * indent,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+    width = max(console.width, 40)
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    wrapper.subsequent_indent = " " * indent
+    wrapped = wrapper.wrap(line)
     console.print(
         "\n".join(wrapped).replace(JOINT, " "), markup=False, highlight=False, soft_wrap=True
     )
 
 
-def cells(signal: Signal, tick: int | None) -> list[Cell]:
-    """Return the cells of a signal, in the order in which they are read."""
-    wick, plan = signal.wick, signal.plan
-    contact = signal.in_contact
-    return [
-        Cell("fade", signal.direction),
-        Cell("price", price_text(wick.tip)),
-        Cell("bps", signal.distance_bps or NONE),
-        Cell("age", f"{signal.age_minutes}m"),
-        Cell("touched", f"{signal.candidate.touched}/{len(signal.candidate.others)}"),
-        Cell("tip", wick.tip_strength or NONE),
-        Cell("small", "yes" if signal.candidate.small else "no"),
-        Cell("strength", signal.strength),
-        Cell("confl.", f"{signal.confluences}/7"),
-        Cell("conviction", f"{signal.conviction} x{signal.size}"),
-        Cell("score", str(signal.score)),
-        Cell("entry", "in contact" if contact else _price(plan.entry, tick)),
-        Cell("stop", _price(plan.stop, tick)),
-        Cell("target", _price(plan.target, tick)),
-        Cell("net R/R", plan.reward_risk_net or NONE),
-        Cell(BREAK_EVEN, _break_even(signal)),
-    ]
+def cells(signal: Signal) -> dict[str, str]:
+    """Return the cells of a signal by heading, in the order in which they are read."""
+    wick, plan, tick = signal.wick, signal.plan, signal.state.tick
+    return {
+        "fade": signal.direction,
+        "price": price_text(wick.tip),
+        "bps": signal.distance_bps or NONE,
+        "age": f"{signal.age_minutes}m",
+        "touched": f"{signal.candidate.touched}/{len(signal.candidate.others)}",
+        "tip": wick.tip_strength or NONE,
+        "small": "yes" if signal.candidate.small else "no",
+        "strength": signal.strength,
+        "confl.": f"{signal.confluences}/7",
+        "conviction": f"{signal.conviction} x{signal.size}",
+        "score": str(signal.score),
+        "entry": "in contact" if signal.in_contact else _price(plan.entry, tick),
+        "stop": _price(plan.stop, tick),
+        "target": _price(plan.target, tick),
+        "net R/R": plan.reward_risk_net or NONE,
+        BREAK_EVEN: _break_even(signal),
+    }
 
 
 def _break_even(signal: Signal) -> str:
@@ -172,7 +164,7 @@ def _price(price: int | None, tick: int | None) -> str:
     return price_text(price)
 
 
-def _write_lines(rows: Sequence[Sequence[Cell]], console: "Console") -> None:
+def _write_lines(rows: Sequence[Mapping[str, str]], console: "Console") -> None:
     """Print each signal without columns, for a terminal so narrow that columns break words."""
     for row in rows:
         fade, *others = (", ".join(column) for column in _columns(row))
@@ -181,25 +173,25 @@ def _write_lines(rows: Sequence[Sequence[Cell]], console: "Console") -> None:
             _write(console, f"  {column}", indent=4)
 
 
-def _table(rows: Sequence[Sequence[Cell]], console: "Console") -> "Table":
+def _table(rows: Sequence[Mapping[str, str]], console: "Console") -> "Table":
     wide = _one_row_each(rows)
     unbounded = console.options.update(width=_WIDE)
     fits = console.measure(wide, options=unbounded).maximum <= console.width
     return wide if fits else _stacked(rows)
 
 
-def _one_row_each(rows: Sequence[Sequence[Cell]]) -> "Table":
+def _one_row_each(rows: Sequence[Mapping[str, str]]) -> "Table":
     words = {"fade", "tip", "small", "strength", "conviction"}
     table = _empty()
-    for cell in rows[0]:
-        justify = "left" if cell.heading in words else "right"
-        table.add_column(cell.heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for heading in rows[0]:
+        justify = "left" if heading in words else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*(_styled(cell.text) for cell in row))
+        table.add_row(*map(_styled, row.values()))
     return table
 
 
-def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
+def _stacked(rows: Sequence[Mapping[str, str]]) -> "Table":
     table = _empty(leading=1)
     for heading in ("fade", "wick", "evidence", "trade"):
         table.add_column(heading, overflow="fold")
@@ -208,19 +200,18 @@ def _stacked(rows: Sequence[Sequence[Cell]]) -> "Table":
     return table
 
 
-def _columns(row: Sequence[Cell]) -> tuple[tuple[str, ...], ...]:
+def _columns(cell: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
     """Return the lines of a signal in each of the columns fade, wick, evidence and trade."""
-    of = dict(row)
-    entry = of["entry"] if of["entry"] == "in contact" else f"entry {of['entry']}"
-    size = "small" if of["small"] == "yes" else "not small"
+    entry = cell["entry"] if cell["entry"] == "in contact" else f"entry {cell['entry']}"
+    size = "small" if cell["small"] == "yes" else "not small"
+    wick = f"age {cell['age']}, {size}", f"touched {cell['touched']}", f"tip {cell['tip']}"
+    exits = f"stop {cell['stop']}, target {cell['target']}"
     return (
-        (of["fade"], of["price"], f"{of['bps']} bps"),
-        (f"age {of['age']}, {size}", f"touched {of['touched']}", f"tip {of['tip']}",
-         of["strength"]),
-        (of["conviction"], f"{of['confl.']} confluences", f"score {of['score']}"),
-        (entry, f"stop {of['stop']}, target {of['target']}", f"net R/R {of['net R/R']}",
-         f"break-even {of[BREAK_EVEN]}"),
-    )  # fmt: skip
+        (cell["fade"], cell["price"], f"{cell['bps']} bps"),
+        (*wick, cell["strength"]),
+        (cell["conviction"], f"{cell['confl.']} confluences", f"score {cell['score']}"),
+        (entry, exits, f"net R/R {cell['net R/R']}", f"break-even {cell[BREAK_EVEN]}"),
+    )
 
 
 def _empty(leading: int = 0) -> "Table":
