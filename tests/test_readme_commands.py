@@ -69,9 +69,17 @@ NEEDS_EXCHANGE = re.compile(r"^python .*(_exporter|run_all|doctor|repair_gaps)\.
 BOX = "127.0.0.1:8790"  # of the exchange that a README starts by itself
 LOOKS = {"tail", "grep", "pgrep", "cat", "ls", "du", "df"}
 ON_WINDOWS = {
-    "Get-Content", "Get-CimInstance", "Get-PSDrive", "Select-String", "type", "dir", "findstr",
-    "tasklist", "schtasks", "powercfg",
-}  # fmt: skip
+    "Get-Content",
+    "Get-CimInstance",
+    "Get-PSDrive",
+    "Select-String",
+    "type",
+    "dir",
+    "findstr",
+    "tasklist",
+    "schtasks",
+    "powercfg",
+}
 BLOCKS = all_blocks()
 
 
@@ -157,9 +165,11 @@ def shows_its_sample(line: str, where: str, answer: str) -> None:
 def with_box(typed: Typed, words: list[str], checkout: CheckoutCopy) -> None:
     """Run a command that stands beside the exchange of its README, on a port that is free."""
     script = next(
-        one for block in BLOCKS for one in block.commands
+        one
+        for block in BLOCKS
+        for one in block.commands
         if one.readme == typed.readme and "okx_exchange.py" in one.line
-    )  # fmt: skip
+    )
     port = BOX.rpartition(":")[2]
     assert port in script.words
     free = str(free_port())
@@ -177,8 +187,12 @@ def knows_its_options(program: Path, arguments: list[str], where: str) -> None:
     """Ask a program for its help: it must start, and know the options that are shown."""
     answer = subprocess.run(
         [sys.executable, str(program), "--help"],
-        capture_output=True, text=True, check=False, timeout=60, encoding="utf-8",
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        encoding="utf-8",
+    )
     assert answer.returncode == 0, f"{where}: {answer.stderr}"
     for option in (word for word in arguments if word.startswith("--")):
         assert re.search(rf"{option}(?![\w-])", answer.stdout), f"{where}: no {option}"

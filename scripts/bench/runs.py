@@ -17,9 +17,7 @@ from ravequant import tables
 from ravequant.errors import RaveQuantError
 from ravequant.vault.paths import CHECKOUT
 
-Measurement = dict[
-    str, Any
-]  # what was measured of one process: seconds, peak_mb and so on, by name
+Measurement = dict[str, Any]  # figures of one process by name: seconds, peak_mb and so on
 PLAIN_GC: Final = (700, 10, 10)  # Python's own thresholds, for contenders that are not ours
 _PACKAGES: Final = ("numpy", "orjson", "websockets", "duckdb", "polars")
 _WATCH: Final = str(Path(__file__).with_name("watch.py"))

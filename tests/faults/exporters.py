@@ -44,8 +44,10 @@ class Program:
         with self.log_file(vault).open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, self.script, *self.before, "--vault", vault.root, *own, *words],
-                stderr=log, stdout=subprocess.DEVNULL, cwd=vault.root.parent,
-            )  # fmt: skip
+                stderr=log,
+                stdout=subprocess.DEVNULL,
+                cwd=vault.root.parent,
+            )
 
     def log_file(self, vault: Vault) -> Path:
         """Return where its log goes."""
@@ -205,8 +207,12 @@ def lively(updates: int, *, rng: Any, step_ms: int = 100, start: str) -> list[Me
             bids = [[str(100 - rng.randrange(1, 10)), str(rng.randrange(0, 90)), "0", "1"]]
             asks = [[str(101 + rng.randrange(1, 10)), str(rng.randrange(0, 90)), "0", "1"]]
         row = {
-            "asks": asks, "bids": bids, "ts": str(begin + number * step_ms), "checksum": 0,
-            "seqId": 10 + number, "prevSeqId": 9 + number if number else -1,
-        }  # fmt: skip
+            "asks": asks,
+            "bids": bids,
+            "ts": str(begin + number * step_ms),
+            "checksum": 0,
+            "seqId": 10 + number,
+            "prevSeqId": 9 + number if number else -1,
+        }
         made.append(("update" if number else "snapshot", row))
     return made

@@ -56,9 +56,13 @@ class Exporter:
             words += ["--max-seconds", 8]
         given = replace(order, root=str(vault.root), pauses={self.pause: AGAIN_S})
         done = subprocess.run(
-            disk.command(given, self.module, *words), cwd=CHECKOUT, check=False, timeout=LIMIT_S,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            disk.command(given, self.module, *words),
+            cwd=CHECKOUT,
+            check=False,
+            timeout=LIMIT_S,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
         return Ended(done.returncode, done.stderr.decode())
 
     @contextmanager
@@ -85,11 +89,15 @@ class TradesExporter(Exporter):
         encoder = TradeEncoder(BTC, LINEAR)
         self.tape = [
             Trade(
-                _MIDNIGHT + (n - 30) * 20_000, 1_000 + 2 * n, ("buy", "sell")[n % 2],
-                exact.text(1_012_500 + n % 7, 1), "45", 2,
+                _MIDNIGHT + (n - 30) * 20_000,
+                1_000 + 2 * n,
+                ("buy", "sell")[n % 2],
+                exact.text(1_012_500 + n % 7, 1),
+                "45",
+                2,
             )
             for n in range(60)
-        ]  # fmt: skip
+        ]
         self._lines = [encoder.line(trade) for trade in self.tape]
 
     @contextmanager

@@ -36,8 +36,12 @@ def test_fields_come_and_go(faults, tmp_path, vault, part):
         settle(vault, tmp_path, process, BTC, ETH)
     for inst_id in (BTC, ETH):
         mine = invariants.trades(vault, inst_id, tmp_path, fact)
-    keys = {key for path in vault.trades(BTC).glob("*.jsonl")
-            for line in path.read_bytes().splitlines() for key in json.loads(line)}  # fmt: skip
+    keys = {
+        key
+        for path in vault.trades(BTC).glob("*.jsonl")
+        for line in path.read_bytes().splitlines()
+        for key in json.loads(line)
+    }
     assert "newField" not in keys
     facts = TRADE.facts(vault)["instruments"]
     assert facts[BTC]["rejected"] > 5
@@ -76,8 +80,11 @@ def test_the_contract_changes_and_another_is_delisted(faults, tmp_path, vault, p
                 settle(vault, tmp_path, one)
                 stop(two)
     invariants.trades(vault, BTC, tmp_path, fact)
-    terms = [json.loads(line)["ctVal"] for path in sorted(vault.trades(BTC).glob("*.jsonl"))
-             for line in path.read_bytes().splitlines()]  # fmt: skip
+    terms = [
+        json.loads(line)["ctVal"]
+        for path in sorted(vault.trades(BTC).glob("*.jsonl"))
+        for line in path.read_bytes().splitlines()
+    ]
     assert [term for term, _ in itertools.groupby(terms)] == ["0.01", "0.05"]
     history = [json.loads(line) for line in vault.metadata_history(BTC).read_bytes().splitlines()]
     assert [row["ctVal"] for row in history] == ["0.01", "0.05"]

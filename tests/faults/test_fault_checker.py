@@ -16,10 +16,18 @@ CADENCE_MS = 500
 def sent(folder, *frames):
     """Write the exchange's log: of each frame the connection, tenths of a second, seqId, prev."""
     rows = [
-        {"kind": "frame", "channel": "books", "instId": BTC, "connection": connection,
-         "ts": START + 100 * tenths, "seqId": seq, "prevSeqId": prev, "fate": "sent"}
+        {
+            "kind": "frame",
+            "channel": "books",
+            "instId": BTC,
+            "connection": connection,
+            "ts": START + 100 * tenths,
+            "seqId": seq,
+            "prevSeqId": prev,
+            "fate": "sent",
+        }
         for connection, tenths, seq, prev in frames
-    ]  # fmt: skip
+    ]
     text = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
     (folder / FRAMES).write_text(text, encoding="ascii")
 
@@ -47,16 +55,31 @@ def chain(connection, first, last):
 def test_what_was_sent_to_a_broken_book_is_not_asked_for(vault, tmp_path):
     """It broke at 14; 15 and 16 were on their way when it asked again; the snapshot shows 16."""
     sent(tmp_path, (1, 0, 0, -1), *chain(1, 1, 17), (1, 16, 16, -1), *chain(1, 17, 30))
-    wrote(vault, (0, False, 0), (5, False, 5), (10, False, 10), (14, True, 13), (16, False, 16),
-          (20, False, 20), (25, False, 25))  # fmt: skip
+    wrote(
+        vault,
+        (0, False, 0),
+        (5, False, 5),
+        (10, False, 10),
+        (14, True, 13),
+        (16, False, 16),
+        (20, False, 20),
+        (25, False, 25),
+    )
     assert len(held(vault, tmp_path)) == 7
 
 
 def test_what_a_lost_connection_was_still_sent_is_not_asked_for(vault, tmp_path):
     """The second connection began at 16, while the exchange still served the first one."""
     sent(tmp_path, (1, 0, 0, -1), *chain(1, 1, 30), (2, 16, 16, -1), *chain(2, 17, 30))
-    wrote(vault, (0, False, 0), (5, False, 5), (6, True, 5), (16, False, 16), (20, False, 20),
-          (25, False, 25))  # fmt: skip
+    wrote(
+        vault,
+        (0, False, 0),
+        (5, False, 5),
+        (6, True, 5),
+        (16, False, 16),
+        (20, False, 20),
+        (25, False, 25),
+    )
     assert len(held(vault, tmp_path)) == 6
 
 
@@ -64,8 +87,15 @@ def test_what_a_lost_connection_was_still_sent_is_not_asked_for(vault, tmp_path)
 def test_a_boundary_left_out_is_found(vault, tmp_path, away):
     """Before the break and behind it."""
     sent(tmp_path, (1, 0, 0, -1), *chain(1, 1, 17), (1, 16, 16, -1), *chain(1, 17, 30))
-    lines = [(0, False, 0), (5, False, 5), (10, False, 10), (14, True, 13), (16, False, 16),
-             (20, False, 20), (25, False, 25)]  # fmt: skip
+    lines = [
+        (0, False, 0),
+        (5, False, 5),
+        (10, False, 10),
+        (14, True, 13),
+        (16, False, 16),
+        (20, False, 20),
+        (25, False, 25),
+    ]
     lines.remove((away, False, away))
     wrote(vault, *lines)
     with pytest.raises(AssertionError, match="left out"):

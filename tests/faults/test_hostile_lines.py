@@ -18,25 +18,43 @@ from tests.trades.test_scanner import GOLDEN, ODD
 
 DEEP = b"[" * 100_000 + b"]" * 100_000
 ANY: dict[str, bytes] = {  # lines that are no record of any kind
-    "empty": b"", "NULs": bytes(300), "garbage": bytes(range(11, 256)), "a megabyte": b"x" * 2**20,
-    "a megabyte of JSON": b'{"a":"' + b"x" * 2**20 + b'"}', "NaN": b"NaN", "a number": b"1e999",
-    "a huge integer": b"9" * 10_000, "deep": DEEP, "deep objects": b'{"a":' * 50_000 + b"1",
-    "lone surrogate": b'{"timestamp_utc":"\\ud800"}', "BOM": b"\xef\xbb\xbf{}", "null": b"null",
-    "an object": b"{}", "an array": b"[]", "control characters": b'{"a":"\x1b[31m\x07"}',
-    "unpaired quote": b'"', "CR": b"\r", "bad UTF-8": b'{"a":"\xff\xfe"}',
-}  # fmt: skip
+    "empty": b"",
+    "NULs": bytes(300),
+    "garbage": bytes(range(11, 256)),
+    "a megabyte": b"x" * 2**20,
+    "a megabyte of JSON": b'{"a":"' + b"x" * 2**20 + b'"}',
+    "NaN": b"NaN",
+    "a number": b"1e999",
+    "a huge integer": b"9" * 10_000,
+    "deep": DEEP,
+    "deep objects": b'{"a":' * 50_000 + b"1",
+    "lone surrogate": b'{"timestamp_utc":"\\ud800"}',
+    "BOM": b"\xef\xbb\xbf{}",
+    "null": b"null",
+    "an object": b"{}",
+    "an array": b"[]",
+    "control characters": b'{"a":"\x1b[31m\x07"}',
+    "unpaired quote": b'"',
+    "CR": b"\r",
+    "bad UTF-8": b'{"a":"\xff\xfe"}',
+}
 BOOK_EDITS: dict[str, tuple[bytes, bytes]] = {  # of a good line, which is then no book
-    "no bids": (b'"bids_top400"', b'"bids"'), "another instrument": (b"BTC-USDT", b"ETH-USDT"),
+    "no bids": (b'"bids_top400"', b'"bids"'),
+    "another instrument": (b"BTC-USDT", b"ETH-USDT"),
     "bids an object": (b'"bids_top400":[', b'"bids_top400":{},"x":['),
     "30 February": (b'"timestamp_utc":"2025-12-14', b'"timestamp_utc":"2025-02-30'),
     "repeated key": (b'"channel":"books"', b'"channel":"books","seqId":1'),
-    "lone surrogate": (b'"channel":"books"', b'"channel":"\\ud800"'), "torn": (b'"asks_top', b"\n"),
-}  # fmt: skip
+    "lone surrogate": (b'"channel":"books"', b'"channel":"\\ud800"'),
+    "torn": (b'"asks_top', b"\n"),
+}
 LEVEL_EDITS: dict[str, tuple[bytes, bytes]] = {  # of its best bid, which alone is then ignored
-    "exponent": (b'"PRICE"', b'"1.0125e5"'), "NaN": (b'"PRICE"', b'"NaN"'),
-    "number": (b'"PRICE"', b"PRICE"), "one value": (b'["PRICE",', b'["PRICE"],["1",'),
-    "huge": (b'"PRICE"', b'"' + b"9" * 5_000 + b'"'), "negative": (b'"PRICE"', b'"-PRICE"'),
-}  # fmt: skip
+    "exponent": (b'"PRICE"', b'"1.0125e5"'),
+    "NaN": (b'"PRICE"', b'"NaN"'),
+    "number": (b'"PRICE"', b"PRICE"),
+    "one value": (b'["PRICE",', b'["PRICE"],["1",'),
+    "huge": (b'"PRICE"', b'"' + b"9" * 5_000 + b'"'),
+    "negative": (b'"PRICE"', b'"-PRICE"'),
+}
 TRADE_ODD = {name: GOLDEN.replace(*pair, 1) for name, pair in ODD.items()}
 LINES = {**TRADE_ODD, **{name: data + b"\n" for name, data in ANY.items()}}
 

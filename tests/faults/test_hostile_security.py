@@ -95,9 +95,24 @@ def unsigned(tmp_path_factory):
         pytest.skip("no openssl here to make a certificate with")
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            "-keyout", key,             "-out", certificate, "-subj", "/CN=localhost", "-addext",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1"]  # fmt: skip
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost,IP:127.0.0.1",
+    ]
     subprocess.run([*map(str, made)], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -131,9 +146,26 @@ def test_tls_is_verified(unsigned, caplog, faults):
         assert asked == []
 
 
-NAMES = ["../../../x", "..", "/etc/passwd", "BTC-USDT/../../x", "BTC\\..\\..\\x-USDT", "C:\\x-USDT",
-         "BTC-USDT-SWAP\0", "BTC-USDT\n-SWAP", "btc-usdt", "-", "CON", "\u202eBTC-USDT", ".-.",
-         "BTC-USDT-SWAP/", "BTC-USDT-SWAP.json", "%2e%2e-%2f", "~-x", "$HOME-X"]  # fmt: skip
+NAMES = [
+    "../../../x",
+    "..",
+    "/etc/passwd",
+    "BTC-USDT/../../x",
+    "BTC\\..\\..\\x-USDT",
+    "C:\\x-USDT",
+    "BTC-USDT-SWAP\0",
+    "BTC-USDT\n-SWAP",
+    "btc-usdt",
+    "-",
+    "CON",
+    "\u202eBTC-USDT",
+    ".-.",
+    "BTC-USDT-SWAP/",
+    "BTC-USDT-SWAP.json",
+    "%2e%2e-%2f",
+    "~-x",
+    "$HOME-X",
+]
 
 
 def test_instrument_names_cannot_leave_the_vault(tmp_path, faults, capsys):
@@ -172,8 +204,13 @@ def test_sealed_files_cannot_lead_out_of_the_vault(tmp_path, faults, capsys):
         assert calculator.run(vault) == 1
         assert "is no file name" in capsys.readouterr().err
         day = {"key": name.removesuffix(".jsonl"), "inserts": [[0, None, "{}\n"]]}
-        note = {"metric": trade_repair.METRIC, "instId": BTC, "generation": 0, "entries": [],
-                "days": [day]}  # fmt: skip
+        note = {
+            "metric": trade_repair.METRIC,
+            "instId": BTC,
+            "generation": 0,
+            "entries": [],
+            "days": [day],
+        }
         commit.write_state(trade_repair.note_path(vault, BTC), note)
         with pytest.raises(VaultError, match="no repair that can be carried out"):
             trade_repair.finish(vault, BTC)
@@ -194,10 +231,20 @@ def test_files_that_are_none_of_ours_are_left_alone(tmp_path, faults):
     calculator.fill(clean)
     first = calculator.raw(clean)[0].read_bytes().splitlines(keepends=True)[0]
     early = first.replace(b'"trade_id":"', b'"trade_id":"1').replace(b'"price":"', b'"price":"2')
-    strange = ["2025-12-13.jsonl.bak", "2025-12-13", "2025-12-13.jsonl.gz.tmp", "x",
-               "2025-12-14.jsonl.bak", "2025-13-45.jsonl", "..jsonl", "2025-12-14.jsonl.gz.gz",
-               "2025-12-14 .jsonl", "2025-12-14.JSONL", "-rf",
-               "2025-12-14.jsonl\x1b[2J"]  # fmt: skip
+    strange = [
+        "2025-12-13.jsonl.bak",
+        "2025-12-13",
+        "2025-12-13.jsonl.gz.tmp",
+        "x",
+        "2025-12-14.jsonl.bak",
+        "2025-13-45.jsonl",
+        "..jsonl",
+        "2025-12-14.jsonl.gz.gz",
+        "2025-12-14 .jsonl",
+        "2025-12-14.JSONL",
+        "-rf",
+        "2025-12-14.jsonl\x1b[2J",
+    ]
     left = {}
     for name in strange:
         with suppress(OSError):  # this system has no such names
@@ -221,10 +268,23 @@ def test_what_the_exchange_says_cannot_drive_a_terminal_or_forge_a_line(tmp_path
     body = b'{"code":"51001","msg":"' + text + b'","data":[]}'
     vault, log = tmp_path / "vault", tmp_path / "own.log"
     with serving((200, {}, body)) as (port, asked):
-        command = [sys.executable, "-m", "Trades_Bot.trades_exporter", "--vault", str(vault),
-                   "--instId", BTC, "--rest-url", f"http://127.0.0.1:{port}",
-                   "--log-file", str(log), "--max-seconds", "3",
-                   "--ws-url", f"ws://127.0.0.1:{port}/{EVIL[:6]}"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "Trades_Bot.trades_exporter",
+            "--vault",
+            str(vault),
+            "--instId",
+            BTC,
+            "--rest-url",
+            f"http://127.0.0.1:{port}",
+            "--log-file",
+            str(log),
+            "--max-seconds",
+            "3",
+            "--ws-url",
+            f"ws://127.0.0.1:{port}/{EVIL[:6]}",
+        ]
         done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False, timeout=30)
     assert asked
     assert done.returncode in {1, 2}, done.stderr
@@ -279,14 +339,30 @@ def test_secrets_are_never_written(tmp_path, monkeypatch, capfd, faults):
             assert ended.code == 0, ended.log
             assert SECRET not in ended.log
     said = ""
-    programs = [["L2_Bot.l2_exporter", "--max-seconds", "2", "--rest-url", "https://ravequant.invalid",
-                 "--ws-url", "wss://ravequant.invalid/a"],
-                ["scripts.doctor", "--offline"], ["L2_Bot.l2_retention"],
-                ["scripts.run_all", "--check"],
-                *([calculator.module.__name__] for calculator in CALCULATORS.values()),
-                ["L2_Bot.l2_exporter", "--max-seconds", "2", "--ws-url",
-                 f"wss://me:{SECRET}@ravequant.invalid", "--rest-url",
-                 f"https://me:{SECRET}@ravequant.invalid"]]  # fmt: skip
+    programs = [
+        [
+            "L2_Bot.l2_exporter",
+            "--max-seconds",
+            "2",
+            "--rest-url",
+            "https://ravequant.invalid",
+            "--ws-url",
+            "wss://ravequant.invalid/a",
+        ],
+        ["scripts.doctor", "--offline"],
+        ["L2_Bot.l2_retention"],
+        ["scripts.run_all", "--check"],
+        *([calculator.module.__name__] for calculator in CALCULATORS.values()),
+        [
+            "L2_Bot.l2_exporter",
+            "--max-seconds",
+            "2",
+            "--ws-url",
+            f"wss://me:{SECRET}@ravequant.invalid",
+            "--rest-url",
+            f"https://me:{SECRET}@ravequant.invalid",
+        ],
+    ]
     for module, *words in programs:
         command = [sys.executable, "-m", module, "--vault", str(vault.root), *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, timeout=60)

@@ -135,8 +135,9 @@ def test_the_way_there_fails(faults, tmp_path, vault, what, monkeypatch):
                 if what == "dns":
                     flag.touch()
                 else:
-                    front.set("refuse" if what == "refused" else
-                              ("alert", "wrong certificate")[turn % 2])  # fmt: skip
+                    front.set(
+                        "refuse" if what == "refused" else ("alert", "wrong certificate")[turn % 2]
+                    )
                 front.cut()
                 time.sleep(faults.random.uniform(0.8, 2))
                 assert front.passed == passed
@@ -210,8 +211,9 @@ def test_one_channel_goes_silent(faults, tmp_path, vault):
     for inst_id in (BTC, ETH):
         invariants.trades(vault, inst_id, tmp_path, fact)
     for program, channel in ((TRADE, "trades"), (BOOK, "books")):
-        silent = re.findall(rf"Forced resubscribe of {channel} {BTC}: silent, ([0-9.]+) s",
-                            program.log(vault))  # fmt: skip
+        silent = re.findall(
+            rf"Forced resubscribe of {channel} {BTC}: silent, ([0-9.]+) s", program.log(vault)
+        )
         assert len(silent) >= asked - 1
         assert f"Forced resubscribe of {channel} {ETH}" not in program.log(vault)
         fact.times += len(silent)

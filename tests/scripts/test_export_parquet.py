@@ -132,8 +132,10 @@ def test_files_say_their_types_and_units(filled, capsys):
     for name, table in TABLES.items():
         path = str(min((root / name).rglob("*.parquet"))).replace("'", "''")
         ask = lambda text, path=path: database.execute(text.format(path)).fetchall()  # noqa: E731
-        units = {key.decode(): value.decode() for key, value in ask(
-            "SELECT key, value FROM parquet_kv_metadata('{}')")}  # fmt: skip
+        units = {
+            key.decode(): value.decode()
+            for key, value in ask("SELECT key, value FROM parquet_kv_metadata('{}')")
+        }
         for column in table.columns:
             assert units.get(f"unit.{column.name}", "") == column.unit
         kinds = {row[0]: row[1] for row in ask("DESCRIBE SELECT * FROM '{}'")}
@@ -294,8 +296,16 @@ def test_bars_say_that_trades_have_come_since(grown, capsys):
 def test_a_killed_export_leaves_a_whole_dataset(filled, capsys, tmp_path):
     """Killed at any moment, what is there can be read, and the next export makes the rest."""
     target = tmp_path / "copy of it"
-    command = [sys.executable, "scripts/export_parquet.py", "--vault", str(filled.root),
-               "--target", str(target), "--log-level", "error"]  # fmt: skip
+    command = [
+        sys.executable,
+        "scripts/export_parquet.py",
+        "--vault",
+        str(filled.root),
+        "--target",
+        str(target),
+        "--log-level",
+        "error",
+    ]
     ask = asker(filled, capsys)
     before = rows(ask, "trades")
     for number in range(4):

@@ -60,8 +60,13 @@ def test_rows_are_the_calculators(filled, ask, table):
     wanted = [canonical(row) for row in rows_of(filled, table)]
     order = lambda row: json.dumps(row, sort_keys=True)  # noqa: E731
     for row in met:  # JSON inside of a signal is text for SQL
-        row.update({k: canonical(json.loads(row[k])) for k in ("wicks", "layers", "data")
-                    if table == "signals"})  # fmt: skip
+        row.update(
+            {
+                k: canonical(json.loads(row[k]))
+                for k in ("wicks", "layers", "data")
+                if table == "signals"
+            }
+        )
     assert sorted(met, key=order) == sorted(wanted, key=order)
     assert {row[key] for row in met}
 
@@ -214,8 +219,10 @@ def test_folders_with_odd_names_are_passed_over(filled, ask):
     try:
         shutil.copy(min(filled.trades(BTC).iterdir()), odd)
         assert {row["instId"] for row in ask("SELECT DISTINCT instId FROM trades")} == {
-            BTC, ETH, USD,
-        }  # fmt: skip
+            BTC,
+            ETH,
+            USD,
+        }
     finally:
         shutil.rmtree(odd)
 
@@ -258,8 +265,14 @@ def test_formats(filled, capsys, monkeypatch):
     _, out, _ = run(filled, capsys, "--format", "csv", asked)
     assert out == 'd,n,f,t,l,d_1\n1.5,,true,2025-12-14T21:34:56.120Z,"[""1.1""]","a,b"\n'
     _, out, _ = run(filled, capsys, "--format", "json", asked)
-    assert json.loads(out) == {"d": "1.5", "n": None, "f": True, "l": ["1.1"], "d_1": "a,b",
-                               "t": "2025-12-14T21:34:56.120Z"}  # fmt: skip
+    assert json.loads(out) == {
+        "d": "1.5",
+        "n": None,
+        "f": True,
+        "l": ["1.1"],
+        "d_1": "a,b",
+        "t": "2025-12-14T21:34:56.120Z",
+    }
     monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 'x\x1b[0m' AS word, 2 AS n"))
     _, out, _ = run(filled, capsys, "-")
     assert out == "word      n\nx\\x1b[0m  2\n"

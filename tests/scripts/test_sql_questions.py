@@ -71,12 +71,14 @@ def test_volume_by_hour(filled, ask):
     rows = rows_of(filled, "volume", BTC)
     for at in sorted({hour(row) for row in rows}):
         of_hour = [row for row in rows if hour(row) == at]
-        wanted.append({
-            "hour_utc": at,
-            "volume": text(sum((Decimal(row["total_volume"]) for row in of_hour), Decimal())),
-            "delta": text(sum((Decimal(row["delta"]) for row in of_hour), Decimal())),
-            "whales": sum(row["whale_count"] for row in of_hour),
-        })  # fmt: skip
+        wanted.append(
+            {
+                "hour_utc": at,
+                "volume": text(sum((Decimal(row["total_volume"]) for row in of_hour), Decimal())),
+                "delta": text(sum((Decimal(row["delta"]) for row in of_hour), Decimal())),
+                "whales": sum(row["whale_count"] for row in of_hour),
+            }
+        )
     assert ask(question("At which hours")) == wanted
     assert any(row["whales"] for row in wanted)
 
@@ -88,10 +90,15 @@ def test_biggest_trades(filled, ask):
         worth = Decimal(row["price"]) * Decimal(row["qty_contracts"]) * Decimal("0.01")
         found.append((-worth, int(row["trade_id"]), row))
     wanted = [
-        {"timestamp_utc": row["timestamp_utc"].replace(".000Z", "Z"), "trade_id": number,
-         "side": row["side"], "price": text(Decimal(row["price"])), "notional": text(-worth)}
+        {
+            "timestamp_utc": row["timestamp_utc"].replace(".000Z", "Z"),
+            "trade_id": number,
+            "side": row["side"],
+            "price": text(Decimal(row["price"])),
+            "notional": text(-worth),
+        }
         for worth, number, row in sorted(found, key=lambda item: item[:2])[:10]
-    ]  # fmt: skip
+    ]
     assert ask(question("biggest trades")) == wanted
 
 
@@ -202,8 +209,15 @@ def test_spread(ask):
         spreads = [Decimal(row["best_ask"]) - Decimal(row["best_bid"]) for row in of_hour]
         broken = sum(row["gap_detected"] for row in of_hour)
         middle, widest = text(median_low(spreads)), text(max(spreads))
-        wanted.append({"hour_utc": at, "books": len(of_hour), "median_spread": middle,
-                       "widest": widest, "broken": broken})  # fmt: skip
+        wanted.append(
+            {
+                "hour_utc": at,
+                "books": len(of_hour),
+                "median_spread": middle,
+                "widest": widest,
+                "broken": broken,
+            }
+        )
     assert ask(question("spread")) == wanted
     assert any(row["broken"] for row in wanted)
 
@@ -217,9 +231,15 @@ def test_damaged_days(filled, ask):
             by_day[row["timestamp_utc"][:10]].append(row)
         for day, rows in sorted(by_day.items()):
             span = (ms(rows[-1]) - ms(rows[0])) // times.MINUTE_MS + 1
-            wanted.append({"instId": inst_id, "day": day, "minutes": len(rows),
-                           "with_gap": sum(row["gap"] for row in rows),
-                           "without_trades": span - len(rows)})  # fmt: skip
+            wanted.append(
+                {
+                    "instId": inst_id,
+                    "day": day,
+                    "minutes": len(rows),
+                    "with_gap": sum(row["gap"] for row in rows),
+                    "without_trades": span - len(rows),
+                }
+            )
     assert ask(question("damaged")) == wanted
     assert any(row["with_gap"] for row in wanted)
     assert any(row["without_trades"] for row in wanted)

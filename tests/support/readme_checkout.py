@@ -24,9 +24,20 @@ from scripts.supervision.tasks import free_port
 
 LIMIT_S = 60  # a hang is a failure
 LEFT_OUT = shutil.ignore_patterns(
-    ".*", "*.log*", "*.egg-info", "tests", "demo_vault", "box_vault", "build", "ravequant.toml",
-    "raw", "meta", "derived", "state", "logs",
-)  # fmt: skip
+    ".*",
+    "*.log*",
+    "*.egg-info",
+    "tests",
+    "demo_vault",
+    "box_vault",
+    "build",
+    "ravequant.toml",
+    "raw",
+    "meta",
+    "derived",
+    "state",
+    "logs",
+)
 # the first 5 h of history end at 21:32:30, the set-up is complete at 21:35, the market ends 50 s on
 MARKET = ("--rows-per-second", "0.2", "--plant", "18150s", "--rest-limit-factor", "20")
 RECORDED = ("--start", "2025-12-14T21:32:30.000Z", "--history", "18000s", "--until", "200s")
@@ -77,9 +88,12 @@ class CheckoutCopy:
         with self.said.open("wb") as said:
             return subprocess.Popen(
                 [shutil.which(words[0], path=environment["PATH"]) or words[0], *words[1:]],
-                cwd=self.root / folder, env=environment,
-                stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-            )  # fmt: skip
+                cwd=self.root / folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
 
     def answer(self) -> str:
         """Return the output of the newest command."""

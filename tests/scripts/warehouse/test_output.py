@@ -30,17 +30,23 @@ def test_json_holds_decimals_and_times_as_the_files_do(shown):
         "TIMESTAMP '2025-12-14 21:34:56' AS t, {'a': [1.10::DECIMAL(4, 2)]} AS s, 'x'::BLOB AS b"
     )
     assert json.loads(shown(asked, "json")[0]) == {
-        "d": "1.5", "n": None, "f": True, "d_1": 2, "t": "2025-12-14T21:34:56Z",
-        "s": {"a": ["1.1"]}, "b": "78",
-    }  # fmt: skip
+        "d": "1.5",
+        "n": None,
+        "f": True,
+        "d_1": 2,
+        "t": "2025-12-14T21:34:56Z",
+        "s": {"a": ["1.1"]},
+        "b": "78",
+    }
 
 
 def test_times_have_milliseconds_only_where_there_are_any(shown):
     """Three digits as in the files, six if they are needed."""
     asked = "SELECT TIMESTAMP '2025-12-14 21:34:56.12' AS m, TIMESTAMP '2025-12-14 21:34:56.000120' AS u"  # noqa: E501
     assert json.loads(shown(asked, "json")[0]) == {
-        "m": "2025-12-14T21:34:56.120Z", "u": "2025-12-14T21:34:56.000120Z",
-    }  # fmt: skip
+        "m": "2025-12-14T21:34:56.120Z",
+        "u": "2025-12-14T21:34:56.000120Z",
+    }
 
 
 def test_numbers_that_json_has_not(shown):
