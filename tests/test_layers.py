@@ -83,7 +83,6 @@ UNTESTED = {
     "Liquidity_Buckets.bands",
     "ravequant.books.levels",
     "ravequant.books.snapshot_json",
-    "ravequant.log_file",
     "ravequant.pipeline.book_source",
     "ravequant.pipeline.trade_source",
     "ravequant.signals.inputs",
