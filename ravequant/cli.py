@@ -182,13 +182,8 @@ def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool 
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if on_stderr else []
     refused: OSError | None = None
     if log_file is not None:
-        from ravequant.log_file import RotatingFile  # noqa: PLC0415 - for programs that run on
-
         try:
-            log_file.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(
-                RotatingFile(log_file, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
-            )
+            handlers.append(_rotating_file(log_file))
         except OSError as error:
             refused = error
     if not handlers:
@@ -198,6 +193,32 @@ def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool 
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     if refused is not None:
         logging.getLogger(__name__).warning("no log file, stderr only: %s", refused)
+
+
+def _rotating_file(path: Path) -> logging.Handler:
+    """Return the handler of a log file that begins anew at 5 MB; OSError if it cannot be opened."""
+    from logging.handlers import RotatingFileHandler  # noqa: PLC0415 - loads sockets and queues
+
+    class RotatingFile(RotatingFileHandler):
+        """Goes on in the same file when another program holds it open (Windows).
+
+        A record that a full disk refuses stands on stderr all the same.
+        """
+
+        def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+            """Pass over a record that the disk refuses."""
+            if not isinstance(sys.exception(), OSError):
+                super().handleError(record)
+
+        def doRollover(self) -> None:  # noqa: N802 - logging's own name
+            """Begin a new file, or go on in the old one."""
+            try:
+                super().doRollover()
+            except OSError:
+                self.stream = self._open()
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return RotatingFile(path, maxBytes=5_000_000, backupCount=3, encoding="utf-8")
 
 
 class _OneLine(logging.Formatter):
