@@ -6,7 +6,6 @@ removes, or both forms, of which readers take the plain one.
 """
 
 import gzip
-import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -144,8 +143,10 @@ class _Measure:
     """Counts and hashes the blocks of a file."""
 
     def __init__(self) -> None:
+        from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and few programs compress
+
         self._length = self._lines = 0
-        self._hash = hashlib.sha256()
+        self._hash = sha256()
 
     def add(self, block: bytes) -> None:
         self._length += len(block)
