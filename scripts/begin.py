@@ -1,9 +1,10 @@
-"""Runs at the head of every program: settings for speed, and the way into `.venv`.
-
-A program executes this text where it is started, not where it is imported. Its first import that
-fails for want of a module then runs the same command line in the Python of `.venv`, or ends the
-program with exit code 1 and the remedy.
-"""
+# ruff: noqa: D100 - a docstring would replace that of the program, which executes this text
+#
+# Runs at the head of every program: settings for speed, and the way into `.venv`.
+#
+# A program executes this text where it is started, not where it is imported. Its first import that
+# fails for want of a module then runs the same command line in the Python of `.venv`, or ends the
+# program with exit code 1 and the remedy.
 
 import gc
 import os

@@ -74,7 +74,6 @@ R = TypeVar("R", bound=InstrumentRecorder)
 class RecorderOptions:
     """The options of every exporter; times in seconds, 0 for never."""
 
-    exchange: str
     inst_ids: tuple[str, ...]
     ws_url: str
     rest_url: str
@@ -108,7 +107,6 @@ def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     ws_url, rest_url = getattr(chosen, args.exchange).addresses()  # the exchange's own table
     return RecorderOptions(
-        exchange=args.exchange,
         inst_ids=tuple(cli.instruments_of(args, chosen.instruments)),
         ws_url=args.ws_url or ws_url,
         rest_url=args.rest_url or rest_url,
@@ -122,9 +120,9 @@ def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
 class RecorderApp(ABC, Generic[R]):
     """A program that records one exchange until a signal or a limit stops it.
 
-    It is the one writer of the raw ``streams`` in ``vault``. A subclass implements `work`, which
-    fills ``recorders`` and ``clients``, and names the texts of the log, which take a recorder's
-    facts.
+    The exchange is that of ``vault``, where the program is the one writer of the raw ``streams``. A
+    subclass implements `work`, which fills ``recorders`` and ``clients``, and names the texts of
+    the log, which take a recorder's facts.
     """
 
     SUMMARY: ClassVar[str]  # the last minute; ``fresh`` counts its records
@@ -136,7 +134,7 @@ class RecorderApp(ABC, Generic[R]):
     ) -> None:
         self.vault = vault
         self.options = options
-        self.exchange = exchanges.load(options.exchange)
+        self.exchange = exchanges.load(vault.exchange)
         self.rest: RestClient = self.exchange.rest(
             options.rest_url, limit_factor=options.rest_limit_factor
         )

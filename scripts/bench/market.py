@@ -79,7 +79,7 @@ def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]
     With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side.
     """
     market = ModelMarket(seed, (BTC,), rows_per_second=5)
-    exchange = exchanges.load("okx")
+    exchange = exchanges.load(vault.exchange)
     writer = SnapshotWriter(exchange, BTC, cadence_ms=CADENCE_MS, depth=DEPTH)
     instruments.save(vault, instruments.parse_instrument(market.instruments[BTC]), None)
     now, number = market.start_ms, 0

@@ -117,7 +117,7 @@ def test_a_deep_snapshot_is_not_kept_until_the_next_one(vault, monkeypatch):
         return found
 
     async def deepened() -> None:
-        options = RecorderOptions("okx", (BTC,), "ws://127.0.0.1:1", "http://127.0.0.1:1")
+        options = RecorderOptions((BTC,), "ws://127.0.0.1:1", "http://127.0.0.1:1")
         exporter = L2Exporter(vault, options, L2())
         recorder = BookRecorder(exporter.exchange, vault, BTC, L2(deep_every_s=3600))
         recorder.started.set()

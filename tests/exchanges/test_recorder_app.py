@@ -56,7 +56,6 @@ class App(RecorderApp[MadeRecorder]):
 def app(vault, **options: Any) -> App:
     chosen = RecorderOptions(
         **{
-            "exchange": "okx",
             "inst_ids": (BTC,),
             "ws_url": "ws://127.0.0.1:1",
             "rest_url": "http://127.0.0.1:1",
@@ -90,7 +89,6 @@ def run(vault, body: Any = None, **options: Any) -> tuple[int, App]:
 def test_where_no_flag_is_given_the_settings_decide():
     """The addresses come from the table of the exchange, the instruments from the list."""
     found = recorder_app.options_of(parsed(), Settings())
-    assert found.exchange == "okx"
     assert (found.ws_url, found.rest_url) == Settings().okx.addresses()
     assert found.inst_ids == tuple(Settings().instruments)
     assert (found.max_seconds, found.stop_when_idle, found.rest_limit_factor) == (0.0, 0.0, 1.0)
@@ -102,7 +100,6 @@ def test_flags_go_before_the_settings():
              "--rest-url", "http://localhost:2", "--max-seconds", "5", "--stop-when-idle", "2",
              "--rest-limit-factor", "20"]  # fmt: skip
     assert recorder_app.options_of(parsed(*words), Settings()) == RecorderOptions(
-        exchange="okx",
         inst_ids=("ETH-USDT-SWAP",),
         ws_url="ws://localhost:1",
         rest_url="http://localhost:2",

@@ -69,6 +69,13 @@ def test_an_old_python_can_read_the_scripts(name):
     ast.parse((SCRIPTS / name).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
+def test_the_head_leaves_a_program_its_own_docstring():
+    """`--help` shows it."""
+    head = SCRIPTS / "begin.py"
+    code = f"'the own one'\nexec(open({str(head)!r}, 'rb').read())\nprint(__doc__)"
+    assert start(SCRIPTS, code=code).stdout.strip() == "the own one"
+
+
 @pytest.mark.parametrize("name", ["demo.py", "environment.py", "test.py"])
 def test_an_old_python_is_told_what_to_do(name):
     """A Python older than 3.11 ends with one line and exit code 1."""
