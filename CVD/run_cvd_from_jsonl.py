@@ -31,7 +31,7 @@ SIDE: Final = 2  # records that must be lower (higher) on each side of a swing h
 NO_MINUTE: Final = -1
 
 
-class Window:
+class RollingSum:
     """The sum over the last ``minutes`` minutes; those without trades pass all the same."""
 
     def __init__(self, minutes: int) -> None:
@@ -47,7 +47,7 @@ class Window:
             self.total -= self.values.popleft()[1]
 
 
-class Point(NamedTuple):
+class SwingPoint(NamedTuple):
     """A record as swings see it."""
 
     close: int
@@ -58,11 +58,11 @@ class Swings:
     """Swing highs and lows of close over records, each known two records after it."""
 
     def __init__(self) -> None:
-        self._recent: deque[Point] = deque(maxlen=2 * SIDE + 1)
-        self._high: Point | None = None  # the last swing high that is known
-        self._low: Point | None = None
+        self._recent: deque[SwingPoint] = deque(maxlen=2 * SIDE + 1)
+        self._high: SwingPoint | None = None  # the last swing high that is known
+        self._low: SwingPoint | None = None
 
-    def add(self, point: Point) -> str | None:
+    def add(self, point: SwingPoint) -> str | None:
         """Take the next record; return the divergence that becomes known with it."""
         self._recent.append(point)
         if len(self._recent) <= 2 * SIDE:
@@ -94,13 +94,13 @@ class Swings:
         self._low = state["low"] and _point(state["low"])
 
 
-def _texts(point: Point) -> list[str]:
+def _texts(point: SwingPoint) -> list[str]:
     return [str(value) for value in point]
 
 
-def _point(texts: Sequence[str]) -> Point:
+def _point(texts: Sequence[str]) -> SwingPoint:
     close, cvd = texts
-    return Point(int(close), int(cvd))
+    return SwingPoint(int(close), int(cvd))
 
 
 class CvdFold:
@@ -114,7 +114,7 @@ class CvdFold:
         self._cvd = 0
         self._session = 0
         self._day = NO_MINUTE
-        self._quarter, self._hour = Window(QUARTER), Window(HOUR)
+        self._quarter, self._hour = RollingSum(QUARTER), RollingSum(HOUR)
         self._gap_minute = NO_MINUTE  # newest minute that a hole marked
         self._swings = Swings()
 
@@ -159,7 +159,7 @@ class CvdFold:
             "cvd_change_1h": _signed(self._hour.total),
             "trade_count": bar.trade_count,
             "anchor_utc": times.iso_minute(self._anchor),
-            "divergence": self._swings.add(Point(bar.close, self._cvd)),
+            "divergence": self._swings.add(SwingPoint(bar.close, self._cvd)),
             "gap": self._gap_minute >= oldest,
         }
 

@@ -1,4 +1,4 @@
-"""What one snapshot shows: how far it was seen, what its bands hold, and the walls in them."""
+"""The view of one snapshot: its reach, the amounts of its bands, and the walls in them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -6,7 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from Liquidity_Buckets.bands import BANDS_BPS, BPS, FARTHEST_BPS, Beyond, Near, Part, Sheet, Sums
+from Liquidity_Buckets.bands import (
+    BANDS_BPS,
+    BPS,
+    FARTHEST_BPS,
+    BandSums,
+    DeepBands,
+    OwnBands,
+    SnapshotRun,
+    WeighedLevels,
+)
 from ravequant import exact
 from ravequant.books.snapshot_reader import Head
 from ravequant.swar_digits import Ints
@@ -60,7 +69,7 @@ class Reach(NamedTuple):
         return cls(bid, int(twice_mid), None if ws is None else int(ws), int(deep))
 
 
-class Stretch(NamedTuple):
+class SideRows(NamedTuple):
     """The rows of one side in one table of levels."""
 
     weight: Ints  # of all levels of the table
@@ -72,7 +81,7 @@ class Stretch(NamedTuple):
         return self.weight[self.rows[band] : self.rows[band + 1]]
 
 
-class Side(NamedTuple):
+class SideView(NamedTuple):
     """One side of one snapshot."""
 
     notional: list[int]  # of each band, in the units asked for
@@ -81,7 +90,7 @@ class Side(NamedTuple):
     reach: Reach
     walls: list[Wall]  # largest first; of equals the nearest
     money: int  # a wall's weight x this is its notional
-    stretches: list[Stretch]  # its own levels, and the deep ones beyond them
+    stretches: list[SideRows]  # its own levels, and the deep ones beyond them
 
     def middle_pair(self, band: int) -> int:
         """Return the sum of the two middle weights of a band: twice the median."""
@@ -103,20 +112,20 @@ def _middle_pair(values: Ints) -> int:
     return int(low) + int(ranked[high])
 
 
-class View(NamedTuple):
-    """What one snapshot shows, together with the deep one in use."""
+class BookView(NamedTuple):
+    """One snapshot, together with the deep one in use."""
 
     head: Head
     deep_ts: int | None
-    bid: Side
-    ask: Side
+    bid: SideView
+    ask: SideView
     source: list[str]  # of each band: ws, deep or partial
 
 
 class _Large:
     """The levels of a table that are large enough for a wall."""
 
-    def __init__(self, sheet: Sheet, least: int, unit: int) -> None:
+    def __init__(self, sheet: WeighedLevels, least: int, unit: int) -> None:
         found = np.flatnonzero(sheet.weight >= least)
         self._rows: list[int] = found.tolist()
         self._prices = [price * unit for price in sheet.levels.price[found].tolist()]
@@ -134,20 +143,20 @@ class _Large:
 class _Table:
     """The sides of snapshots in one table of levels, as Python numbers."""
 
-    def __init__(self, bands: Near | Beyond, least: int, unit: int) -> None:
+    def __init__(self, bands: OwnBands | DeepBands, least: int, unit: int) -> None:
         self.sheet, self.first = bands.sheet, bands.first
         self.large = _Large(bands.sheet, least, unit)
         self.rows: list[list[int]] = bands.rows.tolist()
         self.used: list[int] = bands.used.tolist()
         self.far = [far * unit for far in bands.far.tolist()]
 
-    def stretch(self, side: int) -> Stretch:
+    def stretch(self, side: int) -> SideRows:
         """Return the rows of one side."""
-        return Stretch(self.sheet.weight, self.sheet.middles, self.rows[side - self.first])
+        return SideRows(self.sheet.weight, self.sheet.middles, self.rows[side - self.first])
 
 
-def views(part: Part, sums: Sums, wall_notional: int) -> Iterator[View]:
-    """Return what each snapshot shows; ``wall_notional`` is in the units of ``sums``."""
+def views(part: SnapshotRun, sums: BandSums, wall_notional: int) -> Iterator[BookView]:
+    """Yield the view of each snapshot; ``wall_notional`` is in the units of ``sums``."""
     least, unit = -(-wall_notional // sums.money), sums.near.unit
     own, known, deep = _Table(sums.near, least, unit), None, None
     for number, head in enumerate(part.heads):
@@ -155,10 +164,10 @@ def views(part: Part, sums: Sums, wall_notional: int) -> Iterator[View]:
         if beyond is not known:
             known, deep = beyond, None if beyond is None else _Table(beyond, least, unit)
         bid, ask = (_side(head, 2 * number + side, sums, own, deep) for side in (0, 1))
-        yield View(head, None if used is None else used.ts, bid, ask, _sources(bid, ask))
+        yield BookView(head, None if used is None else used.ts, bid, ask, _sources(bid, ask))
 
 
-def _side(head: Head, number: int, sums: Sums, own: _Table, deep: _Table | None) -> Side:
+def _side(head: Head, number: int, sums: BandSums, own: _Table, deep: _Table | None) -> SideView:
     """Return one side of a snapshot, deep levels included."""
     near = sums.near
     stretches, used, deep_far = [own.stretch(number)], own.used[number], -near.unit
@@ -177,11 +186,11 @@ def _side(head: Head, number: int, sums: Sums, own: _Table, deep: _Table | None)
     if used >= 0:
         depth = exact.fixed(exact.divide(used * BPS, near.twice_mids[number], 2), 2)
     notional, base = sums.notional[number], sums.base[number]
-    return Side(notional, base, depth, reach, walls, sums.money, stretches)
+    return SideView(notional, base, depth, reach, walls, sums.money, stretches)
 
 
-def _sources(bid: Side, ask: Side) -> list[str]:
-    """Say whose levels reach the end of each band on both sides."""
+def _sources(bid: SideView, ask: SideView) -> list[str]:
+    """Return which levels reach the end of each band on both sides: ws, deep or partial."""
     (bid_own, bid_any), (ask_own, ask_any) = bid.reach.bands(), ask.reach.bands()
     own, seen = min(bid_own, ask_own), min(bid_any, ask_any)
     return [WS] * own + [DEEP] * (seen - own) + [PARTIAL] * (len(BANDS_BPS) - seen)

@@ -29,8 +29,8 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sheet:
-    """Levels with what they weigh; the sums of all rows fit their columns."""
+class WeighedLevels:
+    """Levels with their weights; the sums of all rows fit their columns."""
 
     levels: Levels
     weight: Ints  # times a factor it is the notional
@@ -38,7 +38,7 @@ class Sheet:
     middles: dict[tuple[int, int], int] = field(default_factory=dict)  # medians worked out so far
 
     @classmethod
-    def of(cls, levels: Levels, worth: Worth) -> "Sheet":
+    def of(cls, levels: Levels, worth: Worth) -> "WeighedLevels":
         """Return the levels weighed by what one contract is worth."""
         price, qty = levels.price, levels.qty
         if largest(price) * largest(qty) >= SAFE:
@@ -63,7 +63,7 @@ def _sums(values: Ints, rows: Rows) -> Ints:
     return found
 
 
-class Part(NamedTuple):
+class SnapshotRun(NamedTuple):
     """Consecutive snapshots, and the deep one in use for each."""
 
     books: Books
@@ -72,7 +72,7 @@ class Part(NamedTuple):
 
     @property
     def heads(self) -> list[Head]:
-        """Return what stands beside the levels of each snapshot."""
+        """Return the facts of each snapshot, its levels apart."""
         return self.books.heads[self.numbers.start : self.numbers.stop]
 
     def places(self) -> tuple[int, int]:
@@ -83,49 +83,53 @@ class Part(NamedTuple):
         return price_places, max(levels.qty_places for levels in met)
 
 
-class Sums(NamedTuple):
-    """What the bands of each side hold, in the units asked for; bids and asks in turn."""
+class BandSums(NamedTuple):
+    """The amounts of the bands of each side, in the units asked for; bids and asks in turn."""
 
     notional: list[list[int]]
     base: list[list[int]]
     money: int  # a level's weight x this is its notional
-    near: "Near"
-    beyond: "list[Beyond | None]"  # of each snapshot
+    near: "OwnBands"
+    beyond: "list[DeepBands | None]"  # of each snapshot
 
 
-class Measure:
-    """Turns stretches of snapshots into what their bands hold."""
+class BandMeasure:
+    """Adds up the bands of consecutive snapshots."""
 
     def __init__(self, depth_levels: int) -> None:
         self._depth_levels = depth_levels
-        self._sheets: dict[str, tuple[Levels, Worth, tuple[int, int], Sheet]] = {}
+        self._sheets: dict[str, tuple[Levels, Worth, tuple[int, int], WeighedLevels]] = {}
 
-    def scale(self, part: Part, worth: Worth) -> Scale:
+    def scale(self, part: SnapshotRun, worth: Worth) -> Scale:
         """Return the coarsest units that hold the sums."""
         return worth.scale(*part.places())
 
-    def sums(self, part: Part, worth: Worth, wanted: Scale) -> "Sums":
-        """Return what the bands of some snapshots hold, in units at least as fine as ``scale``."""
+    def sums(self, part: SnapshotRun, worth: Worth, wanted: Scale) -> "BandSums":
+        """Return the amounts of the bands, in units at least as fine as ``scale``."""
         places = part.places()
         money, coins = worth.factors(*places, wanted)
-        near = Near(self._sheet("near", part.books.levels, places, worth), part, self._depth_levels)
+        near = OwnBands(
+            self._sheet("near", part.books.levels, places, worth), part, self._depth_levels
+        )
         weight, base = _sums(near.sheet.weight, near.rows), _sums(near.sheet.coins, near.rows)
-        beyond: list[Beyond | None] = []
+        beyond: list[DeepBands | None] = []
         for deep, group in groupby(part.deeps):
             first, last = len(beyond), len(beyond) + len(list(group))
             found = None
             if deep is not None:
                 sheet = self._sheet("deep", deep.levels, places, worth)
-                found = Beyond(sheet, near, 2 * first, 2 * last)
+                found = DeepBands(sheet, near, 2 * first, 2 * last)
                 weight = _added(weight, 2 * first, _sums(sheet.weight, found.rows))
                 base = _added(base, 2 * first, _sums(sheet.coins, found.rows))
             beyond += [found] * (last - first)
-        return Sums(_times(weight, money), _times(base, coins), money, near, beyond)
+        return BandSums(_times(weight, money), _times(base, coins), money, near, beyond)
 
-    def _sheet(self, use: str, levels: Levels, places: tuple[int, int], worth: Worth) -> Sheet:
+    def _sheet(
+        self, use: str, levels: Levels, places: tuple[int, int], worth: Worth
+    ) -> WeighedLevels:
         kept = self._sheets.get(use)
         if kept is None or kept[0] is not levels or kept[1:3] != (worth, places):
-            kept = levels, worth, places, Sheet.of(levels.scaled(*places), worth)
+            kept = levels, worth, places, WeighedLevels.of(levels.scaled(*places), worth)
             self._sheets[use] = kept
         return kept[3]
 
@@ -144,14 +148,14 @@ def _times(sums: Ints, factor: int) -> list[list[int]]:
     return found
 
 
-class Near:
+class OwnBands:
     """Where the bands of consecutive snapshots lie, as far as their own levels go.
 
     Arrays have a line for each side. The distance of a level, which is twice that of its price from
     the mid, is ``sign x (2 x price - m)``: ``sign x 2 x price`` and an offset.
     """
 
-    def __init__(self, sheet: Sheet, part: Part, depth_levels: int) -> None:
+    def __init__(self, sheet: WeighedLevels, part: SnapshotRun, depth_levels: int) -> None:
         heads, price, first = part.heads, sheet.levels.price, 2 * part.numbers.start
         self.sheet, self.first = sheet, 0
         self.unit = 10 ** (exact.PRICE_PLACES - sheet.levels.price_places)  # to 10**-PRICE_PLACES
@@ -185,10 +189,10 @@ class Near:
         return rows
 
 
-class Beyond:
-    """What a deep snapshot adds to the bands of some sides, beyond the last level of their own."""
+class DeepBands:
+    """The levels that a deep snapshot adds to some sides, beyond the last level of their own."""
 
-    def __init__(self, sheet: Sheet, near: Near, first: int, last: int) -> None:
+    def __init__(self, sheet: WeighedLevels, near: OwnBands, first: int, last: int) -> None:
         self.sheet, self.first = sheet, first
         self.signs, self.offsets = near.signs[first:last], near.offsets[first:last]
         price, starts = sheet.levels.price, sheet.levels.starts
@@ -206,7 +210,7 @@ class Beyond:
         self.used = _away(self, price, self.rows[:, 0], self.rows[:, -1])  # in a band
 
 
-def _away(sides: Near | Beyond, price: Ints, begin: Rows, end: Rows) -> Ints:
+def _away(sides: OwnBands | DeepBands, price: Ints, begin: Rows, end: Rows) -> Ints:
     """Return the distance of the last of some rows of each side; -1 without any."""
     if not len(price):
         return np.full(len(begin), -1)

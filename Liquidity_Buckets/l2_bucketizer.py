@@ -5,7 +5,7 @@
     delta      what a band's notional changed by since the previous snapshot
     walls      since when a band, or a single price, has held more than its threshold
 
-The sums are in ``bands.py``, what remembers is in ``walls.py``; here they become records.
+The sums are in ``bands.py``, the memory of walls in ``walls.py``; here they become records.
 """
 
 if __name__ == "__main__":
@@ -16,8 +16,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from Liquidity_Buckets.band_view import DEEP, PARTIAL, Reach, Side, View, Wall, views
-from Liquidity_Buckets.bands import BANDS_BPS, Measure, Part
+from Liquidity_Buckets.band_view import DEEP, PARTIAL, BookView, Reach, SideView, Wall, views
+from Liquidity_Buckets.bands import BANDS_BPS, BandMeasure, SnapshotRun
 from Liquidity_Buckets.walls import SECOND_MS, BandWall, Patience, PriceWalls
 from ravequant import catalog, cli, exact, times
 from ravequant.contract import Scale, worth_of
@@ -76,7 +76,7 @@ class BucketFold:
         self._patience = Patience(
             chosen.confirm_s * SECOND_MS, chosen.young_s * SECOND_MS, chosen.hold_s * SECOND_MS
         )
-        self._measure = Measure(settings.l2.depth_levels)
+        self._measure = BandMeasure(settings.l2.depth_levels)
         self._scale = Scale(0, 0)
         self._thresholds = self._exact_thresholds.scaled(0)
         self._ts: int | None = None  # of the previous snapshot
@@ -105,7 +105,7 @@ class BucketFold:
             first = 0
             for worth, group in groupby(worths):
                 last = first + len(list(group))
-                part = Part(books, range(first, last), deeps[first:last])
+                part = SnapshotRun(books, range(first, last), deeps[first:last])
                 self._refine(self._measure.scale(part, worth))
                 sums = self._measure.sums(part, worth, self._scale)
                 for view in views(part, sums, self._thresholds.wall):
@@ -124,7 +124,7 @@ class BucketFold:
             self._thresholds = self._exact_thresholds.scaled(notional)
         self._scale = Scale(notional, max(needed.base, self._scale.base))
 
-    def _record(self, view: View) -> dict[str, Any]:
+    def _record(self, view: BookView) -> dict[str, Any]:
         head, ts = view.head, view.head.ts
         gap = head.gap_detected or (self._ts is not None and ts - self._ts > self._gap_ms)
         if gap:
@@ -165,8 +165,8 @@ class BucketFold:
             "gap": gap,
         }
 
-    def _step(self, view: View, deltas: "tuple[_Deltas, _Deltas]") -> None:
-        """Take a snapshot into the machines and fill in what the bands changed by."""
+    def _step(self, view: BookView, deltas: "tuple[_Deltas, _Deltas]") -> None:
+        """Take a snapshot into the machines and fill in the changes of the bands."""
         ts, before = view.head.ts, self._source
         newer = view.deep_ts is not None and (self._deep_ts is None or view.deep_ts > self._deep_ts)
         sides = view.bid, view.ask
@@ -196,10 +196,12 @@ class BucketFold:
             previous > 0 and abs(delta) * exact.SIZE_ONE > self._delta_ratio * previous
         )
 
-    def _listing(self, ts: int, side: Side, walls: PriceWalls) -> list[dict[str, Any]]:
+    def _listing(self, ts: int, side: SideView, walls: PriceWalls) -> list[dict[str, Any]]:
         return [self._listed_wall(ts, side, wall, walls) for wall in side.walls[: self._listed]]
 
-    def _listed_wall(self, ts: int, side: Side, wall: Wall, walls: PriceWalls) -> dict[str, Any]:
+    def _listed_wall(
+        self, ts: int, side: SideView, wall: Wall, walls: PriceWalls
+    ) -> dict[str, Any]:
         age_ms = walls.age_ms(ts, wall.price)
         ratio = exact.divide(2 * wall.weight, side.middle_pair(wall.band), 2)
         return {
@@ -257,7 +259,7 @@ def _units(text: str, places: int) -> int:
 
 
 class _Deltas(NamedTuple):
-    """What the bands of one side changed by."""
+    """The changes of the bands of one side."""
 
     texts: list[str | None]
     significant: list[bool]

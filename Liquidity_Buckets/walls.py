@@ -1,7 +1,7 @@
 """The two wall machines of SPEC section 10: a whole band, and a single price.
 
-Both say how long something has stood, and neither believes a change of what can be seen: a band
-whose source changed is held, a price that comes into reach has stood nobody knows how long.
+Both measure how long a wall has stood. Neither takes a change of the view for a change of the book:
+a band whose source changed is held, and the age of a price that comes into reach is unknown.
 Times are exact Unix milliseconds.
 """
 
@@ -25,7 +25,7 @@ class Patience:
 
 
 class BandWall:
-    """Whether one side of a band holds a young wall (the notes' rule).
+    """The young wall of one side of a band, if there is one (the notes' rule).
 
     ``step`` is for a snapshot that shows the band as the one before did; ``hold`` for one whose
     source is another than before, or only a part of the band. On any other snapshot neither.
@@ -141,12 +141,12 @@ class PriceWalls:
             wall.confirmed = True
 
     def age_ms(self, ts: int, price: int) -> int | None:
-        """Return how long the wall at ``price`` has stood; None if nobody knows."""
+        """Return how long the wall at ``price`` has stood; None if that is unknown."""
         wall = self._standing.get(price)
         return None if wall is None or wall.since is None else ts - wall.since
 
     def young(self, ts: int, price: int) -> bool:
-        """Say whether its age is known, confirmed and not yet established."""
+        """Return True if its age is known, confirmed and not yet established."""
         wall = self._standing.get(price)
         if wall is None or wall.since is None:
             return False

@@ -37,7 +37,7 @@ _log = logging.getLogger("candles")
 
 
 class Candle(NamedTuple):
-    """What one span of a timeframe traded. Prices and sums in the units of ``exact``."""
+    """The trades of one span of a timeframe, summed; in the units of ``exact``."""
 
     timeframe: str
     start: int  # Unix minutes
@@ -163,7 +163,7 @@ def candles(
 
 
 def _continues(files: tail.Listing, cursor: "Cursor | None") -> bool:
-    """Say whether trades lie before a cursor: then a quiet first minute does not cut a candle."""
+    """Return True if trades precede a cursor: then a quiet first minute does not cut a candle."""
     oldest = next((key for key, _ in files()), None)
     return cursor is not None and (cursor.offset > 0 or cursor.file != oldest)
 

@@ -3,7 +3,7 @@
     vwap      = sum(price x notional) / sum(notional)      the user's formula
     vwap_base = sum(price x base)     / sum(base)          the field's standard VWAP
 
-Sums are exact integers; each ratio is divided once, when its record is written. The window of
+VwapSums are exact integers; each ratio is divided once, when its record is written. The window of
 minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 00:00 UTC.
 """
 
@@ -32,8 +32,8 @@ NO_MINUTE: Final = -1
 
 
 @dataclass(slots=True)
-class Sums:
-    """What the VWAPs are made of: exact sums of one minute, or of all minutes of a window."""
+class VwapSums:
+    """The exact sums behind a VWAP: of one minute, or of all minutes of a window."""
 
     price_notional: int = 0  # units of 10**-(PRICE_PLACES + NOTIONAL_PLACES)
     notional: int = 0
@@ -42,15 +42,15 @@ class Sums:
     trade_count: int = 0
     minutes: int = 0
 
-    def add(self, other: "Sums") -> None:
+    def add(self, other: "VwapSums") -> None:
         """Take in a minute."""
         self._move(other, 1)
 
-    def drop(self, other: "Sums") -> None:
+    def drop(self, other: "VwapSums") -> None:
         """Take a minute out again."""
         self._move(other, -1)
 
-    def _move(self, other: "Sums", sign: int) -> None:
+    def _move(self, other: "VwapSums", sign: int) -> None:
         self.price_notional += sign * other.price_notional
         self.notional += sign * other.notional
         self.price_base += sign * other.price_base
@@ -82,7 +82,7 @@ class Sums:
         return [exact.packed(getattr(self, name)) for name in self.__slots__]
 
     @classmethod
-    def restore(cls, state: Sequence[str]) -> "Sums":
+    def restore(cls, state: Sequence[str]) -> "VwapSums":
         """Return the sums that ``state`` was made of."""
         return cls(*map(exact.unpacked, state))
 
@@ -99,8 +99,8 @@ class VwapFold:
     ) -> None:
         self._inst_id, self._exchange = inst_id, exchange
         self._extended_bps = settings.vwap.extended_bps
-        self._minutes: deque[tuple[int, Sums]] = deque()  # the last 4 hours, oldest first
-        self._one_hour, self._four_hours, self._session = Sums(), Sums(), Sums()
+        self._minutes: deque[tuple[int, VwapSums]] = deque()  # the last 4 hours, oldest first
+        self._one_hour, self._four_hours, self._session = VwapSums(), VwapSums(), VwapSums()
         self._hour_start = 0  # index in _minutes of the oldest minute of the last hour
         self._day = NO_MINUTE
         self._gap_minute = NO_MINUTE  # newest minute that a hole marked
@@ -121,8 +121,8 @@ class VwapFold:
         minute = bar.minute
         if minute // times.DAY_MINUTES != self._day:
             self._day = minute // times.DAY_MINUTES
-            self._session = Sums()
-        sums = Sums(
+            self._session = VwapSums()
+        sums = VwapSums(
             bar.price_notional, bar.notional, bar.price_base, bar.base, bar.trade_count, minutes=1
         )
         self._minutes.append((minute, sums))
@@ -165,7 +165,7 @@ class VwapFold:
         }
 
     def _cross(self) -> str | None:
-        """Say how vwap_1h has crossed vwap_4h since the previous record, on exact values."""
+        """Return how vwap_1h has crossed vwap_4h since the previous record, on exact values."""
         one, four = self._one_hour, self._four_hours
         difference = one.price_notional * four.notional - four.price_notional * one.notional
         previous, self._order = self._order, (difference > 0) - (difference < 0)
@@ -191,8 +191,8 @@ class VwapFold:
         """Go on from a state that ``state()`` gave."""
         self._day, self._gap_minute = int(state["day"]), int(state["gap_minute"])
         self._order = state["order"]
-        self._session = Sums.restore(state["session"])
-        self._minutes.extend((minute, Sums.restore(sums)) for minute, *sums in state["minutes"])
+        self._session = VwapSums.restore(state["session"])
+        self._minutes.extend((minute, VwapSums.restore(sums)) for minute, *sums in state["minutes"])
         newest = self._minutes[-1][0] if self._minutes else NO_MINUTE
         for minute, sums in self._minutes:
             self._four_hours.add(sums)

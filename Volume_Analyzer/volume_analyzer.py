@@ -99,7 +99,7 @@ class VolumeFold:
             "divergence": divergence,
             "absorbed_side": _aggressor(delta) if absorption else None,
             "divergence_type": ("bearish" if change > 0 else "bullish") if divergence else None,
-            **self._beside_the_median(bar),
+            **self._against_the_median(bar),
             "whale_delta": exact.signed(_amount(bar.whale_buy_notional - bar.whale_sell_notional)),
             "gap": bar.gap,
         }
@@ -117,7 +117,7 @@ class VolumeFold:
         """Return True if the minute's price has hardly changed."""
         return abs(bar.close - bar.open) * 100 * exact.SIZE_ONE < self._limits.flat_pct * bar.open
 
-    def _beside_the_median(self, bar: "MinuteBar") -> dict[str, Any]:
+    def _against_the_median(self, bar: "MinuteBar") -> dict[str, Any]:
         """Return the fields that compare the record with those before it."""
         ratio = median = None
         if self._totals:

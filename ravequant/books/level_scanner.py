@@ -2,7 +2,7 @@
 
 Each level is found by its ``[``; from there three windows are cut out, each where the one before
 ends: the price; ``","`` and the size; the rest, with the text before it. How a number is read, and
-what a word's pattern is, stands in ``digits``.
+what a word's pattern is, stands in ``swar_digits``.
 
 Every byte from one ``[`` to the next is compared or must be a digit: nothing is taken that a JSON
 parser would read otherwise. A side in which anything is unusual is reported, not repaired.

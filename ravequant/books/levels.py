@@ -1,4 +1,4 @@
-"""Price levels as exact columns, whatever they were read from; units are powers of ten."""
+"""Price levels as exact columns; their units are powers of ten."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""One book line in any JSON spelling: what makes it valid, and its levels as exact numbers.
+"""One book line in any JSON spelling: the rules of a valid one, and its levels as exact numbers.
 
-This alone decides what a snapshot is (SPEC section 9); the fast way in accepts only what would
-come out the same here.
+This module alone decides on a snapshot (SPEC section 9); the fast way in accepts only lines that
+give the same here.
 """
 
 from typing import Any, Protocol

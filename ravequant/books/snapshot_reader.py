@@ -1,8 +1,8 @@
-"""Raw order book lines (SPEC section 9) to exact columns; whatever a line holds, it is read once.
+"""Raw order book lines (SPEC section 9) to exact columns; each line is read once.
 
-Lines as our own exporter writes them are read many at once (``rungs``), all others through orjson
-and Python integers, with the same result and the same acceptance. What is not a snapshot at all is
-rejected; a level that is none is counted (``malformed``) and left out.
+Lines as our own exporter writes them are read many at once (``level_scanner``), all others through
+orjson and Python integers, with the same result and the same acceptance. A line that is no snapshot
+is rejected; a malformed level is counted (``malformed``) and left out.
 """
 
 import re
@@ -52,7 +52,7 @@ class Deep:
 
 
 class Head(NamedTuple):
-    """What stands beside the levels of one snapshot."""
+    """The facts of one snapshot, its levels apart."""
 
     ts: int  # Unix milliseconds of the book
     twice_mid: int  # best bid + best ask, units of 10**-PRICE_PLACES
@@ -166,7 +166,7 @@ class SnapshotReader:
             ts = times.parse_iso(block[stamp:middle].decode("ascii"))
             twice_mid, mid_places = _mid_of(bid, ask, mid)
         except ValueError:
-            return None  # the other way in says what is wrong
+            return None  # the slow way in says what is wrong with it
         sides = (bids - 2, asks + 1), (asks + len(_ASKS) - 2, closing + 1)
         return _Outline(ts, twice_mid, mid_places, gap == "true", sides)
 
@@ -222,7 +222,7 @@ class SnapshotReader:
         return Head(ts, twice_mid, mid_places, gap, entries), levels
 
     def state(self) -> dict[str, int]:
-        """Return what later snapshots depend on; the deep one in use is found by its cursor."""
+        """Return the state for later snapshots; the deep one in use is found by its cursor."""
         return {"last_ts": self._last_ts}
 
     def restore(self, state: dict[str, int]) -> None:
@@ -230,7 +230,7 @@ class SnapshotReader:
         self._last_ts = int(state["last_ts"])
 
     def counts(self) -> dict[str, int]:
-        """Return what was met in this run."""
+        """Return the counters of this run."""
         return {
             "lines": self._lines,
             "rejected": self._rejected,
@@ -326,7 +326,7 @@ class DeepReader:
         return Deep(ts, from_ms, levels)
 
     def counts(self) -> dict[str, int]:
-        """Return what was met in this run."""
+        """Return the counters of this run."""
         return {
             "deep_lines": self._read,
             "deep_rejected": self._rejected,

@@ -1,4 +1,4 @@
-"""Minute bars: what each UTC minute traded, exactly, from records one by one or many at once.
+"""Exact minute bars from records one by one or many at once.
 
 SPEC sections 3 (duplicates, holes) and 4 (closing, late lines, merging). A minute is *open* from
 the moment the watermark, the largest time read so far, has reached it until it closes.
@@ -18,7 +18,7 @@ CLOSE_DELAY_MS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """What one call closed.
+    """The minutes that one call closed.
 
     ``gaps`` are all the closed minutes that a hole marked, also those without a trade;
     ``through`` is the newest closed minute, -1 if none is.
@@ -148,7 +148,7 @@ class BarBuilder:
         return self._close(partial.last_id, max(partial.watermark, self.watermark or 0))
 
     def take(self, records: Iterable[Record], is_gap: IsGap) -> Closed:
-        """Take in records one by one, whatever their order; return what they closed."""
+        """Take in records one by one, in any order; return the minutes that they close."""
         last_id, watermark = self.last_id, self.watermark
         for record in records:
             if last_id is not None and record.trade_id <= last_id:

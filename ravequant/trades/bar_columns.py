@@ -1,4 +1,4 @@
-"""Columns of trades to minute bars: what is in order as partial bars, the rest record by record.
+"""Columns of trades to minute bars: records in order as partial bars, the rest one by one.
 
 SPEC sections 3 and 4 decide on each record. Where ids and minutes increase every decision is known
 beforehand, so the sums of many records are taken at once. Columns are int64 where Python's integers
@@ -16,15 +16,15 @@ from ravequant import contract, exact, swar_digits, times
 from ravequant.swar_digits import Ints
 from ravequant.trades.bar_builder import BarBuilder, Closed, IdGap, IsGap, PartialBars
 from ravequant.trades.minute_bar import MinuteBar, Record
-from ravequant.trades.scanner import Trades
+from ravequant.trades.scanner import TradeColumns
 
 FEW: Final = 64  # records that are taken one by one faster than in columns
 Rows = NDArray[np.int64]
 Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
 
 
-def closed_by(builder: BarBuilder, trades: Trades, is_gap: IsGap) -> Iterator[Closed]:
-    """Add trades, whatever the order of their records, to ``builder``; yield what they close."""
+def closed_by(builder: BarBuilder, trades: TradeColumns, is_gap: IsGap) -> Iterator[Closed]:
+    """Add trades in any order to ``builder``; yield the minutes that they close."""
     partial = partial_bars(trades, builder.whale_notional)
     if partial is not None and builder.follows(partial):
         yield builder.absorb(partial, is_gap)
@@ -39,7 +39,7 @@ def closed_by(builder: BarBuilder, trades: Trades, is_gap: IsGap) -> Iterator[Cl
             yield builder.absorb(partial, is_gap)
 
 
-def _in_order(trades: Trades) -> Iterator[Trades]:
+def _in_order(trades: TradeColumns) -> Iterator[TradeColumns]:
     """Cut trades where an id does not increase or a minute goes back."""
     ids, minutes = trades.trade_id, trades.ts // times.MINUTE_MS
     back = (ids[1:] <= ids[:-1]) | (minutes[1:] < minutes[:-1])
@@ -47,7 +47,7 @@ def _in_order(trades: Trades) -> Iterator[Trades]:
         yield trades.select(slice(first, last))
 
 
-def _behind(builder: BarBuilder, ordered: Trades) -> int:
+def _behind(builder: BarBuilder, ordered: TradeColumns) -> int:
     """Return how many of the first records repeat, or belong before, what was read."""
     if builder.last_id is None or builder.watermark is None:
         return 0
@@ -57,7 +57,7 @@ def _behind(builder: BarBuilder, ordered: Trades) -> int:
     return int(max(repeated, before))
 
 
-def _records(trades: Trades) -> Iterator[Record]:
+def _records(trades: TradeColumns) -> Iterator[Record]:
     price_one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
     qty_one = 10 ** (exact.SIZE_PLACES - trades.qty_decimals)
     columns = trades.ts, trades.trade_id, trades.count, trades.buy, trades.price, trades.qty
@@ -66,7 +66,7 @@ def _records(trades: Trades) -> Iterator[Record]:
         yield Record(ts, trade_id, ids, buy, price * price_one, qty * qty_one, trades.contract)
 
 
-def partial_bars(trades: Trades, whale_notional: int) -> PartialBars | None:
+def partial_bars(trades: TradeColumns, whale_notional: int) -> PartialBars | None:
     """Return trades as partial bars; None without any, or if ids or minutes do not increase.
 
     Ids must increase strictly, minutes may stand still; in one minute times may go back, since
@@ -101,7 +101,9 @@ def partial_bars(trades: Trades, whale_notional: int) -> PartialBars | None:
     )
 
 
-def _bars(trades: Trades, firsts: Rows, minutes: list[int], whale_notional: int) -> list[MinuteBar]:
+def _bars(
+    trades: TradeColumns, firsts: Rows, minutes: list[int], whale_notional: int
+) -> list[MinuteBar]:
     """Return a bar for each run of records, which begin at ``firsts`` and belong to ``minutes``."""
     lows, highs = (bound.reduceat(trades.price, firsts) for bound in (np.minimum, np.maximum))
     amounts = _amounts(trades, firsts, int(lows.min()), int(highs.max()), whale_notional)
@@ -130,7 +132,7 @@ def _bars(trades: Trades, firsts: Rows, minutes: list[int], whale_notional: int)
 
 
 def _amounts(
-    trades: Trades, starts: Rows, lowest: int, highest: int, whale_notional: int
+    trades: TradeColumns, starts: Rows, lowest: int, highest: int, whale_notional: int
 ) -> list[Amounts]:
     """Return the amounts of each run; ``lowest`` and ``highest`` are prices of all of them.
 

@@ -1,7 +1,7 @@
-"""Blocks of raw trade lines to closed minute bars: a little at a time, or very many.
+"""Blocks of raw trade lines to closed minute bars: few line by line, many in columns.
 
-Up to ``FEW_BYTES`` a run reads its lines one by one, as a person would: sooner done than numpy is
-loaded. What is more is read in columns (``scanner``, ``bar_columns``). What comes out is the same.
+Up to ``FEW_BYTES`` a run reads its lines one by one, which takes less time than loading numpy. The
+rest is read in columns (``scanner``, ``bar_columns``), with the same bars.
 """
 
 from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ class BarReader:
         self.builder = BarBuilder.restore(self._whale_notional, state)
 
     def counts(self) -> dict[str, int]:
-        """Return what this run met: lines, rejected, trades, duplicates, late trades, holes."""
+        """Return the counters of this run."""
         counted = {name: getattr(self.builder, name) for name in _COUNTERS}
         trades = self.builder.records
         return {"lines": self.lines, "rejected": self.rejected, "trades": trades, **counted}

@@ -1,10 +1,10 @@
-"""Many trade lines at once: lines of one layout from bytes to columns, without a loop over lines.
+"""Many trade lines at once: lines of one template from bytes to columns, without a loop over lines.
 
-The trick: what stands before the id, and after the count, is equally long in all lines of a layout.
-From there price and size are found each where the text before it ends, and must end where the text
-before the count begins. Every byte of the text between is compared, every digit is checked, and
-whatever is not exactly so is handed back to be read alone. How many numbers are read at once
-stands in ``digits``.
+The text before the id, and that after the count, is equally long in all lines of a template. From
+there price and size are found each where the text before it ends, and must end where the text
+before the count begins. Every byte of the text between is compared, every digit is checked, and a
+line that differs anywhere is handed back to be read alone. ``swar_digits`` reads many numbers at
+once.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ravequant import exact, swar_digits, times
 from ravequant.swar_digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, gather, word
-from ravequant.trades.line_template import COMPARED, COUNT_DIGITS, Layout, Stretch
+from ravequant.trades.line_template import COMPARED, COUNT_DIGITS, LineTemplate, RepeatedText
 
 _FIRST: Final = np.zeros(1, dtype=np.int64)
 
@@ -60,25 +60,25 @@ class Columns:
 
 
 def read(
-    layout: Layout, data: NDArray[np.uint8], starts: Places, ends: Places
+    template: LineTemplate, data: NDArray[np.uint8], starts: Places, ends: Places
 ) -> tuple[NDArray[np.bool_], Columns]:
-    """Read lines (``ends``: after the newline) that may have the layout.
+    """Read lines (``ends``: after the newline) that may have the template.
 
     Returns which of them have it, and the columns of those, in order. Every line must be between
-    ``layout.shortest`` and ``layout.longest`` bytes long.
+    ``template.shortest`` and ``template.longest`` bytes long.
     """
     errors = np.zeros(len(starts), dtype=np.uint64)
-    ts = _read_times(layout, data, starts, errors)
-    _differs(errors, data[layout.middle_at :], starts, layout.middle)
-    trade_id, sell, first = _read_id_and_side(layout, data, starts, errors)
+    ts = _read_times(template, data, starts, errors)
+    _differs(errors, data[template.middle_at :], starts, template.middle)
+    trade_id, sell, first = _read_id_and_side(template, data, starts, errors)
     at = starts + sell.view(np.int64)
-    price = _number(first, data[layout.price_at :], at, exact.PRICE_PLACES, errors)
+    price = _number(first, data[template.price_at :], at, exact.PRICE_PLACES, errors)
     at += price.length
-    size = _read_size(layout, data, at, errors)
+    size = _read_size(template, data, at, errors)
     at += size.length
-    count, size_end = _read_count(layout, data, ends, errors)
-    _differs(errors, data, size_end, layout.worth)
-    at += layout.size_at
+    count, size_end = _read_count(template, data, ends, errors)
+    _differs(errors, data, size_end, template.worth)
+    at += template.size_at
     at ^= size_end
     errors |= at.view(np.uint64)
     errors |= (trade_id + U[1] - count) & TOP
@@ -96,7 +96,7 @@ def read(
     return good, columns if good.all() else columns.select(good)
 
 
-def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stretch) -> None:
+def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: RepeatedText) -> None:
     """Set bits of ``errors`` where the text at an offset is not the expected one."""
     width = len(expected)
     view = swar_digits.texts(data, width)
@@ -111,14 +111,16 @@ def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Stret
             errors[first : first + COMPARED] |= texts != expected.text
 
 
-def _read_times(layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words) -> Places:
+def _read_times(
+    template: LineTemplate, data: NDArray[np.uint8], starts: Places, errors: Words
+) -> Places:
     """Read the times; what stands before their seconds once for all neighbours with the same."""
-    before = len(layout.head.words)
-    free = 8 * before - layout.head_length
+    before = len(template.head.words)
+    free = 8 * before - template.head_length
     rows = gather(data, starts - free, before + 3)
     if starts[0] < free:  # nothing stands before the first line
         rows[0] = np.frombuffer(bytes(free) + data[: rows.strides[0] - free].tobytes(), "<u8")
-    layout.head.differs(errors, rows, 0)
+    template.head.differs(errors, rows, 0)
     date, clock, second = (rows[:, column] for column in range(before, before + 3))
     differs = clock[1:] != clock[:-1]
     if (date != date[0]).any():
@@ -153,18 +155,18 @@ def _minute(date: int, clock: int) -> int | None:
 
 
 def _read_id_and_side(
-    layout: Layout, data: NDArray[np.uint8], starts: Places, errors: Words
+    template: LineTemplate, data: NDArray[np.uint8], starts: Places, errors: Words
 ) -> tuple[Words, Words, Words]:
     """Return the ids, 1 for each taker who sells, and the first eight characters of the prices."""
-    before, text = -(-layout.id_digits // 8), len(layout.buy)
-    rows = gather(data[layout.id_end - 8 * before :], starts, before + text + 1)
-    trade_id = _read_ids(rows[:, :before], layout.id_digits, errors)
-    sell = rows[:, before + layout.side_at // 8] >> U[layout.side_at % 8 * 8]
+    before, text = -(-template.id_digits // 8), len(template.buy)
+    rows = gather(data[template.id_end - 8 * before :], starts, before + text + 1)
+    trade_id = _read_ids(rows[:, :before], template.id_digits, errors)
+    sell = rows[:, before + template.side_at // 8] >> U[template.side_at % 8 * 8]
     sell &= U[1]  # the lowest bit of "s"; that of "b" is 0
     shift = sell * U[8]  # the price of a sale begins a byte further
-    shift += U[8 * (layout.buy_length % 8)]
+    shift += U[8 * (template.buy_length % 8)]
     back = U[64] - shift
-    for column, (sell_text, buy_text) in enumerate(zip(layout.sell, layout.buy, strict=True)):
+    for column, (sell_text, buy_text) in enumerate(zip(template.sell, template.buy, strict=True)):
         differs = rows[:, before + column] ^ buy_text
         if sell_text != buy_text:
             differs ^= sell * (sell_text ^ buy_text)
@@ -212,13 +214,13 @@ def _id_part(text: Words, width: int, errors: Words) -> Words:
 
 
 def _read_size(
-    layout: Layout, data: NDArray[np.uint8], at: Places, errors: Words
+    template: LineTemplate, data: NDArray[np.uint8], at: Places, errors: Words
 ) -> swar_digits.NumberColumn:
     """Read the sizes behind the text that follows a price; ``at`` is as much more as that has."""
-    words = len(layout.size.words)
-    rows = gather(data[layout.size_at - 8 * words :], at, words + 1)
-    layout.size.differs(errors, rows, 0)
-    return _number(rows[:, words].copy(), data[layout.size_at :], at, exact.SIZE_PLACES, errors)
+    words = len(template.size.words)
+    rows = gather(data[template.size_at - 8 * words :], at, words + 1)
+    template.size.differs(errors, rows, 0)
+    return _number(rows[:, words].copy(), data[template.size_at :], at, exact.SIZE_PLACES, errors)
 
 
 def _number(
@@ -234,15 +236,15 @@ def _number(
 
 
 def _read_count(
-    layout: Layout, data: NDArray[np.uint8], ends: Places, errors: Words
+    template: LineTemplate, data: NDArray[np.uint8], ends: Places, errors: Words
 ) -> tuple[Words, Places]:
     """Return the counts and where the sizes end."""
-    if layout.tail is None:
-        return np.ones(len(ends), dtype=np.uint64), ends - len(layout.worth)
-    words = len(layout.tail.words)
+    if template.tail is None:
+        return np.ones(len(ends), dtype=np.uint64), ends - len(template.worth)
+    words = len(template.tail.words)
     rows = gather(data, ends - 8 * (words + 1), words + 1)
-    layout.tail.differs(errors, rows, 1)
-    over = 8 * (8 * words - layout.tail_length)  # bits of the count in the first word of the text
+    template.tail.differs(errors, rows, 1)
+    over = 8 * (8 * words - template.tail_length)  # bits of the count in the first word of the text
     text = rows[:, 0] >> U[over]
     text |= rows[:, 1] << U[64 - over]
     pattern = swar_digits.pattern_of([text])
@@ -251,7 +253,7 @@ def _read_count(
     swar_digits.refuse(text | (text + OVER_NINE), errors)
     count = swar_digits.number(text)
     errors |= (count - swar_digits.by(pattern, _COUNTS.least)) & TOP
-    size_end = ends - (layout.tail_length + len(layout.worth))
+    size_end = ends - (template.tail_length + len(template.worth))
     size_end -= swar_digits.by(pattern, _COUNTS.width)
     return count, size_end
 

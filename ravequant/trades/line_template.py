@@ -1,7 +1,7 @@
-"""What trade lines of one writer and one contract have in common: the text between the fields.
+"""The text between the fields, which trade lines of one writer and one contract have in common.
 
-A layout decides nothing but speed: ``fastpath`` compares every byte of its text, and any line that
-differs is read by ``records.parse_trade``. Text is compared in words of eight characters, the
+A template decides nothing but speed: ``fast_scan`` compares every byte of its text, and any line
+that differs is read by ``records.parse_trade``. Text is compared in words of eight characters, the
 first in the lowest byte.
 """
 
@@ -28,13 +28,13 @@ COMPARED: Final = 1024  # lines whose long constant text is compared at once: th
 
 
 @dataclass(frozen=True, slots=True)
-class Const:
+class FixedText:
     """Constant text, word by word: (index, expected, mask)."""
 
     words: tuple[tuple[int, np.uint64, np.uint64], ...]
 
     @classmethod
-    def of(cls, text: bytes, free_bits: bytes = b"") -> "Const":
+    def of(cls, text: bytes, free_bits: bytes = b"") -> "FixedText":
         """Return ``text``, whose ``free_bits`` may be anything."""
         mask = bytes(0xFF ^ bit for bit in free_bits.ljust(len(text), b"\0"))
         at = range(0, len(text), 8)
@@ -51,14 +51,14 @@ class Const:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class RepeatedText:
     """Long constant text, as often as it is compared in one go."""
 
     text: bytes
     copies: bytearray  # which compares itself with any buffer, without a copy of that
 
     @classmethod
-    def of(cls, text: bytes) -> "Stretch":
+    def of(cls, text: bytes) -> "RepeatedText":
         """Return ``text`` with its copies."""
         return cls(text, bytearray(text * COMPARED))
 
@@ -67,8 +67,8 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Anchors:
-    """How to find lines without looking at all bytes for newlines: by one word in so many bytes.
+class LineIndex:
+    """Finds where lines begin by one word in so many bytes, without a search for newlines.
 
     As many words begin in the first ``step`` bytes of a text, and exactly one of them stands at a
     place that ``step`` divides. A table, asked by a product of the word, tells which.
@@ -80,8 +80,8 @@ class Anchors:
     before: Places  # from the start of the line to the word
 
     @classmethod
-    def of(cls, text: bytes, at: int) -> "Anchors | None":
-        """Return those of a text that stands ``at`` bytes into each line; None if it has none."""
+    def of(cls, text: bytes, at: int) -> "LineIndex | None":
+        """Return the index of a text that begins at byte ``at`` of each line; None without one."""
         step = min(len(text) - 7, _MOST_STEP) // 8 * 8
         keys = np.array([word(text[n : n + 8]) for n in range(step)], dtype=np.uint64)
         if step < _LEAST_STEP or len(set(keys.tolist())) < step:
@@ -108,15 +108,15 @@ class Anchors:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layout:
+class LineTemplate:
     """The text between the fields of lines that look alike."""
 
-    key: tuple[bytes, ...]  # equal keys: equal layouts
+    key: tuple[bytes, ...]  # equal keys: equal templates
     contract: Contract
     id_digits: int
-    head: Const  # up to the time, and before that as much, left free, as fills a word
+    head: FixedText  # up to the time, and before that as much, left free, as fills a word
     head_length: int
-    middle: Stretch  # time to id
+    middle: RepeatedText  # time to id
     middle_at: int  # from the start of the line, as all of these
     id_end: int
     side_at: int  # where "buy" or "sell" stands, from the end of the id
@@ -124,24 +124,24 @@ class Layout:
     buy: tuple[np.uint64, ...]  # as many, of a text that is a byte shorter
     buy_length: int
     price_at: int  # if the taker buys
-    size: Const  # price to size, and before that as much, left free, as fills a word
+    size: FixedText  # price to size, and before that as much, left free, as fills a word
     size_at: int  # if the taker buys and the price were empty
-    worth: Stretch  # size to count, or to the end of the line if there is no count
-    tail: Const | None  # count to the end of the line, and before that as much, left free
+    worth: RepeatedText  # size to count, or to the end of the line if there is no count
+    tail: FixedText | None  # count to the end of the line, and before that as much, left free
     tail_length: int
     shortest: int  # bytes of a line whose fields are one character each
     longest: int  # bytes of a line whose fields are as wide as the fast path takes them
-    anchors: Anchors | None
+    line_index: LineIndex | None
 
 
-def layout_of(
+def template_of(
     line: bytes,
     inst_id: str,
     trade: records.Trade,
     contract: Contract,
     exchange: str = records.DEFAULT_EXCHANGE,
-) -> Layout | None:
-    """Return the layout of a valid line (newline included), or None if it is an odd one."""
+) -> LineTemplate | None:
+    """Return the template of a valid line (newline included), or None if it is an odd one."""
     for comma, colon in ((",", ":"), (", ", ": ")):
         for counted in (True, False):
             texts = _texts(exchange, inst_id, contract, comma, colon, counted=counted)
@@ -150,7 +150,7 @@ def layout_of(
                 fields += [str(trade.count), trade.source]
             written = texts[0] + "".join(a + b for a, b in zip(fields, texts[1:], strict=True))
             if written.encode() == line:
-                return _layout([text.encode() for text in texts], len(fields[1]), contract)
+                return _template([text.encode() for text in texts], len(fields[1]), contract)
     return None
 
 
@@ -174,7 +174,7 @@ def _texts(
     return [*texts, worth + '"}\n']
 
 
-def _layout(texts: list[bytes], id_digits: int, contract: Contract) -> Layout:
+def _template(texts: list[bytes], id_digits: int, contract: Contract) -> LineTemplate:
     head, middle, side, price, size, worth, *rest = texts
     sell, buy = side + b"sell" + price, side + b"buy" + price
     tail = b"0".join(rest)
@@ -184,13 +184,13 @@ def _layout(texts: list[bytes], id_digits: int, contract: Contract) -> Layout:
     id_end = middle_at + len(middle) + id_digits
     size_at = id_end + len(buy) + len(size)
     shortest = size_at + len(worth) + len(tail) + (3 if rest else 2)
-    return Layout(
+    return LineTemplate(
         key=(*texts, b"%d" % id_digits),
         contract=contract,
         id_digits=id_digits,
-        head=Const.of(bytes(free_head) + head, b"\xff" * free_head),
+        head=FixedText.of(bytes(free_head) + head, b"\xff" * free_head),
         head_length=len(head),
-        middle=Stretch.of(middle),
+        middle=RepeatedText.of(middle),
         middle_at=middle_at,
         id_end=id_end,
         side_at=len(side),
@@ -198,12 +198,12 @@ def _layout(texts: list[bytes], id_digits: int, contract: Contract) -> Layout:
         buy=tuple(word(buy[at : at + 8]) for at in range(0, len(sell), 8)),
         buy_length=len(buy),
         price_at=id_end + len(buy),
-        size=Const.of(bytes(free) + size, b"\xff" * free),
+        size=FixedText.of(bytes(free) + size, b"\xff" * free),
         size_at=size_at,
-        worth=Stretch.of(worth),
-        tail=Const.of(bytes(free_tail) + tail, b"\xff" * free_tail + source) if rest else None,
+        worth=RepeatedText.of(worth),
+        tail=FixedText.of(bytes(free_tail) + tail, b"\xff" * free_tail + source) if rest else None,
         tail_length=len(tail),
         shortest=shortest,
         longest=shortest + 1 + 2 * (NUMBER_CHARACTERS - 1) + COUNT_DIGITS - 1,
-        anchors=Anchors.of(middle, middle_at),
+        line_index=LineIndex.of(middle, middle_at),
     )

@@ -1,4 +1,4 @@
-"""What one UTC minute traded: the bar, how two are merged, and the bar of a single record.
+"""The bar of one UTC minute, of a single record, and of two bars merged.
 
 Every amount is a count of units at the places of ``ravequant.exact``.
 """
@@ -11,7 +11,7 @@ from ravequant.records import Trade
 
 
 class MinuteBar(NamedTuple):
-    """What one UTC minute traded. ``buy`` and ``sell`` are the taker's side."""
+    """The trades of one UTC minute, summed. ``buy`` and ``sell`` are the taker's side."""
 
     minute: int  # Unix minutes, the minute's start
     open: int  # prices in units of exact.PRICE_PLACES, in file order

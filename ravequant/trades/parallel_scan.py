@@ -1,7 +1,7 @@
 """Reading ahead: large raw trade files as partial bars, by processes side by side, in file order.
 
-What a process hands back of its span is merged exactly (SPEC section 4), and a span that does not
-follow in order is read again by whoever asked.
+The result of a span is merged exactly (SPEC section 4); a span that does not follow in order is
+read again by the process that asked.
 """
 
 import logging
@@ -32,14 +32,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SpanResult:
-    """What a span holds: its records as one part (None: no record at all), and its bad lines."""
+    """The content of a span: its records as partial bars (None without any), and its bad lines."""
 
     partial: PartialBars | None
     lines: int
     rejected: list[Rejected] = field(default_factory=list)  # offsets count from the span's start
 
     def add_to(self, reader: BarReader) -> Closed | None:
-        """Hand it to the reader whose turn it is; None if it does not follow what that has read."""
+        """Add it to a reader; None if it does not follow the lines that the reader has read."""
         return reader.absorb(self.partial, self.lines, self.rejected)
 
 
@@ -51,7 +51,7 @@ def read_ahead(
     *,
     exchange: str = DEFAULT_EXCHANGE,
 ) -> Iterator[tuple[Chunk, SpanResult | None]]:
-    """Yield ``chunks`` in their order, spans with what they hold, if that could be found out.
+    """Yield ``chunks`` in their order, each span with its result if there is one.
 
     ``processes``: None for one a core, at most 8, this one counted; it reads along. None is started
     before there is a span to read.
@@ -81,7 +81,7 @@ def _helpers() -> int:
 
 
 class _Readers:
-    """Processes that read spans; who waits for one reads along what nobody was given."""
+    """Processes that read spans; this one reads along while it waits for a result."""
 
     def __init__(self, inst_id: str, whale_notional: int, exchange: str, width: int) -> None:
         from ravequant.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
@@ -112,7 +112,7 @@ class _Readers:
                 under_way += 1
 
     def take(self) -> tuple[Span, SpanResult | None]:
-        """Return the oldest span, and what it holds if that could be found out."""
+        """Return the oldest span, and its result if there is one."""
         from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - loaded by now
 
         oldest = self.waiting[0]
@@ -126,7 +126,7 @@ class _Readers:
         assert oldest.answer is not None  # noqa: S101 - says to the type checker what the loop did
         try:
             return oldest.span, oldest.answer.result()
-        except (OSError, EOFError):  # gone or changed: whoever reads it now will say what is wrong
+        except (OSError, EOFError):  # gone or changed: reading it here will say what is wrong
             return oldest.span, None
         except BrokenExecutor as error:
             _log.warning("reading ahead failed (%s); this part is read without it", error)
@@ -151,7 +151,7 @@ class _Readers:
 
 @dataclass(slots=True, eq=False)
 class _Reading:
-    """A span and, once somebody has it, what comes of it."""
+    """A span and, once a process has it, its result."""
 
     span: Span
     answer: "Future[SpanResult | None] | None" = None
@@ -171,7 +171,7 @@ def read_span(
     *,
     exchange: str = DEFAULT_EXCHANGE,
 ) -> SpanResult | None:
-    """Return what whole lines of a file hold; None if they must be read one after the other."""
+    """Return the content of whole lines of a file; None if they must be read in order."""
     return collect(_scanner(inst_id, exchange), whale_notional, offset, _blocks(path, offset, end))
 
 
@@ -186,7 +186,7 @@ def _scanner(inst_id: str, exchange: str) -> "Scanner":
 def collect(
     scanner: "Scanner", whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
 ) -> SpanResult | None:
-    """Return what blocks of whole lines hold, the first at ``offset``; None as above."""
+    """Return the content of blocks of whole lines, the first at ``offset``; None as above."""
     from ravequant.trades.bar_columns import partial_bars  # noqa: PLC0415
 
     lines, rejected = 0, list[Rejected]()

@@ -1,6 +1,6 @@
 """Blocks of raw trade lines to columns: exact, the same for every spelling of a line, and fast.
 
-Lines that look like their neighbours are read together (``fastpath``), all others one by one
+Lines that look like their neighbours are read together (``fast_scan``), all others one by one
 through ``records.parse_trade``, which alone decides what a valid trade is (SPEC section 3).
 """
 
@@ -25,10 +25,10 @@ from ravequant.records import (
 from ravequant.swar_digits import Ints
 from ravequant.trades import fast_scan
 from ravequant.trades.fast_scan import Columns
-from ravequant.trades.line_template import Layout, layout_of
+from ravequant.trades.line_template import LineTemplate, template_of
 
-_LAYOUTS: Final = 4  # remembered, newest first
-_LESSONS: Final = 8  # odd lines a block that are looked at for a new layout
+_TEMPLATES: Final = 4  # remembered, newest first
+_LESSONS: Final = 8  # odd lines a block that are looked at for a new template
 _TEACHING: Final = 1 << 12  # bytes in which a first line ends that shows how the others look
 _SEARCHED: Final = 1 << 19  # bytes searched for newlines at once: they stay in the cache
 _NEWLINE: Final = ord("\n")
@@ -37,29 +37,29 @@ _NEWLINES: Final = np.uint64(_NEWLINE) * _LOWEST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trades(Columns):
+class TradeColumns(Columns):
     """Consecutive valid records of one contract, in file order."""
 
     contract: Contract
 
     @classmethod
-    def of(cls, columns: Columns, contract: Contract) -> "Trades":
-        """Return the columns with what one contract is worth in all of them."""
+    def of(cls, columns: Columns, contract: Contract) -> "TradeColumns":
+        """Return the columns with the contract of all of them."""
         values = {name: getattr(columns, name) for name in Columns.__slots__}
         return cls(**values, contract=contract)
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """What a block held: a stretch for each run of equal contracts, rejected lines, all lines."""
+    """The content of a block: trades, cut where the contract changes, and rejected lines."""
 
-    stretches: list[Trades]
+    stretches: list[TradeColumns]
     rejected: list[Rejected]
     lines: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
+class _LinesRead:
     """Some lines of a block: which, what they say, and the contract of each (an index)."""
 
     rows: NDArray[np.int64]
@@ -72,7 +72,7 @@ class Scanner:
 
     def __init__(self, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> None:
         self._inst_id, self._exchange = inst_id, exchange
-        self._layouts: list[Layout] = []
+        self._templates: list[LineTemplate] = []
         self._alike = False  # all lines of the last block but one at most
         swar_digits.keep_freed_memory()
 
@@ -81,12 +81,12 @@ class Scanner:
         if not block:
             return Scanned([], [], 0)
         check_whole(block)
-        if not self._layouts:
+        if not self._templates:
             self._learn(block)
         if self._alike and (found := self._all_alike(block)):
             return found
-        scanned, alike = _Block(self._inst_id, self._exchange, block, self._layouts).scan()
-        self._alike = bool(self._layouts) and alike >= scanned.lines - 1
+        scanned, alike = _Block(self._inst_id, self._exchange, block, self._templates).scan()
+        self._alike = bool(self._templates) and alike >= scanned.lines - 1
         return scanned
 
     def _learn(self, block: bytes | memoryview) -> None:
@@ -94,82 +94,82 @@ class Scanner:
         line = bytes(block[:_TEACHING]).partition(b"\n")[0] + b"\n"
         try:
             found = parse_trade(line, self._inst_id, self._exchange)
-            layout = layout_of(line, self._inst_id, *found, self._exchange)
+            template = template_of(line, self._inst_id, *found, self._exchange)
         except RecordError:
             return
-        if layout is not None:
-            self._layouts, self._alike = [layout], True
+        if template is not None:
+            self._templates, self._alike = [template], True
 
     def _all_alike(self, block: bytes | memoryview) -> Scanned | None:
-        """Read a block whose lines all have the layout of those before; None if one has not.
+        """Read a block whose lines all have the template of those before; None if one has not.
 
         Where they begin is a guess that the reading proves: a newline stands nowhere but at the
         end of the text that every line was compared with.
         """
-        layout, data = self._layouts[0], np.frombuffer(block, dtype=np.uint8)
-        starts = layout.anchors.starts(data) if layout.anchors else np.empty(0, np.int64)
+        template, data = self._templates[0], np.frombuffer(block, dtype=np.uint8)
+        starts = template.line_index.starts(data) if template.line_index else np.empty(0, np.int64)
         if not len(starts) or starts[0]:
             return None
         ends = np.concatenate((starts[1:], [len(data)]))
-        if not _possible(layout, starts, ends).all():
+        if not _possible(template, starts, ends).all():
             return None
-        columns = fast_scan.read(layout, data, starts, ends)[1]
+        columns = fast_scan.read(template, data, starts, ends)[1]
         if len(columns) < len(starts):
             return None
-        return Scanned([Trades.of(columns, layout.contract)], [], len(starts))
+        return Scanned([TradeColumns.of(columns, template.contract)], [], len(starts))
 
 
 class _Block:
     """One block while it is read."""
 
     def __init__(
-        self, inst_id: str, exchange: str, block: bytes | memoryview, layouts: list[Layout]
+        self, inst_id: str, exchange: str, block: bytes | memoryview, templates: list[LineTemplate]
     ) -> None:
         self._inst_id, self._exchange = inst_id, exchange
         self._block = block
-        self._layouts = layouts
+        self._templates = templates
         self._data = np.frombuffer(block, dtype=np.uint8)
         self._ends = _line_ends(self._data)
         self._starts = np.concatenate((np.zeros(1, np.int64), self._ends[:-1]))
         self._contracts: dict[Contract, int] = {}
-        self._pieces: list[_Piece] = []
+        self._read: list[_LinesRead] = []
         self._rejected: list[Rejected] = []
 
     def scan(self) -> tuple[Scanned, int]:
-        """Return what there is, and how many lines of one layout were read together."""
+        """Return what there is, and how many lines of one template were read together."""
         rest: NDArray[np.int64] | None = None
-        for layout in tuple(self._layouts):
-            rest = self._read_alike(layout, rest)
+        for template in tuple(self._templates):
+            rest = self._read_alike(template, rest)
         self._read_others(np.arange(len(self._ends)) if rest is None else rest)
         scanned = Scanned(self._stretches(), self._rejected, len(self._ends))
-        alike = (len(piece.rows) for piece in self._pieces if isinstance(piece.contracts, int))
+        alike = (len(found.rows) for found in self._read if isinstance(found.contracts, int))
         return scanned, max(alike, default=0)
 
     def _read_alike(
-        self, layout: Layout, rows: NDArray[np.int64] | None
+        self, template: LineTemplate, rows: NDArray[np.int64] | None
     ) -> NDArray[np.int64] | None:
-        """Read those of ``rows`` (None: all) that have the layout; return the others."""
+        """Read those of ``rows`` (None: all) that have the template; return the others."""
         starts, ends = self._starts, self._ends
         if rows is not None:
             starts, ends = starts[rows], ends[rows]
-        possible = _possible(layout, starts, ends)
+        possible = _possible(template, starts, ends)
         if not possible.all():
             starts, ends = starts[possible], ends[possible]
         if not len(starts):
             return rows
-        good, columns = fast_scan.read(layout, self._data, starts, ends)
+        good, columns = fast_scan.read(template, self._data, starts, ends)
         if not len(columns.ts):
             return rows
         if len(columns.ts) < len(possible):
             possible[possible] = good
         rows = np.arange(len(self._ends)) if rows is None else rows
-        self._pieces.append(_Piece(rows[possible], columns, self._index(layout.contract)))
-        self._layouts.remove(layout)
-        self._layouts.insert(0, layout)
+        self._read.append(_LinesRead(rows[possible], columns, self._index(template.contract)))
+        self._templates.remove(template)
+        self._templates.insert(0, template)
         return rows[~possible]
 
     def _read_others(self, rows: NDArray[np.int64]) -> None:
-        """Read lines one by one; one that shows a new layout may speak for those after it."""
+        """Read lines one by one; one that shows a new template may speak for those after it."""
         read: list[tuple[int, Trade, int]] = []
         lessons = 0
         waiting = rows
@@ -184,14 +184,14 @@ class _Block:
             read.append((row, trade, self._index(contract)))
             if lessons < _LESSONS and len(waiting):
                 lessons += 1
-                layout = layout_of(line, self._inst_id, trade, contract, self._exchange)
-                if layout and all(known.key != layout.key for known in self._layouts):
-                    self._layouts.insert(0, layout)
-                    others = self._read_alike(layout, waiting)
+                template = template_of(line, self._inst_id, trade, contract, self._exchange)
+                if template and all(known.key != template.key for known in self._templates):
+                    self._templates.insert(0, template)
+                    others = self._read_alike(template, waiting)
                     waiting = waiting if others is None else others
-                    del self._layouts[_LAYOUTS:]
+                    del self._templates[_TEMPLATES:]
         if read:
-            self._pieces.append(_piece(read))
+            self._read.append(_lines_read(read))
 
     def _line(self, row: int) -> bytes:
         return bytes(self._block[int(self._starts[row]) : int(self._ends[row])])
@@ -199,31 +199,31 @@ class _Block:
     def _index(self, contract: Contract) -> int:
         return self._contracts.setdefault(contract, len(self._contracts))
 
-    def _stretches(self) -> list[Trades]:
+    def _stretches(self) -> list[TradeColumns]:
         """Put the pieces back in file order, cut where the contract changes."""
-        if not self._pieces:
+        if not self._read:
             return []
         contracts = list(self._contracts)
-        if len(self._pieces) == 1 and isinstance(only := self._pieces[0].contracts, int):
-            return [Trades.of(self._pieces[0].columns, contracts[only])]
-        order = np.argsort(np.concatenate([piece.rows for piece in self._pieces]))
-        columns = _join([piece.columns for piece in self._pieces], order)
+        if len(self._read) == 1 and isinstance(only := self._read[0].contracts, int):
+            return [TradeColumns.of(self._read[0].columns, contracts[only])]
+        order = np.argsort(np.concatenate([found.rows for found in self._read]))
+        columns = _join([found.columns for found in self._read], order)
         which = np.concatenate(
-            [np.broadcast_to(piece.contracts, piece.rows.shape) for piece in self._pieces]
+            [np.broadcast_to(found.contracts, found.rows.shape) for found in self._read]
         )[order]
         cuts = [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist(), len(which)]
         return [
-            Trades.of(columns, contracts[which[start]]).select(slice(start, stop))
+            TradeColumns.of(columns, contracts[which[start]]).select(slice(start, stop))
             for start, stop in pairwise(cuts)
         ]
 
 
 def _possible(
-    layout: Layout, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    template: LineTemplate, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Say which lines are as long as those of a layout may be."""
-    longer = (ends - starts - layout.shortest).view(np.uint64)  # very much, if it is shorter
-    fits: NDArray[np.bool_] = longer <= layout.longest - layout.shortest
+    """Return which lines are as long as those of a template may be."""
+    longer = (ends - starts - template.shortest).view(np.uint64)  # very much, if it is shorter
+    fits: NDArray[np.bool_] = longer <= template.longest - template.shortest
     return fits
 
 
@@ -258,7 +258,7 @@ def _marked(data: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.int
     return np.flatnonzero(words != 0)
 
 
-def _piece(read: Iterable[tuple[int, Trade, int]]) -> _Piece:
+def _lines_read(read: Iterable[tuple[int, Trade, int]]) -> _LinesRead:
     rows, trades, contracts = zip(*read, strict=True)
     price, price_decimals = _scaled([trade.price for trade in trades])
     qty, qty_decimals = _scaled([trade.qty for trade in trades])
@@ -272,7 +272,7 @@ def _piece(read: Iterable[tuple[int, Trade, int]]) -> _Piece:
         price_decimals,
         qty_decimals,
     )
-    return _Piece(np.array(rows, dtype=np.int64), columns, np.array(contracts, dtype=np.int64))
+    return _LinesRead(np.array(rows, dtype=np.int64), columns, np.array(contracts, dtype=np.int64))
 
 
 def _scaled(texts: list[str]) -> tuple[Ints, int]:

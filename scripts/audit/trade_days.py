@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_trade
-from ravequant.trades.scanner import Scanner, Trades
+from ravequant.trades.scanner import Scanner, TradeColumns
 from ravequant.vault.line_file import lines_backward
 from scripts.audit.file_audit import FileAudit
 
@@ -113,7 +113,7 @@ class TradeAudit:
             day.missing += self._located(day, block, found)
 
     def _take_trades(
-        self, day: TradeDayAudit, trades: Trades, found: dict[int, tuple[int, Neighbour]]
+        self, day: TradeDayAudit, trades: TradeColumns, found: dict[int, tuple[int, Neighbour]]
     ) -> None:
         ids = trades.trade_id
         before = np.maximum.accumulate(np.concatenate(([-1 if self._last is None else self._last],

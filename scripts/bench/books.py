@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from Liquidity_Buckets.bands import Measure, Part
+from Liquidity_Buckets.bands import BandMeasure, SnapshotRun
 from Liquidity_Buckets.l2_bucketizer import BucketFold
 from ravequant import exact
 from ravequant.books.snapshot_reader import Books, SnapshotReader
@@ -42,7 +42,7 @@ BandSums = list[str]
 
 
 def run(sizes: Sizes) -> Comparison:
-    """Measure all contenders, without and with deep snapshots."""
+    """BandMeasure all contenders, without and with deep snapshots."""
     title = (
         f"books: {sizes.snapshots:,} snapshots of {market.DEPTH} levels a side to liquidity buckets"
     )
@@ -122,11 +122,11 @@ def whole(vault: Vault) -> list[bytes]:
 
 def bands(vault: Vault) -> list[Any]:
     """Return the exact sums of all bands, in whole units, and these units."""
-    measures, contracts = Measure(market.DEPTH), InstrumentHistory(vault, market.BTC)
+    measures, contracts = BandMeasure(market.DEPTH), InstrumentHistory(vault, market.BTC)
     found = []
     for batch in _batches(vault):
         for books in batch:
-            part = Part(books, range(len(books.heads)), books.deeps)
+            part = SnapshotRun(books, range(len(books.heads)), books.deeps)
             worth = worth_of(contracts.at(books.heads[0].ts).contract)
             scale = measures.scale(part, worth)
             sums = measures.sums(part, worth, scale)

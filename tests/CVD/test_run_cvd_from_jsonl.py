@@ -28,7 +28,7 @@ def fold(bars, gaps=()):
 def swings(*points):
     """Return the divergence of each record of a path of (close, cvd)."""
     finder = cvd.Swings()
-    return [finder.add(cvd.Point(close, total)) for close, total in points]
+    return [finder.add(cvd.SwingPoint(close, total)) for close, total in points]
 
 
 def test_the_example_of_the_book_comes_out():

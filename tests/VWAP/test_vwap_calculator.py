@@ -19,7 +19,7 @@ ROOM = shared.Room(vwap_calculator, "vwap", "vwap_1m.jsonl", oracle.vwap_rows)
 
 def test_the_example_of_the_book_comes_out():
     """The fields of SPEC 5, in order, with its close, VWAP and deviation."""
-    sums = vwap_calculator.Sums(
+    sums = vwap_calculator.VwapSums(
         price_notional=exact.units("101231.12345678", exact.PRICE_PLACES + exact.NOTIONAL_PLACES),
         notional=exact.NOTIONAL_ONE,
     )

@@ -9,7 +9,7 @@ import pytest
 from ravequant.contract import Contract
 from ravequant.records import RecordError, parse_trade
 from ravequant.trades import scanner as scanner_module
-from ravequant.trades.scanner import Scanned, Scanner, Trades
+from ravequant.trades.scanner import Scanned, Scanner, TradeColumns
 from ravequant.vault.paths import Vault
 from tests.faults.calculators import BTC, CALCULATORS, LINEAR, trade_lines
 from tests.support import book_lines
@@ -228,7 +228,7 @@ def assert_equal(found: Scanned, wanted: Scanned) -> None:
         assert one.contract != other.contract
 
 
-def scaled(of: Trades, name: str) -> np.ndarray:
+def scaled(of: TradeColumns, name: str) -> np.ndarray:
     """Return exact numbers, at one scale for both paths."""
     values: np.ndarray = getattr(of, name).astype(object)
     scale: int = 10 ** (40 - getattr(of, f"{name}_decimals"))

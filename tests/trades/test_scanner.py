@@ -117,7 +117,7 @@ def test_golden_line_gives_the_values_of_the_specification():
 
 
 def test_canonical_lines_take_the_fast_path(monkeypatch):
-    """Only a line for each layout (here: 9 and 10 digits of id) is parsed one by one."""
+    """Only a line for each template (here: 9 and 10 digits of id) is parsed one by one."""
     block = canonical(some_trades(1, 500))
     seen = spy_on_slow_lines(monkeypatch)
     assert flat(Scanner(INST_ID).scan(block)) == by_line(block)
@@ -385,10 +385,10 @@ def test_cuts_between_blocks_change_nothing(cuts, seed):
 
 
 def test_layouts_of_odd_lines_are_not_learned():
-    """A valid line in an unusual order of keys has no layout."""
+    """A valid line in an unusual order of keys has no template."""
     row = dict(reversed(json.loads(GOLDEN).items()))
     line = json.dumps(row).encode() + b"\n"
-    assert line_template.layout_of(line, INST_ID, *parse_trade(line, INST_ID)) is None
+    assert line_template.template_of(line, INST_ID, *parse_trade(line, INST_ID)) is None
 
 
 @recordings.each(*recordings.EIGHT_HOURS, *recordings.MIDNIGHT, *recordings.EVENING)
