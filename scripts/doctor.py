@@ -35,8 +35,8 @@ def parser() -> argparse.ArgumentParser:
     cli.add_instruments(made)
     made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
     made.add_argument("--offline", action="store_true", help="do not ask the exchange")
-    made.add_argument("--live", type=cli.seconds, default=0.0, metavar="S",
-                      help="then watch for S seconds whether records come")  # fmt: skip
+    text = "then watch for S seconds whether records come"
+    made.add_argument("--live", type=cli.seconds, default=0.0, metavar="S", help=text)
     return made
 
 

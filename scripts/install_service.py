@@ -177,10 +177,10 @@ def call(*command: str) -> None:
             f"{command[0]} is not there: expected a system that has it; look at the files with "
             "--print, or have another scheduler start scripts/run_all.py"
         )
+    nothing = subprocess.DEVNULL
     done = subprocess.run(
-        command, capture_output=True, stdin=subprocess.DEVNULL, check=False,
-        text=True, errors="replace",
-    )  # fmt: skip
+        command, stdin=nothing, capture_output=True, text=True, errors="replace", check=False
+    )
     if done.returncode:
         words = (done.stderr or done.stdout).strip()
         raise RaveQuantError(

@@ -76,17 +76,13 @@ def parser() -> argparse.ArgumentParser:
     purpose = "market time per time; max: as fast as the clients take it (default: 1)"
     made.add_argument("--speed", type=speed, metavar="X", help=purpose)
     purpose = "trade subscriptions before the market starts (default: 1; 0: at once)"
-    made.add_argument(
-        "--wait-for-clients", type=int, nargs="?", const=1, metavar="N", help=purpose,
-        dest="wait_for_trades",
-    )  # fmt: skip
+    clients: dict[str, Any] = {"nargs": "?", "const": 1, "dest": "wait_for_trades"}
+    made.add_argument("--wait-for-clients", type=int, metavar="N", help=purpose, **clients)
     purpose = "end after the market, when the clients that saw its end have left"
     made.add_argument("--exit-at-end", action="store_true", default=False, help=purpose)
     purpose = "a complete set-up in the made-up market, SPAN after its first moment (default: 5h)"
-    made.add_argument(
-        "--plant", type=cli.duration, nargs="?", const=5 * times.HOUR_MS, metavar="SPAN",
-        help=purpose,
-    )  # fmt: skip
+    plant: dict[str, Any] = {"nargs": "?", "const": 5 * times.HOUR_MS}
+    made.add_argument("--plant", type=cli.duration, metavar="SPAN", help=purpose, **plant)
     levels = ("debug", "info", "warning", "error")
     made.add_argument("--log-level", choices=levels, default="info", help="default: info")
     return made

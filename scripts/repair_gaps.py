@@ -38,14 +38,12 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, "Fetch missing trades again and put each where it belongs.")
     cli.add_instruments(made)
     made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
-    made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X",
-                      help="ask X times as often as OKX allows; for an exchange in a box that "
-                      "allows it")  # fmt: skip
-    made.add_argument("--patience", type=cli.seconds, default=30.0, metavar="S",
-                      help="a hole stays open after S seconds without an answer of use "
-                      "(default: 30)")  # fmt: skip
-    made.add_argument("--wait", type=cli.seconds, default=60.0, metavar="S",
-                      help="how long a running exporter may take (default: 60)")  # fmt: skip
+    text = "ask X times as often as OKX allows; for an exchange in a box that allows it"
+    made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X", help=text)
+    text = "a hole stays open after S seconds without an answer of use (default: 30)"
+    made.add_argument("--patience", type=cli.seconds, default=30.0, metavar="S", help=text)
+    text = "how long a running exporter may take (default: 60)"
+    made.add_argument("--wait", type=cli.seconds, default=60.0, metavar="S", help=text)
     return made
 
 
@@ -82,11 +80,16 @@ def repair(
         if planned is not None:
             trade_repair.note(vault, planned)
             carry_out(vault, inst_id, wait_s)
-            _log.info("%s: %d records put in, repair generation %d: calculators rebuild at their "
-                      "next run", inst_id, plan.records, planned.generation)  # fmt: skip
-    names = {"repaired": "repaired", "id_hole": "id_holes", "unrecoverable": "unrecoverable",
-             "open": "open"}  # fmt: skip
-    ids = {name: plan.ids[status] for status, name in names.items()}
+            text = (
+                "%s: %d records put in, repair generation %d: calculators rebuild at their next run"
+            )
+            _log.info(text, inst_id, plan.records, planned.generation)
+    ids = {
+        "repaired": plan.ids["repaired"],
+        "id_holes": plan.ids["id_hole"],
+        "unrecoverable": plan.ids["unrecoverable"],
+        "open": plan.ids["open"],
+    }
     return {"instId": inst_id, "holes": holes, "asked": asked_for, **ids, "records": plan.records}
 
 

@@ -38,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, __doc__ or "")
     choice = made.add_mutually_exclusive_group()
     choice.add_argument("--show", action="store_true", help="every setting (without options too)")
-    choice.add_argument("--check", action="store_true",
-                        help="only say whether they are valid: exit code 0, else 2")  # fmt: skip
+    text = "only say whether they are valid: exit code 0, else 2"
+    choice.add_argument("--check", action="store_true", help=text)
     return made
 
 

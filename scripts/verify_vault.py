@@ -74,8 +74,8 @@ def show(verdicts: Sequence[DayVerdict]) -> None:
     """Write the table, and the problems below it."""
     tables.write(HEADERS, [verdict.cells() for verdict in verdicts], words=4)
     for verdict in verdicts:
-        said = [f"{count:,} ids missing: {status}"
-                for status, count in sorted(verdict.missing_by_status.items())]  # fmt: skip
+        by_status = sorted(verdict.missing_by_status.items())
+        said = [f"{count:,} ids missing: {status}" for status, count in by_status]
         for line in said + verdict.problems:
             sys.stdout.write(f"{verdict.inst_id} {verdict.stream} {verdict.day}: {line}\n")
     if any(verdict.unit == "ids" and verdict.missing for verdict in verdicts):

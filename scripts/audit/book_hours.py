@@ -122,10 +122,8 @@ def parse(
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise RecordError(f"not JSON: {error}") from None
-    wanted = {
-        "exchange": exchange, "market": "perp", "instId": inst_id,
-        "channel": "books-full" if deep else "books",
-    }  # fmt: skip
+    wanted = {"exchange": exchange, "market": "perp", "instId": inst_id}
+    wanted["channel"] = "books-full" if deep else "books"
     if any(row[name] != value for name, value in wanted.items()):
         raise RecordError("another stream's line")
     ts = parse_iso_field(row["timestamp_utc"], "timestamp_utc")

@@ -18,10 +18,11 @@ from scripts.audit.file_audit import FileAudit, sha256_without
 from scripts.audit.trade_days import MissingIds, TradeAudit, TradeDayAudit
 
 METRIC: Final = "verify"
-HEADERS: Final = (
-    "instId", "stream", "day", "verdict", "expected", "present", "repaired", "missing", "holes",
-    "double", "bad",
-)  # fmt: skip
+_COUNTS: Final = ("expected", "present", "repaired", "missing", "holes", "double", "bad")
+HEADERS: Final = ("instId", "stream", "day", "verdict", *_COUNTS)
+_GONE: Final = (
+    "the file was there at an earlier run and is gone; put it back, or accept it with --renew"
+)
 _REMEDY: Final = "run again with --renew to accept the files as they are"
 Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lacking
 
@@ -53,12 +54,12 @@ class DayVerdict:
 
     def cells(self) -> list[str]:
         """Return a row of the table."""
-        numbers = (self.expected, self.present, self.repaired, self.missing, self.holes,
-                   self.duplicates, self.bad_lines)  # fmt: skip
+        amounts = (self.expected, self.present, self.repaired, self.missing)
+        counts = (self.holes, self.duplicates, self.bad_lines)
         unit = " s" if self.unit == "seconds" else ""
-        first = [f"{number:,}{unit}" for number in numbers[:4]]
+        first = [f"{number:,}{unit}" for number in amounts]
         verdict = "complete" if self.whole else "WRONG" if self.problems else "MISSING"
-        return [self.inst_id, self.stream, self.day, verdict, *first, *map(str, numbers[4:])]
+        return [self.inst_id, self.stream, self.day, verdict, *first, *map(str, counts)]
 
 
 class Certificate:
@@ -121,18 +122,23 @@ class Certificate:
         gone = [found for ids in day.missing for found in status_ranges(entries, *ids.range)]
         missing = ids_by_status(found for found in gone if found.status != "id_hole")
         id_holes = ids_by_status(gone)["id_hole"]
-        repaired = (
-            ids_by_status(status_ranges(entries, first, last))["repaired"] - missing["repaired"]
-        )
+        repaired = ids_by_status(status_ranges(entries, first, last))["repaired"]
         verdict = DayVerdict(
-            self._inst_id, "trades", day.key, "ids",
-            expected=max(0, last - first + 1) - id_holes, present=day.ids,
+            self._inst_id,
+            "trades",
+            day.key,
+            "ids",
+            expected=max(0, last - first + 1) - id_holes,
+            present=day.ids,
             repaired=repaired - missing["repaired"] if last >= first else 0,
-            missing=missing.total(), holes=sum(found.status != "id_hole" for found in gone),
-            missing_by_status=dict(missing), id_holes=id_holes,
-            duplicates=day.duplicates, bad_lines=day.rejected,
+            missing=missing.total(),
+            holes=sum(found.status != "id_hole" for found in gone),
+            missing_by_status=dict(missing),
+            id_holes=id_holes,
+            duplicates=day.duplicates,
+            bad_lines=day.rejected,
             files={day.path.name: day.sha256},
-        )  # fmt: skip
+        )
         verdict.problems += _said(day)
         if day.torn_bytes and day.key != newest:
             verdict.problems.append(f"{day.torn_bytes} bytes of a torn last line")
@@ -146,11 +152,18 @@ class Certificate:
         if stream == "deep":  # every 30 s, and not when REST is away: order and hash only
             covered = expected
         verdict = DayVerdict(
-            self._inst_id, stream, day.day, "seconds", expected, covered,
-            missing=expected - covered, holes=day.breaks if stream != "deep" else 0,
-            duplicates=day.disordered, bad_lines=day.rejected,
+            self._inst_id,
+            stream,
+            day.day,
+            "seconds",
+            expected,
+            covered,
+            missing=expected - covered,
+            holes=day.breaks if stream != "deep" else 0,
+            duplicates=day.disordered,
+            bad_lines=day.rejected,
             files={str(hour.path.name): hour.sha256 for hour in day.hours},
-        )  # fmt: skip
+        )
         for count, what in (
             (day.rejected, "bad lines"),
             (day.disordered, "lines out of order"),
@@ -182,8 +195,7 @@ class Certificate:
     def _vanished(self, stream: str, unit: str, there: set[str]) -> Iterator[DayVerdict]:
         for key in self._missed(stream, there):
             gone = DayVerdict(self._inst_id, stream, key, unit, 0, 0)
-            gone.problems.append("the file was there at an earlier run and is gone; put it back, "
-                                 "or accept it with --renew")  # fmt: skip
+            gone.problems.append(_GONE)
             yield gone
 
     def _noted_length(self, stream: str, key: str) -> int:

@@ -116,8 +116,8 @@ class TradeAudit:
         self, day: TradeDayAudit, trades: TradeColumns, found: dict[int, tuple[int, Neighbour]]
     ) -> None:
         ids = trades.trade_id
-        before = np.maximum.accumulate(np.concatenate(([-1 if self._last is None else self._last],
-                                                       ids)))[:-1]  # fmt: skip
+        last = -1 if self._last is None else self._last
+        before = np.maximum.accumulate(np.concatenate(([last], ids)))[:-1]
         kept = ids > before
         day.duplicates += int(len(ids) - kept.sum())
         trades = trades if kept.all() else trades.select(kept)

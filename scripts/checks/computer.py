@@ -197,8 +197,8 @@ def discord(chosen: Settings) -> Check:
         return Check("webhook", "PASS", f"none set in {webhook.WEBHOOK_VARIABLE}")
     if webhook.well_formed(address):
         return Check("webhook", "PASS", "well-formed; nothing was sent")
-    return Check("webhook", "FAIL", f"{where} is not like {webhook.LIKE}",
-                 "copy it again from the channel's settings")  # fmt: skip
+    remedy = "copy it again from the channel's settings"
+    return Check("webhook", "FAIL", f"{where} is not like {webhook.LIKE}", remedy)
 
 
 def terminal() -> Check:

@@ -20,7 +20,7 @@ from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.line_file import line_time, lines_backward, whole_length
 from ravequant.vault.paths import Vault, book_files, day_files, hour_files
 from scripts.audit import book_hours
-from scripts.checks.computer import Check, Level
+from scripts.checks.computer import Check
 
 EXPORTERS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
 _STREAMS: Final = (("trades", "trades_exporter", 120), ("l2", "l2_exporter", 60))  # s of silence
@@ -119,17 +119,16 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
             yield Check(name, "FAIL", "no record at all", _START[program])
         elif moment - now > _AHEAD_MS:
             text = f"newest record lies {_span(moment - now)} in the future: {times.iso(moment)}"
-            yield Check(name, "FAIL", text, "set this computer's clock; nothing new is recorded "
-                        "until then")  # fmt: skip
+            remedy = "set this computer's clock; nothing new is recorded until then"
+            yield Check(name, "FAIL", text, remedy)
         elif now - moment > limit_s * 1000:
             lives = alive(heartbeat(vault, program), now)
             text = f"newest record is {_span(now - moment)} old"
-            yield Check(
-                name, "FAIL",
-                text + (f", though {program} lives" if lives else ""),
-                "look for its last words: python scripts/peek.py log " + program
-                if lives else _START[program],
-            )  # fmt: skip
+            if lives:
+                remedy = f"look for its last words: python scripts/peek.py log {program}"
+                yield Check(name, "FAIL", f"{text}, though {program} lives", remedy)
+            else:
+                yield Check(name, "FAIL", text, _START[program])
         else:
             yield Check(name, "PASS", f"newest record {_span(max(0, now - moment))} old")
     for data in _DERIVED:
@@ -203,14 +202,12 @@ def last_hour(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         found = _ordered(vault.exchange, stream, inst_id, files)
         if torn := _torn(files[-1][1], now):
             found.append(torn)
-        name, level = f"{stream} lines {inst_id}", "FAIL" if found else "PASS"
-        said = ", ".join(found) or "whole and in order in the last hour"
-        yield Check(name, _level(level), said,
-                    "python scripts/verify_vault.py --days 2" if found else "")  # fmt: skip
-
-
-def _level(text: str) -> Level:
-    return "FAIL" if text == "FAIL" else "PASS"
+        name = f"{stream} lines {inst_id}"
+        if found:
+            remedy = "python scripts/verify_vault.py --days 2"
+            yield Check(name, "FAIL", ", ".join(found), remedy)
+        else:
+            yield Check(name, "PASS", "whole and in order in the last hour")
 
 
 def _ordered(exchange: str, stream: str, inst_id: str, files: list[tuple[str, Path]]) -> list[str]:

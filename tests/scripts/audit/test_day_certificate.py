@@ -9,7 +9,7 @@ from ravequant import times
 from ravequant.vault.gap_ledger import raise_generation
 from scripts import verify_vault
 from tests.scripts.audit.test_book_hours import put_books
-from tests.scripts.test_verify_vault import DAY, START, certify, put, trades
+from tests.scripts.test_verify_vault import DAY, START, certify, note, put, trades
 from tests.support.trades_box import BTC
 
 
@@ -92,3 +92,16 @@ def test_book_hours_that_vanish_are_named_unless_they_are_the_oldest(vault, caps
     (vault.snapshots(BTC) / DAY / "22.jsonl").unlink()
     code, days = certify(vault, capsys)
     assert (code, "is gone" in days[f"books {DAY}/22"]["problems"][0]) == (1, True)
+
+
+def test_ids_that_the_ledger_calls_repaired_count_only_if_they_are_there(vault, capsys):
+    """Of five of them two are missing: three are repaired, two are missing, none counts twice."""
+    lines = trades(1, 20)
+    put(vault, [line for at, line in enumerate(lines, 1) if at not in (5, 6)])
+    note(vault, 5, 6, "repaired")
+    note(vault, 10, 12, "repaired")
+    code, facts = certify(vault, capsys)
+    day = facts[f"trades {DAY}"]
+    assert code == 1
+    assert (day["repaired"], day["missing"], day["present"]) == (3, 2, 18)
+    assert day["missing_by_status"] == {"repaired": 2}
