@@ -225,9 +225,21 @@ def test_a_tracker_that_lags_is_stale():
     assert differs(set_up(newest_event=A - 30)) == {"wick": "stale"}  # nobody knows
 
 
-def test_an_idle_market_makes_the_wicks_as_old_as_its_tape():
-    """Committed later than the newest minute with trades: as of A that minute is what was known."""
-    rows = set_up().volume[:-4]
-    facts = set_up(newest_event=A - 30, tracked=A + 100, volume=rows)
-    assert facts.wicks_reach == A - 4
-    assert set_up(newest_event=A - 1, tracked=A - 2).wicks_reach == A - 2  # an event not committed
+def test_over_a_gap_an_absorption_is_shown_only_where_there_was_one():
+    """The newest minute has a gap: the state says so, the value is of all minutes."""
+    rows = tuple(volume(ago, gap=ago == 0) for ago in range(60, -1, -1))
+    by_name = {layer.name: layer for layer in only(set_up(volume=rows)).layers}
+    tier, absorbed = by_name["volume_tier"], by_name["absorption"]
+    assert (absorbed.state, absorbed.value) == ("gap", "no buys absorbed")
+    assert (tier.state, tier.value) == ("gap", "T2 at 21:34, 0.80 x median")
+
+
+def test_over_a_gap_a_book_shows_what_it_held():
+    """A book with a gap does not count; its values stay the same."""
+    for asks in (side(walls=(wall(),)), side(), side(depth=1_200)):
+        sound, gap = (
+            {layer.name: layer for layer in only(set_up(book=book(asks, gap=flag))).layers}
+            for flag in (False, True)
+        )
+        for name in ("wall", "imbalance", "young_wall"):
+            assert (gap[name].state, gap[name].value) == ("gap", sound[name].value)
