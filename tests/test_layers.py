@@ -73,6 +73,7 @@ PURE_ROOMS = (
 
 # Modules of more than 400 lines, and why each is one subject all the same.
 LONG = {
+    "tests.test_layers": "every rule of the structure, each with its list",
     "tests.vault.test_append_log": "each refusal of the disk, in one file and in dated ones",
     "tests.pipeline.test_runner": "each crash, cut and repair of the one loop",
 }
