@@ -1,6 +1,7 @@
 """The market state: ages of its streams, why one does not count, how far the wicks are known."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -43,11 +44,13 @@ def test_stale_goes_before_gap():
 def test_only_the_newest_row_makes_a_gap(stream):
     """An older one is judged by the layers that look at it."""
     (*_, newest) = getattr(set_up(), stream)
-    older = newest._replace(minute=newest.minute - 1, gap=True)
-    assert replace(set_up(), **{stream: (older, newest)}).defect(stream, LIMITS) is None
-    assert (
-        replace(set_up(), **{stream: (newest._replace(gap=True),)}).defect(stream, LIMITS) == "gap"
-    )
+    older: Any = newest._replace(minute=newest.minute - 1, gap=True)
+
+    def defect(*rows):
+        changes: dict[str, Any] = {stream: rows}
+        return set_up(**changes).defect(stream, LIMITS)
+
+    assert (defect(older, newest), defect(older)) == (None, "gap")
 
 
 def test_a_trade_is_never_stale():
