@@ -5,9 +5,8 @@ the fields of a file mean.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from ravequant.vault import paths
 from ravequant.vault.paths import Vault
@@ -17,16 +16,14 @@ from ravequant.vault.paths import Vault
 Kind = Literal["days", "hours", "log", "document"]
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A program that a person or the supervisor starts."""
 
     name: str  # in logs, heartbeats and schedules; a calculator has that of its metric
     script: str  # from the folder of the checkout
 
 
-@dataclass(frozen=True, slots=True)
-class DataSet:
+class DataSet(NamedTuple):
     """Files of one form, for each instrument of a vault."""
 
     name: str

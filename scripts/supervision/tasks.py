@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +70,7 @@ def exporters(request: RunRequest) -> list[Task]:
     more = {"trades_exporter": backfill}
     return [
         Task(name, script, (*common, *more.get(name, ())), heartbeat=name)
-        for name, script in map(astuple, EXPORTERS)
+        for name, script in EXPORTERS
     ]
 
 

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -39,9 +38,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     ("script", "options", "code"),
     [
         *((script, (*NOWHERE, *WITH_DATA, "--max-seconds", "0.2"), 0)
-          for _, script in map(astuple, catalog.EXPORTERS)),
-        *((script, WITH_DATA, 0) for _, script in map(astuple, catalog.CALCULATORS[:3])),
-        *((script, WITHOUT_DATA, 3) for _, script in map(astuple, catalog.CALCULATORS)),
+          for _, script in catalog.EXPORTERS),
+        *((script, WITH_DATA, 0) for _, script in catalog.CALCULATORS[:3]),
+        *((script, WITHOUT_DATA, 3) for _, script in catalog.CALCULATORS),
         (catalog.L2_RETENTION.script, (), 0),
         (catalog.FIND_SIGNALS.script, WITH_DATA, 0),
         (catalog.FIND_SIGNALS.script, WITHOUT_DATA, 3),

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def beat(vault: Vault, component: str) -> dict[str, Any]:
 
 def recorders(vault: Vault, *but: int) -> list[int]:
     """Return the exporters that live, both or none; ``but`` are dead."""
-    beats = [beat(vault, name) for name, _ in map(astuple, catalog.EXPORTERS)]
+    beats = [beat(vault, name) for name, _ in catalog.EXPORTERS]
     pids = [facts["pid"] for facts in beats if facts and not facts.get("stopped")]
     return [] if len(pids) < 2 or set(pids) & set(but) else pids
 
@@ -146,7 +145,7 @@ def test_it_records_and_calculates(recorded, vault, box):
     """Raw data, five calculators, logs and heartbeat; all as one run from scratch computes it."""
     logs, derived = recorded.root / "logs", records(recorded)
     assert metrics(recorded) >= CALCULATORS
-    assert all((logs / f"{name}.log").exists() for name, _ in map(astuple, catalog.EXPORTERS))
+    assert all((logs / f"{name}.log").exists() for name, _ in catalog.EXPORTERS)
     assert "new records" in (logs / f"vwap.{BTC}.out").read_text(encoding="utf-8")
     assert "ended, and all its programs" in logged(recorded)
     assert beat(recorded, "run_all")["stopped"] is True
