@@ -91,7 +91,6 @@ UNTESTED = {
     "ravequant.trades.fast_scan",
     "ravequant.trades.line_template",
     "ravequant.trades.minute_bar",
-    "scripts.batch.jobs",
     "scripts.begin",
     "scripts.bench.child",
     "scripts.bench.watch",

@@ -1,7 +1,7 @@
-"""One calculator on one instrument, wherever its raw data are and its output shall be.
+"""Runs one calculator on one instrument, from any source to any target.
 
-It is the ordinary stage run in a vault of its own: that of the target where this is a folder, else
-one under the scratch folder, whose files are then put to the target: outputs first, the state last.
+The calculator runs as usual, in the vault of the target if that is a folder. Else it runs in a
+vault under the scratch folder, whose files are then put to the target: outputs first, state last.
 """
 
 import shutil
@@ -25,7 +25,7 @@ from ravequant.vault.cursor import Cursor
 from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
-from scripts.batch.partial_bars import Shelf
+from scripts.batch.partial_bars import PartialStore
 from scripts.batch.storage import Place, Remote, vault_at
 from Untouch_Wick.untouch_wick import CALCULATOR as WICKS
 from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
@@ -36,7 +36,7 @@ CALCULATORS: Final[dict[str, Calculator[Any]]] = {
 }
 BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input.parallel)
 LAST: Final = "~"  # behind every day
-OURS: Final = "state/recompute"  # in the target: the shelves, and what is being put
+OURS: Final = "state/recompute"  # in the target: the stores, and what is being put
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a worker is told."""
+    """One output to be computed."""
 
     metric: str
     inst_id: str
@@ -64,22 +64,22 @@ class Task:
     settings: Settings
     days: Days
     rebuild: bool
-    units: tuple[tuple[str, str], ...] = ()  # of the shelf, in order: key of the file, name
+    units: tuple[tuple[str, str], ...] = ()  # of the store, in order: key of the file, name
 
     @property
     def vault(self) -> Vault:
-        """Where the work is done."""
+        """The vault in which the calculator runs."""
         return Vault(self.target if isinstance(self.target, Path) else self.scratch / "vault")
 
     @property
-    def shelf(self) -> Place:
-        """Where the parts of the instrument are."""
-        return shelf_of(self.target, self.inst_id)
+    def store(self) -> Place:
+        """The folder of the parts of the instrument."""
+        return store_of(self.target, self.inst_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task."""
+    """The result of a task."""
 
     metric: str
     inst_id: str
@@ -88,13 +88,13 @@ class Outcome:
     code: int = 0
 
 
-def shelf_of(target: Place, inst_id: str) -> Place:
-    """Return where the parts of an instrument are kept until its outputs are there."""
+def store_of(target: Place, inst_id: str) -> Place:
+    """Return the folder of an instrument's parts, kept until its outputs are there."""
     return target / OURS / inst_id
 
 
 def run_task(task: Task) -> Outcome:
-    """Bring one output up to date; what fails is said in the outcome."""
+    """Bring one output up to date; an error stands in the outcome."""
     try:
         facts = _run(task).facts()
     except RaveQuantError as error:
@@ -126,7 +126,7 @@ def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
     facts = commit.read_state(state_file, metric, inst_id)
     with suppress(KeyError, TypeError, ValueError):
         return Cursor.restore(facts["cursor"]) if facts and facts["cursor"] else None
-    return None  # the run itself says what is wrong
+    return None  # the run itself names the fault
 
 
 def raw_files(task: Task, cursor: Cursor | None) -> Listing:
@@ -149,11 +149,11 @@ def _job(task: Task, cursor: Cursor | None) -> runner.Job[Any]:
     job = CALCULATORS[task.metric].job(task.vault, inst_id, task.settings)
     source = replace(job.source, files=files, archive=task.source != task.vault.root)
     if task.metric in BARS:
-        shelf = Shelf(task.shelf, task.units)
+        store = PartialStore(task.store, task.units)
         source = replace(
             source,
-            read_ahead=shelf.ahead,
-            known=shelf.known,
+            read_ahead=store.ahead,
+            known=store.known,
             first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor),
         )
     if source.side_input is not None:
@@ -179,7 +179,7 @@ def _bytes(place: Place) -> bytes | None:
 
 
 def _bring(task: Task, target: Vault) -> None:
-    """Have in the scratch vault what the target has, unless it is ahead of it by our own work."""
+    """Copy the target's files to the scratch vault, unless that is ahead of it already."""
     metric, inst_id, vault = task.metric, task.inst_id, task.vault
     state, seen = _bytes(target.state(metric, inst_id)), _bytes(_seen(task))
     if state == seen and (state is not None or vault.state(metric, inst_id).exists()):
@@ -206,7 +206,7 @@ def _files(folder: Place) -> list[Place]:
 
 
 def _put(task: Task, target: Vault, *, everything: bool) -> None:
-    """Make the target hold what the scratch vault does, and forget that."""
+    """Put the files of the scratch vault to the target, and delete them here."""
     metric, inst_id, vault = task.metric, task.inst_id, task.vault
     state = vault.state(metric, inst_id).read_bytes()
     if state != _bytes(_seen(task)):

@@ -1,8 +1,8 @@
-"""Parts of raw trade files, read anywhere: each becomes exact partial bars in a file of its own.
+"""Parts of raw trade files, read by any worker: each becomes exact partial bars in a file.
 
-A *part* is a whole packed file, or the lines of a plain one that begin in a range of bytes. What
-it holds is written beside the others of its run (the *shelf*), so that each calculator of the
-instrument takes it from there, and a run that was cut off reads nothing twice.
+A *part* is a whole packed file, or the lines of a plain one that begin in a range of bytes. Its
+bars are written to a folder of the instrument (the *store*), from which each calculator takes them;
+a run that was cut off reads nothing twice.
 """
 
 import re
@@ -36,8 +36,8 @@ from ravequant.vault.tail import (
 )
 from scripts.batch.storage import Place, Ranges, Remote
 
-_FACTS: Final = PartialBars.__slots__[2:]  # what stands there beside the bars and the gaps
-FORM: Final = [  # of what stands on the shelf: another one and all is read again
+_FACTS: Final = PartialBars.__slots__[2:]  # the fields after bars and gaps
+FORM: Final = [  # of a stored part: a part of another form is read again
     1, __version__, "bars", "jumps", "records", "lowest_id", "first_id", "last_id", "first_ts",
     "watermark",
 ]  # fmt: skip
@@ -54,12 +54,12 @@ class Unit:
     path: Place
     start: int  # lines that begin here or later …
     stop: int | None  # … and before this; None: to the end of the file
-    name: str  # on the shelf
+    name: str  # in the store
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What a part holds and where it lies; ``found`` is None if it must be read in order."""
+class StoredPart:
+    """A part as it is stored; ``found`` is None if its lines must be read in order."""
 
     start: int
     known: ScannedSpan
@@ -80,7 +80,7 @@ def units_of(
         stamp = path.stamp if isinstance(path, Remote) else str(found.st_mtime_ns)
         size = found.st_size
         packed = path.suffix == ".gz"
-        if packed or begin < HEAD_BYTES:  # what a file begins with must be seen whole
+        if packed or begin < HEAD_BYTES:  # the head of a file must be read whole
             begin = 0
         for start in range(begin, 1 if packed else size, SPAN_BYTES):
             last = packed or start + 2 * SPAN_BYTES > size
@@ -103,18 +103,18 @@ def length_of(path: Place) -> int:
         return int.from_bytes(stream.read(4), "little")
 
 
-def read_unit(unit: Unit, shelf: Place) -> None:
-    """Read a part and put what it holds on the shelf; nothing if its lines are beyond reading."""
+def read_unit(unit: Unit, store: Place) -> None:
+    """Read a part and store it; nothing is stored if a line is too long to be read."""
     path: Any = unit.path
     with reading(path), open_lines(path) as stream:
         if isinstance(stream, Ranges) and unit.stop is not None:
             stream.expect(unit.stop)
         lines = _Lines(stream, unit.start, unit.stop)
         found = collect(Scanner(unit.inst_id), unit.whale_notional, lines.start, lines)
-        deque(lines, maxlen=0)  # what a part that must be read in order has left
+        deque(lines, maxlen=0)  # the lines left of a part that must be read in order
     if not lines.too_long:
         known = ScannedSpan(lines.offset, lines.head, lines.before, last=unit.stop is None)
-        _write(shelf / unit.name, Read(lines.start, known, found))
+        _write(store / unit.name, StoredPart(lines.start, known, found))
 
 
 class _Lines:
@@ -169,7 +169,7 @@ class _Lines:
         yield at, lines
 
 
-def _write(path: Place, read: Read) -> None:
+def _write(path: Place, read: StoredPart) -> None:
     sealed = zlib.compress(orjson.dumps(_as_json(read)), 1)  # with a checksum of its own
     if isinstance(path, Remote):
         path.write_bytes(sealed)
@@ -177,7 +177,7 @@ def _write(path: Place, read: Read) -> None:
         replace_file(path, sealed, durable=False)
 
 
-def _as_json(read: Read) -> dict[str, Any]:
+def _as_json(read: StoredPart) -> dict[str, Any]:
     found, known = read.found, read.known
     texts = [b64encode(data).decode("ascii") for data in (known.head, known.before)]
     return {
@@ -197,13 +197,13 @@ def _found_json(found: SpanResult) -> list[Any]:
     return [rejected, [bars, [list(astuple(gap)) for gap in part.id_gaps], rest]]
 
 
-def _read(path: Place) -> Read | None:
-    """Return what stands on the shelf; None if it is absent or damaged."""
+def _read(path: Place) -> StoredPart | None:
+    """Return a stored part; None if it is absent or damaged."""
     try:
         facts = orjson.loads(zlib.decompress(path.read_bytes()))
         end, head, before, last = facts["known"]
         known = ScannedSpan(end, b64decode(head), b64decode(before), last)
-        return Read(facts["start"], known, _found(facts["found"]))
+        return StoredPart(facts["start"], known, _found(facts["found"]))
     except (OSError, zlib.error, ValueError, TypeError, KeyError):
         return None
 
@@ -223,15 +223,15 @@ def _bar(values: list[Any]) -> MinuteBar:
     return MinuteBar(*values)
 
 
-def on_shelf(shelf: Place) -> set[str]:
-    """Return the names of what stands on a shelf."""
+def names_in(store: Place) -> set[str]:
+    """Return the names of the parts in a store."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        return {path.name for path in shelf.iterdir() if _NAME.fullmatch(path.name)}
+        return {path.name for path in store.iterdir() if _NAME.fullmatch(path.name)}
     return set()
 
 
-class Shelf:
-    """The parts of an instrument as a calculator takes them: in their order, one at a time."""
+class PartialStore:
+    """The parts of an instrument, for a calculator: in their order, one at a time."""
 
     def __init__(self, place: Place, units: Iterable[tuple[str, str]]) -> None:
         """``units`` are (key of the file, name), in order."""
@@ -239,11 +239,11 @@ class Shelf:
         self._waiting: dict[str, deque[str]] = {}
         for key, name in units:
             self._waiting.setdefault(key, deque()).append(name)
-        self._next: dict[str, Read] = {}
+        self._next: dict[str, StoredPart] = {}
         self._found: deque[SpanResult | None] = deque()
 
     def known(self, key: str, offset: int) -> ScannedSpan | None:
-        """Return what was read of a file from a place on; it comes out of ``ahead`` next."""
+        """Return the part of a file that begins at an offset; ``ahead`` yields it next."""
         waiting = self._waiting.get(key, deque())
         read = self._next.pop(key, None)
         while waiting and (read is None or read.start < offset or read.known.end == read.start):
@@ -257,6 +257,6 @@ class Shelf:
         return read.known
 
     def ahead(self, pieces: Iterator[Chunk]) -> Iterator[tuple[Chunk, SpanResult | None]]:
-        """Yield the pieces, those known with what they hold."""
+        """Yield the pieces, each with the stored result of its lines, if there is one."""
         for piece in pieces:
             yield piece, self._found.popleft() if self._found else None

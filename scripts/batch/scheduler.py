@@ -21,8 +21,8 @@ from ravequant.pipeline.runner import Summary
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
 from scripts.batch.executors import ATTEMPTS, Cost, Executor, measured
-from scripts.batch.jobs import BARS, Outcome, Task, cursor_of, raw_files, run_task, shelf_of
-from scripts.batch.partial_bars import Unit, length_of, on_shelf, read_unit, units_of
+from scripts.batch.jobs import BARS, Outcome, Task, cursor_of, raw_files, run_task, store_of
+from scripts.batch.partial_bars import Unit, length_of, names_in, read_unit, units_of
 from scripts.batch.storage import Remote, vault_at
 
 WINDOW: Final = 2  # tasks under way for each worker
@@ -131,7 +131,7 @@ class Scheduler:
                 continue
             progress.calculators, unread = self._parts(bars)
             progress.unread = len(unread)
-            yield from (Step(read_unit, (unit, bars[0].shelf), progress) for unit in unread)
+            yield from (Step(read_unit, (unit, bars[0].store), progress) for unit in unread)
             if not unread:
                 yield from (Step(run_task, (task,), progress) for task in progress.calculators)
 
@@ -148,7 +148,7 @@ class Scheduler:
         """Return the tasks with the names of their parts, and those parts that are not stored."""
         first = bars[0]
         try:
-            units, there = _units(bars), on_shelf(first.shelf)
+            units, there = _units(bars), names_in(first.store)
         except (RaveQuantError, OSError) as error:
             _log.warning("%s: its parts are not read side by side: %s", first.inst_id, error)
             units, there = [], set()
@@ -239,9 +239,9 @@ def is_done(task: Task) -> bool:
 
 def _clear(task: Task) -> None:
     """Delete the stored parts of an instrument."""
-    shelf = shelf_of(task.target, task.inst_id)
-    if isinstance(shelf, Remote):
+    store = store_of(task.target, task.inst_id)
+    if isinstance(store, Remote):
         with suppress(OSError):
-            shelf.remove()
+            store.remove()
     else:
-        shutil.rmtree(shelf, ignore_errors=True)
+        shutil.rmtree(store, ignore_errors=True)

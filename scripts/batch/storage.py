@@ -1,7 +1,7 @@
-"""Where the files of a recomputation are: a local folder, or an object storage that acts as one.
+"""The places of a recomputation: a local folder, or a folder in an object storage.
 
-A ``Remote`` has of ``Path`` what reading a vault needs, so a ``Vault`` may stand on either. What
-is asked of the storage is counted, in requests and bytes; what it refuses is an OSError.
+A ``Remote`` has the methods of ``Path`` that reading a vault needs, so a ``Vault`` may stand on
+either. Requests and bytes are counted; an error of the storage is an OSError.
 """
 
 import errno
@@ -37,7 +37,7 @@ _INSTALL: Final = {
 
 @dataclass(slots=True)
 class Traffic:
-    """What this process has asked of object storages."""
+    """The requests of this process to object storages."""
 
     requests: int = 0
     received: int = 0  # bytes
@@ -101,11 +101,11 @@ class Remote:
                 yield replace(self / name, size=int(row.get("size") or 0), stamp=_stamp(row))
 
     def is_dir(self) -> bool:
-        """Say whether something is in it."""
+        """Return True if a file is in it."""
         return bool(_asked(self, "isdir", _path(self.url)))
 
     def exists(self) -> bool:
-        """Say whether there is such a file."""
+        """Return True if the file exists."""
         return bool(_asked(self, "exists", _path(self.url)))
 
     def stat(self) -> stat_result:
@@ -135,7 +135,7 @@ class Remote:
         return data
 
     def write_bytes(self, data: bytes) -> int:
-        """Replace the content; whoever reads sees the old one or the new one."""
+        """Replace the content at once: a reader sees the old or the new one."""
         _asked(self, "pipe_file", _path(self.url), data)
         TRAFFIC.sent += len(data)
         return len(data)
@@ -160,7 +160,7 @@ Place = Path | Remote
 
 
 class Ranges(io.RawIOBase):
-    """An object, read by ranges: small ones where one jumps, large ones where one reads on."""
+    """An object, read by ranges: small ones after a seek, larger ones while reading on."""
 
     def __init__(self, source: Remote, size: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class Ranges(io.RawIOBase):
         self._expected = 0
 
     def expect(self, end: int) -> None:
-        """Know that it will be read on to about there, and not farther."""
+        """Expect reading on to about ``end``, and not farther."""
         self._expected = min(end + _LINE, self._size)
 
     def readable(self) -> bool:
@@ -179,7 +179,7 @@ class Ranges(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """One can jump in it."""
+        """It can seek."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -230,7 +230,7 @@ def _stamp(row: dict[str, Any]) -> str:
 
 
 def _asked(place: Remote, ask: str, *args: Any, **kwargs: Any) -> Any:
-    """Ask the storage; whatever it refuses is an OSError with its reason, credentials never in."""
+    """Ask the storage. Raises OSError with the reason, and never with credentials."""
     TRAFFIC.requests += 1
     try:
         return getattr(_storage(place.url.partition("://")[0]), ask)(*args, **kwargs)
@@ -261,7 +261,7 @@ def place_of(option: str, text: str) -> Place:
 
 
 def _remote(option: str, match: re.Match[str] | None) -> Remote:
-    """Say what is wrong without repeating the address: a password may stand in it."""
+    """Return a Remote. Raises UsageError without the address: a password may stand in it."""
     if match is None or match[1] not in SCHEMES:
         met = f"{match[1]}://" if match else "an address of several parts"
         raise UsageError(

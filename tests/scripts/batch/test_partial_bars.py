@@ -15,18 +15,18 @@ from tests.trades.test_parallel_scan import WHALE, market
 
 
 def test_the_parts_are_really_taken(tmp_path, monkeypatch):
-    """What stands on the shelf comes in place of the raw lines, with the cursors that they have."""
+    """What stands on the store comes in place of the raw lines, with the cursors that they have."""
     monkeypatch.setattr(partial_bars, "SPAN_BYTES", 30_000)
-    vault, shelf = days(tmp_path / "source"), tmp_path / "shelf"
+    vault, store = days(tmp_path / "source"), tmp_path / "store"
 
     def files():
         return day_files(vault.trades(BTC))
 
     units = list(partial_bars.units_of(BTC, WHALE, files, None))
     for unit in units:
-        partial_bars.read_unit(unit, shelf)
+        partial_bars.read_unit(unit, store)
     assert len(units) > 10
-    taken = partial_bars.Shelf(shelf, [(unit.key, unit.name) for unit in units])
+    taken = partial_bars.PartialStore(store, [(unit.key, unit.name) for unit in units])
     reading, plain = Tail(files, None, 0), Tail(files, None, 0)
     met = list(taken.ahead(reading.pieces(taken.known)))
     list(plain.blocks())
@@ -55,7 +55,7 @@ def test_parts_meet_wherever_a_file_is_cut(tmp_path):
     path.write_bytes(data + b'{"torn')
     starts = [len(b"".join(lines[:number])) for number in range(len(lines) + 1)]
 
-    def read(start: int, stop: int) -> partial_bars.Read:
+    def read(start: int, stop: int) -> partial_bars.StoredPart:
         unit = partial_bars.Unit(BTC, WHALE, "2025-12-14", path, start, stop, "part")
         partial_bars.read_unit(unit, tmp_path)
         met = partial_bars._read(tmp_path / "part")
@@ -71,7 +71,7 @@ def test_parts_meet_wherever_a_file_is_cut(tmp_path):
 
 
 def test_a_part_that_is_damaged_is_read_from_the_raw_data(tmp_path, monkeypatch, capsys):
-    """A shelf is believed only where its checksum fits."""
+    """A store is believed only where its checksum fits."""
     source = days(tmp_path / "source")
     wanted = calculated(tmp_path / "plain", source)
 

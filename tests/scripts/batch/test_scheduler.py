@@ -41,7 +41,7 @@ def test_only_what_is_new_is_read_again(tmp_path, capsys):
 
 
 def test_what_an_aborted_run_has_read_is_not_read_again(tmp_path, monkeypatch, capsys):
-    """Parts stay on the shelf until all outputs of the instrument are there."""
+    """Parts stay on the store until all outputs of the instrument are there."""
     source, target = days(tmp_path / "source"), tmp_path / "met"
 
     def stopped(_):
