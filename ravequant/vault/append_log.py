@@ -8,7 +8,6 @@ from typing import BinaryIO, Final, Self
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import BINARY, disk_error, fsync_folder, make_folder, write_all
-from ravequant.vault.compress import packed_form, restore
 from ravequant.vault.line_file import lines_backward, whole_length
 from ravequant.vault.paths import day_files, hour_files
 
@@ -219,6 +218,11 @@ class DatedLog:
         self.close()
 
     def _open(self) -> AppendLog:
+        from ravequant.vault.compress import (  # noqa: PLC0415 - most runs open no day
+            packed_form,
+            restore,
+        )
+
         plain = self.folder / f"{self._key}.jsonl"
         packed = packed_form(plain)
         if packed.exists() and not plain.exists():

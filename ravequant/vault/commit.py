@@ -17,7 +17,6 @@ import orjson
 from ravequant.errors import VaultError, shown
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import cut_file, disk_error, fsync_file, make_folder, replace_file
-from ravequant.vault.compress import restore
 from ravequant.vault.line_file import whole_lines
 
 VERSION: Final = 1
@@ -205,6 +204,8 @@ def unpack(folder: Path, pattern: str, since: str) -> None:
 
     For a rebuild, which appends to the first of these days and makes the others anew.
     """
+    from ravequant.vault.compress import restore  # noqa: PLC0415 - few runs rebuild
+
     for packed in sorted(folder.glob(f"{pattern}.gz")):
         if packed.name[:10] >= since[:10]:
             if packed.with_suffix("").exists():
