@@ -49,7 +49,7 @@ def _table(answer: "duckdb.DuckDBPyConnection", names: Sequence[str], most: int)
     words = numeric.index(True) if True in numeric else len(numeric)
     cells = [[_cell(value).translate(_CONTROL) for value in row] for row in rows]
     tables.write([name.translate(_CONTROL) for name in names], cells, words=words or 1)
-    return bool(most) and len(rows) == most and answer.fetchone() is not None
+    return bool(most) and answer.fetchone() is not None
 
 
 def _json(value: Any) -> str:

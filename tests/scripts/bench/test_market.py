@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from ravequant import times
-from ravequant.sim.market import START_MS
 from ravequant.vault.line_file import line_time
 from ravequant.vault.paths import Vault, book_files, day_files
 from scripts.bench import market
@@ -53,12 +52,15 @@ def test_repeated_days_go_on_without_a_hole(vault, day):
 def test_a_cut_and_the_rest_make_the_whole(tmp_path, day):
     """Up to a moment, then on from it: byte for byte the whole day; the bytes are counted."""
     cut, whole = Vault(tmp_path / "cut"), Vault(tmp_path / "whole")
-    moment = START_MS - 15 * times.MINUTE_MS
+    written = day.append(whole, 0)
+    ((_, other),) = day_files(whole.trades(BTC))
+    moment = line_time(other.read_bytes().splitlines()[100])
+    assert moment is not None
     parts = [day.append(cut, 0, until_ms=moment), day.append(cut, 0, first_ms=moment)]
-    assert sum(parts) == day.append(whole, 0)
-    assert min(parts) > 0
-    ((_, one),), ((_, other),) = (list(day_files(vault.trades(BTC))) for vault in (cut, whole))
+    assert sum(parts) == written
+    ((_, one),) = day_files(cut.trades(BTC))
     assert one.read_bytes() == other.read_bytes()
+    assert one.read_bytes()[: parts[0]].count(b"\n") == 100
 
 
 def test_books_go_on_where_they_were(vault):

@@ -47,8 +47,12 @@ def test_a_changed_source_is_not_current(exported):
     assert not table.current(DAY, [source, source])
     assert not table.current(DAY, [])
     assert not table.current(DAY, [source.with_name("gone.jsonl")])
+    before = source.stat().st_mtime_ns
     os.utime(source, ns=(1, 1))
     assert table.stands(DAY)
+    assert not table.current(DAY, [source])
+    source.write_text("{}\n{}\n")
+    os.utime(source, ns=(before, before))
     assert not table.current(DAY, [source])
 
 

@@ -59,6 +59,7 @@ def test_a_locked_database_reads_its_folders_only(tmp_path):
         "SET enable_external_access = true",
         f"SET allowed_directories = ['{tmp_path}']",
         "INSTALL httpfs",
+        "SET threads = 1",
     ):
         with pytest.raises(duckdb.Error):
             duck.run(database, statement)

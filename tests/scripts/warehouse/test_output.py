@@ -42,10 +42,12 @@ def test_json_holds_decimals_and_times_as_the_files_do(shown):
 
 def test_times_have_milliseconds_only_where_there_are_any(shown):
     """Three digits as in the files, six if they are needed."""
-    asked = "SELECT TIMESTAMP '2025-12-14 21:34:56.12' AS m, TIMESTAMP '2025-12-14 21:34:56.000120' AS u"  # noqa: E501
+    asked = (
+        "SELECT TIMESTAMP '2025-12-14 21:34:56.12' AS m, TIMESTAMP '2025-12-14 21:34:56.1234' AS u"
+    )
     assert json.loads(shown(asked, "json")[0]) == {
         "m": "2025-12-14T21:34:56.120Z",
-        "u": "2025-12-14T21:34:56.000120Z",
+        "u": "2025-12-14T21:34:56.123400Z",
     }
 
 
@@ -69,6 +71,12 @@ def test_a_table_shows_so_many_rows(shown):
     assert shown(asked, "table", 3) == (whole, False)
     text, left_out = shown(asked, "table", 2)
     assert (text.count("\n"), left_out) == (3, True)
+
+
+def test_words_stand_to_the_left_up_to_the_first_number(shown):
+    """Truth values are words; a column that is empty somewhere counts by its other rows."""
+    asked = "SELECT 'a' AS w, true AS yes, NULL::INTEGER AS n UNION ALL SELECT 'bb', false, 10"
+    assert shown(asked, "table")[0] == "w   yes     n\na   true\nbb  false  10\n"
 
 
 def test_large_decimals_keep_every_digit():
