@@ -36,8 +36,6 @@ PURE = (
     "ravequant.records",
     "ravequant.trades.scanner",
     "ravequant.trades.bar_builder",
-    "ravequant.trades.bar_columns",
-    "ravequant.trades.bar_reader",
     "ravequant.books.snapshot_reader",
     "ravequant.exchanges.okx.order_book",
     "ravequant.exchanges.okx.messages",
@@ -80,17 +78,6 @@ LONG = {
 
 # Modules without a test file of their own: the list only gets shorter.
 UNTESTED = {
-    "Liquidity_Buckets.band_view",
-    "Liquidity_Buckets.bands",
-    "ravequant.books.levels",
-    "ravequant.books.snapshot_json",
-    "ravequant.pipeline.book_source",
-    "ravequant.pipeline.trade_source",
-    "ravequant.trades.bar_columns",
-    "ravequant.trades.bar_reader",
-    "ravequant.trades.fast_scan",
-    "ravequant.trades.line_template",
-    "ravequant.trades.minute_bar",
     "scripts.begin",
     "scripts.bench.child",
     "scripts.bench.watch",

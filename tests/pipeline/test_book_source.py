@@ -1,0 +1,23 @@
+"""Tests of ravequant.pipeline.book_source: raw snapshots with deep ones as a slower input."""
+
+from ravequant import settings
+from ravequant.pipeline.book_source import BOOKS
+
+BTC = "BTC-USDT-SWAP"
+
+
+def test_raw_snapshots_expire_and_are_read_in_order(vault):
+    """Each is compared with the one before, so no other process reads a part of them."""
+    source = BOOKS.source(vault, BTC, settings.Settings())
+    assert not BOOKS.parallel
+    assert source.read_ahead is None
+    assert (source.expires, source.archive) == (True, False)
+    assert source.side_input is not None
+    assert list(source.files()) == list(source.side_input.files()) == []
+    hour = BOOKS.folder(vault, BTC) / "2025-12-14" / "21.jsonl"
+    deep = vault.deep_snapshots(BTC) / "2025-12-14" / "21.jsonl"
+    for path in (hour, deep):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert list(source.files()) == [("2025-12-14/21", hour)]
+    assert list(source.side_input.files()) == [("2025-12-14/21", deep)]
