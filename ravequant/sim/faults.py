@@ -71,9 +71,14 @@ FRAME_KINDS: Final = (
 )
 ACK_KINDS: Final = ("ack-missing", "ack-delay", "subscribe-error", "unknown-event")
 REST_KINDS: Final = (
-    "rest-status", "rest-limit", "rest-html", "rest-empty", "rest-repeat", "rest-slow",
+    "rest-status",
+    "rest-limit",
+    "rest-html",
+    "rest-empty",
+    "rest-repeat",
+    "rest-slow",
     "rest-timeout",
-)  # fmt: skip
+)
 KINDS: Final = (*FRAME_KINDS, *ACK_KINDS, *REST_KINDS, "instrument", "outage")
 _DELAYS_MS: Final = {
     "notice": 5_000,
