@@ -75,7 +75,7 @@ def test_a_faulty_feed_comes_through_whole(tmp_path, vault, recording):
         {**TRADES, "kind": "reorder", "probability": 0.01},
         {**TRADES, "kind": "corrupt", "probability": 0.01, "how": "json"},
         {**TRADES, "kind": "corrupt", "probability": 0.01, "how": "missing", "field": "px"},
-        {"kind": "disconnect", "every": 250, "how": "drop"},
+        {"kind": "disconnect", "every": 100, "how": "drop"},
         {"kind": "rest-status", **page, "status": 429, "probability": 0.03},
         {"kind": "rest-limit", **page, "probability": 0.03},
         {"kind": "rest-html", **page, "probability": 0.03},
