@@ -1,4 +1,4 @@
-"""The query: hidden wicks to fade, with all that speaks for and against each (SPEC section 11).
+"""The query: hidden wicks to fade, with the evidence for and against each (SPEC section 11).
 
     python find_signals.py --instId BTC-USDT-SWAP              now, after a refresh
     python find_signals.py --at "2025-12-14 21:35" --explain   as it was known then
@@ -304,7 +304,7 @@ def _notifies(args: argparse.Namespace) -> bool:
 
 
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
-    """Answer again and again, and send alerts of what is new."""
+    """Answer again and again, and send alerts of new signals."""
     from ravequant.alerts.dispatcher import AlertDispatcher, Channels  # noqa: PLC0415 - for a watch
     from ravequant.signals.refresh import LoadedCalculators  # noqa: PLC0415
 

@@ -78,7 +78,7 @@ class RestingWall(NamedTuple):
 
     price: int
     notional: int
-    age_s: int | None  # None: nobody knows
+    age_s: int | None  # None: unknown
     young: bool
 
 
@@ -124,7 +124,7 @@ def price(text: str) -> int:
 
 
 def age(seconds: Any) -> int | None:
-    """Return an age in whole seconds; None: nobody knows."""
+    """Return an age in whole seconds; None: it is unknown."""
     if seconds is not None and type(seconds) is not int:
         raise ValueError(f"{seconds!r} is no age in seconds")
     return seconds

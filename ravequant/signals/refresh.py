@@ -113,7 +113,7 @@ class LoadedCalculators:
 
 
 def _run_all(start: Callable[[str], Callable[[], Result]], scripts: Mapping[str, str]) -> None:
-    """Start each script and wait for its result; one that is locked is started again for a time."""
+    """Start each script and wait for its result; a locked one is started again for a time."""
     patience_ends = time.monotonic() + LOCKED_S
     running = {name: start(script) for name, script in scripts.items()}
     while running:
