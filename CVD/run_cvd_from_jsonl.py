@@ -4,7 +4,7 @@
     cvd    = Σ cvd_1m                                                  since the anchor
 
 The anchor is the first minute processed. The changes are sums over time, minutes M-14…M and
-M-59…M; the divergence compares swings over records, and says only what is known by its record.
+M-59…M; the divergence compares swings over records, and only swings known at its own record.
 """
 
 if __name__ == "__main__":

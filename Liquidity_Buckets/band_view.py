@@ -74,7 +74,7 @@ class SideRows(NamedTuple):
 
     weight: Ints  # of all levels of the table
     middles: dict[tuple[int, int], int]  # of stretches of it that were asked for before
-    rows: list[int]  # where each band begins, and where the last one ends
+    rows: list[int]  # the start of each band, and the end of the last band
 
     def weights(self, band: int) -> Ints:
         """Return the weights of a band."""

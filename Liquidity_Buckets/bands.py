@@ -39,7 +39,7 @@ class WeighedLevels:
 
     @classmethod
     def of(cls, levels: Levels, worth: Worth) -> "WeighedLevels":
-        """Return the levels weighed by what one contract is worth."""
+        """Return the levels weighed by the worth of a contract."""
         price, qty = levels.price, levels.qty
         if largest(price) * largest(qty) >= SAFE:
             price, qty = price.astype(object), qty.astype(object)
@@ -176,7 +176,7 @@ class OwnBands:
         self.used = _away(self, price, self.rows[:, 0], self.rows[:, -1])  # in a band
 
     def _search(self, price: Ints, starts: Rows, room: int) -> Rows:
-        """Return the rows where the bands of each side begin, and where the last one ends.
+        """Return the row at which each band of each side begins, then the end of the last band.
 
         All sides are searched at once: the distances of side ``s`` are moved out by ``s x room``.
         """

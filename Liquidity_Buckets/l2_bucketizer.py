@@ -2,7 +2,7 @@
 
     band i     levels with previous edge < |price - mid| / mid x 10,000 <= edge, bids and asks apart
     imbalance  (bid - ask) / (bid + ask) of a band's notional
-    delta      what a band's notional changed by since the previous snapshot
+    delta      the change of a band's notional since the previous snapshot
     walls      since when a band, or a single price, has held more than its threshold
 
 The sums are in ``bands.py``, the memory of walls in ``walls.py``; here they become records.
@@ -50,7 +50,7 @@ class Thresholds(NamedTuple):
         return cls(band, wall, chosen.delta_notional)
 
     def scaled(self, places: int) -> "Thresholds":
-        """Return them in coarser units: what is at least or above them stays so."""
+        """Return them in coarser units; an amount compares to them as before."""
         unit = 10 ** (exact.NOTIONAL_PLACES - places)
         return Thresholds(-(-self.band // unit), -(-self.wall // unit), self.delta // unit)
 
@@ -84,8 +84,8 @@ class BucketFold:
         self._reset()
 
     def _reset(self) -> None:
-        """Forget all that leads from one snapshot to the next: the next one is a first one."""
-        self._source: list[str] | None = None  # of the previous snapshot's bands; None: first one
+        """Forget the previous snapshot: the next snapshot counts as the first."""
+        self._source: list[str] | None = None  # of the previous snapshot's bands; None: no such
         self._deep_ts: int | None = None  # of the previous snapshot's deep data
         self._stepped = [[0] * len(BANDS), [0] * len(BANDS)]  # notional at each band's last step
         self._reaches: tuple[Reach, Reach] | None = None

@@ -27,8 +27,8 @@ class Patience:
 class BandWall:
     """The young wall of one side of a band, if there is one (the notes' rule).
 
-    ``step`` is for a snapshot that shows the band as the one before did; ``hold`` for one whose
-    source is another than before, or only a part of the band. On any other snapshot neither.
+    ``step`` is for a snapshot that shows the band as the snapshot before did; ``hold`` for a
+    snapshot of another source, or of only a part of the band. On any other snapshot neither.
     """
 
     __slots__ = ("_dip", "_held_since", "_patience", "_since", "_state")
@@ -103,7 +103,7 @@ class PriceWalls:
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._standing: dict[int, _Standing] = {}
-        self._before: Reaches | None = None  # of the previous snapshot; None: this is a first one
+        self._before: Reaches | None = None  # of the previous snapshot; None: there is none
 
     def step(self, ts: int, reach: Reaches, shown: Iterable[int], *, newer_deep: bool) -> None:
         """Take the prices of the large levels that a snapshot shows.
@@ -120,7 +120,7 @@ class PriceWalls:
                 self._standing[price] = _Standing(None)
             elif newer_deep or reach.source(price) != "deep":
                 self._standing[price] = _Standing(ts)
-            # else an old deep snapshot shows what the book before no longer had
+            # else an old deep snapshot shows a wall that the book before no longer had
         self._before = reach
 
     def _see_again(
@@ -153,7 +153,7 @@ class PriceWalls:
         return wall.confirmed and ts - wall.since <= self._patience.young
 
     def reset(self) -> None:
-        """Forget everything: the next snapshot is a first one."""
+        """Forget everything: the next snapshot counts as the first."""
         self._standing.clear()
         self._before = None
 

@@ -114,7 +114,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
         request = Request(where, name, query, SignalLimits.of(name, chosen), *_minute(at))
         try:
             found += request.rows(request.find(past=True).signals, request.clock_ms)
-        except NoDataError as error:  # an instrument that is not recorded hides no other one
+        except NoDataError as error:  # the other instruments still get their answer
             lacking.append(error)
     if lacking and len(lacking) == len(names):
         raise lacking[0]

@@ -62,7 +62,7 @@ class WickFold:
         return records
 
     def _pass(self, until: int, gaps: deque[int]) -> list[dict[str, Any]]:
-        """Return what becomes known up to the minute ``until``, its start included."""
+        """Return the records of events known up to the start of the minute ``until``, inclusive."""
         records: list[dict[str, Any]] = []
         while (moment := self._next_moment()) is not None and moment <= until:
             self._mark(moment, gaps)
@@ -87,7 +87,7 @@ class WickFold:
         return exact.units(text, exact.PRICE_PLACES)
 
     def _record(self, event: Event) -> dict[str, Any]:
-        """Return a record; what a wick is born with is worked out once."""
+        """Return the record of an event; the fields of a wick's birth are computed once."""
         wick, touched = event.wick, event.kind == "touched"
         key = wick.timeframe, wick.side, wick.birth
         if event.kind == "created":

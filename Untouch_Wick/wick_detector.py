@@ -23,7 +23,7 @@ Kind = Literal["created", "touched", "expired"]
 
 
 class Wick(NamedTuple):
-    """One wick as it was born: what never changes afterwards."""
+    """One wick: the facts of its birth, which never change."""
 
     timeframe: str
     side: str  # high or low
@@ -44,7 +44,7 @@ class Wick(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What became known of a wick, and when."""
+    """A birth, touch or expiry of a wick, and the time at which it became known."""
 
     kind: Kind
     known: int  # Unix minutes
@@ -155,7 +155,7 @@ class WickDetector:
     def __init__(self) -> None:
         self._sides = {name: _Side(name) for name in SIGNS}
         self._untouched: dict[tuple[int, str, str], Wick] = {}  # the oldest first
-        # (tip, birth) of what was touched within the open candle of (timeframe, side)
+        # (tip, birth) of wicks touched within the open candle of (timeframe, side)
         self._met: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._ended = {name: {"touched": 0, "expired": 0} for name in TIMEFRAMES}
 
@@ -166,7 +166,7 @@ class WickDetector:
         return None if oldest is None else oldest.birth + LIFE_MINUTES
 
     def at(self, moment: int, candles: Sequence[Candle], tick: int) -> list[Event]:
-        """Return what becomes known at ``moment`` (Unix minutes).
+        """Return the events that become known at ``moment`` (Unix minutes).
 
         ``candles`` are those that close then, the shortest first; ``tick`` is the tick size in
         force, in units of exact.PRICE_PLACES. Called for every moment at which a candle closes or
@@ -256,7 +256,7 @@ class WickDetector:
 
 
 def _age_of(wick: Wick) -> tuple[int, str, str]:
-    """Return what orders wicks by birth, then event_id."""
+    """Return the key that sorts wicks by birth, then event_id."""
     return wick.birth, wick.timeframe, wick.side
 
 

@@ -1,7 +1,7 @@
 """Every data set of a vault and every program that a person starts, each of them once.
 
-Other lists of data sets or programs are made of these. ``Vault`` builds the paths; SPEC says what
-the fields of a file mean.
+Other lists of data sets or programs are made of these. ``Vault`` builds the paths; SPEC
+defines the fields of each file.
 """
 
 from collections.abc import Callable, Iterator

@@ -164,7 +164,7 @@ def report(prog: str, error: RaveQuantError) -> None:
 
 
 def _open_streams() -> None:
-    """Make stdout and stderr usable: UTF-8 whatever the console, and present under pythonw."""
+    """Make stdout and stderr usable: UTF-8 on every console, and present under pythonw."""
     for name in ("stdout", "stderr"):
         stream: Any = getattr(sys, name)
         if stream is None:
@@ -211,7 +211,7 @@ def _rotating_file(path: Path) -> logging.Handler:
                 super().handleError(record)
 
         def doRollover(self) -> None:  # noqa: N802 - logging's own name
-            """Begin a new file, or go on in the old one."""
+            """Begin a new file, or go on in the present file."""
             try:
                 super().doRollover()
             except OSError:

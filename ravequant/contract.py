@@ -1,4 +1,4 @@
-"""What a contract is worth: base and notional of trades and levels, exactly (SPEC section 2).
+"""The worth of a contract: base and notional of trades and levels, exactly (SPEC section 2).
 
     linear    base     = qty x ctVal x ctMult     notional = base x price
     inverse   notional = qty x ctVal x ctMult     base     = notional / price
@@ -80,7 +80,7 @@ class Worth:
         )
 
     def factors(self, price_places: int, qty_places: int, wanted: Scale) -> tuple[int, int]:
-        """Return what makes amounts in units of ``wanted`` of the columns: notional, base.
+        """Return the factors (notional, base) from columns to amounts in units of ``wanted``.
 
         ``wanted`` must be at least as fine as ``scale`` says.
         """

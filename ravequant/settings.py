@@ -1,8 +1,8 @@
 """Settings: one optional ``ravequant.toml``, every threshold named once with its default.
 
 The file stands at the root of the checkout (or where ``$RAVEQUANT_SETTINGS`` says). All keys are
-optional; flags go before the file. When the file is read, decimals become exact numbers and what
-cannot be is refused by name: unknown keys, wrong types, decimals out of range, and settings that
+optional; flags go before the file. When the file is read, decimals become exact numbers, and
+errors are refused by name: unknown keys, wrong types, decimals out of range, and settings that
 contradict each other.
 """
 
@@ -19,7 +19,7 @@ from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
-_MOST_LEVELS: Final = 400  # what a side of the exchange's channel carries
+_MOST_LEVELS: Final = 400  # levels of a side in the exchange's channel
 
 # The decimal settings, and the units in which each is counted.
 NOTIONAL: Final = DecimalField(exact.NOTIONAL_PLACES, zero=False)  # quote currency
@@ -70,7 +70,7 @@ class L2:
     """The book exporter; the notes' SNAPSHOT_CADENCE_SEC and DEPTH_LEVELS."""
 
     cadence_ms: int = 2_000  # exchange time from snapshot to snapshot
-    depth_levels: int = 400  # of each side, at most what the channel carries
+    depth_levels: int = 400  # of each side, at most _MOST_LEVELS
     deep_every_s: int = 30  # from one deep REST snapshot to the next; --deep-every 0 turns them off
     sync_every_ms: int = 1_000  # write to fsync
 
@@ -79,18 +79,16 @@ class L2:
 class Bars:
     """Minute bars."""
 
-    whale_notional: ExactDecimal = NOTIONAL.default(
-        "100000"
-    )  # quote currency, a record at or above it is a whale
+    # quote currency, a record at or above it is a whale
+    whale_notional: ExactDecimal = NOTIONAL.default("100000")
 
 
 @dataclass(frozen=True, slots=True)
 class Vwap:
     """The VWAP calculator."""
 
-    extended_bps: ExactDecimal = BPS.default(
-        "50"
-    )  # |deviation from the 4h VWAP| above this is extended
+    # |deviation from the 4h VWAP| above this is extended
+    extended_bps: ExactDecimal = BPS.default("50")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +100,8 @@ class Volume:
     t2_from: ExactDecimal = RATIO.default("0.5")  # below it T1
     t3_from: ExactDecimal = RATIO.default("1")
     t4_above: ExactDecimal = RATIO.default("2")  # above it T4, and the surge of an absorption
-    flat_pct: ExactDecimal = PERCENT.default(
-        "0.1"
-    )  # |price change| of an absorption is below this percentage
+    # |price change| of an absorption is below this percentage
+    flat_pct: ExactDecimal = PERCENT.default("0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,39 +110,34 @@ class Buckets:
 
     band_notional: Amounts = NOTIONAL.defaults(BTC="300000", ETH="150000", default="150000")
     wall_notional: Amounts = NOTIONAL.defaults(BTC="1000000", ETH="500000", default="300000")
-    delta_notional: ExactDecimal = NOTIONAL.default(
-        "100000"
-    )  # a larger change of a band is significant
-    delta_ratio: ExactDecimal = RATIO.default(
-        "0.10"
-    )  # and so is one that is a larger part of what was there
+    # a larger change of a band is significant
+    delta_notional: ExactDecimal = NOTIONAL.default("100000")
+    delta_ratio: ExactDecimal = RATIO.default("0.10")  # and so is a larger part of the band before
     gap_s: int = 10  # more time between two snapshots is a gap
     confirm_s: int = 30  # a wall that has stood this long is no spoof
-    young_s: int = 3_600  # one that has stood longer is established
-    hold_s: int = 60  # what cannot be seen is remembered this long
+    young_s: int = 3_600  # a wall that has stood longer is established
+    hold_s: int = 60  # an unseen wall is remembered this long
     deep_age_s: int = 60  # an older deep snapshot is not used
     listed_walls: int = 10  # a side
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The query: what the layers ask for, and what a trade costs. Decimals stand in quotes."""
+    """The query: thresholds of the layers, fees and stop. Decimals stand in quotes."""
 
-    surrounding_minutes: int = 10  # wicks born at most this far from one are around it
+    surrounding_minutes: int = 10  # wicks born at most this far apart surround each other
     very_high_touched: int = 15  # touched around it, with an exact tip: VERY_HIGH
     reach_bps: ExactDecimal = BPS.default("500")  # a tip farther from the last price is no signal
-    near_bps: ExactDecimal = BPS.default(
-        "25"
-    )  # tape layers count with price at most this far from the tip
+    # tape layers count with price at most this far from the tip
+    near_bps: ExactDecimal = BPS.default("25")
     tape_minutes: int = 5  # volume tier and absorption look this far back
     wall_notional: Amounts = NOTIONAL.defaults(BTC="2000000", default="2000000")
     wall_bps: ExactDecimal = BPS.default("2")  # a wall at most this far from the tip stands at it
-    wall_fresh_s: int = 300  # a younger one is a young wall
-    imbalance: ExactDecimal = IMBALANCE.default(
-        "0.70"
-    )  # of the tip's band, against the way through it
+    wall_fresh_s: int = 300  # a younger wall counts as young
+    # of the tip's band, against the way through it
+    imbalance: ExactDecimal = IMBALANCE.default("0.70")
     vwap_bps: ExactDecimal = BPS.default("10")  # tip at least this far beyond the 4h VWAP
-    wicks_stale_s: int = 180  # what is older than these does not count
+    wicks_stale_s: int = 180  # a layer whose data are older does not count
     volume_stale_s: int = 180
     cvd_stale_s: int = 180
     vwap_stale_s: int = 1_200
@@ -159,18 +151,17 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """What find_signals --watch tells with --discord, --exec or --bell."""
+    """Alerts of find_signals --watch: --discord, --exec and --bell."""
 
-    approach_bps: ExactDecimal = BPS.default(
-        "5"
-    )  # told once more with price at most this far from the tip
+    # a second alert with price at most this far from the tip
+    approach_bps: ExactDecimal = BPS.default("5")
     per_hour: int = 10  # messages to Discord in any hour; the rest is put together in one
     discord_webhook: str = field(default="", repr=False)  # its environment variable goes before it
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What is compressed and deleted when; the age of a file counts from its hour's or day's end.
+    """Ages of compression and deletion; the age of a file counts from its hour's or day's end.
 
     Trade days and bucket days are never deleted, and the newest file of a stream is never touched.
     """
@@ -180,9 +171,8 @@ class Retention:
     keep_unread_days: int = 10  # book hours that the bucketizer has not read
     compress_trade_days: int = 2
     compress_bucket_days: int = 2
-    keep_gb: ExactDecimal = GIGABYTES.default(
-        ""
-    )  # disk budget of the whole vault in 10**9 bytes; empty: none
+    # disk budget of the whole vault in 10**9 bytes; empty: none
+    keep_gb: ExactDecimal = GIGABYTES.default("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +213,7 @@ def load(path: Path | None = None) -> Settings:
         if named:
             raise UsageError(f"{path}: ${SETTINGS_VARIABLE} names a file that is absent") from None
         return Settings()
-    except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a monstrous value
+    except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a huge value
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
     try:
         settings: Settings = settings_schema.build(Settings, table)

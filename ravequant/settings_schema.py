@@ -1,6 +1,6 @@
-"""The schema of settings: what a key of a TOML table may be, and how a slip is named.
+"""The schema of settings: the type and range of each key, and messages that name a slip.
 
-A table becomes a dataclass; the types of its fields say what each key may be. A decimal stands in
+A TOML table becomes a dataclass; the type of a field is the type of its key. A decimal stands in
 quotes and is parsed here, once: from then on it is a whole number, which mypy knows by name.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Final, Self, get_type_hints
 from ravequant import exact
 from ravequant.errors import UsageError, shown
 
-_LONGEST: Final = 80  # signs of a key that a message shows and a search looks at
+_LONGEST: Final = 80  # characters of a key that a message shows and a search compares
 _INST_ID_START: Final = re.compile(r"default|[A-Z0-9]+(-[A-Z0-9]+)*")
 _DECIMAL: Final = "decimal"  # in the metadata of a dataclass field: its DecimalField
 
@@ -21,8 +21,8 @@ _DECIMAL: Final = "decimal"  # in the metadata of a dataclass field: its Decimal
 class ExactDecimal(int):
     """A decimal setting as a whole number of units of ``10**-places`` of its ``DecimalField``.
 
-    It computes and compares as that number. ``text`` is the decimal as it was written, which is
-    what states, messages and lists of settings show.
+    It computes and compares as that number. ``text`` is the decimal as it was written;
+    states, messages and lists of settings show it.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Amounts(dict[str, ExactDecimal]):
     """Decimals by the start of an instrument's name (``BTC``, ``BTC-USD``), and ``default``."""
 
     def of(self, inst_id: str) -> ExactDecimal:
-        """Return that of the longest start of ``inst_id`` (whole words), else the default."""
+        """Return the decimal of the longest start of ``inst_id`` in whole words, or the default."""
         words = inst_id.split("-")
         starts = ("-".join(words[:count]) for count in range(len(words), 0, -1))
         return next((self[start] for start in starts if start in self), self["default"])
@@ -50,7 +50,7 @@ class Amounts(dict[str, ExactDecimal]):
 
 @dataclass(frozen=True, slots=True)
 class DecimalField:
-    """What a decimal setting may be: text in quotes, a whole number of ``10**-places``."""
+    """The range of a decimal setting: text in quotes, a whole number of ``10**-places``."""
 
     places: int
     most: int | None = None
@@ -58,7 +58,7 @@ class DecimalField:
     empty: bool = False  # may it be left empty, which counts as 0
 
     def parse(self, text: str, name: str) -> ExactDecimal:
-        """Return decimal text as a number; UsageError says what is wrong with ``name``."""
+        """Return decimal text as a number; UsageError names the setting ``name``."""
         if self.empty and not text:
             return ExactDecimal(0, text)
         units = decimal(text, name, self.places)
@@ -100,7 +100,7 @@ def _build(root: Any, kind: Any, table: Mapping[str, Any], prefix: str) -> Any:
         name = prefix + key[:_LONGEST]
         if key not in hints:
             raise UsageError(f"{name} is unknown{_nearest(root, key, prefix, sorted(hints))}")
-        if hints[key] is Amounts:  # what the file leaves out keeps its default
+        if hints[key] is Amounts:  # keys absent from the file keep their defaults
             values[key] = getattr(kind(), key)
             values[key].update(_amounts(value, name, decimals[key]))
         elif decimals[key]:
@@ -111,7 +111,7 @@ def _build(root: Any, kind: Any, table: Mapping[str, Any], prefix: str) -> Any:
 
 
 def _nearest(root: Any, key: str, prefix: str, known: list[str]) -> str:
-    """Return the key that was meant, of another table if it stands in the wrong one."""
+    """Return the key that was meant, perhaps of another table."""
     import difflib  # noqa: PLC0415 - for slips alone
 
     key = key[:_LONGEST]
@@ -149,7 +149,7 @@ def _value(root: Any, hint: Any, value: Any, name: str) -> Any:
 
 def _quoted(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        met = f" = {value}" if isinstance(value, (int, float)) else ""  # not what may be a secret
+        met = f" = {value}" if isinstance(value, (int, float)) else ""  # a text may be a secret
         raise UsageError(f'{name}{met} must stand in quotes, like "50"')
     return value
 

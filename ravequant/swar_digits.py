@@ -85,7 +85,7 @@ def pattern_of(words: list[Words]) -> Places:
 
 
 def keep_freed_memory() -> None:
-    """Make glibc keep the memory that one block frees for the next one; this halves the run time.
+    """Make glibc keep the memory that a block frees for the next; this halves the run time.
 
     Freeing a large allocation (never touched, so it costs nothing) raises the sizes from which
     the allocator maps and trims memory. On other systems it does nothing.

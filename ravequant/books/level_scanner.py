@@ -1,8 +1,8 @@
 """Price levels from bytes to exact columns, many at once: ``["43250.5","100","0","5"],…``.
 
-Each level is found by its ``[``; from there three windows are cut out, each where the one before
-ends: the price; ``","`` and the size; the rest, with the text before it. How a number is read, and
-what a word's pattern is, stands in ``swar_digits``.
+Each level is found by its ``[``; from there three windows follow one another: the price; ``","``
+and the size; the rest, with the text before it. ``swar_digits`` reads a number, and defines the
+pattern of a word.
 
 Every byte from one ``[`` to the next is compared or must be a digit: nothing is taken that a JSON
 parser would read otherwise. A side in which anything is unusual is reported, not repaired.
@@ -34,7 +34,7 @@ def scan(
 ) -> tuple[Levels, NDArray[np.bool_]]:
     """Read the sides that stand between ``[`` and ``]`` at ``places``, bids and asks in turn.
 
-    ``after_qty`` is what stands between the size and the last string of a level; ``BEFORE`` bytes
+    ``after_qty`` is the text between the size and the last string of a level; ``BEFORE`` bytes
     precede the first level, and ``BEHIND`` bytes follow the last. Returns the levels, and of each
     side whether it is as expected; rows of other sides mean nothing.
     """
@@ -73,7 +73,8 @@ class _Sides(NamedTuple):
 def _openings(data: Bytes, outer: Places) -> Places:
     """Return the places of all ``[`` but the outer ones, the first among each eight bytes.
 
-    A level is longer than that: where another one is passed over, that of the first is wrong.
+    A level is longer than eight bytes: if a second ``[`` is passed over, the place of the first
+    is wrong.
     """
     marked = data[: len(data) & -8] == ord("[")
     marked[outer] = False
@@ -86,7 +87,7 @@ def _openings(data: Bytes, outer: Places) -> Places:
 
 
 def _disorder(levels: Levels) -> NDArray[np.bool_]:
-    """Mark rows whose price does not lie outside the one before: bids fall, asks rise."""
+    """Mark the rows out of order: bids must fall, asks must rise."""
     falling = np.arange(len(levels.starts) - 1) & 1 == 0
     wrong = np.repeat(falling, np.diff(levels.starts))[1:]
     wrong ^= levels.price[1:] <= levels.price[:-1]
@@ -100,7 +101,7 @@ def _read(
     data: Bytes, rows: Places, sides: _Sides, after_qty: bytes, *, words: int, errors: Words
 ) -> tuple[swar_digits.NumberColumn, swar_digits.NumberColumn]:
     """Read the levels whose ``[`` are at ``rows``: prices and sizes."""
-    first = sides.begin + 1  # the quote behind any other ``[`` belongs to what is before it
+    first = sides.begin + 1  # the quote behind any other ``[`` is compared with its text
     errors[sides.heads] = (rows[sides.heads] != first) | (data[first + 1] != ord('"'))
     place = rows + (2 - BEFORE)  # a word before the number, here and further on
     number = _columns(gather(data[BEFORE:], place, words))
@@ -131,7 +132,7 @@ def _columns(rows: Words) -> list[Words]:
 
 
 def _check_rest(rest: Words, place: Places, sides: _Sides, errors: Words) -> None:
-    """See that one to three digits and what ends a level or a side follow at each ``place``."""
+    """Check that 1 to 3 digits, then the end of a level or side, follow at each ``place``."""
     forms = _rest_forms()
     pattern = swar_digits.pattern_of([rest])
     pattern[sides.tails] += _TAIL
@@ -143,7 +144,7 @@ def _check_rest(rest: Words, place: Places, sides: _Sides, errors: Words) -> Non
 
 
 class _RestForms(NamedTuple):
-    """What may follow the size of a level: digits and a text, the side's end behind ``_TAIL``."""
+    """The texts that may follow a level's size: digits and a text, the side's end at ``_TAIL``."""
 
     text: Words
     mask: Words

@@ -20,7 +20,7 @@ class DeepLines(Protocol):
         """Return the next whole line without passing it; None while there is none."""
 
     def take(self) -> None:
-        """Pass the line peeked at: it is the one in use from now on."""
+        """Pass the line peeked at; it is in use from now on."""
 
     def skip(self, reason: str | None) -> None:
         """Pass the line peeked at, which is of no use; a reason is logged."""
@@ -45,7 +45,7 @@ def mid_of(best_bid: Any, best_ask: Any, mid_price: Any) -> tuple[int, int]:
     """
     bid = _price(best_bid, "best_bid", exact.PRICE_PLACES)
     ask = _price(best_ask, "best_ask", exact.PRICE_PLACES)
-    mid = _price(mid_price, "mid_price", exact.PRICE_PLACES + 1)  # half a unit beside a price
+    mid = _price(mid_price, "mid_price", exact.PRICE_PLACES + 1)  # may be half a unit off a price
     if 2 * mid != 10 * (bid + ask):
         raise RecordError(
             f"mid_price: {shown(mid_price)} is not between {shown(best_bid)} and {shown(best_ask)}"

@@ -21,7 +21,7 @@ from ravequant.books.snapshot_json import DeepLines
 from ravequant.errors import shown
 from ravequant.records import DEFAULT_EXCHANGE, STAMP, RecordError, parse_iso_field
 
-LINES_AT_ONCE: Final = 36  # most of a MB: what the scan touches stays in the cache
+LINES_AT_ONCE: Final = 36  # most of a MB: the arrays of the scan stay in the cache
 _OPENING: Final = b'{"timestamp_utc":"'
 _ASKS: Final = b']],"asks_top400":[['
 _IN_ASKS: Final = b"k"  # no level holds one; looking for one byte is ten times faster
@@ -67,7 +67,7 @@ class Books:
 
     heads: list[Head]
     levels: Levels
-    deeps: list[Deep | None]  # the newest that counts for each snapshot, whatever its age
+    deeps: list[Deep | None]  # the newest that counts for each snapshot, of any age
 
 
 _mid_of = lru_cache(maxsize=1 << 10)(snapshot_json.mid_of)  # prices come again and again
@@ -166,7 +166,7 @@ class SnapshotReader:
             ts = times.parse_iso(block[stamp:middle].decode("ascii"))
             twice_mid, mid_places = _mid_of(bid, ask, mid)
         except ValueError:
-            return None  # the slow way in says what is wrong with it
+            return None  # the slow path names the error
         sides = (bids - 2, asks + 1), (asks + len(_ASKS) - 2, closing + 1)
         return _Outline(ts, twice_mid, mid_places, gap == "true", sides)
 
@@ -177,7 +177,7 @@ class SnapshotReader:
         fast: "list[_Found]",
         levels: Levels | None,
     ) -> Books | None:
-        """Splice the odd lines in, drop what is late, and find the deep snapshots."""
+        """Splice the odd lines in, drop late lines, and find the deep snapshots."""
         heads: list[Head] = []
         parts: list[tuple[Levels, int]] = []
         for (start, end), found in zip(lines, fast, strict=True):

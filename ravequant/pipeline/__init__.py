@@ -1,1 +1,1 @@
-"""The one loop of all calculators, and how one is declared."""
+"""The one loop of all calculators, and how a calculator is declared."""

@@ -16,14 +16,14 @@ class BookInput:
     """The raw snapshots of a vault."""
 
     record: Final = "snapshot"
-    parallel: Final = False  # each one is compared with the one before
+    parallel: Final = False  # each snapshot is compared with its predecessor
 
     def files(self, vault: Vault, inst_id: str) -> Listing:
-        """Return what lists the raw snapshot files."""
+        """Return the listing of the raw snapshot files."""
         return lambda: catalog.BOOK.files(vault, inst_id)
 
     def folder(self, vault: Vault, inst_id: str) -> Path:
-        """Return where the raw snapshots are."""
+        """Return the folder of the raw snapshots."""
         return vault.snapshots(inst_id)
 
     def source(self, vault: Vault, inst_id: str, _chosen: Settings) -> runner.Source[list[Books]]:

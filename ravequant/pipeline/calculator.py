@@ -1,4 +1,4 @@
-"""What a calculator is: an input, a fold, an output; and the program that runs it."""
+"""A calculator, declared as an input, a fold and an output, and the program that runs it."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ class Input(Protocol[Batch]):
         """True if its files can be read in parts, by other processes."""
 
     def files(self, vault: Vault, inst_id: str) -> Listing:
-        """Return what lists the raw files of an instrument, oldest first."""
+        """Return the listing of the raw files of an instrument, oldest first."""
 
     def folder(self, vault: Vault, inst_id: str) -> Path:
         """Return where they are."""

@@ -25,7 +25,7 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 from ravequant.vault.side_input import SideInput
 
-COMMIT_BYTES: Final = 64 << 20  # input between two commits; bounds what a crash repeats
+COMMIT_BYTES: Final = 64 << 20  # input between two commits: a crash repeats at most so much
 NEVER: Final = "~"  # sorts behind every time
 SIDE_INPUT_MS: Final = (
     600_000  # a first run bounded by --since reads a slower input from this earlier
@@ -52,7 +52,7 @@ class Decoder(Protocol[Batch_co]):
         """Go on from a state that ``state()`` gave."""
 
     def counts(self) -> dict[str, int]:
-        """Return what this run met: lines, rejected, duplicates, …."""
+        """Return the counters of this run: lines, rejected, duplicates, …."""
 
 
 class DecodedSpan(Protocol[Batch_co]):
@@ -81,7 +81,7 @@ class Fold(Protocol[Batch_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[Batch]):
-    """Raw lines of one instrument, and what turns them into batches."""
+    """Raw lines of one instrument, and the decoder that turns them into batches."""
 
     files: tail.Listing  # (key, path), oldest first
     decoder: Callable[[Reject], Decoder[Batch]]
@@ -89,7 +89,7 @@ class Source(Generic[Batch]):
     expires: bool = False  # raw files are deleted by age, and never repaired
     archive: bool = False  # nobody writes the raw files any more: they are not synced
     read_ahead: ReadAhead[Batch] | None = None  # by other processes, of large files
-    known: tail.FindScanned | None = None  # what others have read already, in place of large files
+    known: tail.FindScanned | None = None  # spans that others have read already
     # the first moment (ms) for which reading from a cursor gives a batch; None: that of the line
     first_ms: Callable[[Cursor | None], int | None] | None = None
 
@@ -120,7 +120,7 @@ class Job(Generic[Batch]):
 
 @dataclass(slots=True)
 class Summary:
-    """What one run did; ``--json`` prints it."""
+    """The counts of one run; ``--json`` prints them."""
 
     metric: str
     instId: str  # noqa: N815 - the name that all files use
@@ -193,7 +193,7 @@ class _Run(Generic[Batch]):
             self._begin(None, rebuild=True)
 
     def _go_on(self, facts: dict[str, Any]) -> bool:
-        """Restore a commit; False if raw data were repaired since."""
+        """Restore a commit; return False if raw data were repaired since."""
         try:
             cursor, beside = (
                 Cursor.restore(facts[name]) if facts.get(name) else None
@@ -293,7 +293,7 @@ class _Run(Generic[Batch]):
         return {**facts, "reader": self._decoder.state(), "fold": self._fold.state()}
 
     def go(self) -> Summary:
-        """Read to the end of what there is."""
+        """Read to the end of the raw files, commit, and return the summary."""
         committed = self._tail.bytes_read
         place: Cursor | None = None
         try:
@@ -322,7 +322,7 @@ class _Run(Generic[Batch]):
         return self._source.read_ahead(self._tail.pieces(self._source.known))
 
     def _batches(self, chunk: tail.Chunk, found: DecodedSpan[Batch] | None) -> Iterator[Batch]:
-        """Yield the batches of a chunk, also of one that another process has read."""
+        """Yield the batches of a chunk, also if another process has read it."""
         self._chunk = chunk
         batch = found.add_to(self._decoder) if found is not None else None
         if batch is not None:
@@ -366,9 +366,9 @@ def _after_minute(start: str) -> str:
 
 
 def _surviving(files: tail.Listing, cursor: Cursor | None) -> Cursor | None:
-    """Return ``cursor``; where its file has been deleted, the start of the oldest one after it.
+    """Return ``cursor``; if its file was deleted, the start of the oldest file after it.
 
-    If only older files are left the cursor stays, and the tail says what is wrong.
+    If only older files are left the cursor stays, and the tail raises the error.
     """
     keys = [key for key, _ in files()]
     later = min((key for key in keys if cursor and key > cursor.file), default=None)

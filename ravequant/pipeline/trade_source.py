@@ -25,11 +25,11 @@ class TradeInput:
     parallel: Final = True  # parts of them are read anywhere, and joined as partial bars
 
     def files(self, vault: Vault, inst_id: str) -> Listing:
-        """Return what lists the raw trade files."""
+        """Return the listing of the raw trade files."""
         return lambda: catalog.TRADES.files(vault, inst_id)
 
     def folder(self, vault: Vault, inst_id: str) -> Path:
-        """Return where the raw trades are."""
+        """Return the folder of the raw trades."""
         return vault.trades(inst_id)
 
     def source(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Source[Closed]:
@@ -51,7 +51,7 @@ TRADES: Final = TradeInput()
 def decoder(
     vault: Vault, inst_id: str, chosen: Settings
 ) -> Callable[[runner.Reject], runner.Decoder[Closed]]:
-    """Return what makes a decoder of raw trades, with ledger and settings of ``inst_id``."""
+    """Return a factory of decoders of raw trades, with ledger and settings of ``inst_id``."""
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
 
     def is_gap(first_missing: int, last_missing: int) -> bool:

@@ -1,6 +1,6 @@
 """Exact minute bars from records one by one or many at once.
 
-SPEC sections 3 (duplicates, holes) and 4 (closing, late lines, merging). A minute is *open* from
+SPEC sections 3 (duplicates, gaps) and 4 (closing, late lines, merging). A minute is *open* from
 the moment the watermark, the largest time read so far, has reached it until it closes.
 """
 
@@ -18,9 +18,9 @@ CLOSE_DELAY_MS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The minutes that one call closed.
+    """The minutes closed by a call.
 
-    ``gaps`` are all the closed minutes that a hole marked, also those without a trade;
+    ``gaps`` are all the closed minutes that a gap marked, also those without a trade;
     ``through`` is the newest closed minute, -1 if none is.
     """
 
@@ -31,7 +31,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class IdGap:
-    """Ids that are missing before a record: a hole, unless the ledger says that there are none."""
+    """Ids absent before a record: a gap, unless the ledger lists them as an ``id_hole``."""
 
     first_missing: int
     last_missing: int
@@ -103,7 +103,7 @@ class BarBuilder:
     """Turns records in file order into closed minute bars.
 
     ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``; a record at or above it is a
-    whale. ``records`` counts what was taken in, late records included, duplicates not; counters
+    whale. ``records`` counts the records taken in, with late records, without duplicates; counters
     are of this run, no part of the state.
     """
 
@@ -112,7 +112,7 @@ class BarBuilder:
         self.last_id: int | None = None  # of the newest record taken in
         self.watermark: int | None = None  # the largest time so far, ms
         self._bars: dict[int, MinuteBar] = {}  # of open minutes
-        self._marked: set[int] = set()  # open minutes that a hole touches
+        self._marked: set[int] = set()  # open minutes that a gap touches
         self.records = 0
         self.duplicates = 0
         self.late_trades = 0
@@ -125,17 +125,17 @@ class BarBuilder:
 
     @property
     def open_bars(self) -> list[MinuteBar]:
-        """What the minutes that are still open hold so far, in order."""
+        """The bars of the minutes that are still open, in order."""
         return [self._bars[minute] for minute in sorted(self._bars)]
 
     def follows(self, partial: PartialBars) -> bool:
-        """Return True if ids and minutes increase from what was read to ``partial``."""
+        """Return True if ids and minutes increase from the last record read to ``partial``."""
         if self.last_id is None or self.watermark is None:
             return True
         return partial.first_id > self.last_id and not _goes_back(self.watermark, partial.first_ts)
 
     def absorb(self, partial: PartialBars, is_gap: IsGap) -> Closed:
-        """Take in bars that follow and return what they close; ValueError if they do not follow."""
+        """Take in bars and return the minutes they close; ValueError if they do not follow."""
         if not self.follows(partial):
             raise ValueError(f"bars from id {partial.first_id} do not follow id {self.last_id}")
         id_gaps = partial.id_gaps
@@ -167,8 +167,8 @@ class BarBuilder:
     def _add_one(self, record: Record, through: int) -> None:
         """Add a record to its bar; a late one to the oldest open minute that holds a trade.
 
-        At most two minutes are open: the one after the newest closed, and the watermark's, which
-        always holds a trade.
+        At most two minutes are open: the next after the newest closed minute, and the
+        watermark's, which always holds a trade.
         """
         bar = bar_of(record, self.whale_notional)
         late = bar.minute <= through
@@ -180,7 +180,7 @@ class BarBuilder:
         _add(self._bars, [bar], late=late)
 
     def _look_for_gaps(self, id_gaps: list[IdGap], is_gap: IsGap) -> None:
-        """Mark the minutes that were open at each hole, and that of the record after it."""
+        """Mark the minutes that were open at each gap, and the minute of the record after it."""
         for id_gap in id_gaps:
             if is_gap(id_gap.first_missing, id_gap.last_missing):
                 self.holes += 1

@@ -48,7 +48,7 @@ def _in_order(trades: TradeColumns) -> Iterator[TradeColumns]:
 
 
 def _behind(builder: BarBuilder, ordered: TradeColumns) -> int:
-    """Return how many of the first records repeat, or belong before, what was read."""
+    """Return how many of the first records repeat, or precede, the last record read."""
     if builder.last_id is None or builder.watermark is None:
         return 0
     repeated = np.searchsorted(ordered.trade_id, builder.last_id, side="right")

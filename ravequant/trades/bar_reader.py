@@ -45,7 +45,7 @@ class BarReader:
         self.rejected = 0
 
     def read(self, block: bytes | memoryview) -> Closed:
-        """Read a block of whole lines; return what it closed."""
+        """Read a block of whole lines; return the minutes it closes."""
         self._few -= len(block)
         read = self._one_by_one if self._few >= 0 else self._in_columns
         bars: list[MinuteBar] = []

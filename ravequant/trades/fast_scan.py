@@ -21,7 +21,7 @@ from ravequant.trades.line_template import COMPARED, COUNT_DIGITS, LineTemplate,
 _FIRST: Final = np.zeros(1, dtype=np.int64)
 
 # SS.mmm: the text XORed with this leaves digits; adding the limits sets the high bit of every byte
-# above what its place allows (9, 5 for tens of seconds, 0 for what is no digit)
+# above the largest digit of its place (9, for tens of seconds 5, for a separator 0)
 _SECOND, _SECOND_LIMIT = word(b":00.000Z"), word(b"\x7f\x7a\x76\x7f\x76\x76\x76\x7f")
 
 
@@ -114,7 +114,7 @@ def _differs(errors: Words, data: NDArray[np.uint8], at: Places, expected: Repea
 def _read_times(
     template: LineTemplate, data: NDArray[np.uint8], starts: Places, errors: Words
 ) -> Places:
-    """Read the times; what stands before their seconds once for all neighbours with the same."""
+    """Return the times (Unix ms); equal minutes of neighbours are parsed once."""
     before = len(template.head.words)
     free = 8 * before - template.head_length
     rows = gather(data, starts - free, before + 3)
@@ -171,7 +171,7 @@ def _read_id_and_side(
         if sell_text != buy_text:
             differs ^= sell * (sell_text ^ buy_text)
         if column == text - 1:
-            differs <<= back  # what follows the text is the price
+            differs <<= back  # the price follows the text
         errors |= differs
     price = rows[:, -2] >> shift
     price |= rows[:, -1] << back
@@ -192,7 +192,7 @@ def _read_ids(rows: Words, length: int, errors: Words) -> Words:
 
 
 def _front_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
-    """Return what the last ``width`` of eight characters write; one number if all are the same."""
+    """Return the number in the last ``width`` of eight characters; a scalar if all are equal."""
     if not (text == text[0]).all():
         return _id_part(text, width, errors)
     written = int(text[0]).to_bytes(8, "little")[8 - width :]
@@ -203,7 +203,7 @@ def _front_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
 
 
 def _id_part(text: Words, width: int, errors: Words) -> Words:
-    """Return what the last ``width`` of eight characters write."""
+    """Return the number in the last ``width`` of eight characters."""
     part = text ^ ZEROS
     if width < 8:
         cut = U[64 - 8 * width]
@@ -259,7 +259,7 @@ def _read_count(
 
 
 class _Counts(NamedTuple):
-    """What the end of a word may be where a count ends, by pattern."""
+    """The count at the end of a word, by the word's pattern."""
 
     width: Places  # 0: no count
     mask: Words

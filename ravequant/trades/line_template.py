@@ -71,7 +71,7 @@ class LineIndex:
     """Finds where lines begin by one word in so many bytes, without a search for newlines.
 
     As many words begin in the first ``step`` bytes of a text, and exactly one of them stands at a
-    place that ``step`` divides. A table, asked by a product of the word, tells which.
+    place that ``step`` divides. A table gives its number from a product of the word.
     """
 
     step: int
@@ -120,7 +120,7 @@ class LineTemplate:
     middle_at: int  # from the start of the line, as all of these
     id_end: int
     side_at: int  # where "buy" or "sell" stands, from the end of the id
-    sell: tuple[np.uint64, ...]  # id to price, and what fills the last word, which begins in it
+    sell: tuple[np.uint64, ...]  # id to price, filled up to a whole last word
     buy: tuple[np.uint64, ...]  # as many, of a text that is a byte shorter
     buy_length: int
     price_at: int  # if the taker buys

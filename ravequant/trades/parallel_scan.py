@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ravequant.trades.scanner import Scanner
 
 MOST_PROCESSES: Final = 8
-_GIVEN: Final = 3  # spans that each process has at once, the one it reads included
+_GIVEN: Final = 3  # spans that each process has at once, with the span that it reads
 _WAITING: Final = 16  # spans for each process whose answers are not taken yet
 _NAMED: Final = 1_000  # with more bad lines a span is better read again
 _log = logging.getLogger(__name__)
@@ -53,8 +53,8 @@ def read_ahead(
 ) -> Iterator[tuple[Chunk, SpanResult | None]]:
     """Yield ``chunks`` in their order, each span with its result if there is one.
 
-    ``processes``: None for one a core, at most 8, this one counted; it reads along. None is started
-    before there is a span to read.
+    ``processes``: None for as many as cores, at most 8, with this process, which reads too. The
+    others start at the first span.
     """
     helpers = _helpers() if processes is None else processes
     readers: _Readers | None = None
@@ -81,7 +81,7 @@ def _helpers() -> int:
 
 
 class _Readers:
-    """Processes that read spans; this one reads along while it waits for a result."""
+    """Processes that read spans; the caller reads too while it waits for a result."""
 
     def __init__(self, inst_id: str, whale_notional: int, exchange: str, width: int) -> None:
         from ravequant.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
@@ -102,7 +102,7 @@ class _Readers:
         self._feed()
 
     def _feed(self) -> None:
-        """Let no process be without work."""
+        """Give work to every idle process."""
         under_way = sum(one.under_way for one in self.waiting)
         for one in self.waiting:
             if under_way >= _GIVEN * self._processes.width:
@@ -123,10 +123,10 @@ class _Readers:
             self._read_here(unread)
             self._feed()
         self.waiting.popleft()
-        assert oldest.answer is not None  # noqa: S101 - says to the type checker what the loop did
+        assert oldest.answer is not None  # noqa: S101 - the loop has filled it
         try:
             return oldest.span, oldest.answer.result()
-        except (OSError, EOFError):  # gone or changed: reading it here will say what is wrong
+        except (OSError, EOFError):  # gone or changed: reading it in order raises the error
             return oldest.span, None
         except BrokenExecutor as error:
             _log.warning("reading ahead failed (%s); this part is read without it", error)
@@ -205,7 +205,7 @@ def collect(
 
 
 def _blocks(path: Path, offset: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, whole lines); EOFError if the file is not what it was."""
+    """Yield (offset, whole lines); EOFError if the file has become shorter."""
     rest = b""
     with path.open("rb", buffering=0) as file:
         file.seek(offset)

@@ -1,7 +1,7 @@
 """Blocks of raw trade lines to columns: exact, the same for every spelling of a line, and fast.
 
 Lines that look like their neighbours are read together (``fast_scan``), all others one by one
-through ``records.parse_trade``, which alone decides what a valid trade is (SPEC section 3).
+through ``records.parse_trade``, which alone decides if a trade is valid (SPEC section 3).
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LinesRead:
-    """Some lines of a block: which, what they say, and the contract of each (an index)."""
+    """Some lines of a block: their rows, columns, and the contract of each (an index)."""
 
     rows: NDArray[np.int64]
     columns: Columns
@@ -90,7 +90,7 @@ class Scanner:
         return scanned
 
     def _learn(self, block: bytes | memoryview) -> None:
-        """Expect all lines to look like the first one."""
+        """Expect all lines to look like the first."""
         line = bytes(block[:_TEACHING]).partition(b"\n")[0] + b"\n"
         try:
             found = parse_trade(line, self._inst_id, self._exchange)
@@ -136,7 +136,7 @@ class _Block:
         self._rejected: list[Rejected] = []
 
     def scan(self) -> tuple[Scanned, int]:
-        """Return what there is, and how many lines of one template were read together."""
+        """Return the scanned block, and how many lines of one template were read together."""
         rest: NDArray[np.int64] | None = None
         for template in tuple(self._templates):
             rest = self._read_alike(template, rest)
