@@ -40,7 +40,7 @@ class BookStep:
 
     snapshot: SnapshotLine | None = None
     broken: str = ""  # why the book is unknown now: ask for a new book
-    rejected: str = ""  # why a message was useless while the book waits for a new one
+    rejected: str = ""  # why a message was useless to a book that waits for a snapshot
     reset: bool = False  # the exchange began its sequence anew: ask for a new book when idle
     checksum_mismatch: bool = False
     behind_ms: int = 0  # a whole book so much older than the newest line on disk

@@ -91,7 +91,7 @@ def _text(size: Any) -> str:
 
 
 def sizes_of(args: argparse.Namespace, work: Path) -> Sizes:
-    """Return how much is measured: the small or the full set, and what was given for it."""
+    """Return the sizes to measure: the small or the full set, changed by the arguments."""
     known: dict[str, Any] = dict(FULL if args.full else SMALL)
     given = {name: getattr(args, name) for name in known if getattr(args, name) is not None}
     return Sizes(work=work, rounds=args.rounds, seed=args.seed, **(known | given))

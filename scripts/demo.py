@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Set up, go on inside `.venv`, run the demo; return its exit code."""
     args = options(argv)
     runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"]()
-    from scripts.showcase import steps  # noqa: PLC0415 - needs what only .venv holds
+    from scripts.showcase import steps  # noqa: PLC0415 - needs modules of .venv
 
     return steps.run(args)
 

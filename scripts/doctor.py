@@ -79,7 +79,7 @@ def _made(name: str, look: Look) -> Iterator[Check]:
         yield from [found] if isinstance(found, Check) else found
     except (RaveQuantError, OSError) as error:
         yield Check(name, "FAIL", str(error), "mend that file, then look again")
-    except Exception as error:  # noqa: BLE001 - whatever a file holds, the other looks go on
+    except Exception as error:  # noqa: BLE001 - a bad file does not stop the other checks
         text = f"cannot be looked at: {type(error).__name__}: {error}"
         yield Check(name, "FAIL", text, "python scripts/verify_vault.py names the bad file")
 

@@ -1,4 +1,4 @@
-"""Makes `.venv` in the checkout, installs what requirements.txt pins, and goes on inside it.
+"""Makes `.venv` in the checkout, installs requirements.txt into it, and goes on inside it.
 
 Only the standard library, and syntax that Python 3.8 reads, so that a too old or bare Python gets
 a plain message instead of a traceback. `python scripts/environment.py` is the whole installation;
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 OLDEST = (3, 11)
 CHECKOUT = Path(__file__).resolve().parents[1]
 VENV = CHECKOUT / ".venv"
-STAMP = VENV / "ravequant.stamp"  # what is installed, or UNFINISHED while it is being installed
+STAMP = VENV / "ravequant.stamp"  # lists the installed requirements; UNFINISHED during an install
 UNFINISHED = "unfinished"
 
 
 def enter(extras: Sequence[str] = ()) -> None:
     """Return inside a `.venv` that holds the requirements and ``extras``.
 
-    A Python outside of it is replaced by the one inside, which runs the same command line. Ends
-    the program with a message and exit code 1 where that cannot be.
+    A Python outside of `.venv` is replaced by the Python inside, with the same command line. If
+    that fails, a message and exit code 1 end the program.
     """
     prepare(extras)
     if not inside():
@@ -38,7 +38,7 @@ def enter(extras: Sequence[str] = ()) -> None:
 
 
 def prepare(extras: Sequence[str] = (), *, anew: bool = False) -> None:
-    """Make `.venv` where there is none and install into it what is missing, or all, ``anew``."""
+    """Make `.venv` where there is none; install the missing requirements, or all, ``anew``."""
     check_version()
     with one_set_up_at_a_time():
         version = make_venv()
@@ -101,8 +101,8 @@ def version_of_venv() -> str:
 def install(version: str, extras: Sequence[str], *, anew: bool) -> None:
     """Install the pinned requirements and ``extras``, unless the stamp says they are there.
 
-    The stamp says `unfinished` while pip works. Whoever finds it so (the install was killed)
-    makes `.venv` anew. An install that pip itself gave up leaves what was there before.
+    The stamp says `unfinished` while pip works. If a run finds that (the install was killed), it
+    makes `.venv` anew. An install that pip itself gave up leaves the old packages.
     """
     before = read_stamp()
     digest = wanted_digest(version)
@@ -195,7 +195,7 @@ def rerun(arguments: Sequence[str] | None = None) -> NoReturn:
     while True:
         try:
             sys.exit(child.wait())
-        except KeyboardInterrupt:  # the console told the child as well; it ends by itself
+        except KeyboardInterrupt:  # the child gets the same Ctrl-C, and ends by itself
             continue
 
 

@@ -76,7 +76,7 @@ def _show(exported: ExportedTable, inst_id: str, written: Sequence[int], *, as_j
 
 
 def body(args: argparse.Namespace) -> int:
-    """Export, and show what was written."""
+    """Export, and show the written files."""
     duck.require()
     vault = cli.vault_of(args)
     found = recorded(vault)

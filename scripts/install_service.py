@@ -97,7 +97,7 @@ def user() -> str:
 def install_linux(place: Installation, folder: Path) -> None:
     """Write the units and have systemd start them, now and at every login.
 
-    What runs by older units, perhaps for another vault, is started anew.
+    Services of older units, perhaps for another vault, are started anew.
     """
     need(place.checkout / ".venv" / "bin" / "python")
     call("systemctl", "--user", "daemon-reload")  # first: without systemd nothing is written

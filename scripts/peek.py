@@ -241,7 +241,7 @@ def _found(path: Path, vault: Vault) -> Path:
 
 
 def _log_of(vault: Vault, program: str) -> Path:
-    """Return the log that run_all keeps in the vault, else the one beside the program."""
+    """Return the log that run_all keeps in the vault, or the log in the program's folder."""
     if _plain_name(program):
         name = f"{program}.log"
         for path in (vault.root / "logs" / name, *sorted(CHECKOUT.glob(f"*/{name}"))):
@@ -253,7 +253,7 @@ def _log_of(vault: Vault, program: str) -> Path:
 
 
 def body(args: argparse.Namespace) -> int:
-    """Show the lines, and with ``-f`` what comes after them."""
+    """Show the lines; with ``-f`` follow the file."""
     refuse_nonsense(args)
     lines = looking_at(args, cli.vault_of(args))
     _show(lines.newest(args.n or None))

@@ -96,8 +96,9 @@ def repair(
 def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
     """Finish the repair that is noted, or let the exporter do it that holds the log.
 
-    If that one ends meanwhile it is done here. Raises LockedError if it does not take it in time,
-    or cannot; the repair stays noted for the next run, since a part of it may be done.
+    If the exporter ends meanwhile, the repair is done here. Raises LockedError if the exporter
+    does not take it in time, or cannot; the repair stays noted for the next run, since a part of
+    it may be done.
     """
     deadline = time.monotonic() + wait_s
     while trade_repair.is_noted(vault, inst_id):

@@ -146,7 +146,7 @@ def work(args: argparse.Namespace, vault: Vault) -> int:
 
 
 def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:
-    """Follow the plan to its end or to a signal; no program stays, whatever happens."""
+    """Follow the plan to its end or to a signal; then no program is left, even after an error."""
     kept, passing = tasks(args, vault)
     if kept:
         names = ", ".join(task.name for task in kept)
@@ -193,7 +193,7 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
 
 
 def empty(vault: Vault, held: ExitStack) -> None:
-    """Empty the demo's vault and go on with the default settings, whatever the user's are.
+    """Empty the demo's vault and go on with the default settings in place of the user's.
 
     Programs of a demo that was killed may still be at their end in it.
     """

@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def lines_of(text: str) -> dict[str, int]:
-    """Return the line of each key of a TOML text by its full name, as far as plain text tells."""
+    """Return the line of each key of a TOML text by its full name; keys in odd forms lack."""
     found: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -69,7 +69,7 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def sources(path: Path) -> dict[str, str]:
-    """Return ``file:line`` (the file alone, if no line can be told) of each key the file sets."""
+    """Return ``file:line`` (the file alone, if the line is unknown) of each key the file sets."""
     if not path.is_file():
         return {}
     text = path.read_text(encoding="utf-8-sig")

@@ -40,13 +40,13 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
-        # with this verbosity its last line, the count of what passed, is always shown
+        # this verbosity always shows the last line, with the count of passed tests
         ("pytest", ["pytest", *SIDE_BY_SIDE, "--verbosity=0", *pytest_arguments]),
     ]
 
 
 def fault_checks(chosen: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Return the fault suite: what must run alone, then the rest, of one seed and in one table."""
+    """Return the fault suite: tests that must run alone, then the rest, with the same seed."""
     words = [FAULTS, *chosen]
     if "--fault-seed" not in chosen:
         words += ["--fault-seed", str(secrets.randbelow(1_000_000))]

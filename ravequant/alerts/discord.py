@@ -162,7 +162,7 @@ class DiscordSender:
     def collect(self, patience_s: float) -> list[tuple[AlertMessage, bool]]:
         """Return the messages that are done since the last call, and whether each was accepted.
 
-        The other ones were refused for good. Waits at most ``patience_s`` for the end of the batch.
+        Messages not accepted were refused for good. Waits at most ``patience_s`` for the rest.
         """
         if self._thread is not None:
             self._thread.join(patience_s)

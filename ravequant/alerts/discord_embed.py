@@ -73,7 +73,7 @@ def digest(message: AlertMessage) -> dict[str, Any]:
 
 
 def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -> list[str]:
-    """Return the lines above the fields: first what does not count, then the age of the data."""
+    """Return the lines above the fields: first the layers that do not count, then the ages."""
     state, second = signal.state, signal.state.ms // times.SECOND_MS
     ages = plain(age_line(state, limits, None), TEXT // 4)
     words = [f"<t:{second}:R>, {ages}"]

@@ -27,7 +27,7 @@ from ravequant.vault.paths import Vault
 if TYPE_CHECKING:
     from ravequant.alerts.discord import DiscordSender
 
-_EVERYTHING: Final = "ALL-INSTRUMENTS"  # one watch sends alerts for a vault, whatever it watches
+_EVERYTHING: Final = "ALL-INSTRUMENTS"  # one watch sends alerts for a vault
 _PATIENCE_S: Final = 1.0  # for which a round waits for Discord; `rest` waits for the remainder
 _LAST_S: Final = 2.0  # the same, as the watch ends
 _PAUSE_S: Final = 5.0
@@ -50,7 +50,7 @@ class _StandingSignal(NamedTuple):
 
 
 class AlertDispatcher:
-    """Sends what is new in each round, and remembers it in the vault; used by a ``with`` block.
+    """Sends the new alerts of each round, and notes them in the vault; used by a ``with`` block.
 
     One dispatcher at a time works for a vault: LockedError if there is another.
     """
@@ -93,7 +93,7 @@ class AlertDispatcher:
             self._round[signal.wick.event_id] = _StandingSignal(signal, limits, row)
 
     def notify(self) -> None:
-        """End a round: send what is new, and post the alerts that wait."""
+        """End a round: send the new alerts, and post the alerts that wait."""
         seen = [signal_seen(found.signal, self._approach) for found in self._round.values()]
         new = self._policy.add(seen, times.utc_now_ms())
         for signal in new:

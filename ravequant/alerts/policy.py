@@ -47,7 +47,7 @@ class AlertMessage(NamedTuple):
 
     alerts: tuple[PendingAlert, ...]
     is_list: bool
-    left_out: int = 0  # alerts for which the list had no room
+    left_out: int = 0  # alerts that the list was too short for
 
 
 class AlertPolicy:

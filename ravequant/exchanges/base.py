@@ -1,4 +1,4 @@
-"""What an exchange offers the recorders: sessions, REST pages, order books, and its own limits.
+"""The interface of an exchange: sessions, REST pages, order books, and its own limits.
 
 Each exchange has a folder here and an `Exchange` in it; `ravequant.exchanges.load` returns it by
 name. The client, the recorders and the programs know these types and no exchange.
@@ -97,8 +97,8 @@ SessionEvent = Data | Subscribed | Resubscribing | Refused | HandOver | UnknownF
 class Session(Protocol):
     """The protocol of one connection, without I/O.
 
-    Time comes in as a monotonic float of seconds. The client passes frames to `receive`, sends what
-    `due` returns, sleeps until `wake_at`, and closes the connection once `failed` is set.
+    Time comes in as a monotonic float of seconds. The client passes frames to `receive`, sends the
+    frames of `due`, sleeps until `wake_at`, and closes the connection once `failed` is set.
     """
 
     failed: str | None  # why the connection is of no use any more

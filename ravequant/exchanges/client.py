@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The connection is gone; all its events came before this one."""
+    """The connection is gone; this is its last event."""
 
     reason: str
 

@@ -120,14 +120,14 @@ def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
 class RecorderApp(ABC, Generic[R]):
     """A program that records one exchange until a signal or a limit stops it.
 
-    The exchange is that of ``vault``, where the program is the one writer of the raw ``streams``. A
+    The exchange is that of ``vault``, where only this program writes the raw ``streams``. A
     subclass implements `work`, which fills ``recorders`` and ``clients``, and names the texts of
     the log, which take a recorder's facts.
     """
 
     SUMMARY: ClassVar[str]  # the last minute; ``fresh`` counts its records
     STOPPED: ClassVar[str]
-    ROWS: ClassVar[str]  # the word for what is recorded
+    ROWS: ClassVar[str]  # the plural of a record's name
 
     def __init__(
         self, program: str, streams: Sequence[str], vault: Vault, options: RecorderOptions

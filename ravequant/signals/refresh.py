@@ -107,7 +107,7 @@ class LoadedCalculators:
         processes, self._processes = self._processes, None
         if processes is not None:
             processes.close(wait=False)
-            for process in active_children():  # a watch has no other ones
+            for process in active_children():  # a watch has no other processes
                 process.join(_LAST_S)
                 process.kill()
 

@@ -215,7 +215,7 @@ def _columns(cell: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
 
 
 def _empty(leading: int = 0) -> "Table":
-    from rich.box import Box  # noqa: PLC0415 - what only JSON asks for never loads it
+    from rich.box import Box  # noqa: PLC0415 - JSON answers never need it
     from rich.table import Table  # noqa: PLC0415
 
     box = Box(_HEAD_LINE, ascii=True)

@@ -1,4 +1,4 @@
-"""Scripted faults of the local exchange: what goes wrong, where, and when; pure and seeded.
+"""Scripted faults of the local exchange: their kind, place and time; pure and seeded.
 
 A fault file is JSON::
 
@@ -9,14 +9,14 @@ A fault file is JSON::
       {"kind": "rest-status", "path": "history-trades", "status": 429, "at": [1, 2]},
       {"kind": "outage", "after": "60s", "for": "6h"}]}
 
-*Where* (all optional): ``channel``, ``instId``, ``connection`` (1 is the first one), ``path`` (part
-of a REST path). *When*: ``at`` (a list of counts, from 1, over what *where* lets through),
+*Where* (all optional): ``channel``, ``instId``, ``connection`` (from 1), ``path`` (part of a
+REST path). *When*: ``at`` (a list of counts, from 1, over all that *where* selects),
 ``every`` (n), ``probability``; ``after`` and ``until``: market time since the market started, as a
 duration like ``10s``; ``times``: how often at most. Without ``at``, ``every`` and
 ``probability`` a fault strikes each time, ``disconnect`` and ``notice`` once at ``after``.
 
 ================ ===========================================================================
-kind             what happens (own keys, default first)
+kind             effect (own keys, default first)
 ================ ===========================================================================
 drop             the frame is lost
 duplicate        the frame is sent twice
@@ -42,11 +42,11 @@ rest-repeat      the page before, again
 rest-slow        the answer comes ``delay`` (3s) late
 rest-timeout     no answer; the connection is dropped after ``delay`` (60s)
 instrument       REST shows the instrument with ``set``, an object of fields (``after``, ``until``)
-outage           connections are cut at ``after`` and new ones refused for ``for``
+outage           connections are cut at ``after``, and refused for ``for``
 ================ ===========================================================================
 
-``delay`` is wall time, everything else market time. Of several faults that could strike a thing the
-first one does; those behind it do not count that thing. An outage needs ``after`` above 0.
+``delay`` is wall time, everything else market time. If several faults could strike a thing, only
+the first in the list does; the others do not count that thing. An outage needs ``after`` above 0.
 """
 
 import dataclasses

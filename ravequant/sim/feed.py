@@ -1,4 +1,4 @@
-"""What a market offers the exchange that serves it: trades, book changes, snapshots.
+"""The interface from a market to the exchange that serves it: trades, book changes, snapshots.
 
 Pure types. A seeded model and a recording both are a Feed; the exchange knows nothing else.
 """

@@ -61,7 +61,7 @@ def swap_row(inst_id: str, contract: Contract, tick: str, lot: str) -> dict[str,
     """Return the row of ``/api/v5/public/instruments`` of one perpetual swap."""
     base, quote = inst_id.split("-")[:2]
     linear = contract.ct_type == "linear"
-    row: dict[str, Any] = dict.fromkeys(_EMPTY, "")
+    row: dict[str, Any] = dict.fromkeys(_EMPTY.split(), "")
     row.update(
         category="1",
         ctMult=contract.ct_mult,
@@ -90,10 +90,10 @@ def swap_row(inst_id: str, contract: Contract, tick: str, lot: str) -> dict[str,
 
 
 _EMPTY: Final = (
-    "alias", "auctionEndTime", "baseCcy", "contTdSwTime", "expTime", "maxIcebergSz",
-    "maxLmtAmt", "maxMktAmt", "maxPlatOILmt", "maxStopSz", "maxTriggerSz", "maxTwapSz", "openType",
-    "optType", "posLmtAmt", "posLmtPct", "preMktSwTime", "quoteCcy", "stk",
-)  # fmt: skip
+    "alias auctionEndTime baseCcy contTdSwTime expTime maxIcebergSz maxLmtAmt maxMktAmt "
+    "maxPlatOILmt maxStopSz maxTriggerSz maxTwapSz openType optType posLmtAmt posLmtPct "
+    "preMktSwTime quoteCcy stk"
+)
 
 
 # -- the instruments of the model market

@@ -16,7 +16,7 @@ _HEAD_BYTES: Final = 65_536
 
 
 class ConnectionHandler(Protocol):
-    """What the listener passes requests to: the exchange."""
+    """The exchange, to which the listener passes requests."""
 
     def refuses(self) -> bool:
         """Return True if connections are refused now."""

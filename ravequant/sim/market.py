@@ -24,8 +24,8 @@ class ModelMarket:
     """Instruments that trade like the market does; endless; a Feed.
 
     The same seed, instruments, start and rate give the same records and books on any platform,
-    however often and at what moments they are asked for. Times move on in slots of 100 ms from
-    ``start_ms``: a book has the time of the last whole slot before the moment asked for.
+    no matter how often and when a caller asks. Times move on in slots of 100 ms from ``start_ms``:
+    a book has the time of the last whole slot before the moment asked for.
     ``rows_per_second`` is the mean of BTC-USDT-SWAP, and of trades only: the traded notional of a
     minute does not depend on it. It may be set anew at any time (a thin history, then a thick
     present). ``plant`` makes the first instrument show a complete set-up (sim/plant.py): the
@@ -75,7 +75,7 @@ class ModelMarket:
         return [(inst_id, trade) for _, _, _, inst_id, trade in keyed]
 
     def books(self, until_ms: int) -> list[BookChange]:
-        """Return one change for each window that is not what it was at the last call.
+        """Return one change for each window that has changed since the last call.
 
         The first change of an instrument is a snapshot.
         """
@@ -85,7 +85,7 @@ class ModelMarket:
     def snapshot(self, inst_id: str, depth: int) -> BookChange | None:
         """Return the book as of the last call of ``books``.
 
-        Its ``seq_id`` is the one that the next change follows. If trades were asked for and no book
+        The next change follows its ``seq_id``. If trades were asked for and no book
         for a second or more, it is the book of the last trades, since the old book has no readers.
         """
         line = self._lines.get(inst_id)

@@ -42,7 +42,7 @@ class TradeTape:
     skipped: int = 0  # lines without a valid trade, or with an id not above the last
 
     def __iter__(self) -> Iterator[Moment]:
-        """Yield the records; the moment never goes back, whatever the recorded times do."""
+        """Yield the records; the moment never goes back, even if recorded times do."""
         moment = 0
         for trade, fill_sizes in self._joined():
             moment = max(moment, trade.ts)
@@ -80,7 +80,7 @@ class TradeTape:
 
 
 def _look(path: Path) -> tuple[int, TradeTape]:
-    """Return (first id, the tape of this one file); NoDataError if no line of it is a trade."""
+    """Return (first id, the tape of a file); NoDataError if no line of it is a trade."""
     decimals = Decimals()
     first: tuple[str, Trade, Contract] | None = None
     tail = b""
@@ -115,7 +115,7 @@ def _first_trade(lines: Iterable[bytes]) -> tuple[str, Trade, Contract] | None:
 
 
 def trade_tapes(paths: Sequence[Path]) -> dict[str, TradeTape]:
-    """Return the tape of each instrument in these files, whatever their order."""
+    """Return the tape of each instrument in these files, given in any order."""
     tapes: dict[str, TradeTape] = {}
     for _, tape in sorted(map(_look, paths), key=itemgetter(0)):
         whole = tapes.setdefault(tape.inst_id, tape)

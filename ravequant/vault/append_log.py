@@ -46,7 +46,7 @@ class AppendLog:
         return self._dirty
 
     def append(self, data: bytes) -> None:
-        """Write whole lines after the last one. After a VaultError none of them is there."""
+        """Write whole lines at the end. After a VaultError none of them is there."""
         if data[-1:] != b"\n":
             raise ValueError(f"{self.path}: {data[-40:]!r} does not end with a newline")
         if self._ragged:
@@ -66,7 +66,7 @@ class AppendLog:
         """Fsync the written lines. Raises VaultError.
 
         If the disk refuses, the lines after the last good sync count as lost and are cut off: a
-        second fsync may report success for pages that the first one dropped.
+        second fsync may report success for pages that the first fsync dropped.
         """
         if self._ragged:
             self._cut_back()
@@ -165,7 +165,7 @@ class DatedLog:
 
     @property
     def path(self) -> Path | None:
-        """The file being written, None before the first append to a new one."""
+        """The file being written; None before the first append."""
         return self._log.path if self._log else None
 
     @property

@@ -22,7 +22,7 @@ _UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: float = 1.0) -> None:
-    """Make ``data`` the whole content of ``path``: readers see the old bytes or the new ones.
+    """Make ``data`` the whole content of ``path``: readers see the old or the new bytes.
 
     The new content is first written to ``.{name}.tmp`` in the same folder, over the file that a
     crash left there. ``durable`` syncs the file and its folder. On Windows it waits up to

@@ -160,7 +160,7 @@ class _Measure:
 def clear(folder: Path) -> None:
     """Remove the temporary files of killed ``pack`` calls in ``folder`` and below."""
     for path in folder.rglob(".*.jsonl.gz.tmp"):
-        with suppress(OSError):  # it takes room and no more; the next run tries again
+        with suppress(OSError):  # it only takes space; the next run tries again
             path.unlink()
 
 

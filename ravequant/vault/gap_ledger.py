@@ -162,7 +162,7 @@ class GapLedger:
     def _take(self, entry: LedgerEntry) -> None:
         self._entries.append(entry)
         first, last = entry.gap.from_id, entry.gap.to_id
-        wide = entry.status == "id_hole"  # joins its neighbours, so that one range covers all
+        wide = entry.status == "id_hole"  # joins its neighbours into a single range
         low = bisect_left(self._id_holes, first - wide, key=lambda gap: gap.to_id)
         high = bisect_right(self._id_holes, last + wide, key=lambda gap: gap.from_id)
         self._id_holes[low:high] = _replacing(self._id_holes[low:high], first, last, wide=wide)

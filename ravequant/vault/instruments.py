@@ -33,7 +33,7 @@ class Metadata:
     tick_sz: str  # smallest step of the price
     lot_sz: str  # smallest step of a size, in contracts
     min_sz: str  # smallest order, in contracts
-    state: str  # "live", "suspend", …: the exchange adds new ones
+    state: str  # "live", "suspend", …: the exchange adds states
     raw: Mapping[str, Any]  # the exchange's whole row
 
     @property

@@ -1,6 +1,6 @@
 """Line files, plain or ``.gz``: read from their start, back from their end, or as of a time.
 
-Readers see whole lines only: what follows the last newline is torn, or still being written. Plain
+Readers see whole lines only: bytes after the last newline are torn, or still being written. Plain
 files are not read whole to find a place in them: times are bisected, and the newest lines are read
 in blocks from the end.
 """

@@ -89,7 +89,7 @@ class Vault:
         return self.root / "state/alerts" / f"{self._of_exchange('alerts')}.json"
 
     def lock(self, stream: str, inst_id: str) -> Path:
-        """The lock of the one writer of ``stream`` (``trades_perps``, ``vwap``, …)."""
+        """The lock of the only writer of ``stream`` (``trades_perps``, ``vwap``, …)."""
         name = f"{self._of_exchange(stream)}.{check_inst_id(inst_id)}.lock"
         return self.root / "state/locks" / name
 

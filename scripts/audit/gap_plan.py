@@ -26,7 +26,7 @@ from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import Action, GapSettled
 
 ON_DISK: Final = "found in the files"
-History = Callable[[int], TradePage]  # the page of fills with an id below the one given
+History = Callable[[int], TradePage]  # the page of fills with ids below the given id
 _AGAIN_S: Final = 0.05
 
 

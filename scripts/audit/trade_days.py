@@ -55,7 +55,7 @@ class TradeDayAudit(FileAudit):
     first_id: int | None = None  # the first id expected: behind the newest one of the days before
     last_id: int | None = None
     ids: int = 0
-    duplicates: int = 0  # lines whose id is not above the last one
+    duplicates: int = 0  # lines whose id is not above the id before
     rejected: int = 0
     misfiled: int = 0  # records that SPEC section 3 puts into another day's file
     missing: list[MissingIds] = field(default_factory=list)
@@ -64,7 +64,7 @@ class TradeDayAudit(FileAudit):
 class TradeAudit:
     """Audits the days of one instrument, oldest first.
 
-    ``repaired`` are the first and last ids of what was put in later: such a record stands before
+    ``repaired`` are the first and last ids of ranges put in later: such a record stands before
     its successor, also where that is filed under an earlier day than its own.
     """
 

@@ -1,6 +1,6 @@
-"""What the demo shows of the records it made: pure, from records to tables and bars.
+"""Tables and bars of the demo's records; pure.
 
-Nothing is ever cut: the tables need NEEDED_WIDTH columns, and the bars take what is left.
+Nothing is ever cut: the tables need NEEDED_WIDTH columns, and the bars take the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ WALLS_SAID: Final = (  # below the tables
 NEEDED_WIDTH: Final = 80
 WALLS_SHOWN: Final = 5  # a side, the largest
 BID, ASK = "green", "red"
-_FIXED: Final = 52  # columns of a band's line beside its two bars
+_FIXED: Final = 52  # columns of a band's line without its two bars
 _LONGEST: Final = 44  # columns of a bar
 _WORDS: Final = frozenset({"side", "instrument", "age", "young", "source", "absorbed"})
 _BPS: Final = 10_000
@@ -42,11 +42,15 @@ def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Group:
             table.add_section()
         before = vwap["instId"]
         table.add_row(
-            vwap["timestamp_utc"][11:16], vwap["instId"], vwap["close"],
-            _two_places(vwap["vwap_4h"]), vwap["deviation_bps_4h"],
-            f"{int(Decimal(cvd['cvd_1m'])):+,}", volume["volume_tier"] or "-",
+            vwap["timestamp_utc"][11:16],
+            vwap["instId"],
+            vwap["close"],
+            _two_places(vwap["vwap_4h"]),
+            vwap["deviation_bps_4h"],
+            f"{int(Decimal(cvd['cvd_1m'])):+,}",
+            volume["volume_tier"] or "-",
             volume["absorbed_side"] or "-",
-        )  # fmt: skip
+        )
     title = "newest minutes (UTC): price, bps off the 4h VWAP, CVD in USD, volume tier"
     return _titled(title, table)
 
@@ -54,7 +58,7 @@ def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Group:
 def walls_table(record: Record, least_usd: str) -> Group:
     """Return the walls of one bucket record, as they stand in the book: asks above, bids below.
 
-    ``least_usd`` is what makes a level a wall.
+    A level of ``least_usd`` or more is a wall.
     """
     coin = record["instId"].partition("-")[0]
     table = _table(
@@ -66,10 +70,16 @@ def walls_table(record: Record, least_usd: str) -> Group:
         for wall in sorted(walls, key=lambda found: Decimal(found["price"]), reverse=True):
             price, notional = Decimal(wall["price"]), Decimal(wall["notional"])
             table.add_row(
-                wall["price"], side, f"{int(notional):,}", f"{notional / price:,.3f}",
-                f"{(price - mid) / mid * _BPS:+.1f}", _age(wall["age_s"]),
-                "yes" if wall["young"] else "no", wall["ratio"], style=style,
-            )  # fmt: skip
+                wall["price"],
+                side,
+                f"{int(notional):,}",
+                f"{notional / price:,.3f}",
+                f"{(price - mid) / mid * _BPS:+.1f}",
+                _age(wall["age_s"]),
+                "yes" if wall["young"] else "no",
+                wall["ratio"],
+                style=style,
+            )
         if not walls:
             table.add_row("none", side, *["-"] * 6)
         more = len(record[f"{side}_walls"]) - len(walls)
@@ -106,7 +116,7 @@ def bands_picture(record: Record, width: int, *, ascii_only: bool) -> Text:
 
 
 def short_usd(amount: Decimal) -> str:
-    """Return dollars in the fewest characters that tell bands apart: ``12.39M``, ``968k``, ``0``.
+    """Return dollars in few characters, enough to compare bands: ``12.39M``, ``968k``, ``0``.
 
     >>> short_usd(Decimal("999600"))
     '1.00M'

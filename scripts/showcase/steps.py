@@ -28,12 +28,12 @@ from scripts.supervision.tasks import REST_LIMIT_FACTOR, exchange_options
 
 INSTRUMENTS: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
 PLANTED: Final = INSTRUMENTS[0]  # the set-up is in the first instrument of a market
-LEAST_HISTORY_S: Final = 5 * 3_600  # what the trade exporter fetches before it goes live
+LEAST_HISTORY_S: Final = 5 * 3_600  # of trades, fetched before the live trades
 LEAST_MINUTES: Final = 295  # of history and market that the calculators must have closed
 AFTER_SETUP_S: Final = 50  # so long before the market's end the set-up is complete
 SNAPSHOT_S: Final = 2  # market time between two snapshots
 DEEP_S: Final = 30  # and between two deep ones
-LONGEST_SECONDS: Final = 40  # that the exporters may need beside the live part
+LONGEST_SECONDS: Final = 40  # that the exporters may need before and after the live part
 CALCULATOR_SECONDS: Final = 60
 SERVING_SECONDS: Final = 20
 SHOWN: Final = 3  # newest rows per instrument in the table
@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 class DemoError(RaveQuantError):
-    """A step did not do what it should; the text says what happened and where to look."""
+    """A step failed; the text says how, and where to look."""
 
 
 class WholePlan(Plan):
@@ -195,7 +195,7 @@ def calculate(demo: Demo) -> str:
 
 
 def check_minutes(demo: Demo, data: DataSet, inst_id: str) -> int:
-    """Return how many minutes a calculator wrote; DemoError if that is not what it should be."""
+    """Return how many minutes a calculator wrote; DemoError if there are too few or gaps."""
     rows = demo.rows(data, inst_id)
     minutes = 1 + minute_of(rows[-1]) - minute_of(rows[0]) if rows else 0
     if minutes < LEAST_MINUTES or len(rows) < LEAST_MINUTES * 0.9:
@@ -268,7 +268,7 @@ def show_signals(demo: Demo) -> str:
 
 
 def is_planted(signal: Row) -> bool:
-    """Return True if a signal is what the exchange planted: all layers speak for a short."""
+    """Return True if a signal is the planted set-up: all layers speak for a short."""
     return (
         signal["instId"] == PLANTED
         and signal["direction"] == "SHORT"
@@ -292,7 +292,7 @@ def run(args: argparse.Namespace) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console that knows only ASCII
-    logging.getLogger(PROGRAM).disabled = True  # a step says what its programs did
+    logging.getLogger(PROGRAM).disabled = True  # each step reports on its programs itself
     console = Console(highlight=False)
     if console.width < pictures.NEEDED_WIDTH:  # a narrower terminal folds, nothing is cut
         console = Console(highlight=False, width=pictures.NEEDED_WIDTH)
@@ -312,7 +312,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def work(demo: Demo) -> None:
-    """Run the steps; whatever happens, no program outlives them."""
+    """Run the steps; no program outlives them, even after an error."""
     try:
         with stop_on_signals(demo.supervisor):
             for number, (name, step) in enumerate(STEPS, 1):

@@ -57,7 +57,7 @@ def backoff(failures: int) -> float:
 
 
 class Plan:
-    """Decides which tasks are due, and what follows from their ends.
+    """Decides which tasks are due, and when a task that ended is due again.
 
     At most ``at_once`` of those that come and go run side by side; the kept ones do not count.
     With ``once`` each of the others runs a single time.
@@ -123,7 +123,7 @@ class Plan:
         standing.next_at += standing.task.every_s
 
     def ended(self, name: str, code: int, now: float) -> Standing:
-        """Note an end; a kept program should not have ended, whatever its code."""
+        """Note an end; for a kept program any end is a failure, also with code 0."""
         standing = self.standings[name]
         task, ran_s = standing.task, now - (standing.started_at or 0.0)
         standing.started_at, standing.last_code = None, code

@@ -46,7 +46,7 @@ def units(place: Installation) -> dict[str, str]:
 def task(place: Installation, user: str) -> bytes:
     """Return the XML of the Task Scheduler entry: run_all.py from logon on, without a window.
 
-    UTF-16 with its mark, the one encoding that ``schtasks /XML`` takes on every Windows.
+    UTF-16 with its mark: the only encoding that ``schtasks /XML`` takes on every Windows.
     """
     checkout = PureWindowsPath(place.checkout)
     arguments = [str(checkout / "scripts" / "run_all.py"), "--vault", str(place.vault)]
@@ -65,5 +65,5 @@ def _text(name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a text as it stands inside the double quotes of a unit, whatever it holds."""
+    """Return a text as it stands inside the double quotes of a unit, escaped."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")

@@ -42,7 +42,7 @@ def stamps(files: Sequence[Path]) -> list[list[Any]]:
 
 @dataclass(slots=True)
 class ExportedTable:
-    """The Parquet files of one table and instrument, and what their manifest holds of each day."""
+    """The Parquet files of a table and instrument, and the manifest's entry of each day."""
 
     folder: Path
     table: SqlTable
@@ -75,7 +75,7 @@ class ExportedTable:
         return self.folder / f"day={day}" / "part.parquet"
 
     def stands(self, day: str) -> bool:
-        """Return True if the file of a day is the one that the manifest was written for."""
+        """Return True if the file of a day is the file that its manifest describes."""
         noted = self.days.get(day, {}).get("part")
         try:
             return bool(noted) and stamps([self.part(day)]) == noted

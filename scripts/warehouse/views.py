@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ViewFiles:
-    """The files that one view reads; each row is in one of them only."""
+    """The files that a view reads; each row is in only one of them."""
 
     lines: list[Path] = field(default_factory=list)
     parquet: list[Path] = field(default_factory=list)

@@ -199,7 +199,7 @@ def _reason(error: Exception) -> str:
 
 def _bounded(response: requests.Response, where: str) -> bytes:
     body, began = bytearray(), time.monotonic()
-    # read1 returns what has come: with read(65536) a slow answer would escape both limits
+    # read1 returns the bytes that have come: with read(65536) a slow answer escaped both limits
     while block := response.raw.read1(1 << 16, decode_content=True):
         body += block
         if len(body) > _MOST_BYTES:

@@ -1,1 +1,1 @@
-"""What of a vault is compressed and deleted, when, and how long its disk lasts."""
+"""Compression and deletion of a vault's old files, and the forecast of its disk."""

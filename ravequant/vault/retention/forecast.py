@@ -1,4 +1,4 @@
-"""How fast a vault grows, measured on its dated files, and how many days the room lasts."""
+"""How fast a vault grows, measured on its dated files, and how many days the disk lasts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def days_left(room: int, growths: Iterable[Growth]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How long the room lasts: bytes, bytes a day, and days (None: for ever)."""
+    """How long the disk lasts: bytes, bytes a day, and days (None: for ever)."""
 
     total: int
     free: int

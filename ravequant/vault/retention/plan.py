@@ -107,7 +107,7 @@ class Action:
 
 
 def by_age(all_series: Iterable[Series], rules: dict[str, RetentionRule], now: int) -> list[Action]:
-    """Return the actions due by age: deletions first, since they make room, each oldest first."""
+    """Return the actions due by age: deletions first, since they free space, each oldest first."""
     found = [
         action
         for series in all_series

@@ -1,4 +1,4 @@
-"""Surveys a vault: its dated files, how far they have been read, and the room on the disk."""
+"""Surveys a vault: its dated files, how far they have been read, and the free disk space."""
 
 import logging
 import os
