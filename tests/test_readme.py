@@ -33,6 +33,14 @@ def test_links_lead_somewhere(readme):
             assert (readme.parent / target).exists(), f"{readme} links to {target}"
 
 
+@each_readme
+def test_modules_are_where_they_are_said_to_be(readme):
+    """Each module or program that a README names exists, at the end of the path given."""
+    files = [path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.glob("[!.]*/**/*.py")]
+    for name in re.findall(r"`([\w/]+\.py)`", readme.read_text(encoding="utf-8")):
+        assert any(f"/{file}".endswith(f"/{name}") for file in files), f"{readme} names {name}"
+
+
 def test_the_root_leads_to_every_folder():
     """Each folder that explains itself is linked from the root README."""
     linked = LINK.findall((CHECKOUT / "README.md").read_text(encoding="utf-8"))
