@@ -1,26 +1,35 @@
 """A local OKX: WebSocket and REST of v5 on one port, from any Feed, with scripted faults."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, cast
+from urllib.parse import parse_qsl, urlsplit
 
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from ravequant.errors import UsageError
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import Feed
 from ravequant.sim.framelog import FrameLog
-from ravequant.sim.listener import listen
 from ravequant.sim.rest import HttpAnswer, RateLimits, RestApi
 from ravequant.sim.sessions import PATHS, ChannelRequest, ClientSession
-from ravequant.sim.sockets import Socket, reset
+from ravequant.sim.sockets import Connection, Socket, reset
 from ravequant.sim.trading import MarketClock, Subscriber, Trading
 
 _FLUSH_S: Final = 0.005  # frames wait at most this long before they are written
 _FLUSH_BYTES: Final = 65_536
-_NO_SUCH_PATH: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_REQUEST_BYTES: Final = 65_536  # a longer subscribe is answered with close 1009
 _UNREAD_BYTES: Final = 64 << 20  # unread by a client; beyond that it is closed with 4005
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.CRITICAL)  # broken connections are what the fault scripts ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +67,13 @@ class SimExchange:
         self._clock = MarketClock(opened_ms, options.speed)
         self._instruments = frozenset(feed.instruments)
         self._clients: dict[int, Subscriber] = {}
-        self._writers: set[asyncio.StreamWriter] = set()
         self._asked = asyncio.Event()  # a client asked for something
         self._numbers = 0
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await listen(self, self._options.host, self._options.port)
+        self._server = await self._listen(self._options.host, self._options.port)
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._watch())]
         return self
 
@@ -75,10 +83,9 @@ class SimExchange:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for client in tuple(self._clients.values()):
             client.socket.close(1001)
+            client.socket.drop()
         if self._server is not None:
-            self._server.close()
-        for writer in tuple(self._writers):
-            writer.close()
+            self._server.close(close_connections=False)
         self._log.close()
 
     @property
@@ -103,13 +110,47 @@ class SimExchange:
         for task in finished:
             task.result()
 
-    # -- connections and requests, as the listener asks for them
+    # -- connections and requests
 
-    def refuses(self) -> bool:
+    async def _listen(self, host: str, port: int) -> Server:
+        """Listen on a port, 0 for any free port; UsageError if the port cannot be used."""
+        try:
+            return await serve(
+                self._welcome,
+                host,
+                port,
+                process_request=self._answer,
+                create_connection=Connection,
+                logger=_protocol_log,
+                max_size=_REQUEST_BYTES,
+                open_timeout=None,
+                ping_interval=None,
+            )
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"--host {host} --port {port} cannot be served: {error}; --port 0 takes any free "
+                "port"
+            ) from None
+
+    def _refuses(self) -> bool:
         """Return True during an outage: connections are refused."""
         return self._plan.outage(self.trading.elapsed_ms)
 
-    def get(self, path: str, query: Mapping[str, str]) -> tuple[HttpAnswer, Fault | None]:
+    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Return the answer to a request of REST; None where a WebSocket begins."""
+        url = urlsplit(request.path)
+        if not self._refuses():
+            if url.path in PATHS:
+                return None
+            answer, fault = self._get(url.path, dict(parse_qsl(url.query)))
+            await asyncio.sleep(0 if fault is None else fault.delay_ms / 1_000)
+            if fault is None or fault.kind != "rest-timeout":
+                return _response(answer)
+        reset(connection.transport)
+        await connection.wait_closed()
+        return None
+
+    def _get(self, path: str, query: Mapping[str, str]) -> tuple[HttpAnswer, Fault | None]:
         """Return the answer to a GET, and the fault that delays it."""
         fault = self._plan.rest(path, query.get("instId", ""), self.trading.elapsed_ms)
         answer = self._rest.answer(path, query, time.monotonic(), fault)
@@ -119,21 +160,14 @@ class SimExchange:
         delays = fault is not None and fault.kind in ("rest-slow", "rest-timeout")
         return answer, fault if delays else None
 
-    async def welcome(
-        self, path: str, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Serve a WebSocket, from its opening handshake to its end."""
-        socket = Socket(reader, writer)
-        if path not in PATHS:
-            writer.write(_NO_SUCH_PATH)
-            return
-        if not socket.accept(head):
-            return
+    async def _welcome(self, connection: ServerConnection) -> None:
+        """Serve a WebSocket to its end."""
+        path = urlsplit(connection.request.path).path if connection.request else ""
+        socket = Socket(cast("Connection", connection))
         self._numbers += 1
         session = ClientSession(path, _connection_id(self._numbers), self._instruments)
         client = Subscriber(self._numbers, socket, session)
         self._clients[client.number] = client
-        self._writers.add(writer)
         self._log.note("connect", connection=client.number, path=path)
         self._log.flush()  # so that the log holds all records published before
         try:
@@ -142,7 +176,6 @@ class SimExchange:
         finally:
             self.trading.leave(client)
             self._clients.pop(client.number, None)
-            self._writers.discard(writer)
             self._log.note("disconnect", connection=client.number)
 
     def _hear(self, client: Subscriber, text: str) -> None:
@@ -214,7 +247,7 @@ class SimExchange:
         """Return True if a market without a pace should wait for subscribers."""
         followed = self.trading.readers("trades", "trades-all") or self.trading.has_book_readers
         waits = self._options.wait_for_trades or self._options.wait_for_books
-        return bool(waits) and not followed and not self.refuses()
+        return bool(waits) and not followed and not self._refuses()
 
     def _step(self, step_ms: int) -> None:
         until_ms = self.trading.now_ms + step_ms
@@ -228,12 +261,10 @@ class SimExchange:
             for client in tuple(self._clients.values()):
                 if fault.connection in (None, client.number):
                     self.trading.strike(client, fault)
-        if self.refuses():
+        if self._refuses():
             for client in tuple(self._clients.values()):
                 self.trading.leave(client)
                 client.socket.reset()
-            for writer in tuple(self._writers):
-                reset(writer)
 
     async def _flush(self) -> None:
         for client in tuple(self._clients.values()):
@@ -262,6 +293,18 @@ class SimExchange:
             for client in tuple(self._clients.values()):
                 if loop.time() - client.socket.heard_s > self._options.idle_s:
                     client.socket.close(4004, "No data received in 30s.")
+
+
+def _response(answer: HttpAnswer) -> Response:
+    """Return an answer of REST as HTTP; the connection is closed after it."""
+    headers = Headers(
+        {
+            "Content-Type": answer.content_type,
+            "Content-Length": str(len(answer.body)),
+            "Connection": "close",
+        }
+    )
+    return Response(answer.status, HTTPStatus(answer.status).phrase, headers, answer.body)
 
 
 def _earliest(end_ms: int | None, opened_ms: int, until_ms: int | None) -> int | None:

@@ -9,7 +9,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from ravequant.sim.exchange import SimExchange
+from ravequant.errors import UsageError
+from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.recording import Recording
 from tests.support import recordings
 from tests.support.exchange_client import (
@@ -243,6 +244,31 @@ def test_unknown_paths_are_refused_and_large_requests_closed(tape):
                 await socket.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
+
+    run(Recording([tape]), body)
+
+
+def test_garbage_ends_its_connection_alone(tape):
+    """The exchange goes on."""
+
+    async def body(exchange: SimExchange) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", exchange.port)
+        writer.write(b"hello\r\n\r\n")
+        assert b'"code":"0"' not in await reader.read()
+        writer.close()
+        assert await data(exchange, "public/time")
+
+    run(Recording([tape]), body)
+
+
+def test_a_port_that_is_taken_is_named(tape):
+    """With the remedy."""
+
+    async def body(exchange: SimExchange) -> None:
+        taken = SimExchange(Recording([tape]), SimOptions(port=exchange.port))
+        message = f"--port {exchange.port} cannot be served: .*--port 0"
+        with pytest.raises(UsageError, match=message):
+            await taken.__aenter__()
 
     run(Recording([tape]), body)
 

@@ -228,6 +228,31 @@ def test_a_rest_answer_that_never_comes_ends_the_connection(tape):
     run(tape, body, {"kind": "rest-timeout", "delay": "100ms", "times": 1})
 
 
+def test_a_slow_rest_answer_comes_after_its_delay(tape):
+    """It is the whole answer; other requests are not held up by it."""
+
+    async def body(scene: Scene) -> None:
+        slow = asyncio.create_task(scene.get("public/time"))
+        await asyncio.sleep(0.1)
+        assert (await scene.get("public/time")).status_code == 200
+        assert not slow.done()
+        assert (await slow).json()["code"] == "0"
+
+    run(tape, body, {"kind": "rest-slow", "delay": "700ms", "times": 1})
+
+
+def test_an_outage_refuses_requests_of_rest(tape):
+    """Their connections are reset without an answer."""
+
+    async def body(scene: Scene) -> None:
+        await scene.subscribed()
+        await asyncio.sleep(0.5)
+        with pytest.raises(requests.ConnectionError):
+            await scene.get("public/time")
+
+    run(tape, body, {"kind": "outage", "after": "1s", "for": "9h"}, speed=10.0)
+
+
 def test_an_outage_cuts_refuses_and_passes_while_the_market_goes_on(tape):
     """Trades of the outage reach nobody by socket, but REST has them afterwards."""
 
@@ -262,9 +287,9 @@ def test_a_broken_connection_may_be_broken_again():
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
         _, writer = await asyncio.open_connection(host, port)
-        reset(writer)
+        reset(writer.transport)
         await asyncio.sleep(0)
-        reset(writer)
+        reset(writer.transport)
         server.close()
 
     asyncio.run(scene())

@@ -4,34 +4,24 @@ import asyncio
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
 
-from ravequant.sim.sockets import Socket, _text_head
-
-
-@pytest.mark.parametrize("length", [0, 1, 125, 126, 65_535, 65_536, 100_000])
-def test_the_head_of_a_frame_is_that_of_the_library(length):
-    """In all three forms of RFC 6455."""
-    payload = b"x" * length
-    frame = Frame(Opcode.TEXT, payload).serialize(mask=False, extensions=[])
-    assert _text_head(length) + payload == frame
+from ravequant.sim.sockets import Connection, Socket
 
 
 def scene(behave, client):
     """Serve connections with ``behave`` while ``client`` talks to one; return its result."""
 
-    async def serve(reader, writer):
-        socket = Socket(reader, writer)
-        assert socket.accept(await reader.readuntil(b"\r\n\r\n"))
-        await behave(socket)
+    async def behave_once(connection):
+        await behave(Socket(connection))
 
     async def run():
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        url = f"ws://127.0.0.1:{port}/"
-        async with asyncio.timeout(20), server, connect(url, ping_interval=None) as client_socket:
-            return await client(client_socket)
+        serving = serve(behave_once, "127.0.0.1", 0, create_connection=Connection)
+        async with asyncio.timeout(20), serving as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            async with connect(url, ping_interval=None) as client_socket:
+                return await client(client_socket)
 
     return asyncio.run(run())
 
