@@ -22,7 +22,6 @@ BOOK_MS: Final = 100  # the books channels push this often
 _FINE_MS: Final = 20
 _COARSE_MS: Final = 1_000
 _HEARTBEAT_MS: Final = 60_000
-_BOOK_ORDER: Final = ("bbo-tbt", "books", "books5")  # on one connection, okx-v5 section 4.1
 
 
 class MarketClock:
@@ -79,8 +78,7 @@ class Trading:
         self._readers: dict[Key, dict[Subscriber, Subscription]] = defaultdict(dict)
         self._books_ms = 0  # market time of the newest look at the books
         self._seq_ids: dict[str, int] = {}  # newest of each book
-        self._pushed_ms: dict[Key, int] = {}  # market time of the newest push of each book channel
-        self._small_books: dict[Key, BookChange] = {}
+        self._pushed_ms: dict[str, int] = {}  # market time of the newest push of each book
         for inst_id, trade in feed.trades(opened_ms):
             self._histories[inst_id].append(trade)
             log.trade("history", inst_id, trade)
@@ -90,14 +88,14 @@ class Trading:
         """Return the market time since the start."""
         return self.now_ms - self.opened_ms
 
-    def readers(self, *channels: str) -> int:
-        """Return the number of subscriptions to these channels."""
-        return sum(len(found) for key, found in self._readers.items() if key[0] in channels)
+    def readers(self, channel: str) -> int:
+        """Return the number of subscriptions to a channel."""
+        return sum(len(found) for key, found in self._readers.items() if key[0] == channel)
 
     @property
     def has_book_readers(self) -> bool:
         """Return True if a client follows a book."""
-        return any(found for key, found in self._readers.items() if key[0] in _BOOK_ORDER)
+        return self.readers("books") > 0
 
     # -- requests of REST
 
@@ -171,10 +169,7 @@ class Trading:
             newest = history.record(-1)
             payload = frames.trades(inst_id, newest, self._seq_ids.get(inst_id, newest.trade_id))
             self._deliver(client, subscription, payload, _ids(newest))
-        elif channel == "trades-all":
-            for fill in history.newest(1, self.split(inst_id)):
-                self._deliver(client, subscription, frames.trades_all(inst_id, fill), _ids(fill))
-        elif channel in _BOOK_ORDER:
+        elif channel == "books":
             self._look_at_books()
             self._send_book(client, subscription)
 
@@ -186,16 +181,12 @@ class Trading:
             self._log.lost(frame)
 
     def _send_book(self, client: Subscriber, subscription: Subscription) -> None:
-        channel, inst_id = subscription.key
-        depth = frames.BOOK_DEPTHS.get(channel, 400)
-        book = self._feed.snapshot(inst_id, depth)
+        book = self._feed.snapshot(subscription.inst_id, 400)
         if book is None:
             return
-        small = channel in frames.BOOK_DEPTHS
-        payload = frames.small_book(channel, book) if small else frames.books(book)
-        self._seq_ids[inst_id] = book.seq_id
-        self._pushed_ms.setdefault(subscription.key, self.now_ms)
-        self._deliver(client, subscription, payload, _sequence(book))
+        self._seq_ids[book.inst_id] = book.seq_id
+        self._pushed_ms.setdefault(book.inst_id, self.now_ms)
+        self._deliver(client, subscription, frames.books(book), _sequence(book))
 
     # -- the course of the market
 
@@ -216,12 +207,6 @@ class Trading:
             facts = _ids(trade)
             for client, subscription in tuple(readers.items()):
                 self._deliver(client, subscription, payload, facts)
-        readers = self._readers.get(("trades-all", inst_id))
-        if readers:
-            for fill in self.split(inst_id)(trade):
-                payload = frames.trades_all(inst_id, fill)
-                for client, subscription in tuple(readers.items()):
-                    self._deliver(client, subscription, payload, _ids(fill))
 
     def _look_at_books(self) -> None:
         """Bring the books up to now where no client followed them, without sending the changes."""
@@ -232,53 +217,23 @@ class Trading:
 
     def _publish_books(self) -> None:
         self._books_ms = self.now_ms
-        changed = set()
         for change in self._feed.books(self.now_ms):
             self._seq_ids[change.inst_id] = change.seq_id
-            changed.add(change.inst_id)
-            self._publish_change(change)
-        for key in [key for key, readers in self._readers.items() if readers]:
-            if key[0] in frames.BOOK_DEPTHS and key[1] in changed:
-                self._publish_small_book(key)
-            if key[0] in _BOOK_ORDER and self.now_ms - self._pushed(key) >= _HEARTBEAT_MS:
-                self._publish_heartbeat(key)
+            self._push(change)
+        for inst_id, seq_id in self._seq_ids.items():
+            quiet_ms = self.now_ms - self._pushed_ms.setdefault(inst_id, self.now_ms)
+            if quiet_ms >= _HEARTBEAT_MS:
+                self._push(frames.heartbeat(inst_id, self.now_ms, seq_id))
 
-    def _pushed(self, key: Key) -> int:
-        return self._pushed_ms.setdefault(key, self.now_ms)
-
-    def _publish_change(self, change: BookChange) -> None:
-        key = "books", change.inst_id
-        readers = self._readers.get(key)
+    def _push(self, change: BookChange) -> None:
+        """Send a change of a book to its readers."""
+        self._pushed_ms[change.inst_id] = self.now_ms
+        readers = self._readers.get(("books", change.inst_id))
         if not readers:
             return
-        self._pushed_ms[key] = self.now_ms
         payload = frames.books(change)
         for client, subscription in tuple(readers.items()):
             self._deliver(client, subscription, payload, _sequence(change))
-
-    def _publish_small_book(self, key: Key) -> None:
-        """Push a ``books5`` or ``bbo-tbt`` if its levels changed."""
-        channel, inst_id = key
-        book = self._feed.snapshot(inst_id, frames.BOOK_DEPTHS[channel])
-        before = self._small_books.get(key)
-        if book is None or (before and (before.bids, before.asks) == (book.bids, book.asks)):
-            return
-        self._small_books[key] = book
-        self._push(key, frames.small_book(channel, book), _sequence(book))
-
-    def _publish_heartbeat(self, key: Key) -> None:
-        channel, inst_id = key
-        if channel == "books" and inst_id in self._seq_ids:
-            beat = frames.heartbeat(inst_id, self.now_ms, self._seq_ids[inst_id])
-            self._push(key, frames.books(beat), _sequence(beat))
-        elif key in self._small_books:
-            book = self._small_books[key]
-            self._push(key, frames.small_book(channel, book), _sequence(book))
-
-    def _push(self, key: Key, payload: bytes, facts: Mapping[str, Any]) -> None:
-        self._pushed_ms[key] = self.now_ms
-        for client, subscription in tuple(self._readers[key].items()):
-            self._deliver(client, subscription, payload, facts)
 
     # -- delivery of frames
 
