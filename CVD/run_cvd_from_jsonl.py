@@ -115,7 +115,7 @@ class CvdFold:
         self._session = 0
         self._day = NO_MINUTE
         self._quarter, self._hour = RollingSum(QUARTER), RollingSum(HOUR)
-        self._gap_minute = NO_MINUTE  # newest minute that a hole marked
+        self._gap_minute = NO_MINUTE  # newest minute that a gap marked
         self._swings = Swings()
 
     def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:

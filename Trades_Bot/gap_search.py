@@ -1,9 +1,9 @@
-"""The search for one range of missing ids by REST: which page to ask for next, what is proven.
+"""The search for a range of missing ids by REST: the next page to ask for, and the ids proven.
 
 REST pages only backwards: a page holds the newest fills with an id below X, 100 of them on OKX.
-Oldest first therefore means: ask below ``next_id`` + 100. If the ids have a hole wider than a page,
+Oldest first therefore means: ask below ``next_id`` + 100. If the ids have a gap wider than a page,
 that answer shows nothing new; then the search doubles its reach upwards, and halves it again after
-a page that begins above ``next_id``, until one page shows both edges of the hole.
+a page that begins above ``next_id``, until one page shows both edges of the gap.
 """
 
 from dataclasses import dataclass

@@ -141,7 +141,7 @@ def candles(
 ) -> Iterator[tuple[Candle, bool]]:
     """Yield the closed candles of the last ``since_ms`` before the newest raw trade.
 
-    With each: whether a hole touches it. Reads raw trades only and writes nothing. Raises
+    Each comes with True if a gap touches it. Reads raw trades only and writes nothing. Raises
     NoDataError and VaultError.
     """
     files = trade_source.TRADES.files(vault, inst_id)
@@ -179,7 +179,7 @@ def _refused(offset: int, reason: str) -> None:
 
 
 def _roll(batches: "Iterable[Closed]", builder: CandleBuilder) -> Iterator[tuple[Candle, bool]]:
-    """Yield each closed candle, and whether a hole touches a minute of it."""
+    """Yield each closed candle, and True if a gap touches a minute of it."""
     marked = -1
     for closed in batches:
         gaps = deque(closed.gaps)

@@ -47,7 +47,7 @@ class WickFold:
         self._wicks = WickDetector()
         self._births: dict[tuple[str, str, int], dict[str, Any]] = {}  # of untouched wicks
         self._through = NO_MINUTE  # newest closed minute
-        self._gap_minute = NO_MINUTE  # newest closed minute that a hole marked
+        self._gap_minute = NO_MINUTE  # newest closed minute that a gap marked
 
     def update(self, closed: "Closed") -> list[dict[str, Any]]:
         """Return the events that became known, those of minutes without trades included."""

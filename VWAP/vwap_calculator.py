@@ -103,7 +103,7 @@ class VwapFold:
         self._one_hour, self._four_hours, self._session = VwapSums(), VwapSums(), VwapSums()
         self._hour_start = 0  # index in _minutes of the oldest minute of the last hour
         self._day = NO_MINUTE
-        self._gap_minute = NO_MINUTE  # newest minute that a hole marked
+        self._gap_minute = NO_MINUTE  # newest minute that a gap marked
         self._order: int | None = None  # sign of vwap_1h - vwap_4h in the previous record
 
     def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:

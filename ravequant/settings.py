@@ -61,7 +61,7 @@ class Trades:
     """The trade exporter."""
 
     backfill_buffer_rows: int = 100_000  # live rows that wait while a gap is filled
-    rest_patience_s: int = 900  # REST failing this long makes a hole `open`
+    rest_patience_s: int = 900  # REST failing this long makes a gap `open`
     sync_every_ms: int = 500  # write to fsync: at most a second
 
 

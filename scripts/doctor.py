@@ -63,7 +63,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
         for name, look in (
             ("records", partial(inside.records, vault, inst_id, now)),
             ("lines", partial(inside.last_hour, vault, inst_id, now)),
-            ("holes", partial(inside.holes, vault, inst_id)),
+            ("holes", partial(inside.open_gaps, vault, inst_id)),
             ("metadata", partial(inside.contract, vault, inst_id, now, rest)),
             ("sleep", partial(inside.asleep, vault, inst_id, now)),
         ):

@@ -1,8 +1,8 @@
 """Fetches missing trades again and puts each where it belongs; calculators then rebuild.
 
-Asked for are the ids that the gap ledger calls open, and every hole in the files that it does not
-know. While the trade exporter runs it does the writing itself, between two appends. Exit code 1 if
-ids are still missing that the exchange may have.
+It asks for the ids that the gap ledger calls open, and for every gap in the files that the ledger
+does not know. While the trade exporter runs, the exporter does the writing, between two appends.
+Exit code 1 if ids are still missing that the exchange may have.
 """
 
 if __name__ == "__main__":
@@ -61,12 +61,12 @@ def repair(
         if trade_repair.is_noted(vault, inst_id):
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
             carry_out(vault, inst_id, wait_s)
-        found, holes, asked_for = look(vault, inst_id), 0, 0
+        found, gaps, asked_for = look(vault, inst_id), 0, 0
         plan, history = RepairPlan(vault, inst_id, found), partial(rest.history_trades, inst_id)
         for missing in found.missing:
             for gap in found.wanted(missing):
                 _log.info("%s: asking for ids %d to %d", inst_id, gap.from_id, gap.to_id)
-                holes, asked_for = holes + 1, asked_for + gap.missing
+                gaps, asked_for = gaps + 1, asked_for + gap.missing
                 came = fetch(
                     history,
                     gap,
@@ -90,7 +90,7 @@ def repair(
         "unrecoverable": plan.ids["unrecoverable"],
         "open": plan.ids["open"],
     }
-    return {"instId": inst_id, "holes": holes, "asked": asked_for, **ids, "records": plan.records}
+    return {"instId": inst_id, "holes": gaps, "asked": asked_for, **ids, "records": plan.records}
 
 
 def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:

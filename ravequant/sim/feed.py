@@ -36,7 +36,7 @@ class Feed(Protocol):
     def trades(self, until_ms: int) -> list[tuple[str, Trade]]:
         """Return (instId, record) with ts < ``until_ms`` not handed out before, in time order.
 
-        Records are joined (SPEC section 3); ids strictly increase per instrument, without holes
+        Records are joined (SPEC section 3); ids strictly increase per instrument, without gaps
         except those that a recording has.
         """
 

@@ -116,7 +116,7 @@ class BarBuilder:
         self.records = 0
         self.duplicates = 0
         self.late_trades = 0
-        self.holes = 0
+        self.gap_count = 0
 
     @property
     def through(self) -> int:
@@ -183,7 +183,7 @@ class BarBuilder:
         """Mark the minutes that were open at each gap, and the minute of the record after it."""
         for id_gap in id_gaps:
             if is_gap(id_gap.first_missing, id_gap.last_missing):
-                self.holes += 1
+                self.gap_count += 1
                 through = closed_through(id_gap.watermark)
                 newest = id_gap.watermark // times.MINUTE_MS
                 own = id_gap.ts // times.MINUTE_MS

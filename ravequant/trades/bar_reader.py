@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ravequant.trades.scanner import Scanner
 
 FEW_BYTES: Final = 1 << 20
-_COUNTERS: Final = ("duplicates", "late_trades", "holes")
 
 
 class BarReader:
@@ -106,6 +105,11 @@ class BarReader:
 
     def counts(self) -> dict[str, int]:
         """Return the counters of this run."""
-        counted = {name: getattr(self.builder, name) for name in _COUNTERS}
-        trades = self.builder.records
-        return {"lines": self.lines, "rejected": self.rejected, "trades": trades, **counted}
+        return {
+            "lines": self.lines,
+            "rejected": self.rejected,
+            "trades": self.builder.records,
+            "duplicates": self.builder.duplicates,
+            "late_trades": self.builder.late_trades,
+            "holes": self.builder.gap_count,
+        }

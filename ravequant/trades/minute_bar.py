@@ -32,7 +32,7 @@ class MinuteBar(NamedTuple):
     whale_sell_notional: int
     first_id: int  # first id the first record covers
     last_id: int
-    gap: bool = False  # a hole touches this minute
+    gap: bool = False  # a gap touches this minute
 
 
 def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> MinuteBar:

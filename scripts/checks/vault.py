@@ -175,7 +175,7 @@ def _newest_derived(vault: Vault, data: DataSet, inst_id: str) -> int | None:
     return None if moment is None else moment + one_minute
 
 
-def holes(vault: Vault, inst_id: str) -> Check:
+def open_gaps(vault: Vault, inst_id: str) -> Check:
     """Check that the ledger calls no gap open."""
     name = f"holes {inst_id}"
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)

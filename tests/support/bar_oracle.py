@@ -35,7 +35,7 @@ class Oracle:
         self.closed = -1
         self.open, self.marked = {}, set()
         self.out, self.gaps = [], []
-        self.duplicates = self.late = self.holes = 0
+        self.duplicates = self.late = self.gap_count = 0
 
     def read(self, row):
         ts, last_id, count = row["ts"], row["id"], row["count"]
@@ -64,7 +64,7 @@ class Oracle:
             self.take(bar, row)
 
     def mark(self, own):
-        self.holes += 1
+        self.gap_count += 1
         self.marked |= set(range(self.closed + 1, self.largest // MINUTE + 1))
         if own > self.closed:
             self.marked.add(own)

@@ -79,7 +79,7 @@ def compare(oracle, blocks, is_gap, few_bytes, *, restart):
         assert through == (oracle.largest - 5_000) // MINUTE - 1
     assert counts["duplicates"] == oracle.duplicates
     assert counts["late_trades"] == oracle.late
-    assert counts["holes"] == oracle.holes
+    assert counts["holes"] == oracle.gap_count
     still_open = [as_minute_bar(m, bar, gap=False) for m, bar in sorted(oracle.open.items())]
     assert reader.builder.open_bars == still_open
     return found, gaps, reader
@@ -344,7 +344,7 @@ def test_parts_computed_apart_join_to_the_same(steps, cuts):
         found += closed.bars
         gaps += closed.gaps
     assert (found, gaps) == (oracle.bars(), oracle.gaps)
-    assert builder.holes == oracle.holes
+    assert builder.gap_count == oracle.gap_count
 
 
 def test_parts_that_do_not_follow_are_refused():

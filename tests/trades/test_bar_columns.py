@@ -122,5 +122,5 @@ def test_disorder_is_taken_as_by_one_reader(monkeypatch, few):
     assert [bar for part in closed for bar in part.bars] == plain.bars
     assert [minute for part in closed for minute in part.gaps] == plain.gaps
     assert found.state() == wanted.state()
-    for name in ("records", "duplicates", "late_trades", "holes"):
+    for name in ("records", "duplicates", "late_trades", "gap_count"):
         assert getattr(found, name) == getattr(wanted, name) > 0

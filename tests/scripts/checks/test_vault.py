@@ -66,9 +66,9 @@ def test_only_open_gaps_are_a_failure(vault):
     ledger = GapLedger(vault.gap_ledger(BTC), BTC)
     for first, status in ((1, "repaired"), (11, "id_hole"), (21, "unrecoverable")):
         ledger.append(LedgerEntry(Gap(first, first + 9), status, "", NOW))  # type: ignore[arg-type]
-    assert checks.holes(vault, BTC).level == "PASS"
+    assert checks.open_gaps(vault, BTC).level == "PASS"
     ledger.append(LedgerEntry(Gap(5, 12), "open", "", NOW))
-    found = checks.holes(vault, BTC)
+    found = checks.open_gaps(vault, BTC)
     assert (found.level, found.remedy) == ("FAIL", "python scripts/repair_gaps.py")
     assert found.text == "8 trades are missing and may still be had"
 
