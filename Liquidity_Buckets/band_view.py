@@ -32,7 +32,7 @@ class Wall(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far from the mid one side was seen; twice the distance, units of 10**-PRICE_PLACES."""
+    """The reach of a side: twice the distance from the mid, in units of 10**-PRICE_PLACES."""
 
     bid: bool
     twice_mid: int

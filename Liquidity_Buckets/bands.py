@@ -149,7 +149,7 @@ def _times(sums: Ints, factor: int) -> list[list[int]]:
 
 
 class OwnBands:
-    """Where the bands of consecutive snapshots lie, as far as their own levels go.
+    """The bands of consecutive snapshots, within the reach of their own levels.
 
     Arrays have a line for each side. The distance of a level, which is twice that of its price from
     the mid, is ``sign x (2 x price - m)``: ``sign x 2 x price`` and an offset.

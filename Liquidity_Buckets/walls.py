@@ -41,7 +41,7 @@ class BandWall:
         self._dip = False  # a timer starts only once the band has been seen below
 
     def step(self, ts: int, *, above: bool) -> None:
-        """See the band at or above the threshold, or below it."""
+        """Take in a snapshot at ``ts`` ms: the band at or ``above`` the threshold, or below it."""
         self._held_since = None
         if not above:
             self._state, self._since, self._dip = NONE, None, False
@@ -84,7 +84,7 @@ class BandWall:
 
 
 class Reaches(Protocol):
-    """How far one side of a snapshot was seen."""
+    """The reach of one side of a snapshot."""
 
     def source(self, price: int) -> str | None:
         """Return ``ws`` or ``deep``, None for a price that is out of reach."""

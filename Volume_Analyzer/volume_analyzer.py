@@ -1,4 +1,4 @@
-"""How each minute traded: volume tier, whales, absorption, divergence (SPEC section 7).
+"""Volume tier, whales, absorption and divergence of each minute (SPEC section 7).
 
     r = total volume / median total volume of the 100 records before
 

@@ -40,7 +40,7 @@ REGIONS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Okx:
-    """Where the exchange is. Empty addresses mean those of the region."""
+    """The addresses of OKX; empty addresses mean those of the region."""
 
     region: str = "global"
     ws_url: str = ""

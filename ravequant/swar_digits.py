@@ -223,7 +223,7 @@ class _Forms(NamedTuple):
 
 
 class _Units(NamedTuple):
-    """How to scale a number to units of ``10**-places``, by pattern."""
+    """The scaling of a number to units of ``10**-places``, by pattern."""
 
     shift: Words  # bits by which the digits move up
     least: Words  # a smaller value is 0, or has a leading 0

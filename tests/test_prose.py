@@ -18,7 +18,10 @@ from tests.test_layers import MODULES, shipped
 # as many: some of these words are at times the plain ones.
 HABITS = {
     "a sentence without a noun": ("what|whatever|whoever|whom", 0.5),
-    "'Say whether' for 'Return True if'": ("(?-i:Say) (?:whether|if|what|how)", 0.0),
+    "'Say whether' or 'Whether' for 'Return True if'": (
+        "(?-i:Say (?:whether|if|what|how)|Whether)",
+        0.0,
+    ),
     "'one' for a noun": (
         "(?:the|this|that|an?|each|every|no|new|old|first|last|other|another|right|wrong) ones?",
         0.2,

@@ -56,7 +56,7 @@ class Command:
         threading.Thread(target=self._work, name="exec", daemon=True).start()
 
     def run(self, row: dict[str, Any]) -> None:
-        """Let the command run for an alert, after those that wait."""
+        """Queue an alert for the command, behind the alerts that wait."""
         try:
             self._rows.put_nowait(row)
         except queue.Full:

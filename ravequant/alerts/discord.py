@@ -138,17 +138,17 @@ class DiscordSender:
 
     @property
     def idle(self) -> bool:
-        """Whether no batch is under way."""
+        """True while no batch is under way."""
         return self._thread is None or not self._thread.is_alive()
 
     @property
     def wait_s(self) -> float:
-        """For how long nothing may be posted, after a failure."""
+        """Seconds after a failure until the next post is allowed."""
         return max(0.0, self._not_before - self._clock())
 
     @property
     def ready(self) -> bool:
-        """Whether a batch may be sent."""
+        """True if a batch may be sent now."""
         return self.idle and not self.off and not self.wait_s
 
     def send(self, batch: list[tuple[AlertMessage, dict[str, Any]]]) -> None:

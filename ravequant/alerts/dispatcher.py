@@ -160,10 +160,10 @@ class AlertDispatcher:
 
 
 def restore(policy: AlertPolicy, path: Path) -> None:
-    """Let ``policy`` go on from the state of the last watch; VaultError if it cannot be read.
+    """Restore ``policy`` from the state of the last watch; VaultError if it cannot be read.
 
-    A damaged file is set aside: the signals that stand now are notified once more, within the
-    budget of the hour.
+    A damaged file is set aside: present signals are notified once more, within the budget of the
+    hour.
     """
     try:
         with path.open("rb") as file:

@@ -53,8 +53,8 @@ class AlertMessage(NamedTuple):
 class AlertPolicy:
     """The signals that are known, the alerts that wait, and the times of accepted messages.
 
-    All times are Unix milliseconds. Without ``posts`` no alert waits: ``add`` alone says which
-    signals are new.
+    All times are Unix milliseconds. Without ``posts`` no alert waits; only the answer of ``add``
+    counts.
     """
 
     def __init__(self, per_hour: int, *, posts: bool = True) -> None:

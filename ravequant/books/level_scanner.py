@@ -62,7 +62,7 @@ def scan(
 
 
 class _Sides(NamedTuple):
-    """Where sides stand: their first and last rows, and their outer brackets in the data."""
+    """The places of sides: their first and last rows, and their outer brackets in the data."""
 
     heads: Places
     tails: Places

@@ -148,7 +148,7 @@ class TradePage:
 
 @dataclass(frozen=True, slots=True)
 class PageLimits:
-    """How much of the past the pages of trades show."""
+    """The size of a page of trades, and the reach of pages into the past."""
 
     rows: int  # fills in a full page
     depth_ms: int  # the age up to which REST surely has every trade

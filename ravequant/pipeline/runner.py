@@ -87,7 +87,7 @@ class Source(Generic[Batch]):
     decoder: Callable[[Reject], Decoder[Batch]]
     side_input: SideInput | None = None  # a slower input, which the decoder pulls line by line
     expires: bool = False  # raw files are deleted by age, and never repaired
-    archive: bool = False  # nobody writes the raw files any more: they are not synced
+    archive: bool = False  # the raw files are final: they are not synced
     read_ahead: ReadAhead[Batch] | None = None  # by other processes, of large files
     known: tail.FindScanned | None = None  # spans that others have read already
     # the first moment (ms) for which reading from a cursor gives a batch; None: that of the line
@@ -96,7 +96,7 @@ class Source(Generic[Batch]):
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where the records of a fold go, in the calculator's folder of the instrument."""
+    """The output files of a fold, in the calculator's folder of the instrument."""
 
     pattern: str  # of the names of all output files
     file_of: Callable[[dict[str, Any]], str]  # the name of the file of a record
@@ -152,7 +152,7 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
     with writer_lock(job.vault, job.metric, job.inst_id):
         try:
             return _Run(job, since_ms, rebuild=rebuild).go()
-        except OSError as error:  # none below had a better word for it
+        except OSError as error:  # without a more exact message from below
             raise disk_error(Path(error.filename or job.vault.root), "used", error) from error
 
 

@@ -27,7 +27,7 @@ from ravequant.signals.rules import Query, Signal, around
 
 
 class Rate(NamedTuple):
-    """How often a layer was met, and of how many moments that was counted."""
+    """The moments in which a layer was met, out of those counted."""
 
     percent: str  # one place
     moments: int

@@ -39,7 +39,7 @@ class FadeSetup(NamedTuple):
 
     @property
     def short(self) -> bool:
-        """Whether the fade sells."""
+        """True if the fade sells."""
         return self.wick.side == "high"
 
 

@@ -69,7 +69,7 @@ class Candidate(NamedTuple):
 
     @property
     def small(self) -> bool:
-        """Whether its size is not above the median size around it."""
+        """True if its size is at most the median size around it."""
         median = self.twice_median
         return median is not None and 2 * self.wick.size_ticks <= median
 

@@ -34,7 +34,7 @@ _protocol_log.setLevel(logging.CRITICAL)  # broken connections are what the faul
 
 @dataclass(frozen=True, slots=True)
 class SimOptions:
-    """How the exchange runs."""
+    """Options of the local exchange."""
 
     host: str = "127.0.0.1"
     port: int = 0

@@ -85,7 +85,7 @@ class Flow:
         return SlotBook(quotes.slot, touch, quotes.barriers.walls, self.tape.last_id)
 
     def step(self) -> None:
-        """Let a slot pass."""
+        """Advance the market by a slot."""
         quotes, rng = self._quotes, self._rng
         if quotes.slot % SLOTS_PER_SECOND == 0:
             self._second()
@@ -188,7 +188,7 @@ class Flow:
     # -- a planted set-up
 
     def _follow(self, script: Script) -> None:
-        """Let the script set this second, if it has a wish for it."""
+        """Apply the script's cue for this second, if there is one."""
         quotes, before = self._quotes, self._cue
         average = sum(self._minute_fair) / len(self._minute_fair)
         self._cue = cue = script.cue(self._start_ms + quotes.slot * SLOT_MS, quotes.fair, average)

@@ -47,12 +47,12 @@ class Regime:
         return NORMAL[self._rng.getrandbits(12)]
 
     def minute(self) -> None:
-        """Let a minute pass in the slow walks."""
+        """Advance the slow random walks by a minute."""
         self._slow = _SLOW_KEEP * self._slow + _SLOW_STEP * self._normal()
         self._fast = _FAST_KEEP * self._fast + _FAST_STEP * self._normal()
 
     def second(self, mean_rows: float) -> float:
-        """Let a second pass; return its rows to be expected."""
+        """Advance by a second; return its expected number of rows."""
         self._burst()
         mood = self._slow + self._fast
         force = self._burst_force

@@ -93,11 +93,11 @@ class _Readers:
 
     @property
     def full(self) -> bool:
-        """Whether an answer is to be taken first."""
+        """True if an answer must be taken before more spans are given."""
         return len(self.waiting) > _WAITING * self._processes.width
 
     def give(self, span: Span) -> None:
-        """Have a span read."""
+        """Queue a span, and start its reading if a process is free."""
         self.waiting.append(_Reading(span))
         self._feed()
 
@@ -145,7 +145,7 @@ class _Readers:
         return self._inst_id, self._whale_notional, span.path, span.offset, span.end
 
     def close(self) -> None:
-        """Let the processes end."""
+        """End the processes."""
         self._processes.close()
 
 
@@ -158,7 +158,7 @@ class _Reading:
 
     @property
     def under_way(self) -> bool:
-        """Whether a process has it, and no answer is there yet."""
+        """True while a process reads the span."""
         return self.answer is not None and not self.answer.done()
 
 

@@ -65,7 +65,7 @@ class Vault:
         return self._meta("gaps", f"{check_inst_id(inst_id)}.jsonl")
 
     def generation(self, inst_id: str) -> Path:
-        """How often the log behind its newest line was repaired."""
+        """The file of the repair generation: how often the log was repaired."""
         return self._meta("gaps", f"{check_inst_id(inst_id)}.generation.json")
 
     def _meta(self, folder: str, name: str) -> Path:

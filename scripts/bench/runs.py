@@ -25,7 +25,7 @@ _WATCH: Final = str(Path(__file__).with_name("watch.py"))
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much a case measures, how often, and where its files are put meanwhile."""
+    """The sizes of a measurement, its rounds, and the folder of its files."""
 
     work: Path  # a folder of the case's own, deleted afterwards
     rounds: int

@@ -46,7 +46,7 @@ def emptied(root: Path) -> Iterator[Path]:
 
 
 def use_default_settings(root: Path) -> None:
-    """Let this program and those it starts use the defaults in place of `ravequant.toml`."""
+    """Make this program and those it starts use the defaults in place of `ravequant.toml`."""
     empty = root / "settings.toml"
     empty.touch()
     os.environ[SETTINGS_VARIABLE] = str(empty)

@@ -141,7 +141,7 @@ def _how(code: int | None) -> str:
 
 @contextmanager
 def stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Have every way of ending a program, Ctrl-C first, only ask the supervisor to stop.
+    """Turn Ctrl-C and every other signal that ends a program into a request to stop.
 
     A hang-up that is ignored (``nohup``) stays so.
     """

@@ -83,7 +83,7 @@ def run(database: "duckdb.DuckDBPyConnection", statement: str) -> "duckdb.DuckDB
 
 
 def lock(database: "duckdb.DuckDBPyConnection", folders: Sequence[Path]) -> None:
-    """Let the database read below ``folders`` only, for good."""
+    """Restrict the database to reading below ``folders``, for good."""
     allowed = ", ".join(map(path_text, folders))
     database.execute(f"SET allowed_directories = [{allowed}]")
     database.execute("SET enable_external_access = false")

@@ -53,7 +53,7 @@ _SPACINGS: Final = 33
 
 
 class Stage(Enum):
-    """How far one subscription has come."""
+    """The stage of a subscription."""
 
     WANTED = "to be asked for"
     ASKED = "asked for, no answer yet"
