@@ -1,4 +1,4 @@
-"""Cumulative volume delta of each minute, and where it parts from price (SPEC section 6).
+"""Cumulative volume delta of each minute, and its divergence from price (SPEC section 6).
 
     cvd_1m = Σ notional of taker buys - Σ notional of taker sells      of the minute
     cvd    = Σ cvd_1m                                                  since the anchor
@@ -32,7 +32,7 @@ NO_MINUTE: Final = -1
 
 
 class RollingSum:
-    """The sum over the last ``minutes`` minutes; those without trades pass all the same."""
+    """The sum over the last ``minutes`` minutes; minutes without trades count as time."""
 
     def __init__(self, minutes: int) -> None:
         self._length = minutes
@@ -40,7 +40,7 @@ class RollingSum:
         self.total = 0
 
     def add(self, minute: int, value: int) -> None:
-        """Take in a minute, and drop those that its window has left behind."""
+        """Take in a minute, and drop the minutes before its window."""
         self.values.append((minute, value))
         self.total += value
         while self.values[0][0] <= minute - self._length:
@@ -88,7 +88,7 @@ class Swings:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._recent.extend(_point(texts) for texts in state["recent"])
         self._high = state["high"] and _point(state["high"])
         self._low = state["low"] and _point(state["low"])
@@ -176,7 +176,7 @@ class CvdFold:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._anchor, self._day = int(state["anchor"]), int(state["day"])
         self._cvd, self._session = int(state["cvd"]), int(state["session"])
         self._gap_minute = int(state["gap_minute"])

@@ -1,4 +1,4 @@
-"""One book snapshot asked four questions: walls, zones, spread, imbalance; exact, without a file.
+"""Four questions about a book snapshot: walls, zones, spread, imbalance; exact, without a file.
 
 Sizes in a book are contracts, not coins: the terms of the contract turn them into coins and USD.
 """

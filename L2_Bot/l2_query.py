@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def question_of(args: argparse.Namespace) -> Question:
-    """Return the question with its numbers; UsageError for a number that cannot be."""
+    """Return the question with its numbers; UsageError for an impossible number."""
     above = settings_schema.decimal(args.contracts, "--contracts", exact.SIZE_PLACES)
     width = settings_schema.decimal(args.width, "--width", exact.PRICE_PLACES)
     if width == 0:

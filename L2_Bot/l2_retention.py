@@ -1,7 +1,7 @@
 """Keeps the vault within its disk: compresses finished files, deletes old book hours.
 
-Run it once an hour. Whatever happens in between, every line that is kept stands in the plain file
-or in a verified ``.gz``; the next run resumes a stopped one.
+Run it once an hour. At every instant each line that is kept stands in the plain file or in a
+verified ``.gz``; the next run resumes a stopped run.
 """
 
 if __name__ == "__main__":
@@ -54,7 +54,7 @@ def budget_of(text: str) -> int:
 
 
 def moment_of(text: str | None, *, dry: bool) -> int:
-    """Return the moment that ages count to: the clock's, in earnest."""
+    """Return the moment up to which ages count: the clock, or with ``--dry-run`` ``text``."""
     if text is not None and not dry:
         raise UsageError(f"--now {text} would delete by a made-up clock; add --dry-run")
     try:

@@ -64,7 +64,7 @@ class Reach(NamedTuple):
 
     @classmethod
     def restore(cls, state: list[Any]) -> "Reach":
-        """Return the reach whose state this was."""
+        """Return the reach of a state that ``state()`` returned."""
         bid, twice_mid, ws, deep = state
         return cls(bid, int(twice_mid), None if ws is None else int(ws), int(deep))
 
@@ -113,7 +113,7 @@ def _middle_pair(values: Ints) -> int:
 
 
 class BookView(NamedTuple):
-    """One snapshot, together with the deep one in use."""
+    """One snapshot, together with the deep snapshot in use."""
 
     head: Head
     deep_ts: int | None

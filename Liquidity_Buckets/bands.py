@@ -64,7 +64,7 @@ def _sums(values: Ints, rows: Rows) -> Ints:
 
 
 class SnapshotRun(NamedTuple):
-    """Consecutive snapshots, and the deep one in use for each."""
+    """Consecutive snapshots, and the deep snapshot in use for each."""
 
     books: Books
     numbers: range

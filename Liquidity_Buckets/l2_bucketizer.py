@@ -44,7 +44,7 @@ class Thresholds(NamedTuple):
 
     @classmethod
     def of(cls, inst_id: str, chosen: Buckets) -> "Thresholds":
-        """Return those of the settings for ``inst_id``."""
+        """Return the thresholds of the settings for ``inst_id``."""
         tables = chosen.band_notional, chosen.wall_notional
         band, wall = (amounts.of(inst_id) for amounts in tables)
         return cls(band, wall, chosen.delta_notional)
@@ -229,7 +229,7 @@ class BucketFold:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._ts, self._deep_ts, self._source = state["ts"], state["deep_ts"], state["source"]
         texts = state["stepped"]
         self._refine(Scale(max(_decimals(text) for side in texts for text in side), 0))

@@ -77,7 +77,7 @@ class BandWall:
 
     @classmethod
     def restore(cls, patience: Patience, state: list[Any]) -> "BandWall":
-        """Return the machine whose state this was."""
+        """Return the machine of a state that ``state()`` returned."""
         wall = cls(patience)
         wall._state, wall._since, wall._held_since, wall._dip = state
         return wall
@@ -165,7 +165,7 @@ class PriceWalls:
         ]
 
     def restore(self, state: list[Any], before: Reaches | None) -> None:
-        """Go on from a state and the reach of the previous snapshot."""
+        """Restore a state, with the reach of the previous snapshot."""
         self._before = before
         self._standing = {
             exact.units(price, exact.PRICE_PLACES): _Standing(since, confirmed, away)

@@ -100,7 +100,7 @@ class CandleBuilder:
         return {"first": self._first, "open": candles}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._first = state["first"]
         for timeframe, start, cut, *texts in state["open"]:
             values: list[Any] = [timeframe, start, *map(int, texts), cut]

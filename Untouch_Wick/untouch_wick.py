@@ -175,7 +175,7 @@ class WickFold:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._through, self._gap_minute = int(state["through"]), int(state["gap_minute"])
         self._candles.restore(state["candles"])
         self._wicks.restore(state["wicks"])

@@ -224,7 +224,7 @@ class WickDetector:
         return list(self._untouched.values())
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return, for each timeframe, how many are untouched, and how many have ended how."""
+        """Return the numbers of untouched, touched and expired wicks of each timeframe."""
         alive = dict.fromkeys(TIMEFRAMES, 0)
         for wick in self._untouched.values():
             alive[wick.timeframe] += 1
@@ -243,7 +243,7 @@ class WickDetector:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         wicks = [_from_texts(*texts) for texts in state["untouched"]]
         self._untouched = {_age_of(wick): wick for wick in wicks}
         for name, side in self._sides.items():

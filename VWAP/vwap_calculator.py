@@ -188,7 +188,7 @@ class VwapFold:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._day, self._gap_minute = int(state["day"]), int(state["gap_minute"])
         self._order = state["order"]
         self._session = VwapSums.restore(state["session"])

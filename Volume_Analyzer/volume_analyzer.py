@@ -135,7 +135,7 @@ class VolumeFold:
         return {"totals": [str(total) for total in self._totals]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         totals: Iterable[str] = state["totals"]
         for total in totals:
             self._totals.add(int(total))

@@ -1,8 +1,8 @@
 """Shows the pipeline at work, without an account or a real exchange: `python scripts/demo.py`.
 
 Sets itself up first (scripts/environment.py), then runs the steps of scripts/showcase/steps.py: an
-exchange in a box, the two real exporters, the five real calculators, what they wrote, and the
-signals in it. All data goes to demo_vault/, which the next demo empties.
+exchange in a box, the two real exporters, the five real calculators, tables of their records, and
+the signals. All data goes to demo_vault/, which the next demo empties.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Makes RaveQuant start by itself: systemd user units on Linux, the Task Scheduler on Windows.
 
 python scripts/install_service.py            write, register and start
-python scripts/install_service.py --print    show what would be written, and where
+python scripts/install_service.py --print    show the files it would write, and their places
 python scripts/install_service.py --remove   undo it; the data stays
 """
 

@@ -1,6 +1,6 @@
 """Runs everything, day and night: both exporters, the calculators every 5 minutes, retention.
 
-    python scripts/run_all.py            until Ctrl-C; what ends or falls silent is started again
+    python scripts/run_all.py            until Ctrl-C; restarts exporters that end or fall silent
     python scripts/run_all.py --once     the calculators and retention once, for a scheduler
     python scripts/run_all.py --demo     against an exchange in a box, in demo_vault/
 

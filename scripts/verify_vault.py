@@ -1,7 +1,7 @@
-"""Certifies what was recorded: per instrument and UTC day what is expected, present and missing.
+"""Certifies the recordings: expected, present and missing data per instrument and UTC day.
 
-Exit code 1 if anything is missing or wrong. Each file's SHA-256 is noted, and the next run says
-which file has changed since, where it should only have grown.
+Exit code 1 if anything is missing or wrong. Each file's SHA-256 is noted; the next run names the
+files that have changed since, where they should only have grown.
 """
 
 if __name__ == "__main__":

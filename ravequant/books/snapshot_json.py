@@ -1,6 +1,6 @@
-"""One book line in any JSON spelling: the rules of a valid one, and its levels as exact numbers.
+"""One book line in any JSON spelling: its validity, and its levels as exact numbers.
 
-This module alone decides on a snapshot (SPEC section 9); the fast way in accepts only lines that
+This module alone decides on a snapshot (SPEC section 9); the fast path accepts only lines that
 give the same here.
 """
 

@@ -226,7 +226,7 @@ class SnapshotReader:
         return {"last_ts": self._last_ts}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
         self._last_ts = int(state["last_ts"])
 
     def counts(self) -> dict[str, int]:
@@ -260,7 +260,7 @@ class DeepReader:
         self._at_end = False
 
     def at(self, ts: int) -> Deep | None:
-        """Return the newest one for a snapshot of the moment ``ts``; moments never go back."""
+        """Return the newest deep snapshot for the moment ``ts``; moments never go back."""
         while self._next is not None or self._pull():
             if self._next is None or self._next.from_ms >= ts:
                 break

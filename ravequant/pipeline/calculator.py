@@ -35,7 +35,7 @@ class Input(Protocol[Batch]):
         """Return the listing of the raw files of an instrument, oldest first."""
 
     def folder(self, vault: Vault, inst_id: str) -> Path:
-        """Return where they are."""
+        """Return the folder of the raw files."""
 
     def source(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Source[Batch]:
         """Return the source of an instrument."""

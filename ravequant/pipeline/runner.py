@@ -49,7 +49,7 @@ class Decoder(Protocol[Batch_co]):
         """Return everything that later batches depend on, JSON-able and exact."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
 
     def counts(self) -> dict[str, int]:
         """Return the counters of this run: lines, rejected, duplicates, …."""
@@ -59,7 +59,7 @@ class DecodedSpan(Protocol[Batch_co]):
     """The content of a span that another process has read."""
 
     def add_to(self, decoder: Any) -> Batch_co | None:
-        """Hand it to the decoder of the job; None if that must read the span itself."""
+        """Pass the content to the decoder; None if the decoder must read the span itself."""
 
 
 # yields the chunks in their order, those that another process has read with their content
@@ -76,7 +76,7 @@ class Fold(Protocol[Batch_contra]):
         """Return everything that later records depend on, JSON-able and exact."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that ``state()`` gave."""
+        """Restore a state that ``state()`` returned."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _FLUSH_BYTES: Final = 65_536
 _REQUEST_BYTES: Final = 65_536  # a longer subscribe is answered with close 1009
 _UNREAD_BYTES: Final = 64 << 20  # unread by a client; beyond that it is closed with 4005
 _protocol_log = logging.getLogger(f"{__name__}.protocol")
-_protocol_log.setLevel(logging.CRITICAL)  # broken connections are what the fault scripts ask for
+_protocol_log.setLevel(logging.CRITICAL)  # fault scripts break connections on purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class PartialBars:
 
 
 def join(earlier: PartialBars, later: PartialBars) -> PartialBars | None:
-    """Return both as one; None if ids or minutes do not increase across the seam."""
+    """Return both joined; None if ids or minutes do not increase across the seam."""
     if later.first_id <= earlier.last_id or _goes_back(earlier.watermark, later.first_ts):
         return None
     seam = _id_gap(earlier.last_id, later.lowest_id, earlier.watermark, later.first_ts)

@@ -24,7 +24,9 @@ class BookDayAudit:
     disordered: int = 0  # lines whose time is not above that of the line before
     misfiled: int = 0  # lines of another hour or day
     breaks: int = 0  # stretches without a book
-    expected_ms: int = 0  # from the first line on file, or midnight, to the last one or midnight
+    expected_ms: int = (
+        0  # of the day, less the time before the first and after the last line on file
+    )
     covered_ms: int = 0
 
 

@@ -42,7 +42,7 @@ BandSums = list[str]
 
 
 def run(sizes: Sizes) -> Comparison:
-    """BandMeasure all contenders, without and with deep snapshots."""
+    """Measure all contenders, without and with deep snapshots."""
     title = (
         f"books: {sizes.snapshots:,} snapshots of {market.DEPTH} levels a side to liquidity buckets"
     )
