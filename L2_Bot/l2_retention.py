@@ -100,7 +100,7 @@ def _write(line: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compress, delete, report; the exit code."""
+    """Compress, delete, report; return the exit code."""
     return cli.run(parser(), body, argv, log_file=Path(__file__).with_suffix(".log"))
 
 

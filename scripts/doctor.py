@@ -85,7 +85,7 @@ def _made(name: str, look: Look) -> Iterator[Check]:
 
 
 def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Check]:
-    """Look for a while whether records come and heartbeats go on."""
+    """Check for a while that records come and heartbeats go on."""
     before = {
         (stream, inst_id): inside.newest_raw(vault, stream, inst_id)
         for inst_id in inst_ids
@@ -138,7 +138,7 @@ def _show(check: Check) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Look; the exit code."""
+    """Make all checks; return the exit code."""
     return cli.run(parser(), body, argv)
 
 

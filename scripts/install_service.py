@@ -46,7 +46,7 @@ def body(args: argparse.Namespace) -> int:
     here = this_system()
     if args.system not in (None, here) and not args.only_print:
         raise UsageError(f"--system {args.system}: this is {here}; add --print to look at it")
-    settings.load()  # a service with settings that are refused would only fail in the dark
+    settings.load()  # a service with invalid settings would fail unseen
     named = os.environ.get(settings.SETTINGS_VARIABLE)
     place = Installation(
         CHECKOUT, cli.vault_of(args).root, Path(named).absolute() if named else None
@@ -190,7 +190,7 @@ def call(*command: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Install, show or remove the service; the exit code."""
+    """Install, show or remove the service; return the exit code."""
     return cli.run(parser(), body, argv)
 
 

@@ -270,7 +270,7 @@ def _show(lines: Iterator[bytes]) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Show lines; the exit code."""
+    """Show lines; return the exit code."""
     return cli.run(parser(), body, argv)
 
 

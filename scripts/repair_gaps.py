@@ -162,7 +162,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Repair; the exit code."""
+    """Repair; return the exit code."""
     return cli.run(parser(), body, argv)
 
 

@@ -211,7 +211,7 @@ def empty(vault: Vault, held: ExitStack) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run everything; the exit code."""
+    """Run everything; return the exit code."""
     return cli.run(parser(), body, argv)
 
 

@@ -139,7 +139,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Show or check; the exit code."""
+    """Show or check; return the exit code."""
     return cli.run(parser(), body, argv)
 
 

@@ -105,7 +105,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Certify; the exit code."""
+    """Certify; return the exit code."""
     return cli.run(parser(), body, argv)
 
 
