@@ -17,7 +17,7 @@ from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
 from ravequant import catalog, cli, settings
 from ravequant.errors import FeedError, UsageError, VaultError
-from ravequant.exchanges.base import Channel, ChannelData, Data, RestClient, Subscribed
+from ravequant.exchanges.base import Channel, ChannelData, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
 from ravequant.exchanges.recorder_app import (
     Flag,
@@ -106,7 +106,7 @@ class L2Exporter(RecorderApp[BookRecorder]):
         self, client: Client, own: Mapping[str, BookRecorder], arrival: Arrival, now: float
     ) -> None:
         match arrival.event:
-            case Data(payload=ChannelData(channel=channel) as payload):
+            case ChannelData(channel=channel) as payload:
                 self.busy_at = now
                 if own[channel.inst_id].receive(payload, arrival.connection):
                     client.renew(channel, arrival.connection)

@@ -14,7 +14,7 @@ from typing import Final
 from ravequant import catalog, cli, settings, times
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges import recorder_app
-from ravequant.exchanges.base import Channel, Data, Subscribed, TradeRows
+from ravequant.exchanges.base import Channel, Subscribed, TradeRows
 from ravequant.exchanges.client import Client
 from ravequant.exchanges.recorder_app import RecorderApp, RecorderOptions, in_thread
 from ravequant.vault import instruments
@@ -104,7 +104,7 @@ class TradesExporter(RecorderApp[TradeRecorder]):
             now = loop.time()
             for arrival in batch:
                 match arrival.event:
-                    case Data(payload=TradeRows() as payload):
+                    case TradeRows() as payload:
                         self.recorders[payload.channel.inst_id].rows(payload, now)
                         self.busy_at = now
                     case Subscribed():

@@ -45,13 +45,6 @@ class ChannelData:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """Rows for the application."""
-
-    payload: TradeRows | ChannelData
-
-
-@dataclass(frozen=True, slots=True)
 class Subscribed:
     """The exchange acknowledged a channel."""
 
@@ -86,12 +79,13 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True)
 class UnknownFrame:
-    """A frame that the session does not understand."""
+    """A frame that the session does not understand; ``text`` is its beginning, fit for a log."""
 
     text: str
 
 
-SessionEvent = Data | Subscribed | Resubscribing | Refused | HandOver | UnknownFrame
+Rows = TradeRows | ChannelData
+SessionEvent = Rows | Subscribed | Resubscribing | Refused | HandOver | UnknownFrame
 
 
 class Session(Protocol):

@@ -239,7 +239,7 @@ class Client:
             self.frames += 1
             events = link.session.receive(frame, loop.time())
             for event in events:
-                if not isinstance(event, base.Data):
+                if not isinstance(event, base.Rows):
                     self._notable(link, event)
                     link.wake.set()
                 self._put(Arrival(event, link.number))

@@ -9,7 +9,8 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
@@ -276,28 +277,17 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 
     The thread is a daemon: unlike a thread of an executor it does not delay the program's exit.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
+    done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # a wait that is cancelled leaves the call alone
 
     def work() -> None:
-        result, error = None, None
         try:
-            result = call(*arguments)
-        except BaseException as caught:  # noqa: BLE001 - raised by the await below
-            error = caught
-        with suppress(RuntimeError):  # the loop is closed: the result is of no use
-            loop.call_soon_threadsafe(settle, result, error)
+            done.set_result(call(*arguments))
+        except BaseException as error:  # noqa: BLE001 - raised by the await below
+            done.set_exception(error)
 
     threading.Thread(target=work, name=f"offload-{call.__name__}", daemon=True).start()
-    return await future
+    return await asyncio.wrap_future(done)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from websockets.asyncio.server import serve
 
 from ravequant.errors import UsageError
 from ravequant.exchanges import load
-from ravequant.exchanges.base import Channel, Data, TradeRows
+from ravequant.exchanges.base import Channel, Rows, TradeRows
 from ravequant.exchanges.client import Client
 from ravequant.exchanges.okx.messages import argument
 
@@ -67,9 +67,8 @@ async def connected(behave, **options):
                 found += [
                     (arrival.connection, trade.trade_id)
                     for arrival in batch
-                    if isinstance(arrival.event, Data)
-                    and isinstance(arrival.event.payload, TradeRows)
-                    for trade in arrival.event.payload.trades
+                    if isinstance(arrival.event, TradeRows)
+                    for trade in arrival.event.trades
                 ]
                 if wanted(found):
                     return found
@@ -176,12 +175,11 @@ def test_a_slow_application_stalls_the_reader_and_loses_nothing():
             found, largest = [], 0
             async for batch in client.batches():
                 largest = max(largest, len(batch))
-                found += [a.event for a in batch if isinstance(a.event, Data)]
+                found += [a.event for a in batch if isinstance(a.event, Rows)]
                 await asyncio.sleep(0.001)
                 if len(found) == 3000:
                     break
-            payloads = [event.payload for event in found]
-            ids = [item.trades[0].trade_id for item in payloads if isinstance(item, TradeRows)]
+            ids = [event.trades[0].trade_id for event in found if isinstance(event, TradeRows)]
             assert ids == list(range(3000))
             assert largest <= 11
             assert client.stalls > 0

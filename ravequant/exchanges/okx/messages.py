@@ -13,7 +13,7 @@ import orjson
 
 from ravequant import exact
 from ravequant.errors import shown
-from ravequant.exchanges.base import Channel, ChannelData, DeepBook, TradeRows
+from ravequant.exchanges.base import Channel, ChannelData, DeepBook, Rows, TradeRows, UnknownFrame
 from ravequant.records import (
     RecordError,
     Trade,
@@ -71,14 +71,7 @@ class Pong:
     """The answer to a text ping: the socket works; its channels may be silent all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A frame of no known kind; ``text`` is its beginning, fit for a log."""
-
-    text: str
-
-
-Message = TradeRows | ChannelData | Ack | ErrorEvent | Notice | Pong | Unknown
+Message = Rows | Ack | ErrorEvent | Notice | Pong | UnknownFrame
 _PONG: Final = Pong()
 
 
@@ -233,8 +226,8 @@ def as_text(value: Any) -> str:
     return "" if value is None else shown(value)
 
 
-def _unknown(frame: bytes | str) -> Unknown:
+def _unknown(frame: bytes | str) -> UnknownFrame:
     beginning = frame[:_EXCERPT]
-    return Unknown(
+    return UnknownFrame(
         beginning if isinstance(beginning, str) else beginning.decode("utf-8", "replace")
     )

@@ -94,7 +94,6 @@ class OkxRest:
         self._http = requests.Session()
         self._http.headers["User-Agent"] = USER_AGENT
         self._http.trust_env = not check_url(url, "https", "http")
-        self.requests = self.failures = 0
 
     def close(self) -> None:
         """End waits and refuse further requests."""
@@ -150,11 +149,9 @@ class OkxRest:
     def _rows(self, path: str, query: Mapping[str, str]) -> list[Any]:
         for attempt in range(1, self._attempts + 1):
             self._pause(self._buckets[path].reserve())
-            self.requests += 1
             try:
                 return self._ask(path, query)
             except _PassingError as error:
-                self.failures += 1
                 if attempt == self._attempts:
                     raise FeedError(f"{error} (asked {attempt} times)") from None
                 wait = random.uniform(0.1, min(8.0, 0.5 * 2**attempt))  # noqa: S311 - jitter

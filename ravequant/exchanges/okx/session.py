@@ -10,10 +10,10 @@ from typing import Final, Literal
 from ravequant.exchanges.base import (
     Channel,
     ChannelData,
-    Data,
     HandOver,
     Refused,
     Resubscribing,
+    Rows,
     SessionEvent,
     Subscribed,
     TradeRows,
@@ -94,7 +94,7 @@ class _TrackedChannel:
         doubled = 2 ** min(self.silent_rounds, _STALE_DOUBLINGS)
         return float(max(STALE_AFTER_S, _STALE_SPACINGS * spacing) * doubled)
 
-    def heard(self, payload: TradeRows | ChannelData, now: float) -> None:
+    def heard(self, payload: Rows, now: float) -> None:
         self.unanswered = 0
         if isinstance(payload, ChannelData) and payload.action == "snapshot":
             self.whole, self.whole_at = True, now
@@ -176,8 +176,8 @@ class OkxSession:
                 return [HandOver(message, f"Notice {code}")]
             case Notice(code=code, message=message):
                 return [UnknownFrame(f"notice {code}: {message}")]
-            case messages.Unknown(text=text):
-                return [UnknownFrame(text)]
+            case UnknownFrame() as unknown:
+                return [unknown]
             case messages.Pong():
                 return []
 
@@ -225,14 +225,14 @@ class OkxSession:
 
     # -- messages of the exchange
 
-    def _data(self, payload: TradeRows | ChannelData, now: float) -> list[SessionEvent]:
+    def _data(self, payload: Rows, now: float) -> list[SessionEvent]:
         item = self._all.get(payload.channel)
         if item is None:
             return [UnknownFrame(f"data of {payload.channel}, which nobody asked for")]
         if item.state is Stage.ASKED:  # data may come before the ack
             self._live(item, now)
         item.heard(payload, now)
-        return [Data(payload)]
+        return [payload]
 
     def _ack(self, ack: Ack, now: float) -> list[SessionEvent]:
         item = self._all.get(ack.channel)

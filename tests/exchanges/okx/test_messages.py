@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ravequant.exchanges.base import Channel, ChannelData, TradeRows
+from ravequant.exchanges.base import Channel, ChannelData, TradeRows, UnknownFrame
 from ravequant.exchanges.okx.messages import (
     Ack,
     ErrorEvent,
     Notice,
     Pong,
-    Unknown,
     argument,
     parse_deep_book,
     parse_frame,
@@ -123,7 +122,7 @@ def test_control_frames_become_what_they_say():
     )
     assert parse_frame('{"event":"notice","code":"64008","msg":"soon"}') == Notice("64008", "soon")
     assert parse_frame("pong") == parse_frame(b"pong") == Pong()
-    assert isinstance(parse_frame('{"event":"channel-conn-count","channel":"x"}'), Unknown)
+    assert isinstance(parse_frame('{"event":"channel-conn-count","channel":"x"}'), UnknownFrame)
 
 
 def test_other_channels_pass_through_as_they_came():

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from ravequant.exchanges.base import (
     Channel,
-    Data,
     HandOver,
     Refused,
     Resubscribing,
     Subscribed,
+    TradeRows,
     UnknownFrame,
 )
 from ravequant.exchanges.okx import session
@@ -102,7 +102,7 @@ def test_data_before_its_ack_is_accepted():
     subject = opened(BTC)
     subject.due(0.0)
     (event,) = subject.receive(trade(BTC, 7), 0.1)
-    assert isinstance(event, Data)
+    assert isinstance(event, TradeRows)
     assert subject.complete
     assert subject.delivering
     assert asked(subject.due(12.0)[0]) == []

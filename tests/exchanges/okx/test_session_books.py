@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant.exchanges.base import Channel, Data, Resubscribing
+from ravequant.exchanges.base import Channel, ChannelData, Resubscribing
 from ravequant.exchanges.okx.messages import argument
 from ravequant.exchanges.okx.session import OkxSession
 
@@ -59,7 +59,7 @@ def test_renewal_is_unsubscribe_then_subscribe_of_that_book_only():
     assert subject.due(5.0)[0] == []
     subject.receive(ack(BTC, "unsubscribe"), 5.1)
     assert asked(subject.due(5.1)[0]) == [("subscribe", ["BTC-USDT-SWAP"])]
-    assert isinstance(subject.receive(book(ETH), 5.2)[0], Data)
+    assert isinstance(subject.receive(book(ETH), 5.2)[0], ChannelData)
 
 
 def test_one_renewal_is_in_flight():
