@@ -7,7 +7,6 @@ Only the division of an inverse contract rounds: trade by trade or level by leve
 to 12 places. ``amounts`` takes one price and size; ``Worth`` does the same for columns.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -20,8 +19,7 @@ INVERSE_BASE_PLACES: Final = 12
 _INVERSE_BASE_ONE: Final = 10 ** (exact.BASE_PLACES - INVERSE_BASE_PLACES)
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(NamedTuple):
     """An instrument's contract as the exchange describes it, in decimal text."""
 
     ct_val: str  # coins (linear) or quote currency (inverse)
@@ -60,8 +58,7 @@ class Scale(NamedTuple):
 FINEST: Final = Scale(exact.NOTIONAL_PLACES, exact.BASE_PLACES)
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(NamedTuple):
     """ctVal x ctMult of a contract as a number, for columns of prices and sizes.
 
     The columns hold integers in units of ``10**-price_places`` and ``10**-qty_places``; the columns
