@@ -16,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Imports make tens of thousands of objects that stay. Searching them for garbage after every 700
 # takes a twentieth of a short run; reference counts free nearly all garbage before.
-gc.set_threshold(20_000, 10, 10)
+gc.set_threshold(50_000, 10, 10)
 
 
 def _hand_over(kind, error, trace):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202

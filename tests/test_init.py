@@ -63,8 +63,8 @@ def test_a_program_is_set_for_speed(script):
         f"try:\n    runpy.run_path({script!r}, run_name='__main__')\n"
         "except SystemExit:\n    pass"
     )
-    assert answer(code).splitlines()[0] == "20000 1"
-    assert answer(code, OPENBLAS_NUM_THREADS="3").splitlines()[0] == "20000 3"
+    assert answer(code).splitlines()[0] == "50000 1"
+    assert answer(code, OPENBLAS_NUM_THREADS="3").splitlines()[0] == "50000 3"
 
 
 @pytest.mark.parametrize("thresholds", [(700, 10, 10), (20_000, 11, 12)])
