@@ -9,7 +9,6 @@ import gc
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -191,7 +190,7 @@ def chosen_of(args: argparse.Namespace, standing: L2) -> L2:
         "depth_levels": args.depth,
         "deep_every_s": args.deep_every,
     }
-    chosen = replace(standing, **{key: value for key, value in flags.items() if value is not None})
+    chosen = standing._replace(**{key: value for key, value in flags.items() if value is not None})
     if not 1 <= chosen.depth_levels <= MOST_LEVELS:
         raise UsageError(
             f"a depth of {chosen.depth_levels} levels: expected 1 to {MOST_LEVELS}, "

@@ -8,9 +8,8 @@ contradict each other.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ravequant import exact, settings_schema
 from ravequant.errors import UsageError
@@ -38,8 +37,7 @@ REGIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Okx:
+class Okx(NamedTuple):
     """The addresses of OKX; empty addresses mean those of the region."""
 
     region: str = "global"
@@ -56,8 +54,7 @@ class Okx:
         return self.ws_url or ws_url, self.rest_url or rest_url
 
 
-@dataclass(frozen=True, slots=True)
-class Trades:
+class Trades(NamedTuple):
     """The trade exporter."""
 
     backfill_buffer_rows: int = 100_000  # live rows that wait while a gap is filled
@@ -65,8 +62,7 @@ class Trades:
     sync_every_ms: int = 500  # write to fsync: at most a second
 
 
-@dataclass(frozen=True, slots=True)
-class L2:
+class L2(NamedTuple):
     """The book exporter; the notes' SNAPSHOT_CADENCE_SEC and DEPTH_LEVELS."""
 
     cadence_ms: int = 2_000  # exchange time from snapshot to snapshot
@@ -75,24 +71,21 @@ class L2:
     sync_every_ms: int = 1_000  # write to fsync
 
 
-@dataclass(frozen=True, slots=True)
-class Bars:
+class Bars(NamedTuple):
     """Minute bars."""
 
     # quote currency, a record at or above it is a whale
     whale_notional: ExactDecimal = NOTIONAL.default("100000")
 
 
-@dataclass(frozen=True, slots=True)
-class Vwap:
+class Vwap(NamedTuple):
     """The VWAP calculator."""
 
     # |deviation from the 4h VWAP| above this is extended
     extended_bps: ExactDecimal = BPS.default("50")
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(NamedTuple):
     """The volume analyzer. Ratios are a record's volume / the median of the records before it."""
 
     median_records: int = 100  # earlier records in the median
@@ -104,8 +97,7 @@ class Volume:
     flat_pct: ExactDecimal = PERCENT.default("0.1")
 
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
+class Buckets(NamedTuple):
     """The L2 bucketizer. Amounts are in quote currency; tables go by the asset of the instId."""
 
     band_notional: Amounts = NOTIONAL.defaults(BTC="300000", ETH="150000", default="150000")
@@ -121,8 +113,7 @@ class Buckets:
     listed_walls: int = 10  # a side
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
+class Signals(NamedTuple):
     """The query: thresholds of the layers, fees and stop. Decimals stand in quotes."""
 
     surrounding_minutes: int = 10  # wicks born at most this far apart surround each other
@@ -149,18 +140,20 @@ class Signals:
     whale_volume: ExactDecimal = NOTIONAL.default("2000000")
 
 
-@dataclass(frozen=True, slots=True)
-class Alerts:
+class Alerts(NamedTuple):
     """Alerts of find_signals --watch: --discord, --exec and --bell."""
 
     # a second alert with price at most this far from the tip
     approach_bps: ExactDecimal = BPS.default("5")
     per_hour: int = 10  # messages to Discord in any hour; the rest is put together in one
-    discord_webhook: str = field(default="", repr=False)  # its environment variable goes before it
+    discord_webhook: str = ""  # its environment variable goes before it
+
+    def __repr__(self) -> str:
+        """Return the fields without the webhook, which is a secret."""
+        return f"Alerts(approach_bps={self.approach_bps}, per_hour={self.per_hour})"
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(NamedTuple):
     """Ages of compression and deletion; the age of a file counts from its hour's or day's end.
 
     Trade days and bucket days are never deleted, and the newest file of a stream is never touched.
@@ -175,21 +168,20 @@ class Retention:
     keep_gb: ExactDecimal = GIGABYTES.default("")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """All settings, with the defaults that hold without a file."""
 
     instruments: tuple[str, ...] = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
-    okx: Okx = field(default_factory=Okx)
-    trades: Trades = field(default_factory=Trades)
-    l2: L2 = field(default_factory=L2)
-    bars: Bars = field(default_factory=Bars)
-    vwap: Vwap = field(default_factory=Vwap)
-    volume: Volume = field(default_factory=Volume)
-    buckets: Buckets = field(default_factory=Buckets)
-    signals: Signals = field(default_factory=Signals)
-    alerts: Alerts = field(default_factory=Alerts)
-    retention: Retention = field(default_factory=Retention)
+    okx: Okx = Okx()
+    trades: Trades = Trades()
+    l2: L2 = L2()
+    bars: Bars = Bars()
+    vwap: Vwap = Vwap()
+    volume: Volume = Volume()
+    buckets: Buckets = Buckets()
+    signals: Signals = Signals()
+    alerts: Alerts = Alerts()
+    retention: Retention = Retention()
 
 
 def file_in_use() -> Path:

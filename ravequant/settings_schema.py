@@ -1,21 +1,20 @@
 """The schema of settings: the type and range of each key, and messages that name a slip.
 
-A TOML table becomes a dataclass; the type of a field is the type of its key. A decimal stands in
-quotes and is parsed here, once: from then on it is a whole number, which mypy knows by name.
+A TOML table becomes a named tuple: every short program declares all of them, and dataclasses take
+five times as long to declare. The type and the default of a field are those of its key. A decimal
+stands in quotes and is parsed here, once: from then on it is a whole number, which mypy knows by
+name.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Final, Self, get_type_hints
+from typing import Any, Final, NamedTuple, Self, get_type_hints
 
 from ravequant import exact
 from ravequant.errors import UsageError, shown
 
 _LONGEST: Final = 80  # characters of a key that a message shows and a search compares
-_INST_ID_START: Final = re.compile(r"default|[A-Z0-9]+(-[A-Z0-9]+)*")
-_DECIMAL: Final = "decimal"  # in the metadata of a dataclass field: its DecimalField
+_INST_ID_START: Final = r"default|[A-Z0-9]+(-[A-Z0-9]+)*"
 
 
 class ExactDecimal(int):
@@ -26,16 +25,17 @@ class ExactDecimal(int):
     """
 
     text: str
+    field: "DecimalField"
 
-    def __new__(cls, units: int, text: str) -> Self:
-        """Return ``units``, written as ``text``."""
+    def __new__(cls, units: int, text: str, field: "DecimalField") -> Self:
+        """Return ``units``, written as ``text``, of a setting in the range of ``field``."""
         made = super().__new__(cls, units)
-        made.text = text
+        made.text, made.field = text, field
         return made
 
-    def __reduce__(self) -> tuple[type[Self], tuple[int, str]]:
-        """Copy and pickle the number with its text."""
-        return type(self), (int(self), self.text)
+    def __reduce__(self) -> tuple[type[Self], tuple[int, str, "DecimalField"]]:
+        """Copy and pickle the number with its text and range."""
+        return type(self), (int(self), self.text, self.field)
 
 
 class Amounts(dict[str, ExactDecimal]):
@@ -48,8 +48,7 @@ class Amounts(dict[str, ExactDecimal]):
         return next((self[start] for start in starts if start in self), self["default"])
 
 
-@dataclass(frozen=True, slots=True)
-class DecimalField:
+class DecimalField(NamedTuple):
     """The range of a decimal setting: text in quotes, a whole number of ``10**-places``."""
 
     places: int
@@ -60,51 +59,55 @@ class DecimalField:
     def parse(self, text: str, name: str) -> ExactDecimal:
         """Return decimal text as a number; UsageError names the setting ``name``."""
         if self.empty and not text:
-            return ExactDecimal(0, text)
+            return ExactDecimal(0, text, self)
         units = decimal(text, name, self.places)
         if not units and not self.zero:
             raise UsageError(f"{name} = {shown(text)} is not above 0")
         if self.most is not None and units > self.most * 10**self.places:
             raise UsageError(f"{name} = {shown(text)} is above {self.most:,}")
-        return ExactDecimal(units, text)
+        return ExactDecimal(units, text, self)
 
-    def default(self, text: str) -> Any:
-        """Return the dataclass field of a key whose default is ``text``."""
-        return dataclasses.field(default=self.parse(text, "default"), metadata={_DECIMAL: self})
+    def default(self, text: str) -> ExactDecimal:
+        """Return the default of a key."""
+        return self.parse(text, "default")
 
-    def defaults(self, **texts: str) -> Any:
-        """Return the dataclass field of a table of amounts."""
-        made = Amounts({start: self.parse(text, start) for start, text in texts.items()})
-        return dataclasses.field(default_factory=lambda: Amounts(made), metadata={_DECIMAL: self})
+    def defaults(self, **texts: str) -> Amounts:
+        """Return the default of a table of amounts."""
+        return Amounts({start: self.parse(text, start) for start, text in texts.items()})
 
 
 def as_typed(value: Any) -> Any:
     """Return settings as their TOML has them: tables as dicts, decimals as they were written."""
-    if is_dataclass(value):
-        return {item.name: as_typed(getattr(value, item.name)) for item in fields(value)}
+    if is_table(value):
+        return {key: as_typed(inner) for key, inner in value._asdict().items()}
     if isinstance(value, Mapping):
         return {key: as_typed(inner) for key, inner in value.items()}
     return value.text if isinstance(value, ExactDecimal) else value
 
 
+def is_table(value: Any) -> bool:
+    """Return True if ``value`` is a named tuple, or the class of one."""
+    return hasattr(value, "_fields")
+
+
 def build(kind: Any, table: Mapping[str, Any]) -> Any:
-    """Return the dataclass ``kind`` made of a table and its tables; UsageError names a bad key."""
+    """Return a ``kind`` made of a table and its inner tables; UsageError names a bad key."""
     return _build(kind, kind, table, "")
 
 
 def _build(root: Any, kind: Any, table: Mapping[str, Any], prefix: str) -> Any:
     hints = get_type_hints(kind)
-    decimals: dict[str, Any] = {item.name: item.metadata.get(_DECIMAL) for item in fields(kind)}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(kind._field_defaults)
     for key, value in table.items():
         name = prefix + key[:_LONGEST]
         if key not in hints:
             raise UsageError(f"{name} is unknown{_nearest(root, key, prefix, sorted(hints))}")
-        if hints[key] is Amounts:  # keys absent from the file keep their defaults
-            values[key] = getattr(kind(), key)
-            values[key].update(_amounts(value, name, decimals[key]))
-        elif decimals[key]:
-            values[key] = decimals[key].parse(_quoted(value, name), name)
+        default = values[key]
+        if isinstance(default, Amounts):  # keys absent from the file keep their defaults
+            amounts = _amounts(value, name, default["default"].field)
+            values[key] = Amounts({**default, **amounts})
+        elif isinstance(default, ExactDecimal):
+            values[key] = default.field.parse(_quoted(value, name), name)
         else:
             values[key] = _value(root, hints[key], value, name)
     return kind(**values)
@@ -127,14 +130,13 @@ def _nearest(root: Any, key: str, prefix: str, known: list[str]) -> str:
 
 def names(root: Any) -> Iterator[str]:
     """Yield the full name of every key, like ``instruments`` and ``okx.region``."""
-    for item in fields(root):
-        table = getattr(root(), item.name)
-        inner = fields(table) if is_dataclass(table) else ()
-        yield from (f"{item.name}.{key.name}" for key in inner) if inner else (item.name,)
+    for name, default in root._field_defaults.items():
+        inner = default._fields if is_table(default) else ()
+        yield from (f"{name}.{key}" for key in inner) if inner else (name,)
 
 
 def _value(root: Any, hint: Any, value: Any, name: str) -> Any:
-    if is_dataclass(hint):
+    if is_table(hint):
         if not isinstance(value, dict):
             raise UsageError(f"{name} is not a table [{name}]")  # the value may be a secret
         return _build(root, hint, value, f"{name}.")
@@ -158,7 +160,7 @@ def _amounts(value: Any, name: str, field: DecimalField) -> dict[str, ExactDecim
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise UsageError(f'{name} = {shown(value)} is not a table like BTC = "300000"')
     for start in value:
-        if _INST_ID_START.fullmatch(start) is None:
+        if re.fullmatch(_INST_ID_START, start) is None:
             raise UsageError(
                 f"{name}: {shown(start)} is not the start of an instrument's name; "
                 "expected one like BTC or BTC-USDT, or default"

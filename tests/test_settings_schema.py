@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pytest
 
@@ -14,23 +14,21 @@ CENTS = DecimalField(2, most=1_000, zero=False)
 OPTIONAL = DecimalField(3, empty=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
+class Fees(NamedTuple):
     """An inner table."""
 
-    maker: ExactDecimal = CENTS.default("0.5")  # noqa: RUF009 - it returns a dataclass field
-    rest: ExactDecimal = OPTIONAL.default("")  # noqa: RUF009
-    least: Amounts = CENTS.defaults(BTC="7.10", default="3")  # noqa: RUF009
+    maker: ExactDecimal = CENTS.default("0.5")
+    rest: ExactDecimal = OPTIONAL.default("")
+    least: Amounts = CENTS.defaults(BTC="7.10", default="3")
     hours: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """What a file may hold."""
 
     names: tuple[str, ...] = ("a",)
     note: str = ""
-    fees: Fees = field(default_factory=Fees)
+    fees: Fees = Fees()
 
 
 def build(**table: object) -> Root:

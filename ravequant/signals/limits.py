@@ -1,6 +1,5 @@
 """The limits of the query: the settings under ``[signals]``, for one instrument. Pure."""
 
-from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 from ravequant import times
@@ -10,7 +9,6 @@ Stream = Literal["wicks", "volume", "cvd", "vwap", "buckets", "trades"]
 STREAMS: Final[tuple[Stream, ...]] = ("trades", "buckets", "wicks", "volume", "cvd", "vwap")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalLimits(Signals):
     """The settings of the query, and the size of a wall of the instrument."""
 
@@ -19,9 +17,9 @@ class SignalLimits(Signals):
     @classmethod
     def of(cls, inst_id: str, settings: Settings) -> "SignalLimits":
         """Return the limits of an instrument."""
-        chosen = settings.signals
-        values = {item.name: getattr(chosen, item.name) for item in fields(chosen)}
-        return cls(least_wall=chosen.wall_notional.of(inst_id), **values)
+        made = cls._make(settings.signals)
+        made.least_wall = made.wall_notional.of(inst_id)
+        return made
 
     def stale_ms(self, stream: Stream) -> int | None:
         """Return the age above which a stream does not count, None if any age counts."""

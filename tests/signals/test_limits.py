@@ -27,7 +27,7 @@ def test_each_setting_is_a_limit():
     """Every key of the table is there, with the value of the settings."""
     chosen = settings_schema.build(settings.Settings, {"signals": {"near_bps": "12.5"}})
     limits = SignalLimits.of(BTC, chosen)
-    for name in settings.Signals.__dataclass_fields__:
+    for name in settings.Signals._fields:
         assert getattr(limits, name) == getattr(chosen.signals, name), name
 
 
