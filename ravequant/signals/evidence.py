@@ -164,28 +164,21 @@ def touch_gap(wick: WickAsOf, gap_minutes: Sequence[int]) -> int | None:
 
 def volume_tier(recent: Sequence[VolumeRow]) -> Verdict:
     """Judge whether one of the last minutes is a T4; ``recent`` oldest first."""
-    return _tape(
-        recent, lambda row: row.tier == "T4", lambda: _row_text(recent[-1]) if recent else None
-    )
+    found = [row for row in recent if row.tier == "T4"]
+    return _tape(recent, found, lambda: _row_text(recent[-1]) if recent else None)
 
 
 def absorption(recent: Sequence[VolumeRow], *, short: bool) -> Verdict:
     """Judge whether orders of the trade's opposite were absorbed in one of the last minutes."""
     side = "buy" if short else "sell"
-    return _tape(
-        recent,
-        lambda row: row.absorption and row.absorbed_side == side,
-        lambda: f"no {side}s absorbed",
-    )
+    found = [row for row in recent if row.absorption and row.absorbed_side == side]
+    return _tape(recent, found, lambda: f"no {side}s absorbed")
 
 
 def _tape(
-    recent: Sequence[VolumeRow],
-    holds: Callable[[VolumeRow], bool],
-    nothing: Callable[[], str | None],
+    recent: Sequence[VolumeRow], found: Sequence[VolumeRow], nothing: Callable[[], str | None]
 ) -> Verdict:
-    """Judge the last minutes by the newest that holds, if possible one without a gap."""
-    found = [row for row in recent if holds(row)]
+    """Judge the last minutes by the newest of those found, if possible one without a gap."""
     sound = [row for row in found if not row.gap]
     state: State = "met" if sound else "gap" if found else "not_met"
     if recent and recent[-1].gap:
