@@ -135,7 +135,7 @@ def _imports(module: str) -> Iterator[str]:
 
 
 def within(module: str, name: str) -> bool:
-    """Say whether ``module`` is ``name`` or stands inside of it."""
+    """Return True if ``module`` is ``name`` or stands inside of it."""
     return module == name or module.startswith(name + ".")
 
 

@@ -232,7 +232,7 @@ def lines_of(note: str) -> list[str]:
 
 
 def check(line: str, shown: str) -> None:
-    """Say whether what a line shows is what a person looks for."""
+    """Fail unless a line shows the output that its note promises."""
     if line.startswith("tail -n "):
         rows = [json.loads(row) for row in shown.splitlines()]
         assert len(rows) == int(line.split()[2])

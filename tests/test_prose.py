@@ -17,7 +17,7 @@ from tests.test_layers import MODULES, shipped
 # Each habit, and how often it may occur in 1,000 words. websockets and sqlite-utils have about
 # as many: some of these words are at times the plain ones.
 HABITS = {
-    "a sentence without a noun": ("what|whatever|whoever|whom", 0.5),
+    "a sentence without a noun": ("what|whatever|whoever|whom", 0.3),
     "'Say whether' or 'Whether' for 'Return True if'": (
         "(?-i:Say (?:whether|if|what|how)|Whether)",
         0.0,
