@@ -212,11 +212,7 @@ def body(args: argparse.Namespace) -> int:
             chosen.depth_levels,
             standing.l2.depth_levels,
         )
-
-    async def export() -> int:
-        return await L2Exporter(cli.vault_of(args), options, chosen).run()
-
-    return asyncio.run(export())
+    return asyncio.run(L2Exporter(cli.vault_of(args), options, chosen).run())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

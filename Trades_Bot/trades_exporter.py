@@ -162,11 +162,7 @@ def body(args: argparse.Namespace) -> int:
     """Run the exporter with the parsed arguments."""
     chosen = settings.load()
     options, vault = recorder_app.options_of(args, chosen), cli.vault_of(args)
-
-    async def export() -> int:
-        return await TradesExporter(vault, options, chosen.trades, args.backfill).run()
-
-    return asyncio.run(export())
+    return asyncio.run(TradesExporter(vault, options, chosen.trades, args.backfill).run())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,20 +18,6 @@ Key = tuple[str, str]  # channel, instId
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
-    """One argument that a client subscribed."""
-
-    channel: str
-    inst_id: str
-    since_ms: int  # market time since the market started
-
-    @property
-    def key(self) -> Key:
-        """Return channel and instrument."""
-        return self.channel, self.inst_id
-
-
-@dataclass(frozen=True, slots=True)
 class ChannelRequest:
     """A legal argument of a request to subscribe or unsubscribe."""
 
@@ -51,7 +37,7 @@ class ClientSession:
 
     connection_id: str
     instruments: frozenset[str]
-    subscriptions: dict[Key, Subscription] = field(default_factory=dict)
+    subscriptions: dict[Key, int] = field(default_factory=dict)  # market time since the start
     _requests: deque[float] = field(default_factory=deque)
 
     def receive(self, text: str, wall_s: float) -> list[bytes | ChannelRequest]:

@@ -15,7 +15,7 @@ from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange, Feed, KnowsFills
 from ravequant.sim.framelog import FrameLog
 from ravequant.sim.history import TradeHistory
-from ravequant.sim.sessions import ChannelRequest, ClientSession, Key, Subscription
+from ravequant.sim.sessions import ChannelRequest, ClientSession, Key
 from ravequant.sim.sockets import Socket
 
 BOOK_MS: Final = 100  # the books channels push this often
@@ -75,7 +75,7 @@ class Trading:
         self._plan = plan
         self._log = log
         self._histories = {inst_id: TradeHistory() for inst_id in feed.instruments}
-        self._readers: dict[Key, dict[Subscriber, Subscription]] = defaultdict(dict)
+        self._readers: dict[Key, list[Subscriber]] = defaultdict(list)
         self._books_ms = 0  # market time of the newest look at the books
         self._seq_ids: dict[str, int] = {}  # newest of each book
         self._pushed_ms: dict[str, int] = {}  # market time of the newest push of each book
@@ -132,7 +132,7 @@ class Trading:
         ack = frames.event(ask.op, ask.arg, session.connection_id, ask.request_id)
         if ask.op == "unsubscribe":
             session.subscriptions.pop(ask.key, None)
-            self._readers[ask.key].pop(client, None)
+            self._forget(client, ask.key)
             client.socket.send(ack)
             return
         fault = self._plan.ack(client.number, *ask.key, self.elapsed_ms)
@@ -145,11 +145,10 @@ class Trading:
             return
         self._acknowledge(client, ack, fault)
         if ask.key not in session.subscriptions:  # asked again: an ack, no second copy
-            subscription = Subscription(*ask.key, self.elapsed_ms)
-            session.subscriptions[ask.key] = subscription
-            self._first(client, subscription)
+            session.subscriptions[ask.key] = self.elapsed_ms
+            self._first(client, ask.key)
             if client.socket.open:
-                self._readers[ask.key][client] = subscription
+                self._readers[ask.key].append(client)
 
     def _acknowledge(self, client: Subscriber, ack: bytes, fault: Fault | None) -> None:
         kind = "" if fault is None else fault.kind
@@ -161,32 +160,36 @@ class Trading:
         elif kind != "ack-missing":
             client.socket.send(ack)
 
-    def _first(self, client: Subscriber, subscription: Subscription) -> None:
+    def _first(self, client: Subscriber, key: Key) -> None:
         """Send the newest trade or the book at once, as OKX does."""
-        channel, inst_id = subscription.key
+        channel, inst_id = key
         history = self._histories[inst_id]
         if channel == "trades" and len(history):
             newest = history.record(-1)
             payload = frames.trades(inst_id, newest, self._seq_ids.get(inst_id, newest.trade_id))
-            self._deliver(client, subscription, payload, _ids(newest))
+            self._deliver(client, key, payload, _ids(newest))
         elif channel == "books":
             self._look_at_books()
-            self._send_book(client, subscription)
+            self._send_book(client, key)
 
     def leave(self, client: Subscriber) -> None:
         """Forget a connection that is gone."""
         for key in client.session.subscriptions:
-            self._readers[key].pop(client, None)
+            self._forget(client, key)
         for frame in self._plan.forget(client.number):
             self._log.lost(frame)
 
-    def _send_book(self, client: Subscriber, subscription: Subscription) -> None:
-        book = self._feed.snapshot(subscription.inst_id, 400)
+    def _forget(self, client: Subscriber, key: Key) -> None:
+        if client in self._readers[key]:
+            self._readers[key].remove(client)
+
+    def _send_book(self, client: Subscriber, key: Key) -> None:
+        book = self._feed.snapshot(key[1], 400)
         if book is None:
             return
         self._seq_ids[book.inst_id] = book.seq_id
         self._pushed_ms.setdefault(book.inst_id, self.now_ms)
-        self._deliver(client, subscription, frames.books(book), _sequence(book))
+        self._deliver(client, key, frames.books(book), _sequence(book))
 
     # -- the course of the market
 
@@ -201,12 +204,10 @@ class Trading:
     def _publish_trade(self, inst_id: str, trade: Trade) -> None:
         self._histories[inst_id].append(trade)
         self._log.trade("trade", inst_id, trade)
-        readers = self._readers.get(("trades", inst_id))
-        if readers:
-            payload = frames.trades(inst_id, trade, self._seq_ids.get(inst_id, trade.trade_id))
-            facts = _ids(trade)
-            for client, subscription in tuple(readers.items()):
-                self._deliver(client, subscription, payload, facts)
+        key = "trades", inst_id
+        if self._readers[key]:
+            seq_id = self._seq_ids.get(inst_id, trade.trade_id)
+            self._send_all(key, frames.trades(inst_id, trade, seq_id), _ids(trade))
 
     def _look_at_books(self) -> None:
         """Bring the books up to now where no client followed them, without sending the changes."""
@@ -228,28 +229,25 @@ class Trading:
     def _push(self, change: BookChange) -> None:
         """Send a change of a book to its readers."""
         self._pushed_ms[change.inst_id] = self.now_ms
-        readers = self._readers.get(("books", change.inst_id))
-        if not readers:
-            return
-        payload = frames.books(change)
-        for client, subscription in tuple(readers.items()):
-            self._deliver(client, subscription, payload, _sequence(change))
+        key = "books", change.inst_id
+        if self._readers[key]:
+            self._send_all(key, frames.books(change), _sequence(change))
 
     # -- delivery of frames
 
+    def _send_all(self, key: Key, payload: bytes, facts: Mapping[str, Any]) -> None:
+        for client in tuple(self._readers[key]):
+            self._deliver(client, key, payload, facts)
+
     def _deliver(
-        self,
-        client: Subscriber,
-        subscription: Subscription,
-        payload: bytes,
-        facts: Mapping[str, Any],
+        self, client: Subscriber, key: Key, payload: bytes, facts: Mapping[str, Any]
     ) -> None:
-        channel, inst_id = subscription.key
+        channel, inst_id = key
         if not self._plan:
             fate = "sent" if client.socket.send(payload) else "lost"
             self._log.frame(client.number, channel, inst_id, facts, fate)
             return
-        since = subscription.since_ms
+        since = client.session.subscriptions[key]
         frame = Frame(client.number, channel, inst_id, payload, facts, since)
         treatment = self._plan.frame(frame, self.elapsed_ms)
         for fate, treated, sent in treatment.deliveries:
