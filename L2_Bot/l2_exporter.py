@@ -212,7 +212,11 @@ def body(args: argparse.Namespace) -> int:
             chosen.depth_levels,
             standing.l2.depth_levels,
         )
-    return asyncio.run(L2Exporter(cli.vault_of(args), options, chosen).run())
+
+    async def export() -> int:
+        return await L2Exporter(cli.vault_of(args), options, chosen).run()
+
+    return asyncio.run(export())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

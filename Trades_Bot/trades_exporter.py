@@ -162,7 +162,11 @@ def body(args: argparse.Namespace) -> int:
     """Run the exporter with the parsed arguments."""
     chosen = settings.load()
     options, vault = recorder_app.options_of(args, chosen), cli.vault_of(args)
-    return asyncio.run(TradesExporter(vault, options, chosen.trades, args.backfill).run())
+
+    async def export() -> int:
+        return await TradesExporter(vault, options, chosen.trades, args.backfill).run()
+
+    return asyncio.run(export())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

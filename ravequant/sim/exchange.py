@@ -20,7 +20,7 @@ from ravequant.sim.faults import Fault
 from ravequant.sim.feed import Feed
 from ravequant.sim.framelog import FrameLog
 from ravequant.sim.rest import HttpAnswer, RateLimits, RestApi
-from ravequant.sim.sessions import PATH, ChannelRequest, ClientSession
+from ravequant.sim.sessions import PATHS, ChannelRequest, ClientSession
 from ravequant.sim.sockets import Connection, Socket, reset
 from ravequant.sim.trading import MarketClock, Subscriber, Trading
 
@@ -140,7 +140,7 @@ class SimExchange:
         """Return the answer to a request of REST; None where a WebSocket begins."""
         url = urlsplit(request.path)
         if not self._refuses():
-            if url.path == PATH:
+            if url.path in PATHS:
                 return None
             answer, fault = self._get(url.path, dict(parse_qsl(url.query)))
             await asyncio.sleep(0 if fault is None else fault.delay_ms / 1_000)
@@ -162,12 +162,13 @@ class SimExchange:
 
     async def _welcome(self, connection: ServerConnection) -> None:
         """Serve a WebSocket to its end."""
+        path = urlsplit(connection.request.path).path if connection.request else ""
         socket = Socket(cast("Connection", connection))
         self._numbers += 1
-        session = ClientSession(_connection_id(self._numbers), self._instruments)
+        session = ClientSession(path, _connection_id(self._numbers), self._instruments)
         client = Subscriber(self._numbers, socket, session)
         self._clients[client.number] = client
-        self._log.note("connect", connection=client.number, path=PATH)
+        self._log.note("connect", connection=client.number, path=path)
         self._log.flush()  # so that the log holds all records published before
         try:
             async for text in socket.texts():
@@ -204,8 +205,8 @@ class SimExchange:
     async def _wait_for_clients(self) -> None:
         options = self._options
         while (
-            self.trading.readers("trades") < options.wait_for_trades
-            or self.trading.readers("books") < options.wait_for_books
+            self.trading.readers("trades", "trades-all") < options.wait_for_trades
+            or self.trading.readers("books", "books5", "bbo-tbt") < options.wait_for_books
         ):
             self._asked.clear()
             await self._asked.wait()
@@ -244,7 +245,7 @@ class SimExchange:
 
     def _without_readers(self) -> bool:
         """Return True if a market without a pace should wait for subscribers."""
-        followed = self.trading.readers("trades") or self.trading.has_book_readers
+        followed = self.trading.readers("trades", "trades-all") or self.trading.has_book_readers
         waits = self._options.wait_for_trades or self._options.wait_for_books
         return bool(waits) and not followed and not self._refuses()
 

@@ -1,6 +1,7 @@
 """The exchange's side of the v5 protocol in bytes: acks, errors, trades, books; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -8,7 +9,10 @@ from ravequant import exact
 from ravequant.records import Trade
 from ravequant.sim.feed import BookChange, Level
 
-CHANNELS = frozenset({"trades", "books"})
+PUBLIC = frozenset({"trades", "books", "books5", "bbo-tbt"})
+BUSINESS = frozenset({"trades-all"})
+LOGIN_ONLY = frozenset({"books-l2-tbt", "books50-l2-tbt"})
+BOOK_DEPTHS = {"bbo-tbt": 1, "books5": 5}  # channels that push whole small books; others: changes
 
 
 def event(name: str, arg: Mapping[str, str], connection_id: str, request_id: str | None) -> bytes:
@@ -47,6 +51,21 @@ def trades(inst_id: str, trade: Trade, seq_id: int) -> bytes:
     ).encode()
 
 
+def trades_all(inst_id: str, fill: Trade) -> bytes:
+    """Return the ``trades-all`` message of one single fill: no count, no seqId."""
+    arg = {"channel": "trades-all", "instId": inst_id}
+    row = {
+        "instId": inst_id,
+        "tradeId": str(fill.trade_id),
+        "px": fill.price,
+        "sz": fill.qty,
+        "side": fill.side,
+        "source": fill.source,
+        "ts": str(fill.ts),
+    }
+    return orjson.dumps({"arg": arg, "data": [row]})
+
+
 def fill_row(inst_id: str, fill: Trade) -> dict[str, str]:
     """Return one row of ``market/trades`` and ``market/history-trades``."""
     return {
@@ -83,6 +102,15 @@ def books(change: BookChange) -> bytes:
 def heartbeat(inst_id: str, ts: int, seq_id: int) -> BookChange:
     """Return the empty update of a quiet book."""
     return BookChange(inst_id, ts, False, (), (), seq_id, seq_id)  # noqa: FBT003 - an update
+
+
+def small_book(channel: str, book: BookChange) -> bytes:
+    """Return the ``books5`` or ``bbo-tbt`` message of a book cut to its depth."""
+    row: dict[str, Any] = {"asks": levels(book.asks), "bids": levels(book.bids)}
+    if channel == "books5":
+        row["instId"] = book.inst_id
+    row |= {"ts": str(book.ts), "seqId": book.seq_id}
+    return orjson.dumps({"arg": {"channel": channel, "instId": book.inst_id}, "data": [row]})
 
 
 def fills(trade: Trade, sizes: Sequence[str] | None, lot: int) -> list[Trade]:

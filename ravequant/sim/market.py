@@ -27,9 +27,9 @@ class ModelMarket:
     no matter how often and when a caller asks. Times move on in slots of 100 ms from ``start_ms``:
     a book has the time of the last whole slot before the moment asked for.
     ``rows_per_second`` is the mean of BTC-USDT-SWAP, and of trades only: the traded notional of a
-    minute does not depend on it. ``plant`` makes the first instrument show a complete set-up
-    (sim/plant.py): the moment in Unix ms at which it is complete, or True for five hours after the
-    start.
+    minute does not depend on it. It may be set anew at any time (a thin history, then a thick
+    present). ``plant`` makes the first instrument show a complete set-up (sim/plant.py): the
+    moment in Unix ms at which it is complete, or True for five hours after the start.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class ModelMarket:
     ) -> None:
         self.start_ms = start_ms
         self.end_ms: int | None = None
+        self._rate = rows_per_second
         self._lines: dict[str, _Instrument] = {}
         for inst_id in instruments:
             script = Script.complete_at(plant, start_ms) if plant and not self._lines else None
@@ -50,6 +51,17 @@ class ModelMarket:
         self.instruments: Mapping[str, Mapping[str, Any]] = {
             inst_id: line.row for inst_id, line in self._lines.items()
         }
+
+    @property
+    def rows_per_second(self) -> float:
+        """Mean records a second of BTC-USDT-SWAP; the others have their share of it."""
+        return self._rate
+
+    @rows_per_second.setter
+    def rows_per_second(self, rate: float) -> None:
+        self._rate = rate
+        for line in self._lines.values():
+            line.set_rate(rate)
 
     def trades(self, until_ms: int) -> list[tuple[str, Trade]]:
         """Return records with ts < ``until_ms`` not handed out before (see Feed)."""
@@ -106,6 +118,9 @@ class _Instrument:
         self._window: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._seq = -1
 
+    def set_rate(self, rate: float) -> None:
+        self._flow.rows_per_second = rate * self._listing.pace
+
     def trades(self, until_ms: int) -> list[Trade]:
         self._advance(until_ms)
         made = self._flow.tape.trades
@@ -124,26 +139,34 @@ class _Instrument:
             return None
         before, seq = self._window, self._seq
         self._show()
-        bids, asks = (_difference(before[side], self._window[side]) for side in (BID, ASK))
+        bids, asks = (
+            self._texts(_difference(before[side], self._window[side])) for side in (BID, ASK)
+        )
         if not bids and not asks:
             self._seq = seq
             return None
-        return self._book(bids, asks, seq)
+        return BookChange(
+            self.row["instId"],
+            self._ts,
+            snapshot=False,
+            bids=bids,
+            asks=asks,
+            seq_id=self._seq,
+            prev_seq_id=seq,
+        )
 
     def snapshot(self, depth: int) -> BookChange:
         if self._shown is None or self._frame.slot - self._shown.slot >= _BEHIND_SLOTS:
             self._show()
-        return self._book(self._levels(BID, depth), self._levels(ASK, depth), -1)
-
-    def _book(self, bids: Levels, asks: Levels, prev_seq_id: int) -> BookChange:
+        bids, asks = (self._texts(self._levels(side, depth)) for side in (BID, ASK))
         return BookChange(
             self.row["instId"],
             self._ts,
-            snapshot=prev_seq_id < 0,
-            bids=self._texts(bids),
-            asks=self._texts(asks),
+            snapshot=True,
+            bids=bids,
+            asks=asks,
             seq_id=self._seq,
-            prev_seq_id=prev_seq_id,
+            prev_seq_id=-1,
         )
 
     @property

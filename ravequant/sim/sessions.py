@@ -13,8 +13,24 @@ from ravequant.sim import frames
 REQUESTS_PER_HOUR: Final = 480
 _HOUR_S: Final = 3_600
 _REQUEST_ID = re.compile(r"[A-Za-z0-9]{1,32}")
-PATH: Final = "/ws/v5/public"
+_CHANNELS: Final = {"/ws/v5/public": frames.PUBLIC, "/ws/v5/business": frames.BUSINESS}
+
+PATHS: Final = frozenset(_CHANNELS)
 Key = tuple[str, str]  # channel, instId
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One argument that a client subscribed."""
+
+    channel: str
+    inst_id: str
+    since_ms: int  # market time since the market started
+
+    @property
+    def key(self) -> Key:
+        """Return channel and instrument."""
+        return self.channel, self.inst_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +51,10 @@ class ChannelRequest:
 class ClientSession:
     """The state of one connection on the exchange's side."""
 
+    path: str
     connection_id: str
     instruments: frozenset[str]
-    subscriptions: dict[Key, int] = field(default_factory=dict)  # market time since the start
+    subscriptions: dict[Key, Subscription] = field(default_factory=dict)
     _requests: deque[float] = field(default_factory=deque)
 
     def receive(self, text: str, wall_s: float) -> list[bytes | ChannelRequest]:
@@ -73,7 +90,9 @@ class ClientSession:
             shown = orjson.dumps(arg).decode()
             return self._error("60013", f"Invalid args: {shown}", request_id)
         channel, inst_id = arg["channel"], arg.get("instId", "")
-        if channel not in frames.CHANNELS or inst_id not in self.instruments:
+        if channel in frames.LOGIN_ONLY:
+            return self._error("60011", "Please log in", request_id)
+        if channel not in _CHANNELS[self.path] or inst_id not in self.instruments:
             message = (
                 f"Wrong URL or channel:{channel},instId:{inst_id} doesn't exist. Please use the "
                 "correct URL, channel and parameters referring to API document."

@@ -15,13 +15,14 @@ from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange, Feed, KnowsFills
 from ravequant.sim.framelog import FrameLog
 from ravequant.sim.history import TradeHistory
-from ravequant.sim.sessions import ChannelRequest, ClientSession, Key
+from ravequant.sim.sessions import ChannelRequest, ClientSession, Key, Subscription
 from ravequant.sim.sockets import Socket
 
 BOOK_MS: Final = 100  # the books channels push this often
 _FINE_MS: Final = 20
 _COARSE_MS: Final = 1_000
 _HEARTBEAT_MS: Final = 60_000
+_BOOK_ORDER: Final = ("bbo-tbt", "books", "books5")  # on one connection, okx-v5 section 4.1
 
 
 class MarketClock:
@@ -75,10 +76,11 @@ class Trading:
         self._plan = plan
         self._log = log
         self._histories = {inst_id: TradeHistory() for inst_id in feed.instruments}
-        self._readers: dict[Key, list[Subscriber]] = defaultdict(list)
+        self._readers: dict[Key, dict[Subscriber, Subscription]] = defaultdict(dict)
         self._books_ms = 0  # market time of the newest look at the books
         self._seq_ids: dict[str, int] = {}  # newest of each book
-        self._pushed_ms: dict[str, int] = {}  # market time of the newest push of each book
+        self._pushed_ms: dict[Key, int] = {}  # market time of the newest push of each book channel
+        self._small_books: dict[Key, BookChange] = {}
         for inst_id, trade in feed.trades(opened_ms):
             self._histories[inst_id].append(trade)
             log.trade("history", inst_id, trade)
@@ -88,14 +90,14 @@ class Trading:
         """Return the market time since the start."""
         return self.now_ms - self.opened_ms
 
-    def readers(self, channel: str) -> int:
-        """Return the number of subscriptions to a channel."""
-        return sum(len(found) for key, found in self._readers.items() if key[0] == channel)
+    def readers(self, *channels: str) -> int:
+        """Return the number of subscriptions to these channels."""
+        return sum(len(found) for key, found in self._readers.items() if key[0] in channels)
 
     @property
     def has_book_readers(self) -> bool:
         """Return True if a client follows a book."""
-        return self.readers("books") > 0
+        return any(found for key, found in self._readers.items() if key[0] in _BOOK_ORDER)
 
     # -- requests of REST
 
@@ -132,7 +134,7 @@ class Trading:
         ack = frames.event(ask.op, ask.arg, session.connection_id, ask.request_id)
         if ask.op == "unsubscribe":
             session.subscriptions.pop(ask.key, None)
-            self._forget(client, ask.key)
+            self._readers[ask.key].pop(client, None)
             client.socket.send(ack)
             return
         fault = self._plan.ack(client.number, *ask.key, self.elapsed_ms)
@@ -145,10 +147,11 @@ class Trading:
             return
         self._acknowledge(client, ack, fault)
         if ask.key not in session.subscriptions:  # asked again: an ack, no second copy
-            session.subscriptions[ask.key] = self.elapsed_ms
-            self._first(client, ask.key)
+            subscription = Subscription(*ask.key, self.elapsed_ms)
+            session.subscriptions[ask.key] = subscription
+            self._first(client, subscription)
             if client.socket.open:
-                self._readers[ask.key].append(client)
+                self._readers[ask.key][client] = subscription
 
     def _acknowledge(self, client: Subscriber, ack: bytes, fault: Fault | None) -> None:
         kind = "" if fault is None else fault.kind
@@ -160,36 +163,39 @@ class Trading:
         elif kind != "ack-missing":
             client.socket.send(ack)
 
-    def _first(self, client: Subscriber, key: Key) -> None:
+    def _first(self, client: Subscriber, subscription: Subscription) -> None:
         """Send the newest trade or the book at once, as OKX does."""
-        channel, inst_id = key
+        channel, inst_id = subscription.key
         history = self._histories[inst_id]
         if channel == "trades" and len(history):
             newest = history.record(-1)
             payload = frames.trades(inst_id, newest, self._seq_ids.get(inst_id, newest.trade_id))
-            self._deliver(client, key, payload, _ids(newest))
-        elif channel == "books":
+            self._deliver(client, subscription, payload, _ids(newest))
+        elif channel == "trades-all":
+            for fill in history.newest(1, self.split(inst_id)):
+                self._deliver(client, subscription, frames.trades_all(inst_id, fill), _ids(fill))
+        elif channel in _BOOK_ORDER:
             self._look_at_books()
-            self._send_book(client, key)
+            self._send_book(client, subscription)
 
     def leave(self, client: Subscriber) -> None:
         """Forget a connection that is gone."""
         for key in client.session.subscriptions:
-            self._forget(client, key)
+            self._readers[key].pop(client, None)
         for frame in self._plan.forget(client.number):
             self._log.lost(frame)
 
-    def _forget(self, client: Subscriber, key: Key) -> None:
-        if client in self._readers[key]:
-            self._readers[key].remove(client)
-
-    def _send_book(self, client: Subscriber, key: Key) -> None:
-        book = self._feed.snapshot(key[1], 400)
+    def _send_book(self, client: Subscriber, subscription: Subscription) -> None:
+        channel, inst_id = subscription.key
+        depth = frames.BOOK_DEPTHS.get(channel, 400)
+        book = self._feed.snapshot(inst_id, depth)
         if book is None:
             return
-        self._seq_ids[book.inst_id] = book.seq_id
-        self._pushed_ms.setdefault(book.inst_id, self.now_ms)
-        self._deliver(client, key, frames.books(book), _sequence(book))
+        small = channel in frames.BOOK_DEPTHS
+        payload = frames.small_book(channel, book) if small else frames.books(book)
+        self._seq_ids[inst_id] = book.seq_id
+        self._pushed_ms.setdefault(subscription.key, self.now_ms)
+        self._deliver(client, subscription, payload, _sequence(book))
 
     # -- the course of the market
 
@@ -204,10 +210,18 @@ class Trading:
     def _publish_trade(self, inst_id: str, trade: Trade) -> None:
         self._histories[inst_id].append(trade)
         self._log.trade("trade", inst_id, trade)
-        key = "trades", inst_id
-        if self._readers[key]:
-            seq_id = self._seq_ids.get(inst_id, trade.trade_id)
-            self._send_all(key, frames.trades(inst_id, trade, seq_id), _ids(trade))
+        readers = self._readers.get(("trades", inst_id))
+        if readers:
+            payload = frames.trades(inst_id, trade, self._seq_ids.get(inst_id, trade.trade_id))
+            facts = _ids(trade)
+            for client, subscription in tuple(readers.items()):
+                self._deliver(client, subscription, payload, facts)
+        readers = self._readers.get(("trades-all", inst_id))
+        if readers:
+            for fill in self.split(inst_id)(trade):
+                payload = frames.trades_all(inst_id, fill)
+                for client, subscription in tuple(readers.items()):
+                    self._deliver(client, subscription, payload, _ids(fill))
 
     def _look_at_books(self) -> None:
         """Bring the books up to now where no client followed them, without sending the changes."""
@@ -218,36 +232,69 @@ class Trading:
 
     def _publish_books(self) -> None:
         self._books_ms = self.now_ms
+        changed = set()
         for change in self._feed.books(self.now_ms):
             self._seq_ids[change.inst_id] = change.seq_id
-            self._push(change)
-        for inst_id, seq_id in self._seq_ids.items():
-            quiet_ms = self.now_ms - self._pushed_ms.setdefault(inst_id, self.now_ms)
-            if quiet_ms >= _HEARTBEAT_MS:
-                self._push(frames.heartbeat(inst_id, self.now_ms, seq_id))
+            changed.add(change.inst_id)
+            self._publish_change(change)
+        for key in [key for key, readers in self._readers.items() if readers]:
+            if key[0] in frames.BOOK_DEPTHS and key[1] in changed:
+                self._publish_small_book(key)
+            if key[0] in _BOOK_ORDER and self.now_ms - self._pushed(key) >= _HEARTBEAT_MS:
+                self._publish_heartbeat(key)
 
-    def _push(self, change: BookChange) -> None:
-        """Send a change of a book to its readers."""
-        self._pushed_ms[change.inst_id] = self.now_ms
+    def _pushed(self, key: Key) -> int:
+        return self._pushed_ms.setdefault(key, self.now_ms)
+
+    def _publish_change(self, change: BookChange) -> None:
         key = "books", change.inst_id
-        if self._readers[key]:
-            self._send_all(key, frames.books(change), _sequence(change))
+        readers = self._readers.get(key)
+        if not readers:
+            return
+        self._pushed_ms[key] = self.now_ms
+        payload = frames.books(change)
+        for client, subscription in tuple(readers.items()):
+            self._deliver(client, subscription, payload, _sequence(change))
+
+    def _publish_small_book(self, key: Key) -> None:
+        """Push a ``books5`` or ``bbo-tbt`` if its levels changed."""
+        channel, inst_id = key
+        book = self._feed.snapshot(inst_id, frames.BOOK_DEPTHS[channel])
+        before = self._small_books.get(key)
+        if book is None or (before and (before.bids, before.asks) == (book.bids, book.asks)):
+            return
+        self._small_books[key] = book
+        self._push(key, frames.small_book(channel, book), _sequence(book))
+
+    def _publish_heartbeat(self, key: Key) -> None:
+        channel, inst_id = key
+        if channel == "books" and inst_id in self._seq_ids:
+            beat = frames.heartbeat(inst_id, self.now_ms, self._seq_ids[inst_id])
+            self._push(key, frames.books(beat), _sequence(beat))
+        elif key in self._small_books:
+            book = self._small_books[key]
+            self._push(key, frames.small_book(channel, book), _sequence(book))
+
+    def _push(self, key: Key, payload: bytes, facts: Mapping[str, Any]) -> None:
+        self._pushed_ms[key] = self.now_ms
+        for client, subscription in tuple(self._readers[key].items()):
+            self._deliver(client, subscription, payload, facts)
 
     # -- delivery of frames
 
-    def _send_all(self, key: Key, payload: bytes, facts: Mapping[str, Any]) -> None:
-        for client in tuple(self._readers[key]):
-            self._deliver(client, key, payload, facts)
-
     def _deliver(
-        self, client: Subscriber, key: Key, payload: bytes, facts: Mapping[str, Any]
+        self,
+        client: Subscriber,
+        subscription: Subscription,
+        payload: bytes,
+        facts: Mapping[str, Any],
     ) -> None:
-        channel, inst_id = key
+        channel, inst_id = subscription.key
         if not self._plan:
             fate = "sent" if client.socket.send(payload) else "lost"
             self._log.frame(client.number, channel, inst_id, facts, fate)
             return
-        since = client.session.subscriptions[key]
+        since = subscription.since_ms
         frame = Frame(client.number, channel, inst_id, payload, facts, since)
         treatment = self._plan.frame(frame, self.elapsed_ms)
         for fate, treated, sent in treatment.deliveries:

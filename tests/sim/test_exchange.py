@@ -90,6 +90,21 @@ def test_the_last_trade_is_replayed_to_who_subscribes(tape):
     run(Recording([tape]), body, history_ms=1000, wait_for_trades=2)
 
 
+def test_trades_all_gives_the_single_fills_on_the_business_path(tmp_path):
+    """One message a fill, without count and seqId; sizes sum to the record's."""
+    path = write_trades(tmp_path / "t", [record(9, 10), record(10)])
+
+    async def body(exchange: SimExchange) -> None:
+        async with client(exchange, "business") as socket:
+            await ask(socket, "subscribe", {"channel": "trades-all", "instId": BTC})
+            found = await rows(socket, 11)
+        assert [int(row["tradeId"]) for row in found] == list(range(1000, 1011))
+        assert all("count" not in row and "seqId" not in row for row in found)
+        assert {row["sz"] for row in found[:10]} == {"1"}
+
+    run(Recording([path]), body)
+
+
 @pytest.mark.parametrize(
     ("request_text", "code"),
     [
@@ -102,7 +117,7 @@ def test_the_last_trade_is_replayed_to_who_subscribes(tape):
         ('{"op":"subscribe","args":[{"channel":"trades-all","instId":"BTC-USDT-SWAP"}]}', "60018"),
         (
             '{"op":"subscribe","args":[{"channel":"books-l2-tbt","instId":"BTC-USDT-SWAP"}]}',
-            "60018",
+            "60011",
         ),
         ('{"id":"?","op":"subscribe","args":[{"channel":"books","instId":"B"}]}', "60033"),
     ],
@@ -140,20 +155,24 @@ def test_more_than_480_requests_an_hour_are_refused(tape):
 
 
 def test_a_book_is_a_snapshot_and_a_chain_of_updates(tmp_path):
-    """Snapshot first (prevSeqId -1), then every change chained to the one before."""
+    """Snapshot first (prevSeqId -1), then every change chained to the one before; books5 whole."""
     books = write_books(tmp_path / "b", 20)
 
     async def body(exchange: SimExchange) -> None:
         async with client(exchange) as socket:
-            await ask(socket, "subscribe", BOOKS)
-            chain = [await hear(socket) for _ in range(1 + 21)][1:]
+            await ask(socket, "subscribe", BOOKS, {"channel": "books5", "instId": BTC})
+            messages = [await hear(socket) for _ in range(2 + 42)][2:]
+        whole = [message for message in messages if message["arg"]["channel"] == "books5"]
+        chain = [message for message in messages if message["arg"]["channel"] == "books"]
         assert [message["action"] for message in chain] == ["snapshot"] + ["update"] * 20
         sequence = [(m["data"][0]["prevSeqId"], m["data"][0]["seqId"]) for m in chain]
         assert sequence == [(-1, 10)] + [(10 + i, 11 + i) for i in range(20)]
         assert chain[0]["data"][0]["bids"] == [["100", "5", "0", "1"]]
-        assert chain[-1]["data"][0]["asks"] == [["101", "21", "0", "1"]]
+        assert "action" not in whole[0]
+        assert whole[-1]["data"][0]["asks"] == [["101", "21", "0", "1"]]
+        assert not {"checksum", "prevSeqId"} & set(whole[0]["data"][0])
 
-    run(Recording([], [books]), body, wait_for_trades=0, wait_for_books=1)
+    run(Recording([], [books]), body, wait_for_trades=0, wait_for_books=2)
 
 
 def test_a_late_subscriber_gets_the_book_as_it_stands(tmp_path):

@@ -23,16 +23,10 @@ def test_a_trade_message_has_strings_but_for_its_sequence():
 
 
 def test_a_single_fill_has_neither_count_nor_sequence():
-    """As REST shows it."""
-    assert set(frames.fill_row(BTC, TRADE)) == {
-        "instId",
-        "tradeId",
-        "px",
-        "sz",
-        "side",
-        "source",
-        "ts",
-    }
+    """As channel trades-all and REST show it."""
+    row = orjson.loads(frames.trades_all(BTC, TRADE))["data"][0]
+    assert row == frames.fill_row(BTC, TRADE)
+    assert set(row) == {"instId", "tradeId", "px", "sz", "side", "source", "ts"}
 
 
 def test_a_book_message_has_four_items_a_level():
@@ -46,6 +40,14 @@ def test_a_book_message_has_four_items_a_level():
     beat = frames.heartbeat(BTC, 6, 11)
     assert orjson.loads(frames.books(beat))["action"] == "update"
     assert (beat.bids, beat.seq_id, beat.prev_seq_id) == ((), 11, 11)
+
+
+@pytest.mark.parametrize(("channel", "named"), [("books5", True), ("bbo-tbt", False)])
+def test_small_books_have_no_action(channel, named):
+    """Only books5 names the instrument in its row."""
+    message = orjson.loads(frames.small_book(channel, BOOK))
+    assert "action" not in message
+    assert ("instId" in message["data"][0]) is named
 
 
 @pytest.mark.parametrize(("request_id", "shown"), [(None, {}), ("a1", {"id": "a1"})])

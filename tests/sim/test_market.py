@@ -222,6 +222,17 @@ def test_load_of_twenty_thousand_rows_a_second():
     assert list(join_fills(trades)) == trades
 
 
+def test_rate_may_change():
+    """A thin history and a thick present; the notional of a minute stays what it was."""
+    market = ModelMarket(1, (BTC,), rows_per_second=1)
+    thin = market.trades(market.start_ms + HOUR)
+    market.rows_per_second = 30
+    thick = market.trades(market.start_ms + 2 * HOUR)
+    assert len(thick) > 10 * len(thin)
+    sums = [sum(Decimal(t.price) * Decimal(t.qty) for _, t in rows) for rows in (thin, thick)]
+    assert max(sums) < 6 * min(sums)
+
+
 def test_instrument_nobody_knows():
     """Any linear perpetual can be had, with plausible figures and a legal row."""
     market = ModelMarket(1, ("DOGE-USDT-SWAP",))

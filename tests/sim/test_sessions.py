@@ -9,8 +9,8 @@ BTC = "BTC-USDT-SWAP"
 ARG = {"channel": "trades", "instId": BTC}
 
 
-def session():
-    return ClientSession("c1", frozenset({BTC}))
+def session(path="/ws/v5/public"):
+    return ClientSession(path, "c1", frozenset({BTC}))
 
 
 def request(*args, **more):
@@ -50,7 +50,7 @@ def test_legal_arguments_are_handed_on_in_their_order():
         ('{"op":"subscribe","args":["trades"]}', "60013"),
         ('{"op":"subscribe","args":[{"channel":1}]}', "60013"),
         (request(ARG, id="not ok"), "60033"),
-        (request({"channel": "books-l2-tbt", "instId": BTC}), "60018"),
+        (request({"channel": "books-l2-tbt", "instId": BTC}), "60011"),
         (request({"channel": "trades", "instId": "NO-USDT-SWAP"}), "60018"),
         (request({"channel": "trades-all", "instId": BTC}), "60018"),
     ],
@@ -58,6 +58,14 @@ def test_legal_arguments_are_handed_on_in_their_order():
 def test_a_bad_request_has_its_code(text, code):
     """One error for the request, or for each bad argument."""
     assert codes(session().receive(text, 0.0)) == [code]
+
+
+def test_each_path_has_its_channels():
+    """Single fills are on the business path."""
+    arg = {"channel": "trades-all", "instId": BTC}
+    business = session("/ws/v5/business")
+    assert codes(business.receive(request(arg), 0.0)) == []
+    assert codes(business.receive(request(ARG), 0.0)) == ["60018"]
 
 
 def test_requests_are_limited_in_any_hour():

@@ -66,7 +66,7 @@ def trading():
 
 def subscribed(trading, channel):
     socket: Any = MadeSocket()
-    session = ClientSession("c1", frozenset({BTC}))
+    session = ClientSession("/ws/v5/public", "c1", frozenset({BTC}))
     subscriber = Subscriber(1, socket, session)
     arg = {"channel": channel, "instId": BTC}
     trading.ask(subscriber, ChannelRequest("subscribe", arg, "a1"))
