@@ -12,7 +12,6 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -20,11 +19,10 @@ import orjson
 
 from ravequant import cli, settings
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
-from ravequant.vault.paths import default_root, instruments
+from ravequant.vault.paths import Vault, default_root, instruments
 from scripts.batch.executors import executor_of
 from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Outcome, Task
 from scripts.batch.scheduler import Scheduler, Totals
-from scripts.batch.storage import Place, Remote, place_of, vault_at
 
 PROGRAM: Final = "recompute"
 MOST_WORKERS: Final = 256
@@ -41,18 +39,16 @@ def parser() -> argparse.ArgumentParser:
     text = "begin with the raw file of this UTC day, 2025-12-14"
     add("--from", dest="first", type=_day, metavar="DAY", help=text)
     add("--to", dest="last", type=_day, metavar="DAY", help="the last UTC day that is read")
-    text = "where the raw data are: a folder or s3://… (default: the vault)"
-    add("--source", metavar="URL", help=text)
-    text = "where outputs and states go (default: source)"
-    add("--target", metavar="URL", help=text)
+    text = "the vault of the raw data (default: the vault)"
+    add("--source", metavar="DIR", help=text)
+    text = "the vault of the outputs and states (default: source)"
+    add("--target", metavar="DIR", help=text)
     text = "processes of this computer, or dask (default: local)"
     add("--engine", choices=("local", "dask"), default="local", help=text)
     text = "processes on this computer (default: one a core)"
     add("--workers", type=_workers, default=os.cpu_count() or 1, metavar="N", help=text)
     text = "tcp://host:8786, in place of a dask cluster on this computer"
     add("--scheduler", type=_scheduler, metavar="URL", help=text)
-    text = "where a worker keeps what is on its way to an object storage"
-    add("--scratch", type=Path, metavar="DIR", help=text)
     text = "recompute what the raw files of these days give; older rows stay"
     add("--rebuild", action="store_true", help=text)
     return made
@@ -84,24 +80,36 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
         raise UsageError(f"--from {days.first} lies behind --to {days.last}; exchange them")
     if args.scheduler and args.engine != "dask":
         raise UsageError("--scheduler belongs to --engine dask; name both, or neither")
-    source = place_of("--source", args.source or str(args.vault or default_root()))
-    target = place_of("--target", args.target) if args.target else source
+    source = _folder("--source", args.source or str(args.vault or default_root()))
+    target = _folder("--target", args.target) if args.target else source
     chosen = settings.load()
-    scratch = (args.scratch or _scratch(source, target)).absolute()
     return [
-        Task(metric, inst_id, source, target, scratch, chosen, days, args.rebuild)
+        Task(metric, inst_id, source, target, chosen, days, args.rebuild)
         for inst_id, metric in _pairs(args, source)
     ]
 
 
-def _pairs(args: argparse.Namespace, source: Place) -> list[tuple[str, str]]:
+def _folder(option: str, text: str) -> Path:
+    """Return the folder; UsageError, without the text, for an address: a password may be in it."""
+    if "://" in text or "::" in text:
+        raise UsageError(
+            f"{option}: expected a folder, not an address; mount an object storage (rclone mount) "
+            "or copy it first (aws s3 sync)"
+        )
+    root = Path(text).absolute()
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{option} {root} is a file; expected a folder")
+    return root
+
+
+def _pairs(args: argparse.Namespace, source: Path) -> list[tuple[str, str]]:
     """Return (instrument, metric): those asked for, or those that there is raw data for."""
     metrics = list(dict.fromkeys(args.metric.split(",")))
     if unknown := [metric for metric in metrics if metric not in CALCULATORS]:
         raise UsageError(f"--metric {unknown[0]!r} is none of {', '.join(CALCULATORS)}")
     if args.inst_ids:
         return [(name, metric) for name in cli.instruments_of(args, ()) for metric in metrics]
-    vault = vault_at(source)
+    vault = Vault(source)
     trades, books = instruments(vault.trades), instruments(vault.snapshots)
     found = [
         (name, metric)
@@ -114,13 +122,6 @@ def _pairs(args: argparse.Namespace, source: Place) -> list[tuple[str, str]]:
     return found
 
 
-def _scratch(source: Place, target: Place) -> Path:
-    """Return a folder of this source and target, the same at the next run."""
-    cache = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME")
-    name = sha256(f"{source}\n{target}".encode()).hexdigest()[:16]
-    return Path(cache or Path.home() / ".cache") / "ravequant" / name
-
-
 def body(args: argparse.Namespace) -> int:
     """Recompute and print the outcomes."""
     tasks = tasks_of(args)
@@ -130,11 +131,7 @@ def body(args: argparse.Namespace) -> int:
         codes.append(outcome.code)
         _show(outcome, as_json=args.json)
 
-    places = tasks[0].source, tasks[0].target
-    shared = not any(
-        isinstance(place, Remote) and place.url.startswith("memory:") for place in places
-    )
-    executor = executor_of(args.engine, args.scheduler, args.workers, shared=shared)
+    executor = executor_of(args.engine, args.scheduler, args.workers)
     try:
         totals = Scheduler(executor, show).run(tasks)
     finally:

@@ -57,9 +57,7 @@ def reading(path: Path) -> Iterator[None]:
 def open_lines(path: Path) -> BinaryIO:
     """Open a plain or ``.gz`` line file for reading its uncompressed bytes, unbuffered."""
     if path.suffix == ".gz":
-        # objects that stand for a path on another computer cannot be opened by name
-        source = path if isinstance(path, Path) else path.open("rb")
-        return cast("BinaryIO", gzip.open(source, "rb"))
+        return cast("BinaryIO", gzip.open(path, "rb"))
     return cast("BinaryIO", path.open("rb", buffering=0))
 
 

@@ -1,19 +1,21 @@
 """The executors of a recomputation: this process, processes of this computer, or Dask workers."""
 
 import importlib
+import importlib.util
 import logging
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final, Protocol
 
-from ravequant.errors import RaveQuantError, UsageError
+from ravequant.errors import RaveQuantError
 from ravequant.worker_pool import Processes
 from scripts.batch.jobs import peak_memory
-from scripts.batch.storage import TRAFFIC, require
 
 ATTEMPTS: Final = 3  # at a task whose worker died
 WAIT_S: Final = 60  # for a scheduler to answer
@@ -32,24 +34,17 @@ class Cost:
     worker: str
     wall_s: float
     cpu_s: float
-    requests: int
-    received: int
-    sent: int
     peak_bytes: int | None  # of its process, up to now
 
 
 def measured(work: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
     """Do some work; return its answer and its cost."""
     wall, cpu = time.perf_counter(), time.process_time()
-    before = replace(TRAFFIC)
     answer = work(*arguments)
     cost = Cost(
         f"{platform.node()}:{os.getpid()}",
         time.perf_counter() - wall,
         time.process_time() - cpu,
-        TRAFFIC.requests - before.requests,
-        TRAFFIC.received - before.received,
-        TRAFFIC.sent - before.sent,
         peak_memory(),
     )
     return answer, cost
@@ -89,7 +84,7 @@ class Dask:
     """The workers of a scheduler, or of a cluster on this computer that ends with this program."""
 
     def __init__(self, scheduler: str | None, workers: int) -> None:
-        distributed = require("distributed")
+        distributed = _distributed()
         importlib.import_module("dask").config.set(_DASK)
         if not _log.isEnabledFor(logging.DEBUG):
             logging.getLogger("distributed").setLevel(logging.ERROR)  # it logs each handshake
@@ -122,12 +117,19 @@ class Dask:
             self._cluster.close()
 
 
-def executor_of(name: str, scheduler: str | None, workers: int, *, shared: bool) -> Executor:
-    """Return the executor of ``--engine``; ``shared``: other processes see source and target."""
-    if not shared and (name == "dask" or workers > 1):
-        raise UsageError(
-            "memory:// lives in one process; use --engine local --workers 1, or another place"
+def _distributed() -> ModuleType:
+    """Return the module of the extra, or say how to install it (exit code 1)."""
+    if importlib.util.find_spec("distributed") is None:
+        raise RaveQuantError(
+            f"dask and distributed: not installed for {sys.executable}; install what recomputing "
+            f'needs with: "{sys.executable}" -m pip install -e ".[scale]", in the folder of '
+            "RaveQuant"
         )
+    return importlib.import_module("distributed")
+
+
+def executor_of(name: str, scheduler: str | None, workers: int) -> Executor:
+    """Return the executor of ``--engine``."""
     if name == "dask":
         return Dask(scheduler, workers)
     return Processes(workers) if workers > 1 else ThisProcess()

@@ -1,10 +1,5 @@
-"""Runs one calculator on one instrument, from any source to any target.
+"""Runs one calculator on one instrument, with raw data of one folder and outputs in another."""
 
-The calculator runs as usual, in the vault of the target if that is a folder. Else it runs in a
-vault under the scratch folder, whose files are then put to the target: outputs first, state last.
-"""
-
-import shutil
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,7 +21,6 @@ from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
 from scripts.batch.partial_bars import PartialStore
-from scripts.batch.storage import Place, Remote, vault_at
 from Untouch_Wick.untouch_wick import CALCULATOR as WICKS
 from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
@@ -36,7 +30,7 @@ CALCULATORS: Final[dict[str, Calculator[Any]]] = {
 }
 BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input.parallel)
 LAST: Final = "~"  # behind every day
-OURS: Final = "state/recompute"  # in the target: the stores, and what is being put
+OURS: Final = "state/recompute"  # in the target: the stores of the parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +52,8 @@ class Task:
 
     metric: str
     inst_id: str
-    source: Place
-    target: Place
-    scratch: Path
+    source: Path
+    target: Path
     settings: Settings
     days: Days
     rebuild: bool
@@ -69,12 +62,12 @@ class Task:
     @property
     def vault(self) -> Vault:
         """The vault in which the calculator runs."""
-        return Vault(self.target if isinstance(self.target, Path) else self.scratch / "vault")
+        return Vault(self.target)
 
     @property
-    def store(self) -> Place:
-        """The folder of the parts of the instrument."""
-        return store_of(self.target, self.inst_id)
+    def store(self) -> Path:
+        """The folder of the instrument's parts, kept until its outputs are there."""
+        return self.target / OURS / self.inst_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +79,6 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     code: int = 0
-
-
-def store_of(target: Place, inst_id: str) -> Place:
-    """Return the folder of an instrument's parts, kept until its outputs are there."""
-    return target / OURS / inst_id
 
 
 def run_task(task: Task) -> Outcome:
@@ -108,17 +96,12 @@ def run_task(task: Task) -> Outcome:
 def _run(task: Task) -> runner.Summary:
     if task.source != task.vault.root:
         with turn(task.vault, "recompute", task.inst_id):
-            _bring_meta(vault_at(task.source), task.vault, task.inst_id)
-    if isinstance(task.target, Remote):
-        _bring(task, vault_at(task.target))
+            _bring_meta(Vault(task.source), task.vault, task.inst_id)
     state_file = task.vault.state(task.metric, task.inst_id)
     cursor = None if task.rebuild else cursor_of(state_file, task.metric, task.inst_id)
     if cursor is not None and cursor.file[:10] > task.days.last:
         return runner.Summary(task.metric, task.inst_id)
-    summary = runner.run(_job(task, cursor), rebuild=task.rebuild)
-    if isinstance(task.target, Remote):
-        _put(task, vault_at(task.target), everything=summary.rebuilt is not None)
-    return summary
+    return runner.run(_job(task, cursor), rebuild=task.rebuild)
 
 
 def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
@@ -130,17 +113,9 @@ def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
 
 
 def raw_files(task: Task, cursor: Cursor | None) -> Listing:
-    """Return the raw files of a task; those of an object storage as they are now."""
+    """Return the raw files of a task."""
     read = CALCULATORS[task.metric].input
-    return _listing(task, read.files(vault_at(task.source), task.inst_id), cursor)
-
-
-def _listing(task: Task, files: Listing, cursor: Cursor | None) -> Listing:
-    chosen = task.days.listing(files, cursor)
-    if isinstance(task.source, Path):
-        return chosen
-    now = tuple(chosen())
-    return lambda: iter(now)
+    return task.days.listing(read.files(Vault(task.source), task.inst_id), cursor)
 
 
 def _job(task: Task, cursor: Cursor | None) -> runner.Job[Any]:
@@ -157,93 +132,25 @@ def _job(task: Task, cursor: Cursor | None) -> runner.Job[Any]:
             first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor),
         )
     if source.side_input is not None:
-        deep = vault_at(task.source)
-        source.side_input.files = _listing(task, lambda: DEEP.files(deep, inst_id), cursor)
+        deep = Vault(task.source)
+        source.side_input.files = task.days.listing(lambda: DEEP.files(deep, inst_id), cursor)
     return replace(job, source=source)
 
 
 def _bring_meta(source: Vault, vault: Vault, inst_id: str) -> None:
     """Make metadata, ledger and repair generation those of the source."""
     for name in ("metadata", "metadata_history", "gap_ledger", "generation"):
-        theirs, ours = (getattr(place, name)(inst_id) for place in (source, vault))
+        theirs, ours = (getattr(holder, name)(inst_id) for holder in (source, vault))
         data = _bytes(theirs)
         if data is not None and data != _bytes(ours):
             replace_file(ours, data)
 
 
-def _bytes(place: Place) -> bytes | None:
+def _bytes(path: Path) -> bytes | None:
     try:
-        return place.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _bring(task: Task, target: Vault) -> None:
-    """Copy the target's files to the scratch vault, unless that is ahead of it already."""
-    metric, inst_id, vault = task.metric, task.inst_id, task.vault
-    state, seen = _bytes(target.state(metric, inst_id)), _bytes(_seen(task))
-    if state == seen and (state is not None or vault.state(metric, inst_id).exists()):
-        return
-    _forget(task)
-    if state is None and _bytes(_putting(task)) is not None:
-        return  # outputs of a run that was cut off before its state was there
-    for path in _files(target.derived(metric, inst_id)):
-        if isinstance(path, Remote):
-            path.fetch(vault.derived(metric, inst_id) / path.name)
-    if state is not None:
-        replace_file(vault.state(metric, inst_id), state)
-        replace_file(_seen(task), state)
-
-
-def _files(folder: Place) -> list[Place]:
-    """Return the files of a folder that may be output; none of a hidden or strange name."""
-    try:
-        found: list[Place] = list(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    return [path for path in found if path.suffix in (".jsonl", ".json", ".gz")
-            and path.name[0] != "." and "\\" not in path.name]  # fmt: skip
-
-
-def _put(task: Task, target: Vault, *, everything: bool) -> None:
-    """Put the files of the scratch vault to the target, and delete them here."""
-    metric, inst_id, vault = task.metric, task.inst_id, task.vault
-    state = vault.state(metric, inst_id).read_bytes()
-    if state != _bytes(_seen(task)):
-        there = {path.name: path.stat().st_size for path in _files(target.derived(metric, inst_id))}
-        putting: Any = _putting(task)
-        putting.write_bytes(b"{}\n")
-        for path in _files(vault.derived(metric, inst_id)):
-            size = there.pop(path.name, -1)
-            if isinstance(path, Path) and (
-                everything or path.suffix == ".json" or size != path.stat().st_size
-            ):
-                _remote(target.derived(metric, inst_id) / path.name).put(path)
-        _remote(target.state(metric, inst_id)).write_bytes(state)
-        for name in there:  # of a longer past, which a rebuild has left out
-            _remote(target.derived(metric, inst_id) / name).remove()
-        putting.remove()
-    _forget(task)
-
-
-def _remote(place: Place) -> Remote:
-    if not isinstance(place, Remote):
-        raise TypeError(f"{place} is no object")
-    return place
-
-
-def _seen(task: Task) -> Path:
-    return task.scratch / "seen" / f"{task.metric}.{task.inst_id}.json"
-
-
-def _putting(task: Task) -> Place:
-    return task.target / OURS / f"{task.metric}.{task.inst_id}.putting"
-
-
-def _forget(task: Task) -> None:
-    shutil.rmtree(task.vault.derived(task.metric, task.inst_id), ignore_errors=True)
-    for path in (task.vault.state(task.metric, task.inst_id), _seen(task)):
-        path.unlink(missing_ok=True)
 
 
 def peak_memory() -> int | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
@@ -34,7 +35,6 @@ from ravequant.vault.tail import (
     Listing,
     ScannedSpan,
 )
-from scripts.batch.storage import Place, Ranges, Remote
 
 _FACTS: Final = PartialBars.__slots__[2:]  # the fields after bars and gaps
 FORM: Final = [  # of a stored part: a part of another form is read again
@@ -51,7 +51,7 @@ class Unit:
     inst_id: str
     whale_notional: int
     key: str  # of its file
-    path: Place
+    path: Path
     start: int  # lines that begin here or later …
     stop: int | None  # … and before this; None: to the end of the file
     name: str  # in the store
@@ -77,8 +77,7 @@ def units_of(
         if begin and begin == length_of(path):
             continue
         found = path.stat()
-        stamp = path.stamp if isinstance(path, Remote) else str(found.st_mtime_ns)
-        size = found.st_size
+        stamp, size = str(found.st_mtime_ns), found.st_size
         packed = path.suffix == ".gz"
         if packed or begin < HEAD_BYTES:  # the head of a file must be read whole
             begin = 0
@@ -92,23 +91,19 @@ def units_of(
                 break
 
 
-def length_of(path: Place) -> int:
+def length_of(path: Path) -> int:
     """Return the length of a file's content; of a packed one as it says itself, modulo 4 GiB."""
     size = path.stat().st_size
     if path.suffix != ".gz" or size < 4:
         return size
-    source: Any = path
-    with source.open("rb") as stream:
+    with path.open("rb") as stream:
         stream.seek(size - 4)
         return int.from_bytes(stream.read(4), "little")
 
 
-def read_unit(unit: Unit, store: Place) -> None:
+def read_unit(unit: Unit, store: Path) -> None:
     """Read a part and store it; nothing is stored if a line is too long to be read."""
-    path: Any = unit.path
-    with reading(path), open_lines(path) as stream:
-        if isinstance(stream, Ranges) and unit.stop is not None:
-            stream.expect(unit.stop)
+    with reading(unit.path), open_lines(unit.path) as stream:
         lines = _Lines(stream, unit.start, unit.stop)
         found = collect(Scanner(unit.inst_id), unit.whale_notional, lines.start, lines)
         deque(lines, maxlen=0)  # the lines left of a part that must be read in order
@@ -169,12 +164,9 @@ class _Lines:
         yield at, lines
 
 
-def _write(path: Place, read: StoredPart) -> None:
+def _write(path: Path, read: StoredPart) -> None:
     sealed = zlib.compress(orjson.dumps(_as_json(read)), 1)  # with a checksum of its own
-    if isinstance(path, Remote):
-        path.write_bytes(sealed)
-    else:
-        replace_file(path, sealed, durable=False)
+    replace_file(path, sealed, durable=False)
 
 
 def _as_json(read: StoredPart) -> dict[str, Any]:
@@ -197,7 +189,7 @@ def _found_json(found: SpanResult) -> list[Any]:
     return [rejected, [bars, [list(astuple(gap)) for gap in part.id_gaps], rest]]
 
 
-def _read(path: Place) -> StoredPart | None:
+def _read(path: Path) -> StoredPart | None:
     """Return a stored part; None if it is absent or damaged."""
     try:
         facts = orjson.loads(zlib.decompress(path.read_bytes()))
@@ -223,7 +215,7 @@ def _bar(values: list[Any]) -> MinuteBar:
     return MinuteBar(*values)
 
 
-def names_in(store: Place) -> set[str]:
+def names_in(store: Path) -> set[str]:
     """Return the names of the parts in a store."""
     with suppress(FileNotFoundError, NotADirectoryError):
         return {path.name for path in store.iterdir() if _NAME.fullmatch(path.name)}
@@ -233,7 +225,7 @@ def names_in(store: Place) -> set[str]:
 class PartialStore:
     """The parts of an instrument, for a calculator: in their order, one at a time."""
 
-    def __init__(self, place: Place, units: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, place: Path, units: Iterable[tuple[str, str]]) -> None:
         """``units`` are (key of the file, name), in order."""
         self._place = place
         self._waiting: dict[str, deque[str]] = {}

@@ -17,13 +17,12 @@ from itertools import groupby
 from typing import Any, Final
 
 from ravequant.errors import FAILED, RaveQuantError
-from ravequant.pipeline.runner import Summary
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.paths import Vault
 from scripts.batch.executors import ATTEMPTS, Cost, Executor, measured
-from scripts.batch.jobs import BARS, Outcome, Task, cursor_of, raw_files, run_task, store_of
-from scripts.batch.partial_bars import Unit, length_of, names_in, read_unit, units_of
-from scripts.batch.storage import Remote, vault_at
+from scripts.batch.jobs import BARS, Outcome, Task, cursor_of, raw_files, run_task
+from scripts.batch.partial_bars import Unit, names_in, read_unit, units_of
 
 WINDOW: Final = 2  # tasks under way for each worker
 PROGRESS_S: Final = 10.0
@@ -42,9 +41,6 @@ class Totals:
     wall_s: float = 0.0
     busy_s: float = 0.0  # of all workers
     cpu_s: float = 0.0
-    requests: int = 0
-    received: int = 0
-    sent: int = 0
     lost: int = 0  # tasks whose worker died
     peaks: dict[str, int] = field(default_factory=dict)  # bytes, by worker
 
@@ -52,9 +48,6 @@ class Totals:
         """Count the cost of a task."""
         self.busy_s += cost.wall_s
         self.cpu_s += cost.cpu_s
-        self.requests += cost.requests
-        self.received += cost.received
-        self.sent += cost.sent
         if cost.peak_bytes is not None:
             self.peaks[cost.worker] = max(cost.peak_bytes, self.peaks.get(cost.worker, 0))
 
@@ -66,8 +59,7 @@ class Totals:
             "parts_kept": self.parts_kept, "outputs": self.outputs, "failed": self.failed,
             "records": self.records, "lost": self.lost, "wall_s": round(self.wall_s, 3),
             "busy_s": round(self.busy_s, 3), "cpu_s": round(self.cpu_s, 3),
-            "idle_share": round(idle, 4), "requests": self.requests, "received": self.received,
-            "sent": self.sent, "peak_bytes": max(self.peaks.values(), default=None),
+            "idle_share": round(idle, 4), "peak_bytes": max(self.peaks.values(), default=None),
         }  # fmt: skip
 
 
@@ -123,7 +115,7 @@ class Scheduler:
     def _steps(self, tasks: Sequence[Task]) -> Iterator[Step]:
         """Yield the steps that can begin at once, instrument by instrument."""
         for _, same in groupby(tasks, lambda task: task.inst_id):
-            mine = [task for task in same if not self._up_to_date(task)]
+            mine = list(same)
             bars = [task for task in mine if task.metric in BARS]
             progress = InstrumentProgress(bars, unfinished=len(mine))
             yield from (Step(run_task, (task,), progress) for task in mine if task not in bars)
@@ -134,15 +126,6 @@ class Scheduler:
             yield from (Step(read_unit, (unit, bars[0].store), progress) for unit in unread)
             if not unread:
                 yield from (Step(run_task, (task,), progress) for task in progress.calculators)
-
-    def _up_to_date(self, task: Task) -> bool:
-        """Pass over an output in an object storage that nothing new has come for."""
-        if not isinstance(task.target, Remote) or not is_done(task):
-            return False
-        self.totals.outputs += 1
-        facts = Summary(task.metric, task.inst_id).facts()
-        self._on_outcome(Outcome(task.metric, task.inst_id, facts))
-        return True
 
     def _parts(self, bars: list[Task]) -> tuple[list[Task], list[Unit]]:
         """Return the tasks with the names of their parts, and those parts that are not stored."""
@@ -216,32 +199,15 @@ def _cursor(task: Task) -> Cursor | None:
     if task.rebuild:
         return None
     with suppress(RaveQuantError):  # the run itself says what is wrong
-        state = vault_at(task.target).state(task.metric, task.inst_id)
+        state = task.vault.state(task.metric, task.inst_id)
         cursor = cursor_of(state, task.metric, task.inst_id)
         if cursor is None or task.metric not in BARS:  # books are never repaired
             return cursor
-        generation = read_generation(vault_at(task.source).generation(task.inst_id))
+        generation = read_generation(Vault(task.source).generation(task.inst_id))
         return cursor if cursor.generation == generation else None
     return None
 
 
-def is_done(task: Task) -> bool:
-    """Return True if a calculator has read all raw data, as far as a glance can tell."""
-    cursor = _cursor(task)
-    if cursor is None:
-        return False
-    with suppress(OSError):
-        files = list(raw_files(task, cursor)())
-        if files and files[-1][0] == cursor.file:
-            return length_of(files[-1][1]) == cursor.offset
-    return False
-
-
 def _clear(task: Task) -> None:
     """Delete the stored parts of an instrument."""
-    store = store_of(task.target, task.inst_id)
-    if isinstance(store, Remote):
-        with suppress(OSError):
-            store.remove()
-    else:
-        shutil.rmtree(store, ignore_errors=True)
+    shutil.rmtree(task.store, ignore_errors=True)

@@ -1,17 +1,15 @@
-"""Dask and object storages: the same bytes as the calculators, whatever dies on the way.
+"""Dask: the same bytes as the calculators, whatever dies on the way.
 
-They need the extras `[scale,scale-test]`; without these they skip. The named command is
+They need the extra `[scale]`; without it they skip. The named command is
 `python -m pytest tests/scripts/test_recompute_dask.py`.
 """
 
-import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from tests.support import recompute_vault as market
 from tests.support import recordings
 from tests.support.recompute_vault import NAMES, calculate, copied, outputs
 
-pytest.importorskip("distributed", reason="needs the extras [scale,scale-test]")
+pytest.importorskip("distributed", reason="needs the extra [scale]")
 pytestmark = pytest.mark.slow
 PROGRAM = str(CHECKOUT / "scripts" / "recompute.py")
 
@@ -40,43 +38,12 @@ def wanted(source, tmp_path_factory) -> dict[str, bytes]:
     return outputs(vault.root)
 
 
-@pytest.fixture(scope="module")
-def s3():
-    """Start an S3 server on a free loopback port; yield its address."""
-    pytest.importorskip("s3fs")
-    server = pytest.importorskip("moto.server", reason="needs the extra [scale-test]")
-    running = server.ThreadedMotoServer(port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    facts = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "nobody",
-        "AWS_SECRET_ACCESS_KEY": "hidden-from-all", "AWS_DEFAULT_REGION": "us-east-1",
-    }  # fmt: skip
-    assert host
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in facts.items():
-            patch.setenv(name, value)
-        filesystem = importlib.import_module("s3fs").S3FileSystem(
-            skip_instance_cache=True, use_listings_cache=False
-        )
-        filesystem.mkdir("box")
-        yield filesystem
-    running.stop()
-
-
 def run(*words: object, code: int = 0) -> list[dict[str, Any]]:
     """Run the program; return what it says on stdout."""
     command = [sys.executable, PROGRAM, "--json", "--log-level", "warning", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == code, done.stderr
-    assert "hidden-from-all" not in done.stdout + done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def fetched(s3, name: str, folder: Path) -> dict[str, bytes]:
-    """Return the outputs and states of a vault in the bucket."""
-    s3.get(f"box/{name}/", str(folder) + "/", recursive=True)
-    return outputs(folder)
 
 
 @pytest.mark.parametrize("workers", [2, 4])
@@ -130,34 +97,18 @@ def test_a_worker_killed_in_the_middle_costs_time_only(source, wanted, tmp_path,
     assert outputs(tmp_path) == wanted
 
 
-@pytest.mark.parametrize("engine", ["dask", "local"])
-def test_source_and_target_may_be_in_a_bucket(source, wanted, s3, tmp_path, engine):
-    """From S3 to S3: the same bytes, no parts left behind, and a second run has nothing to add."""
-    s3.put(f"{source.root}/", f"box/from_{engine}/", recursive=True)
-    s3.pipe_file(f"box/from_{engine}/raw/okx/trades_perps/{NAMES[0]}/what is this.jsonl", b"{}\n")
-    words = ["--engine", engine, "--workers", 2, "--source", f"s3://box/from_{engine}",
-             "--target", f"s3://box/to_{engine}", "--scratch", tmp_path / "scratch"]  # fmt: skip
-    told = run(*words)
-    assert fetched(s3, f"to_{engine}", tmp_path / "first") == wanted
-    assert told[-1]["received"] > 0
-    assert s3.find(f"box/to_{engine}/state/recompute") == []
-    again = run(*words)
-    assert [row["records"] for row in again[:-1]] == [0] * (len(again) - 1)
-    assert again[-1]["parts"] == 0
-    assert fetched(s3, f"to_{engine}", tmp_path / "second") == wanted
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="looks for the processes of a killed one")
-def test_a_run_that_was_aborted_goes_on(source, wanted, s3, tmp_path):
-    """Killed in the middle, no worker stays behind, and another computer ends what was begun."""
+@pytest.mark.parametrize("engine", ["dask", "local"])
+def test_a_run_that_was_aborted_goes_on(source, wanted, tmp_path, engine):
+    """Killed in the middle, no worker stays behind, and another run ends what was begun."""
     import psutil
 
-    words = [PROGRAM, "--workers", "2", "--log-level", "error", "--source", str(source.root),
-             "--target", "s3://box/aborted", "--scratch"]  # fmt: skip
-    with subprocess.Popen([sys.executable, *words, str(tmp_path / "one")]) as program:
+    words = ["--engine", engine, "--workers", "2", "--source", source.root, "--target", tmp_path]
+    command = [sys.executable, PROGRAM, "--log-level", "error", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as program:
         until = time.monotonic() + 60
-        while not s3.glob("box/aborted/derived/*/*/*/*/*") and time.monotonic() < until:
-            time.sleep(0.05)
+        while not list(tmp_path.glob("derived/*/okx/perps/*/*")) and time.monotonic() < until:
+            time.sleep(0.01)
         workers = workers_of(program.pid)
         program.kill()
         program.wait()
@@ -165,15 +116,8 @@ def test_a_run_that_was_aborted_goes_on(source, wanted, s3, tmp_path):
     while any(map(psutil.pid_exists, workers)) and time.monotonic() < until:
         time.sleep(0.05)  # they end with the program
     assert not any(map(psutil.pid_exists, workers))
-    run(*words[1:5], *words[5:], tmp_path / "two")
-    assert fetched(s3, "aborted", tmp_path / "met") == wanted
-
-
-def test_a_missing_bucket_is_said_without_the_keys(s3, tmp_path):
-    """Exit code 1 or 3 and a plain line; no secret, no trace."""
-    command = [sys.executable, PROGRAM, "--workers", "1", "--source", "s3://no-such-bucket/vault",
-               "--target", str(tmp_path)]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode in (1, 3)
-    assert "Traceback" not in done.stderr
-    assert "hidden-from-all" not in done.stderr
+    run(*words)
+    assert outputs(tmp_path) == wanted
+    again = run(*words)
+    assert [row["records"] for row in again[:-1]] == [0] * (len(again) - 1)
+    assert again[-1]["parts"] == 0

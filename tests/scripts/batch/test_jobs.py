@@ -9,7 +9,6 @@ from ravequant import settings
 from ravequant.vault.cursor import Cursor
 from scripts.batch import jobs
 from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Task
-from scripts.batch.storage import Remote
 from tests.scripts.test_recompute import days
 from tests.support.trade_streams import BTC
 
@@ -46,18 +45,14 @@ def task(tmp_path):
     """The volume of two days, from one folder into another."""
     source = days(tmp_path / "source")
     return Task(
-        "volume", BTC, source.root, tmp_path / "target", tmp_path / "scratch", settings.load(),
-        Days(), rebuild=False,
+        "volume", BTC, source.root, tmp_path / "target", settings.load(), Days(), rebuild=False
     )  # fmt: skip
 
 
-def test_a_folder_is_worked_in_and_an_object_storage_has_a_scratch_vault(task, tmp_path):
+def test_the_target_is_worked_in(task, tmp_path):
     """The parts are always with the target, so that another computer can go on."""
     assert task.vault.root == tmp_path / "target"
     assert task.store == tmp_path / "target" / "state" / "recompute" / BTC
-    remote = replace(task, target=Remote("memory://box"))
-    assert remote.vault.root == tmp_path / "scratch" / "vault"
-    assert str(remote.store) == f"memory://box/state/recompute/{BTC}"
 
 
 def test_a_task_leaves_output_and_state_and_says_where_it_stands(task):
