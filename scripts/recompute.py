@@ -158,9 +158,8 @@ def _show_totals(totals: Totals, engine: str, width: int, *, as_json: bool) -> N
         sys.stdout.write(orjson.dumps(facts).decode() + "\n")
     else:
         print(
-            f"{totals.outputs} outputs, {totals.failed} failed, {totals.parts} parts read "
-            f"({totals.parts_kept} kept), {totals.wall_s:.1f} s with {width} workers, "
-            f"{totals.cpu_s:.1f} s CPU, {facts['idle_share']:.0%} idle"
+            f"{totals.outputs} outputs, {totals.failed} failed, {totals.wall_s:.1f} s with "
+            f"{width} workers, {totals.cpu_s:.1f} s CPU, {facts['idle_share']:.0%} idle"
         )
 
 

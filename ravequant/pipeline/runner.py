@@ -89,7 +89,6 @@ class Source(Generic[Batch]):
     expires: bool = False  # raw files are deleted by age, and never repaired
     archive: bool = False  # the raw files are final: they are not synced
     read_ahead: ReadAhead[Batch] | None = None  # by other processes, of large files
-    known: tail.FindScanned | None = None  # spans that others have read already
     # the first moment (ms) for which reading from a cursor gives a batch; None: that of the line
     first_ms: Callable[[Cursor | None], int | None] | None = None
 
@@ -319,7 +318,7 @@ class _Run(Generic[Batch]):
     def _chunks(self) -> Iterator[tuple[tail.Chunk, DecodedSpan[Batch] | None]]:
         if self._source.read_ahead is None:
             return ((block, None) for block in self._tail.blocks())
-        return self._source.read_ahead(self._tail.pieces(self._source.known))
+        return self._source.read_ahead(self._tail.pieces())
 
     def _batches(self, chunk: tail.Chunk, found: DecodedSpan[Batch] | None) -> Iterator[Batch]:
         """Yield the batches of a chunk, also if another process has read it."""

@@ -7,7 +7,7 @@ before it came to the end, and counts offsets in ``.gz`` files in uncompressed b
 import io
 import os
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,19 +68,6 @@ class Span:
 Chunk = Block | Span
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedSpan:
-    """Lines of a raw file, from some offset on, that have been read already."""
-
-    end: int  # after a newline
-    head: bytes  # the file's first 4 KiB, if it begins there
-    before: bytes  # the 256 bytes before the end
-    last: bool  # no whole line follows, and none ever will
-
-
-FindScanned = Callable[[str, int], ScannedSpan | None]  # by the key of a file and an offset
-
-
 class Tail:
     """Reads on from a cursor (None: from the oldest file), block by block.
 
@@ -120,13 +107,9 @@ class Tail:
         """
         return (piece for piece in self._pieces(spans=False) if isinstance(piece, Block))
 
-    def pieces(self, scanned: FindScanned | None = None) -> Iterator[Block | Span]:
-        """Yield the same lines, but those of large plain files in spans, as far as they reach.
-
-        With ``scanned`` the spans are those that it finds, in packed files too; the rest comes in
-        blocks.
-        """
-        return self._pieces(spans=scanned is None, scanned=scanned)
+    def pieces(self) -> Iterator[Block | Span]:
+        """Yield the same lines, but those of large plain files in spans, as far as they reach."""
+        return self._pieces(spans=True)
 
     def again(self, span: Span) -> Iterator[Block]:
         """Yield the lines of a span in blocks. Raises VaultError if its file has changed."""
@@ -138,14 +121,14 @@ class Tail:
             if left <= len(block.data):
                 return
 
-    def _pieces(self, *, spans: bool, scanned: FindScanned | None = None) -> Iterator[Block | Span]:
+    def _pieces(self, *, spans: bool) -> Iterator[Block | Span]:
         listing = dict(self._files())
         key = self._start.file if self._start else min(listing, default=None)
         while key is not None:
             complete = any(other > key for other in listing)
             opened = _open(self._files, key)
             if opened is not None:
-                yield from self._file(key, *opened, spans=spans, scanned=scanned)
+                yield from self._file(key, *opened, spans=spans)
             elif self._start is not None and self._start.file == key:
                 raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
             listing = dict(self._files())
@@ -153,7 +136,7 @@ class Tail:
             key = min(later, default=None)
 
     def _file(
-        self, key: str, path: Path, stream: BinaryIO, *, spans: bool, scanned: FindScanned | None
+        self, key: str, path: Path, stream: BinaryIO, *, spans: bool
     ) -> Iterator[Block | Span]:
         trail = Trail()
         with stream, reading(path):
@@ -164,24 +147,7 @@ class Tail:
                 self.unsynced.add(path)
             if spans and isinstance(stream, io.FileIO):
                 yield from self._large(path, stream, trail)
-            if scanned is not None and (yield from self._scanned(key, path, trail, scanned)):
-                return
-            if scanned is not None and trail.offset:
-                stream.seek(trail.offset)
             yield from self._lines(path, stream, trail)
-
-    def _scanned(
-        self, key: str, path: Path, trail: Trail, scanned: FindScanned
-    ) -> Generator[Span, None, bool]:
-        """Yield the scanned spans from here on; return True if the file ends with them."""
-        while (span := scanned(key, trail.offset)) is not None:
-            before = self._trail.cursor(key, self._generation)
-            self.bytes_read += span.end - trail.offset
-            trail.jump(trail.head or span.head, span.before, span.end)
-            yield Span(path, before, self._trail.cursor(key, self._generation))
-            if span.last:
-                return True
-        return False
 
     def _large(self, path: Path, stream: io.FileIO, trail: Trail) -> Iterator[Span]:
         """Yield the spans of a file that is large enough, and move the trail to their end."""

@@ -3,8 +3,6 @@
 import importlib
 import importlib.util
 import logging
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +29,6 @@ _log = logging.getLogger(__name__)
 class Cost:
     """The cost of a task, measured where it was done."""
 
-    worker: str
     wall_s: float
     cpu_s: float
     peak_bytes: int | None  # of its process, up to now
@@ -42,7 +39,6 @@ def measured(work: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
     wall, cpu = time.perf_counter(), time.process_time()
     answer = work(*arguments)
     cost = Cost(
-        f"{platform.node()}:{os.getpid()}",
         time.perf_counter() - wall,
         time.process_time() - cpu,
         peak_memory(),

@@ -20,7 +20,6 @@ from ravequant.vault.cursor import Cursor
 from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
-from scripts.batch.partial_bars import PartialStore
 from Untouch_Wick.untouch_wick import CALCULATOR as WICKS
 from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
@@ -30,7 +29,6 @@ CALCULATORS: Final[dict[str, Calculator[Any]]] = {
 }
 BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input.parallel)
 LAST: Final = "~"  # behind every day
-OURS: Final = "state/recompute"  # in the target: the stores of the parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +55,11 @@ class Task:
     settings: Settings
     days: Days
     rebuild: bool
-    units: tuple[tuple[str, str], ...] = ()  # of the store, in order: key of the file, name
 
     @property
     def vault(self) -> Vault:
         """The vault in which the calculator runs."""
         return Vault(self.target)
-
-    @property
-    def store(self) -> Path:
-        """The folder of the instrument's parts, kept until its outputs are there."""
-        return self.target / OURS / self.inst_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,28 +104,17 @@ def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
     return None  # the run itself names the fault
 
 
-def raw_files(task: Task, cursor: Cursor | None) -> Listing:
-    """Return the raw files of a task."""
-    read = CALCULATORS[task.metric].input
-    return task.days.listing(read.files(Vault(task.source), task.inst_id), cursor)
-
-
 def _job(task: Task, cursor: Cursor | None) -> runner.Job[Any]:
-    """Return the ordinary job, with other raw files, and with what others have read of them."""
-    files, inst_id = raw_files(task, cursor), task.inst_id
-    job = CALCULATORS[task.metric].job(task.vault, inst_id, task.settings)
-    source = replace(job.source, files=files, archive=task.source != task.vault.root)
+    """Return the ordinary job, with the raw files of the source; it starts no other processes."""
+    made, raw, inst_id = CALCULATORS[task.metric], Vault(task.source), task.inst_id
+    files = task.days.listing(made.input.files(raw, inst_id), cursor)
+    job = made.job(task.vault, inst_id, task.settings)
+    archive = task.source != task.vault.root
+    source = replace(job.source, files=files, archive=archive, read_ahead=None)
     if task.metric in BARS:
-        store = PartialStore(task.store, task.units)
-        source = replace(
-            source,
-            read_ahead=store.ahead,
-            known=store.known,
-            first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor),
-        )
+        source = replace(source, first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor))
     if source.side_input is not None:
-        deep = Vault(task.source)
-        source.side_input.files = task.days.listing(lambda: DEEP.files(deep, inst_id), cursor)
+        source.side_input.files = task.days.listing(lambda: DEEP.files(raw, inst_id), cursor)
     return replace(job, source=source)
 
 

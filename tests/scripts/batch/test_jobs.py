@@ -35,8 +35,8 @@ def test_a_cursor_before_the_first_day_is_gone_on_from():
     assert read(Days("2025-12-12"), cursor) == list(KEYS)
 
 
-def test_only_calculators_over_trades_read_parts():
-    """Books have none."""
+def test_all_calculators_but_one_work_on_minute_bars():
+    """The bucketizer reads books."""
     assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets"}
 
 
@@ -50,9 +50,8 @@ def task(tmp_path):
 
 
 def test_the_target_is_worked_in(task, tmp_path):
-    """The parts are always with the target, so that another computer can go on."""
+    """Locks, states and outputs are those of the target's vault; the source may be another."""
     assert task.vault.root == tmp_path / "target"
-    assert task.store == tmp_path / "target" / "state" / "recompute" / BTC
 
 
 def test_a_task_leaves_output_and_state_and_says_where_it_stands(task):

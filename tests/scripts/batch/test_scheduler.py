@@ -9,7 +9,7 @@ import pytest
 
 from ravequant.vault.paths import day_files
 from scripts import recompute
-from scripts.batch import scheduler
+from scripts.batch import jobs, scheduler
 from scripts.batch.executors import ThisProcess
 from tests.scripts.test_recompute import NEXT, again, calculated, days
 from tests.support.recompute_vault import outputs
@@ -17,18 +17,18 @@ from tests.support.trade_streams import BTC, write_raw
 
 
 def test_only_what_is_new_is_read_again(tmp_path, capsys):
-    """A second run reads no part; one after more trades reads the stretch behind the cursor."""
+    """A second run has nothing to do; one after more trades computes what they bring."""
     source = days(tmp_path / "source")
     again(capsys, "--source", source.root)
     before = outputs(source.root)
     code, told = again(capsys, "--source", source.root)
-    assert (code, told["parts"], told["records"]) == (0, 0, 0)
+    assert (code, told["records"]) == (0, 0)
     assert outputs(source.root) == before
     newest = next(reversed(list(day_files(source.trades(BTC)))))[1]
     newest.with_name(f"{newest.name}.gz").write_bytes(gzip.compress(newest.read_bytes()))
     whole = newest.read_bytes()
     newest.unlink()
-    assert again(capsys, "--source", source.root)[1]["parts"] == 0  # packed meanwhile
+    assert again(capsys, "--source", source.root)[1]["records"] == 0  # packed meanwhile
     newest.write_bytes(whole)
     newest.with_name(f"{newest.name}.gz").unlink()
     newest = next(reversed(list(day_files(source.trades(BTC)))))[1]
@@ -36,23 +36,30 @@ def test_only_what_is_new_is_read_again(tmp_path, capsys):
     row |= {"trade_id": "900000", "timestamp_utc": f"{NEXT}T23:59:00.000Z"}
     write_raw(source, BTC, [orjson.dumps(row) + b"\n"])
     code, told = again(capsys, "--source", source.root)
-    assert (code, told["parts"]) == (0, 1)
-    assert told["records"] > 0
+    assert (code, told["records"] > 0) == (0, True)
 
 
-def test_what_an_aborted_run_has_read_is_not_read_again(tmp_path, monkeypatch, capsys):
-    """Parts stay on the store until all outputs of the instrument are there."""
+def test_what_an_aborted_run_has_committed_is_not_computed_again(tmp_path, monkeypatch, capsys):
+    """The next run does only the outputs that are not there yet."""
     source, target = days(tmp_path / "source"), tmp_path / "met"
+    words = ["--source", source.root, "--target", target]
+    done: list[str] = []
 
-    def stopped(_):
-        raise KeyboardInterrupt
+    def stopped(task):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(task.metric)
+        return jobs.run_task(task)
 
     with monkeypatch.context() as patch:
         patch.setattr(scheduler, "run_task", stopped)
-        assert again(capsys, "--source", source.root, "--target", target, "--metric", "cvd")[0]
-    code, told = again(capsys, "--source", source.root, "--target", target)
-    assert (code, told["parts"], told["parts_kept"]) == (0, 0, 2)
-    assert outputs(target) == calculated(tmp_path / "plain", source)
+        assert again(capsys, *words)[0]
+    wanted = calculated(tmp_path / "plain", source)
+    assert 0 < len(outputs(target)) < len(wanted)
+    code, told = again(capsys, *words)
+    assert (code, told["failed"]) == (0, 0)
+    assert outputs(target) == wanted
+    assert done[0] == "liquidity_buckets"  # it takes the longest
 
 
 class DyingWorkers(ThisProcess):
