@@ -16,7 +16,6 @@ class BookInput:
     """The raw snapshots of a vault."""
 
     record: Final = "snapshot"
-    parallel: Final = False  # each snapshot is compared with its predecessor
 
     def files(self, vault: Vault, inst_id: str) -> Listing:
         """Return the listing of the raw snapshot files."""

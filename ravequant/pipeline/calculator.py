@@ -27,10 +27,6 @@ class Input(Protocol[Batch]):
     def record(self) -> str:
         """The word for a valid line."""
 
-    @property
-    def parallel(self) -> bool:
-        """True if its files can be read in parts, by other processes."""
-
     def files(self, vault: Vault, inst_id: str) -> Listing:
         """Return the listing of the raw files of an instrument, oldest first."""
 

@@ -22,7 +22,6 @@ class TradeInput:
     """The raw trades of a vault."""
 
     record: Final = "trade"
-    parallel: Final = True  # parts of them are read anywhere, and joined as partial bars
 
     def files(self, vault: Vault, inst_id: str) -> Listing:
         """Return the listing of the raw trade files."""

@@ -5,7 +5,7 @@ and the ids that it lacks. A later run compares: files only grow, except by a re
 that were lacking and changes nothing else.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -139,7 +139,13 @@ class Certificate:
             bad_lines=day.rejected,
             files={day.path.name: day.sha256},
         )
-        verdict.problems += _said(day)
+        verdict.problems += _counted(
+            (day.duplicates, "lines whose id is not above the one before (double or out of order)"),
+            (day.rejected, "bad lines"),
+            (day.misfiled, "records that belong into another day's file"),
+        )
+        if day.damaged:
+            verdict.problems.append(day.damaged)
         if day.torn_bytes and day.key != newest:
             verdict.problems.append(f"{day.torn_bytes} bytes of a torn last line")
         self._compare(verdict, day, "trades", day.missing)
@@ -164,13 +170,11 @@ class Certificate:
             bad_lines=day.rejected,
             files={str(hour.path.name): hour.sha256 for hour in day.hours},
         )
-        for count, what in (
+        verdict.problems += _counted(
             (day.rejected, "bad lines"),
             (day.disordered, "lines out of order"),
             (day.misfiled, "lines in another hour's file"),
-        ):
-            if count:
-                verdict.problems.append(f"{count:,} {what}")
+        )
         for hour in day.hours:
             if hour.damaged:
                 verdict.problems.append(hour.damaged)
@@ -231,13 +235,5 @@ def _was_repaired(file: FileAudit, noted: dict[str, Any]) -> bool:
     )
 
 
-def _said(day: TradeDayAudit) -> Iterable[str]:
-    for count, what in (
-        (day.duplicates, "lines whose id is not above the one before (double or out of order)"),
-        (day.rejected, "bad lines"),
-        (day.misfiled, "records that belong into another day's file"),
-    ):
-        if count:
-            yield f"{count:,} {what}"
-    if day.damaged:
-        yield day.damaged
+def _counted(*found: tuple[int, str]) -> list[str]:
+    return [f"{count:,} {what}" for count, what in found if count]

@@ -12,7 +12,7 @@ from ravequant.catalog import DEEP
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
 from ravequant.pipeline.calculator import Calculator
-from ravequant.pipeline.trade_source import first_bar_ms
+from ravequant.pipeline.trade_source import TRADES, first_bar_ms
 from ravequant.settings import Settings
 from ravequant.vault import commit
 from ravequant.vault.atomic import replace_file
@@ -27,7 +27,7 @@ from VWAP.vwap_calculator import CALCULATOR as VWAP
 CALCULATORS: Final[dict[str, Calculator[Any]]] = {
     made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS)
 }
-BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input.parallel)
+BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input is TRADES)
 LAST: Final = "~"  # behind every day
 
 

