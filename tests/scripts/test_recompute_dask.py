@@ -97,12 +97,11 @@ def test_a_worker_killed_in_the_middle_costs_time_only(source, wanted, tmp_path,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="looks for the processes of a killed one")
-@pytest.mark.parametrize("engine", ["dask", "local"])
-def test_a_run_that_was_aborted_goes_on(source, wanted, tmp_path, engine):
+def test_a_run_that_was_aborted_goes_on(source, wanted, tmp_path):
     """Killed in the middle, no worker stays behind, and another run ends what was begun."""
     import psutil
 
-    words = ["--engine", engine, "--workers", "2", "--source", source.root, "--target", tmp_path]
+    words = ["--workers", "2", "--source", source.root, "--target", tmp_path]
     command = [sys.executable, PROGRAM, "--log-level", "error", *map(str, words)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as program:
         until = time.monotonic() + 60
