@@ -193,13 +193,9 @@ class VwapFold:
         self._order = state["order"]
         self._session = VwapSums.restore(state["session"])
         self._minutes.extend((minute, VwapSums.restore(sums)) for minute, *sums in state["minutes"])
-        newest = self._minutes[-1][0] if self._minutes else NO_MINUTE
-        for minute, sums in self._minutes:
+        for _, sums in self._minutes:
+            self._one_hour.add(sums)  # the next minute drops those that left the hour
             self._four_hours.add(sums)
-            if minute > newest - HOUR:
-                self._one_hour.add(sums)
-            else:
-                self._hour_start += 1
 
 
 CALCULATOR: Final = Calculator(

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from CVD import run_cvd_from_jsonl as cvd
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import Settings
 from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
@@ -149,6 +151,81 @@ def test_swings_count_records_not_minutes():
         for at, (close, bought) in enumerate([*path, ("3", "0"), ("2", "0")])
     ]
     assert [row["divergence"] for row in fold(bars)] == [None] * 8 + ["bearish"]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_swings_go_on_from_their_state(sign):
+    """Cut anywhere, also between the two swings and before the first record."""
+    path = [(sign * close, sign * total) for close, total in HIGHS]
+    for cut in range(len(path)):
+        before, after = cvd.Swings(), cvd.Swings()
+        found = [before.add(cvd.SwingPoint(*point)) for point in path[:cut]]
+        after.restore(orjson.loads(orjson.dumps(before.state())))
+        assert after.state() == before.state()
+        assert found + [after.add(cvd.SwingPoint(*point)) for point in path[cut:]] == swings(*path)
+
+
+def test_the_state_has_this_form():
+    """Every vault holds it: names, order and numbers as text are a contract with older programs."""
+    made = cvd.CvdFold(shared.BTC, Settings())
+    assert orjson.dumps(made.state()) == orjson.dumps(
+        {
+            "anchor": -1, "cvd": "0", "session": "0", "day": -1, "minutes": [], "gap_minute": -1,
+            "swings": {"recent": [], "high": None, "low": None},
+        }
+    )  # fmt: skip
+    amounts = [("buy", "1"), ("sell", "2"), ("buy", "5"), ("sell", "3"), ("sell", "3")]
+    prices = ["5", "4", "6", "4", "4"]
+    bars = [
+        shared.bar(20 * at, [price], **dict([amount]))
+        for at, (price, amount) in enumerate(zip(prices, amounts, strict=True))
+    ]
+    list(made.update(Closed(bars, [shared.MINUTE + 40])))
+    one, dollar = 10**20, 10**50
+    recent = [(5, 1), (4, -1), (6, 4), (4, 1), (4, -2)]
+    assert orjson.dumps(made.state()) == orjson.dumps(
+        {
+            "anchor": shared.MINUTE,
+            "cvd": str(-2 * dollar),
+            "session": str(-2 * dollar),
+            "day": shared.MINUTE // 1440,
+            "minutes": [
+                [shared.MINUTE + minute, str(delta * dollar)]
+                for minute, delta in ((40, 5), (60, -3), (80, -3))
+            ],
+            "gap_minute": shared.MINUTE + 40,
+            "swings": {
+                "recent": [[str(close * one), str(total * dollar)] for close, total in recent],
+                "high": [str(6 * one), str(4 * dollar)],
+                "low": None,
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize("cut", [0, 1, 15, 61, 99])
+def test_a_fold_goes_on_from_its_state(cut):
+    """Both changes, the session, the running sum and the swings, wherever it is cut."""
+    chance = random.Random(8)
+    bars = [
+        shared.bar(2 * at, [str(chance.randint(1, 9))], **{chance.choice(["buy", "sell"]): str(at)})
+        for at in range(100)
+    ]
+    made, other = (cvd.CvdFold(shared.BTC, Settings()) for _ in range(2))
+    before = list(made.update(Closed(bars[:cut])))
+    other.restore(orjson.loads(orjson.dumps(made.state())))
+    assert orjson.dumps(other.state()) == orjson.dumps(made.state())
+    assert before + list(other.update(Closed(bars[cut:]))) == fold(bars)
+
+
+def test_the_program_writes_what_the_fold_gives(vault):
+    """From two raw trades: the first minute is closed by the second."""
+    encoder = TradeEncoder(shared.BTC, Contract("0.01", "1", "linear"))
+    trades = [Trade(shared.START + ms, ms, "buy", "5", "100") for ms in (1, 65_001)]
+    shared.write_raw(vault, shared.BTC, [encoder.line(trade) for trade in trades])
+    ROOM.run(vault)
+    row = orjson.loads(ROOM.lines(vault))
+    assert (row["market"], row["cvd_1m"], row["trade_count"]) == ("perp", "+5", 1)
 
 
 @pytest.mark.parametrize("stream", [shared.streams(), shared.steady_streams()])

@@ -3,12 +3,17 @@
 import json
 import random
 
+import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravequant import exact
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
+from ravequant.settings import Settings
+from ravequant.trades.bar_builder import Closed
+from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import Vault
 from tests.support import oracle, recordings
 from tests.support import trade_streams as shared
@@ -39,6 +44,7 @@ def test_a_record_has_the_fields_of_the_book_in_order(vault):
         "vwap_base_4h vwap_base_session deviation_bps_1h deviation_bps_4h deviation_bps_session "
         "extended cross minutes_1h minutes_4h minutes_session trade_count_1h trade_count_4h gap"
     )
+    assert (row["instId"], row["exchange"], row["market"]) == (shared.BTC, "okx", "perp")
     assert row["timestamp_utc"] == "2025-12-14T21:34:00Z"
     assert (row["close"], row["vwap_1h"], row["deviation_bps_1h"]) == ("101260", "101260", "0.00")
 
@@ -60,6 +66,170 @@ def test_without_a_hole_there_is_no_gap_whatever_the_date(vault):
     shared.write_raw(vault, shared.BTC, [encoder.line(trade) for trade in trades])
     ROOM.run(vault)
     assert json.loads(ROOM.lines(vault))["gap"] is False
+
+
+# --- the fold alone -------------------------------------------------------------------------------
+
+DAY_LEFT = 24 * 60 - (21 * 60 + 34)  # minutes from 21:34 to midnight
+
+
+def bar(minute: int, price: int, coins: int = 1, close: str | None = None) -> MinuteBar:
+    """Return minute 21:34 + ``minute``, in which ``coins`` traded at one price."""
+    at, base = price * exact.PRICE_ONE, coins * exact.BASE_ONE
+    return shared.bar(minute, [close or str(price)])._replace(
+        notional=at * base, price_notional=at * at * base, base=base, price_base=at * base
+    )
+
+
+def tiny(minute: int, price_notional: int, notional: int) -> MinuteBar:
+    """Return a minute whose sums are a few units, so that comparisons are exact by hand."""
+    bare = bar(minute, 1)
+    return bare._replace(price_notional=price_notional, notional=notional, base=0, price_base=0)
+
+
+def fold(bars, gaps=()):
+    """Return the records of some minutes; ``gaps`` count from 21:34."""
+    made = vwap_calculator.VwapFold(shared.BTC, Settings())
+    return list(made.update(Closed(list(bars), [shared.MINUTE + gap for gap in gaps])))
+
+
+@pytest.mark.parametrize(
+    ("minute", "hour", "four_hours", "session"),
+    [(59, 2, 2, 2), (60, 1, 2, 2), (61, 1, 2, 2), (145, 1, 2, 2), (146, 1, 2, 1), (239, 1, 2, 1),
+     (240, 1, 1, 1), (241, 1, 1, 1)],
+)  # fmt: skip
+def test_a_minute_leaves_each_window_at_its_edge(minute, hour, four_hours, session):
+    """Windows M-59…M and M-239…M and since midnight: a minute M-60 (M-240) is in no hour (four)."""
+    row = fold([bar(0, 100), bar(minute, 200)])[-1]
+    vwap, vwap_base = {1: "200", 2: "166.66666667"}, {1: "200", 2: "150"}
+    bps = {1: "0.00", 2: "+2000.00"}
+    for window, minutes in (("1h", hour), ("4h", four_hours), ("session", session)):
+        assert row[f"minutes_{window}"] == minutes
+        assert row[f"vwap_{window}"] == vwap[minutes]
+        assert row[f"vwap_base_{window}"] == vwap_base[minutes]
+        assert row[f"deviation_bps_{window}"] == bps[minutes]
+    assert (row["trade_count_1h"], row["trade_count_4h"]) == (1250 * hour, 1250 * four_hours)
+
+
+def history(size: int = 250) -> list[MinuteBar]:
+    """Return minutes with pauses of all lengths that matter, the same each time."""
+    chance, minute, bars = random.Random(3), 0, []
+    for _ in range(size):
+        bars.append(bar(minute, chance.randint(90, 110), chance.randint(1, 9)))
+        minute += chance.choice([1, 1, 1, 1, 1, 1, 1, 2, 3, 30, 59, 61])
+    return [*bars, bar(minute + 500, 95)]
+
+
+def test_every_window_is_the_sum_of_its_minutes():
+    """Several minutes leave at once, both windows move on their own, the last hour empties too."""
+    bars = history()
+    for row, newest in zip(fold(bars), bars, strict=True):
+        for window, length in (("1h", 60), ("4h", 240)):
+            inside = [b for b in bars if newest.minute - length < b.minute <= newest.minute]
+            sums = vwap_calculator.VwapSums(
+                price_notional=sum(b.price_notional for b in inside),
+                notional=sum(b.notional for b in inside),
+                price_base=sum(b.price_base for b in inside),
+                base=sum(b.base for b in inside),
+            )
+            assert row[f"minutes_{window}"] == len(inside)
+            assert row[f"vwap_{window}"] == sums.vwap()
+            assert row[f"vwap_base_{window}"] == sums.vwap_base()
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 60, 125, 249])
+def test_a_fold_goes_on_from_its_state(cut):
+    """Also from one without a minute; the state passes through JSON and is the same afterwards."""
+    bars = history()
+    made, other = (vwap_calculator.VwapFold(shared.BTC, Settings()) for _ in range(2))
+    gaps = [bars[cut].minute - 1] if cut else []
+    before = list(made.update(Closed(bars[:cut], gaps)))
+    other.restore(orjson.loads(orjson.dumps(made.state())))
+    assert orjson.dumps(other.state()) == orjson.dumps(made.state())
+    after = list(other.update(Closed(bars[cut:])))
+    assert after == list(made.update(Closed(bars[cut:])))
+    assert [row["cross"] for row in before + after] == [row["cross"] for row in fold(bars)]
+    assert cut == 0 or after[0]["gap"]
+
+
+def test_the_state_has_this_form():
+    """Every vault holds it: names, order and packed sums are a contract with older programs."""
+    made = vwap_calculator.VwapFold(shared.BTC, Settings())
+    zeros = ["0"] * 6
+    assert orjson.dumps(made.state()) == orjson.dumps(
+        {"minutes": [], "session": zeros, "day": -1, "gap_minute": -1, "order": None}
+    )
+    list(made.update(Closed([bar(0, 100), bar(70, 200, 3)], [shared.MINUTE + 4])))
+    first, second = (["1e74", "1e52", "1e52", "1e30", "125e1", "1"],
+                     ["12e74", "6e52", "6e52", "3e30", "125e1", "1"])  # fmt: skip
+    assert orjson.dumps(made.state()) == orjson.dumps(
+        {
+            "minutes": [[shared.MINUTE, *first], [shared.MINUTE + 70, *second]],
+            "session": ["13e74", "7e52", "7e52", "4e30", "25e2", "2"],
+            "day": shared.MINUTE // 1440,
+            "gap_minute": shared.MINUTE + 4,
+            "order": 1,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("gap", "minute", "touched"),
+    [
+        (0, 0, True),
+        (0, DAY_LEFT - 1, True),
+        (0, 239, True),  # the last four hours, over midnight
+        (0, 240, False),
+        (0, 241, False),
+        (DAY_LEFT, DAY_LEFT + 1000, True),  # the session
+        (DAY_LEFT - 1, DAY_LEFT + 1000, False),
+        (5, 4, False),  # a later minute
+    ],
+)
+def test_a_hole_shows_while_it_touches_the_session_or_the_last_four_hours(gap, minute, touched):
+    """Also a hole in a minute without trades."""
+    rows = fold([bar(-1, 5), bar(minute, 5)], [gap])
+    assert [row["gap"] for row in rows] == [False, touched]
+
+
+def test_a_hole_in_the_first_minute_of_all_shows():
+    """The minutes are counted from 1970 on; the first has the number 0."""
+    first = bar(-shared.MINUTE, 5)
+    assert [row["gap"] for row in fold([first], [-shared.MINUTE])] == [True]
+
+
+@pytest.mark.parametrize(
+    ("close", "extended"), [("100.5", False), ("100.51", True), ("99.5", False), ("99.49", True)]
+)
+def test_extended_is_more_than_half_a_percent_from_the_4h_vwap(close, extended):
+    """Exactly 50 bps is not, above and below; the rounded deviation decides nothing."""
+    (row,) = fold([bar(0, 100, close=close)])
+    assert row["extended"] is extended
+    (row,) = fold([bar(0, 100, close=close + "0" * (18 - len(close)) + "1")])
+    assert row["extended"] is (extended or close == "100.5")
+
+
+def orders(*sums: tuple[int, int]) -> list[str | None]:
+    """Return the crosses of minutes 61 minutes apart, after (1, 1): each hour holds one minute."""
+    bars = [tiny(61 * at, *pair) for at, pair in enumerate([(1, 1), *sums])]
+    return [row["cross"] for row in fold(bars)][1:]
+
+
+def test_the_hour_crosses_the_four_hours_on_exact_values():
+    """By one unit above or below; from equal too; a return to equal is no cross."""
+    assert orders((2, 1)) == ["bullish"]
+    assert orders((1, 2)) == ["bearish"]
+    assert orders((1, 1), (2, 1)) == [None, "bullish"]
+    assert orders((1, 1), (1, 2)) == [None, "bearish"]
+    assert orders((2, 1), (4, 1)) == ["bullish", None]
+    assert orders((2, 1), (1, 1)) == ["bullish", "bearish"]
+    assert orders((2, 1), (3, 2)) == ["bullish", None]  # equal: 3 / 2 and 6 / 4
+    assert orders((1, 2), (2, 3)) == ["bearish", None]
+    assert orders((1, 2), (1, 3)) == ["bearish", None]
+    assert orders((2, 1), (3, 2), (2, 1)) == ["bullish", None, "bullish"]
+
+
+# --- any stream, and recordings -------------------------------------------------------------------
 
 
 @settings(max_examples=60)

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ravequant.contract import Contract
+from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import PERCENT, RATIO, Settings, Volume
 from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
@@ -116,6 +118,15 @@ def test_flat_is_less_than_a_tenth_of_a_percent_exactly(close, percent, absorpti
     assert row["volume_tier"] == "T4"
 
 
+@pytest.mark.parametrize(("more", "side"), [(1, "buy"), (-1, "sell")])
+def test_the_smallest_difference_makes_a_side(more, side):
+    """One unit of the fiftieth place."""
+    bars = [shared.bar(at, ["1000"], buy="100") for at in range(20)]
+    last = shared.bar(20, ["1000"], buy="150", sell="150")
+    row = fold([*bars, last._replace(buy_notional=last.buy_notional + more)])[-1]
+    assert row["absorbed_side"] == side
+
+
 def test_an_absorption_of_equal_sides_has_no_side():
     """As much bought as sold: somebody got nowhere, and nobody knows who."""
     row = after(["100"] * 20, buy="150", sell="150")
@@ -126,6 +137,7 @@ def test_an_absorption_of_equal_sides_has_no_side():
     ("close", "buy", "sell", "kind"),
     [
         ("1000.0001", "1", "2", "bearish"),
+        ("1000.00000000000000000001", "1", "2", "bearish"),
         ("999.9999", "2", "1", "bullish"),
         ("1001", "2", "1", None),
         ("999", "1", "2", None),
@@ -180,6 +192,28 @@ def test_amounts_beyond_every_width_stay_exact():
     """A median of two volumes that differ in the fiftieth place has a fifty-first."""
     bars = [shared.bar(at, ["5"])._replace(notional=10**70 + at) for at in range(3)]
     assert fold(bars)[-1]["median_volume"] == "1" + "0" * 20 + "." + "0" * 50 + "5"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 99, 100, 101, 130])
+def test_a_fold_goes_on_from_its_state(cut):
+    """It holds the totals of the last hundred records, oldest first, as text."""
+    bars = [shared.bar(at, ["5"], buy=str(at * 37 % 101 + 1), sell="2") for at in range(140)]
+    made, other = (volume_analyzer.VolumeFold(shared.BTC, Settings()) for _ in range(2))
+    before = list(made.update(Closed(bars[:cut])))
+    assert made.state() == {"totals": [str(bar.notional) for bar in bars[:cut][-100:]]}
+    other.restore(orjson.loads(orjson.dumps(made.state())))
+    assert other.state() == made.state()
+    assert before + list(other.update(Closed(bars[cut:]))) == fold(bars)
+
+
+def test_the_program_writes_what_the_fold_gives(vault):
+    """From two raw trades: the first minute is closed by the second."""
+    encoder = TradeEncoder(shared.BTC, Contract("0.01", "1", "linear"))
+    trades = [Trade(shared.START + ms, ms, "buy", "5", "100") for ms in (1, 65_001)]
+    shared.write_raw(vault, shared.BTC, [encoder.line(trade) for trade in trades])
+    ROOM.run(vault)
+    row = orjson.loads(ROOM.lines(vault))
+    assert (row["market"], row["total_volume"], row["trade_count"]) == ("perp", "5", 1)
 
 
 @pytest.mark.parametrize("stream", [shared.streams(), shared.steady_streams()])

@@ -5,9 +5,10 @@
 
 Each module is run in a copy of the checkout that has no recorded data beside it, by mutmut (extra
 ``[mutation]``), with the tests of `modules.toml` alone. mutmut changes what stands in functions;
-the module's own whole-number constants are changed here, up and down by one. A survivor is
-excused by a line of `modules.toml` that gives its text and a reason. Exit code 1 if a module is
-below its goal.
+the module's own whole-number constants are changed here, up and down by one. Functions that only
+remember their results lose their cache in the copy, since mutmut leaves decorated functions alone.
+A survivor is excused by a line of `modules.toml` with a reason: its text under the module, or a
+pattern of `[excluded]` that is found in its text. Exit code 1 if a module is below its goal.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +30,7 @@ SOURCES = (
    "ravequant", "VWAP", "CVD", "Volume_Analyzer", "Untouch_Wick", "Liquidity_Buckets",
     "Trades_Bot", "L2_Bot", "scripts",
 )  # fmt: skip
+CACHED = re.compile(r"^[ ]*@(?:lru_)?cache\b.*\n", re.MULTILINE)
 SURVIVED = {"survived", "no tests", "suspicious"}
 
 
@@ -141,13 +144,22 @@ def constants_survive(place: Path, module: str, tests: list[str]) -> tuple[int, 
     return len(found), survivors
 
 
-def run(module: str, entry: dict[str, object], children: int, *, constants_too: bool) -> Result:
-    """Run one module's mutants against its tests."""
+def run(
+    module: str,
+    entry: dict[str, object],
+    excluded: Iterable[str],
+    children: int,
+    *,
+    constants_too: bool,
+) -> Result:
+    """Run one module's mutants against its tests; ``excluded`` are patterns of mutants' texts."""
     tests = [str(name) for name in entry["tests"]]  # type: ignore[attr-defined]
     excused = dict(entry.get("excused", {}))  # type: ignore[call-overload]
     result = Result(module)
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         place = copy_of_checkout(Path(folder))
+        text = (place / module).read_text(encoding="utf-8")
+        (place / module).write_text(CACHED.sub("", text), encoding="utf-8")
         count, found = constants_survive(place, module, tests) if constants_too else (0, [])
         configure(place, module, tests)
         (place / "mutants").mkdir()  # Python forgets folders of its path that are absent at first
@@ -159,7 +171,7 @@ def run(module: str, entry: dict[str, object], children: int, *, constants_too: 
                 found.append(changed_line(place, name))
         result.total = count + len(outcomes)
     for text in found:
-        if text in excused:
+        if text in excused or any(re.search(pattern, text) for pattern in excluded):
             result.excused += 1
         else:
             result.survivors.append(text)
@@ -180,9 +192,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-constants", dest="constants", action="store_false")
     args = parser.parse_args(argv)
     listed = tomllib.loads(LIST.read_text(encoding="utf-8"))
+    excluded = listed.pop("excluded")
     below = False
     for module in listed if args.all else args.modules:
-        result = run(module, listed[module], args.children, constants_too=args.constants)
+        result = run(module, listed[module], excluded, args.children, constants_too=args.constants)
         goal = listed[module]["goal"]
         print(
             f"{module}: {result.killed} of {result.total - result.excused} killed, "

@@ -5,12 +5,13 @@ import pytest
 from ravequant import exact
 from ravequant.contract import Contract
 from ravequant.records import Trade
-from ravequant.trades.minute_bar import Record, bar_of, merge, record_of, with_gap
+from ravequant.trades.minute_bar import MinuteBar, Record, bar_of, merge, record_of, with_gap
 
 LINEAR = Contract("0.01", "1", "linear")
 INVERSE = Contract("100", "1", "inverse")
 PRICE, SIZE, USD = exact.PRICE_ONE, exact.SIZE_ONE, exact.NOTIONAL_ONE
 WHALE = 1_000 * USD
+AMOUNTS = MinuteBar._fields[5:17]  # of trade_count to whale_sell_notional
 
 
 def record(ts: int, last: int, price: int, qty: int, *, buy: bool = True, ids: int = 1) -> Record:
@@ -30,6 +31,7 @@ def test_a_trade_becomes_exact_numbers():
         contract=INVERSE,
     )
     assert (found.minute, found.first_id) == (1, 103)
+    assert record_of(Trade(90_000, 105, "buy", "101250.5", "0.25"), INVERSE).buy
 
 
 def test_the_bar_of_a_buy_and_of_a_sale():
@@ -68,6 +70,24 @@ def test_two_bars_of_a_minute_are_one():
     assert (whole.whale_count, whole.whale_buy_notional) == (1, 1_000 * USD)
     for name in ("base", "buy_base", "sell_base", "price_notional", "price_base"):
         assert getattr(whole, name) == sum(getattr(bar, name) for bar in (first, second, third))
+
+
+def test_each_amount_of_two_bars_is_the_sum_of_the_same_amount():
+    """Of bars in which no two amounts are alike, so that none can stand for another."""
+    numbers = range(1, len(MinuteBar._fields) - 1)
+    first = MinuteBar(7, *[10**at for at in numbers])
+    second = MinuteBar(7, *[3 * 10**at for at in numbers])
+    sums = {name: 4 * value for name, value in first._asdict().items() if name in AMOUNTS}
+    assert merge(first, second) == MinuteBar(
+        minute=7,
+        open=first.open,
+        high=second.high,
+        low=first.low,
+        close=second.close,
+        first_id=first.first_id,
+        last_id=second.last_id,
+        **sums,
+    )
 
 
 def test_a_late_record_moves_no_price():

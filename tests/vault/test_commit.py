@@ -89,6 +89,61 @@ def test_the_mark_follows_what_is_appended_from_file_to_file(tmp_path):
     assert (tmp_path / "new" / "a.jsonl").read_bytes() == b"1\n"
 
 
+@pytest.mark.parametrize("length", [0, 1, 2, 4_095, 4_096, 4_097])
+def test_a_mark_of_any_length(tmp_path, length):
+    """From no byte to one more than its window; bytes after the length have no say."""
+    path = tmp_path / "a.jsonl"
+    data = bytes(at * 7 % 251 for at in range(5_000))
+    path.write_bytes(data)
+    end = data[max(0, length - 4_096) : length]
+    assert mark_of(path, length) == Mark("a.jsonl", length, zlib.crc32(end))
+
+
+@pytest.mark.parametrize(("extra", "left"), [(b"", b"1\n2\n"), (b"3", b"1\n2\n")])
+def test_an_output_is_cut_to_its_committed_length(tmp_path, extra, left):
+    """To the byte: nothing is lost of what was committed, nothing stays of what was not."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"1\n2\n" + extra)
+    output = Output(tmp_path, "*.jsonl", mark_of(path, 4))
+    assert path.read_bytes() == left
+    assert output.mark() == Mark("a.jsonl", 4, zlib.crc32(left))
+    output.append("a.jsonl", b"4\n")
+    assert output.mark() == Mark("a.jsonl", 6, zlib.crc32(left + b"4\n"))
+    output.close()
+    assert path.read_bytes() == left + b"4\n"
+
+
+def test_a_closed_output_may_be_closed_synced_and_appended_to(tmp_path):
+    """Closing ends a file, not the output."""
+    output = Output(tmp_path, "*.jsonl", EMPTY)
+    for line in (b"1\n", b"2\n"):
+        output.append("a.jsonl", line)
+        output.close()
+        output.close()
+        output.sync()
+    assert (tmp_path / "a.jsonl").read_bytes() == b"1\n2\n"
+    assert output.mark() == mark_of(tmp_path / "a.jsonl", 4)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_vault(tmp_path):
+    """A file stands in its place: the message names it and what failed."""
+    (tmp_path / "x").write_bytes(b"")
+    with pytest.raises(VaultError) as error:
+        Output(tmp_path / "x", "*.jsonl", EMPTY)
+    cause = error.value.__cause__
+    assert isinstance(cause, FileExistsError)
+    assert str(error.value).startswith(f"{tmp_path / 'x'}: cannot be prepared: {cause.strerror}; ")
+
+
+def test_a_state_that_cannot_be_read_is_an_error_of_the_vault(tmp_path):
+    """A folder stands in its place: the message names it and what failed."""
+    with pytest.raises(VaultError) as error:
+        commit.read_state(tmp_path, "x", BTC)
+    cause = error.value.__cause__
+    assert isinstance(cause, OSError)
+    assert str(error.value).startswith(f"{tmp_path}: cannot be read: {cause.strerror}; ")
+
+
 # -- the state
 
 

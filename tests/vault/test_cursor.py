@@ -24,6 +24,19 @@ def test_a_trail_remembers_head_and_end_however_the_bytes_come(parts):
     )
 
 
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 1_000, 3_000, 4_095, 4_096, 4_097, 9_000])
+def test_the_windows_end_at_4096_and_256_bytes(size):
+    """In pieces that fill the head to its last byte, or run over it."""
+    trail, whole = Trail(), bytes(at * 7 % 251 for at in range(9_000))
+    for start in range(0, 9_000, size):
+        trail.pass_over(whole[start : start + size])
+        done = whole[: start + size]
+        assert trail.head == done[:4_096]
+        assert trail.cursor(KEY, 0) == Cursor(
+            KEY, len(done), zlib.crc32(done[:4_096]), zlib.crc32(done[-256:]), 0
+        )
+
+
 @pytest.mark.parametrize("at", [0, 1, 255, 256, 257, 4095, 4096, 4097, 9_000])
 def test_a_jump_is_the_same_as_passing_all_bytes_before(at):
     """Only the head and the bytes before the place need to be read."""
