@@ -108,6 +108,7 @@ def test_the_hundred_and_first_record_back_is_forgotten():
         ("999.001", "-0.10", True),
         ("999", "-0.10", False),
         ("1000.001", "0.00", True),
+        ("1500", "+50.00", False),
     ],
 )
 def test_flat_is_less_than_a_tenth_of_a_percent_exactly(close, percent, absorption):
