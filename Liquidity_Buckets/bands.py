@@ -143,7 +143,7 @@ def _added(sums: Ints, first: int, more: Ints) -> Ints:
 
 
 def _times(sums: Ints, factor: int) -> list[list[int]]:
-    fits = sums.dtype != object and largest(sums) * factor < SAFE
+    fits = sums.dtype != object and max(largest(sums), 1) * factor < SAFE
     found: list[list[int]] = ((sums if fits else sums.astype(object)) * factor).tolist()
     return found
 
