@@ -267,9 +267,11 @@ def _age(event: Event) -> tuple[int, str, str]:
 def _tip_to_tip(
     tip: int, met: list[tuple[int, int]], tick: int
 ) -> tuple[int, int] | tuple[None, None]:
-    """Return (ticks past the older tip, its birth) of the nearest tip, of equals the youngest."""
-    older = ((ticks(tip - other, tick), -birth) for other, birth in met)
-    distance, birth = min(older, default=(TIP_TICKS + 1, 0))
+    """Return (ticks past the older tip, its birth) of the nearest tip, of equals the youngest.
+
+    ``met`` is not empty.
+    """
+    distance, birth = min((ticks(tip - other, tick), -birth) for other, birth in met)
     return (distance, -birth) if distance <= TIP_TICKS else (None, None)
 
 

@@ -71,6 +71,9 @@ PURE_ROOMS = (
 
 # Modules of more than 400 lines, and why each is one subject all the same.
 LONG = {
+    "tests.exchanges.okx.test_order_book": "each way in which a message can be wrong",
+    "tests.exchanges.okx.test_session": "each time and limit of the protocol, to the millisecond",
+    "tests.support.wick_cases": "the golden table of wicks",
     "tests.test_layers": "every rule of the structure, each with its list",
     "tests.vault.test_append_log": "each refusal of the disk, in one file and in dated ones",
     "tests.pipeline.test_runner": "each crash, cut and repair of the one loop",

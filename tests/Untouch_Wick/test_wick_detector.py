@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant import times
+from ravequant import exact, times
 from ravequant.sim.instruments import swap_row
 from ravequant.trades.bar_reader import BarReader
 from ravequant.vault.instruments import History, Metadata, in_force, parse_instrument
@@ -16,7 +16,7 @@ from tests.support.wick_oracle import Ticks, Wicks
 from tests.support.wick_vault import BTC, LINEAR, START, as_lines, line
 from Untouch_Wick.candle_builder import Candle
 from Untouch_Wick.untouch_wick import WickFold
-from Untouch_Wick.wick_detector import ticks
+from Untouch_Wick.wick_detector import Event, WickDetector, ticks
 
 ZERO = datetime.fromisoformat(times.iso(START))
 
@@ -217,3 +217,58 @@ def test_state_is_the_same_after_restoring_it():
     again.restore(orjson.loads(state))
     assert orjson.dumps(again.state()) == state
     assert again.active() == fold.active()
+
+
+def drawn_candle(start: int, prices: str, timeframe: str = "1m") -> Candle:
+    """Return a candle of ``open high low close``."""
+    opened, high, low, close = (int(price) * exact.PRICE_ONE for price in prices.split())
+    return Candle(timeframe, start, opened, high, low, close, 1, 1, 1, 1, cut=False)
+
+
+def test_a_birth_is_known_when_its_candle_ends():
+    """An event carries the minute, and nothing of a touch."""
+    detector = WickDetector()
+    events = detector.at(8, [drawn_candle(7, "100 105 100 101")], exact.PRICE_ONE)
+    (wick,) = detector.untouched
+    assert events == [Event("created", 8, wick)]
+    assert (wick.start, wick.birth, detector.next_expiry) == (7, 8, 8 + 168 * 60)
+
+
+def test_the_state_is_written_like_this():
+    """Of the minutes it holds those since the oldest birth that no later one reached or passed."""
+    detector, unit = WickDetector(), exact.PRICE_ONE
+    candles = [
+        "120 120 90 120", "100 105 100 101", "102 104 102 104", "103 103 103 103",
+        "103 103 102 103",
+    ]  # fmt: skip
+    for start, prices in enumerate(candles):
+        detector.at(start + 1, [drawn_candle(start, prices)], unit)
+    state = detector.state()
+    assert state["untouched"] == [
+        ["1m", "low", 1, ["120", "120", "90", "120"], 30, None, None],
+        ["1m", "high", 2, ["100", "105", "100", "101"], 4, None, None],
+        ["1m", "low", 5, ["103", "103", "102", "103"], 1, None, None],
+    ]
+    assert state["farthest"] == {
+        "high": [[2, str(104 * unit)], [4, str(103 * unit)]],
+        "low": [[1, str(-100 * unit)], [4, str(-102 * unit)]],
+    }
+    assert (state["met"], state["ended"]["1m"]) == ([], [0, 0])
+
+
+def test_tips_that_an_open_candle_touched_are_in_the_state():
+    """By timeframe and side, each with its depth and birth: the candle may yet leave a wick."""
+    detector, unit = WickDetector(), exact.PRICE_ONE
+    prices = "100 105 90 101"
+    detector.at(5, [drawn_candle(4, prices), drawn_candle(0, prices, "5m")], unit)
+    touching = drawn_candle(6, "101 106 89 101")
+    assert [event.kind for event in detector.at(7, [touching], unit)] == [
+        *["touched"] * 4,
+        *["created"] * 2,
+    ]
+    state = detector.state()
+    assert state["met"] == [
+        ["5m", "high", [[str(105 * unit), 5]]],
+        ["5m", "low", [[str(-90 * unit), 5]]],
+    ]
+    assert state["ended"] == {"1m": [2, 0], "5m": [2, 0], "15m": [0, 0], "1h": [0, 0], "4h": [0, 0]}

@@ -305,6 +305,11 @@ CASES = [
         [BORN, f"+{WEEK + 1} expired 1m high 105@+1, nearest 2"],
     ),
     Case(
+        "How near it came is still known when what was farther out is forgotten after a week.",
+        {0: "200", 5: FIRST, 6: "101 103 101 103", WEEK + 1: "99", WEEK + 2: "99", WEEK + 6: "99"},
+        ["+6 born 1m high 105, 4 long", f"+{WEEK + 6} expired 1m high 105@+6, nearest 2"],
+    ),
+    Case(
         "A late line moves no price: beyond the tip, but of a minute that is closed.",
         {0: FIRST, 2: "101 102 101 102"},
         [BORN],
