@@ -36,6 +36,7 @@ def band(*events: tuple[float, Any]) -> list[int | None]:
     [
         pytest.param([(0, True), (29.999, True)], [None, None], id="29.999 s is tentative"),
         pytest.param([(0, True), (30, True)], [None, 30], id="30 s is young"),
+        pytest.param([(0, True), (30.999, True)], [None, 30], id="whole seconds, rounded down"),
         pytest.param(
             [(0, True), (30, True), (3600, True)], [None, 30, 3600], id="3,600 s is young"
         ),
@@ -79,6 +80,26 @@ def band(*events: tuple[float, Any]) -> list[int | None]:
 def test_a_band_is_young_from_30_to_3600_seconds(events, ages):
     """The edges are exact to the millisecond; a hold is survived for 60 s and starts nothing."""
     assert band(*events) == ages
+
+
+def test_the_state_of_a_band_is_written_like_this():
+    """Name of the state, crossing, first held snapshot, and whether a dip is wanted first."""
+    wall = BandWall(PATIENCE)
+    assert wall.state() == ["none", None, None, False]
+    wall.step(START, above=True)
+    assert wall.state() == ["tentative", START, None, False]
+    wall.hold(START + 1_000)
+    wall.hold(START + 2_000)
+    assert wall.state() == ["tentative", START, START + 1_000, True]
+    wall.step(START + 30_000, above=True)
+    assert wall.state() == ["young", START, None, False]
+    wall.step(START + 3_600_001, above=True)
+    assert wall.state() == ["established", START, None, False]
+    wall.hold(START + 3_700_000)
+    wall.hold(START + 3_760_001)
+    assert wall.state() == ["none", None, START + 3_700_000, True]
+    wall.step(START + 3_760_002, above=False)
+    assert wall.state() == ["none", None, None, False]
 
 
 steps = st.lists(
@@ -234,3 +255,53 @@ def test_out_of_reach_a_wall_is_kept_for_60_seconds():
         walls.step(START + 10_000 + away, near, [], newer_deep=False)
         walls.step(START + 72_000, EVERYTHING, [PRICE], newer_deep=False)
         assert walls.age_ms(START + 72_000, PRICE) == age
+
+
+def test_it_may_be_out_of_reach_again_and_again():
+    """The 60 s count anew each time that its price was within reach in between."""
+    walls, near = PriceWalls(PATIENCE), Window(10, 0)
+    walls.step(START, EVERYTHING, [], newer_deep=False)
+    walls.step(START + 1_000, EVERYTHING, [PRICE], newer_deep=False)
+    for second in (10, 70):
+        walls.step(START + second * 1000, near, [], newer_deep=False)
+        walls.step(START + (second + 50) * 1000, near, [], newer_deep=False)
+        assert walls.state() == [["50", START + 1_000, second > 10, START + second * 1000]]
+        walls.step(START + (second + 55) * 1000, EVERYTHING, [PRICE], newer_deep=False)
+        assert walls.state() == [["50", START + 1_000, True, None]]
+
+
+def test_the_walls_of_a_first_snapshot_have_no_age():
+    """They may have stood before; so may those of the first one after a reset."""
+    walls = PriceWalls(PATIENCE)
+    walls.step(START, EVERYTHING, [PRICE], newer_deep=True)
+    assert walls.state() == [["50", None, False, None]]
+    walls.step(START + 1_000, EVERYTHING, [], newer_deep=True)
+    walls.reset()
+    walls.step(START + 2_000, EVERYTHING, [PRICE], newer_deep=True)
+    assert walls.state() == [["50", None, False, None]]
+
+
+def test_an_old_deep_snapshot_shows_no_new_wall():
+    """The book before reached that far and had no such wall; the deep data are older than it."""
+    walls, far = PriceWalls(PATIENCE), Window(10, 100)
+    walls.step(START, EVERYTHING, [], newer_deep=True)
+    walls.step(START + 1_000, far, [PRICE], newer_deep=False)
+    assert walls.state() == []
+    walls.step(START + 2_000, far, [PRICE], newer_deep=True)
+    assert walls.state() == [["50", START + 2_000, False, None]]
+
+
+def test_the_state_of_walls_goes_through_json_by_price():
+    """Price, first seen, confirmed, out of reach since; the lowest price first, as text."""
+    state = [
+        ["9.5", None, False, None],
+        ["10", START, True, None],
+        ["11", START - 5_000, True, START + 30_000],
+        ["12", START, False, START],
+    ]
+    walls = PriceWalls(PATIENCE)
+    walls.restore([state[n] for n in (2, 0, 3, 1)], EVERYTHING)
+    assert walls.state() == state
+    new = 20 * exact.PRICE_ONE
+    walls.step(START + 31_000, EVERYTHING, [new], newer_deep=False)
+    assert walls.state() == [["20", START + 31_000, False, None]]  # the reach before is known

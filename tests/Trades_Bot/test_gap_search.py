@@ -78,6 +78,16 @@ def test_a_full_page_above_the_hole_halves_the_reach_until_both_edges_show():
     assert reached == [1_300, 1_350, 1_325]
 
 
+@pytest.mark.parametrize(("crowded", "middle"), [(1_102, 1_101), (1_103, 1_101), (1_104, 1_102)])
+def test_the_search_goes_on_while_an_id_lies_between(crowded, middle):
+    """The middle is an id: half-way ones are rounded down, and the last one is asked for, too."""
+    subject = gap()
+    for _ in range(2):
+        subject.nothing_new(1_100, 1.0)
+    subject.too_far(crowded, 2.0)
+    assert (subject.reach, subject.ask_at) == (middle, 2.0)
+
+
 def test_answers_that_contradict_each_other_begin_the_search_anew():
     """Where nothing is left between the empty page and the full page, the search starts over."""
     subject = gap()
