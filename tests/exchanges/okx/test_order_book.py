@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant.exchanges.base import BookState, Broken, Dropped, price_of
+from ravequant import exact
+from ravequant.exchanges.base import BookCounts, BookState, Broken, Dropped, price_of
 from ravequant.exchanges.okx.order_book import OkxOrderBook, checksum
 from tests.support import recordings
 from tests.support.plain_book import level, message
@@ -97,6 +98,8 @@ def test_checksum_takes_turns_between_bids_and_asks():
     assert checksum(book.state) == -1881014294
     book.receive("update", row(2, 1, asks=[level("3368", "0")]))
     assert checksum(book.state) % (1 << 32) == zlib.crc32(b"3366.1:7:3366.8:9:3366:6")
+    book.receive("update", row(3, 2, [level("3366", "0")], [level("3368", "8")]))
+    assert checksum(book.state) % (1 << 32) == zlib.crc32(b"3366.1:7:3366.8:9:3368:8")
 
 
 def test_wrong_checksum_is_counted_and_stops_nothing():
@@ -169,24 +172,30 @@ def test_chain_is_checked_before_a_message_is_applied(change: dict[str, Any], re
     assert (before.top_bids(400), before.top_asks(400)) == kept
 
 
-@pytest.mark.parametrize("field", ["seqId", "prevSeqId"])
-def test_missing_sequence_breaks_a_chain_that_had_one(field: str):
+@pytest.mark.parametrize("fields", [["seqId"], ["prevSeqId"], ["seqId", "prevSeqId"]])
+def test_missing_sequence_breaks_a_chain_that_had_one(fields: list[str]):
     """A missing id is not 0 and not -1: nobody knows whether the message follows."""
     book = opened()
     message = row(11, 10, [level("98", "1")])
-    del message[field]
+    for field in fields:
+        del message[field]
     assert book.receive("update", message) == Broken(
-        f"BUILD_FAIL: Missing required fields: {field}", TS + 11
+        f"BUILD_FAIL: Missing required fields: {', '.join(fields)}", TS + 11
     )
 
 
 def test_sequence_that_begins_in_the_middle_is_no_chain():
-    """An old capture without ids that suddenly has one is not trusted."""
-    book = OkxOrderBook()
-    first = row(1, -1, [level("1", "1")], [level("2", "1")])
-    del first["seqId"], first["prevSeqId"]
-    book.receive("snapshot", first)
-    assert isinstance(book.receive("update", row(9, 8)), Broken)
+    """Messages of an old capture follow without ids; one that suddenly has some is not trusted."""
+    book, rows = OkxOrderBook(), [row(1, -1, [level("1", "1")], [level("3", "1")])]
+    rows.append(row(2, 1, [level("2", "1")]))
+    for one in rows:
+        del one["seqId"], one["prevSeqId"]
+    book.receive("snapshot", rows[0])
+    assert isinstance(book.receive("update", rows[1]), BookState)
+    assert bids(book) == [("2", "1"), ("1", "1")]
+    assert book.receive("update", row(9, 8)) == Broken(
+        "prevSeqId came after a message without seqId", TS + 9
+    )
 
 
 def test_broken_book_waits_for_a_snapshot():
@@ -257,6 +266,10 @@ def test_empty_side_is_not_consistent_and_no_break():
     outcome = book.receive("update", row(11, 10, asks=[level("101", "0"), level("102", "0")]))
     assert isinstance(outcome, BookState)
     assert (outcome.consistent, outcome.crossed, book.live) == (False, False, True)
+    assert (outcome.best_bid, outcome.best_ask) == (100 * exact.PRICE_ONE, 0)
+    outcome = book.receive("snapshot", row(12, -1))
+    assert isinstance(outcome, BookState)
+    assert (outcome.best_bid, outcome.best_ask) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +308,11 @@ def test_malformed_level_never_leaves_half_a_message(bad: Any, side: str):
         (row(11, 10) | {"bids": {}}, "a side is a list of levels, not dict"),
         (row(11, 10) | {"prevSeqId": "10"}, "prevSeqId: '10' is not a whole number"),
         (row(11, 10) | {"seqId": True}, "seqId: True is not a whole number"),
+        (row(11, 10, [level("0.0", "1")]), "price: '0.0' is not above zero"),
+        (
+            row(11, 10, [["98", "x", "0", "1"]]),
+            "a level is [price, size, number, orders] in strings, not ['98', 'x', '0', '1']",
+        ),
     ],
 )
 def test_malformed_message_breaks_the_book_and_says_why(message: Any, reason: str):
@@ -309,6 +327,32 @@ def test_malformed_message_breaks_the_book_and_says_why(message: Any, reason: st
 def _ts(message: Any) -> int | None:
     value = message.get("ts") if isinstance(message, dict) else None
     return int(value) if isinstance(value, str) and len(value) == 13 else None
+
+
+def test_messages_are_counted_by_kind():
+    """Each twice; a change of one side alone is an update, and the checksum of a book counts."""
+    book = opened()
+    for seq, wrong in ((11, 7), (13, 8)):
+        book.receive("update", row(seq, seq - 1, [level("98", "1")], checksum=wrong))
+        book.receive("update", row(seq + 1, seq, asks=[level("103", "1")]))
+    book.receive("update", row(14, 14))
+    book.receive("update", row(14, 14))
+    assert book.counts == BookCounts(snapshots=1, updates=4, heartbeats=2, checksum_mismatches=2)
+    book.receive("update", row(15, 14, [level("42", "0"), level("43", "0")]))
+    book.receive("update", row(3, 15))
+    book.receive("update", row(2, 3, asks=[level("103", "2")]))
+    assert book.state is not None
+    for seq in (4, 5):
+        right = checksum(book.state)
+        book.receive("update", row(seq, 2 if seq == 4 else 4, checksum=right))
+    for _ in range(2):
+        book.receive("update", 7)
+        book.receive("update", 7)
+        book.receive("snapshot", row(20, -1, [level("90", "1")]))
+    assert book.counts == BookCounts(
+        snapshots=3, updates=6, heartbeats=5, resets=2, breaks=2, dropped=2, rejected=4,
+        unknown_deletes=2, checksums=2, checksum_mismatches=2,
+    )  # fmt: skip
 
 
 def test_other_actions_are_refused():

@@ -75,6 +75,20 @@ def run(subject, start, end, frames=(), step=0.5):
     return texts, events
 
 
+def pending(subject, moment):
+    """Nothing is due a millisecond before ``moment``; return what is then, without pings."""
+    early = round(moment - 0.001, 3)
+    subject.receive(b"pong", early)
+    assert subject.due(early) == ([], [])
+    assert subject.wake_at(early) == moment
+    texts, events = subject.due(moment)
+    return asked(texts), events
+
+
+def names(first, last):
+    return [Channel("trades", f"C{number}-USDT-SWAP") for number in range(first, last)]
+
+
 def test_all_channels_are_asked_for_in_one_request():
     """One subscribe with both arguments, acknowledged one by one."""
     subject = opened(BTC, ETH)
@@ -300,3 +314,249 @@ def test_after_any_history_the_session_recovers_once_the_exchange_answers(histor
             subject.receive(trade(channel, number), now)
     assert subject.complete
     assert subject.failed is None
+
+
+# -- times, to the millisecond
+
+
+def test_a_ping_follows_8_seconds_of_silence_and_an_end_5_more():
+    """Counted from the last frame; one ping, however often the time is looked at."""
+    subject = live(BTC, at=100.0)
+    subject.receive(b"pong", 101.0)
+    assert subject.wake_at(101.0) == 109.0
+    assert subject.due(108.999) == ([], [])
+    assert subject.due(109.0) == (["ping"], [])
+    assert subject.wake_at(109.0) == 114.0
+    assert subject.due(113.999) == ([], [])
+    assert subject.failed is None
+    assert subject.due(114.0) == ([], [])
+    assert subject.failed == "no pong within 5 s"
+
+
+def test_the_answer_to_a_ping_begins_the_silence_anew():
+    """At the last moment, and the next ping is 8 seconds later."""
+    subject = live(BTC)
+    subject.receive(trade(BTC, 1), 5.0)
+    assert subject.due(13.0) == (["ping"], [])
+    subject.receive(b"pong", 17.999)
+    assert subject.wake_at(17.999) == 24.0  # when the channel is stale
+    assert subject.due(18.0) == ([], [])
+    assert subject.failed is None
+
+
+def test_a_request_without_answer_is_repeated_ever_later():
+    """After 10 s, 20 s and so on up to a minute; an answer begins the count anew."""
+    subject, moment = opened(BTC), 0.0
+    subject.due(moment)
+    for wait in (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 60.0):
+        moment += wait
+        assert pending(subject, moment) == ([("subscribe", [BTC.inst_id])], [])
+    subject.receive(ack(BTC), moment)
+    subject.receive(trade(BTC, 1), moment)
+    moment += 19.0
+    found, events = pending(subject, moment)
+    assert (found, events) == ([("unsubscribe", [BTC.inst_id])], [Resubscribing(BTC, 19.0)])
+    moment += 10.0
+    assert pending(subject, moment) == ([("subscribe", [BTC.inst_id])], [])
+
+
+@pytest.mark.parametrize(("rows", "patience"), [(1, 19.0), (3, 19.0), (4, 100.0)])
+def test_a_channel_is_stale_after_19_s_or_ten_times_its_spacing(rows, patience):
+    """Three spacings make a median; the first row has none."""
+    subject = live(BTC)
+    for number in range(rows):
+        subject.receive(trade(BTC, number), 1.0 + 10 * number)
+    last = 1.0 + 10 * (rows - 1)
+    found, events = pending(subject, last + patience)
+    assert found == [("unsubscribe", [BTC.inst_id])]
+    assert events == [Resubscribing(BTC, patience)]
+
+
+@pytest.mark.parametrize(("quick", "patience"), [(16, 100.0), (17, 20.0)])
+def test_the_spacing_is_the_median_of_the_newest_33(quick, patience):
+    """Seventeen spacings of 10 s, then as many of 2 s."""
+    subject, now = live(BTC), 0.0
+    for number, spacing in enumerate([1.0, *[10.0] * 17, *[2.0] * quick]):
+        now += spacing
+        subject.receive(trade(BTC, number), now)
+    assert pending(subject, now + patience)[1] == [Resubscribing(BTC, patience)]
+
+
+def test_a_quiet_market_is_asked_less_often_up_to_ten_minutes():
+    """Each resubscribe without a new row doubles the patience, five times; a new row ends that."""
+    subject, now = live(BTC), 0.0
+    subject.receive(trade(BTC, 7), now)
+    for patience in (19.0, 38.0, 76.0, 152.0, 304.0, 608.0, 608.0):
+        now += patience
+        assert pending(subject, now)[1] == [Resubscribing(BTC, patience)]
+        subject.receive(ack(BTC, "unsubscribe"), now)
+        assert asked(subject.due(now)[0]) == [("subscribe", [BTC.inst_id])]
+        subject.receive(ack(BTC), now)
+        subject.receive(trade(BTC, 7), now)
+    subject.receive(trade(BTC, 8), now)
+    assert subject.failed is None
+    assert pending(subject, now + 19.0)[1] == [Resubscribing(BTC, 19.0)]
+
+
+def test_a_channel_that_never_answers_again_ends_the_connection_at_its_third_silence():
+    """Not before: two resubscribes are tried."""
+    subject, now = live(BTC), 0.0
+    subject.receive(trade(BTC, 1), now)
+    for patience in (19.0, 38.0):
+        now += patience
+        assert pending(subject, now)[1] == [Resubscribing(BTC, patience)]
+        subject.receive(ack(BTC, "unsubscribe"), now)
+        subject.due(now)
+        subject.receive(ack(BTC), now)
+    assert pending(subject, now + 76.0) == ([], [])
+    assert subject.failed == "trades of BTC-USDT-SWAP stays silent"
+
+
+def test_a_refused_channel_is_asked_for_again_after_300_seconds():
+    """Counted from the refusal."""
+    subject = opened(ODD)
+    subject.due(0.0)
+    subject.receive(error("60018", ODD), 0.5)
+    assert subject.complete
+    subject.receive(b"pong", 295.0)
+    assert pending(subject, 300.5) == ([("subscribe", [ODD.inst_id])], [])
+    assert not subject.complete
+
+
+def test_after_60014_nothing_is_asked_for_30_seconds():
+    """What is due within them waits; the channel is not refused."""
+    subject = opened(BTC)
+    subject.due(0.0)
+    assert subject.receive(error("60014"), 0.5) == [Refused(None, "60014", "no")]
+    subject.receive(b"pong", 10.0)
+    assert subject.due(10.0) == ([], [])
+    assert pending(subject, 30.5) == ([("subscribe", [BTC.inst_id])], [])
+
+
+def test_470_requests_are_sent_in_an_hour():
+    """The next follows when the oldest is an hour old. A hundred channels never answer."""
+    subject = opened(*names(0, 100))
+    assert len(asked(subject.due(0.0)[0])) == 1
+    subject.receive(error("60018", request_id="s1"), 0.5)
+    sent = [len(asked(subject.due(moment)[0])) for moment in (0.5, 20.5, 50.5, 90.5, 140.5, 200.5)]
+    assert sent == [100, 100, 100, 100, 69, 0]
+    assert len(pending(subject, 3600.0)[0]) == 1
+    assert len(pending(subject, 3600.5)[0]) == 99  # the one of 3600.0 waits for its answer
+
+
+def test_after_120_resubscribes_in_an_hour_the_others_are_45_seconds_apart():
+    """A hundred and thirty channels go silent at once."""
+    channels = names(0, 130)
+    subject = live(*channels)
+    events = pending(subject, 19.0)[1]
+    assert [event.channel for event in events] == channels[:120]
+    for number in range(120, 123):
+        moment = 64.0 + 45.0 * (number - 120)
+        subject.receive(b"pong", moment)
+        assert subject.due(moment - 0.001)[1] == []
+        assert [event.channel for event in subject.due(moment)[1]] == [channels[number]]
+
+
+# -- requests and answers
+
+
+def test_a_request_has_at_most_a_hundred_channels():
+    """Those that are asked for by themselves come last."""
+    channels = names(0, 201)
+    subject = opened(*channels)
+    texts, _ = subject.due(0.0)
+    assert [len(found) for _, found in asked(texts)] == [100, 100, 1]
+    assert [orjson.loads(text)["id"] for text in texts] == ["s1", "s2", "s3"]
+    subject.receive(error("60018", request_id="s1"), 0.1)
+    found = asked(subject.due(0.1)[0])
+    assert found == [("subscribe", [channel.inst_id]) for channel in channels[:100]]
+
+
+def test_the_newest_64_requests_are_remembered():
+    """An error that names an older one, or one that never was, is of no known channel."""
+    channels = names(0, 100)
+    subject = opened(*channels)
+    subject.due(0.0)
+    subject.receive(error("60018", request_id="s1"), 0.1)
+    subject.due(0.1)  # s2 to s101
+    assert subject.receive(error("60018", request_id="s37"), 0.2) == [Refused(None, "60018", "no")]
+    assert subject.receive(error("60018", request_id="s38"), 0.2) == [
+        Refused(channels[36], "60018", "no")
+    ]
+    assert subject.receive(error("60018", request_id="x"), 0.2) == [Refused(None, "60018", "no")]
+
+
+def test_an_unsubscribe_has_an_id_of_its_own_kind_and_may_be_refused():
+    """It was left, and is asked for again like a refused subscribe."""
+    subject = live(BTC)
+    texts, _ = subject.due(19.0)
+    assert [orjson.loads(text)["id"] for text in texts if text != "ping"] == ["u2"]
+    assert subject.receive(error("64003", request_id="u2"), 19.5) == [Refused(BTC, "64003", "no")]
+    assert subject.complete
+    assert pending(subject, 319.5) == ([("subscribe", [BTC.inst_id])], [])
+
+
+def test_an_error_of_a_live_channel_changes_nothing():
+    """Only a request that waits can be refused; nor does that of a channel unknown here."""
+    subject = live(BTC)
+    for channel in (BTC, ETH):
+        assert subject.receive(error("60018", channel), 1.0) == [Refused(channel, "60018", "no")]
+    assert pending(subject, 19.0)[1] == [Resubscribing(BTC, 19.0)]
+
+
+def test_an_error_that_is_none_of_the_configuration_is_waited_out():
+    """The request counts as not answered."""
+    subject = opened(BTC)
+    subject.due(0.0)
+    assert subject.receive(error("63999", request_id="s1"), 1.0) == [Refused(BTC, "63999", "no")]
+    assert pending(subject, 10.0) == ([("subscribe", [BTC.inst_id])], [])
+
+
+def test_a_second_ack_is_reported_and_changes_nothing():
+    """Neither of a subscribe nor of an unsubscribe that was not asked for."""
+    subject = live(BTC)
+    subject.receive(trade(BTC, 1), 1.0)
+    assert subject.receive(ack(BTC), 2.0) == [Subscribed(BTC)]
+    assert subject.receive(ack(BTC, "unsubscribe"), 2.0) == []
+    assert subject.delivering
+    assert pending(subject, 20.0)[1] == [Resubscribing(BTC, 19.0)]
+
+
+def test_data_of_a_channel_that_is_left_do_not_make_it_live():
+    """They are handed on; it is asked for again after the ack."""
+    subject = live(BTC)
+    subject.due(19.0)
+    (event,) = subject.receive(trade(BTC, 1), 19.1)
+    assert isinstance(event, TradeRows)
+    assert not subject.complete
+    assert subject.receive(ack(BTC), 19.2) == [Subscribed(BTC)]
+    assert not subject.complete
+    subject.receive(ack(BTC, "unsubscribe"), 19.3)
+    assert asked(subject.due(19.3)[0]) == [("subscribe", [BTC.inst_id])]
+
+
+def test_a_row_that_cannot_be_read_is_no_activity():
+    """The channel is as silent as without it."""
+    subject = live(BTC)
+    (event,) = subject.receive(trade(BTC, "x"), 5.0)
+    assert event.rejected
+    assert not subject.delivering
+    assert pending(subject, 19.0)[1] == [Resubscribing(BTC, 19.0)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (b"{", "{"),
+        (trade(ETH, 1), f"data of {ETH}, which nobody asked for"),
+        (ack(ETH), f"subscribe of {ETH} acknowledged, which nobody asked for"),
+        (
+            ack(ETH, "unsubscribe"),
+            f"unsubscribe of {ETH} acknowledged, which nobody asked for",
+        ),
+        (b'{"event":"notice","code":"1","msg":"hello"}', "notice 1: hello"),
+    ],
+)
+def test_what_is_not_understood_is_reported(frame, text):
+    """In words for the log."""
+    assert live(BTC).receive(frame, 1.0) == [UnknownFrame(text)]

@@ -6,12 +6,13 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant.exchanges.base import Channel, ChannelData, Resubscribing
+from ravequant.exchanges.base import Channel, ChannelData, Resubscribing, SessionEvent
 from ravequant.exchanges.okx.messages import argument
 from ravequant.exchanges.okx.session import OkxSession
 
 BTC = Channel("books", "BTC-USDT-SWAP")
 ETH = Channel("books", "ETH-USDT-SWAP")
+MS = 1 / 1024  # seconds; exact as a float
 
 
 def ack(channel: Channel, op: str = "subscribe") -> bytes:
@@ -143,3 +144,93 @@ def test_requests_of_many_broken_books_are_batched():
         subject.renew(channel, 100.0)
     first: list[Any] = asked(subject.due(100.0)[0])
     assert [(op, len(names)) for op, names in first] == [("unsubscribe", 90)]
+
+
+def renewed_at(subject: OkxSession, moment: float) -> list[SessionEvent]:
+    """Nothing is asked for a millisecond before ``moment``; return the events of then."""
+    early = moment - MS
+    subject.receive(book(BTC), early)
+    assert subject.due(early) == ([], [])
+    assert subject.wake_at(early) == moment
+    texts, events = subject.due(moment)
+    assert asked(texts) == [("unsubscribe", ["BTC-USDT-SWAP"])]
+    return events
+
+
+def subscribed_again(subject: OkxSession, now: float) -> None:
+    subject.receive(ack(BTC, "unsubscribe"), now)
+    subject.due(now)
+    subject.receive(ack(BTC), now)
+
+
+def test_a_snapshot_is_waited_for_10_seconds_then_twice_as_long_each_time():
+    """Up to 320 s; updates meanwhile are no snapshot."""
+    subject, now = OkxSession([BTC]), 0.0
+    subject.opened(now)
+    subject.due(now)
+    subject.receive(ack(BTC), now)
+    for patience in (10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 320.0):
+        for second in range(5, int(patience), 5):
+            subject.receive(book(BTC), now + second)
+        now += patience
+        assert renewed_at(subject, now) == [Resubscribing(BTC, MS, "no snapshot has come")]
+        subscribed_again(subject, now)
+
+
+def test_the_tenth_book_that_breaks_at_once_is_the_last_asked_for_at_once():
+    """Then after 2 s, 4 s and so on up to 32; a book that lasts half a second ends that."""
+    subject, now = live(BTC), 0.0
+    at_once = [(0.499, 0.0)] * 10
+    slower = [(0.499, wait) for wait in (2.0, 4.0, 8.0, 16.0, 32.0, 32.0)]
+    for lasted, wait in (*at_once, *slower, (0.5, 0.0), *at_once, slower[0]):
+        now += lasted
+        subject.receive(book(BTC), now)
+        subject.renew(BTC, now)
+        now += wait
+        if wait:
+            renewed_at(subject, now)
+        else:
+            assert subject.wake_at(now) == now
+            assert asked(subject.due(now)[0]) == [("unsubscribe", ["BTC-USDT-SWAP"])]
+        subscribed_again(subject, now)
+        now = round(now + 1.0)
+        subject.receive(book(BTC, "snapshot"), now)
+
+
+def test_a_whole_book_is_wanted_of_a_live_channel_only():
+    """While one is asked for, or given up, a wish changes nothing."""
+    subject = OkxSession([BTC])
+    subject.opened(0.0)
+    subject.renew(BTC, 0.0)
+    assert asked(subject.due(0.0)[0]) == [("subscribe", ["BTC-USDT-SWAP"])]
+    subject.renew(BTC, 0.1)
+    subject.receive(ack(BTC), 0.2)
+    subject.receive(book(BTC, "snapshot"), 0.2)
+    assert subject.due(0.2) == ([], [])
+    assert subject.wake_at(0.2) == 8.2  # a ping
+
+
+def test_a_silent_book_is_stale_like_any_other_channel():
+    """Nineteen seconds after its last row."""
+    subject = live(BTC)
+    subject.receive(book(BTC), 1.0)
+    subject.receive(b"pong", 12.0)
+    assert subject.due(19.999) == ([], [])
+    assert subject.due(20.0)[1] == [Resubscribing(BTC, 19.0, "silent")]
+
+
+def test_renewals_count_among_the_120_resubscribes_before_the_pace():
+    """A hundred and thirty books break at once: ten wait, 45 seconds apart."""
+    channels = [Channel("books", f"C{number}-USDT-SWAP") for number in range(130)]
+    subject = live(*channels)
+    for channel in channels:
+        subject.renew(channel, 5.0)
+    events = subject.due(5.0)[1]
+    assert events == [
+        Resubscribing(channel, 5.0, "a whole book is wanted") for channel in channels[:120]
+    ]
+    for channel in channels:
+        subject.receive(book(channel), 49.0)
+    assert subject.due(49.999)[1] == []
+    (event,) = subject.due(50.0)[1]
+    assert event == Resubscribing(channels[120], 1.0, "a whole book is wanted")
