@@ -155,6 +155,14 @@ def test_divide_by_zero_is_an_error():
         exact.divide(1, 0, 2)
 
 
+def test_the_places_are_those_of_every_state():
+    """States hold counts of units: with other places, old vaults would mean other numbers."""
+    places = (exact.PRICE_PLACES, exact.SIZE_PLACES, exact.BASE_PLACES, exact.NOTIONAL_PLACES)
+    assert places == (20, 10, 30, 50)
+    ones = (exact.PRICE_ONE, exact.SIZE_ONE, exact.BASE_ONE, exact.NOTIONAL_ONE)
+    assert ones == (10**20, 10**10, 10**30, 10**50)
+
+
 def test_the_places_fit_together():
     """Base = size x ctVal x ctMult and notional = base x price need no change of scale."""
     assert exact.BASE_PLACES == 3 * exact.SIZE_PLACES

@@ -79,7 +79,7 @@ def test_a_mark_covers_the_last_4_kib(tmp_path):
 def test_the_mark_follows_what_is_appended_from_file_to_file(tmp_path):
     """No line, no mark; the newest file counts."""
     output = Output(tmp_path / "new", "*.jsonl", EMPTY)
-    assert output.mark() == EMPTY
+    assert output.mark() == EMPTY == Mark("", 0, 0)
     output.append("a.jsonl", b"1\n")
     output.append("b.jsonl", b"22\n")
     output.append("b.jsonl", b"3\n")
