@@ -27,8 +27,9 @@ class Patience:
 class BandWall:
     """The young wall of one side of a band, if there is one (the notes' rule).
 
-    ``step`` is for a snapshot that shows the band as the snapshot before did; ``hold`` for a
-    snapshot of another source, or of only a part of the band. On any other snapshot neither.
+    ``step`` takes a snapshot whose band comes from the same source as the snapshot before it;
+    ``hold`` takes a snapshot of another source, or of only a part of the band. A deep band that
+    no newer deep snapshot shows takes neither: its state stands.
     """
 
     __slots__ = ("_dip", "_held_since", "_patience", "_since", "_state")

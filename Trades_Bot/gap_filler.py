@@ -25,8 +25,8 @@ class GapFiller:
     ``last`` is the newest id on disk, None for an empty vault (the first live row begins it);
     ``last_ts`` its exchange time, ``newest_ts`` that of the newest row known, if that is another
     row. ``pages`` are the limits of the exchange's REST. At most ``buffer_rows`` live rows wait
-    while a gap is filled; further rows are dropped and fetched the same way. A gap stays open once
-    REST has failed for ``patience_s``.
+    while a gap is filled; further rows are dropped and fetched the same way. Once REST
+    has failed for ``patience_s`` the gap is noted as ``open``, and recording goes on behind it.
     """
 
     def __init__(

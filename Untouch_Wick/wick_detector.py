@@ -123,7 +123,7 @@ class _Side:
         return wick.tip - self._farthest[place][1] if place < len(self._farthest) else None
 
     def state(self) -> list[list[Any]]:
-        """Return the depths that a wick of this side can still ask for."""
+        """Return the depths since the birth of the oldest untouched wick of this side."""
         oldest = min((wick.birth for wick in self._wicks), default=None)
         if oldest is None:
             return []

@@ -73,7 +73,7 @@ def join(earlier: PartialBars, later: PartialBars) -> PartialBars | None:
 
 
 def _after(watermark: int, id_gaps: list[IdGap]) -> list[IdGap]:
-    """Return id_gaps as they are where ``watermark`` was reached before."""
+    """Return the gaps with ``watermark`` as the least time that was reached before each."""
     return [replace(id_gap, watermark=max(id_gap.watermark, watermark)) for id_gap in id_gaps]
 
 

@@ -5,8 +5,9 @@
 
 Each module is run in a copy of the checkout that has no recorded data beside it, by mutmut (extra
 ``[mutation]``), with the tests of `modules.toml` alone. mutmut changes what stands in functions;
-the module's own whole-number constants are changed here, up and down by one. Functions that only
-remember their results lose their cache in the copy, since mutmut leaves decorated functions alone.
+numbers that a module or a class of it declares are changed here, up and down by one. Functions
+that only remember their results lose their cache in the copy, since mutmut leaves decorated
+functions alone.
 A survivor is excused by a line of `modules.toml` with a reason: its text under the module, or a
 pattern of `[excluded]` that is found in its text. Exit code 1 if a module is below its goal.
 """
@@ -22,7 +23,9 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
+from typing import cast
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("modules.toml")
@@ -105,19 +108,20 @@ def changed_line(place: Path, name: str) -> str:
 
 
 def constants(place: Path, module: str) -> list[tuple[int, str, str]]:
-    """Return (line number, line, changed line) for each whole-number constant of a module."""
+    """Return (line number, line, changed line) for each number that a module or class declares."""
     text = (place / module).read_text(encoding="utf-8")
     lines, found = text.splitlines(), []
-    for node in ast.parse(text).body:
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+    body = ast.parse(text).body
+    classes = (node for node in body if isinstance(node, ast.ClassDef))
+    for node in chain(body, *(owner.body for owner in classes)):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         for inner in ast.walk(node.value):
-            if isinstance(inner, ast.Constant) and type(inner.value) is int:
+            if isinstance(inner, ast.Constant) and type(inner.value) in {int, float}:
+                value = cast("float", inner.value)
                 line = lines[inner.lineno - 1]
                 head, tail = line[: inner.col_offset], line[inner.end_col_offset :]
-                found += [
-                    (inner.lineno, line, f"{head}{inner.value + step}{tail}") for step in (-1, 1)
-                ]
+                found += [(inner.lineno, line, f"{head}{value + step}{tail}") for step in (-1, 1)]
     return found
 
 
