@@ -210,7 +210,7 @@ def mutated(base: np.ndarray, mix: str, chance: np.random.Generator) -> bytes:
 def slow(block: bytes) -> Scanned:
     """Scan without the fast path: every line through parse_trade, and so orjson."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scanner_module, "layout_of", lambda *_: None)
+        patch.setattr(scanner_module, "template_of", lambda *_: None)
         return Scanner(BTC).scan(block)
 
 

@@ -216,7 +216,7 @@ def test_a_slip_in_a_check_is_one_failure(healthy, capsys, monkeypatch):
     def slip(*_args):
         raise KeyError("what nobody thought of")
 
-    monkeypatch.setattr(vault_module, "holes", slip)
+    monkeypatch.setattr(vault_module, "open_gaps", slip)
     (check,) = look(healthy, capsys).values()
     assert check["text"] == "cannot be looked at: KeyError: 'what nobody thought of'"
 
