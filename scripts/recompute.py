@@ -21,7 +21,7 @@ from ravequant import cli, settings
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.vault.paths import Vault, default_root, instruments
 from scripts.batch.executors import executor_of
-from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Outcome, Task
+from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Outcome, RecomputeTask
 from scripts.batch.scheduler import Scheduler, Totals
 
 PROGRAM: Final = "recompute"
@@ -73,7 +73,7 @@ def _scheduler(text: str) -> str:
     return text
 
 
-def tasks_of(args: argparse.Namespace) -> list[Task]:
+def tasks_of(args: argparse.Namespace) -> list[RecomputeTask]:
     """Return the tasks, by instrument. Raises UsageError for options that contradict."""
     days = Days(args.first or "", args.last or LAST)
     if days.first > days.last:
@@ -84,7 +84,7 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
     target = _folder("--target", args.target) if args.target else source
     chosen = settings.load()
     return [
-        Task(metric, inst_id, source, target, chosen, days, args.rebuild)
+        RecomputeTask(metric, inst_id, source, target, chosen, days, args.rebuild)
         for inst_id, metric in _pairs(args, source)
     ]
 

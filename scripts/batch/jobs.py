@@ -45,7 +45,7 @@ class Days:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RecomputeTask:
     """One output to be computed."""
 
     metric: str
@@ -73,7 +73,7 @@ class Outcome:
     code: int = 0
 
 
-def run_task(task: Task) -> Outcome:
+def run_task(task: RecomputeTask) -> Outcome:
     """Bring one output up to date; an error stands in the outcome."""
     try:
         facts = _run(task).facts()
@@ -85,7 +85,7 @@ def run_task(task: Task) -> Outcome:
     return Outcome(task.metric, task.inst_id, facts)
 
 
-def _run(task: Task) -> runner.Summary:
+def _run(task: RecomputeTask) -> runner.Summary:
     if task.source != task.vault.root:
         with turn(task.vault, "recompute", task.inst_id):
             _bring_meta(Vault(task.source), task.vault, task.inst_id)
@@ -104,7 +104,7 @@ def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
     return None  # the run itself names the fault
 
 
-def _job(task: Task, cursor: Cursor | None) -> runner.Job[Any]:
+def _job(task: RecomputeTask, cursor: Cursor | None) -> runner.Job[Any]:
     """Return the ordinary job, with the raw files of the source; it starts no other processes."""
     made, raw, inst_id = CALCULATORS[task.metric], Vault(task.source), task.inst_id
     files = task.days.listing(made.input.files(raw, inst_id), cursor)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ravequant.errors import FAILED
 from scripts.batch.executors import ATTEMPTS, Cost, Executor, measured
-from scripts.batch.jobs import BARS, Outcome, Task, run_task
+from scripts.batch.jobs import BARS, Outcome, RecomputeTask, run_task
 
 WINDOW: Final = 2  # tasks under way for each worker
 PROGRESS_S: Final = 10.0
@@ -68,7 +68,7 @@ class Totals:
 class Attempt:
     """A task, and how often it has been tried before."""
 
-    task: Task
+    task: RecomputeTask
     earlier: int = 0
 
 
@@ -80,7 +80,7 @@ class Scheduler:
         self._waiting: deque[Attempt] = deque()
         self.totals = Totals()
 
-    def run(self, tasks: Iterable[Task]) -> Totals:
+    def run(self, tasks: Iterable[RecomputeTask]) -> Totals:
         """Do all tasks."""
         begun = shown = time.perf_counter()
         self._waiting.extend(Attempt(task) for task in sorted(tasks, key=_reads_trades))
@@ -116,5 +116,5 @@ class Scheduler:
         self._on_outcome(outcome)
 
 
-def _reads_trades(task: Task) -> bool:
+def _reads_trades(task: RecomputeTask) -> bool:
     return task.metric in BARS

@@ -8,7 +8,7 @@ import pytest
 from ravequant import settings
 from ravequant.vault.cursor import Cursor
 from scripts.batch import jobs
-from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Task
+from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, RecomputeTask
 from tests.scripts.test_recompute import days
 from tests.support.trade_streams import BTC
 
@@ -44,7 +44,7 @@ def test_all_calculators_but_one_work_on_minute_bars():
 def task(tmp_path):
     """The volume of two days, from one folder into another."""
     source = days(tmp_path / "source")
-    return Task(
+    return RecomputeTask(
         "volume", BTC, source.root, tmp_path / "target", settings.load(), Days(), rebuild=False
     )  # fmt: skip
 
