@@ -153,9 +153,9 @@ def test_notice_64008_opens_the_next_connection_before_the_old_one_closes():
     async def body():
         async with connected(stream) as (exchange, client, collect):
             found = await collect(lambda rows: rows[-1:] and rows[-1][0] == 2)
-            before = len(found)
             found += await collect(lambda _: closed.is_set())
-            assert (1, 100 + found.index((2, 200))) in found[before:]
+            first = found.index((2, 200))  # so many rows of connection 1 came before it
+            assert (1, 100 + first) in found[first:]
             assert len(exchange.opened) == 2
             await collect(lambda rows: len(rows) > 5)
             assert client.open_links == 1
