@@ -1,4 +1,4 @@
-"""The instruments of the local exchange: their REST rows (okx-v5 section 7) and model markets."""
+"""The instruments of the local exchange: their REST rows (v5 reference) and model markets."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final

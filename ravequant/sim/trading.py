@@ -22,7 +22,7 @@ BOOK_MS: Final = 100  # the books channels push this often
 _FINE_MS: Final = 20
 _COARSE_MS: Final = 1_000
 _HEARTBEAT_MS: Final = 60_000
-_BOOK_ORDER: Final = ("bbo-tbt", "books", "books5")  # on one connection, okx-v5 section 4.1
+_BOOK_ORDER: Final = ("bbo-tbt", "books", "books5")  # order on one connection (v5 reference)
 
 
 class MarketClock:

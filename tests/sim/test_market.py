@@ -243,7 +243,7 @@ def test_instrument_nobody_knows():
 
 
 def test_rows_of_the_two_instruments():
-    """Contract values, ticks and lots are those of okx-v5 section 7."""
+    """Contract values, ticks and lots are those of the v5 reference."""
     rows = ModelMarket(1).instruments
     fields = ("ctVal", "ctMult", "ctType", "tickSz", "lotSz", "minSz")
     assert [rows[BTC][field] for field in fields] == ["0.01", "1", "linear", "0.1", "0.01", "0.01"]

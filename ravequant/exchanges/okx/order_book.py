@@ -162,7 +162,7 @@ class OkxOrderBook:
 def checksum(state: BookState) -> int:
     """Return the signed CRC32 of the best 25 levels a side, of their text as it came.
 
-    Bid and ask take turns, price and size of each, joined by colons; okx-v5 section 4.6.
+    Bid and ask take turns, price and size of each, joined by colons, as in the reference of v5.
     """
     bids = [state.bids[key] for key in nlargest(_CHECKED_LEVELS, state.bids)]
     asks = [state.asks[key] for key in nsmallest(_CHECKED_LEVELS, state.asks)]
