@@ -16,27 +16,10 @@ from ravequant.alerts.discord import (
     result,
 )
 from ravequant.alerts.policy import AlertMessage
-from ravequant.alerts.webhook import WEBHOOK_VARIABLE, Webhook
+from ravequant.alerts.webhook import Webhook
 from tests.support.alert_cases import SECRET, TAKEN, hook
 
 ACCEPTED = PostResult(DeliveryStatus.ACCEPTED)
-
-
-@pytest.fixture
-def there(monkeypatch):
-    """Run a webhook, and have the environment name it."""
-    with hook() as found:
-        monkeypatch.setenv(WEBHOOK_VARIABLE, found.url)
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _log_shows_no_address(caplog):
-    """Whatever is logged in any of these tests: the address is not in it."""
-    caplog.set_level("DEBUG", logger="find_signals")
-    yield
-    assert SECRET not in caplog.text
-    assert "/api/webhooks/" not in caplog.text
 
 
 # --- what Discord answers -------------------------------------------------------------------

@@ -23,23 +23,6 @@ DISCORD = Channels(discord=True, command=None, bell=False)
 APPROACH = Settings().alerts.approach_bps
 
 
-@pytest.fixture
-def there(monkeypatch):
-    """Run a webhook, and have the environment name it."""
-    with hook() as found:
-        monkeypatch.setenv(WEBHOOK_VARIABLE, found.url)
-        yield found
-
-
-@pytest.fixture(autouse=True)
-def _log_shows_no_address(caplog):
-    """Whatever is logged in any of these tests: the address is not in it."""
-    caplog.set_level("DEBUG", logger="find_signals")
-    yield
-    assert SECRET not in caplog.text
-    assert "/api/webhooks/" not in caplog.text
-
-
 def a_signal(name, minutes_ago=32, tip="101250"):
     """Return the notes' signal under a name of its own."""
     return only(set_up(the_wick=hidden(event_id=name, birth=hidden().birth + 32 - minutes_ago)))
