@@ -6,7 +6,7 @@ that answer shows nothing new; then the search doubles its reach upwards, and ha
 a page that begins above ``next_id``, until one page shows both edges of the gap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ravequant.records import Trade
@@ -50,17 +50,18 @@ class GapSearch:
     progress_at: float  # the time at which an id was last settled
     ask_at: float  # the earliest time of the next request
     group: Trade | None = None  # joined fills that may go on in the next page
-    unsettled_from: int = 0  # first id fetched since the last line of the ledger
+    unsettled_from: int = field(init=False)  # first id fetched since the last line of the ledger
     in_flight: bool = False
     announced: bool = False
-    reach: int = 0  # the next page ends below this id
+    reach: int = field(init=False)  # the next page ends below this id
     unreached: int = 0  # answers in a row that did not reach beyond the gap, or not at all
     contradicted: int = -1  # newest live row inside the gap that came after its end
-    _bare: int = 0  # no ids were seen in next_id … _bare - 1
-    _crowded: int = 0  # a page below this id was full and did not reach down to next_id; 0: none
+    _bare: int = field(init=False)  # no ids were seen in next_id … _bare - 1
+    # a page below this id was full and did not reach down to next_id; 0: none
+    _crowded: int = field(init=False)
     _misses: int = 0
-    _suspect: tuple[int, int] = (0, 0)
-    _suspect_at: float = 0.0
+    _suspect: tuple[int, int] | None = None  # ids that were absent from the last page
+    _suspect_at: float = field(init=False)  # since when
 
     def __post_init__(self) -> None:
         self.unsettled_from = self.next_id

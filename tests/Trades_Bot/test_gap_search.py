@@ -23,6 +23,18 @@ def test_the_first_page_ends_a_page_above_the_first_missing_id():
     assert (subject.reach, subject.unsettled_from) == (1_100, 1_000)
 
 
+def test_a_search_begins_without_a_live_row_inside_the_gap():
+    """Id 0 is an id too."""
+    assert gap(0, 9).contradicted < 0
+
+
+def test_the_first_ids_of_all_are_also_proven_absent_by_two_pages():
+    """The ids 0 to 0 are no exception."""
+    subject = gap(0, 9)
+    assert not subject.proven((0, 0), row(1), TS, 5.0)
+    assert subject.proven((0, 0), row(1), TS, 7.0)
+
+
 def test_settled_ids_move_the_search_on():
     """Progress ends every wait and begins the search at the next missing id."""
     subject = gap()

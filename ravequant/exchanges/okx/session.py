@@ -69,7 +69,7 @@ class _TrackedChannel:
 
     channel: Channel
     state: Stage = Stage.WANTED
-    since: float = 0.0  # when the state began; a state that waits to be sent may begin later
+    since: float = field(init=False)  # of the state; one that waits to be sent may begin later
     last_data: float = 0.0
     newest_id: int = -1
     silent_rounds: int = 0  # resubscribes since the last new row

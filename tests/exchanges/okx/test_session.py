@@ -398,10 +398,12 @@ def test_a_quiet_market_is_asked_less_often_up_to_ten_minutes():
     assert pending(subject, now + 19.0)[1] == [Resubscribing(BTC, 19.0)]
 
 
-def test_a_channel_that_never_answers_again_ends_the_connection_at_its_third_silence():
-    """Not before: two resubscribes are tried."""
+@pytest.mark.parametrize("once_heard", [True, False])
+def test_a_channel_that_stays_silent_ends_the_connection_at_its_third_silence(once_heard):
+    """Not before: two resubscribes are tried, also for a channel that never brought a row."""
     subject, now = live(BTC), 0.0
-    subject.receive(trade(BTC, 1), now)
+    if once_heard:
+        subject.receive(trade(BTC, 1), now)
     for patience in (19.0, 38.0):
         now += patience
         assert pending(subject, now)[1] == [Resubscribing(BTC, patience)]
