@@ -12,6 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,9 @@ _STEP: Final = 1 << 13  # bytes read at a probe, and where bisecting turns into 
 _BLOCK: Final = 1 << 20
 _END_BLOCK: Final = 1 << 12  # where most files end with a whole line
 _PACKED_TAIL: Final = 1 << 20
+
+_NEWEST_LINES: Final = 64
+_AHEAD: Final = re.compile(rb'"ahead"\s*:\s*true').search
 
 TIME_KEY: Final = "timestamp_utc"  # of raw lines and of most derived ones
 
@@ -117,6 +121,29 @@ def time_of_key(key: str) -> Callable[[bytes], int | None]:
 
 
 line_time: Final = time_of_key(TIME_KEY)
+
+
+def record_time(line: bytes, key: str) -> int | None:
+    """Return the time (Unix ms) of a raw line in the file ``key``; None if it has none to believe.
+
+    A line that is ahead of its exchange's time is not believed: one that says so (``"ahead":true``)
+    and, since older files do not say it, one of a date later than its file's (SPEC section 3).
+    """
+    moment = line_time(line)
+    if moment is None or times.day(moment) > key[:10] or _AHEAD(line):
+        return None
+    return moment
+
+
+def newest_time_in(path: Path, key: str) -> int | None:
+    """Return the largest time of the newest lines of a raw file; None if none has one to believe.
+
+    Of the newest lines that are to be believed so many count that one from the past among them
+    does not make the file look old. Raises VaultError.
+    """
+    moments = (record_time(line, key) for line in lines_backward(path))
+    found = (moment for moment in moments if moment is not None)
+    return max(islice(found, _NEWEST_LINES), default=None)
 
 
 class LineFile:

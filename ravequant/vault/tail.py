@@ -17,10 +17,10 @@ from ravequant.errors import VaultError
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import BEFORE_BYTES, HEAD_BYTES, Cursor, Trail
 from ravequant.vault.line_file import (
-    line_time,
-    lines_backward,
+    newest_time_in,
     open_lines,
     reading,
+    record_time,
     whole_lines,
 )
 
@@ -278,7 +278,7 @@ def _read_to(stream: BinaryIO, head: bytes, offset: int) -> tuple[bytes, int]:
 
 
 def first_time(files: Listing) -> int | None:
-    """Return the time (Unix ms) of the oldest raw line that has one; None if none has."""
+    """Return the time (Unix ms) of the oldest raw line that is not ahead; None without any."""
     moments = (_first_time(files, key) for key, _ in files())
     return next((moment for moment in moments if moment is not None), None)
 
@@ -289,17 +289,15 @@ def _first_time(files: Listing, key: str) -> int | None:
         return None
     path, stream = opened
     with stream, reading(path):
-        moments = map(line_time, io.BufferedReader(cast("io.RawIOBase", stream)))
+        lines = io.BufferedReader(cast("io.RawIOBase", stream))
+        moments = (record_time(line, key) for line in lines)
         return next((moment for moment in moments if moment is not None), None)
 
 
 def newest_time(files: Listing) -> int | None:
-    """Return the time (Unix ms) of the newest whole raw line that has one; None if none has."""
-    for _, path in reversed(list(files())):
-        for line in lines_backward(path):
-            if (moment := line_time(line)) is not None:
-                return moment
-    return None
+    """Return the time (Unix ms) of the newest raw line that is not ahead; None without any."""
+    moments = (newest_time_in(path, key) for key, path in reversed(list(files())))
+    return next((moment for moment in moments if moment is not None), None)
 
 
 def cursor_at(files: Listing, moment_ms: int, generation: int) -> Cursor | None:
@@ -320,7 +318,7 @@ def cursor_at(files: Listing, moment_ms: int, generation: int) -> Cursor | None:
     trail, (path, stream) = Trail(), opened
     with stream, reading(path):
         for line in whole_lines(stream):
-            moment = line_time(line)
+            moment = record_time(line, chosen)
             if moment is not None and moment >= moment_ms:
                 break
             trail.pass_over(line)
