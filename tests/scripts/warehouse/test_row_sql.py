@@ -8,9 +8,10 @@ import pytest
 from ravequant import exact
 from ravequant.contract import Contract, amounts
 from ravequant.records import Trade, TradeEncoder
+from ravequant.vault.fields import PLACES
 from ravequant.vault.paths import Vault
 from scripts.warehouse import output, row_sql, schema
-from scripts.warehouse.schema import PLACES, TABLES
+from scripts.warehouse.schema import TABLES
 from tests.support.sql_vault import BTC, ETH, START, asker, make, run, trade_lines
 from tests.support.trade_streams import write_raw
 
