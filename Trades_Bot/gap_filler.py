@@ -316,13 +316,17 @@ class WaitingRows:
         """Add the newest trade."""
         self._rows.append(
             f"{trade.ts} {trade.trade_id} {trade.side[0]} {trade.price} {trade.qty} {trade.count} "
-            f"{trade.source}".encode("ascii")
+            f"{trade.source} {trade.ahead:d}".encode("ascii")
         )
 
     def head(self) -> Trade:
         """Return the oldest trade; IndexError if none waits."""
-        ts, trade_id, side, price, qty, count, source = self._rows[0].decode("ascii").split(" ")
-        return Trade(int(ts), int(trade_id), _SIDES[side], price, qty, int(count), source)
+        ts, trade_id, side, price, qty, count, source, ahead = (
+            self._rows[0].decode("ascii").split(" ")
+        )
+        return Trade(
+            int(ts), int(trade_id), _SIDES[side], price, qty, int(count), source, ahead == "1"
+        )
 
     def drop_head(self) -> None:
         """Remove the oldest trade."""

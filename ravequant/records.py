@@ -21,6 +21,7 @@ DEFAULT_EXCHANGE: Final = "okx"  # where none is named
 
 _INST_ID = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+")
 _COUNTING = re.compile(r"0|[1-9][0-9]{0,17}")
+_AHEAD: Final = ("}", ',"ahead":true}')  # the end of a line
 _REQUIRED: Final = (
     "timestamp_utc", "exchange", "market", "instId", "symbol_canon", "trade_id",
     "side", "price", "qty_contracts", "ctVal", "ctMult", "ctType",
@@ -50,6 +51,7 @@ class Trade:
     qty: str  # contracts, not coins
     count: int = 1
     source: str = "0"  # "1": retail price improvement, may lie outside the organic book
+    ahead: bool = False  # its time lies in the future of the exchange: it counts for no time
 
     @property
     def first_id(self) -> int:
@@ -124,9 +126,9 @@ def parse_trade(
 ) -> tuple[Trade, Contract]:
     """Parse a line of a raw trade file.
 
-    Accepts any JSON spelling (order, blanks, unknown fields); ``count`` and ``source`` may be
-    absent. Raises RecordError for every other departure from SPEC section 3, also for a repeated
-    key.
+    Accepts any JSON spelling (order, blanks, unknown fields); ``count``, ``source`` and
+    ``ahead`` may be absent. Raises RecordError for every other departure from SPEC section 3, also
+    for a repeated key.
     """
     row = json_object(line)
     missing = [field for field in _REQUIRED if field not in row]
@@ -145,9 +147,16 @@ def parse_trade(
         qty=positive_decimal(row["qty_contracts"], "qty_contracts", exact.SIZE_PLACES),
         count=counting_number(row.get("count", "1"), "count"),
         source=str(counting_number(row.get("source", "0"), "source")),
+        ahead=_is_ahead(row.get("ahead", False)),
     )
     check_count(trade)
     return trade, contract_of(row)
+
+
+def _is_ahead(value: Any) -> bool:
+    if type(value) is not bool:
+        raise RecordError(f"ahead: {shown(value)} is neither true nor false")
+    return value
 
 
 def check_count(trade: Trade) -> None:
@@ -215,7 +224,7 @@ class TradeEncoder:
         return (
             f'{{"timestamp_utc":"{times.iso(trade.ts)}{self._middle}{trade.trade_id}",'
             f'"side":"{trade.side}","price":"{trade.price}","qty_contracts":"{trade.qty}'
-            f'{self._tail}{trade.count}","source":"{trade.source}"}}\n'
+            f'{self._tail}{trade.count}","source":"{trade.source}"{_AHEAD[trade.ahead]}\n'
         ).encode("ascii")
 
 

@@ -70,6 +70,7 @@ def records(draw):
         qty=draw(decimals(exact.SIZE_PLACES)),
         count=draw(st.integers(1, min(trade_id + 1, 10**18 - 1))),
         source=str(draw(st.integers(0, 3))),
+        ahead=draw(st.booleans()),
     )
     sizes = decimals(exact.SIZE_PLACES)
     kind = draw(st.sampled_from(("linear", "inverse")))
@@ -81,6 +82,16 @@ def test_golden_line():
     assert TradeEncoder(BTC, LINEAR).line(TRADE) == GOLDEN
     assert parse_trade(GOLDEN, BTC) == (TRADE, LINEAR)
     assert parse_trade(GOLDEN[:-1], BTC) == (TRADE, LINEAR)
+
+
+def test_a_row_ahead_of_its_time_says_so_at_its_end():
+    """The last field; any other row lacks it, and false means the same as absent."""
+    ahead = GOLDEN.removesuffix(b"}\n") + b',"ahead":true}\n'
+    assert TradeEncoder(BTC, LINEAR).line(replace(TRADE, ahead=True)) == ahead
+    assert parse_trade(ahead, BTC) == (replace(TRADE, ahead=True), LINEAR)
+    assert parse_trade(ahead.replace(b"true", b"false"), BTC) == (TRADE, LINEAR)
+    with pytest.raises(RecordError, match="ahead: 1 is neither true nor false"):
+        parse_trade(ahead.replace(b"true", b"1"), BTC)
 
 
 @given(records())
