@@ -38,10 +38,10 @@ def parser() -> argparse.ArgumentParser:
     when.add_argument("--last", action="store_true", help="the newest snapshot (default)")
     when.add_argument(
         "--at",
-        type=cli.time_arg,
+        type=cli.at_arg,
         metavar="TIME",
         help="the newest snapshot at or before this time: '2025-12-14 21:34', 21:34 "
-        "(UTC where no zone is named)",
+        "(UTC where no zone is named), latest",
     )
     made.add_argument(
         "--contracts",
@@ -115,9 +115,11 @@ def contract_of(vault: Vault, book: BookSnapshot) -> Contract | None:
 def body(args: argparse.Namespace) -> int:
     """Answer for each instrument; an instrument without data stops no other."""
     ask, vault, outcome = question_of(args), cli.vault_of(args), DONE
+    at = cli.asked(vault, args.at)
+    until = None if at == times.LATEST else at.ms
     for inst_id in cli.instruments_of(args, settings.load().instruments):
         try:
-            book = newest_book(vault, inst_id, args.at)
+            book = newest_book(vault, inst_id, until)
         except RaveQuantError as error:
             cli.report(PROGRAM, error)
             outcome = outcome or error.exit_code
@@ -137,7 +139,7 @@ def _show(args: argparse.Namespace, book: BookSnapshot, answer: Answer) -> None:
         }
         sys.stdout.write(orjson.dumps({**head, **answer}).decode() + "\n")
     else:
-        now = times.utc_now_ms() if args.at is None else None
+        now = times.utc_now_ms() if args.at in (None, times.LATEST) else None
         sys.stdout.write(f"{_heading(book, now)}\n{_TEXTS[args.question](answer)}")
 
 

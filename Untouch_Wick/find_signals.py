@@ -12,10 +12,11 @@ if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ravequant.alerts.dispatcher import AlertDispatcher
 
 OLDEST: Final = 168 * 60  # minutes
-LATEST: Final = "latest"
 
 
 class Request(NamedTuple):
@@ -93,25 +93,25 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     small_only: bool = True,  # noqa: FBT001, FBT002 - as above
     at: str | datetime | None = None,
     *,
-    vault: Path | None = None,
+    vault: str | os.PathLike[str] | None = None,
     refresh: bool | None = None,
 ) -> list[dict[str, Any]]:
     """Return the signals of an instrument, nearest first, as the objects that --json prints.
 
     ``inst_id``: None is each instrument of the settings, one after the other.
     ``at``: None is now, after the calculators were brought up to date (unless ``refresh`` is
-    False); ``latest`` is the newest minute that all of them have reached; else a time, in UTC
-    unless it says otherwise. Raises UsageError, VaultError, and NoDataError if there is no data at
-    all.
+    False); ``latest`` is the newest minute that all of them have reached; else a datetime, ISO or
+    HH:MM, in UTC unless a zone stands. Raises UsageError, VaultError, and NoDataError if there is
+    no data at all.
     """
     query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
-    where = Vault((vault or default_root()).absolute())
+    where = Vault(Path(vault or default_root()).absolute())
     chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
     names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
     for name in names:
         if refresh if refresh is not None else at is None:
             _refresh(where, name)
-        request = Request(where, name, query, SignalLimits.of(name, chosen), *_minute(at))
+        request = Request(where, name, query, SignalLimits.of(name, chosen), *_minute(where, at))
         try:
             found += request.rows(request.find(past=True).signals, request.clock_ms)
         except NoDataError as error:  # the other instruments still get their answer
@@ -136,28 +136,13 @@ def _query(
     return Query(age_min, age_max, timeframe, min_touched, small_only)
 
 
-def _minute(at: str | datetime | None) -> tuple[int | None, int | None]:
+def _minute(vault: Vault, at: str | datetime | None) -> tuple[int | None, int | None]:
     """Return the minute of ``at`` (None: the latest) and, if ``at`` is None, the clock in ms."""
     if at is None:
         now = times.utc_now_ms()
         return now // times.MINUTE_MS, now
-    if at == LATEST:
-        return None, None
-    return _unix_ms(at) // times.MINUTE_MS, None
-
-
-def _unix_ms(at: str | datetime) -> int:
-    try:
-        if isinstance(at, datetime):
-            return times.unix_ms(at)
-        with suppress(ValueError):  # the form of the files needs no other parser
-            return times.parse_iso(at)
-        return cli.time_arg(at)
-    except (ValueError, TypeError, argparse.ArgumentTypeError):
-        raise UsageError(
-            f'--at {at!r} is no time: expected {LATEST}, "21:35" or "2025-12-14 21:35", in UTC '
-            "unless it says otherwise"
-        ) from None
+    moment = cli.asked(vault, at)
+    return None if moment == times.LATEST else moment.ms // times.MINUTE_MS, None
 
 
 def _refresh(vault: Vault, inst_id: str) -> None:
@@ -292,7 +277,7 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> int:
             if args.refresh if args.refresh is not None else args.at is None:
                 outputs.refresh(vault, inst_id)
             limits = SignalLimits.of(inst_id, chosen)
-            _answer(Request(vault, inst_id, query, limits, *_minute(args.at)), args, outputs)
+            _answer(Request(vault, inst_id, query, limits, *_minute(vault, args.at)), args, outputs)
         except RaveQuantError as error:
             cli.report("find_signals", error)
             outcome = outcome or error.exit_code

@@ -7,11 +7,10 @@ import math
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 from ravequant import lifeline, times
 from ravequant.errors import FAILED, RaveQuantError, UsageError
@@ -92,22 +91,53 @@ def _number(text: str, *, least: float, wanted: str) -> float:
     return number
 
 
-def time_arg(text: str) -> int:
-    """Return the Unix milliseconds of a time as people type it; UTC if it names no zone.
-
-    Missing parts of the date are today's, missing parts of the clock time are zero.
-    """
-    from dateutil import parser as dates  # noqa: PLC0415 - few programs take a time
-
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def time_arg(text: str) -> times.Moment:
+    """Return an argument that is a time as people give it."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", dates.UnknownTimezoneWarning)
-            return times.unix_ms(dates.parse(text, default=midnight))
-    except (ValueError, OverflowError, dates.UnknownTimezoneWarning):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time like 2025-12-14T21:34:56Z, '2025-12-14 21:34' or 21:34 (UTC)"
-        ) from None
+        return times.moment(text, times.utc_now_ms())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def at_arg(text: str) -> times.Moment | Literal["latest"]:
+    """Return an argument that is a time, or `latest`: where the data end."""
+    if text == times.LATEST:
+        return times.LATEST
+    try:
+        return time_arg(text)
+    except argparse.ArgumentTypeError as error:
+        more = f"or {times.LATEST}, where the data end"
+        raise argparse.ArgumentTypeError(f"{error}; {more}") from None
+
+
+def day_arg(text: str) -> str:
+    """Return an argument that is a UTC date."""
+    try:
+        return times.parse_day(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def asked(
+    vault: Vault, at: str | datetime | times.Moment | None
+) -> times.Moment | Literal["latest"]:
+    """Return the time of a question to a vault, None being `latest`.
+
+    Raises UsageError for no time, and for one later than the clock and than the newest raw record.
+    """
+    now = times.utc_now_ms()
+    try:
+        if isinstance(at, datetime):
+            at = times.moment(at, now)
+        elif not isinstance(at, times.Moment):
+            at = at_arg(times.LATEST if at is None else at)
+        if isinstance(at, times.Moment) and at.ms > now:
+            from ravequant.vault.newest import newest_of_all  # noqa: PLC0415 - few ask for it
+
+            at.refuse_later(now, newest_of_all(vault))
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise UsageError(f"--at: {error}") from None
+    return at
 
 
 def vault_of(args: argparse.Namespace) -> Vault:

@@ -1,12 +1,12 @@
-"""Times: Unix milliseconds and minutes, their UTC text, and durations that people type.
+"""Times: Unix milliseconds and minutes, their UTC text, and the times that people give.
 
 A time is an ``int`` of Unix milliseconds, a minute is ``milliseconds // 60_000``.
 """
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ravequant.errors import shown
 
@@ -21,8 +21,24 @@ _LAST_DAY_MS = (date.max - _EPOCH).days * DAY_MS  # excluded, so that the next d
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{3}))?Z"
 )
-_DURATION = re.compile(r"([0-9]+)(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 _DURATION_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+_LONGEST_MS = 36_500 * DAY_MS
+
+LATEST: Final = "latest"  # in place of a time: where the data end
+_GIVEN = re.compile(
+    r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?=[0-9]{2}:)|(?= |$)))?"
+    r"([0-9]{2}:[0-9]{2})?((?<=:[0-9]{2}):[0-9]{2}(?:\.[0-9]{1,6})?)?(?: ?([A-Z+-].*))?",
+    re.IGNORECASE,
+)
+_OFFSET = re.compile(r"([+-])([0-9]{2})(?::?([0-5][0-9]))?")
+_PLACE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+")  # Europe/Berlin
+_POSIX_SIGN = re.compile(r"(?:UTC|GMT|Z)\s*([+-])\s*([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
+_FARTHEST_EAST = timedelta(hours=14)
+_FORMS = (
+    "expected 21:34, 2025-12-14 or '2025-12-14 21:34', in UTC unless a zone follows: Z, +01:00 or "
+    "a place like Europe/Berlin"
+)
 
 
 @lru_cache(maxsize=64)
@@ -105,12 +121,122 @@ def unix_ms(moment: datetime) -> int:
 def parse_duration(text: str) -> int:
     """Return the milliseconds of ``500ms``, ``30s``, ``240m``, ``4h`` or ``2d``.
 
-    Raises ValueError for any other form and for a duration of zero.
+    Raises ValueError for any other form, for a duration of zero and for more than 36,500 days.
     """
     match = _DURATION.fullmatch(text)
-    if match is None or int(match[1]) == 0:
+    found = 0 if match is None else int(match[1]) * _DURATION_MS[match[2]]
+    if not 0 < found <= _LONGEST_MS:
         raise ValueError(f"{shown(text)} is not a duration like 30s, 240m, 4h or 2d")
-    return int(match[1]) * _DURATION_MS[match[2]]
+    return found
+
+
+class Moment(NamedTuple):
+    """A time that a person gave (SPEC section 11)."""
+
+    ms: int
+    to_minute: bool  # it names a minute, without seconds
+    given: str
+    zoned: bool = True  # it names its zone
+
+    def refuse_later(self, now_ms: int, newest_ms: int | None) -> None:
+        """Raise ValueError if it is later than the clock and than the newest record (Unix ms)."""
+        if self.ms <= max(now_ms, newest_ms or 0):
+            return
+        newest = "" if newest_ms is None else f" and the newest record ({_seconds(newest_ms)})"
+        raise ValueError(
+            f"{self.given!r} is {_seconds(self.ms)}, later than now ({_seconds(now_ms)}){newest}"
+            f"{self._remedy(now_ms)}"
+        )
+
+    def _remedy(self, now_ms: int) -> str:
+        """Return the UTC time of the same words in this computer's zone, or a day before."""
+        if self.zoned:
+            return ""
+        naive = datetime.fromtimestamp(self.ms / 1_000, UTC).replace(tzinfo=None)
+        local = unix_ms(naive.astimezone())
+        if local != self.ms and local <= now_ms:
+            first = 11 if day(local) == day(self.ms) else 0
+            return f"; {self.given} local is {iso(local)[first:16].replace('T', ' ')} UTC"
+        if day(self.ms) == day(now_ms) and not self.given.startswith(day(now_ms)):
+            return f"; for yesterday give '{day(now_ms - DAY_MS)} {self.given}'"
+        return ""
+
+
+def _seconds(moment_ms: int) -> str:
+    return f"{iso(moment_ms)[:19]}Z"
+
+
+def moment(given: str | datetime, now_ms: int) -> Moment:
+    """Return a time that a person gives: a datetime, ISO or HH:MM of today; UTC without a zone.
+
+    Raises ValueError, with the remedy, for everything else: nothing is guessed.
+    """
+    if isinstance(given, datetime):
+        to_minute = not (given.second or given.microsecond)
+        return Moment(unix_ms(given), to_minute, str(given), given.tzinfo is not None)
+    match = _GIVEN.fullmatch(given.strip()) if isinstance(given, str) else None
+    if match is None or not (match[1] or match[2]):
+        raise ValueError(_refusal(given))
+    zone = _zone(match[4], given) if match[4] else None
+    today = datetime.fromtimestamp(now_ms / 1_000, zone or UTC).date().isoformat()
+    try:
+        naive = datetime.fromisoformat(f"{match[1] or today} {match[2] or '00:00'}{match[3] or ''}")
+        ms = unix_ms(naive if zone is None else _once(naive.replace(tzinfo=zone)))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{shown(given)} is not a time that exists once: {error}") from None
+    return Moment(ms, match[3] is None, given.strip(), zone is not None)
+
+
+def _zone(text: str, given: str) -> tzinfo:
+    """Return the zone of ``Z``, ``UTC``, ``+01:00`` or a place; ValueError, with the remedy."""
+    if text.upper() in ("Z", "UTC", "GMT"):
+        return UTC
+    if offset := _OFFSET.fullmatch(text):
+        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        if ahead <= _FARTHEST_EAST:
+            return timezone(-ahead if offset[1] == "-" else ahead)
+    if _PLACE.fullmatch(text) and not text.upper().startswith("ETC/"):  # Etc/GMT+3 is POSIX's sign
+        from dateutil import tz  # noqa: PLC0415 - few name a place
+
+        place: tzinfo | None = tz.gettz(text)
+        if place is not None:
+            return place
+    raise ValueError(_refusal(given, text))
+
+
+def _once(moment: datetime) -> datetime:
+    """Return a time of a place; ValueError if its clocks skip it or show it twice."""
+    if isinstance(moment.tzinfo, timezone):
+        return moment
+    from dateutil import tz  # noqa: PLC0415 - few name a place
+
+    if tz.datetime_ambiguous(moment) or not tz.datetime_exists(moment):
+        raise ValueError("the clocks are changed there then; give it in UTC")
+    return moment
+
+
+def _refusal(given: str, zone: str = "") -> str:
+    sign = _POSIX_SIGN.search(zone)
+    if sign is None:
+        about = f"the zone {shown(zone)} is not known" if zone else f"{shown(given)} is not a time"
+        return f"{about}; {_FORMS}"
+    side = "east" if sign[1] == "+" else "west"
+    offset = f"{sign[1]}{int(sign[2]):02}:{sign[3] or '00'}"
+    return (
+        f"{sign[0]!r} in {shown(given)} is read with either sign by different programs: write "
+        f"{offset} for a clock {side} of Greenwich"
+    )
+
+
+def parse_day(text: str) -> str:
+    """Return a UTC date like ``2025-12-14``. Raises ValueError for every other form."""
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            _day_ms(text)
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"{shown(text)} is not a day like 2025-12-14")
 
 
 def utc_now_ms() -> int:

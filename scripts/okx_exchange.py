@@ -24,6 +24,12 @@ from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
 from ravequant.vault import atomic
 
+
+def opening(text: str) -> int:
+    """Return the moment of ``--start`` in Unix milliseconds; a made-up market may lie anywhere."""
+    return times.utc_now_ms() if text == "now" else cli.time_arg(text).ms
+
+
 # flag, type, name in the help, help, attribute; a type in a list: the flag may be repeated
 FLAGS: Final = (
     ("--port", int, "N", "0 (default): any free port", "port"),
@@ -34,10 +40,10 @@ FLAGS: Final = (
     ("--instId", [str], "INSTID", "serve only this instrument; repeatable", "inst_ids"),
     ("--seed", int, "N", "of the made-up market (default: 1)", "seed"),
     ("--rows-per-second", float, "N", "trade rows of the made-up market, on average", "rate"),
-    ("--start", str, "UTC", "when the clients come to the made-up market; now, or a UTC time",
-     "start"),
+    ("--start", opening, "TIME", "when the clients come to the made-up market: now, or a time",
+     "start_ms"),
     ("--history", cli.duration, "SPAN", "how much REST has at the start, like 5h", "history_ms"),
-    ("--begin", cli.time_arg, "UTC",
+    ("--begin", cli.time_arg, "TIME",
      "the made-up market began then and is open now, however often it is started", "begin"),
     ("--until", cli.duration, "SPAN", "the market ends so long after its start", "until_ms"),
     ("--wait-for-books", int, "N", "book subscriptions before the market starts",
@@ -90,18 +96,12 @@ def parser() -> argparse.ArgumentParser:
 
 def opened_now(args: argparse.Namespace) -> None:
     """Turn ``--begin`` into the moment of now as ``--start``, and into a history up to it."""
-    now = times.utc_now_ms()
-    if args.begin >= now:
-        raise UsageError(f"--begin {times.iso(args.begin)}: expected a moment in the past")
-    args.start, args.history_ms = times.iso(now), now - args.begin
-
-
-def opening_ms(text: str) -> int:
-    """Return the moment of ``--start`` in Unix milliseconds."""
-    try:
-        return times.utc_now_ms() if text == "now" else times.parse_iso(text)
-    except ValueError as error:
-        raise UsageError(f"--start: {error}, nor now") from None
+    now, begin = times.utc_now_ms(), args.begin.ms
+    if begin >= now:
+        raise UsageError(
+            f"--begin {args.begin.given} is {times.iso(begin)}: expected a moment in the past"
+        )
+    args.start_ms, args.history_ms = now, now - begin
 
 
 def market(args: argparse.Namespace) -> Feed:
@@ -118,8 +118,8 @@ def market(args: argparse.Namespace) -> Feed:
     more: dict[str, Any] = {"instruments": only} if only else {}
     if "rate" in given:
         more["rows_per_second"] = args.rate
-    if "start" in given:
-        more["start_ms"] = opening_ms(args.start) - given.get("history_ms", 0)
+    if "start_ms" in given:
+        more["start_ms"] = args.start_ms - given.get("history_ms", 0)
     if "plant" in given:
         more["plant"] = more.get("start_ms", START_MS) + args.plant
     return ModelMarket(given.get("seed", 1), **more)

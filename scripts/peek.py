@@ -5,6 +5,7 @@ if __name__ == "__main__":
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from ravequant import cli
+from ravequant import cli, times
 from ravequant.catalog import ACTIVE_WICKS, BOOK, CALCULATORS, DATA_SETS, METADATA
 from ravequant.errors import DONE, NoDataError, UsageError
 from ravequant.vault.line_file import (
@@ -185,8 +186,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-f", "--follow", action="store_true", help=text)
     text = "what the calculator has committed, in place of its output"
     made.add_argument("--state", action="store_true", help=text)
-    made.add_argument("--file", metavar="KEY", help="one day or hour: 2025-12-14, 2025-12-14/21")
+    text = "one day or hour: 2025-12-14, 2025-12-14/21"
+    made.add_argument("--file", type=_key, metavar="KEY", help=text)
     return made
+
+
+def _key(text: str) -> str:
+    """Return the name of a day or an hour as its file has it."""
+    with suppress(ValueError):
+        times.parse_day(text[:10])
+        if re.fullmatch(r"(/([01][0-9]|2[0-3]))?", text[10:]):
+            return text
+    raise argparse.ArgumentTypeError(f"{text!r} is not like 2025-12-14 or 2025-12-14/21")
 
 
 def refuse_nonsense(args: argparse.Namespace) -> None:

@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
     text = "instrument; may be repeated (default: all that the source holds)"
     add("--instId", action="append", dest="inst_ids", metavar="INSTID", help=text)
     text = "begin with the raw file of this UTC day, 2025-12-14"
-    add("--from", dest="first", type=_day, metavar="DAY", help=text)
-    add("--to", dest="last", type=_day, metavar="DAY", help="the last UTC day that is read")
+    add("--from", dest="first", type=cli.day_arg, metavar="DAY", help=text)
+    add("--to", dest="last", type=cli.day_arg, metavar="DAY", help="the last UTC day that is read")
     text = "the vault of the raw data (default: the vault)"
     add("--source", metavar="DIR", help=text)
     text = "the vault of the outputs and states (default: source)"
@@ -52,13 +51,6 @@ def parser() -> argparse.ArgumentParser:
     text = "recompute what the raw files of these days give; older rows stay"
     add("--rebuild", action="store_true", help=text)
     return made
-
-
-def _day(text: str) -> str:
-    try:
-        return date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2025-12-14") from None
 
 
 def _workers(text: str) -> int:

@@ -3,15 +3,22 @@
 import argparse
 import errno
 import logging
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ravequant import cli, times
+from ravequant.contract import Contract
 from ravequant.errors import FeedError, LockedError, NoDataError, UsageError, VaultError
-from ravequant.vault.paths import CHECKOUT
+from ravequant.records import Trade, TradeEncoder
+from ravequant.vault.paths import CHECKOUT, Vault
+
+BTC = "BTC-USDT-SWAP"
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -96,29 +103,48 @@ def test_a_span_that_is_none_is_a_usage_error(capsys, span):
     assert f"{span!r} is not a duration like 30s, 240m, 4h or 2d" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("typed", "moment"),
-    [
-        ("2025-12-14T21:34:56.123Z", "2025-12-14T21:34:56.123Z"),
-        ("2025-12-14 21:34", "2025-12-14T21:34:00.000Z"),
-        ("14 Dec 2025 22:34 +01:00", "2025-12-14T21:34:00.000Z"),
-        ("2025-12-14", "2025-12-14T00:00:00.000Z"),
-        ("21:34", f"{times.day(times.utc_now_ms())}T21:34:00.000Z"),
-    ],
-)
-def test_a_time_is_read_as_people_type_it(typed, moment):
-    """UTC unless it names a zone; what is left out of the date is today's, of the clock zero."""
-    assert times.iso(cli.time_arg(typed)) == moment
+def test_a_time_is_an_argument():
+    """A time that is none ends with a sentence; `latest` is one only where a question is asked."""
+    assert cli.time_arg("2025-12-14 22:34 +01:00").ms == times.parse_iso("2025-12-14T21:34:00Z")
+    assert cli.at_arg("latest") == "latest"
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'soon' is not a time; expected 21:34"):
+        cli.time_arg("soon")
+    with pytest.raises(argparse.ArgumentTypeError, match=r"or latest, where the data end$"):
+        cli.at_arg("Sun")
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'20251214' is not a day"):
+        cli.day_arg("20251214")
 
 
-@pytest.mark.parametrize("typed", ["", "soon", "25:61", "21:34 XYZT", "99999999999999999999"])
-def test_a_time_that_is_none_is_refused(typed):
-    """A zone that nobody knows is not taken for UTC."""
-    with pytest.raises(argparse.ArgumentTypeError) as refused:
-        cli.time_arg(typed)
-    assert str(refused.value) == (
-        f"{typed!r} is not a time like 2025-12-14T21:34:56Z, '2025-12-14 21:34' or 21:34 (UTC)"
-    )
+def test_a_question_of_the_future_is_refused(tmp_path):
+    """Unless a record is as new: then the clock is slow, and the question right."""
+    vault = Vault(tmp_path)
+    assert cli.asked(vault, None) == cli.asked(vault, "latest") == "latest"
+    now = cli.asked(vault, datetime.now(UTC))
+    assert now == cli.asked(vault, now)
+    for later in ("2999-01-01 12:00:01", datetime(2999, 1, 1, 12, 0, 1, tzinfo=UTC)):
+        with pytest.raises(UsageError) as refused:
+            cli.asked(vault, later)
+        assert re.fullmatch(
+            r"--at: '2999-01-01 12:00:01(\+00:00)?' is 2999-01-01T12:00:01Z, later than now "
+            r"\(20[0-9-]{8}T[0-9:]{8}Z\)",
+            str(refused.value),
+        )
+    day = vault.trades(BTC) / "2999-01-01.jsonl"
+    day.parent.mkdir(parents=True)
+    contract = Contract("0.01", "1", "linear")
+    trade = Trade(times.parse_iso("2999-01-01T12:00:00Z"), 1, "buy", "100", "1")
+    day.write_bytes(TradeEncoder(BTC, contract).line(trade))
+    moment = times.moment("2999-01-01 12:00", 0)
+    assert cli.asked(vault, "2999-01-01 12:00") == moment
+    with pytest.raises(UsageError, match=r"\) and the newest record \(2999-01-01T12:00:00Z\)$"):
+        cli.asked(vault, "2999-01-01 12:00:01")
+
+
+@pytest.mark.parametrize("wrong", [1_765_748_096, "28", "", FIRST, LAST])
+def test_a_question_needs_a_time(tmp_path, wrong):
+    """A number is no time: nobody knows whether it counts seconds or days."""
+    with pytest.raises(UsageError, match=r"^--at: "):
+        cli.asked(Vault(tmp_path), wrong)
 
 
 def test_instruments_are_each_once_and_checked(capsys):

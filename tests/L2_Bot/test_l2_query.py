@@ -76,7 +76,8 @@ def recorded(vault):
         ("2025-12-14T21:34:56.123Z", MOMENT),
         ("2025-12-14T21:34:56.122Z", "2025-12-14T21:34:54.100Z"),
         ("2025-12-14 21:34:55", "2025-12-14T21:34:54.100Z"),
-        ("14 Dec 2025 22:00 +01:00", "2025-12-14T20:59:58.000Z"),
+        ("2025-12-14 22:00 +01:00", "2025-12-14T20:59:58.000Z"),
+        ("latest", MOMENT),
         ("2025-12-14T21:00", "2025-12-14T20:59:58.000Z"),
         ("2025-12-20", MOMENT),
     ],
@@ -191,8 +192,10 @@ def test_without_metadata_contracts_are_not_called_coins(vault, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["spread", "--at", "yesterday-ish"], "'yesterday-ish' is not a time like 2025-12-14T"),
-        (["spread", "--at", "21:34 XYZT"], "is not a time like"),
+        (["spread", "--at", "yesterday-ish"], "'yesterday-ish' is not a time; expected 21:34"),
+        (["spread", "--at", "21:34 XYZT"], "the zone 'XYZT' is not known"),
+        (["spread", "--at", "10.12.2025"], "or latest, where the data end"),
+        (["spread", "--at", "2999-01-01"], "--at: '2999-01-01' is 2999-01-01T00:00:00Z, later"),
         (["spread", "--at", "21:34", "--last"], "not allowed with argument"),
         (["walls", "--contracts", "many"], "--contracts: 'many' is not a plain decimal"),
         (["zones", "--width", "0"], "--width 0 makes no zones; give a price above 0"),

@@ -196,10 +196,17 @@ def test_small_files_are_shown_whole(vault, capsys):
         (("trades", BTC, "-n", "-1"), 2, "-n -1 is below 0"),
         (("trades", BTC, "--state"), 2, "--state: trades has none"),
         (("vwap", BTC, "--file", "2025-12-14"), 2, "--file: only trades, l2, deep, buckets have"),
+        (
+            ("trades", BTC, "--file", "14.12.2025"),
+            2,
+            "'14.12.2025' is not like 2025-12-14 or",
+        ),
         (("log", "no_such"), 3, "no log of no_such in "),
     ],
 )
 def test_what_is_not_there_is_said(vault, capsys, words, code, said):
     """No data is exit code 3, nonsense is 2, each with what to do."""
-    assert peek.main([*words, "--vault", str(vault.root)]) == code
+    with pytest.raises(SystemExit) as end:
+        sys.exit(peek.main([*words, "--vault", str(vault.root)]))
+    assert end.value.code == code
     assert said in capsys.readouterr().err.replace("\\", "/")
