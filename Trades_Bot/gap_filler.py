@@ -5,18 +5,17 @@ One `GapFiller` per instrument (SPEC section 3). Live rows go in by `live`, answ
 Time is a monotonic float of seconds that comes in with each call.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
 from ravequant.exchanges.base import PageLimits
-from ravequant.records import Side, Trade, join, same_order
+from ravequant.records import Trade, join, same_order
 from Trades_Bot.gap_search import Action, GapDetected, GapSearch, GapSettled, PageRequest, Status
+from Trades_Bot.waiting_rows import WaitingRows
 
 _FIRST_ASK_S: Final = 1.0  # REST may lag behind the stream; a second connection may bring the rows
 _BOGUS_ANSWERS: Final = 8  # that do not reach a gap's end, while newer rows lie inside it
 _PORTION: Final = 4_096  # actions handed out at once
-_SIDES: Final[dict[str, Side]] = {"b": "buy", "s": "sell"}  # by first letter
 
 
 class GapFiller:
@@ -301,37 +300,3 @@ _ABSENT: Final = {
 def _heals(gap: GapSearch, trade: Trade) -> bool:
     """Return True if a live row is the next missing row, so that REST need not be asked for it."""
     return gap.group is None and trade.first_id == gap.next_id and trade.trade_id <= gap.end
-
-
-class WaitingRows:
-    """Live trades in order of arrival, packed: a hundred thousand take 10 MB, not 25."""
-
-    def __init__(self) -> None:
-        self._rows: deque[bytes] = deque()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def append(self, trade: Trade) -> None:
-        """Add the newest trade."""
-        self._rows.append(
-            f"{trade.ts} {trade.trade_id} {trade.side[0]} {trade.price} {trade.qty} {trade.count} "
-            f"{trade.source} {trade.ahead:d}".encode("ascii")
-        )
-
-    def head(self) -> Trade:
-        """Return the oldest trade; IndexError if none waits."""
-        ts, trade_id, side, price, qty, count, source, ahead = (
-            self._rows[0].decode("ascii").split(" ")
-        )
-        return Trade(
-            int(ts), int(trade_id), _SIDES[side], price, qty, int(count), source, ahead == "1"
-        )
-
-    def drop_head(self) -> None:
-        """Remove the oldest trade."""
-        self._rows.popleft()
-
-    def clear(self) -> None:
-        """Remove all trades."""
-        self._rows.clear()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ravequant.exchanges.okx.rest import PAGES
 from ravequant.records import Trade, join_fills
 from ravequant.times import DAY_MS
-from Trades_Bot.gap_filler import GapFiller, WaitingRows
+from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import GapDetected, GapSettled, PageRequest
 
 BASE_MS = 1_700_000_000_000
@@ -397,16 +397,3 @@ def assert_holes_are_settled(written, notes):
     missing = {trade_id for jump in jumps for trade_id in jump}
     assert all(status.get(trade_id) == "id_hole" for trade_id in missing)
     assert {trade_id for trade_id, found in status.items() if found == "id_hole"} == missing
-
-
-def test_a_row_that_waits_comes_out_as_it_went_in():
-    """Packed and unpacked it is the same, its mark of being ahead of its time too."""
-    rows = [fill(5), replace(fill(6), side="sell", count=2, source="1", ahead=True)]
-    waiting = WaitingRows()
-    for row in rows:
-        waiting.append(row)
-    found = []
-    while waiting:
-        found.append(waiting.head())
-        waiting.drop_head()
-    assert found == rows
