@@ -22,8 +22,8 @@ _GRACE_S: Final = 8.0  # then a program that has not ended is ended
 def watch() -> Path | None:
     """Begin to watch the lifeline if there is one; return the log file that comes with it.
 
-    When the pipe ends, this process gets a SIGTERM, or a Ctrl-C if it does not handle that, so that
-    it can end its own child processes; if it still runs a while later, it is ended. The variable is
+    When the pipe ends, this process gets a SIGTERM, or a Ctrl-C if it handles only that, so that it
+    can end its own child processes; if it still runs a while later, it is ended. The variable is
     removed, so that child processes do not watch the pipe too.
     """
     log_file = os.environ.pop(VARIABLE, "")
@@ -44,7 +44,8 @@ def _wait() -> None:
 
 def _ask_to_end() -> None:
     handled = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
-    number = signal.SIGTERM if handled else signal.SIGINT
+    deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN  # begun by `&` of a plain shell
+    number = signal.SIGTERM if handled or deaf else signal.SIGINT
     main = threading.main_thread().ident
     if sys.platform != "win32" and main is not None:
         signal.pthread_kill(main, number)  # also out of a sleep

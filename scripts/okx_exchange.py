@@ -6,7 +6,6 @@ if __name__ == "__main__":
 import argparse
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -22,6 +21,7 @@ from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
+from ravequant.stop_signals import on_stop
 from ravequant.vault import atomic
 
 
@@ -148,21 +148,16 @@ async def serve(feed: Feed, chosen: SimOptions, faulty: FaultPlan, ready: Path |
     """Serve until the market is done or a signal comes."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
-    def end(*_: object) -> None:
-        loop.call_soon_threadsafe(stop.set)
-
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), end)
-    async with SimExchange(feed, chosen, faulty) as exchange:
-        addresses = orjson.dumps(exchange.addresses)
-        print(addresses.decode(), flush=True)
-        if ready is not None:
-            atomic.replace_file(ready, addresses)
-        ends = [asyncio.create_task(stop.wait()), asyncio.create_task(exchange.wait())]
-        finished, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in finished:
-            task.result()
+    with on_stop(lambda: loop.call_soon_threadsafe(stop.set)):
+        async with SimExchange(feed, chosen, faulty) as exchange:
+            addresses = orjson.dumps(exchange.addresses)
+            print(addresses.decode(), flush=True)
+            if ready is not None:
+                atomic.replace_file(ready, addresses)
+            ends = [asyncio.create_task(stop.wait()), asyncio.create_task(exchange.wait())]
+            finished, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                task.result()
 
 
 def body(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ ROOMS = (
 # import from its own floor and from those below it.
 FLOORS = (
     ("ravequant.errors", "ravequant.swar_digits", "ravequant.worker_pool", "ravequant.tables"),
-    ("ravequant.exact", "ravequant.times", "ravequant.lifeline"),
+    ("ravequant.exact", "ravequant.times", "ravequant.lifeline", "ravequant.stop_signals"),
     ("ravequant.contract", "ravequant.records", "ravequant.settings_schema"),
     ("ravequant.settings", "ravequant.vault", "ravequant.catalog"),
     ("ravequant.cli", "ravequant.trades", "ravequant.books", "ravequant.sim"),

@@ -1,8 +1,11 @@
 """The lifeline: a program ends with whoever holds the other end of its stdin."""
 
 import os
+import signal
 import subprocess
 import sys
+
+import pytest
 
 from ravequant import lifeline
 from ravequant.vault.paths import CHECKOUT
@@ -63,6 +66,17 @@ def test_a_cut_lifeline_interrupts_a_program(tmp_path):
         said, errors = program.communicate(timeout=20)  # closes stdin
     assert (said, errors) == ("ended what it had started\n", "")
     assert program.returncode == 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGTERM to die of")
+def test_a_program_that_ignores_ctrl_c_ends_at_once_all_the_same(tmp_path):
+    """A shell that began it behind `&` had Ctrl-C ignored: no grace runs out for that."""
+    ignores = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    with start(ignores + WAITS, tmp_path / "log") as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "up\n"
+        program.communicate(timeout=20)
+    assert program.returncode == -signal.SIGTERM
 
 
 def test_a_deaf_program_is_ended(tmp_path):

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import logging
 import random
-import signal
 import sys
 import threading
 from abc import ABC, abstractmethod
@@ -22,6 +21,7 @@ from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges.base import RefusedError, RestClient
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Settings
+from ravequant.stop_signals import on_stop
 from ravequant.vault import instruments
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.instruments import Metadata
@@ -294,10 +294,7 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
     """Set ``stop`` on signals, Ctrl-C, Ctrl-Break and a closed window; at the end undo all."""
     with ExitStack() as undo:
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-        for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
-            earlier = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-            undo.callback(signal.signal, number, earlier)
+        undo.enter_context(on_stop(lambda: loop.call_soon_threadsafe(stop.set)))
         if sys.platform == "win32":
             undo.enter_context(_closed_window(loop, stop))
         yield

@@ -1,8 +1,6 @@
 """The loop of run_all.py: starts programs by the plan, notices and logs ends and silences."""
 
 import logging
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError
+from ravequant.stop_signals import on_stop
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
 from scripts.supervision.processes import Programs
@@ -141,21 +140,10 @@ def _how(code: int | None) -> str:
 
 @contextmanager
 def stop_on_signals(supervisor: Supervisor) -> Iterator[None]:
-    """Turn Ctrl-C and every other signal that ends a program into a request to stop.
+    """Turn every signal that ends a program into a request to stop."""
 
-    A hang-up that is ignored (``nohup``) stays so.
-    """
-
-    def stop(*_: object) -> None:
+    def stop() -> None:
         supervisor.stopping = True
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        numbers.remove(signal.SIGHUP)
-    earlier = [(number, signal.signal(number, stop)) for number in numbers]
-    try:
+    with on_stop(stop):
         yield
-    finally:
-        for number, handler in earlier:
-            signal.signal(number, handler)
