@@ -171,7 +171,7 @@ def _continues(files: tail.Listing, cursor: "Cursor | None") -> bool:
 def _closed_minutes(vault: "Vault", inst_id: str, trades: tail.Tail) -> "Iterator[Closed]":
     reader = trade_source.decoder(vault, inst_id, settings.load())(_refused)
     for block in trades.blocks():
-        yield reader.read(block.data)
+        yield reader.read(block.data, block.path.name)
 
 
 def _refused(offset: int, reason: str) -> None:

@@ -115,7 +115,7 @@ class SnapshotReader:
         self._lines = self._rejected = self._duplicates = self._malformed = 0
         swar_digits.keep_freed_memory()
 
-    def read(self, block: bytes) -> list[Books]:
+    def read(self, block: bytes, _file: str = "") -> list[Books]:
         """Return the snapshots of a block of whole lines, in file order."""
         lines = list(_lines(block))
         self._lines += len(lines)

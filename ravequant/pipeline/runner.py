@@ -42,8 +42,8 @@ _log = logging.getLogger(__name__)
 class Decoder(Protocol[Batch_co]):
     """Blocks of whole raw lines in, batches for a fold out."""
 
-    def read(self, block: bytes) -> Batch_co:
-        """Decode the next block."""
+    def read(self, block: bytes, file: str, /) -> Batch_co:
+        """Decode the next block, which stands in the file of that name."""
 
     def state(self) -> dict[str, Any]:
         """Return everything that later batches depend on, JSON-able and exact."""
@@ -329,7 +329,7 @@ class _Run(Generic[Batch]):
             return
         for block in self._tail.again(chunk) if isinstance(chunk, tail.Span) else (chunk,):
             self._chunk = block
-            yield self._decoder.read(block.data)
+            yield self._decoder.read(block.data, block.path.name)
 
     def _append(self, records: Iterable[dict[str, Any]]) -> None:
         for file, group in groupby(records, self._sink.file_of):

@@ -69,6 +69,7 @@ def first_bar_ms(
     That is not always the first line's: a line of the minute before may follow it.
     """
     reader = BarReader(inst_id, 0, lambda *_: False, lambda *_: None, exchange=exchange)
-    closed = (reader.read(block.data).bars for block in Tail(files, cursor, 0).blocks())
+    blocks = Tail(files, cursor, 0).blocks()
+    closed = (reader.read(block.data, block.path.name).bars for block in blocks)
     bars = next(filter(None, closed), None) or reader.builder.open_bars
     return bars[0].minute * times.MINUTE_MS if bars else None

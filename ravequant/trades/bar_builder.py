@@ -14,6 +14,7 @@ from ravequant.trades.minute_bar import MinuteBar, Record, bar_of, merge, with_g
 IsGap = Callable[[int, int], bool]  # (first missing id, last missing id)
 
 CLOSE_DELAY_MS: Final = 5_000
+NOT_BEGUN: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class IdGap:
 
     first_missing: int
     last_missing: int
-    watermark: int  # largest time before the record, ms
+    watermark: int  # largest time before the record, ms; NOT_BEGUN: no time was believed yet
     ts: int  # the record's own time, ms
 
 
@@ -112,16 +113,23 @@ class BarBuilder:
         self.last_id: int | None = None  # of the newest record taken in
         self.watermark: int | None = None  # the largest time so far, ms
         self._bars: dict[int, MinuteBar] = {}  # of open minutes
+        self._waiting: MinuteBar | None = None  # records ahead, before any minute holds a trade
         self._marked: set[int] = set()  # open minutes that a gap touches
         self.records = 0
         self.duplicates = 0
         self.late_trades = 0
+        self.ahead = 0
         self.gap_count = 0
+
+    @property
+    def reached(self) -> int:
+        """The watermark; NOT_BEGUN before the first record whose time is believed."""
+        return NOT_BEGUN if self.watermark is None else self.watermark
 
     @property
     def through(self) -> int:
         """The newest closed minute, -1 if none is."""
-        return -1 if self.watermark is None else closed_through(self.watermark)
+        return closed_through(self.reached)
 
     @property
     def open_bars(self) -> list[MinuteBar]:
@@ -130,68 +138,99 @@ class BarBuilder:
 
     def follows(self, partial: PartialBars) -> bool:
         """Return True if ids and minutes increase from the last record read to ``partial``."""
-        if self.last_id is None or self.watermark is None:
+        if self.last_id is None:
             return True
-        return partial.first_id > self.last_id and not _goes_back(self.watermark, partial.first_ts)
+        return partial.first_id > self.last_id and not _goes_back(self.reached, partial.first_ts)
 
     def absorb(self, partial: PartialBars, is_gap: IsGap) -> Closed:
         """Take in bars and return the minutes they close; ValueError if they do not follow."""
         if not self.follows(partial):
             raise ValueError(f"bars from id {partial.first_id} do not follow id {self.last_id}")
         id_gaps = partial.id_gaps
-        if self.last_id is not None and self.watermark is not None:
-            seam = _id_gap(self.last_id, partial.lowest_id, self.watermark, partial.first_ts)
-            id_gaps = [*seam, *_after(self.watermark, id_gaps)]
+        if self.last_id is not None:
+            seam = _id_gap(self.last_id, partial.lowest_id, self.reached, partial.first_ts)
+            id_gaps = [*seam, *_after(self.reached, id_gaps)]
         self._look_for_gaps(id_gaps, is_gap)
         _add(self._bars, partial.bars)
+        self._add_waiting(partial.bars[0].minute)
         self.records += partial.records
-        return self._close(partial.last_id, max(partial.watermark, self.watermark or 0))
+        return self._close(partial.last_id, max(partial.watermark, self.reached))
 
     def take(self, records: Iterable[Record], is_gap: IsGap) -> Closed:
         """Take in records one by one, in any order; return the minutes that they close."""
-        last_id, watermark = self.last_id, self.watermark
+        last_id, watermark = self.last_id, self.reached
         for record in records:
             if last_id is not None and record.trade_id <= last_id:
                 self.duplicates += 1
                 continue
-            if last_id is not None and watermark is not None:
-                seam = _id_gap(last_id, record.first_id, watermark, record.ts)
-                self._look_for_gaps(seam, is_gap)
+            ts = watermark if record.ahead else record.ts
+            holes = 0
+            if last_id is not None:
+                seam = _id_gap(last_id, record.first_id, watermark, ts)
+                holes = self._look_for_gaps(seam, is_gap)
             last_id = record.trade_id
-            watermark = record.ts if watermark is None else max(watermark, record.ts)
-            self._add_one(record, closed_through(watermark))
-        if last_id is None or watermark is None:
-            return Closed()
-        return self._close(last_id, watermark)
+            watermark = max(watermark, ts)
+            if watermark == NOT_BEGUN:
+                self._wait(record, gap=holes > 0)
+            else:
+                self._add_one(record, closed_through(watermark))
+        return Closed() if last_id is None else self._close(last_id, watermark)
 
     def _add_one(self, record: Record, through: int) -> None:
-        """Add a record to its bar; a late one to the oldest open minute that holds a trade.
+        """Add a record to its bar; one late or ahead to the oldest open minute that holds a trade.
 
         At most two minutes are open: the next after the newest closed minute, and the
         watermark's, which always holds a trade.
         """
         bar = bar_of(record, self.whale_notional)
-        late = bar.minute <= through
+        late = record.ahead or bar.minute <= through
         if late:
             oldest = through + 1
             bar = bar._replace(minute=oldest if oldest in self._bars else oldest + 1)
-            self.late_trades += 1
+            self.ahead += record.ahead
+            self.late_trades += not record.ahead
         self.records += 1
         _add(self._bars, [bar], late=late)
+        self._add_waiting(bar.minute)
 
-    def _look_for_gaps(self, id_gaps: list[IdGap], is_gap: IsGap) -> None:
-        """Mark the minutes that were open at each gap, and the minute of the record after it."""
+    def _wait(self, record: Record, *, gap: bool) -> None:
+        """Keep a record that is ahead for the next minute that gets a trade."""
+        bar = bar_of(record, self.whale_notional)._replace(minute=NOT_BEGUN, gap=gap)
+        self._waiting = bar if self._waiting is None else merge(self._waiting, bar, late=True)
+        self.records += 1
+        self.ahead += 1
+
+    def _add_waiting(self, minute: int) -> None:
+        """Add the records that waited to an open minute, whose trades stand behind them."""
+        if self._waiting is None:
+            return
+        if self._waiting.gap:
+            self._marked.add(minute)
+        waited = self._waiting._replace(gap=False)
+        bar = merge(self._bars[minute], waited, late=True)
+        self._bars[minute] = bar._replace(first_id=waited.first_id)
+        self._waiting = None
+
+    def _look_for_gaps(self, id_gaps: list[IdGap], is_gap: IsGap) -> int:
+        """Mark the minutes that were open at each gap, and the minute of the record after it.
+
+        Return how many gaps there are.
+        """
+        found = 0
         for id_gap in id_gaps:
             if is_gap(id_gap.first_missing, id_gap.last_missing):
-                self.gap_count += 1
+                found += 1
                 through = closed_through(id_gap.watermark)
                 newest = id_gap.watermark // times.MINUTE_MS
                 own = id_gap.ts // times.MINUTE_MS
                 self._marked.update(range(through + 1, newest + 1))
                 self._marked.update((own,) if own > through else ())
+        self.gap_count += found
+        return found
 
     def _close(self, last_id: int, watermark: int) -> Closed:
-        self.last_id, self.watermark = last_id, watermark
+        self.last_id = last_id
+        self.watermark = None if watermark == NOT_BEGUN else watermark
         through = self.through
         bars = [self._bars.pop(m) for m in sorted(self._bars) if m <= through]
         gaps = sorted(minute for minute in self._marked if minute <= through)
@@ -201,21 +240,33 @@ class BarBuilder:
 
     def state(self) -> dict[str, Any]:
         """Return everything the next record needs, exact and canonical, for JSON."""
-        return {
+        state = {
             "last_id": self.last_id,
             "watermark_ms": self.watermark,
-            "open": [[exact.packed(value) for value in bar[:-1]] for bar in self.open_bars],
+            "open": [_packed(bar) for bar in self.open_bars],
             "gaps": sorted(self._marked),
         }
+        if self._waiting is not None:
+            state["waiting"] = [_packed(self._waiting), self._waiting.gap]
+        return state
 
     @classmethod
     def restore(cls, whale_notional: int, state: dict[str, Any]) -> "BarBuilder":
         """Return a builder that goes on where ``state`` was taken."""
         builder = cls(whale_notional)
         builder.last_id, builder.watermark = state["last_id"], state["watermark_ms"]
-        for texts in state["open"]:
-            values: list[Any] = [exact.unpacked(text) for text in texts]
-            bar = MinuteBar(*values)
-            builder._bars[bar.minute] = bar
+        builder._bars = {bar.minute: bar for bar in map(_unpacked, state["open"])}
         builder._marked = set(state["gaps"])
+        if "waiting" in state:
+            texts, gap = state["waiting"]
+            builder._waiting = _unpacked(texts)._replace(gap=gap)
         return builder
+
+
+def _packed(bar: MinuteBar) -> list[str]:
+    return [exact.packed(value) for value in bar[:-1]]
+
+
+def _unpacked(texts: list[str]) -> MinuteBar:
+    values: list[Any] = [exact.unpacked(text) for text in texts]
+    return MinuteBar(*values)

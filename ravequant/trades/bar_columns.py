@@ -25,6 +25,9 @@ Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base â
 
 def closed_by(builder: BarBuilder, trades: TradeColumns, is_gap: IsGap) -> Iterator[Closed]:
     """Add trades in any order to ``builder``; yield the minutes that they close."""
+    if trades.ahead:
+        yield builder.take(_records(trades), is_gap)
+        return
     partial = partial_bars(trades, builder.whale_notional)
     if partial is not None and builder.follows(partial):
         yield builder.absorb(partial, is_gap)
@@ -49,11 +52,11 @@ def _in_order(trades: TradeColumns) -> Iterator[TradeColumns]:
 
 def _behind(builder: BarBuilder, ordered: TradeColumns) -> int:
     """Return how many of the first records repeat, or precede, the last record read."""
-    if builder.last_id is None or builder.watermark is None:
+    if builder.last_id is None:
         return 0
     repeated = np.searchsorted(ordered.trade_id, builder.last_id, side="right")
     minutes = ordered.ts // times.MINUTE_MS
-    before = np.searchsorted(minutes, builder.watermark // times.MINUTE_MS, side="left")
+    before = np.searchsorted(minutes, builder.reached // times.MINUTE_MS, side="left")
     return int(max(repeated, before))
 
 
@@ -63,7 +66,8 @@ def _records(trades: TradeColumns) -> Iterator[Record]:
     columns = trades.ts, trades.trade_id, trades.count, trades.buy, trades.price, trades.qty
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for ts, trade_id, ids, buy, price, qty in rows:
-        yield Record(ts, trade_id, ids, buy, price * price_one, qty * qty_one, trades.contract)
+        numbers = ts, trade_id, ids, buy, price * price_one, qty * qty_one
+        yield Record(*numbers, trades.contract, trades.ahead)
 
 
 def partial_bars(trades: TradeColumns, whale_notional: int) -> PartialBars | None:

@@ -5,8 +5,10 @@ rest is read in columns (``scanner``, ``bar_columns``), with the same bars.
 """
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from ravequant import times
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, Rejected, check_whole, parse_trade
 from ravequant.trades.bar_builder import BarBuilder, Closed, IsGap, PartialBars
 from ravequant.trades.minute_bar import MinuteBar, Record, record_of
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
     from ravequant.trades.scanner import Scanner
 
 FEW_BYTES: Final = 1 << 20
+
+
+@lru_cache(maxsize=4)
+def end_of(file: str) -> int | None:
+    """Return the end (Unix ms) of the day that a file is named after; None for another name."""
+    try:
+        return times.day_start_ms(file[:10]) + times.DAY_MS
+    except ValueError:
+        return None
 
 
 class BarReader:
@@ -43,37 +54,41 @@ class BarReader:
         self.lines = 0
         self.rejected = 0
 
-    def read(self, block: bytes | memoryview) -> Closed:
-        """Read a block of whole lines; return the minutes it closes."""
+    def read(self, block: bytes | memoryview, file: str = "") -> Closed:
+        """Read a block of whole lines; return the minutes it closes.
+
+        ``file`` is the name of the block's day file: a record of a later date is ahead.
+        """
         self._few -= len(block)
         read = self._one_by_one if self._few >= 0 else self._in_columns
         bars: list[MinuteBar] = []
         gaps: list[int] = []
-        for closed in read(block) if len(block) else ():
+        for closed in read(block, end_of(file)) if len(block) else ():
             bars += closed.bars
             gaps += closed.gaps
         return Closed(bars, gaps, self.builder.through)
 
-    def _one_by_one(self, block: bytes | memoryview) -> Iterator[Closed]:
+    def _one_by_one(self, block: bytes | memoryview, end: int | None) -> Iterator[Closed]:
         check_whole(block)
         records: list[Record] = []
         rejected: list[Rejected] = []
         lines, offset = bytes(block).split(b"\n")[:-1], 0
         for line in lines:
             try:
-                records.append(record_of(*parse_trade(line + b"\n", self._inst_id, self._exchange)))
+                record = record_of(*parse_trade(line + b"\n", self._inst_id, self._exchange))
+                records.append(record if end is None else record.until(end))
             except RecordError as error:
                 rejected.append(Rejected(offset, str(error)))
             offset += len(line) + 1
         self._count(len(lines), rejected)
         yield self.builder.take(records, self._is_gap)
 
-    def _in_columns(self, block: bytes | memoryview) -> Iterator[Closed]:
+    def _in_columns(self, block: bytes | memoryview, end: int | None) -> Iterator[Closed]:
         from ravequant.trades import bar_columns  # noqa: PLC0415 - numpy: few runs read so much
         from ravequant.trades.scanner import Scanner  # noqa: PLC0415
 
         self._scanner = self._scanner or Scanner(self._inst_id, self._exchange)
-        scanned = self._scanner.scan(block)
+        scanned = self._scanner.scan(block, end)
         self._count(scanned.lines, scanned.rejected)
         for trades in scanned.stretches:
             yield from bar_columns.closed_by(self.builder, trades, self._is_gap)
@@ -111,5 +126,6 @@ class BarReader:
             "trades": self.builder.records,
             "duplicates": self.builder.duplicates,
             "late_trades": self.builder.late_trades,
+            "ahead": self.builder.ahead,
             "holes": self.builder.gap_count,
         }

@@ -77,6 +77,7 @@ class Record(NamedTuple):
     price: int  # units of exact.PRICE_PLACES
     qty: int  # contracts, units of exact.SIZE_PLACES
     contract: Contract
+    ahead: bool = False  # its time is not to be believed
 
     @property
     def minute(self) -> int:
@@ -87,6 +88,10 @@ class Record(NamedTuple):
     def first_id(self) -> int:
         """The first id it covers."""
         return self.trade_id - self.ids + 1
+
+    def until(self, end: int) -> "Record":
+        """Return it as ahead if its time is ``end`` (Unix ms; of its file's day) or later."""
+        return self._replace(ahead=True) if self.ts >= end else self
 
 
 def record_of(trade: Trade, contract: Contract) -> Record:
@@ -99,6 +104,7 @@ def record_of(trade: Trade, contract: Contract) -> Record:
         exact.units(trade.price, exact.PRICE_PLACES),
         exact.units(trade.qty, exact.SIZE_PLACES),
         contract,
+        trade.ahead,
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ravequant.records import DEFAULT_EXCHANGE, Rejected
 from ravequant.trades.bar_builder import Closed, PartialBars, join
-from ravequant.trades.bar_reader import BarReader
+from ravequant.trades.bar_reader import BarReader, end_of
 from ravequant.vault.tail import BLOCK_BYTES, Chunk, Span, block_size
 
 if TYPE_CHECKING:
@@ -172,7 +172,8 @@ def read_span(
     exchange: str = DEFAULT_EXCHANGE,
 ) -> SpanResult | None:
     """Return the content of whole lines of a file; None if they must be read in order."""
-    return collect(_scanner(inst_id, exchange), whale_notional, offset, _blocks(path, offset, end))
+    scanner, blocks = _scanner(inst_id, exchange), _blocks(path, offset, end)
+    return collect(scanner, whale_notional, offset, blocks, end_of(path.name))
 
 
 @lru_cache(maxsize=1)
@@ -184,21 +185,28 @@ def _scanner(inst_id: str, exchange: str) -> "Scanner":
 
 
 def collect(
-    scanner: "Scanner", whale_notional: int, offset: int, blocks: Iterable[tuple[int, bytes]]
+    scanner: "Scanner",
+    whale_notional: int,
+    offset: int,
+    blocks: Iterable[tuple[int, bytes]],
+    day_end: int | None = None,
 ) -> SpanResult | None:
-    """Return the content of blocks of whole lines, the first at ``offset``; None as above."""
+    """Return the content of blocks of whole lines, the first at ``offset``; None as above.
+
+    Records from ``day_end`` on (Unix ms), and those that say so, are ahead: they are read in order.
+    """
     from ravequant.trades.bar_columns import partial_bars  # noqa: PLC0415
 
     lines, rejected = 0, list[Rejected]()
     found: PartialBars | None = None
     for at, block in blocks:
-        scanned = scanner.scan(block)
+        scanned = scanner.scan(block, day_end)
         lines += scanned.lines
         rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]
         for trades in scanned.stretches:
-            partial = partial_bars(trades, whale_notional)
+            partial = None if trades.ahead else partial_bars(trades, whale_notional)
             joined = join(found, partial) if found and partial else partial
-            if joined is None or len(rejected) > _NAMED:
+            if partial is None or joined is None or len(rejected) > _NAMED:
                 return None
             found = joined
     return SpanResult(found, lines, rejected)

@@ -5,7 +5,7 @@ through ``records.parse_trade``, which alone decides if a trade is valid (SPEC s
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -38,20 +38,34 @@ _NEWLINES: Final = np.uint64(_NEWLINE) * _LOWEST
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TradeColumns(Columns):
-    """Consecutive valid records of one contract, in file order."""
+    """Consecutive valid records of one contract, in file order: all are ahead, or none is."""
 
     contract: Contract
+    ahead: bool = False
 
     @classmethod
-    def of(cls, columns: Columns, contract: Contract) -> "TradeColumns":
+    def of(cls, columns: Columns, contract: Contract, *, ahead: bool = False) -> "TradeColumns":
         """Return the columns with the contract of all of them."""
         values = {name: getattr(columns, name) for name in Columns.__slots__}
-        return cls(**values, contract=contract)
+        return cls(**values, contract=contract, ahead=ahead)
+
+    def until(self, end: int) -> "list[TradeColumns]":
+        """Return them cut into those before ``end`` (Unix ms) and, as ahead, all others."""
+        if self.ahead or int(self.ts.max()) < end:
+            return [self]
+        past = self.ts >= end
+        cuts = [0, *(np.flatnonzero(past[1:] != past[:-1]) + 1).tolist(), len(past)]
+        return [
+            replace(self.select(slice(start, stop)), ahead=bool(past[start]))
+            for start, stop in pairwise(cuts)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """The content of a block: trades, cut where the contract changes, and rejected lines."""
+    """The content of a block: trades, cut where the contract changes or they are ahead, and
+    rejected lines.
+    """
 
     stretches: list[TradeColumns]
     rejected: list[Rejected]
@@ -60,11 +74,11 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _LinesRead:
-    """Some lines of a block: their rows, columns, and the contract of each (an index)."""
+    """Some lines of a block: their rows, columns, and the kind of each (an index)."""
 
     rows: NDArray[np.int64]
     columns: Columns
-    contracts: NDArray[np.int64] | int
+    kinds: NDArray[np.int64] | int
 
 
 class Scanner:
@@ -76,8 +90,18 @@ class Scanner:
         self._alike = False  # all lines of the last block but one at most
         swar_digits.keep_freed_memory()
 
-    def scan(self, block: bytes | memoryview) -> Scanned:
-        """Read a block of whole lines; ValueError if its last line has no newline."""
+    def scan(self, block: bytes | memoryview, end: int | None = None) -> Scanned:
+        """Read a block of whole lines; ValueError if its last line has no newline.
+
+        Records from ``end`` on (Unix ms; the end of their file's day) count as ahead.
+        """
+        scanned = self._scan(block)
+        if end is None:
+            return scanned
+        stretches = [part for trades in scanned.stretches for part in trades.until(end)]
+        return replace(scanned, stretches=stretches)
+
+    def _scan(self, block: bytes | memoryview) -> Scanned:
         if not block:
             return Scanned([], [], 0)
         check_whole(block)
@@ -131,7 +155,7 @@ class _Block:
         self._data = np.frombuffer(block, dtype=np.uint8)
         self._ends = _line_ends(self._data)
         self._starts = np.concatenate((np.zeros(1, np.int64), self._ends[:-1]))
-        self._contracts: dict[Contract, int] = {}
+        self._kinds: dict[tuple[Contract, bool], int] = {}  # contract, ahead
         self._read: list[_LinesRead] = []
         self._rejected: list[Rejected] = []
 
@@ -142,7 +166,7 @@ class _Block:
             rest = self._read_alike(template, rest)
         self._read_others(np.arange(len(self._ends)) if rest is None else rest)
         scanned = Scanned(self._stretches(), self._rejected, len(self._ends))
-        alike = (len(found.rows) for found in self._read if isinstance(found.contracts, int))
+        alike = (len(found.rows) for found in self._read if isinstance(found.kinds, int))
         return scanned, max(alike, default=0)
 
     def _read_alike(
@@ -163,7 +187,7 @@ class _Block:
         if len(columns.ts) < len(possible):
             possible[possible] = good
         rows = np.arange(len(self._ends)) if rows is None else rows
-        self._read.append(_LinesRead(rows[possible], columns, self._index(template.contract)))
+        self._read.append(_LinesRead(rows[possible], columns, self._kind(template.contract)))
         self._templates.remove(template)
         self._templates.insert(0, template)
         return rows[~possible]
@@ -181,7 +205,7 @@ class _Block:
             except RecordError as error:
                 self._rejected.append(Rejected(int(self._starts[row]), str(error)))
                 continue
-            read.append((row, trade, self._index(contract)))
+            read.append((row, trade, self._kind(contract, ahead=trade.ahead)))
             if lessons < _LESSONS and len(waiting):
                 lessons += 1
                 template = template_of(line, self._inst_id, trade, contract, self._exchange)
@@ -196,25 +220,26 @@ class _Block:
     def _line(self, row: int) -> bytes:
         return bytes(self._block[int(self._starts[row]) : int(self._ends[row])])
 
-    def _index(self, contract: Contract) -> int:
-        return self._contracts.setdefault(contract, len(self._contracts))
+    def _kind(self, contract: Contract, *, ahead: bool = False) -> int:
+        return self._kinds.setdefault((contract, ahead), len(self._kinds))
 
     def _stretches(self) -> list[TradeColumns]:
-        """Put the pieces back in file order, cut where the contract changes."""
+        """Put the pieces back in file order, cut where the contract changes or they are ahead."""
         if not self._read:
             return []
-        contracts = list(self._contracts)
-        if len(self._read) == 1 and isinstance(only := self._read[0].contracts, int):
-            return [TradeColumns.of(self._read[0].columns, contracts[only])]
+        kinds = list(self._kinds)
+        if len(self._read) == 1 and isinstance(only := self._read[0].kinds, int):
+            return [TradeColumns.of(self._read[0].columns, kinds[only][0])]
         order = np.argsort(np.concatenate([found.rows for found in self._read]))
         columns = _join([found.columns for found in self._read], order)
         which = np.concatenate(
-            [np.broadcast_to(found.contracts, found.rows.shape) for found in self._read]
+            [np.broadcast_to(found.kinds, found.rows.shape) for found in self._read]
         )[order]
         cuts = [0, *(np.flatnonzero(which[1:] != which[:-1]) + 1).tolist(), len(which)]
         return [
-            TradeColumns.of(columns, contracts[which[start]]).select(slice(start, stop))
+            TradeColumns.of(columns, contract, ahead=ahead).select(slice(start, stop))
             for start, stop in pairwise(cuts)
+            for contract, ahead in (kinds[which[start]],)
         ]
 
 

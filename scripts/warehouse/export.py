@@ -193,7 +193,7 @@ def _bars_of_days(
     for block in Tail(lambda: iter(files), None, 0).blocks():
         while len(before) <= place[block.path]:
             before.append(reader.state())
-        closed = reader.read(block.data)
+        closed = reader.read(block.data, block.path.name)
         for bar in closed.bars:
             at = bisect_right(days, times.day(bar.minute * times.MINUTE_MS)) - 1
             if at >= 0 or whole:
