@@ -240,7 +240,7 @@ class BarBuilder:
 
     def state(self) -> dict[str, Any]:
         """Return everything the next record needs, exact and canonical, for JSON."""
-        state = {
+        state: dict[str, Any] = {
             "last_id": self.last_id,
             "watermark_ms": self.watermark,
             "open": [_packed(bar) for bar in self.open_bars],

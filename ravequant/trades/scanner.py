@@ -63,9 +63,7 @@ class TradeColumns(Columns):
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """The content of a block: trades, cut where the contract changes or they are ahead, and
-    rejected lines.
-    """
+    """The content of a block: trades, cut where contract or ``ahead`` changes; rejected lines."""
 
     stretches: list[TradeColumns]
     rejected: list[Rejected]
@@ -224,7 +222,7 @@ class _Block:
         return self._kinds.setdefault((contract, ahead), len(self._kinds))
 
     def _stretches(self) -> list[TradeColumns]:
-        """Put the pieces back in file order, cut where the contract changes or they are ahead."""
+        """Put the pieces back in file order, cut where contract or ``ahead`` changes."""
         if not self._read:
             return []
         kinds = list(self._kinds)

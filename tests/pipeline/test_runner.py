@@ -31,7 +31,7 @@ class Lines:
         self._reject = reject
         self._lines = 0
 
-    def read(self, block: bytes) -> list[tuple[str, int]]:
+    def read(self, block: bytes, _file: str) -> list[tuple[str, int]]:
         batch, offset = [], 0
         for line in block.splitlines(keepends=True):
             if b"bad" in line:

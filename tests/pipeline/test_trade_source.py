@@ -32,10 +32,10 @@ def test_a_decoder_asks_the_ledger_of_the_instrument(vault):
     block = b"".join(lines((0, 1), (1, 5), (2, 6), (3, 7)))
     read = trade_source.decoder(vault, BTC, settings.Settings())
     marked = START // MINUTE + 1
-    assert read(lambda *_: None).read(block).gaps[-1] == marked
+    assert read(lambda *_: None).read(block, "").gaps[-1] == marked
     ledger = GapLedger(vault.gap_ledger(BTC), BTC)
     ledger.append(LedgerEntry(Gap(2, 4), "id_hole", "never there", START))
-    assert read(lambda *_: None).read(block).gaps == []
+    assert read(lambda *_: None).read(block, "").gaps == []
 
 
 def test_the_first_minute_that_reading_gives(vault):

@@ -35,7 +35,8 @@ class Oracle:
         self.closed = -1
         self.open, self.marked = {}, set()
         self.out, self.gaps = [], []
-        self.duplicates = self.late = self.gap_count = 0
+        self.waiting, self.waiting_gap = [], False  # rows ahead, before any minute is open
+        self.duplicates = self.late = self.ahead = self.gap_count = 0
 
     def read(self, row):
         ts, last_id, count = row["ts"], row["id"], row["count"]
@@ -45,8 +46,11 @@ class Oracle:
                 return
             missing = self.last + 1, last_id - count
             if missing[1] >= missing[0] and self.is_gap(*missing):
-                self.mark(ts // MINUTE)
+                self.mark(None if row["ahead"] else ts // MINUTE)
         self.last = last_id
+        if row["ahead"]:
+            self.take_ahead(row)
+            return
         self.largest = max(self.largest, ts)
         while (self.closed + 2) * MINUTE + 5_000 <= self.largest:
             # the next minute to close; jump over empty ones
@@ -61,12 +65,26 @@ class Oracle:
         else:
             bar = self.open.setdefault(minute, OracleBar())
             bar.prices.append(row["price"])
+            for waited in self.waiting:
+                self.take(bar, waited)
             self.take(bar, row)
+            if self.waiting_gap:
+                self.marked.add(minute)
+            self.waiting, self.waiting_gap = [], False
+
+    def take_ahead(self, row):
+        self.ahead += 1
+        if self.open:
+            self.take(self.open[min(self.open)], row)
+        else:
+            self.waiting.append(row)
 
     def mark(self, own):
         self.gap_count += 1
         self.marked |= set(range(self.closed + 1, self.largest // MINUTE + 1))
-        if own > self.closed:
+        if own is None:
+            self.waiting_gap = not self.open
+        elif own > self.closed:
             self.marked.add(own)
 
     def close(self, minute):
@@ -139,6 +157,7 @@ def parsed(text):
         "id": int(row["trade_id"]),
         "count": int(row.get("count", "1")),
         "side": row["side"],
+        "ahead": row.get("ahead", False),
         "price": Fraction(row["price"]),
         "qty": Fraction(row["qty_contracts"]),
         "val": Fraction(row["ctVal"]),

@@ -29,7 +29,7 @@ LINES = 4_000
 
 
 def market(*, odd: bool) -> list[bytes]:
-    """Return trade lines; odd ones are garbage, repeated, out of order in time, or leave a hole."""
+    """Return trade lines; odd ones are garbage, repeated, late, ahead, or leave a hole."""
     chance = random.Random(7)
     encoder = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
     ts, trade_id = START, 1_000
@@ -41,8 +41,11 @@ def market(*, odd: bool) -> list[bytes]:
             lines.append(chance.choice([b"{}\n", lines[-1], b"\xff\n"]))
             trade_id += chance.choice([0, 3])
         moment = ts - 90_000 if odd and number % 700 == 699 else ts
+        ahead = odd and number % 900 == 899
+        if ahead or (odd and number % 1_100 == 1_099):  # of the latter only the date tells
+            moment += 70 * 365 * times.DAY_MS
         price = f"{101_000 + chance.randrange(500)}.5"
-        lines.append(encoder.line(Trade(moment, trade_id, "buy", price, "2", 1)))
+        lines.append(encoder.line(Trade(moment, trade_id, "buy", price, "2", 1, ahead=ahead)))
     return lines
 
 

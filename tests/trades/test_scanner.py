@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -59,7 +60,8 @@ def by_line(block):
             price = exact.units(trade.price, 30)
             qty = exact.units(trade.qty, 30)
             is_buy = trade.side == "buy"
-            records.append((trade.ts, trade.trade_id, trade.count, is_buy, price, qty, contract))
+            row = (trade.ts, trade.trade_id, trade.count, is_buy, price, qty)
+            records.append((*row, contract, trade.ahead))
         offset += len(line)
     return records, rejected, block.count(b"\n")
 
@@ -73,9 +75,9 @@ def flat(scanned):
             price = int(one.price[i]) * 10 ** (30 - one.price_decimals)
             qty = int(one.qty[i]) * 10 ** (30 - one.qty_decimals)
             row = (int(one.ts[i]), int(one.trade_id[i]), int(one.count[i]), bool(one.buy[i]))
-            records.append((*row, price, qty, one.contract))
+            records.append((*row, price, qty, one.contract, one.ahead))
     for earlier, later in pairwise(scanned.stretches):
-        assert earlier.contract != later.contract
+        assert (earlier.contract, earlier.ahead) != (later.contract, later.ahead)
     return records, scanned.rejected, scanned.lines
 
 
@@ -179,6 +181,21 @@ def test_contract_change_starts_a_new_stretch():
     assert flat(scanned) == by_line(block)
 
 
+def test_records_behind_the_end_of_their_day_are_ahead():
+    """They are cut from the others, from the very first moment on; those that say so stay so."""
+    midnight = 1_765_756_800_000
+    moments = [midnight - 1, midnight, midnight + 5, midnight - 2, midnight - 1]
+    trades = [Trade(ts, 100 + at, "buy", "5", "1") for at, ts in enumerate(moments)]
+    trades[4] = replace(trades[4], ahead=True)
+    found = Scanner(INST_ID).scan(canonical(trades), midnight).stretches
+    assert [(part.trade_id.tolist(), part.ahead) for part in found] == [
+        ([100], False), ([101, 102], True), ([103], False), ([104], True)
+    ]  # fmt: skip
+    assert all(part.contract == LINEAR for part in found)
+    (whole,) = Scanner(INST_ID).scan(canonical(trades[:4]), midnight + 6).stretches
+    assert not whole.ahead
+
+
 def test_midnight_inside_a_block():
     """Each line has its own date."""
     midnight = 1_765_756_800_000
@@ -239,6 +256,14 @@ ODD = {
     "eleven decimals": (b'"45"', b'"45.00000000001"'),
     "eleven decimals, the last 0": (b'"45"', b'"45.00000000010"'),
     "zeros behind": (b"101250.5", b"101250.500000"),
+    "ahead": (b'"source":"0"}', b'"source":"0","ahead":true}'),
+    "ahead, with a blank": (b'"source":"0"}', b'"source":"0","ahead": true}'),
+    "ahead, in front": (b'{"timestamp', b'{"ahead":true,"timestamp'),
+    "not ahead": (b'"source":"0"}', b'"source":"0","ahead":false}'),
+    "ahead as text": (b'"source":"0"}', b'"source":"0","ahead":"true"}'),
+    "ahead as number": (b'"source":"0"}', b'"source":"0","ahead":1}'),
+    "ahead null": (b'"source":"0"}', b'"source":"0","ahead":null}'),
+    "ahead twice": (b'"source":"0"}', b'"source":"0","ahead":true,"ahead":false}'),
     "torn": (b'"count":"1","source":"0"}', b'"count'),
     "torn and glued": (b'"count":"1","source":"0"}', b'"count' + GOLDEN[:-1]),
     "megabyte": (b"101250.5", b"1" * 1_000_000),
@@ -281,7 +306,9 @@ def test_block_must_end_in_a_newline():
         Scanner(INST_ID).scan(GOLDEN[:-1])
 
 
-BLOCK = canonical(some_trades(4, 12))
+BLOCK = canonical(
+    replace(trade, ahead=at in (4, 5, 11)) for at, trade in enumerate(some_trades(4, 12))
+)
 BYTES = st.one_of(st.sampled_from(list(b'0123456789.:-,"{}\n\r \0+eEZT/;\x0e\x1e\x8e\xae\xfe')),
                   st.integers(0, 255))  # fmt: skip
 EDIT = st.tuples(st.integers(0, len(BLOCK) - 1), st.integers(0, 2), st.lists(BYTES, max_size=2))
