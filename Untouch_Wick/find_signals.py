@@ -27,9 +27,10 @@ from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.signals import as_of
 from ravequant.signals.base_rates import Rates, base_rates
+from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
-from ravequant.signals.rules import Query, QueryResult, Signal, find
+from ravequant.signals.rules import QueryResult, Signal, find
 from ravequant.signals.serialize import as_json
 from ravequant.vault.paths import Vault, default_root
 

@@ -18,6 +18,7 @@ from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
+MAX_RULES: Final = ("strict", "notes")
 _MOST_LEVELS: Final = 400  # levels of a side in the exchange's channel
 
 # The decimal settings, and the units in which each is counted.
@@ -134,6 +135,12 @@ class Signals(NamedTuple):
     vwap_stale_s: int = 1_200
     buckets_stale_s: int = 120
     stop_bps: ExactDecimal = DISTANCE.default("1")  # beyond the tip, then to the next tick
+    # a target farther from the entry is none
+    target_max_bps: ExactDecimal = BPS.default("60")
+    # no trade if more than this share of such trades must win
+    break_even_max_pct: ExactDecimal = PERCENT.default("60")
+    # which reading of a signal gives its size: strict, or notes (to the letter of the notes)
+    max_rule: str = "strict"
     maker_bps: ExactDecimal = BPS.default("2")  # fee on the way in
     taker_bps: ExactDecimal = BPS.default("5")  # fee on the way out
     whale_count: int = 10  # more records than this, and more than the next: tag `whales`
@@ -248,6 +255,11 @@ def _contradictions(chosen: Settings) -> Iterator[str]:
         yield (
             f"l2.cadence_ms = {l2.cadence_ms} is not below buckets.gap_s = {buckets.gap_s} s: "
             "every snapshot would be a gap"
+        )
+    if chosen.signals.max_rule not in MAX_RULES:
+        yield (
+            f"signals.max_rule = {chosen.signals.max_rule!r:.40} is unknown: choose one of "
+            f"{', '.join(MAX_RULES)}"
         )
     for name, least_s, what in (
         ("buckets.young_s", buckets.young_s, "no wall would ever be young"),

@@ -13,7 +13,8 @@ from ravequant.alerts.policy import AlertMessage
 from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
-from ravequant.signals.table import BREAK_EVEN, JOINT, age_line, cells, duration
+from ravequant.signals.table import BREAK_EVEN, cells
+from ravequant.signals.wording import JOINT, age_line, duration, notes, worth
 
 TITLE, TEXT, NAME, VALUE, FOOTER = 256, 4_096, 256, 1_024, 2_048  # Discord's, in characters
 WHOLE: Final = 6_000  # all of them together
@@ -33,7 +34,7 @@ def plain(text: str, most: int) -> str:
 def title(signal: Signal, *, near: bool) -> str:
     """Return the title: instrument, direction, price, conviction."""
     price = cells(signal)["price"]
-    head = f"{signal.state.inst_id} {signal.direction} {price} {signal.conviction} x{signal.size}"
+    head = f"{signal.state.inst_id} {signal.direction} {price} {worth(signal)}"
     return plain(f"NEAR {head}" if near else head, TITLE)
 
 
@@ -90,8 +91,8 @@ def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -
         words.insert(
             0, f"price is {plain(str(signal.distance_bps), 40).lstrip('+-')} bps from the tip"
         )
-    if signal.capped:
-        words.append("a volume divergence against it takes MAX away")
+    if found := notes(signal, limits):
+        words.append(plain("; ".join(found), TEXT // 4))
     return words
 
 
@@ -102,7 +103,8 @@ def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
     met = [layer for layer in signal.layers if layer.state == "met"]
     others = [layer for layer in signal.layers if layer.state != "met"]
     small = "small" if of["small"] == "yes" else "not small"
-    frames = ", ".join(wick.timeframe for wick in signal.wicks)
+    tip = signal.wick.tip
+    frames = ", ".join(wick.timeframe for wick in signal.wicks if wick.tip == tip)
     return [
         ("entry", of["entry"], True),
         ("stop", of["stop"], True),
@@ -112,10 +114,9 @@ def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
         ("score", f"{of['score']}, {of['confl.']} confluences", True),
         ("wick", f"{of['age']} old, {small}, on {frames}", True),
         ("touched", of["touched"], True),
-        ("tip", f"{of['tip']}, {of['strength']}", True),
+        ("tip", of["tip"], True),
         *_evidence("for it", met),
         *_evidence("not for it", others),
-        *([("tags", " ".join(signal.tags), False)] if signal.tags else []),
     ]
 
 

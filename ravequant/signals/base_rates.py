@@ -6,9 +6,10 @@ with trades, or at the end of each BOOK_STEP with a snapshot. `gap` and `stale` 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ravequant import exact, times
+from ravequant.signals.candidates import Query, around
 from ravequant.signals.evidence import (
     State,
     absorption,
@@ -23,14 +24,31 @@ from ravequant.signals.evidence import (
 from ravequant.signals.inputs import Side, VolumeRow, WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import BOOK_STEP, MarketState
-from ravequant.signals.rules import Query, Signal, around
+from ravequant.signals.rules import Signal
+
+LEAST_MOMENTS: Final = 30  # with fewer the rate is not told
 
 
 class Rate(NamedTuple):
     """The moments in which a layer was met, out of those counted."""
 
-    percent: str  # one place
+    met: int
     moments: int
+
+    @property
+    def percent(self) -> str | None:
+        """The share in percent, one place; None with too few moments to say."""
+        if self.moments < LEAST_MOMENTS:
+            return None
+        return exact.fixed(exact.divide(100 * self.met, self.moments, 1), 1)
+
+    @property
+    def words(self) -> str:
+        """The rate in words."""
+        if self.percent is None:
+            plural = "s" * (self.moments != 1)
+            return f"too few to say: {self.moments} moment{plural} in 24 h"
+        return f"true at {self.percent}% of {self.moments} moments in 24 h"
 
 
 Rates = Mapping[str, Rate | None]  # by layer; None: there was no moment to count
@@ -77,9 +95,7 @@ def _level_rates(signal: Signal, limits: SignalLimits) -> Rates:
 
 def _rate(states: Iterable[State]) -> Rate | None:
     met = [state == "met" for state in states]
-    if not met:
-        return None
-    return Rate(exact.fixed(exact.divide(100 * sum(met), len(met), 1), 1), len(met))
+    return Rate(sum(met), len(met)) if met else None
 
 
 def _last_day(state: MarketState) -> Sequence[VolumeRow]:

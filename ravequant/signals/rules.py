@@ -1,99 +1,56 @@
 """The rules of the query (SPEC section 11): a market state in, signals out. Pure.
 
 A signal is a small untouched wick among touched wicks. The layers are the evidence for a fade at
-its tip; the number of layers that are met makes the conviction.
+its tip; the number of layers that are met makes the conviction. Near twins are one signal.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
-from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 
-from ravequant import exact, times
+from ravequant import exact
+from ravequant.signals import conviction
+from ravequant.signals.candidates import Candidate, LastPrice, Query, candidates
+from ravequant.signals.conviction import CAPPED_SIZE, SIZES, Cap, Conviction, Readings
 from ravequant.signals.evidence import (
     CONFLUENCES,
     Evidence,
     FadeSetup,
-    clock,
     judge,
-    price_text,
+    touch_gap,
     within,
 )
 from ravequant.signals.inputs import BOOK_SIDES, VolumeRow, WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
-from ravequant.signals.trade_plan import TradePlan, plan, same_price
+from ravequant.signals.trade_plan import NoTrade, TradePlan, plan, same_price
 
 Strength = Literal["VERY_HIGH", "HIGH"]
-Conviction = Literal["MAX", "HIGH", "WATCH", "LOW"]
-_ONE_EVENT: Final = frozenset({"volume_tier", "absorption"})
-_THE_BOOK: Final = frozenset({"wall", "imbalance"})
-SIZES: Final = {"MAX": 3, "HIGH": 2, "WATCH": 1, "LOW": 0}
+TWIN_BPS: Final = exact.SIZE_ONE  # tips of one side within 1 bp are one level
 
 
-class Query(NamedTuple):
-    """The arguments of the query."""
+class Reached(NamedTuple):
+    """A trade that reached the tip after the minute of the state."""
 
-    age_min: int = 20  # minutes
-    age_max: int = 40
-    timeframe: str = "1m"
-    min_touched: int = 10
-    small_only: bool = True
-
-
-class LastPrice(NamedTuple):
-    """The last price and its source."""
-
+    ts: int  # Unix ms
     price: int
-    source: Literal["mid", "trade"]
-
-
-class Candidate(NamedTuple):
-    """A wick and the wicks around it."""
-
-    wick: WickAsOf
-    others: tuple[WickAsOf, ...]  # of its timeframe, both sides, born close to it
-
-    @property
-    def touched(self) -> int:
-        """The number of wicks around it that were touched."""
-        return sum(other.status == "touched" for other in self.others)
-
-    @property
-    def twice_median(self) -> int | None:
-        """The median size around it in half ticks; None if there is no wick around it."""
-        sizes = sorted(other.size_ticks for other in self.others)
-        middle = len(sizes) // 2
-        return sizes[middle] + sizes[~middle] if sizes else None
-
-    @property
-    def small(self) -> bool:
-        """True if its size is at most the median size around it."""
-        median = self.twice_median
-        return median is not None and 2 * self.wick.size_ticks <= median
-
-    @property
-    def median_text(self) -> str | None:
-        """The median size around it, in ticks."""
-        median = self.twice_median
-        return None if median is None else exact.text(median * 5, 1)
 
 
 class Signal(NamedTuple):
-    """A wick to fade, with its evidence and its trade."""
+    """A level to fade, with its evidence and its trade."""
 
     state: MarketState
-    candidate: Candidate
+    candidate: Candidate  # the strongest wick of its group
     last: LastPrice | None
     in_contact: bool
     strength: Strength
     layers: tuple[Evidence, ...]
-    conviction: Conviction
-    capped: bool  # a volume divergence against the trade took MAX away
-    wicks: tuple[WickAsOf, ...]  # of its price on all timeframes, itself among them
+    readings: Readings
+    max_rule: str  # the reading that decides: strict or notes
+    wicks: tuple[WickAsOf, ...]  # of its group, and of their prices on all timeframes
     plan: TradePlan
     tags: tuple[str, ...]
+    no_trade: NoTrade | None = None  # the reason why it has no size
+    reached: Reached | None = None  # with no_trade "touched"
 
     @property
     def wick(self) -> WickAsOf:
@@ -116,14 +73,42 @@ class Signal(NamedTuple):
         return len(_met(self.layers))
 
     @property
+    def confluences_strict(self) -> int:
+        """The same, with volume_tier and absorption together as one."""
+        return conviction.apart(_met(self.layers))
+
+    @property
     def score(self) -> int:
         """Sum of the points, for ranking."""
-        return sum(layer.points for layer in self.layers)
+        return _score(self.layers)
+
+    @property
+    def conviction(self) -> Conviction:
+        """The strict reading."""
+        return self.readings.strict
+
+    @property
+    def conviction_notes(self) -> Conviction:
+        """The reading to the letter of the notes."""
+        return self.readings.notes
+
+    @property
+    def capped_by(self) -> Cap | None:
+        """The part of the market without which there is no more than WATCH."""
+        return self.readings.capped_by
+
+    @property
+    def deciding(self) -> Conviction:
+        """The reading that decides."""
+        return self.conviction_notes if self.max_rule == "notes" else self.conviction
 
     @property
     def size(self) -> int:
-        """The position size that the conviction stands for."""
-        return SIZES[self.conviction]
+        """The position size of the reading that decides; 0 without a trade or an entry."""
+        if self.no_trade is not None or self.in_contact:
+            return 0
+        size = SIZES[self.deciding]
+        return size if self.capped_by is None else min(size, CAPPED_SIZE)
 
     @property
     def distance_bps(self) -> str | None:
@@ -146,17 +131,9 @@ class QueryResult(NamedTuple):
 def find(state: MarketState, query: Query, limits: SignalLimits) -> QueryResult:
     """Return the signals of ``query``; if there are none, a sentence names the rule that failed."""
     last = last_price(state, limits)
-    wicks = [wick for wick in state.wicks if wick.timeframe == query.timeframe]
-    wicks.sort(key=attrgetter("birth", "event_id"))
-    aged = [wick for wick in wicks if query.age_min <= state.minute - wick.birth <= query.age_max]
-    untouched = [around(wick, wicks, limits) for wick in aged if wick.status == "untouched"]
-    surrounded = [found for found in untouched if found.touched >= query.min_touched]
-    small = [found for found in surrounded if found.small or not query.small_only]
-    near = [found for found in small if last is None or _reachable(found, last, limits)]
-    signals = sorted((_signal(state, limits, found, last) for found in near), key=_nearness)
-    missing = None
-    if not signals:
-        missing = _missing(state, query, limits, (aged, untouched, surrounded, small))
+    near, missing = candidates(state, query, limits, last)
+    groups = _groups([_judged(state, limits, found, last) for found in near])
+    signals = sorted((_signal(state, limits, group, last) for group in groups), key=_nearness)
     return QueryResult(state, last, tuple(signals), missing)
 
 
@@ -171,34 +148,60 @@ def _stale_book(state: MarketState, limits: SignalLimits) -> bool:
     return state.defect("buckets", limits) in ("missing", "stale")
 
 
-def around(wick: WickAsOf, wicks: Sequence[WickAsOf], limits: SignalLimits) -> Candidate:
-    """Return ``wick`` with the wicks around it; ``wicks`` of its timeframe in order of birth."""
-    span = limits.surrounding_minutes
-    start = bisect_left(wicks, wick.birth - span, key=attrgetter("birth"))
-    end = bisect_right(wicks, wick.birth + span, key=attrgetter("birth"))
-    others = (other for other in wicks[start:end] if other.event_id != wick.event_id)
-    return Candidate(wick, tuple(others))
-
-
-def _reachable(found: Candidate, last: LastPrice, limits: SignalLimits) -> bool:
-    return within(found.wick.tip - last.price, limits.reach_bps, last.price)
-
-
 def _nearness(signal: Signal) -> tuple[int, str]:
     away = 0 if signal.last is None else abs(signal.wick.tip - signal.last.price)
     return away, signal.wick.event_id
 
 
-def _signal(
+class _Judged(NamedTuple):
+    """A candidate and the layers of its fade."""
+
+    found: Candidate
+    layers: tuple[Evidence, ...]
+
+
+def _judged(
     state: MarketState, limits: SignalLimits, found: Candidate, last: LastPrice | None
+) -> _Judged:
+    setup = FadeSetup(found.wick, _around(found), last.price if last else None)
+    return _Judged(found, judge(state, limits, setup))
+
+
+def _groups(judged: Sequence[_Judged]) -> list[list[_Judged]]:
+    """Return near twins together, the strongest of each group first.
+
+    Strongest first, each takes all of its side within TWIN_BPS of itself. There are no chains: a
+    wick that is that near to another member alone belongs to no group yet.
+    """
+    left = sorted(judged, key=_strength_order)
+    groups = []
+    while left:
+        lead = left[0].found.wick
+        groups.append([one for one in left if _twins(lead, one.found.wick)])
+        left = [one for one in left if not _twins(lead, one.found.wick)]
+    return groups
+
+
+def _strength_order(one: _Judged) -> tuple[int, int, str]:
+    """Return the key of the strongest: the higher score, the older wick, the lower event_id."""
+    wick = one.found.wick
+    return -_score(one.layers), wick.birth, wick.event_id
+
+
+def _twins(lead: WickAsOf, other: WickAsOf) -> bool:
+    return lead.side == other.side and within(lead.tip - other.tip, TWIN_BPS, lead.tip)
+
+
+def _signal(
+    state: MarketState, limits: SignalLimits, group: Sequence[_Judged], last: LastPrice | None
 ) -> Signal:
-    wick = found.wick
-    layers = judge(state, limits, FadeSetup(wick, _around(found), last.price if last else None))
+    """Return the signal of a group, whose strongest wick stands first."""
+    found, layers = group[0]
+    wick, wicks = found.wick, [one.found.wick for one in group]
     strength = strength_of(found, limits)
     sure = next(layer.state for layer in layers if layer.name == "wick") == "met"
-    full = conviction(_met(layers), very_high=sure and strength == "VERY_HIGH")
-    capped = full == "MAX" and _divergence_against(state, limits, wick)
     contact = in_contact(state, limits, wick)
+    trade = plan(state, limits, wick, wicks)
     return Signal(
         state=state,
         candidate=found,
@@ -206,11 +209,17 @@ def _signal(
         in_contact=contact,
         strength=strength,
         layers=layers,
-        conviction="HIGH" if capped else full,
-        capped=capped,
-        wicks=tuple(same_price(state, wick)),
-        plan=TradePlan() if contact else plan(state, limits, wick),
+        readings=conviction.read(
+            _met(layers),
+            very_high=sure and strength == "VERY_HIGH",
+            diverges=_divergence_against(state, limits, wick),
+            capped_by=conviction.cap(state, limits, touch_gap(wick, state.gap_minutes)),
+        ),
+        max_rule=limits.max_rule,
+        wicks=tuple(same_price(state, wicks)),
+        plan=TradePlan() if contact else trade,
         tags=_tags(state, limits, wick),
+        no_trade=trade.no_trade,
     )
 
 
@@ -229,24 +238,14 @@ def _met(layers: Sequence[Evidence]) -> frozenset[str]:
     )
 
 
+def _score(layers: Sequence[Evidence]) -> int:
+    return sum(layer.points for layer in layers)
+
+
 def strength_of(found: Candidate, limits: SignalLimits) -> Strength:
     """Return VERY_HIGH for an exact tip with enough touched wicks around it, else HIGH."""
     very = found.touched >= limits.very_high_touched and found.wick.tip_exact
     return "VERY_HIGH" if very else "HIGH"
-
-
-def conviction(met: AbstractSet[str], *, very_high: bool) -> Conviction:
-    """Return the conviction: three layers make HIGH, two WATCH; VERY_HIGH alone makes HIGH.
-
-    MAX is three times the size and rare. It takes four layers, of which volume_tier and absorption
-    together count once (an absorption is a T4), and the resting book or a VERY_HIGH wick.
-    """
-    apart = len(met) - (met >= _ONE_EVENT)
-    if apart >= 4 and (very_high or met & _THE_BOOK):
-        return "MAX"
-    if len(met) >= 3 or very_high:
-        return "HIGH"
-    return "WATCH" if len(met) == 2 else "LOW"
 
 
 def _newest_volume(state: MarketState, limits: SignalLimits) -> VolumeRow | None:
@@ -286,49 +285,3 @@ def _tags(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> tuple[str
         if band is not None and book.sides[wick.side].significant[band]:
             tags.append(f"{BOOK_SIDES[wick.side]}_delta")
     return tuple(tags)
-
-
-def _missing(
-    state: MarketState,
-    query: Query,
-    limits: SignalLimits,
-    passed: tuple[list[WickAsOf], list[Candidate], list[Candidate], list[Candidate]],
-) -> str:
-    """Return the sentence about the rule at which the last candidates failed."""
-    aged, untouched, surrounded, small = passed
-    what = f"{query.timeframe} wick aged {query.age_min} to {query.age_max} min"
-    if not state.wicks:
-        return _no_wicks(state)
-    if not aged:
-        return f"rule 1: no {what}"
-    if not untouched:
-        return f"rule 1: no untouched {what}; all {len(aged)} were touched"
-    if not surrounded:
-        best = max(untouched, key=lambda found: (found.touched, found.wick.birth))
-        return (
-            f"rule 2: no untouched {what} has {query.min_touched} touched wicks within "
-            f"{limits.surrounding_minutes} min; best is {_name(best)} with {best.touched} of "
-            f"{len(best.others)}"
-        )
-    if not small:
-        best = min(surrounded, key=lambda found: (found.wick.size_ticks, -found.wick.birth))
-        return (
-            f"rule 3: no surrounded untouched {what} is small; {_name(best)} has "
-            f"{best.wick.size_ticks} ticks, the median around it is {best.median_text}; "
-            "--all-sizes takes it"
-        )
-    far = ", ".join(map(_name, small))
-    return f"rule 3: beyond {exact.text(limits.reach_bps, exact.SIZE_PLACES)} bps from price: {far}"
-
-
-def _no_wicks(state: MarketState) -> str:
-    remedy = "run Untouch_Wick/untouch_wick.py"
-    if state.newest_event is None:
-        return f"no wicks are known: {remedy}"
-    newest = times.iso_minute(state.newest_event)
-    return f"no wick of the last day is known, the newest event is of {newest}: {remedy}"
-
-
-def _name(found: Candidate) -> str:
-    wick = found.wick
-    return f"{wick.side} {price_text(wick.tip)} of {clock(wick.birth)}"

@@ -47,9 +47,15 @@ def as_json(
         "distance_bps": signal.distance_bps,
         "in_contact": signal.in_contact,
         "confluences": signal.confluences,
+        "confluences_strict": signal.confluences_strict,
         "conviction": signal.conviction,
+        "conviction_uncapped": signal.readings.uncapped,
+        "capped_by": signal.capped_by,
+        "conviction_notes": signal.conviction_notes,
+        "capped_by_divergence": signal.readings.diverges,
+        "max_rule": signal.max_rule,
+        "no_trade": signal.no_trade,
         "size": signal.size,
-        "capped_by_divergence": signal.capped,
         "score": signal.score,
         "entry": _price(plan.entry),
         "stop": _price(plan.stop),
@@ -64,6 +70,7 @@ def as_json(
             {
                 "timeframe": other.timeframe,
                 "event_id": other.event_id,
+                "wick_price": price_text(other.tip),
                 "age_minutes": state.minute - other.birth,
             }
             for other in signal.wicks

@@ -1,17 +1,20 @@
-"""The trade at a wick's tip: entry, stop, target, fees (SPEC section 11, rule 7). Pure.
+"""The trade at a level: entry, stop, target, fees, and whether it can win (SPEC 11.7). Pure.
 
 net reward = |target - entry| - maker fee of the entry - taker fee of the target
 net risk   = |stop - entry|   + maker fee of the entry + taker fee of the stop
 break-even = net risk / (net risk + net reward)          the share of trades that must win
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from ravequant import exact, times
-from ravequant.signals.evidence import BPS
+from ravequant.signals.evidence import BPS, within
 from ravequant.signals.inputs import TIMEFRAMES, WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
+
+NoTrade = Literal["fees", "break-even", "target", "touched", "clock"]  # why there is no trade
 
 
 class TradePlan(NamedTuple):
@@ -25,20 +28,42 @@ class TradePlan(NamedTuple):
     reward_risk: str | None = None
     reward_risk_net: str | None = None
     break_even_pct: str | None = None  # None with a target: fees eat the reward
+    no_trade: NoTrade | None = None  # the reason why it cannot win
 
 
-def plan(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> TradePlan:
-    """Return the trade that fades the tip of ``wick``."""
-    entry = wick.tip
-    stop = None if state.tick is None else stop_at(wick, state.tick, limits.stop_bps)
+class _Exit(NamedTuple):
+    """A price to get out at, and the wick that made it."""
+
+    price: int
+    source: Literal["wick", "vwap_4h"]
+    event_id: str | None = None
+
+
+def plan(
+    state: MarketState, limits: SignalLimits, wick: WickAsOf, group: Sequence[WickAsOf] = ()
+) -> TradePlan:
+    """Return the trade that fades the tip of ``wick``; the stop lies beyond each tip of ``group``.
+
+    The target is the nearer of the next untouched wick on the other side and the 4 h VWAP.
+    """
+    entry, stop = wick.tip, None
+    if state.tick is not None:
+        farthest = max((wick, *group), key=lambda other: _beyond(wick, other.tip))
+        stop = stop_at(farthest, state.tick, limits.stop_bps)
     opposite = nearest_opposite(state, wick)
-    if opposite is not None:
-        ratios = _ratios(limits, entry, stop, opposite.tip)
-        return TradePlan(entry, stop, opposite.tip, "wick", opposite.event_id, *ratios)
+    exits = [] if opposite is None else [_Exit(opposite.tip, "wick", opposite.event_id)]
     vwap = _vwap_beyond(state, limits, wick)
-    if vwap is not None:
-        return TradePlan(entry, stop, vwap, "vwap_4h", None, *_ratios(limits, entry, stop, vwap))
-    return TradePlan(entry, stop)
+    exits += [] if vwap is None else [_Exit(vwap, "vwap_4h")]
+    nearest = min(exits, key=lambda found: abs(found.price - entry), default=None)
+    if nearest is None or not within(nearest.price - entry, limits.target_max_bps, entry):
+        return TradePlan(entry, stop, no_trade="target")
+    gross, net, share, no_trade = _worth(limits, entry, stop, nearest.price)
+    return TradePlan(entry, stop, *nearest, gross, net, share, no_trade)
+
+
+def _beyond(wick: WickAsOf, price: int) -> int:
+    """Return how far a price lies beyond the tip of ``wick``, away from the trade."""
+    return price - wick.tip if wick.side == "high" else wick.tip - price
 
 
 def stop_at(wick: WickAsOf, tick: int, stop_bps: int) -> int:
@@ -75,14 +100,15 @@ def nearest_opposite(state: MarketState, wick: WickAsOf) -> WickAsOf | None:
     )
 
 
-def same_price(state: MarketState, wick: WickAsOf) -> list[WickAsOf]:
-    """Return the untouched wicks of its price and side, itself included, by timeframe."""
+def same_price(state: MarketState, group: Sequence[WickAsOf]) -> list[WickAsOf]:
+    """Return the untouched wicks at the prices of a group of one side, by timeframe."""
+    side, tips = group[0].side, {wick.tip for wick in group}
     same = [
         other
         for other in recent_untouched(state)
-        if other.side == wick.side and other.tip == wick.tip and other != wick
+        if other.side == side and other.tip in tips and other not in group
     ]
-    return sorted([wick, *same], key=lambda other: (TIMEFRAMES[other.timeframe], other.birth))
+    return sorted([*group, *same], key=lambda other: (TIMEFRAMES[other.timeframe], other.birth))
 
 
 def _vwap_beyond(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> int | None:
@@ -92,18 +118,23 @@ def _vwap_beyond(state: MarketState, limits: SignalLimits, wick: WickAsOf) -> in
     return vwap if (vwap < wick.tip if wick.side == "high" else vwap > wick.tip) else None
 
 
-def _ratios(
+def _worth(
     limits: SignalLimits, entry: int, stop: int | None, target: int
-) -> tuple[str | None, str | None, str | None]:
-    if stop is None or stop == entry:
-        return None, None, None
-    reward, risk = abs(entry - target), abs(stop - entry)
-    fee_in = entry * limits.maker_bps
+) -> tuple[str | None, str | None, str | None, NoTrade | None]:
+    """Return reward to risk before and after fees, the break-even share, and why not to trade."""
+    reward, fee_in = abs(entry - target), entry * limits.maker_bps
     net_reward = reward * BPS - fee_in - target * limits.taker_bps
+    if stop is None or stop == entry:  # nobody knows what it costs to be wrong
+        return None, None, None, "break-even" if net_reward > 0 else "fees"
+    risk = abs(stop - entry)
     net_risk = risk * BPS + fee_in + stop * limits.taker_bps
-    share = exact.divide(100 * net_risk, net_risk + net_reward, 2) if net_reward > 0 else None
-    return (
-        exact.fixed(exact.divide(reward, risk, 2), 2),
-        exact.fixed(exact.divide(net_reward, net_risk, 2), 2),
-        None if share is None else exact.fixed(share, 2),
-    )
+    gross, net = _ratio(reward, risk), _ratio(net_reward, net_risk)
+    if net_reward <= 0:
+        return gross, net, None, "fees"
+    whole = net_risk + net_reward
+    too_often = 100 * exact.SIZE_ONE * net_risk > limits.break_even_max_pct * whole
+    return gross, net, _ratio(100 * net_risk, whole), "break-even" if too_often else None
+
+
+def _ratio(part: int, whole: int) -> str:
+    return exact.fixed(exact.divide(part, whole, 2), 2)

@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ravequant import exact
 from ravequant.signals.base_rates import Rate, base_rates
+from ravequant.signals.candidates import Query
 from ravequant.signals.evidence import FadeSetup, judge
 from ravequant.signals.inputs import SIDES, CvdRow, LastTrade, RestingWall, VwapRow, price
 from ravequant.signals.market_state import BOOK_STEP
-from ravequant.signals.rules import Query
 from tests.support.made_signals import (
     LIMITS,
     MINUTE,
@@ -38,19 +39,19 @@ def rates(facts):
 
 def test_the_tape_is_asked_at_each_minute():
     """A T4 is in sight for five minutes, or as many as have passed; one a day ago is not."""
-    assert rates(set_up())["volume_tier"] == Rate("3.3", 61)
+    assert rates(set_up())["volume_tier"] == Rate(2, 61)
     rows = [
         volume(1441, tier="T4"),
         *(absorbing(ago) if ago == 30 else volume(ago) for ago in range(60, -1, -1)),
     ]
     found = rates(set_up(volume=tuple(rows)))
-    assert (found["volume_tier"], found["absorption"]) == (Rate("8.2", 61), Rate("8.2", 61))
+    assert (found["volume_tier"], found["absorption"]) == (Rate(5, 61), Rate(5, 61))
 
 
 def test_the_absorbed_side_counts():
     """Absorbed sells were never a reason to sell."""
     rows = (*set_up().volume[:-2], absorbing(absorbed_side="sell"), volume(0))
-    assert rates(set_up(volume=rows))["absorption"] == Rate("0.0", 61)
+    assert rates(set_up(volume=rows))["absorption"] == Rate(0, 61)
 
 
 def test_cvd_and_vwap_are_counted_over_their_rows():
@@ -63,7 +64,7 @@ def test_cvd_and_vwap_are_counted_over_their_rows():
         for n, close in enumerate(("99900", "99901", "99906", "101058"))
     )  # 19.70 bps above these closes: 96.8, 97.8, 102.8 and 1257 away from 100000
     found = rates(set_up(cvd=deltas, vwap=vwaps))
-    assert (found["cvd"], found["vwap"]) == (Rate("50.0", 4), Rate("50.0", 4))
+    assert (found["cvd"], found["vwap"]) == (Rate(2, 4), Rate(2, 4))
 
 
 def test_the_book_is_asked_at_the_same_distance():
@@ -72,8 +73,8 @@ def test_the_book_is_asked_at_the_same_distance():
     stayed = book(side(walls=(wall("101250"),)), mid=price("100951"))
     other = stayed._replace(imbalance=(0, -69, 0, 0, 0, 0))
     found = rates(set_up(past_books=(moved, stayed, other, moved)))
-    assert (found["wall"], found["young_wall"]) == (Rate("50.0", 4), Rate("50.0", 4))
-    assert found["imbalance"] == Rate("75.0", 4)
+    assert (found["wall"], found["young_wall"]) == (Rate(2, 4), Rate(2, 4))
+    assert found["imbalance"] == Rate(3, 4)
 
 
 def test_without_anything_to_count_there_is_no_rate():
@@ -87,16 +88,16 @@ def test_without_anything_to_count_there_is_no_rate():
 def test_hidden_wicks_are_counted_in_the_minutes_in_which_they_were_hidden():
     """From 20 minutes of age, or its tenth touched neighbour, to 40 minutes or its own touch."""
     whole = rates(set_up())["wick"]
-    assert whole == Rate("21.3", 61)  # ages 20 to 32 are 13 minutes
+    assert whole == Rate(13, 61)  # ages 20 to 32 are 13 minutes
     ended = hidden(event_id="another", birth=A - 50, status="touched", ended=A - 20)
     around = [
         wick._replace(event_id=f"{wick.event_id} {n}", birth=A - 48, ended=A - 40)
         for n, wick in enumerate(surrounding())
     ]
     both = rates(set_up([ended, *around, *surrounding()]))["wick"]
-    assert both == Rate("37.7", 61)  # and ages 20 to 29 of one touched at 30
+    assert both == Rate(23, 61)  # and ages 20 to 29 of one touched at 30
     late = [wick._replace(ended=A - 5) for wick in surrounding()]
-    assert rates(set_up(late))["wick"] == Rate("9.8", 61)  # 6 minutes since the tenth was touched
+    assert rates(set_up(late))["wick"] == Rate(6, 61)  # 6 minutes since the tenth was touched
     low = touched(30, "low", tip=price("100000"))
     assert rates(set_up([low, *surrounding()]))["wick"] == whole
 
@@ -263,7 +264,7 @@ def test_a_layer_is_counted_where_it_is_met(state):
                 met(as_of(state, step_end(row.ts), row), name, signal, row.mid)
                 for row in state.past_books
             ]
-        counted = {name: rate and (rate.moments, rate.percent) for name, rate in found.items()}
+        counted = {name: rate and (rate.moments, rate.met) for name, rate in found.items()}
         assert counted == {name: share(held) for name, held in moments.items()}
 
 
@@ -273,18 +274,31 @@ def step_end(ts):
 
 
 def share(held):
-    if not held:
-        return None
-    return len(held), exact.fixed(exact.divide(100 * sum(held), len(held), 1), 1)
+    return (len(held), sum(held)) if held else None
+
+
+@pytest.mark.parametrize(
+    ("rate", "percent", "words"),
+    [
+        (Rate(1, 1), None, "too few to say: 1 moment in 24 h"),
+        (Rate(29, 29), None, "too few to say: 29 moments in 24 h"),
+        (Rate(30, 30), "100.0", "true at 100.0% of 30 moments in 24 h"),
+        (Rate(0, 30), "0.0", "true at 0.0% of 30 moments in 24 h"),
+        (Rate(2, 61), "3.3", "true at 3.3% of 61 moments in 24 h"),
+    ],
+)
+def test_a_rate_of_few_moments_is_not_told(rate, percent, words):
+    """Below 30 moments a share says nothing, least of all 100 %."""
+    assert (rate.percent, rate.words) == (percent, words)
 
 
 def test_a_t4_over_a_gap_is_not_counted():
     """The layer says `gap` there, and its base rate agrees."""
     rows = [absorbing(ago, gap=True) if ago == 1 else volume(ago) for ago in range(60, -1, -1)]
     facts = set_up(volume=tuple(rows))
-    assert rates(facts)["volume_tier"] == rates(facts)["absorption"] == Rate("0.0", 61)
+    assert rates(facts)["volume_tier"] == rates(facts)["absorption"] == Rate(0, 61)
     sound = [*rows[:-2], absorbing(), volume(0, gap=True)]
-    assert rates(set_up(volume=tuple(sound)))["volume_tier"] == Rate("1.6", 61)  # not the last one
+    assert rates(set_up(volume=tuple(sound)))["volume_tier"] == Rate(1, 61)  # not the last one
 
 
 def test_rows_and_snapshots_over_a_gap_are_not_counted():
@@ -295,17 +309,17 @@ def test_rows_and_snapshots_over_a_gap_are_not_counted():
     )
     books = (book(gap=True), book(ts=A * MINUTE - 121_000), book())
     found = rates(set_up(cvd=cvd, vwap=vwap, past_books=books))
-    assert (found["cvd"], found["vwap"]) == (Rate("50.0", 2), Rate("50.0", 2))
-    assert found["wall"] == found["imbalance"] == found["young_wall"] == Rate("33.3", 3)
+    assert (found["cvd"], found["vwap"]) == (Rate(1, 2), Rate(1, 2))
+    assert found["wall"] == found["imbalance"] == found["young_wall"] == Rate(1, 3)
 
 
 def test_a_wick_that_a_gap_may_have_touched_is_not_counted():
     """From the end of the minute in which trades are missing; with its own candle, never."""
     whole = [volume(ago, gap=ago == 4) for ago in range(60, -1, -1)]
-    assert rates(set_up(volume=tuple(whole)))["wick"] == Rate("13.1", 61)  # 8 of 13 minutes
-    assert rates(set_up(the_wick=hidden(gap=True)))["wick"] == Rate("0.0", 61)
+    assert rates(set_up(volume=tuple(whole)))["wick"] == Rate(8, 61)  # 8 of 13 minutes
+    assert rates(set_up(the_wick=hidden(gap=True)))["wick"] == Rate(0, 61)
 
 
 def test_a_minute_that_the_tracker_has_not_reached_is_not_counted():
     """Three minutes after the last one that it has committed it counts as stale."""
-    assert rates(set_up(tracked=A - 8))["wick"] == Rate("13.1", 61)  # up to A-5: 8 of 13 minutes
+    assert rates(set_up(tracked=A - 8))["wick"] == Rate(8, 61)  # up to A-5: 8 of 13 minutes

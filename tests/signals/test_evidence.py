@@ -209,7 +209,9 @@ def test_what_is_missing_is_said_and_stops_nothing():
     """A signal stands on its wick alone; every other layer says that it has nothing to read."""
     facts = set_up(volume=(), cvd=(), vwap=(), book=None)
     assert differs(facts) == dict.fromkeys(LAYERS[1:], "missing")
-    assert (only(facts).confluences, only(facts).conviction) == (1, "HIGH")  # VERY_HIGH alone
+    signal = only(facts)
+    assert (signal.confluences, signal.conviction, signal.capped_by) == (1, "WATCH", "book")
+    assert (signal.readings.uncapped, signal.conviction_notes) == ("HIGH", "MAX")  # VERY_HIGH
     nothing = set_up(volume=(), cvd=(), vwap=(), book=None, trade=None, tick=None)
     assert (only(nothing).distance_bps, only(nothing).plan.stop) == (None, None)
 

@@ -3,8 +3,9 @@
 import pytest
 
 from ravequant import settings, settings_schema
+from ravequant.signals.candidates import Query
 from ravequant.signals.limits import SignalLimits
-from ravequant.signals.rules import Query, find
+from ravequant.signals.rules import find
 from tests.support.made_signals import (
     BTC,
     LIMITS,

@@ -1,9 +1,14 @@
-"""The rules of the query on hand-made facts: rules 1 to 3, conviction, contact, the order."""
+"""The rules of the query on hand-made facts: both readings, size, contact, groups, the order."""
+
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ravequant.signals.inputs import LastTrade, VwapRow, price
-from ravequant.signals.rules import Query, conviction
+from ravequant import exact
+from ravequant.signals.candidates import Query
+from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from tests.support.made_signals import (
     LAYERS,
     LIMITS,
@@ -14,13 +19,13 @@ from tests.support.made_signals import (
     book,
     differs,
     hidden,
+    limits_of,
     mirrored,
     only,
     points,
     set_up,
     side,
     surrounding,
-    touched,
     volume,
     wall,
     wick,
@@ -53,102 +58,6 @@ def test_the_literal_prices_of_the_notes():
     assert only(facts).distance_bps == "+1.98"
 
 
-# --- rules 1 to 3 ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("age", "found"), [(19, 0), (20, 1), (40, 1), (41, 0)])
-def test_age_bounds_are_included(age, found):
-    """A wick counts from 20 to 40 minutes after its birth, both ends included."""
-    around = [touched(age - 1 - n // 2, ("high", "low")[n % 2]) for n in range(16)]
-    assert len(ask(set_up(around, wick(age, "101250"))).signals) == found
-
-
-def test_a_touched_wick_is_no_signal():
-    """What has been touched is no level any more, and the answer says so."""
-    answer = ask(set_up(the_wick=hidden(status="touched", ended=A - 1)))
-    assert answer.signals == ()
-    assert answer.missing == ("rule 1: no untouched 1m wick aged 20 to 40 min; all 17 were touched")
-
-
-def test_no_wick_of_that_age():
-    """Without a wick of that age the first rule has failed."""
-    answer = ask(set_up([], wick(60, "101250")))
-    assert answer.missing == "rule 1: no 1m wick aged 20 to 40 min"
-
-
-def test_too_few_touched_around():
-    """Nine touched wicks within ten minutes are too few; the answer names the best one."""
-    answer = ask(set_up(surrounding(9)))
-    assert answer.missing == (
-        "rule 2: no untouched 1m wick aged 20 to 40 min has 10 touched wicks within 10 min; best "
-        "is high 101250 of 21:03 with 9 of 9"
-    )
-    assert len(ask(set_up(surrounding(10))).signals) == 1
-
-
-def test_surrounding_ends_ten_minutes_away():
-    """A wick born 10 minutes before or after is around it, one 11 minutes away is not."""
-    near = [touched(42), touched(22), touched(42, "high"), touched(22, "high")]
-    far = [touched(43), touched(21)]
-    signal = only(set_up([*near, *far, *surrounding(6)]))
-    assert (signal.candidate.touched, len(signal.candidate.others)) == (10, 10)
-
-
-def test_only_its_own_timeframe_surrounds_it():
-    """Wicks of other timeframes are not around a 1m wick, whatever their number."""
-    others = [touched(30 + n % 5, timeframe="5m", event_id=f"5m {n}") for n in range(20)]
-    assert ask(set_up(others)).signals == ()
-
-
-def test_the_other_wick_of_its_own_candle_is_around_it():
-    """A candle with two wicks gives each of them to the other's surroundings."""
-    signal = only(set_up([touched(32, "low"), *surrounding(9)]))
-    assert signal.candidate.touched == 10
-
-
-def test_small_means_not_above_the_median():
-    """A size equal to the median is small; half a tick more than an even median is not."""
-    assert only(set_up(the_wick=hidden(size_ticks=15))).candidate.small
-    answer = ask(set_up(the_wick=hidden(size_ticks=16)))
-    assert answer.missing == (
-        "rule 3: no surrounded untouched 1m wick aged 20 to 40 min is small; high 101250 of 21:03 "
-        "has 16 ticks, the median around it is 15; --all-sizes takes it"
-    )
-    signal = only(set_up(the_wick=hidden(size_ticks=16)), Query(small_only=False))
-    assert not signal.candidate.small
-
-
-def test_an_even_median_is_the_mean_of_the_middle_pair():
-    """Ten sizes, 11 and 14 in the middle: 12 ticks are small, 13 are not."""
-    around = surrounding(10)
-    sized = [w._replace(size_ticks=11 if n < 5 else 14) for n, w in enumerate(around)]
-    assert only(set_up(sized)).candidate.median_text == "12.5"
-    assert ask(set_up(sized, hidden(size_ticks=13))).signals == ()
-
-
-def test_a_tip_beyond_500_bps_is_no_signal():
-    """At exactly 500 bps it is one, a tick farther it is not."""
-    at = [hidden(tip=price("105000")), hidden(tip=price("105000.1"))]
-    found = [ask(set_up(the_wick=w, book=book(mid=price("100000")))) for w in at]
-    assert [len(answer.signals) for answer in found] == [1, 0]
-    assert found[1].missing == "rule 3: beyond 500 bps from price: high 105000.1 of 21:03"
-
-
-def test_no_wicks_at_all():
-    """An empty tracker is not the same as no signal, and says what to run."""
-    answer = ask(set_up(wicks=(), newest_event=None))
-    assert answer.missing == "no wicks are known: run Untouch_Wick/untouch_wick.py"
-
-
-def test_wicks_of_long_ago_are_not_called_unknown():
-    """A tracker that stopped days ago: its newest event is named, not denied."""
-    answer = ask(set_up(wicks=(), newest_event=A - 3 * 1_440))
-    assert answer.missing == (
-        "no wick of the last day is known, the newest event is of 2025-12-11T21:35:00Z: "
-        "run Untouch_Wick/untouch_wick.py"
-    )
-
-
 # --- strength and conviction ---------------------------------------------------------------
 
 
@@ -160,39 +69,20 @@ def test_strength_needs_fifteen_touched_and_an_exact_tip():
     assert (only(near).strength, points(near)["wick"], only(near).score) == ("HIGH", 10, 90)
 
 
-@pytest.mark.parametrize(
-    ("met", "very_high", "wanted"),
-    [
-        ("wick volume_tier absorption wall imbalance cvd vwap", False, "MAX"),
-        ("wick wall cvd vwap", False, "MAX"),  # the four of the notes
-        ("wick imbalance cvd vwap", False, "MAX"),
-        ("wick volume_tier absorption wall", False, "HIGH"),  # three facts, one told twice
-        ("wick volume_tier absorption wall imbalance", False, "MAX"),
-        ("wick volume_tier absorption cvd vwap", False, "HIGH"),  # nothing rests there
-        ("wick volume_tier absorption cvd vwap", True, "MAX"),
-        ("wick volume_tier absorption cvd", True, "HIGH"),
-        ("wick volume_tier cvd vwap", True, "MAX"),
-        ("wick wall cvd", False, "HIGH"),
-        ("wick", True, "HIGH"),
-        ("wick cvd", False, "WATCH"),
-        ("wick", False, "LOW"),
-        ("", False, "LOW"),
-    ],
-)
-def test_conviction_of_what_is_met(met, very_high, wanted):
-    """MAX wants four that are not one event told twice, with the book or a VERY_HIGH wick."""
-    assert conviction(frozenset(met.split()), very_high=very_high) == wanted
-
-
 def test_a_divergence_against_the_trade_caps_at_high():
     """Bullish for a SHORT takes MAX away, bearish does not; neither adds anything."""
     rows = set_up().volume
     against = set_up(volume=(*rows[:-1], volume(0, divergence="bullish")))
     with_it = set_up(volume=(*rows[:-1], volume(0, divergence="bearish")))
-    assert (only(against).conviction, only(against).size, only(against).capped) == ("HIGH", 2, True)
-    assert (only(with_it).conviction, only(with_it).capped) == ("MAX", False)
     older = set_up(volume=(*rows[:-2], absorbing(divergence="bullish"), volume(0)))
-    assert only(older).conviction == "MAX"
+    for facts, worth, size, diverges in (
+        (against, "HIGH", 2, True),
+        (with_it, "MAX", 3, False),
+        (older, "MAX", 3, False),
+    ):
+        signal = only(facts)
+        assert (signal.conviction, signal.conviction_notes, signal.size) == (worth, worth, size)
+        assert signal.readings.diverges == diverges
 
 
 def test_young_wall_belongs_to_wall():
@@ -201,11 +91,118 @@ def test_young_wall_belongs_to_wall():
     assert (signal.confluences, signal.score) == (7, 90)
 
 
+@pytest.mark.parametrize(("rule", "size"), [("strict", 2), ("notes", 3)])
+def test_one_reading_decides_and_both_are_there(rule, size):
+    """VERY_HIGH alone: HIGH by the strict rule, MAX by the notes; the setting says which counts."""
+    rows = tuple(volume(ago) for ago in range(60, -1, -1))
+    facts = set_up(volume=rows, cvd=(CvdRow(A - 1, "+1", gap=False),), book=book(side()))
+    signal = only(facts, limits_of(max_rule=rule))
+    assert (signal.confluences, signal.conviction, signal.conviction_notes) == (3, "HIGH", "MAX")
+    assert (signal.deciding, signal.size) == (SIZE_NAMES[size], size)
+
+
+SIZE_NAMES = {2: "HIGH", 3: "MAX"}
+
+
+@pytest.mark.parametrize("rule", ["strict", "notes"])
+def test_no_size_goes_past_a_cap(rule):
+    """Without book or tape the notes still say MAX, and the size is that of WATCH."""
+    for facts in (set_up(book=None), set_up(cvd=())):
+        signal = only(facts, limits_of(max_rule=rule))
+        assert (signal.conviction_notes, signal.size) == ("MAX", 1)
+        assert signal.conviction == "WATCH"
+
+
+# --- near twins ------------------------------------------------------------------------------
+
+
+def twin(minutes_ago, at, **other):
+    """A high wick that passes the rules, weaker than the notes' own."""
+    return wick(minutes_ago, at, size_ticks=12, **other)
+
+
+def levels(*wicks, **other):
+    """Return (tip, tips of its group) of each signal, nearest first."""
+    facts = set_up([*surrounding(), *wicks], **other)
+    return [
+        (exact.text(found.wick.tip, exact.PRICE_PLACES),
+         [exact.text(other.tip, exact.PRICE_PLACES) for other in found.wicks])
+        for found in ask(facts).signals
+    ]  # fmt: skip
+
+
+def test_near_twins_are_one_level():
+    """Within 1 bp of the strongest, 10.125 here; a tick farther is a level of its own."""
+    assert levels(twin(30, "101260.1"), twin(29, "101239.9")) == [
+        ("101250", ["101250", "101260.1", "101239.9"])
+    ]
+    assert levels(twin(30, "101260.2"), twin(29, "101239.8")) == [
+        ("101239.8", ["101239.8"]), ("101250", ["101250"]), ("101260.2", ["101260.2"]),
+    ]  # fmt: skip
+
+
+def test_there_are_no_chains():
+    """A twin of a twin alone is a level of its own."""
+    found = levels(twin(30, "101258"), twin(29, "101266"))
+    assert found == [("101250", ["101250", "101258"]), ("101266", ["101266"])]
+
+
+def test_the_strongest_leads():
+    """The higher score, then the older wick: an exact tip is worth more than age."""
+    weak = hidden(tip_exact=False, tip_strength=None)
+    exact_tip = {"tip_exact": True, "tip_strength": "EXACT"}
+    at_26 = twin(26, "101255", **exact_tip)
+    assert [lead for lead, _ in levels(at_26, the_wick=weak)] == ["101255"]
+    assert [lead for lead, _ in levels(twin(26, "101255"), the_wick=weak)] == ["101250"]
+    assert [lead for lead, _ in levels(twin(33, "101255"), the_wick=weak)] == ["101255"]
+
+
+def test_the_other_side_is_no_twin():
+    """A low wick at the same price is another trade."""
+    low = wick(30, "101250", "low")
+    facts = set_up([*surrounding(), low], book=None, trade=None, volume=())
+    assert [found.wick.side for found in ask(facts).signals] == ["high", "low"]
+
+
+def test_the_stop_lies_beyond_the_whole_group():
+    """1 bp beyond its farthest tip, whichever wick leads; the entry stays at the leader's."""
+    plan = only(set_up([*surrounding(), twin(30, "101258"), twin(29, "101245")])).plan
+    assert (plan.entry, plan.stop) == (price("101250"), price("101268.2"))
+    assert only(set_up([*surrounding(), twin(30, "101245")])).plan.stop == price("101260.2")
+    upside_down = mirrored(set_up([*surrounding(), twin(30, "101258"), twin(29, "101245")]))
+    plan = only(upside_down).plan
+    assert plan.entry - plan.stop == price("18.1")  # 101250 - 18.2: to the next tick below
+
+
+@given(st.lists(st.tuples(st.integers(20, 40), st.integers(0, 400)), min_size=1, max_size=12))
+def test_groups_of_any_wicks(drawn):
+    """Each wick in one group, within 1 bp of its leader; no two leaders are twins."""
+    wicks = {
+        ago: wick(ago, exact.text((1_012_500 + ticks) * 10, 2), tip_exact=ticks % 3 == 0)
+        for ago, ticks in drawn
+    }
+    around = [w._replace(event_id=f"{n}") for n, w in enumerate(surrounding(20))]
+    state = set_up(around, wick(60, "101200"), tracked=A)
+    found = ask(replace(state, wicks=(*state.wicks, *wicks.values())), Query(min_touched=0)).signals
+    members = [other for signal in found for other in signal.wicks]
+    assert sorted(members) == sorted(
+        w for w in wicks.values() if any(w in signal.wicks for signal in found)
+    )
+    leaders = [signal.wick for signal in found]
+    for signal in found:
+        tip = signal.wick.tip
+        assert all(abs(other.tip - tip) * 10_000 <= tip for other in signal.wicks)
+        assert all(signal.plan.stop > other.tip for other in signal.wicks)
+    for one in leaders:
+        for other in leaders:
+            assert one == other or abs(one.tip - other.tip) * 10_000 > min(one.tip, other.tip)
+
+
 # --- price in contact, tags, order ---------------------------------------
 
 
 def test_a_tip_that_price_has_reached_is_no_entry():
-    """Mid or trade at the tip: shown, without entry, stop and target; a stale mid says nothing."""
+    """Mid or trade at the tip: shown, without entry, stop, target and size; a stale mid is none."""
     at_tip = book(mid=price("101250"))
     for facts in (
         set_up(book=at_tip),
@@ -213,6 +210,7 @@ def test_a_tip_that_price_has_reached_is_no_entry():
     ):
         assert only(facts).in_contact
         assert (only(facts).plan.entry, only(facts).plan.stop) == (None, None)
+        assert (only(facts).size, only(facts).conviction, only(facts).no_trade) == (0, "MAX", None)
     old = at_tip._replace(ts=A * MINUTE - 121_000)
     assert not only(set_up(book=old)).in_contact
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ravequant.signals.base_rates import Rate
-from ravequant.signals.inputs import CvdRow, price
+from ravequant.signals.inputs import CvdRow, VwapRow, price
 from ravequant.signals.serialize import MOVING, as_json, fingerprint
 from tests.support.made_signals import (
     LIMITS,
@@ -21,7 +21,9 @@ FILES = {"wicks": "derived/wicks/okx/perps/BTC-USDT-SWAP/wicks_events.jsonl"}
 
 
 def row(clock_ms=None, **other):
-    return as_json(only(set_up(**other)), LIMITS, {"wall": Rate("12.5", 8)}, clock_ms)
+    return as_json(
+        only(set_up(**other)), LIMITS, {"wall": Rate(5, 40), "imbalance": Rate(8, 8)}, clock_ms
+    )
 
 
 def test_the_notes_set_up():
@@ -35,10 +37,15 @@ def test_the_notes_set_up():
     )
     assert (found["entry"], found["stop"], found["target"]) == ("101250", "101260.2", "101058")
     assert (found["conviction"], found["size"], found["score"]) == ("MAX", 3, 100)
+    assert (found["conviction_notes"], found["conviction_uncapped"]) == ("MAX", "MAX")
+    assert (found["confluences"], found["confluences_strict"]) == (7, 6)
+    assert (found["no_trade"], found["capped_by"], found["max_rule"]) == (None, None, "strict")
     assert found["data"]["cvd"] == {"age_s": 0, "state": "fresh"}
     layers = {layer["layer"]: layer for layer in found["layers"]}
     assert layers["wick"]["file"] == FILES["wicks"]
-    assert (layers["wall"]["base_rate_pct"], layers["wall"]["base_rate_of"]) == ("12.5", 8)
+    assert (layers["wall"]["base_rate_pct"], layers["wall"]["base_rate_of"]) == ("12.5", 40)
+    few = layers["imbalance"]
+    assert (few["base_rate_pct"], few["base_rate_of"]) == (None, 8)
     assert (layers["cvd"]["base_rate_pct"], layers["cvd"]["base_rate_of"]) == (None, 0)
     assert layers["wall"]["age_s"] == 1
 
@@ -67,6 +74,7 @@ def test_what_is_unknown_is_null():
         ({"book": book(gap=True)}, True),
         ({"around": [*surrounding(), wick(90, "101250", timeframe="5m")]}, True),
         ({"around": surrounding(15)}, False),  # one fewer around it
+        ({"vwap": (VwapRow(A - 1, price("101050"), price("101200"), gap=False),)}, True),  # fees
     ],
 )
 def test_what_makes_a_new_line(change, new):

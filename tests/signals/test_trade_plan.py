@@ -1,12 +1,20 @@
-"""The trade at a tip: entry, stop to the tick, target, what fees leave of it."""
+"""The trade at a tip: entry, stop to the tick, target, what fees leave of it, and no trade."""
+
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ravequant import exact
 from ravequant.signals.inputs import VwapRow, price
 from ravequant.signals.trade_plan import stop_at
 from tests.support.made_signals import (
     LIMITS,
     A,
+    ask,
+    limits_of,
+    mirrored,
     only,
     set_up,
     surrounding,
@@ -38,16 +46,105 @@ def test_a_stop_goes_to_the_next_tick(wick_side, tip, stop):
     assert stop_at(wick(32, tip, wick_side), price("0.1"), bps) == price(stop)
 
 
-def test_without_a_wick_the_vwap_is_the_target():
-    """If it lies in the trade's way, and only while it can be trusted; else there is none."""
-    plan = only(set_up()).plan
-    assert (plan.target, plan.target_from) == (price("101058"), "vwap_4h")
-    above = (VwapRow(A - 1, price("101050"), price("101251"), gap=False),)
-    stale = (VwapRow(A - 30, price("101050"), price("101058"), gap=False),)
-    for vwap in (above, stale):
-        plan = only(set_up(vwap=vwap)).plan
-        assert (plan.target, plan.reward_risk, plan.break_even_pct) == (None, None, None)
-        assert plan.stop == price("101260.2")
+def vwap_at(text, ago=1):
+    return (VwapRow(A - ago, price("101050"), price(text), gap=False),)
+
+
+@pytest.mark.parametrize(
+    ("low", "vwap", "target", "target_from"),
+    [
+        ("101100", vwap_at("101058"), "101100", "wick"),  # the nearer of the two
+        ("101000", vwap_at("101058"), "101058", "vwap_4h"),
+        ("101058", vwap_at("101058"), "101058", "wick"),
+        (None, vwap_at("101058"), "101058", "vwap_4h"),
+        ("101000", (), "101000", "wick"),
+        ("101000", vwap_at("101251"), "101000", "wick"),  # not in the trade's way
+        ("101000", vwap_at("101058", ago=30), "101000", "wick"),  # stale
+        ("100642.5", (), "100642.5", "wick"),  # 60 bps away
+        ("100642.4", (), None, None),  # a tick more
+        ("100600", vwap_at("101058"), "101058", "vwap_4h"),
+        ("101000", vwap_at("100600"), "101000", "wick"),
+        (None, vwap_at("100642.5"), "100642.5", "vwap_4h"),
+        (None, vwap_at("100642.49999999"), None, None),
+        (None, (), None, None),
+    ],
+)
+def test_the_target_is_the_nearest_within_reach(low, vwap, target, target_from):
+    """Of the next untouched wick and the 4 h VWAP; farther than 60 bps away there is none."""
+    lows = [wick(90, low, "low")] if low else []
+    signal = only(set_up([*surrounding(), *lows], vwap=vwap))
+    plan = signal.plan
+    assert (plan.target, plan.target_from) == (target and price(target), target_from)
+    assert plan.target_event_id == (lows[0].event_id if target_from == "wick" else None)
+    assert (signal.no_trade == "target") == (target is None)
+    if target is None:
+        assert (plan.reward_risk, plan.reward_risk_net, plan.break_even_pct) == (None, None, None)
+        assert (plan.stop, signal.size, signal.conviction) == (price("101260.2"), 0, "MAX")
+
+
+@pytest.mark.parametrize(
+    ("target", "share", "no_trade"),
+    [
+        # net risk 81.0801; what it leaves at 60 %: 54.0534
+        ("101125.13", "60.00", None),
+        ("101125.14", "60.00", "break-even"),  # 60.001 %, compared before it is rounded
+        ("101179.14", "99.97", "break-even"),
+        ("101179.21", None, "fees"),  # not a cent is left
+        ("101200", None, "fees"),
+    ],
+)
+def test_a_plan_that_cannot_win_has_no_size(target, share, no_trade):
+    """Fees that eat the reward, or a win rate that nobody has: no size under either rule."""
+    for rule in ("strict", "notes"):
+        limits = limits_of(max_rule=rule)
+        (signal,) = ask(set_up(vwap=vwap_at(target)), limits=limits).signals
+        assert (signal.plan.break_even_pct, signal.no_trade) == (share, no_trade)
+        assert signal.size == (0 if no_trade else 3)
+        assert (signal.conviction, signal.conviction_notes) == ("MAX", "MAX")
+
+
+def test_the_limits_of_a_plan_are_settings():
+    """How far a target may lie, and how often the trade must win."""
+    near = set_up(vwap=vwap_at("101148.7"))
+    assert only(near).no_trade == "break-even"
+    assert only(near, limits_of(break_even_max_pct="72.69")).no_trade is None
+    assert only(near, limits_of(break_even_max_pct="72.67")).no_trade == "break-even"
+    assert only(set_up(), limits_of(target_max_bps="18")).no_trade == "target"
+
+
+def test_without_a_tick_nobody_knows_the_stop():
+    """No stop, no size; fees are still known."""
+    for target, no_trade in (("101058", "break-even"), ("101200", "fees")):
+        signal = only(set_up(tick=None, vwap=vwap_at(target)))
+        assert (signal.plan.stop, signal.plan.target) == (None, price(target))
+        assert (signal.no_trade, signal.size) == (no_trade, 0)
+
+
+@given(
+    st.integers(1, 200), st.integers(0, 20), st.integers(0, 20), st.integers(1, 20), st.booleans()
+)
+def test_size_wants_a_plan_that_can_win(away, maker, taker, stop, low):
+    """Whatever target, fees and stop: the refusal is the one that fractions give."""
+    limits = limits_of(
+        maker_bps=str(maker), taker_bps=str(taker), stop_bps=str(stop), target_max_bps="100"
+    )
+    tip = 101250
+    target = Fraction(tip * (10_000 - away), 10_000)
+    facts = set_up(vwap=vwap_at(str(float(target))))
+    (signal,) = ask(mirrored(facts) if low else facts, limits=limits).signals
+    entry, to = (
+        Fraction(p, exact.PRICE_ONE) for p in (signal.wick.tip, signal.state.vwap[0].vwap_4h)
+    )
+    wanted: str | None = "target"
+    if abs(entry - to) * 10_000 <= 100 * entry:
+        stop_price = Fraction(signal.plan.stop or 0, exact.PRICE_ONE)
+        reward = abs(entry - to) - (entry * maker + to * taker) / 10_000
+        risk = abs(entry - stop_price) + (entry * maker + stop_price * taker) / 10_000
+        wanted = "fees"
+        if reward > 0:
+            wanted = "break-even" if risk / (risk + reward) > Fraction(60, 100) else None
+    assert signal.no_trade == wanted
+    assert (signal.size == 0) == (wanted is not None)
 
 
 def test_reward_risk_before_and_after_fees():

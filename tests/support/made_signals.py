@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ravequant import exact, settings, times
+from ravequant import exact, settings, settings_schema, times
+from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import (
     BookRow,
     BookSide,
@@ -18,11 +19,18 @@ from ravequant.signals.inputs import (
 )
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
-from ravequant.signals.rules import Query, find
+from ravequant.signals.rules import find
 
 BTC = "BTC-USDT-SWAP"
 A = times.parse_iso("2025-12-14T21:35:00Z") // times.MINUTE_MS
 LIMITS = SignalLimits.of(BTC, settings.Settings())
+
+
+def limits_of(**table: Any) -> SignalLimits:
+    """The limits of BTC with these settings."""
+    return SignalLimits.of(BTC, settings_schema.build(settings.Settings, {"signals": table}))
+
+
 NOTIONAL = exact.NOTIONAL_ONE
 BANDS = (10, 25, 50, 100, 200, 500)
 
@@ -118,8 +126,8 @@ def ask(facts, query=DEFAULT, limits=LIMITS):
     return find(facts, query, limits)
 
 
-def only(facts, query=DEFAULT):
-    (signal,) = ask(facts, query).signals
+def only(facts, limits=LIMITS, query=DEFAULT):
+    (signal,) = ask(facts, query, limits).signals
     return signal
 
 

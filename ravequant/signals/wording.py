@@ -1,0 +1,153 @@
+"""What a signal says to people, in words: its worth, why it is no trade, its evidence. Pure.
+
+The text is ASCII, so that every console shows it.
+"""
+
+from itertools import groupby
+from typing import Final
+
+from ravequant import times
+from ravequant.signals.evidence import price_text, shown
+from ravequant.signals.limits import STREAMS, SignalLimits, Stream
+from ravequant.signals.market_state import MarketState
+from ravequant.signals.rules import Signal
+
+NONE: Final = "-"
+JOINT: Final = "\x1f"  # a blank at which no line is broken
+DEFENDED: Final = "defended to the tick"
+_NO_TRADE: Final = {
+    "fees": "fees",
+    "break-even": "break-even",
+    "target": "no target",
+    "touched": "touched",
+    "clock": "clock",
+}
+
+
+def age_line(state: MarketState, limits: SignalLimits, clock_ms: int | None) -> str:
+    """Return the age of each stream at the state's minute, and of that minute at the clock."""
+    ages = [(name, _age_of(state, limits, name)) for name in STREAMS]
+    groups = (
+        JOINT.join([*(name for name, _ in group), age])
+        for age, group in groupby(ages, lambda item: item[1])
+    )
+    line = f"age at {utc(state)[11:]} UTC: {', '.join(groups)}"
+    return line if clock_ms is None else f"{line}; clock{JOINT}+{duration(clock_ms - state.ms)}"
+
+
+def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
+    age = state.age_ms(name)
+    if age is None:
+        return "MISSING"
+    defect = state.defect(name, limits)
+    return f"{duration(age)}{JOINT}{defect.upper()}" if defect else duration(age)
+
+
+def duration(ms: int) -> str:
+    """Return a span in its two largest units: ``42s``, ``3m05s``, ``2h10m``, ``3d04h``."""
+    seconds = abs(ms) // times.SECOND_MS
+    sign = "-" if ms < 0 else ""
+    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
+    if days:
+        return f"{sign}{days}d{hours % 24:02}h"
+    if hours:
+        return f"{sign}{hours}h{minutes % 60:02}m"
+    return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
+
+
+def utc(state: MarketState) -> str:
+    """Return the minute of a state: ``2025-12-14 21:35``."""
+    return times.iso_minute(state.minute)[:16].replace("T", " ")
+
+
+def worth(signal: Signal) -> str:
+    """Return what a signal is worth: conviction and size, or the reason why there is no trade."""
+    if signal.no_trade is not None:
+        return f"NO TRADE: {_NO_TRADE[signal.no_trade]}"
+    if signal.in_contact:
+        return "NO ENTRY: in contact"
+    return f"{signal.deciding} x{signal.size}"
+
+
+def other_reading(signal: Signal) -> str | None:
+    """Return the reading that does not decide, in words, where it differs."""
+    if signal.conviction == signal.conviction_notes:
+        return None
+    if signal.max_rule == "notes":
+        return f"{signal.conviction} by the strict rule"
+    return f"{signal.conviction_notes} by the notes"
+
+
+def why_no_trade(signal: Signal, limits: SignalLimits) -> str | None:
+    """Return the sentence about a signal that is no trade; None for one that is."""
+    if signal.no_trade is None:
+        return "price is at the tip: too late to enter" if signal.in_contact else None
+    return {
+        "fees": "fees eat the reward",
+        "break-even": _break_even(signal, limits),
+        "target": f"no target within {shown(limits.target_max_bps)} bps",
+        "touched": _touched(signal),
+        "clock": "the clock of this computer is wrong",
+    }[signal.no_trade]
+
+
+def _break_even(signal: Signal, limits: SignalLimits) -> str:
+    if signal.state.tick is None:
+        return "no stop: the tick size is unknown"
+    share, most = signal.plan.break_even_pct, shown(limits.break_even_max_pct)
+    return f"{share}% must win, more than {most}%" if share else f"more than {most}% must win"
+
+
+def _touched(signal: Signal) -> str:
+    if signal.reached is None:
+        return "touched"
+    at = times.iso(signal.reached.ts)[11:19]
+    return f"touched at {at} UTC at {price_text(signal.reached.price)}"
+
+
+def notes(signal: Signal, limits: SignalLimits) -> list[str]:
+    """Return why there is no more size, and what else holds."""
+    found, other = [], other_reading(signal)
+    why = why_no_trade(signal, limits)
+    if why is not None:
+        found += [why, f"the evidence alone: {signal.deciding}"]
+    found += [other] if other else []
+    if signal.capped_by is not None:
+        found.append(
+            f"{signal.capped_by} not whole: WATCH at most, else {signal.readings.uncapped}"
+        )
+    found += ["a volume divergence against it takes MAX away"] * signal.readings.diverges
+    found += [DEFENDED] * (signal.strength == "VERY_HIGH")
+    found += [place] if (place := where(signal)) else []
+    found += [f"tags {' '.join(signal.tags)}"] * bool(signal.tags)
+    return found
+
+
+def where(signal: Signal) -> str:
+    """Return the timeframes of its price and the near twins of its level, if there are several."""
+    tip = signal.wick.tip
+    same = [wick.timeframe for wick in signal.wicks if wick.tip == tip]
+    twins = sorted({wick.tip for wick in signal.wicks} - {tip})
+    parts = [f"on {', '.join(same)}"] * (len(same) > 1)
+    parts += [f"one level with {', '.join(map(price_text, twins))}"] * bool(twins)
+    return ", ".join(parts)
+
+
+def title(signal: Signal) -> str:
+    """Return the direction and the price."""
+    return f"{signal.direction} {price_text(signal.wick.tip)}"
+
+
+def evidence(signal: Signal, limits: SignalLimits) -> list[str]:
+    """Return the line of layers that are met and not met, and a line of notes."""
+    met = [layer.name for layer in signal.layers if layer.state == "met"]
+    others = [
+        layer.name if layer.state == "not_met" else f"{layer.name}{JOINT}{layer.state.upper()}"
+        for layer in signal.layers
+        if layer.state != "met"
+    ]
+    line = f"{title(signal)}: + {' '.join(met) or NONE}"
+    if others:
+        line += f"  -{JOINT}{', '.join(others)}"
+    found = notes(signal, limits)
+    return [line, *(f"    {'; '.join(found)}" for _ in found[:1])]
