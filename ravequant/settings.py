@@ -139,7 +139,7 @@ class Signals(NamedTuple):
     target_max_bps: ExactDecimal = BPS.default("60")
     # no trade if more than this share of such trades must win
     break_even_max_pct: ExactDecimal = PERCENT.default("60")
-    # which reading of a signal gives its size: strict, or notes (to the letter of the notes)
+    # the reading of a signal that gives its size: strict, or notes (what the notes say)
     max_rule: str = "strict"
     maker_bps: ExactDecimal = BPS.default("2")  # fee on the way in
     taker_bps: ExactDecimal = BPS.default("5")  # fee on the way out

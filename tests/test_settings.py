@@ -118,6 +118,10 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
         ("[buckets]\nconfirm_s = 3600",
          ("buckets.young_s = 3600 is not above buckets.confirm_s = 3600: no wall would ever be "
          "young")),
+        ('[signals]\nmax_rule = "loose"',
+         "signals.max_rule = 'loose' is unknown: choose one of strict, notes"),
+        ('[signals]\nbreak_even_max_pct = "101"',
+         "signals.break_even_max_pct = '101' is above 100"),
         ("[signals]\nwall_fresh_s = 30",
          ("signals.wall_fresh_s = 30 is not above buckets.confirm_s = 30: no young wall would "
          "ever count")),

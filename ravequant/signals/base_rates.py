@@ -26,7 +26,7 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import BOOK_STEP, MarketState
 from ravequant.signals.rules import Signal
 
-LEAST_MOMENTS: Final = 30  # with fewer the rate is not told
+LEAST_MOMENTS: Final = 30  # with fewer there is no share
 
 
 class Rate(NamedTuple):

@@ -1,7 +1,7 @@
 """How much a signal is worth: two readings of its evidence, their caps, its size (SPEC 11.6). Pure.
 
-The strict reading is rare: three times the size takes four confluences that are not one event told
-twice, and the resting book or a VERY_HIGH wick. The reading of the notes counts to the letter.
+MAX of the strict reading is rare: it takes four confluences that are different events, and the
+resting book or a VERY_HIGH wick. The reading of the notes counts every layer.
 """
 
 from collections.abc import Set as AbstractSet
@@ -50,7 +50,7 @@ def read(
 def apart(met: AbstractSet[str]) -> int:
     """Return the number of confluences; volume_tier and absorption together are one.
 
-    An absorption is a T4: both tell one event.
+    An absorption is a T4: both are one event.
     """
     return len(met) - (met >= _ONE_EVENT)
 
@@ -66,7 +66,7 @@ def strict(met: AbstractSet[str], *, very_high: bool) -> Conviction:
 
 
 def by_the_notes(met: AbstractSet[str], *, very_high: bool) -> Conviction:
-    """Return the reading to the letter of the notes, without caps: all seven layers count."""
+    """Return the reading that the notes give, without caps: all seven layers count."""
     if len(met) >= 4 or very_high:
         return "MAX"
     if len(met) == 3:

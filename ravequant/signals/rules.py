@@ -89,7 +89,7 @@ class Signal(NamedTuple):
 
     @property
     def conviction_notes(self) -> Conviction:
-        """The reading to the letter of the notes."""
+        """The reading of the notes, word for word."""
         return self.readings.notes
 
     @property

@@ -7,7 +7,7 @@ from ravequant.alerts import discord_embed
 from ravequant.alerts.dispatcher import signal_seen
 from ravequant.alerts.policy import AlertMessage, AlertPolicy
 from ravequant.settings import Settings
-from ravequant.signals.inputs import CvdRow
+from ravequant.signals.inputs import VwapRow, price
 from ravequant.vault.paths import CHECKOUT
 from tests.support.alert_cases import MINUTE, NOW, as_text
 from tests.support.made_signals import (
@@ -19,6 +19,8 @@ from tests.support.made_signals import (
     hidden,
     only,
     set_up,
+    surrounding,
+    wick,
 )
 
 APPROACH = Settings().alerts.approach_bps
@@ -36,9 +38,9 @@ def at(bps_away):
 
 
 def readme_signal():
-    """The notes' set-up with a CVD that stopped half an hour ago."""
-    facts = set_up()
-    return only(replace(facts, cvd=(CvdRow(A - 31, "-125000", gap=False),)))
+    """The notes' set-up, with a VWAP that stopped half an hour ago and a low to aim at."""
+    vwap = (VwapRow(A - 31, price("101050"), price("101058"), gap=False),)
+    return only(set_up([*surrounding(), wick(50, "100900.5", "low")], vwap=vwap))
 
 
 def test_the_embed_in_the_readme_is_the_embed():
@@ -58,9 +60,14 @@ def test_the_embed_says_what_its_data_lack():
         "**does not count: volume_tier STALE, absorption STALE, wall GAP, imbalance GAP, "
         "young_wall GAP, cvd MISSING, vwap MISSING**"
     )
-    assert "\n".join(rest) == (
+    ages, lacks = rest
+    assert ages == (
         "<t:1765748100:R>, age at 21:35 UTC: trades 2s, buckets 1s GAP, wicks 0s, volume 9m00s "
         "STALE, cvd vwap MISSING"
+    )
+    assert lacks == (
+        "no target within 60 bps; the evidence alone: WATCH; MAX by the notes; book not whole: "
+        "WATCH at most, else HIGH; defended to the tick"
     )
     late = discord_embed.embed(signal, LIMITS, signal.state.ms + 6 * MINUTE, near=False)
     assert "**OLD: the data end 6m00s before now**" in late["embeds"][0]["description"]
@@ -128,7 +135,7 @@ def test_the_list():
     embed = discord_embed.digest(message._replace(is_list=True))["embeds"][0]
     assert embed["title"] == "1 earlier alert"
     assert embed["description"].splitlines()[1:] == [
-        "<t:1765748130:t> BTC-USDT-SWAP SHORT 101250 MAX x3, score 90"
+        "<t:1765748130:t> BTC-USDT-SWAP SHORT 101250 MAX x3, score 95"
     ]
     (alert,) = message.alerts
     many = AlertMessage(
