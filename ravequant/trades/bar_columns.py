@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ravequant import contract, exact, swar_digits, times
 from ravequant.swar_digits import Ints
 from ravequant.trades.bar_builder import BarBuilder, Closed, IdGap, IsGap, PartialBars
-from ravequant.trades.minute_bar import MinuteBar, Record
+from ravequant.trades.minute_bar import NEVER, MinuteBar, Record
 from ravequant.trades.scanner import TradeColumns
 
 FEW: Final = 64  # records that are taken one by one faster than in columns
@@ -23,15 +23,25 @@ Rows = NDArray[np.int64]
 Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
 
 
-def closed_by(builder: BarBuilder, trades: TradeColumns, is_gap: IsGap) -> Iterator[Closed]:
-    """Add trades in any order to ``builder``; yield the minutes that they close."""
-    if trades.ahead:
-        yield builder.take(_records(trades), is_gap)
-        return
-    partial = partial_bars(trades, builder.whale_notional)
-    if partial is not None and builder.follows(partial):
+def closed_by(
+    builder: BarBuilder, trades: TradeColumns, is_gap: IsGap, end: int = NEVER
+) -> Iterator[Closed]:
+    """Add trades in any order to ``builder``; yield the minutes that they close.
+
+    ``end`` (Unix ms) is that of their file's day: a trade from there on is ahead.
+    """
+    partial = None if trades.ahead else partial_bars(trades, builder.whale_notional)
+    if partial is not None and partial.watermark < end and builder.follows(partial):
         yield builder.absorb(partial, is_gap)
         return
+    for part in trades.until(end):
+        if part.ahead:
+            yield builder.take(_records(part), is_gap)
+        else:
+            yield from _closed_in_order(builder, part, is_gap)
+
+
+def _closed_in_order(builder: BarBuilder, trades: TradeColumns, is_gap: IsGap) -> Iterator[Closed]:
     for ordered in _in_order(trades):
         behind = _behind(builder, ordered) if len(ordered) > FEW else len(ordered)
         if behind:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ravequant import times
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, Rejected, check_whole, parse_trade
 from ravequant.trades.bar_builder import BarBuilder, Closed, IsGap, PartialBars
-from ravequant.trades.minute_bar import MinuteBar, Record, record_of
+from ravequant.trades.minute_bar import NEVER, MinuteBar, Record, record_of
 
 if TYPE_CHECKING:
     from ravequant.trades.scanner import Scanner
@@ -20,12 +20,12 @@ FEW_BYTES: Final = 1 << 20
 
 
 @lru_cache(maxsize=4)
-def end_of(file: str) -> int | None:
-    """Return the end (Unix ms) of the day that a file is named after; None for another name."""
+def end_of(file: str) -> int:
+    """Return the end (Unix ms) of the day that a file is named after; NEVER for another name."""
     try:
         return times.day_start_ms(file[:10]) + times.DAY_MS
     except ValueError:
-        return None
+        return NEVER
 
 
 class BarReader:
@@ -68,7 +68,7 @@ class BarReader:
             gaps += closed.gaps
         return Closed(bars, gaps, self.builder.through)
 
-    def _one_by_one(self, block: bytes | memoryview, end: int | None) -> Iterator[Closed]:
+    def _one_by_one(self, block: bytes | memoryview, end: int) -> Iterator[Closed]:
         check_whole(block)
         records: list[Record] = []
         rejected: list[Rejected] = []
@@ -76,22 +76,22 @@ class BarReader:
         for line in lines:
             try:
                 record = record_of(*parse_trade(line + b"\n", self._inst_id, self._exchange))
-                records.append(record if end is None else record.until(end))
+                records.append(record.until(end))
             except RecordError as error:
                 rejected.append(Rejected(offset, str(error)))
             offset += len(line) + 1
         self._count(len(lines), rejected)
         yield self.builder.take(records, self._is_gap)
 
-    def _in_columns(self, block: bytes | memoryview, end: int | None) -> Iterator[Closed]:
+    def _in_columns(self, block: bytes | memoryview, end: int) -> Iterator[Closed]:
         from ravequant.trades import bar_columns  # noqa: PLC0415 - numpy: few runs read so much
         from ravequant.trades.scanner import Scanner  # noqa: PLC0415
 
         self._scanner = self._scanner or Scanner(self._inst_id, self._exchange)
-        scanned = self._scanner.scan(block, end)
+        scanned = self._scanner.scan(block)
         self._count(scanned.lines, scanned.rejected)
         for trades in scanned.stretches:
-            yield from bar_columns.closed_by(self.builder, trades, self._is_gap)
+            yield from bar_columns.closed_by(self.builder, trades, self._is_gap, end)
 
     def absorb(
         self, partial: PartialBars | None, lines: int, rejected: list[Rejected]

@@ -3,11 +3,13 @@
 Every amount is a count of units at the places of ``ravequant.exact``.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ravequant import exact, times
 from ravequant.contract import Contract, amounts
 from ravequant.records import Trade
+
+NEVER: Final = 1 << 62  # later than any time
 
 
 class MinuteBar(NamedTuple):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ravequant.records import DEFAULT_EXCHANGE, Rejected
 from ravequant.trades.bar_builder import Closed, PartialBars, join
 from ravequant.trades.bar_reader import BarReader, end_of
+from ravequant.trades.minute_bar import NEVER
 from ravequant.vault.tail import BLOCK_BYTES, Chunk, Span, block_size
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def collect(
     whale_notional: int,
     offset: int,
     blocks: Iterable[tuple[int, bytes]],
-    day_end: int | None = None,
+    day_end: int = NEVER,
 ) -> SpanResult | None:
     """Return the content of blocks of whole lines, the first at ``offset``; None as above.
 
@@ -200,7 +201,7 @@ def collect(
     lines, rejected = 0, list[Rejected]()
     found: PartialBars | None = None
     for at, block in blocks:
-        scanned = scanner.scan(block, day_end)
+        scanned = scanner.scan(block)
         lines += scanned.lines
         rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]
         for trades in scanned.stretches:
@@ -209,6 +210,8 @@ def collect(
             if partial is None or joined is None or len(rejected) > _NAMED:
                 return None
             found = joined
+    if found is not None and found.watermark >= day_end:
+        return None
     return SpanResult(found, lines, rejected)
 
 

@@ -50,8 +50,11 @@ class TradeColumns(Columns):
         return cls(**values, contract=contract, ahead=ahead)
 
     def until(self, end: int) -> "list[TradeColumns]":
-        """Return them cut into those before ``end`` (Unix ms) and, as ahead, all others."""
-        if self.ahead or int(self.ts.max()) < end:
+        """Return them cut into those before ``end`` and, as ahead, all others, in file order.
+
+        ``end`` (Unix ms) is that of their file's day.
+        """
+        if self.ahead:
             return [self]
         past = self.ts >= end
         cuts = [0, *(np.flatnonzero(past[1:] != past[:-1]) + 1).tolist(), len(past)]
@@ -88,18 +91,8 @@ class Scanner:
         self._alike = False  # all lines of the last block but one at most
         swar_digits.keep_freed_memory()
 
-    def scan(self, block: bytes | memoryview, end: int | None = None) -> Scanned:
-        """Read a block of whole lines; ValueError if its last line has no newline.
-
-        Records from ``end`` on (Unix ms; the end of their file's day) count as ahead.
-        """
-        scanned = self._scan(block)
-        if end is None:
-            return scanned
-        stretches = [part for trades in scanned.stretches for part in trades.until(end)]
-        return replace(scanned, stretches=stretches)
-
-    def _scan(self, block: bytes | memoryview) -> Scanned:
+    def scan(self, block: bytes | memoryview) -> Scanned:
+        """Read a block of whole lines; ValueError if its last line has no newline."""
         if not block:
             return Scanned([], [], 0)
         check_whole(block)

@@ -187,12 +187,13 @@ def test_records_behind_the_end_of_their_day_are_ahead():
     moments = [midnight - 1, midnight, midnight + 5, midnight - 2, midnight - 1]
     trades = [Trade(ts, 100 + at, "buy", "5", "1") for at, ts in enumerate(moments)]
     trades[4] = replace(trades[4], ahead=True)
-    found = Scanner(INST_ID).scan(canonical(trades), midnight).stretches
+    stretches = Scanner(INST_ID).scan(canonical(trades)).stretches
+    found = [part for stretch in stretches for part in stretch.until(midnight)]
     assert [(part.trade_id.tolist(), part.ahead) for part in found] == [
         ([100], False), ([101, 102], True), ([103], False), ([104], True)
     ]  # fmt: skip
     assert all(part.contract == LINEAR for part in found)
-    (whole,) = Scanner(INST_ID).scan(canonical(trades[:4]), midnight + 6).stretches
+    (whole,) = stretches[0].until(midnight + 6)
     assert not whole.ahead
 
 
