@@ -19,8 +19,9 @@ import orjson
 
 from ravequant import cli, exchanges, times
 from ravequant.errors import DONE, FAILED, RaveQuantError, shown
+from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
-from scripts.checks import computer
+from scripts.checks import computer, programs
 from scripts.checks import vault as inside
 from scripts.checks.computer import Check
 
@@ -57,8 +58,10 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
         yield computer.clock(rest)
     if not vault.root.is_dir():
         return
+    if args.offline:
+        yield from _made("clock", partial(programs.clock, vault, now))
     yield from _made("disk", partial(computer.disk, vault, chosen, now))
-    yield from _made("exporters", partial(inside.exporters, vault, now))
+    yield from _made("exporters", partial(programs.exporters, vault, now))
     for inst_id in cli.instruments_of(args, chosen.instruments):
         for name, look in (
             ("records", partial(inside.records, vault, inst_id, now)),
@@ -91,12 +94,12 @@ def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Chec
         for inst_id in inst_ids
         for stream in ("trades", "l2")
     }
-    pids: dict[str, set[str]] = {name: set() for name in inside.EXPORTERS}
+    pids: dict[str, set[str]] = {name: set() for name in programs.STREAMS}
     end = time.monotonic() + span_s
     while time.monotonic() < end:
         for name, met in pids.items():
-            beat = inside.heartbeat(vault, name)
-            if inside.alive(beat, times.utc_now_ms()) and beat is not None:
+            beat = heartbeat.read(vault, name)
+            if heartbeat.alive(beat, times.utc_now_ms()) and beat is not None:
                 met.add(shown(beat.get("pid")))
         time.sleep(min(_STEP_S, max(0.0, end - time.monotonic())))
     for name, met in pids.items():

@@ -16,7 +16,7 @@ from ravequant.errors import VaultError
 BINARY: Final[int] = getattr(os, "O_BINARY", 0)  # Windows would turn "\n" into "\r\n" without it
 _FOLDER: Final[int | None] = getattr(os, "O_DIRECTORY", None)  # absent where folders do not sync
 _PAUSE_S: Final = 0.05
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})  # of an error: no room on the disk
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
@@ -114,7 +114,7 @@ def disk_error(path: Path, done: str, error: OSError) -> VaultError:
 
     ``done`` completes "cannot be": ``read``, ``appended to``.
     """
-    if error.errno in _FULL:
+    if error.errno in FULL:
         remedy = "free space on its disk; what was whole before stays whole"
     elif error.errno in _FORBIDDEN:
         remedy = "allow writing there, and close programs that have it open"

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -12,7 +12,33 @@ from ravequant.errors import VaultError
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import Vault
 
+FRESH_MS: Final = 30_000  # it comes every 5 s
+AHEAD_MS: Final = 30_000  # two clocks differ; more than this is no age at all
 _log = logging.getLogger(__name__)
+
+
+def read(vault: Vault, component: str) -> dict[str, Any] | None:
+    """Return the newest heartbeat of a program; None if none can be read."""
+    try:
+        found = orjson.loads(vault.health(component).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def age_ms(beat: Mapping[str, Any], now: int) -> int:
+    """Return how old a heartbeat is; ``now`` itself if it has no time that can be read."""
+    try:
+        return now - times.parse_iso(beat["heartbeat_utc"])
+    except (KeyError, TypeError, ValueError):
+        return now
+
+
+def alive(beat: Mapping[str, Any] | None, now: int) -> bool:
+    """Return True if a heartbeat is fresh, and the program has not stopped since."""
+    if beat is None or beat.get("stopped"):
+        return False
+    return -AHEAD_MS <= age_ms(beat, now) <= FRESH_MS
 
 
 class Heartbeat:

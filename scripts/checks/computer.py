@@ -19,7 +19,7 @@ from ravequant.alerts import webhook
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
-from ravequant.vault.atomic import replace_file
+from ravequant.vault.atomic import FULL, replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
 from ravequant.vault.retention import plan
 from ravequant.vault.retention.forecast import forecast
@@ -114,7 +114,9 @@ def writable(vault: Vault) -> Check:
     try:
         replace_file(probe, b"", durable=False)
     except VaultError as error:
-        return Check("vault", "FAIL", str(error), "allow writing, or name another with --vault")
+        full = getattr(error.__cause__, "errno", None) in FULL
+        remedy = "free space on its disk" if full else "allow writing, or name another with --vault"
+        return Check("vault", "FAIL", str(error), remedy)
     finally:
         with suppress(OSError):
             probe.unlink()
@@ -181,7 +183,11 @@ def clock(rest: RestClient) -> Check:
         theirs = rest.server_time()
     except FeedError as error:
         return Check("clock", "WARN", f"not compared: {error}", "see whether the network is up")
-    ahead = (before + times.utc_now_ms()) // 2 - theirs
+    return clock_off((before + times.utc_now_ms()) // 2 - theirs)
+
+
+def clock_off(ahead: int) -> Check:
+    """Judge this computer's clock that is so many ms ahead of the exchange's."""
     text = f"{abs(ahead) / 1000:.1f} s {'ahead of' if ahead > 0 else 'behind'} the exchange"
     if abs(ahead) < _CLOCK_WARN_MS:
         return Check("clock", "PASS", text)

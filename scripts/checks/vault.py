@@ -1,112 +1,36 @@
-"""Checks of a vault: its exporters run, its records are fresh, whole and in order."""
+"""Checks of a vault: its records are fresh, whole and in order."""
 
 import os
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
-from filelock import FileLock, Timeout
 
 from ravequant import times
-from ravequant.catalog import ACTIVE_WICKS, BOOK, BUCKETS, CVD, TRADES, VOLUME, VWAP, DataSet
-from ravequant.errors import FeedError, VaultError, shown
+from ravequant.catalog import ACTIVE_WICKS, BUCKETS, CVD, VOLUME, VWAP, DataSet
+from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
-from ravequant.vault import instruments, tail
+from ravequant.vault import heartbeat, instruments, tail
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.line_file import line_time, lines_backward, whole_length
 from ravequant.vault.paths import Vault, book_files, day_files, hour_files
+from ravequant.vault.recorder_state import RecorderState, recorder_state
 from scripts.audit import book_hours
+from scripts.checks import programs
 from scripts.checks.computer import Check
 
-EXPORTERS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
 _STREAMS: Final = (("trades", "trades_exporter", 120), ("l2", "l2_exporter", 60))  # s of silence
 _DERIVED: Final = (VWAP, CVD, VOLUME, ACTIVE_WICKS, BUCKETS)
-_BEAT_MS: Final = 30_000  # it comes every 5 s
-_AHEAD_MS: Final = 30_000  # two clocks differ; more than this is no age at all
+_AHEAD_MS: Final = heartbeat.AHEAD_MS
 _LAG_MS: Final = 20 * times.MINUTE_MS  # calculators run every 5 to 15 minutes
 _HOUR_LINES: Final = 200_000
 _ASLEEP_MS: Final = 10 * times.MINUTE_MS
 _CHANGED_MS: Final = 7 * times.DAY_MS
 _LOOK_TWICE_S: Final = 0.4
-_START: Final = {data.maker.name: f"start it: python {data.made_by}" for data in (TRADES, BOOK)}
-
-
-def heartbeat(vault: Vault, component: str) -> dict[str, Any] | None:
-    """Return the newest heartbeat of a program; None if none can be read."""
-    try:
-        found = orjson.loads(vault.health(component).read_bytes())
-        return found if isinstance(found, dict) else None
-    except (OSError, ValueError):
-        return None
-
-
-def alive(beat: dict[str, Any] | None, now: int) -> bool:
-    """Return True if a heartbeat is fresh, and the program has not stopped since."""
-    return (
-        beat is not None and not beat.get("stopped") and -_AHEAD_MS <= _age(beat, now) <= _BEAT_MS
-    )
-
-
-def exporters(vault: Vault, now: int) -> Iterator[Check]:
-    """Check the heartbeats of the exporters, and that each is alone."""
-    for name, stream in EXPORTERS.items():
-        beat = heartbeat(vault, name)
-        if beat is None:
-            yield Check(name, "FAIL", "has never run on this vault", _START[name])
-        elif not alive(beat, now):
-            yield _lost(name, beat, _age(beat, now))
-        elif others := sorted(_other_holders(vault, stream, beat.get("pid"))):
-            text = f"a second one runs: pid {beat.get('pid')} and {', '.join(others)}"
-            yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
-        elif refused := _refused(beat):
-            yield Check(name, "FAIL", f"the disk refuses {refused}", "see its log")
-        elif not beat.get("connections"):
-            yield Check(name, "WARN", "lives, but has no connection", "see its log")
-        else:
-            yield Check(name, "PASS", f"lives (pid {beat.get('pid')})")
-
-
-def _lost(name: str, beat: dict[str, Any], age: int) -> Check:
-    pid = shown(beat.get("pid"))
-    if age < 0:
-        text = f"its last sign of life lies {_span(-age)} in the future (pid {pid})"
-        return Check(name, "FAIL", text, f"set this computer's clock, then {_START[name]}")
-    ended = "was stopped" if beat.get("stopped") else "gave no sign of life since"
-    return Check(name, "FAIL", f"{ended} {_span(age)} ago (pid {pid})", _START[name])
-
-
-def _refused(beat: dict[str, Any]) -> str:
-    found = beat.get("instruments")
-    items = found.items() if isinstance(found, dict) else ()
-    return ", ".join(
-        name for name, facts in items if isinstance(facts, dict) and facts.get("disk_refuses")
-    )
-
-
-def _other_holders(vault: Vault, stream: str, pid: Any) -> Iterator[str]:
-    """Yield pids that hold a log of the stream, other than that of the heartbeat."""
-    for lock in vault.locks(stream):
-        try:
-            holder = orjson.loads(lock.with_suffix(".json").read_bytes())["pid"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if holder != pid and _is_held(lock):
-            yield str(holder)
-
-
-def _is_held(lock: Path) -> bool:
-    """Return True if the lock is held now: a killed program leaves its file, but no lock."""
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):
-        return True
 
 
 def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
@@ -116,24 +40,37 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         moment = newest[stream] = newest_raw(vault, stream, inst_id)
         name = f"{stream} {inst_id}"
         if moment is None:
-            yield Check(name, "FAIL", "no record at all", _START[program])
+            yield Check(name, "FAIL", "no record at all", programs.START[program])
         elif moment - now > _AHEAD_MS:
-            text = f"newest record lies {_span(moment - now)} in the future: {times.iso(moment)}"
+            ahead = programs.rough(moment - now)
+            text = f"newest record lies {ahead} in the future: {times.iso(moment)}"
             remedy = "set this computer's clock; nothing new is recorded until then"
             yield Check(name, "FAIL", text, remedy)
         elif now - moment > limit_s * 1000:
-            lives = alive(heartbeat(vault, program), now)
-            text = f"newest record is {_span(now - moment)} old"
-            if lives:
-                remedy = f"look for its last words: python scripts/peek.py log {program}"
-                yield Check(name, "FAIL", f"{text}, though {program} lives", remedy)
-            else:
-                yield Check(name, "FAIL", text, _START[program])
+            text = f"newest record is {programs.rough(now - moment)} old"
+            yield _late(name, text, recorder_state(vault, program, now), inst_id)
         else:
-            yield Check(name, "PASS", f"newest record {_span(max(0, now - moment))} old")
+            yield Check(name, "PASS", f"newest record {programs.rough(max(0, now - moment))} old")
+    failing = programs.failing(vault, now)
     for data in _DERIVED:
         raw = newest["l2" if data is BUCKETS else "trades"]
-        yield _calculator(vault, data, inst_id, raw)
+        failure = failing.get(f"{data.maker.name}.{inst_id}")
+        yield failure or _calculator(vault, data, inst_id, raw)
+
+
+def _late(name: str, text: str, state: RecorderState, inst_id: str) -> Check:
+    """Return the check of a stream whose newest record is old: the reason, and its remedy."""
+    if not state.lives:
+        return Check(name, "FAIL", text, programs.START[state.program])
+    if name.startswith("trades ") and inst_id in state.filling:
+        text = f"fetching past trades: {state.filling[inst_id].sentence}"
+        return Check(name, "WARN", text, "wait, it ends by itself; then the signals are up to date")
+    if inst_id in state.left_out:
+        return programs.exclusion(name, state.left_out[inst_id])
+    if state.problem:
+        return Check(name, "FAIL", f"{text}: {state.problem}", programs.NETWORK)
+    remedy = f"look for its last words: python scripts/peek.py log {state.program}"
+    return Check(name, "FAIL", f"{text}, though {state.program} lives", remedy)
 
 
 def _calculator(vault: Vault, data: DataSet, inst_id: str, raw: int | None) -> Check:
@@ -148,11 +85,11 @@ def _calculator(vault: Vault, data: DataSet, inst_id: str, raw: int | None) -> C
         return Check(name, "FAIL", text, remedy)
     lag = max(0, raw - made)
     if made - raw > _LAG_MS:
-        text = f"{_span(made - raw)} ahead of the raw records"
+        text = f"{programs.rough(made - raw)} ahead of the raw records"
         return Check(name, "FAIL", text, f"python {data.made_by} --rebuild")
     if lag > _LAG_MS:
-        return Check(name, "FAIL", f"{_span(lag)} behind the raw records", remedy)
-    return Check(name, "PASS", f"{_span(lag)} behind the raw records")
+        return Check(name, "FAIL", f"{programs.rough(lag)} behind the raw records", remedy)
+    return Check(name, "PASS", f"{programs.rough(lag)} behind the raw records")
 
 
 def newest_raw(vault: Vault, stream: str, inst_id: str) -> int | None:
@@ -333,17 +270,3 @@ def _recorded_spans(vault: Vault, inst_id: str, since: int) -> Iterator[tuple[in
             continue
         if first is not None:
             yield first, hour + times.HOUR_MS if last is None else last
-
-
-def _age(beat: dict[str, Any], now: int) -> int:
-    try:
-        return now - times.parse_iso(beat["heartbeat_utc"])
-    except (KeyError, TypeError, ValueError):
-        return now
-
-
-def _span(span_ms: int) -> str:
-    for unit, size in (("d", times.DAY_MS), ("h", times.HOUR_MS), ("min", times.MINUTE_MS)):
-        if span_ms >= 2 * size:
-            return f"{span_ms / size:.0f} {unit}"
-    return f"{span_ms / 1000:.0f} s"

@@ -4,20 +4,25 @@ Times are seconds on any clock that never goes back.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError
 
 STEADY_S: Final = 10.0  # a kept program that ran so long has a clean record again
 _LONGEST_WAIT_S: Final = 60.0
+READY_S: Final = 5.0  # from one look for its input to the next
 _NO_DATA_S: Final = 30.0
 _LOCKED_S: Final = 2.0  # find_signals, or a person, is bringing the same file up to date
 _LOCKED_TIMES: Final = 10
 _NO_DATA: Final = NoDataError.exit_code
 _LOCKED: Final = LockedError.exit_code
 _MILD: Final = (_NO_DATA, _LOCKED)  # no failures: a later run will succeed
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,9 @@ class Task:
     limit_s: float = math.inf  # a run that takes longer is ended
     heartbeat: str = ""  # the component whose heartbeat it writes
     shows: bool = False  # its stdout is for people at a screen and is not kept
+    calculates: bool = False  # its end is counted in the line of the round
+    ready: Callable[[], bool] = _always  # False while there is nothing that it could work on
+    first_options: tuple[str, ...] = ()  # more options, until it has run once
 
     @property
     def kept(self) -> bool:
@@ -49,6 +57,12 @@ class Standing:
     failures: int = 0  # in a row
     refusals: int = 0  # in a row: another program held the lock
     last_code: int | None = None
+    first: bool = True  # it has not run yet, or was refused the lock
+
+    @property
+    def retries(self) -> bool:
+        """True if it waits for the lock that another program holds."""
+        return 0 < self.refusals <= _LOCKED_TIMES
 
 
 def backoff(failures: int) -> float:
@@ -94,10 +108,24 @@ class Plan:
         passing = self.passing
         found: list[Task] = []
         for standing in sorted(waiting, key=lambda standing: standing.next_at):
-            if standing.task.kept or passing < self._at_once:
-                passing += not standing.task.kept
-                found.append(standing.task)
+            task = standing.task
+            if not (task.kept or passing < self._at_once):
+                continue
+            if not self._once and not task.ready():
+                standing.next_at = _next(now, READY_S)
+                continue
+            passing += not task.kept
+            more = task.first_options if standing.first else ()
+            found.append(replace(task, options=(*task.options, *more)))
         return found
+
+    def resting(self, now: float) -> bool:
+        """Return True if the calculators' round is over: none runs, is due, or comes right back."""
+        return not any(
+            standing.started_at is not None or standing.next_at <= now or standing.retries
+            for standing in self.standings.values()
+            if standing.task.calculates
+        )
 
     @property
     def passing(self) -> int:
@@ -120,7 +148,8 @@ class Plan:
         standing = self.standings[name]
         standing.started_at = now
         standing.runs += 1
-        standing.next_at += standing.task.every_s
+        if not standing.task.kept:
+            standing.next_at = _next(now, standing.task.every_s)
 
     def ended(self, name: str, code: int, now: float) -> Standing:
         """Note an end; for a kept program any end is a failure, also with code 0."""
@@ -131,13 +160,19 @@ class Plan:
             standing.failures = 1 if ran_s >= STEADY_S else standing.failures + 1
             standing.next_at = now + backoff(standing.failures)
             return standing
+        standing.first = standing.first and code == _LOCKED
         standing.failures = 0 if code in (DONE, *_MILD) else standing.failures + 1
         standing.refusals = standing.refusals + 1 if code == _LOCKED else 0
-        if 0 < standing.refusals <= _LOCKED_TIMES:
+        if standing.retries:
             standing.next_at = now + _LOCKED_S
         elif self._once:
             standing.next_at = math.inf
         elif code == _NO_DATA:  # the exporters have only just begun
-            standing.next_at = min(standing.next_at, now + _NO_DATA_S)
+            standing.next_at = min(standing.next_at, _next(now, _NO_DATA_S))
         standing.next_at = max(standing.next_at, now)
         return standing
+
+
+def _next(now: float, every_s: float) -> float:
+    """Return the next time of a pace: all tasks of one pace keep step, so a round is one."""
+    return (now // every_s + 1) * every_s

@@ -1,17 +1,21 @@
-"""The loop of run_all.py: starts programs by the plan, notices and logs ends and silences."""
+"""The loop of run_all.py: starts programs by the plan, notices and logs ends, silences and news."""
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ravequant.errors import DONE, FAILED, LockedError, NoDataError
+from ravequant import times
+from ravequant.catalog import EXPORTERS
+from ravequant.errors import FAILED
 from ravequant.stop_signals import on_stop
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
+from ravequant.vault.recorder_state import recorder_state
+from scripts.supervision.news import RecordingNews
 from scripts.supervision.processes import Programs
+from scripts.supervision.rounds import Round, plain
 from scripts.supervision.schedule import Plan, Standing, Task
 
 PROGRAM: Final = "run_all"
@@ -19,11 +23,7 @@ SILENT_S: Final = 90.0  # a heartbeat comes every 5 s
 _TICK_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
 _ASLEEP_S: Final = 60.0
-_OUTCOMES: Final = {
-    DONE: "up to date",
-    NoDataError.exit_code: "without data yet",
-    LockedError.exit_code: "at work elsewhere",
-}
+_FIRST_ROUND_S: Final = 8.0
 _log = logging.getLogger(PROGRAM)
 
 
@@ -36,7 +36,10 @@ class Supervisor:
         self._vault = vault
         self._heartbeat = Heartbeat(vault, PROGRAM)
         self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
-        self._round: Counter[str] = Counter()  # outcomes of the tasks that came and went
+        self._news = RecordingNews()
+        self._round = Round()
+        self._waits = True  # until a calculator has run, or this was told
+        self._words: dict[str, str] = {}  # the last words of tasks that fail
         self._now = 0.0  # seconds, without those asleep
         self._beat_at = -_HEARTBEAT_S
 
@@ -66,14 +69,17 @@ class Supervisor:
             self._end(task, f"runs longer than {task.limit_s:g} s")
         for task in plan.due(self._now):
             self._start(plan, task)
-        if self._round and not plan.passing:
-            counted = ", ".join(f"{count} {what}" for what, count in sorted(self._round.items()))
-            _log.info("calculators: %s", counted)
-            self._round.clear()
+        if self._waits and self._now > _FIRST_ROUND_S:
+            self._waits = False
+            _log.info("no data yet: the calculators wait for the first trades and books")
+        if self._round and plan.resting(self._now):
+            level = logging.ERROR if self._round.failed else logging.INFO
+            _log.log(level, "calculators: %s", self._round.tell() + self._still())
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
             if self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)}):
                 self._check_heartbeats(plan)
+                self._tell_news()
             else:  # a full disk takes no heartbeat at all: silence means nothing
                 self._beats.clear()
 
@@ -109,18 +115,33 @@ class Supervisor:
         if task.name in self.programs and self.programs.ask_to_end(task.name):
             _log.warning("%s %s and is ended", task.name, why)
 
+    def _tell_news(self) -> None:
+        """Log what is new about the recording, whoever started the exporters."""
+        now = times.utc_now_ms()
+        states = [recorder_state(self._vault, program.name, now) for program in EXPORTERS]
+        for line in self._news.lines(states, now):
+            _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
+
+    def _still(self) -> str:
+        standing = self._news.standing
+        return f"; still {standing}" if standing else ""
+
     def _report(self, standing: Standing) -> None:
-        task, code = standing.task, standing.last_code
+        task, code = standing.task, standing.last_code or 0
+        words = self.programs.last_words(task.name)
+        self._words.pop(task.name, None)
+        if standing.failures:
+            self._words[task.name] = plain(words)
         if task.kept:
             wait = max(0.0, standing.next_at - self._now)
             text = "%s %s, starts again in %.0f s; its last words: %s"
-            _log.warning(text, task.name, _how(code), wait, self.programs.last_words(task.name))
-            return
-        self._round[_OUTCOMES.get(code or DONE, "failed")] += 1
-        if code not in _OUTCOMES:
-            words = self.programs.last_words(task.name)
+            _log.warning(text, task.name, _how(code), wait, plain(words))
+        elif task.calculates:
+            self._waits = False
+            self._round.ended(task.name, code, words)
+        elif standing.failures:
             text = "%s %s, failures in a row: %d; its last words: %s"
-            _log.error(text, task.name, _how(code), standing.failures, words)
+            _log.error(text, task.name, _how(code), standing.failures, plain(words))
 
     def _facts(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -129,13 +150,14 @@ class Supervisor:
                 "runs": standing.runs,
                 "failures": standing.failures,
                 "last_code": standing.last_code,
+                "last_words": self._words.get(name),
             }
             for name, standing in plan.standings.items()
         }
 
 
-def _how(code: int | None) -> str:
-    return f"ended with code {code}" if code is None or code >= 0 else f"died of signal {-code}"
+def _how(code: int) -> str:
+    return f"ended with code {code}" if code >= 0 else f"died of signal {-code}"
 
 
 @contextmanager

@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import Final
 
 from ravequant import times
-from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, L2_RETENTION, OKX_EXCHANGE
+from ravequant.catalog import (
+    BOOK,
+    CALCULATORS,
+    EXPORTERS,
+    FIND_SIGNALS,
+    L2_BUCKETIZER,
+    L2_RETENTION,
+    OKX_EXCHANGE,
+    TRADES,
+    Program,
+)
+from ravequant.vault.paths import Vault
 from scripts.supervision.schedule import Task
 
 HOUR_S: Final = 3_600.0
 REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: the history of a demo comes quickly
 _HISTORY_MS: Final = 5 * times.HOUR_MS  # the age of the market when a demo begins
+_METADATA_LOOKS: Final = 12  # one each READY_S
 _SET_UP_MS: Final = 4 * times.MINUTE_MS  # the planted signal is complete so long after that
 
 
@@ -28,6 +40,7 @@ class RunRequest:
     watch_s: float = 0.0  # 0: no find_signals
     watch_options: tuple[str, ...] = ()
     exporter_options: tuple[str, ...] = ()
+    rebuild: bool = False
 
     @property
     def common(self) -> tuple[str, ...]:
@@ -84,6 +97,7 @@ def watch(request: RunRequest) -> list[Task]:
 
 def calculators(request: RunRequest) -> list[Task]:
     """Return each calculator for each instrument, a program of its own."""
+    vault = Vault(request.vault)
     return [
         Task(
             f"{program.name}.{inst_id}",
@@ -91,10 +105,32 @@ def calculators(request: RunRequest) -> list[Task]:
             ("--vault", str(request.vault), "--instId", inst_id),
             every_s=request.every_s,
             limit_s=request.limit_s,
+            calculates=True,
+            ready=InputCheck(vault, program, inst_id).ready,
+            first_options=("--rebuild",) if request.rebuild else (),
         )
         for inst_id in request.inst_ids
         for program in CALCULATORS
     ]
+
+
+class InputCheck:
+    """Looks for the input of a calculator: raw records and metadata.
+
+    Metadata that do not come within a minute are no longer waited for: the calculator says so.
+    """
+
+    def __init__(self, vault: Vault, calculator: Program, inst_id: str) -> None:
+        self._vault, self._inst_id, self._looks = vault, inst_id, 0
+        self._source = BOOK if calculator == L2_BUCKETIZER else TRADES
+
+    def ready(self) -> bool:
+        """Return True once the vault holds what the calculator needs."""
+        newest = max(self._source.files(self._vault, self._inst_id), default=None)
+        if newest is None or not newest[1].stat().st_size:
+            return False
+        self._looks += 1
+        return self._looks > _METADATA_LOOKS or self._vault.metadata(self._inst_id).exists()
 
 
 def retention(request: RunRequest) -> Task:

@@ -204,9 +204,18 @@ def test_a_failure_never_stops_the_others(recorded, vault, box):
     broken.write_bytes(b'{"output":"without a state"}\n')
     code, _, errors = finished(start(vault, box, "--once", "--at-once", 2))
     assert code == 1
-    assert f"vwap.{BTC} ended with code 1, failures in a row: 1; its last words: " in errors
-    assert "--rebuild" in errors
+    line = next(line for line in errors.splitlines() if "calculators: " in line)
+    assert f"calculators: 4 up to date, 1 FAILED: vwap.{BTC}: " in line
+    assert line.endswith("--rebuild)")
+    assert errors.count("calculators: ") == 1  # one line a round, and the retention is not in it
     assert metrics(vault) == CALCULATORS
+    assert beat(vault, "run_all")["tasks"][f"vwap.{BTC}"]["failures"] == 1
+    assert "--rebuild" in beat(vault, "run_all")["tasks"][f"vwap.{BTC}"]["last_words"]
+    code, _, errors = finished(start(vault, box, "--once", "--rebuild"))
+    assert code == 0, errors
+    assert records(vault).keys() == {
+        name for name in records(recorded) if not name.startswith("signals")
+    }
 
 
 def test_check_says_what_stands_in_the_way(vault, box):
@@ -219,6 +228,25 @@ def test_check_says_what_stands_in_the_way(vault, box):
     assert all(finding["good"] for finding in good)
     assert bad["name"] == "exchange, NO-SUCH-SWAP"
     assert not (vault.root / "raw").exists()
+
+
+def test_the_cost_of_the_back_fill_is_told_for_an_empty_vault(vault, recorded, caplog):
+    """Four hours are the default; one hour is done sooner, and what it lacks is said."""
+    args = run_all.parser().parse_args(["--instId", BTC])
+    with caplog.at_level("INFO"):
+        run_all.tell_backfill(args, recorded)
+        assert caplog.messages == []
+        run_all.tell_backfill(args, vault)
+        args.backfill = "30m"
+        run_all.tell_backfill(args, vault)
+    assert caplog.messages == [
+        "an empty vault: the trades of the last 4h are fetched first",
+        (
+            "--backfill 1h would be done 4 times sooner, and is enough for signals; but the 4 h VWAP "
+            "(5 of 100 points) would be full 3 h later"
+        ),
+        "an empty vault: the trades of the last 30m are fetched first",
+    ]
 
 
 def test_a_vault_that_cannot_be_is_found_before_the_start(tmp_path):

@@ -5,8 +5,10 @@ import logging
 import os
 
 import orjson
+import pytest
 
 from ravequant import times
+from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 
 
@@ -19,34 +21,54 @@ def test_says_who_when_and_how(vault, monkeypatch):
     """Component, process, start, moment of the beat, then the facts."""
     moments = iter((0, 5_000, 9_000))
     monkeypatch.setattr(times, "utc_now_ms", lambda: next(moments))
-    heartbeat = Heartbeat(vault, "trades_exporter")
-    heartbeat.write({"rows": 7})
+    beat = Heartbeat(vault, "trades_exporter")
+    beat.write({"rows": 7})
     assert vault.health("trades_exporter").read_bytes() == (
         b'{"component":"trades_exporter","pid":%d,"started_utc":"1970-01-01T00:00:00.000Z",'
         b'"heartbeat_utc":"1970-01-01T00:00:05.000Z","rows":7}\n' % os.getpid()
     )
-    heartbeat.write({"rows": 8})
+    beat.write({"rows": 8})
     second = read(vault, "trades_exporter")
     assert second["heartbeat_utc"] == "1970-01-01T00:00:09.000Z"
     assert second["started_utc"] == "1970-01-01T00:00:00.000Z"
     assert second["rows"] == 8
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "facts", "lives"),
+    [
+        (0, {}, True),
+        (30_000, {}, True),
+        (30_001, {}, False),
+        (-30_000, {}, True),
+        (-30_001, {}, False),
+        (0, {"stopped": True}, False),
+        (0, {"heartbeat_utc": 5}, False),
+    ],
+)
+def test_it_lives_for_half_a_minute(vault, age_ms, facts, lives):
+    """One of the future is none, beyond what two clocks may differ; nor is the last one."""
+    now = times.utc_now_ms()
+    Heartbeat(vault, "x").write({"heartbeat_utc": times.iso(now - age_ms), **facts})
+    assert heartbeat.alive(heartbeat.read(vault, "x"), now) is lives
+    assert not heartbeat.alive(heartbeat.read(vault, "another"), now)
+
+
 def test_is_cheap(vault, monkeypatch):
     """A heartbeat syncs nothing once its folder is there."""
-    heartbeat = Heartbeat(vault, "x")
-    heartbeat.write({})
+    beat = Heartbeat(vault, "x")
+    beat.write({})
     synced: list[int] = []
     monkeypatch.setattr(os, "fsync", synced.append)
-    heartbeat.write({"beat": 2})
+    beat.write({"beat": 2})
     assert synced == []
     assert read(vault, "x")["beat"] == 2
 
 
 def test_a_full_disk_is_logged_once_and_stops_nothing(vault, monkeypatch, caplog):
     """The old heartbeat stays, one warning says why, and a later failure is news again."""
-    heartbeat = Heartbeat(vault, "x")
-    heartbeat.write({"beat": 1})
+    beat = Heartbeat(vault, "x")
+    beat.write({"beat": 1})
     real = os.write
 
     def full(*_):
@@ -54,8 +76,8 @@ def test_a_full_disk_is_logged_once_and_stops_nothing(vault, monkeypatch, caplog
 
     with caplog.at_level(logging.WARNING):
         monkeypatch.setattr(os, "write", full)
-        heartbeat.write({"beat": 2})
-        heartbeat.write({"beat": 3})
+        beat.write({"beat": 2})
+        beat.write({"beat": 3})
         assert read(vault, "x")["beat"] == 1
         path, (message,) = vault.health("x"), caplog.messages
         assert message == (
@@ -63,8 +85,8 @@ def test_a_full_disk_is_logged_once_and_stops_nothing(vault, monkeypatch, caplog
             "free space on its disk; what was whole before stays whole"
         )
         monkeypatch.setattr(os, "write", real)
-        heartbeat.write({"beat": 4})
+        beat.write({"beat": 4})
         assert read(vault, "x")["beat"] == 4
         monkeypatch.setattr(os, "write", full)
-        heartbeat.write({"beat": 5})
+        beat.write({"beat": 5})
         assert len(caplog.messages) == 2

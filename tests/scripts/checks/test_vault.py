@@ -1,64 +1,43 @@
-"""Checks of a vault: heartbeats, ages, gaps, torn and bad lines, long silences."""
-
-import os
-
-import orjson
-import pytest
+"""Checks of a vault: ages, exclusions, gaps, torn and bad lines, long silences."""
 
 from ravequant import times
+from ravequant.contract import Contract
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
-from ravequant.vault.lock import writer_lock
+from ravequant.vault.heartbeat import Heartbeat
 from scripts.checks import vault as checks
-from tests.scripts.test_doctor import put_books
+from tests.scripts.test_doctor import put_books, put_trades
 from tests.support.trades_box import BTC
 
 NOW = times.parse_iso("2025-12-14T21:34:00.000Z")
 
 
-def put_beat(vault, name: str, ms: int, **facts) -> None:
-    """Write a heartbeat of a moment."""
-    path = vault.health(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps({"pid": 77, "heartbeat_utc": times.iso(ms), **facts}))
+def test_an_old_record_is_explained_by_its_recorder(vault):
+    """A back-fill, an exclusion, a broken network: each in its own words, with its own remedy."""
+    now = times.utc_now_ms()
+    put_trades(
+        vault, Contract("0.01", "1", "linear"), range(now - 7_200_000, now - 6_000_000, 60_000)
+    )
+    beat = Heartbeat(vault, "trades_exporter")
 
+    def trades(**facts) -> tuple[str, str, str]:
+        beat.write({"connections": 1, **facts})
+        found = next(iter(checks.records(vault, BTC, now)))
+        assert found.name == f"trades {BTC}"
+        return found.level, found.text, found.remedy
 
-@pytest.mark.parametrize(
-    ("age_ms", "facts", "lives"),
-    [
-        (0, {}, True),
-        (30_000, {}, True),
-        (30_001, {}, False),
-        (-30_000, {}, True),
-        (-30_001, {}, False),
-        (0, {"stopped": True}, False),
-    ],
-)
-def test_a_heartbeat_lives_for_half_a_minute(vault, age_ms, facts, lives):
-    """One of the future is none, beyond what two clocks may differ; nor is the last one."""
-    put_beat(vault, "l2_exporter", NOW - age_ms, **facts)
-    assert checks.alive(checks.heartbeat(vault, "l2_exporter"), NOW) is lives
-
-
-def test_an_exporter_is_well_dead_unconnected_or_refused_by_the_disk(vault):
-    """Each has its own level and remedy."""
-
-    def found() -> list[tuple[str, str]]:
-        return [(check.level, check.text) for check in checks.exporters(vault, NOW)]
-
-    assert found() == [("FAIL", "has never run on this vault")] * 2
-    put_beat(vault, "trades_exporter", NOW, connections=1)
-    put_beat(vault, "l2_exporter", NOW - 3_600_000 * 5, stopped=True)
-    assert found() == [("PASS", "lives (pid 77)"), ("FAIL", "was stopped 5 h ago (pid 77)")]
-    put_beat(vault, "trades_exporter", NOW)
-    put_beat(vault, "l2_exporter", NOW, instruments={BTC: {"disk_refuses": True}})
-    assert found() == [
-        ("WARN", "lives, but has no connection"),
-        ("FAIL", f"the disk refuses {BTC}"),
-    ]
-    put_beat(vault, "trades_exporter", NOW, connections=1)
-    with writer_lock(vault, "trades_perps", BTC):
-        assert found()[0] == ("FAIL", f"a second one runs: pid 77 and {os.getpid()}")
-    assert found()[0] == ("PASS", "lives (pid 77)")
+    filling = {"at_utc": "2025-12-14T20:09:00.000Z", "until_utc": "2025-12-14T21:38:00.000Z",
+               "left_s": 350.0}  # fmt: skip
+    level, text, remedy = trades(instruments={BTC: {"filling": filling}})
+    assert (level, remedy) == ("WARN", "wait, it ends by itself; then the signals are up to date")
+    assert text == "fetching past trades: at 20:09 UTC, 1h29m to go, about 6 min"
+    level, text, remedy = trades(instruments={BTC: {"left_out": "its ids begin lower; run x.py"}})
+    assert (level, text, remedy) == ("FAIL", "left out: its ids begin lower", "run x.py")
+    level, text, remedy = trades(problem="cannot reach openapi.okx.com: name not known")
+    assert (level, remedy) == ("FAIL", "see whether the network is up; it goes on by itself")
+    assert text == "newest record is 101 min old: cannot reach openapi.okx.com: name not known"
+    level, text, remedy = trades()
+    assert text == "newest record is 101 min old, though trades_exporter lives"
+    assert remedy == "look for its last words: python scripts/peek.py log trades_exporter"
 
 
 def test_only_open_gaps_are_a_failure(vault):

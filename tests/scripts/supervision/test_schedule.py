@@ -1,5 +1,7 @@
 """The plan of run_all.py: what is due when, how often, and what follows from an end."""
 
+from dataclasses import replace
+
 import pytest
 
 from scripts.supervision.schedule import Plan, Task, backoff
@@ -55,8 +57,8 @@ def test_runs_that_were_missed_are_not_caught_up_one_by_one():
     plan.ended("vwap", 0, 1_000)
     assert run(plan, 1_000) == ["vwap"]
     plan.ended("vwap", 0, 1_001)
-    assert run(plan, 1_299) == []
-    assert run(plan, 1_300) == ["vwap"]
+    assert run(plan, 1_199) == []
+    assert run(plan, 1_200) == ["vwap"]
 
 
 def test_a_task_never_runs_twice_at_a_time():
@@ -94,8 +96,62 @@ def test_without_data_it_asks_again_sooner():
     plan = Plan([VWAP], at_once=1)
     run(plan, 0)
     assert plan.ended("vwap", 3, 1).failures == 0
-    assert run(plan, 30) == []
-    assert run(plan, 31) == ["vwap"]
+    assert run(plan, 29) == []
+    assert run(plan, 30) == ["vwap"]
+
+
+def test_what_has_no_input_is_not_started_and_keeps_step():
+    """Its input is looked for every 5 s; afterwards it runs in one round with the others."""
+    there = False
+    waits = replace(CVD, ready=lambda: there)
+    plan = Plan([VWAP, waits], at_once=1)
+    assert run(plan, 0) == ["vwap"]
+    plan.ended("vwap", 0, 1)
+    assert run(plan, 1) == []
+    there = True
+    assert run(plan, 4.9) == []
+    assert run(plan, 5) == ["cvd"]
+    plan.ended("cvd", 0, 6)
+    assert run(plan, 299) == []
+    assert run(plan, 300) == ["vwap"]
+    plan.ended("vwap", 0, 301)
+    assert run(plan, 301) == ["cvd"]
+
+
+def test_a_single_round_looks_for_no_input():
+    """A scheduler of one's own is told by the calculators themselves that there is no data."""
+    plan = Plan([replace(VWAP, ready=lambda: False)], at_once=1, once=True)
+    assert run(plan, 0) == ["vwap"]
+
+
+def test_the_first_run_has_more_options():
+    """Until it has run: one that was refused the lock has not."""
+    plan = Plan([replace(VWAP, options=("--a",), first_options=("--rebuild",))], at_once=1)
+    options = []
+    for now, code in ((0, 4), (2, 1), (300, 0)):
+        (task,) = plan.due(now)
+        options.append(task.options)
+        plan.started("vwap", now)
+        plan.ended("vwap", code, now)
+    assert options == [("--a", "--rebuild"), ("--a", "--rebuild"), ("--a",)]
+
+
+def test_a_round_is_over_when_no_calculator_runs_is_due_or_comes_right_back():
+    """Programs of another kind do not count; one that waits for a lock does."""
+    keeper = Task("l2_retention", "e.py", every_s=300)
+    plan = Plan([replace(VWAP, calculates=True), replace(CVD, calculates=True), keeper], at_once=1)
+    assert not plan.resting(0)
+    assert run(plan, 0) == ["vwap"]
+    plan.ended("vwap", 4, 1)
+    assert run(plan, 1) == ["cvd"]
+    plan.ended("cvd", 0, 2)
+    assert not plan.resting(2)  # the lock of vwap is tried again at 3
+    assert run(plan, 2) == ["l2_retention"]
+    plan.ended("l2_retention", 0, 3)
+    assert run(plan, 3) == ["vwap"]
+    plan.ended("vwap", 0, 4)
+    assert plan.resting(4)
+    assert not plan.resting(300)
 
 
 def test_while_another_one_is_at_it_it_comes_back_in_a_moment():

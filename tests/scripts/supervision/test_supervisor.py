@@ -1,8 +1,16 @@
 """The loop of run_all.py: it ends programs that run too long or fall silent."""
 
+import logging
+
+from ravequant.vault import heartbeat
+from ravequant.vault.heartbeat import Heartbeat
+from scripts.supervision import tasks
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.supervisor import Supervisor
 from tests.scripts.test_run_all import LIMIT_S, script
+from tests.support.trades_box import BTC
+
+FORMERLY = "2025-12-14T12:00:00.000Z"
 
 
 def test_a_program_that_runs_too_long_is_ended(vault):
@@ -13,6 +21,60 @@ def test_a_program_that_runs_too_long_is_ended(vault):
     supervisor.run(plan, LIMIT_S)
     assert plan.finished
     assert plan.outcome == 1
+
+
+def test_without_data_no_calculator_is_started_and_the_reason_is_told_once(
+    vault, monkeypatch, caplog
+):
+    """The window says why nothing is recorded, and that the calculators wait for data."""
+    monkeypatch.setattr("scripts.supervision.supervisor._FIRST_ROUND_S", 0.5)
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    beat = {"problem": "cannot reach x: name not known", "problem_since_utc": FORMERLY}
+    Heartbeat(vault, "trades_exporter").write(beat)
+    request = tasks.RunRequest(vault.root, [BTC], 1, 900)
+    plan, supervisor = Plan(tasks.calculators(request), 1), Supervisor(vault)
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, 1)
+    assert caplog.messages == [
+        "NOT RECORDING trades: cannot reach x: name not known",
+        "no data yet: the calculators wait for the first trades and books",
+    ]
+    assert {standing.runs for standing in plan.standings.values()} == {0}
+
+
+def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, caplog):
+    """Failures with their remedy; the words of the others stay in their logs; then the trouble."""
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    beat = {"problem": "name not known", "problem_since_utc": FORMERLY}
+    Heartbeat(vault, "l2_exporter").write(beat)
+    folder = vault.root.parent
+    good = script(folder, "time.sleep(0.5)\n")
+    bad = folder / "bad.py"
+    bad.write_text("raise SystemExit('2026-01-01T00:00:00Z ERROR x: bad; do this')", "utf-8")
+    plan = Plan(
+        [
+            Task("good", good, every_s=100, calculates=True),
+            Task("bad", str(bad), every_s=100, calculates=True),
+            Task("retention", good, every_s=100),
+        ],
+        3,
+        once=True,
+    )
+    supervisor = Supervisor(vault)
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, LIMIT_S)
+        supervisor.close(plan)
+    told = [line for line in caplog.messages if "calculators" in line]
+    assert told == [
+        (
+            "calculators: 1 up to date, 1 FAILED: bad: do this; still NOT RECORDING books: "
+            "name not known"
+        )
+    ]
+    facts = heartbeat.read(vault, "run_all")
+    assert facts is not None
+    assert facts["tasks"]["bad"]["last_words"] == "bad; do this"
+    assert facts["tasks"]["good"]["last_words"] is None
 
 
 class UntilItRanTwice(Plan):

@@ -1,5 +1,7 @@
 """The tasks of run_all.py: each program once, with the options that the run asks for."""
 
+from dataclasses import replace
+
 import pytest
 
 from ravequant import catalog, times
@@ -57,3 +59,33 @@ def test_a_demo_s_market_begins_at_a_whole_minute_five_hours_ago():
     assert given["--begin"] == "2025-12-14T16:34:00.000Z"
     assert given["--plant"] == f"{(5 * 60 + 4) * 60_000}ms"
     assert given["--port"] == "8790"
+
+
+def test_a_calculator_waits_for_its_raw_records_and_for_metadata(vault):
+    """Trades for four of them, books for the fifth; metadata are waited for a minute, no more."""
+    trades, books = (
+        tasks.InputCheck(vault, program, BTC)
+        for program in (catalog.VWAP_CALCULATOR, catalog.L2_BUCKETIZER)
+    )
+    assert not trades.ready()
+    path = vault.trades(BTC) / "2025-12-14.jsonl"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert not trades.ready()
+    path.write_bytes(b"{}\n")
+    assert [trades.ready() for _ in range(14)] == [False] * 12 + [True] * 2
+    vault.metadata(BTC).parent.mkdir(parents=True)
+    vault.metadata(BTC).write_bytes(b"{}")
+    assert tasks.InputCheck(vault, catalog.CVD_CALCULATOR, BTC).ready()
+    assert not books.ready()
+    hour = vault.snapshots(BTC) / "2025-12-14" / "21.jsonl.gz"
+    hour.parent.mkdir(parents=True)
+    hour.write_bytes(b"x")
+    assert books.ready()
+
+
+def test_all_calculators_rebuild_in_their_first_run(request_of):
+    """One switch for everything at once."""
+    assert {task.first_options for task in tasks.calculators(request_of)} == {()}
+    rebuilt = tasks.calculators(replace(request_of, rebuild=True))
+    assert {task.first_options for task in rebuilt} == {("--rebuild",)}

@@ -1,0 +1,121 @@
+"""The state of a recorder as its heartbeat tells it, in sentences for a screen.
+
+A heartbeat of an earlier version lacks some fields, and a damaged heartbeat may hold anything: a
+field that is not of its form counts as absent.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ravequant import times
+from ravequant.vault import heartbeat
+from ravequant.vault.paths import Vault
+
+_CLOCK_MS: Final = 30_000  # of difference to the exchange's clock; more falsifies every age
+
+
+@dataclass(frozen=True, slots=True)
+class BackFill:
+    """A stretch of past trades that is being fetched; times of the exchange."""
+
+    at_ms: int
+    until_ms: int
+    left_s: float | None  # by the pace so far; None: not known yet
+
+    @property
+    def sentence(self) -> str:
+        """The progress, like ``at 20:09 UTC, 1h29m to go, about 6 min``."""
+        at = times.iso(self.at_ms)[11:16]
+        text = f"at {at} UTC, {span(self.until_ms - self.at_ms)} to go"
+        return text if self.left_s is None else f"{text}, about {about(self.left_s)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderState:
+    """The newest heartbeat of an exporter."""
+
+    program: str
+    lives: bool = False  # False: its heartbeat is old, absent, or its last
+    connected: bool = False
+    problem: str = ""  # why it records nothing; empty: it records
+    problem_since_ms: int | None = None
+    clock_offset_ms: int | None = None  # this computer's clock minus the exchange's
+    left_out: Mapping[str, str] = field(default_factory=dict)  # instrument -> why, with the remedy
+    filling: Mapping[str, BackFill] = field(default_factory=dict)  # by instrument
+
+    @property
+    def clock_problem(self) -> str:
+        """A sentence if this computer's clock is too wrong to use; else empty."""
+        offset = self.clock_offset_ms
+        if offset is None or abs(offset) <= _CLOCK_MS:
+            return ""
+        side = "ahead of" if offset > 0 else "behind"
+        return f"{span(abs(offset))} {side} the exchange"
+
+
+def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
+    """Return the state of an exporter by its heartbeat; ``now`` is the wall clock."""
+    beat = heartbeat.read(vault, program)
+    if beat is None:
+        return RecorderState(program)
+    found = beat.get("instruments")
+    items = {name: facts for name, facts in _dict(found).items() if isinstance(facts, dict)}
+    offset = beat.get("clock_offset_ms")
+    refused = [name for name, facts in items.items() if facts.get("disk_refuses")]
+    problem = beat.get("problem")
+    return RecorderState(
+        program,
+        lives=heartbeat.alive(beat, now),
+        connected=bool(beat.get("connections")),
+        problem=_text(problem) or (f"the disk refuses {', '.join(refused)}" if refused else ""),
+        problem_since_ms=_time(beat.get("problem_since_utc")),
+        clock_offset_ms=offset if isinstance(offset, int) else None,
+        left_out={name: text for name in items if (text := _text(items[name].get("left_out")))},
+        filling={name: fill for name in items if (fill := _fill(items[name].get("filling")))},
+    )
+
+
+def span(span_ms: int) -> str:
+    """Return a span of time as people say it: ``1h29m``, ``12m``, ``40s``."""
+    hours, rest = divmod(max(0, span_ms), times.HOUR_MS)
+    minutes, rest = divmod(rest, times.MINUTE_MS)
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    if minutes >= 10:
+        return f"{minutes}m"
+    seconds = rest // times.SECOND_MS
+    return f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+def about(seconds: float) -> str:
+    """Return a rough duration, rounded up: ``a minute``, ``6 min``, ``2 h``."""
+    minutes = math.ceil(seconds / 60)
+    if minutes <= 1:
+        return "a minute"
+    return f"{minutes} min" if minutes < 120 else f"{math.ceil(minutes / 60)} h"
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _time(value: Any) -> int | None:
+    try:
+        return times.parse_iso(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _fill(value: Any) -> BackFill | None:
+    facts = _dict(value)
+    at, until, left = _time(facts.get("at_utc")), _time(facts.get("until_utc")), facts.get("left_s")
+    if at is None or until is None:
+        return None
+    finite = isinstance(left, int | float) and math.isfinite(left)
+    return BackFill(at, until, max(0.0, float(left)) if finite and left is not None else None)

@@ -1,0 +1,157 @@
+"""Checks of the programs of a vault by their heartbeats: exporters, and run_all's calculators."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from filelock import FileLock, Timeout
+
+from ravequant import times
+from ravequant.catalog import BOOK, CALCULATORS, TRADES
+from ravequant.errors import shown
+from ravequant.vault import heartbeat
+from ravequant.vault.paths import Vault
+from ravequant.vault.recorder_state import RecorderState, recorder_state
+from scripts.checks import computer
+from scripts.checks.computer import Check
+from scripts.supervision import rounds
+
+STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
+START: Final = {data.maker.name: f"start it: python {data.made_by}" for data in (TRADES, BOOK)}
+NETWORK: Final = "see whether the network is up; it goes on by itself"
+_SCRIPTS: Final = {program.name: program.script for program in CALCULATORS}
+_RUN_ALL: Final = "run_all"
+_FAILED_MS: Final = times.HOUR_MS  # an older failure of a run_all that ended is no news
+_LEAST_FREE: Final = 10_000_000  # bytes; with less the disk counts as full
+
+
+def exporters(vault: Vault, now: int) -> Iterator[Check]:
+    """Check the heartbeats of the exporters, and that each is alone."""
+    for name, stream in STREAMS.items():
+        beat = heartbeat.read(vault, name)
+        state = recorder_state(vault, name, now)
+        if beat is None:
+            yield Check(name, "FAIL", "has never run on this vault", START[name])
+        elif not state.lives:
+            yield _lost(vault, name, beat, heartbeat.age_ms(beat, now))
+        elif others := sorted(_holders(vault, stream) - {shown(beat.get("pid"))}):
+            text = f"a second one runs: pid {beat.get('pid')} and {', '.join(others)}"
+            yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
+        elif state.problem:
+            yield _problem(name, state, now)
+        elif not state.connected:
+            yield Check(name, "WARN", "lives, but has no connection", "see its log")
+        else:
+            yield Check(name, "PASS", f"lives (pid {beat.get('pid')})")
+        if state.lives:
+            for inst_id, why in state.left_out.items():
+                yield exclusion(f"{name} {inst_id}", why)
+
+
+def _lost(vault: Vault, name: str, beat: dict[str, Any], age: int) -> Check:
+    """Return the check of an exporter without a fresh heartbeat: it ended, or cannot write it."""
+    pid = shown(beat.get("pid"))
+    if age < 0:
+        text = f"its last sign of life lies {rough(-age)} in the future (pid {pid})"
+        return Check(name, "FAIL", text, f"set this computer's clock, then {START[name]}")
+    if beat.get("stopped"):
+        return Check(name, "FAIL", f"was stopped {rough(age)} ago (pid {pid})", START[name])
+    if pid not in _holders(vault, STREAMS[name]):
+        return Check(
+            name, "FAIL", f"gave no sign of life since {rough(age)} ago (pid {pid})", START[name]
+        )
+    text = f"lives (pid {pid}), but its heartbeat of {rough(age)} ago could not be written again"
+    free = shutil.disk_usage(vault.root).free
+    if free < _LEAST_FREE:
+        text += f": the disk is full, {free:,} bytes are free"
+        return Check(name, "FAIL", text, "free space on its disk; then it goes on by itself")
+    remedy = f"look for its last words: python scripts/peek.py log {name}; end it, {START[name]}"
+    return Check(name, "FAIL", text, remedy)
+
+
+def _problem(name: str, state: RecorderState, now: int) -> Check:
+    since = state.problem_since_ms
+    lasts = "" if since is None else f" for {rough(max(0, now - since))}"
+    disk = "disk" in state.problem
+    remedy = "free space on its disk; then it goes on by itself" if disk else NETWORK
+    return Check(name, "FAIL", f"NOT RECORDING{lasts}: {state.problem}", remedy)
+
+
+def exclusion(name: str, why: str) -> Check:
+    """Return the check of an instrument that a recorder leaves out; ``why`` ends in the remedy."""
+    text, found, remedy = why.rpartition("; ")
+    if not found:
+        text, remedy = why, "nothing, if you know; it is looked at again each minute"
+    return Check(name, "FAIL", f"left out: {text}", remedy)
+
+
+def clock(vault: Vault, now: int) -> Iterator[Check]:
+    """Check this computer's clock by the offset that an exporter has measured."""
+    for name in STREAMS:
+        state = recorder_state(vault, name, now)
+        if state.lives and state.clock_offset_ms is not None:
+            yield computer.clock_off(state.clock_offset_ms)
+            return
+
+
+def failing(vault: Vault, now: int) -> dict[str, Check]:
+    """Return a check for each calculator that fails under run_all.py, by its task's name."""
+    beat = heartbeat.read(vault, _RUN_ALL) or {}
+    tasks = beat.get("tasks")
+    if not isinstance(tasks, dict) or heartbeat.age_ms(beat, now) > _FAILED_MS:
+        return {}
+    found = {}
+    for task, facts in tasks.items():
+        name, _, inst_id = task.partition(".")
+        if isinstance(facts, dict) and facts.get("failures") and name in _SCRIPTS:
+            found[task] = _failure(name, inst_id, facts)
+    return found
+
+
+def _failure(name: str, inst_id: str, facts: dict[str, Any]) -> Check:
+    words = rounds.plain(str(facts.get("last_words") or "it said nothing"))
+    text, found, remedy = words.rpartition("; ")
+    if not found:
+        text, remedy = words, f"look into its log: python scripts/peek.py log {name}.{inst_id}"
+    if "--rebuild" in remedy:
+        remedy += (
+            f": python {_SCRIPTS[name]} --instId {inst_id} --rebuild; all: {rounds.REBUILD_ALL}"
+        )
+    times_failed = f"failed {facts['failures']} times in a row, code {facts.get('last_code')}"
+    return Check(f"{name} {inst_id}", "FAIL", f"{times_failed}: {text}", remedy)
+
+
+def _holders(vault: Vault, stream: str) -> set[str]:
+    """Return the pids of the programs that hold a log of the stream."""
+    return set(_held_by(vault, stream))
+
+
+def _held_by(vault: Vault, stream: str) -> Iterator[str]:
+    for lock in vault.locks(stream):
+        try:
+            holder = orjson.loads(lock.with_suffix(".json").read_bytes())["pid"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if _is_held(lock):
+            yield str(holder)
+
+
+def _is_held(lock: Path) -> bool:
+    """Return True if the lock is held now: a killed program leaves its file, but no lock."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
+def rough(span_ms: int) -> str:
+    """Return a span of time in its largest unit: ``3 h``, ``5 min``."""
+    for unit, size in (("d", times.DAY_MS), ("h", times.HOUR_MS), ("min", times.MINUTE_MS)):
+        if span_ms >= 2 * size:
+            return f"{span_ms / size:.0f} {unit}"
+    return f"{span_ms / 1000:.0f} s"

@@ -1,0 +1,125 @@
+"""The lines of run_all.py about the recording: each trouble once, its end, and the back-fill. Pure.
+
+Times are Unix milliseconds of this computer's clock.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ravequant import times
+from ravequant.catalog import L2_EXPORTER, TRADES_EXPORTER
+from ravequant.vault.recorder_state import BackFill, RecorderState, span
+
+_PATIENCE_MS: Final = 10_000  # a shorter trouble, like a reconnection, is no news
+_AGAIN_MS: Final = 10 * times.MINUTE_MS  # until another reason for the same trouble is news
+_FILL_EVERY_MS: Final = times.MINUTE_MS
+_FILL_LEAST_MS: Final = 2 * times.MINUTE_MS  # a shorter stretch is fetched in seconds
+_ROWS: Final = {TRADES_EXPORTER.name: "trades", L2_EXPORTER.name: "books"}
+
+
+class Line(NamedTuple):
+    """A line for the window."""
+
+    text: str
+    bad: bool = False  # something is wrong
+
+
+class Trouble(NamedTuple):
+    """A trouble as a recorder reports it now."""
+
+    key: tuple[str, str]  # recorder and kind
+    text: str
+    over: str  # the line at its end
+    since_ms: int | None = None  # None: not known
+    patience_ms: int = 0  # a trouble that ends sooner is no news
+    varies: bool = False  # its text changes all the time, which is no news
+
+
+@dataclass(slots=True)
+class _Standing:
+    trouble: Trouble
+    since_ms: int
+    told_ms: int | None = None
+
+
+class RecordingNews:
+    """Remembers what was told, so that each piece of news comes once."""
+
+    def __init__(self) -> None:
+        self._troubles: dict[tuple[str, str], _Standing] = {}
+        self._filling: set[str] = set()  # instruments whose back-fill was told
+        self._fill_at = 0
+
+    @property
+    def standing(self) -> str:
+        """The troubles that were told and last; empty if there is none."""
+        texts = (item.trouble.text for item in self._troubles.values() if item.told_ms is not None)
+        return "; ".join(dict.fromkeys(texts))
+
+    def lines(self, states: Sequence[RecorderState], now: int) -> list[Line]:
+        """Return what is new in the states of the recorders."""
+        living = [state for state in states if state.lives]
+        reported = {trouble.key: trouble for trouble in _troubles(living)}
+        found = [*self._over(reported, {state.program for state in living}, now)]
+        for trouble in reported.values():
+            found += self._told(trouble, now)
+        for state in living:
+            if state.program == TRADES_EXPORTER.name:
+                found += self._fills(state.filling, now)
+        return list(dict.fromkeys(found))  # both recorders may leave out the same instrument
+
+    def _told(self, trouble: Trouble, now: int) -> Iterator[Line]:
+        since = min(trouble.since_ms or now, now)
+        found = self._troubles.setdefault(trouble.key, _Standing(trouble, since))
+        changed, found.trouble = found.trouble.text != trouble.text, trouble
+        if now - found.since_ms < trouble.patience_ms:
+            return
+        again = changed and not trouble.varies
+        if found.told_ms is None or (again and now - found.told_ms >= _AGAIN_MS):
+            found.told_ms = now
+            yield Line(trouble.text, bad=True)
+
+    def _over(
+        self, reported: Mapping[tuple[str, str], Trouble], living: set[str], now: int
+    ) -> Iterator[Line]:
+        """Yield the ends of troubles; that of a recorder that does not live goes on."""
+        for key, item in list(self._troubles.items()):
+            if key in reported or key[0] not in living:
+                continue
+            del self._troubles[key]
+            if item.told_ms is not None:
+                yield Line(f"{item.trouble.over}, after {span(now - item.since_ms)}")
+
+    def _fills(self, filling: Mapping[str, BackFill], now: int) -> Iterator[Line]:
+        """Yield the progress of the back-fill each minute, and its end."""
+        if ended := sorted(self._filling - set(filling)):
+            self._filling -= set(ended)
+            yield Line(f"{', '.join(ended)}: the past trades are fetched")
+        long = {
+            name: fill
+            for name, fill in filling.items()
+            if name in self._filling or fill.until_ms - fill.at_ms >= _FILL_LEAST_MS
+        }
+        if not long or (now - self._fill_at < _FILL_EVERY_MS and self._filling >= set(long)):
+            return
+        self._fill_at, self._filling = now, self._filling | set(long)
+        told = "; ".join(f"{name} {fill.sentence}" for name, fill in long.items())
+        yield Line(f"fetching past trades: {told}")
+
+
+def _troubles(states: Sequence[RecorderState]) -> Iterator[Trouble]:
+    for state in states:
+        program, rows = state.program, _ROWS.get(state.program, state.program)
+        if state.problem:
+            text, over = f"NOT RECORDING {rows}: {state.problem}", f"recording {rows} again"
+            since = state.problem_since_ms
+            yield Trouble((program, "problem"), text, over, since, _PATIENCE_MS)
+        for inst_id, why in state.left_out.items():
+            text, over = f"{inst_id} is left out: {why}", f"{inst_id} is recorded now"
+            yield Trouble((program, inst_id), text, over)
+    compared = [state for state in states if state.clock_offset_ms is not None]
+    if compared and compared[0].clock_problem:
+        text = f"CLOCK {compared[0].clock_problem}: set it; until then no signal is an entry"
+        over = "the clock is right again"
+        yield Trouble((compared[0].program, "clock"), text, over, varies=True)

@@ -1,0 +1,72 @@
+"""The line about a round of the calculators: how many did their work, which fail, the remedy. Pure.
+
+A program's own last words end in the remedy, after the last semicolon.
+"""
+
+import re
+from collections import Counter
+from typing import Final
+
+from ravequant.errors import DONE, LockedError, NoDataError
+
+_OUTCOMES: Final = {
+    DONE: "up to date",
+    NoDataError.exit_code: "without data yet",
+    LockedError.exit_code: "at work elsewhere",
+}
+_LOG_HEAD: Final = re.compile(r"^\S+Z (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (?:[\w.]+: )?")
+_REBUILD: Final = "--rebuild"
+REBUILD_ALL: Final = "python scripts/run_all.py --rebuild"
+
+
+def plain(words: str) -> str:
+    """Return a program's last words without the head of a log line."""
+    return _LOG_HEAD.sub("", words, count=1)
+
+
+def remedy(words: str) -> str:
+    """Return the remedy in a program's last words; the whole of them if they name none."""
+    return plain(words).rpartition("; ")[2]
+
+
+class Round:
+    """Counts the ends of calculators until the round is told."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._words: dict[str, str] = {}  # of those that failed
+
+    def __bool__(self) -> bool:
+        return bool(self._codes)
+
+    @property
+    def failed(self) -> bool:
+        """True if a calculator failed."""
+        return bool(self._words)
+
+    def ended(self, name: str, code: int, words: str) -> None:
+        """Note an end; a later end of the same calculator takes its place."""
+        self._codes[name] = code
+        self._words.pop(name, None)
+        if code not in _OUTCOMES:
+            self._words[name] = words
+
+    def tell(self) -> str:
+        """Return the line of the round, and begin a new round."""
+        outcomes = Counter(_OUTCOMES[code] for code in self._codes.values() if code in _OUTCOMES)
+        parts = [f"{count} {outcome}" for outcome, count in sorted(outcomes.items())]
+        if self._words:
+            parts.append(self._failures())
+        self._codes.clear()
+        self._words.clear()
+        return ", ".join(parts)
+
+    def _failures(self) -> str:
+        by_remedy: dict[str, list[str]] = {}
+        for name, words in self._words.items():
+            by_remedy.setdefault(remedy(words), []).append(name)
+        told = [f"{', '.join(names)}: {text}" for text, names in by_remedy.items()]
+        text = f"{len(self._words)} FAILED: {'; '.join(told)}"
+        if any(_REBUILD in text for text in by_remedy):
+            text += f" (all of them at once: {REBUILD_ALL})"
+        return text

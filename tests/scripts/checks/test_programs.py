@@ -1,0 +1,123 @@
+"""Checks of the programs: exporters that record nothing, calculators that fail."""
+
+import os
+import shutil
+
+import orjson
+import pytest
+
+from ravequant import times
+from ravequant.vault.lock import writer_lock
+from scripts.checks import programs
+from tests.support.trades_box import BTC
+
+NOW = times.parse_iso("2025-12-14T21:34:00.000Z")
+WORDS = "2025-12-14T21:30:00Z ERROR vwap: /v/vwap_1m.jsonl: 3 bytes; run again with --rebuild"
+
+
+def put_beat(vault, name: str, ms: int, **facts) -> None:
+    """Write a heartbeat of a moment."""
+    path = vault.health(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beat = {"pid": 77, "connections": 1, "heartbeat_utc": times.iso(ms), **facts}
+    path.write_bytes(orjson.dumps(beat))
+
+
+def exporters(vault) -> list[tuple[str, str]]:
+    """Return level and text of the checks of the exporters."""
+    return [(check.level, check.text) for check in programs.exporters(vault, NOW)]
+
+
+def test_an_exporter_is_well_dead_unconnected_or_refused_by_the_disk(vault):
+    """Each has its own level and remedy."""
+    assert exporters(vault) == [("FAIL", "has never run on this vault")] * 2
+    put_beat(vault, "trades_exporter", NOW)
+    put_beat(vault, "l2_exporter", NOW - 3_600_000 * 5, stopped=True)
+    assert exporters(vault) == [
+        ("PASS", "lives (pid 77)"),
+        ("FAIL", "was stopped 5 h ago (pid 77)"),
+    ]
+    put_beat(vault, "trades_exporter", NOW, connections=0)
+    put_beat(vault, "l2_exporter", NOW, instruments={BTC: {"disk_refuses": True}})
+    assert exporters(vault) == [
+        ("WARN", "lives, but has no connection"),
+        ("FAIL", f"NOT RECORDING: the disk refuses {BTC}"),
+    ]
+    put_beat(vault, "trades_exporter", NOW)
+    with writer_lock(vault, "trades_perps", BTC):
+        assert exporters(vault)[0] == ("FAIL", f"a second one runs: pid 77 and {os.getpid()}")
+    assert exporters(vault)[0] == ("PASS", "lives (pid 77)")
+
+
+def test_an_exporter_that_records_nothing_gives_its_reason(vault):
+    """Since when, and the remedy; an instrument left out has a line of its own."""
+    put_beat(
+        vault, "trades_exporter", NOW, problem="cannot reach openapi.okx.com: name not known",
+        problem_since_utc=times.iso(NOW - 720_000), connections=0,
+        instruments={"X-USDT-SWAP": {"left_out": "not trading yet; wait"}},
+    )  # fmt: skip
+    found = list(programs.exporters(vault, NOW))[:2]
+    assert found[0].text == (
+        "NOT RECORDING for 12 min: cannot reach openapi.okx.com: name not known"
+    )
+    assert found[0].remedy == "see whether the network is up; it goes on by itself"
+    assert (found[1].name, found[1].text, found[1].remedy) == (
+        "trades_exporter X-USDT-SWAP", "left out: not trading yet", "wait",
+    )  # fmt: skip
+
+
+def test_a_heartbeat_that_cannot_be_written_is_no_end(vault, monkeypatch):
+    """Its program holds its lock: it lives, and a full disk keeps its heartbeat from it."""
+    put_beat(vault, "trades_exporter", NOW - 600_000, pid=os.getpid())
+    found = next(programs.exporters(vault, NOW))
+    assert found.text == f"gave no sign of life since 10 min ago (pid {os.getpid()})"
+    with writer_lock(vault, "trades_perps", BTC):
+        found = next(programs.exporters(vault, NOW))
+        lives = f"lives (pid {os.getpid()}), but its heartbeat of 10 min ago could not be written"
+        assert found.text == f"{lives} again"
+        assert found.remedy.startswith("look for its last words: python scripts/peek.py log trades")
+        full = shutil.disk_usage(vault.root)._replace(free=4_096)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+        found = next(programs.exporters(vault, NOW))
+    assert found.text == f"{lives} again: the disk is full, 4,096 bytes are free"
+    assert found.remedy == "free space on its disk; then it goes on by itself"
+
+
+def test_a_failing_calculator_repeats_its_own_remedy(vault):
+    """From run_all's heartbeat, at once; an old heartbeat says nothing any more."""
+    tasks = {
+        f"vwap.{BTC}": {"failures": 9, "last_code": 1, "last_words": WORDS},
+        f"cvd.{BTC}": {"failures": 0, "last_code": 0, "last_words": None},
+        f"wicks.{BTC}": {"failures": 1, "last_code": -9, "last_words": None},
+        f"volume.{BTC}": 5,
+        "l2_retention": {"failures": 2},
+    }
+    put_beat(vault, "run_all", NOW, tasks=tasks)
+    found = programs.failing(vault, NOW)
+    assert set(found) == {f"vwap.{BTC}", f"wicks.{BTC}"}
+    vwap, wicks = found[f"vwap.{BTC}"], found[f"wicks.{BTC}"]
+    assert (vwap.name, vwap.level) == (f"vwap {BTC}", "FAIL")
+    assert vwap.text == "failed 9 times in a row, code 1: /v/vwap_1m.jsonl: 3 bytes"
+    assert vwap.remedy == (
+        f"run again with --rebuild: python VWAP/vwap_calculator.py --instId {BTC} --rebuild; "
+        "all: python scripts/run_all.py --rebuild"
+    )
+    assert wicks.text == "failed 1 times in a row, code -9: it said nothing"
+    assert wicks.remedy == f"look into its log: python scripts/peek.py log wicks.{BTC}"
+    assert programs.failing(vault, NOW + 3_600_001) == {}
+
+
+@pytest.mark.parametrize("tasks", [None, [], {"vwap": 5}, {f"vwap.{BTC}": None}])
+def test_a_heartbeat_of_any_form_is_read(vault, tasks):
+    """A damaged file breaks no check."""
+    put_beat(vault, "run_all", NOW, tasks=tasks)
+    assert programs.failing(vault, NOW) == {}
+
+
+def test_the_clock_is_judged_by_what_an_exporter_measured(vault):
+    """Without asking the exchange; a stale measurement says nothing."""
+    assert list(programs.clock(vault, NOW)) == []
+    put_beat(vault, "l2_exporter", NOW, clock_offset_ms=-90_000)
+    (found,) = programs.clock(vault, NOW)
+    assert (found.level, found.text) == ("FAIL", "90.0 s behind the exchange")
+    assert list(programs.clock(vault, NOW + 31_000)) == []

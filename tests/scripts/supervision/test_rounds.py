@@ -1,0 +1,45 @@
+"""The line of a round: each outcome counted, each remedy once."""
+
+from scripts.supervision.rounds import Round, plain, remedy
+
+WORDS = (
+    "2026-11-29T09:00:00Z ERROR vwap: /v/vwap_1m.jsonl: 3 bytes found, 5 expected; run again with "
+    "--rebuild"
+)
+
+
+def test_a_round_counts_the_last_end_of_each_calculator():
+    """One that was refused the lock and came back is up to date, and counted once."""
+    found = Round()
+    assert not found
+    for name, code in (("vwap", 4), ("cvd", 0), ("wicks", 3), ("vwap", 0)):
+        found.ended(name, code, "")
+    assert found
+    assert not found.failed
+    assert found.tell() == "2 up to date, 1 without data yet"
+    assert not found
+
+
+def test_failures_are_told_by_their_remedy():
+    """The names of those that fail with the same remedy stand together."""
+    found = Round()
+    for name in ("vwap", "cvd"):
+        found.ended(name, 1, WORDS)
+    found.ended("wicks", 1, "2026-11-29T09:00:00Z ERROR wicks: no room; free space on its disk")
+    found.ended("volume", -9, "it said nothing")
+    found.ended("buckets", 0, "")
+    assert found.failed
+    assert found.tell() == (
+        "1 up to date, 4 FAILED: vwap, cvd: run again with --rebuild; wicks: free space on its "
+        "disk; volume: it said nothing (all of them at once: python scripts/run_all.py --rebuild)"
+    )
+    found.ended("vwap", 0, "")
+    assert (found.failed, found.tell()) == (False, "1 up to date")
+
+
+def test_last_words_lose_the_head_of_their_log():
+    """Time, level and program are those of another log."""
+    assert plain(WORDS).startswith("/v/vwap_1m.jsonl: 3 bytes")
+    assert plain("Traceback: 12Z ERROR x") == "Traceback: 12Z ERROR x"
+    assert remedy(WORDS) == "run again with --rebuild"
+    assert remedy("KeyError: 'x'") == "KeyError: 'x'"

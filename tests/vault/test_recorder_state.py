@@ -1,0 +1,97 @@
+"""The state of a recorder: each field of its heartbeat, and what a damaged heartbeat says."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from ravequant import times
+from ravequant.vault.heartbeat import Heartbeat
+from ravequant.vault.recorder_state import BackFill, RecorderState, about, recorder_state, span
+
+BTC = "BTC-USDT-SWAP"
+
+
+def write(vault, facts):
+    """Write a heartbeat of now."""
+    Heartbeat(vault, "trades_exporter").write(facts)
+
+
+def test_every_field_is_read(vault):
+    """The heartbeat of a recorder that fetches one instrument and leaves out another."""
+    filling: dict[str, Any] = {
+        "at_utc": "2025-12-14T20:09:12.000Z", "until_utc": "2025-12-14T21:38:30.000Z",
+        "left_s": 350,
+    }  # fmt: skip
+    instruments = {
+        BTC: {"filling": filling, "left_out": None},
+        "X-USDT-SWAP": {"left_out": "not trading yet"},
+    }
+    write(vault, {
+        "connections": 1, "clock_offset_ms": -218_000, "problem": "name not known",
+        "problem_since_utc": "2025-12-14T21:38:30.000Z", "instruments": instruments,
+    })  # fmt: skip
+    found = recorder_state(vault, "trades_exporter", times.utc_now_ms())
+    at, until = map(times.parse_iso, (filling["at_utc"], filling["until_utc"]))
+    assert found == RecorderState(
+        "trades_exporter", lives=True, connected=True, problem="name not known",
+        problem_since_ms=until, clock_offset_ms=-218_000,
+        left_out={"X-USDT-SWAP": "not trading yet"}, filling={BTC: BackFill(at, until, 350.0)},
+    )  # fmt: skip
+    assert found.filling[BTC].sentence == "at 20:09 UTC, 1h29m to go, about 6 min"
+    assert found.clock_problem == "3m38s behind the exchange"
+
+
+BAD_FILL = {"filling": {"at_utc": 5, "until_utc": "x"}}
+
+
+@pytest.mark.parametrize(
+    "instruments", [None, [], "x", {BTC: 5}, {BTC: {"filling": [1, 2]}}, {BTC: BAD_FILL}]
+)
+def test_a_heartbeat_of_another_form_counts_as_one_without_these_fields(vault, instruments):
+    """An earlier version wrote a pair of ids; a damaged file may hold anything."""
+    write(vault, {"connections": 0, "problem": 7, "instruments": instruments,
+                  "problem_since_utc": "soon", "clock_offset_ms": "fast"})  # fmt: skip
+    found = recorder_state(vault, "trades_exporter", times.utc_now_ms())
+    assert found == RecorderState("trades_exporter", lives=True)
+
+
+def test_a_disk_that_refuses_is_a_problem(vault):
+    """Also where the heartbeat itself names none."""
+    write(vault, {"connections": 1, "instruments": {BTC: {"disk_refuses": True}}})
+    found = recorder_state(vault, "trades_exporter", times.utc_now_ms())
+    assert found.problem == f"the disk refuses {BTC}"
+
+
+def test_absent_old_or_stopped_it_does_not_live(vault):
+    """Also one that cannot be read."""
+    now = times.utc_now_ms()
+    assert not recorder_state(vault, "trades_exporter", now).lives
+    write(vault, {})
+    assert recorder_state(vault, "trades_exporter", now).lives
+    assert not recorder_state(vault, "trades_exporter", now + 60_000).lives
+    write(vault, {"stopped": True})
+    assert not recorder_state(vault, "trades_exporter", now).lives
+    vault.health("trades_exporter").write_bytes(orjson.dumps([1]))
+    assert recorder_state(vault, "trades_exporter", now) == RecorderState("trades_exporter")
+
+
+@pytest.mark.parametrize(
+    ("offset", "text"),
+    [(None, ""), (30_000, ""), (-30_000, ""), (30_001, "30s ahead of the exchange"),
+     (-3_600_000, "1h00m behind the exchange")],
+)  # fmt: skip
+def test_a_clock_is_wrong_from_thirty_seconds_on(offset, text):
+    """By how much, and to which side."""
+    assert RecorderState("x", clock_offset_ms=offset).clock_problem == text
+
+
+def test_spans_are_said_as_people_say_them():
+    """Never longer than six signs."""
+    spans = (0, 40_999, 61_000, 599_000, 600_000, 3_599_000, 5_340_000, 100 * 3_600_000)
+    assert [span(ms) for ms in spans] == [
+        "0s", "40s", "1m01s", "9m59s", "10m", "59m", "1h29m", "100h00m",
+    ]  # fmt: skip
+    assert [about(seconds) for seconds in (0, 60, 61, 350, 7_140, 7_200, 7_201)] == [
+        "a minute", "a minute", "2 min", "6 min", "119 min", "2 h", "3 h",
+    ]  # fmt: skip
