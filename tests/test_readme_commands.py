@@ -23,7 +23,7 @@ LIVE = (
     (r"^python .*(trades|l2)_exporter\.py", r"Subscribed", 0),
     (r"run_all\.py.* --watch", r"find_signals runs, pid", 0),
     (r"run_all\.py.* --demo", r"exchange runs, pid", 0),
-    (r"run_all\.py --no-exporters", r"up to date", 0),
+    (r"run_all\.py --(no-exporters|rebuild)", r"up to date", 0),
     (r"^python .*run_all\.py$", r"l2_exporter runs, pid", 0),
     (r"okx_exchange\.py", r'"rest_url"', 0),
     (r"find_signals\.py (?!.*--discord).*--watch", r"^(no signal|fade)", 130),

@@ -16,7 +16,7 @@ from ravequant.errors import VaultError
 BINARY: Final[int] = getattr(os, "O_BINARY", 0)  # Windows would turn "\n" into "\r\n" without it
 _FOLDER: Final[int | None] = getattr(os, "O_DIRECTORY", None)  # absent where folders do not sync
 _PAUSE_S: Final = 0.05
-FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})  # of an error: no room on the disk
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})  # of an error: no space is left
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 

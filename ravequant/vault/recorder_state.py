@@ -1,4 +1,4 @@
-"""The state of a recorder as its heartbeat tells it, in sentences for a screen.
+"""The state of a recorder by its heartbeat, in sentences for a screen.
 
 A heartbeat of an earlier version lacks some fields, and a damaged heartbeat may hold anything: a
 field that is not of its form counts as absent.

@@ -37,24 +37,24 @@ class Trouble(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Standing:
+class _ShownTrouble:
     trouble: Trouble
     since_ms: int
-    told_ms: int | None = None
+    shown_ms: int | None = None
 
 
 class RecordingNews:
-    """Remembers what was told, so that each piece of news comes once."""
+    """Remembers its lines, so that each piece of news comes once."""
 
     def __init__(self) -> None:
-        self._troubles: dict[tuple[str, str], _Standing] = {}
-        self._filling: set[str] = set()  # instruments whose back-fill was told
+        self._troubles: dict[tuple[str, str], _ShownTrouble] = {}
+        self._filling: set[str] = set()  # instruments whose back-fill was shown
         self._fill_at = 0
 
     @property
     def standing(self) -> str:
-        """The troubles that were told and last; empty if there is none."""
-        texts = (item.trouble.text for item in self._troubles.values() if item.told_ms is not None)
+        """The troubles that were shown and last; empty if there is none."""
+        texts = (item.trouble.text for item in self._troubles.values() if item.shown_ms is not None)
         return "; ".join(dict.fromkeys(texts))
 
     def lines(self, states: Sequence[RecorderState], now: int) -> list[Line]:
@@ -63,21 +63,21 @@ class RecordingNews:
         reported = {trouble.key: trouble for trouble in _troubles(living)}
         found = [*self._over(reported, {state.program for state in living}, now)]
         for trouble in reported.values():
-            found += self._told(trouble, now)
+            found += self._news(trouble, now)
         for state in living:
             if state.program == TRADES_EXPORTER.name:
                 found += self._fills(state.filling, now)
         return list(dict.fromkeys(found))  # both recorders may leave out the same instrument
 
-    def _told(self, trouble: Trouble, now: int) -> Iterator[Line]:
+    def _news(self, trouble: Trouble, now: int) -> Iterator[Line]:
         since = min(trouble.since_ms or now, now)
-        found = self._troubles.setdefault(trouble.key, _Standing(trouble, since))
+        found = self._troubles.setdefault(trouble.key, _ShownTrouble(trouble, since))
         changed, found.trouble = found.trouble.text != trouble.text, trouble
         if now - found.since_ms < trouble.patience_ms:
             return
         again = changed and not trouble.varies
-        if found.told_ms is None or (again and now - found.told_ms >= _AGAIN_MS):
-            found.told_ms = now
+        if found.shown_ms is None or (again and now - found.shown_ms >= _AGAIN_MS):
+            found.shown_ms = now
             yield Line(trouble.text, bad=True)
 
     def _over(
@@ -88,7 +88,7 @@ class RecordingNews:
             if key in reported or key[0] not in living:
                 continue
             del self._troubles[key]
-            if item.told_ms is not None:
+            if item.shown_ms is not None:
                 yield Line(f"{item.trouble.over}, after {span(now - item.since_ms)}")
 
     def _fills(self, filling: Mapping[str, BackFill], now: int) -> Iterator[Line]:

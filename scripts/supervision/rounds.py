@@ -30,7 +30,7 @@ def remedy(words: str) -> str:
 
 
 class Round:
-    """Counts the ends of calculators until the round is told."""
+    """Counts the ends of calculators until the line of the round."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}

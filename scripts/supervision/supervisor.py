@@ -38,7 +38,7 @@ class Supervisor:
         self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
         self._news = RecordingNews()
         self._round = Round()
-        self._waits = True  # until a calculator has run, or this was told
+        self._waits = True  # until a calculator has run, or this was logged
         self._words: dict[str, str] = {}  # the last words of tasks that fail
         self._now = 0.0  # seconds, without those asleep
         self._beat_at = -_HEARTBEAT_S
