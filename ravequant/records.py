@@ -19,7 +19,7 @@ Side = Literal["buy", "sell"]
 STAMP: Final = len("2025-12-14T21:34:56.123Z")
 DEFAULT_EXCHANGE: Final = "okx"  # where none is named
 
-_INST_ID = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+")
+_INST_ID = re.compile(r"[A-Z0-9_]+(-[A-Z0-9_]+)+")
 _COUNTING = re.compile(r"0|[1-9][0-9]{0,17}")
 _AHEAD: Final = ("}", ',"ahead":true}')  # the end of a line
 _REQUIRED: Final = (
@@ -63,14 +63,14 @@ def check_inst_id(inst_id: str) -> str:
     """Return ``inst_id`` if it is a legal instrument name. Raises UsageError otherwise."""
     if _INST_ID.fullmatch(inst_id) is None:
         raise UsageError(
-            f"instrument {shown(inst_id)} is not a legal name: expected capitals and digits joined "
-            "by dashes, like BTC-USDT-SWAP"
+            f"instrument {shown(inst_id)} is not a legal name: expected capitals, digits and _ "
+            "joined by dashes, like BTC-USDT-SWAP"
         )
     return inst_id
 
 
 def symbol_canon(inst_id: str) -> str:
-    """Return ``BTC/USDT`` for ``BTC-USDT-SWAP``."""
+    """Return ``BTC/USDT`` for ``BTC-USDT-SWAP``, ``BTC/USD_UM`` for ``BTC-USD_UM-SWAP``."""
     return "/".join(inst_id.split("-")[:2])
 
 

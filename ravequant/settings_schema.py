@@ -14,7 +14,7 @@ from ravequant import exact
 from ravequant.errors import UsageError, shown
 
 _LONGEST: Final = 80  # characters of a key that a message shows and a search compares
-_INST_ID_START: Final = r"default|[A-Z0-9]+(-[A-Z0-9]+)*"
+_INST_ID_START: Final = r"default|[A-Z0-9_]+(-[A-Z0-9_]+)*"
 
 
 class ExactDecimal(int):

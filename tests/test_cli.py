@@ -159,7 +159,9 @@ def test_instruments_are_each_once_and_checked(capsys):
     twice = ["--instId", "BTC-USDT-SWAP", "--instId", "BTC-USDT-SWAP"]
     assert names(twice) == ["BTC-USDT-SWAP"]
     for bad in ("../../etc", "btc-usdt-swap", "BTC", "BTC-USDT-SWAP/..", "BTC-", "", "BTC-ÜSD"):
-        with pytest.raises(UsageError, match="is not a legal name: expected capitals and digits"):
+        with pytest.raises(
+            UsageError, match="is not a legal name: expected capitals, digits and _"
+        ):
             names(["--instId", bad])
 
 

@@ -314,6 +314,8 @@ def test_names():
     """Legal names pass as they are, and their canonical symbol is the pair."""
     assert check_inst_id("1000SATS-USDT-SWAP") == "1000SATS-USDT-SWAP"
     assert symbol_canon("BTC-USD-SWAP") == "BTC/USD"
+    assert check_inst_id("XAU-USD_UM-SWAP") == "XAU-USD_UM-SWAP"
+    assert symbol_canon("XAU-USD_UM-SWAP") == "XAU/USD_UM"
     with pytest.raises(UsageError):
         check_inst_id("BTC")
 

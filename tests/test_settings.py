@@ -126,8 +126,8 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
          ("signals.wall_fresh_s = 30 is not above buckets.confirm_s = 30: no young wall would "
          "ever count")),
         ('instruments = ["btc"]',
-         ("instruments: instrument 'btc' is not a legal name: expected capitals and digits joined "
-         "by dashes, like BTC-USDT-SWAP")),
+         ("instruments: instrument 'btc' is not a legal name: expected capitals, digits and _ "
+         "joined by dashes, like BTC-USDT-SWAP")),
     ],
 )  # fmt: skip
 def test_slips_are_named(file, text, message):

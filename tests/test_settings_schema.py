@@ -72,11 +72,12 @@ def test_what_is_left_out_keeps_its_default():
 
 @pytest.mark.parametrize(
     ("inst_id", "amount"),
-    [("BTC-USDT-SWAP", 1), ("BTC-USD-SWAP", 2), ("BTC-USD-251226", 3), ("BTCDOM-USDT-SWAP", 9)],
-)
+    [("BTC-USDT-SWAP", 1), ("BTC-USD-SWAP", 2), ("BTC-USD-251226", 3), ("BTCDOM-USDT-SWAP", 9),
+     ("BTC-USD_UM-SWAP", 4), ("ETH-USD_UM-SWAP", 9)],
+)  # fmt: skip
 def test_the_longest_start_of_an_instrument_counts(inst_id, amount):
     """Whole words only."""
-    table = {"BTC": "1", "BTC-USD": "2", "BTC-USD-251226": "3", "default": "9"}
+    table = {"BTC": "1", "BTC-USD": "2", "BTC-USD-251226": "3", "BTC-USD_UM": "4", "default": "9"}
     made = Amounts({start: CENTS.parse(text, start) for start, text in table.items()})
     assert made.of(inst_id) == 100 * amount
 

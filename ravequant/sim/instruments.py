@@ -59,7 +59,8 @@ def contract(inst_id: str) -> Contract:
 
 def swap_row(inst_id: str, contract: Contract, tick: str, lot: str) -> dict[str, Any]:
     """Return the row of ``/api/v5/public/instruments`` of one perpetual swap."""
-    base, quote = inst_id.split("-")[:2]
+    base, pair = inst_id.split("-")[:2]
+    quote = pair.partition("_")[0]  # USD of USD_UM
     linear = contract.ct_type == "linear"
     row: dict[str, Any] = dict.fromkeys(_EMPTY.split(), "")
     row.update(
@@ -69,7 +70,7 @@ def swap_row(inst_id: str, contract: Contract, tick: str, lot: str) -> dict[str,
         ctVal=contract.ct_val,
         ctValCcy=base if linear else quote,
         futureSettlement=False,
-        instFamily=f"{base}-{quote}",
+        instFamily=f"{base}-{pair}",
         instId=inst_id,
         instIdCode=10_000 + sum(inst_id.encode()) % 10_000,
         instType="SWAP",
@@ -164,6 +165,7 @@ _MODELS: Final = (
             0.70, 0.9e6, 0.03e6, 0.3e6, 7.0, 0.3),
 )  # fmt: skip
 _OTHER: Final = _MODELS[-1]
+_LINEAR: Final = ("USDT", "USDC", "USD_UM")
 
 
 def listing(inst_id: str) -> Listing:
@@ -176,7 +178,7 @@ def listing(inst_id: str) -> Listing:
         if known.inst_id == inst_id:
             return known
     parts = inst_id.split("-")
-    if len(parts) != 3 or parts[1] not in ("USDT", "USDC") or parts[2] != "SWAP":
+    if len(parts) != 3 or parts[1] not in _LINEAR or parts[2] != "SWAP":
         raise UsageError(
             f"instrument {inst_id!r} is not one the model market can make: expected a linear "
             "perpetual like SOL-USDT-SWAP; replay a recording for any other"

@@ -62,7 +62,7 @@ def test_a_name_that_leaves_the_vault_is_refused(tmp_path):
     """Nothing is read, nothing is made, exit code 2."""
     code, out, err = run("--vault", str(tmp_path / "vault"), "--instId", "../../etc")
     assert (code, out) == (2, "")
-    assert "instrument '../../etc' is not a legal name: expected capitals and digits" in err
+    assert "instrument '../../etc' is not a legal name: expected capitals, digits and _" in err
     assert not (tmp_path / "vault").exists()
 
 

@@ -43,13 +43,15 @@ def test_decimals_are_merged_field_by_field():
     assert Decimals(1, 4).merged(Decimals(3, 2)) == Decimals(3, 4)
 
 
-@pytest.mark.parametrize("inst_id", [BTC, "ETH-USDT-SWAP", "BTC-USD-SWAP", "NEW-USDT-SWAP"])
+@pytest.mark.parametrize(
+    "inst_id", [BTC, "ETH-USDT-SWAP", "BTC-USD-SWAP", "NEW-USDT-SWAP", "XAU-USD_UM-SWAP"]
+)
 def test_the_row_is_one_that_the_exporters_accept(inst_id):
     """It names the contract and its currencies; linear and inverse differ in these."""
     terms = contract(inst_id)
     found = parse_instrument(swap_row(inst_id, terms, "0.1", "0.01"), fetched_ms=0)
     assert (found.contract, found.tick_sz, found.lot_sz) == (terms, "0.1", "0.01")
-    base, quote = inst_id.split("-")[:2]
+    base, quote = inst_id.replace("_UM", "").split("-")[:2]
     pair = (found.ct_val_ccy, found.settle_ccy)
     assert pair == ((base, quote) if terms.ct_type == "linear" else (quote, base))
 
@@ -73,6 +75,7 @@ def test_a_listing_turns_usd_into_whole_lots():
 def test_an_unknown_name_gets_plausible_figures():
     """Always the same for one name, other ids for another."""
     assert listing("C001-USDT-SWAP") == listing("C001-USDT-SWAP")
+    assert listing("XAU-USD_UM-SWAP").row()["instFamily"] == "XAU-USD_UM"
     ids = {listing(f"C{number:03d}-USDT-SWAP").first_trade_id for number in range(50)}
     assert len(ids) == 50
 

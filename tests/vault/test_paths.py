@@ -69,8 +69,18 @@ def test_every_builder_of_a_path_is_among_those_compared():
     }  # fmt: skip
 
 
+def test_a_name_with_an_underscore_is_like_any_other(tmp_path):
+    """Paths are built from it, and found again by it."""
+    vault, name = Vault(tmp_path), "BTC-USD_UM-SWAP"
+    for path in (vault.trades(name), vault.lock("vwap", name)):
+        path.mkdir(parents=True)
+        assert name in path.name
+    assert paths.instruments(vault.trades) == [name]
+    assert [path.name for path in vault.locks("vwap")] == [f"vwap.{name}.lock"]
+
+
 EXCHANGES = st.from_regex(r"[a-z]{2,8}", fullmatch=True)
-NAMES = st.from_regex(r"[A-Z0-9]{1,4}(-[A-Z0-9]{1,4}){1,2}", fullmatch=True)
+NAMES = st.from_regex(r"[A-Z0-9_]{1,4}(-[A-Z0-9_]{1,4}){1,2}", fullmatch=True)
 
 
 @given(EXCHANGES, EXCHANGES, NAMES, NAMES)
@@ -121,7 +131,7 @@ def test_the_locks_of_a_stream_are_those_of_its_exchange(tmp_path):
 @pytest.mark.parametrize(
     "inst_id",
     ["", "BTC", "btc-usdt-swap", "BTC-USDT-SWAP ", "BTC-USDT-SWAP\n", "../BTC-USDT",
-     "BTC/USDT-SWAP", "BTC--SWAP", "-BTC", "BTC-", "BTC_USDT-SWAP", "C:BTC-USDT",
+     "BTC/USDT-SWAP", "BTC--SWAP", "-BTC", "BTC-", "BTC_USDT", "C:BTC-USDT",
      "B\u0422C-USDT", "BTC-USDT-SWAP\0"],
 )  # fmt: skip
 def test_no_path_is_built_from_an_illegal_name(tmp_path, inst_id):
@@ -136,8 +146,8 @@ def test_no_path_is_built_from_an_illegal_name(tmp_path, inst_id):
         with pytest.raises(UsageError) as caught:
             build(inst_id)
         assert str(caught.value) == (
-            f"instrument {inst_id!r} is not a legal name: expected capitals and digits joined by "
-            "dashes, like BTC-USDT-SWAP"
+            f"instrument {inst_id!r} is not a legal name: expected capitals, digits and _ joined "
+            "by dashes, like BTC-USDT-SWAP"
         )
 
 
