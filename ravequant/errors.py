@@ -9,9 +9,10 @@
     │   └── LockedError            4  another program holds the lock
     └── UsageError                 2  an argument or a setting cannot be used
 
-A message gives the value found, the value expected, and the remedy.
+A message gives the value found, the value expected, and, after its last semicolon, the remedy.
 """
 
+import re
 import reprlib
 from typing import Any, ClassVar, Final
 
@@ -21,6 +22,7 @@ FAILED: Final = 1
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
+_LOG_HEAD: Final = re.compile(r"^\S+Z (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (?:[\w.]+: )?")
 
 
 def shown(value: Any) -> str:
@@ -29,6 +31,16 @@ def shown(value: Any) -> str:
     A plain ``repr`` of a hostile value may be megabytes long, or nested too deeply to be made.
     """
     return _SHORT.repr(value)
+
+
+def message_of(line: str) -> str:
+    """Return the message of a line of a log, without its time, level and program."""
+    return _LOG_HEAD.sub("", line)
+
+
+def remedy_of(line: str) -> str:
+    """Return the remedy in a line of a log; the whole message if it names none."""
+    return message_of(line).rpartition("; ")[2]
 
 
 class RaveQuantError(Exception):

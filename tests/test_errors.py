@@ -45,3 +45,12 @@ def test_hostile_values_are_shown_short():
     ):
         assert len(shown(value)) < 400
     assert shown("x" * 100) == "'" + "x" * 27 + "..." + "x" * 28 + "'"
+
+
+def test_the_remedy_of_a_line_of_a_log():
+    """Time, level and program are another log's; the remedy stands behind the last semicolon."""
+    line = "2026-11-29T09:00:00Z ERROR vwap: x: 3 bytes; 5 expected; run again"
+    assert errors.message_of(line) == "x: 3 bytes; 5 expected; run again"
+    assert errors.remedy_of(line) == "run again"
+    assert errors.message_of("Traceback: 12Z ERROR x") == "Traceback: 12Z ERROR x"
+    assert errors.remedy_of("KeyError: 'x'") == "KeyError: 'x'"

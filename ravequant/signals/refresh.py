@@ -23,7 +23,7 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from ravequant import catalog
-from ravequant.errors import DONE, FAILED, LockedError, NoDataError
+from ravequant.errors import DONE, FAILED, LockedError, NoDataError, message_of, remedy_of
 from ravequant.vault.paths import CHECKOUT, Vault
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CALCULATORS: Final = {program.name: program.script for program in catalog.CALCULATORS}
 LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
+BUSY: Final = "another run is at work on it"
 _PAUSE_S: Final = 0.1
 _LAST_S: Final = 5.0  # a calculator that runs when the watch ends may take this long to finish
 _log = logging.getLogger("find_signals")
@@ -61,7 +62,7 @@ def refresh(vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS
 
             return finish
 
-        _run_all(start, scripts)
+        _run_all(inst_id, start, scripts)
 
 
 class LoadedCalculators:
@@ -89,7 +90,8 @@ class LoadedCalculators:
             self._caught_up.add(inst_id)
             return
         arguments = _arguments(vault, inst_id)
-        _run_all(lambda script: partial(self._run, str(CHECKOUT / script), arguments), scripts)
+        run = lambda script: partial(self._run, str(CHECKOUT / script), arguments)  # noqa: E731
+        _run_all(inst_id, run, scripts)
 
     def _run(self, script: str, arguments: Sequence[str]) -> Result:
         from ravequant.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
@@ -112,9 +114,12 @@ class LoadedCalculators:
                 process.kill()
 
 
-def _run_all(start: Callable[[str], Callable[[], Result]], scripts: Mapping[str, str]) -> None:
+def _run_all(
+    inst_id: str, start: Callable[[str], Callable[[], Result]], scripts: Mapping[str, str]
+) -> None:
     """Start each script and wait for its result; a locked one is started again for a time."""
     patience_ends = time.monotonic() + LOCKED_S
+    failed = dict[str, str]()
     running = {name: start(script) for name, script in scripts.items()}
     while running:
         for name, finish in list(running.items()):
@@ -125,9 +130,11 @@ def _run_all(start: Callable[[str], Callable[[], Result]], scripts: Mapping[str,
                 running[name] = start(scripts[name])
             elif code not in {DONE, NoDataError.exit_code}:
                 last = (text.strip().splitlines() or ["it said nothing"])[-1]
-                _log.warning(
-                    "%s was not brought up to date, its last commit is used: %s", name, last
-                )
+                _log.debug("%s: %s", name, message_of(last))
+                failed[name] = BUSY if code == LockedError.exit_code else remedy_of(last)
+    if failed:
+        remedies = "; ".join(dict.fromkeys(failed.values()))
+        _log.warning("%s: %s not up to date: %s", inst_id, ", ".join(failed), remedies)
 
 
 def _arguments(vault: Vault, inst_id: str) -> list[str]:

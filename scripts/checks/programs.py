@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from ravequant import times
 from ravequant.catalog import BOOK, CALCULATORS, TRADES
-from ravequant.errors import shown
+from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
@@ -111,7 +111,7 @@ def failing(vault: Vault, now: int) -> dict[str, Check]:
 
 
 def _failure(name: str, inst_id: str, facts: dict[str, Any]) -> Check:
-    words = rounds.plain(str(facts.get("last_words") or "it said nothing"))
+    words = message_of(str(facts.get("last_words") or "it said nothing"))
     text, found, remedy = words.rpartition("; ")
     if not found:
         text, remedy = words, f"look into its log: python scripts/peek.py log {name}.{inst_id}"

@@ -1,32 +1,17 @@
-"""The line about a round of the calculators: how many did their work, which fail, the remedy. Pure.
+"""The line about a round of the calculators: how many did their work, the remedy for others. Pure."""
 
-A program's own last words end in the remedy, after the last semicolon.
-"""
-
-import re
 from collections import Counter
 from typing import Final
 
-from ravequant.errors import DONE, LockedError, NoDataError
+from ravequant.errors import DONE, LockedError, NoDataError, remedy_of
 
 _OUTCOMES: Final = {
     DONE: "up to date",
     NoDataError.exit_code: "without data yet",
     LockedError.exit_code: "at work elsewhere",
 }
-_LOG_HEAD: Final = re.compile(r"^\S+Z (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (?:[\w.]+: )?")
 _REBUILD: Final = "--rebuild"
 REBUILD_ALL: Final = "python scripts/run_all.py --rebuild"
-
-
-def plain(words: str) -> str:
-    """Return a program's last words without the head of a log line."""
-    return _LOG_HEAD.sub("", words, count=1)
-
-
-def remedy(words: str) -> str:
-    """Return the remedy in a program's last words; the whole of them if they name none."""
-    return plain(words).rpartition("; ")[2]
 
 
 class Round:
@@ -64,7 +49,7 @@ class Round:
     def _failures(self) -> str:
         by_remedy: dict[str, list[str]] = {}
         for name, words in self._words.items():
-            by_remedy.setdefault(remedy(words), []).append(name)
+            by_remedy.setdefault(remedy_of(words), []).append(name)
         told = [f"{', '.join(names)}: {text}" for text, names in by_remedy.items()]
         text = f"{len(self._words)} FAILED: {'; '.join(told)}"
         if any(_REBUILD in text for text in by_remedy):

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.catalog import EXPORTERS
-from ravequant.errors import FAILED
+from ravequant.errors import FAILED, message_of
 from ravequant.stop_signals import on_stop
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import recorder_state
 from scripts.supervision.news import RecordingNews
 from scripts.supervision.processes import Programs
-from scripts.supervision.rounds import Round, plain
+from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
 
 PROGRAM: Final = "run_all"
@@ -131,17 +131,17 @@ class Supervisor:
         words = self.programs.last_words(task.name)
         self._words.pop(task.name, None)
         if standing.failures:
-            self._words[task.name] = plain(words)
+            self._words[task.name] = message_of(words)
         if task.kept:
             wait = max(0.0, standing.next_at - self._now)
             text = "%s %s, starts again in %.0f s; its last words: %s"
-            _log.warning(text, task.name, _how(code), wait, plain(words))
+            _log.warning(text, task.name, _how(code), wait, message_of(words))
         elif task.calculates:
             self._waits = False
             self._round.ended(task.name, code, words)
         elif standing.failures:
             text = "%s %s, failures in a row: %d; its last words: %s"
-            _log.error(text, task.name, _how(code), standing.failures, plain(words))
+            _log.error(text, task.name, _how(code), standing.failures, message_of(words))
 
     def _facts(self, plan: Plan) -> dict[str, Any]:
         return {

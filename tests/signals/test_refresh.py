@@ -87,11 +87,12 @@ def test_one_process_for_all_later_rounds(vault, scripts, pids):
         ("sys.exit(2)", "it said nothing"),
         ("sys.exit('words')", "it said nothing"),
         ("sys.stderr.write('first\\nthe reason\\n'); return 1", "the reason"),
+        ("sys.stderr.write('2026-01-01T00:00:00Z ERROR bad: it is 3; run x'); return 1", ": run x"),
         ("os._exit(9)", "the process of the calculators ended"),
     ],
 )
 def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, case):
-    """It is said with its last words; the others, and the next round, go on."""
+    """It is said in one short line with its remedy; the others, and the next round, go on."""
     body, said = case
     bad = {"bad": scripts("bad", body), "good": scripts("good", "pass")}
     with LoadedCalculators() as kept:
@@ -99,9 +100,18 @@ def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, c
         for _ in range(2):
             kept.refresh(vault, BTC, bad)
     assert len(pids("good")) == 2
-    line = "bad was not brought up to date, its last commit is used: "
+    line = f"{BTC}: bad not up to date: "
     assert [one.getMessage().startswith(line) for one in caplog.records] == [True, True]
     assert said in caplog.records[0].getMessage()
+
+
+def test_those_that_fail_share_one_line(vault, scripts, caplog):
+    """With each remedy once; the details are for the doctor."""
+    fails = "sys.stderr.write('2026-01-01T00:00:00Z ERROR x: {}; run again'); return 1"
+    bad = {name: scripts(name, fails.format(name)) for name in ("a", "b")}
+    with LoadedCalculators() as kept:
+        kept.refresh(vault, BTC, bad)
+    assert caplog.messages == [f"{BTC}: a, b not up to date: run again"]
 
 
 def test_without_data_it_is_silent(vault, caplog):
@@ -113,14 +123,13 @@ def test_without_data_it_is_silent(vault, caplog):
 
 
 def test_one_that_runs_elsewhere_is_not_waited_for_long(vault, caplog):
-    """Its last commit is used and the log says who holds it."""
+    """Its last commit is used."""
     put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
     write_raw(vault, BTC, Market().lines())
     with LoadedCalculators() as kept, writer_lock(vault, "vwap", BTC):
         kept.refresh(vault, BTC, {})
         kept.refresh(vault, BTC, {"vwap": CALCULATORS["vwap"]})
-    assert "vwap was not brought up to date, its last commit is used: " in caplog.text
-    assert "has its one writer already" in caplog.text
+    assert caplog.messages == [f"{BTC}: vwap not up to date: another run is at work on it"]
 
 
 def runs(pid):

@@ -1,6 +1,6 @@
 """The line of a round: each outcome counted, each remedy once."""
 
-from scripts.supervision.rounds import Round, plain, remedy
+from scripts.supervision.rounds import Round
 
 WORDS = (
     "2026-11-29T09:00:00Z ERROR vwap: /v/vwap_1m.jsonl: 3 bytes found, 5 expected; run again with "
@@ -35,11 +35,3 @@ def test_failures_are_told_by_their_remedy():
     )
     found.ended("vwap", 0, "")
     assert (found.failed, found.tell()) == (False, "1 up to date")
-
-
-def test_last_words_lose_the_head_of_their_log():
-    """Time, level and program are those of another log."""
-    assert plain(WORDS).startswith("/v/vwap_1m.jsonl: 3 bytes")
-    assert plain("Traceback: 12Z ERROR x") == "Traceback: 12Z ERROR x"
-    assert remedy(WORDS) == "run again with --rebuild"
-    assert remedy("KeyError: 'x'") == "KeyError: 'x'"
