@@ -1,4 +1,4 @@
-"""The line about a round of the calculators: how many did their work, the remedy for others. Pure."""
+"""The line about a round of the calculators: how many are up to date, which fail, why. Pure."""
 
 from collections import Counter
 from typing import Final
