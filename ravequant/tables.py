@@ -1,7 +1,7 @@
 """Tables for stdout: drawn by rich on a terminal, plain aligned text elsewhere."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 Rows = Sequence[Sequence[str]]
 
@@ -21,16 +21,24 @@ def write(headers: Sequence[str], rows: Rows, words: int = 1) -> None:
 
 def plain(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
     """Return the table in plain text: words flush left, numbers flush right, two blanks between."""
+    return "".join(f"{line}\n" for line in aligned(headers, rows, headers[:words]))
+
+
+def aligned(headers: Sequence[str], rows: Rows, words: Container[str]) -> list[str]:
+    """Return the lines of a table; columns whose header is in ``words`` stand flush left.
+
+    No line ends in blanks.
+    """
     lines = [list(headers), *map(list, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "".join(
+    left = [header in words for header in headers]
+    return [
         "  ".join(
-            cell.ljust(width) if number < words else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if flush else cell.rjust(width)
+            for cell, width, flush in zip(line, widths, left, strict=True)
         ).rstrip()
-        + "\n"
         for line in lines
-    )
+    ]
 
 
 def drawn(headers: Sequence[str], rows: Rows, words: int = 1) -> str:

@@ -91,9 +91,18 @@ def price_text(price: int) -> str:
     return exact.text(price, exact.PRICE_PLACES)
 
 
-def millions(notional: int) -> str:
-    """Return an amount in millions, two places, for people."""
-    return f"{exact.fixed(exact.divide(notional, 10**6 * exact.NOTIONAL_ONE, 2), 2)}M"
+def amount(notional: int) -> str:
+    """Return an amount in few characters, for people: ``2.60M``, ``125k``, ``980``."""
+    thousands = exact.divide(notional, 1_000 * exact.NOTIONAL_ONE, 0)
+    if thousands >= 1_000:
+        return f"{exact.fixed(exact.divide(notional, 10**6 * exact.NOTIONAL_ONE, 2), 2)}M"
+    return f"{thousands}k" if thousands else str(exact.divide(notional, exact.NOTIONAL_ONE, 0))
+
+
+def signed_amount(text: str) -> str:
+    """Return a signed amount in few characters: ``-1.23M``."""
+    sign = text[0] if text[0] in "+-" else ""
+    return sign + amount(exact.units(text.lstrip("+-"), exact.NOTIONAL_PLACES))
 
 
 def clock(minute: int) -> str:
@@ -193,7 +202,11 @@ def _row_text(row: VolumeRow) -> str:
 def cvd(row: CvdRow, *, short: bool) -> Verdict:
     """Judge whether the minute's takers went the way of the trade."""
     met = row.delta.startswith("-" if short else "+")
-    return Verdict(_judged(row, met=met), lambda: f"{row.delta} at {clock(row.minute)}")
+
+    def text() -> str:
+        return f"{signed_amount(row.delta)} at {clock(row.minute)}"
+
+    return Verdict(_judged(row, met=met), text)
 
 
 def vwap(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> Verdict:
@@ -227,7 +240,7 @@ def wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
     """Judge whether a wall rests at the tip; `missing` if the book was not seen that far."""
     found, depth = wall_at(book, limits, side, tip), book.sides[side].depth
     if found is not None:
-        text = f"{millions(found.notional)} at {price_text(found.price)}, {_age(found)}"
+        text = f"{amount(found.notional)} at {price_text(found.price)}, {_age(found)}"
         return Verdict(_judged(book, met=True), lambda: text)
     if abs(tip - book.mid) * 1_000_000 > depth * book.mid:
         seen = f"the book was seen to {exact.fixed(depth, 2)} bps only"
@@ -322,7 +335,7 @@ TAPE: Final = frozenset({"volume_tier", "absorption", "cvd"})  # they count only
 def _conditions(limits: SignalLimits, *, short: bool) -> dict[str, str]:
     """Return the condition of each layer in words."""
     minutes = f"in the last {limits.tape_minutes} minutes"
-    wall = f"{'ask' if short else 'bid'} wall of {millions(limits.least_wall)} or more"
+    wall = f"{'ask' if short else 'bid'} wall of {amount(limits.least_wall)} or more"
     lean = f"{'-' if short else '+'}{exact.fixed(limits.imbalance, 2)}"
     distance = f"{shown(limits.vwap_bps)} bps or more"
     fresh = f"under {limits.wall_fresh_s} s"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
-from ravequant import exact
+from ravequant import exact, tables
 from ravequant.signals.base_rates import Rates
 from ravequant.signals.evidence import Evidence, price_text
 from ravequant.signals.limits import SignalLimits
@@ -138,27 +138,14 @@ def _price(price: int | None, tick: int | None) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    wide = aligned([{name: row[name] for name in row if name != "entry"} for row in rows])
-    if max(map(len, wide)) <= width:  # the entry is the price
+    names = [name for name in rows[0] if name != "entry"]  # the entry is the price
+    wide = tables.aligned(names, [[row[name] for name in names] for row in rows], _WORDS)
+    if max(map(len, wide)) <= width:
         return [wide[0], "-" * max(map(len, wide)), *wide[1:]]
     stacked = _stacked(rows)
     if width >= _NARROW and max(map(len, stacked)) <= width:
         return stacked
     return [part for row in rows for part in _plain(row, width)]
-
-
-def aligned(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return the headings and a line for each row: words flush left, numbers flush right."""
-    lines = [tuple(rows[0]), *(tuple(row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    words = [heading in _WORDS for heading in rows[0]]
-    return [
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(line, widths, words, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
 
 
 def _stacked(rows: Sequence[Mapping[str, str]]) -> list[str]:

@@ -2,9 +2,9 @@
 
 Price climbs into a range below a tip. The tip is hit to the tick 43 and 30 minutes before the
 moment, the second time by a candle that closes just under it: a small wick, defended exactly.
-No trade goes there again, while a sweep of the range touches the other wicks around it. Then
-buyers are absorbed for a minute, a wall appears at the tip, the bids thin out, and sellers come and
-take the price away from it.
+No trade goes there again, while a sweep of the range touches the other wicks around it and leaves a
+low that is touched no more: the target. Then buyers are absorbed for a minute, a wall appears at
+the tip, the bids thin out, and sellers come and take the price away from it.
 """
 
 import random
@@ -23,6 +23,7 @@ _ABSORPTION_S: Final = -180
 _THIN_S: Final = -120
 _WALL_S: Final = -95
 _WALL_USD: Final = 2_600_000.0
+_SWEEP_BPS: Final = 27.0  # below the tip: the low of the sweep, which nothing touches later
 _SLIDE_BPS: Final = 13.0  # so that the trade pays: lows that were not touched lie farther down
 _ABOVE_AVERAGE_BPS: Final = 45
 _ABOVE_PRICE_BPS: Final = 20
@@ -140,4 +141,4 @@ def _fixed_point(second: int) -> float | None:
     start = _touch_start(second)
     if start is not None:
         return {0: 4.0, 15: 3.0, 30: 0.6, 45: 0.1}[second - start]
-    return {_TOUCHES[0] + 60: 5.0, _TOUCHES[1] + 60: 0.12, -840: 17.0, -780: 1.2}.get(second)
+    return {_TOUCHES[0] + 60: 5.0, _TOUCHES[1] + 60: 0.12, -825: _SWEEP_BPS, -780: 1.2}.get(second)

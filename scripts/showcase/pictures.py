@@ -5,12 +5,11 @@ Nothing is ever cut: the tables need NEEDED_WIDTH columns, and the bars take the
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from rich.box import Box
-from rich.console import Group
-from rich.table import Table
 from rich.text import Text
+
+from ravequant import tables
 
 Record = Mapping[str, Any]
 
@@ -19,6 +18,15 @@ WALLS_SAID: Final = (  # below the tables
     "age unknown: it stood there when its price was first seen, so it is never called young",
     "ratio: times the ordinary level of its band; partial: the book was not seen to its end",
 )
+
+
+class Row(NamedTuple):
+    """The cells of a line of a table, and its colour."""
+
+    cells: Sequence[str]
+    style: str = ""
+
+
 NEEDED_WIDTH: Final = 80
 WALLS_SHOWN: Final = 5  # a side, the largest
 BID, ASK = "green", "red"
@@ -26,50 +34,49 @@ _FIXED: Final = 52  # columns of a band's line without its two bars
 _LONGEST: Final = 44  # columns of a bar
 _WORDS: Final = frozenset({"side", "instrument", "age", "young", "source", "absorbed"})
 _BPS: Final = 10_000
-_RULED: Final = Box(
-    "    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True
-)  # below the head
 
 
-def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Group:
+def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Text:
     """Return the newest minutes: each the VWAP, CVD and volume record of one of them."""
-    table = _table(
-        ("minute", "instrument", "close", "VWAP 4h", "bps", "CVD 1m", "tier", "absorbed"),
-    )
+    headers = ("minute", "instrument", "close", "VWAP 4h", "bps", "CVD 1m", "tier", "absorbed")
+    shown: list[Row] = []
     before = None
     for vwap, cvd, volume in rows:
         if before not in (None, vwap["instId"]):
-            table.add_section()
+            shown.append(Row([""] * len(headers)))
         before = vwap["instId"]
-        table.add_row(
-            vwap["timestamp_utc"][11:16],
-            vwap["instId"],
-            vwap["close"],
-            _two_places(vwap["vwap_4h"]),
-            vwap["deviation_bps_4h"],
-            f"{int(Decimal(cvd['cvd_1m'])):+,}",
-            volume["volume_tier"] or "-",
-            volume["absorbed_side"] or "-",
+        shown.append(
+            Row(
+                [
+                    vwap["timestamp_utc"][11:16],
+                    vwap["instId"],
+                    vwap["close"],
+                    _two_places(vwap["vwap_4h"]),
+                    vwap["deviation_bps_4h"],
+                    f"{int(Decimal(cvd['cvd_1m'])):+,}",
+                    volume["volume_tier"] or "-",
+                    volume["absorbed_side"] or "-",
+                ]
+            )
         )
     title = "newest minutes (UTC): price, bps off the 4h VWAP, CVD in USD, volume tier"
-    return _titled(title, table)
+    return _table(title, headers, shown)
 
 
-def walls_table(record: Record, least_usd: str) -> Group:
+def walls_table(record: Record, least_usd: str) -> Text:
     """Return the walls of one bucket record, as they stand in the book: asks above, bids below.
 
     A level of ``least_usd`` or more is a wall.
     """
     coin = record["instId"].partition("-")[0]
-    table = _table(
-        ("price", "side", "USD", f"coins ({coin})", "bps away", "age", "young", "ratio"),
-    )
+    headers = ("price", "side", "USD", f"coins ({coin})", "bps away", "age", "young", "ratio")
     mid = Decimal(record["mid_price"])
+    shown: list[Row] = []
     for side, style in (("ask", ASK), ("bid", BID)):
         walls = record[f"{side}_walls"][:WALLS_SHOWN]
         for wall in sorted(walls, key=lambda found: Decimal(found["price"]), reverse=True):
             price, notional = Decimal(wall["price"]), Decimal(wall["notional"])
-            table.add_row(
+            cells = [
                 wall["price"],
                 side,
                 f"{int(notional):,}",
@@ -77,16 +84,16 @@ def walls_table(record: Record, least_usd: str) -> Group:
                 f"{(price - mid) / mid * _BPS:+.1f}",
                 _age(wall["age_s"]),
                 "yes" if wall["young"] else "no",
-                wall["ratio"],
-                style=style,
-            )
+                _times(wall["ratio"]),
+            ]
+            shown.append(Row(cells, style))
         if not walls:
-            table.add_row("none", side, *["-"] * 6)
+            shown.append(Row(["none", side, *["-"] * 6]))
         more = len(record[f"{side}_walls"]) - len(walls)
         if more:
-            table.add_row("", f"{more} more", *[""] * 6)
+            shown.append(Row(["", f"{more} more", *[""] * 6]))
     title = f"{_place(record)}: walls of {int(Decimal(least_usd)):,} USD or more"
-    return _titled(title, table)
+    return _table(title, headers, shown)
 
 
 def bands_picture(record: Record, width: int, *, ascii_only: bool) -> Text:
@@ -134,17 +141,15 @@ def _bar(halves: int, half: str, *, ascii_only: bool) -> str:
     return "█" * (halves // 2) + half * (halves % 2)
 
 
-def _titled(title: str, picture: Table) -> Group:
-    """Return a table below its title, which rich would fold to the width of the table."""
-    return Group(Text(title, no_wrap=True, overflow="ignore"), picture)
-
-
-def _table(headers: Sequence[str]) -> Table:
-    table = Table(box=_RULED, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for header in headers:
-        justify = "left" if header in _WORDS else "right"
-        table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    return table
+def _table(title: str, headers: Sequence[str], rows: Sequence[Row]) -> Text:
+    """Return a table below its title; an empty row stands for an empty line."""
+    head, *lines = tables.aligned(headers, [row.cells for row in rows], _WORDS)
+    text = Text(title, no_wrap=True, overflow="ignore")
+    text.append(f"\n{head}\n{'-' * max(map(len, (head, *lines)))}")
+    for row, line in zip(rows, lines, strict=True):
+        text.append("\n")
+        text.append(line, row.style)
+    return text
 
 
 def _place(record: Record) -> str:
@@ -157,6 +162,12 @@ def _age(seconds: int | None) -> str:
     if seconds is None:
         return UNKNOWN
     return f"{seconds // 60}m{seconds % 60:02}s" if seconds >= 60 else f"{seconds}s"
+
+
+def _times(ratio: str) -> str:
+    """Return a ratio in as many digits as an eye needs: ``8.2x``, ``345x``, ``5,570x``."""
+    value = Decimal(ratio)
+    return f"{value:.1f}x" if value < 100 else f"{value:,.0f}x"
 
 
 def _two_places(number: str) -> str:

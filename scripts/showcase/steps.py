@@ -268,11 +268,11 @@ def show_signals(demo: Demo) -> str:
 
 
 def is_planted(signal: Row) -> bool:
-    """Return True if a signal is the planted set-up: all layers speak for a short."""
+    """Return True if a signal is the planted set-up: all speaks for a short, and it can win."""
     return (
         signal["instId"] == PLANTED
         and signal["direction"] == "SHORT"
-        and signal["conviction"] == "MAX"
+        and signal["size"] == 3
         and all(layer["state"] == "met" for layer in signal["layers"])
     )
 

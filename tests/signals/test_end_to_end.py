@@ -53,7 +53,7 @@ def test_the_set_up_of_the_notes_from_raw_data(notes):
     assert values["wall"] == "2.50M at 101250, 95 s"
     assert values["imbalance"] == "-0.78 in 10-25 bps"
     assert values["volume_tier"] == "T4 at 21:33, 2.73 x median"
-    assert values["cvd"] == "-125000 at 21:34"
+    assert values["cvd"] == "-125k at 21:34"
     assert values["vwap"] == "tip +19.00 bps from 101058.00"
     assert [wick["timeframe"] for wick in signal["wicks"]] == ["1m", "5m", "15m"]
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from ravequant.signals.evidence import signed_amount
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from tests.support.made_signals import (
     LAYERS,
@@ -174,6 +175,16 @@ def test_a_hole_takes_its_layers():
     assert differs(set_up(volume=rows)) == dict.fromkeys(
         ("wick", "volume_tier", "absorption"), "gap"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("-1229500.23882", "-1.23M"), ("+2600000", "+2.60M"), ("-999500", "-1.00M"),
+     ("+999499.9", "+999k"), ("-125000", "-125k"), ("+499.5", "+500"), ("-0.4", "-0"), ("0", "0")],
+)  # fmt: skip
+def test_amounts_are_written_alike(text, shown):
+    """In a few characters, whatever their size."""
+    assert signed_amount(text) == shown
 
 
 def test_a_t4_over_a_hole_is_no_evidence():

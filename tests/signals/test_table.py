@@ -87,7 +87,7 @@ SHORT 101250  BTC-USDT-SWAP|1m|2025-12-14T21:03:00Z|high
     wants that wall is young and under 300 s; without one, the tip's band is
     too few to say: 3 moments in 24 h; 1s old
     derived/buckets.jsonl
-  10/10 cvd met: -125000 at 21:34
+  10/10 cvd met: -125k at 21:34
     wants cvd_1m negative
     too few to say: 1 moment in 24 h; 0s old
     derived/cvd.jsonl

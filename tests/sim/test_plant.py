@@ -52,10 +52,12 @@ class Scene:
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("rate", [1, 15])
 def test_all_layers_meet(seed, rate):
-    """One perfect wick; wall, imbalance, absorption, cvd and vwap are there at its side."""
+    """One perfect wick with a target; wall, imbalance, absorption, cvd and vwap are at its side."""
     scene = Scene(seed, rate, plant=True)
     (wick,) = scene.perfect()
     tip = wick.tip
+    lows = [w for w in scene.wicks if not w.high and w.touched is None]
+    assert [25e-4 < tip / w.tip - 1 < 28e-4 for w in lows if w.birth == scene.minute - 13] == [True]
     walls = [usd for px, usd in scene.asks if abs(px - tip) / tip < 2e-4 and usd >= 2e6]
     assert len(walls) == 1
     assert 12e-4 < tip / scene.mid - 1 < 24e-4  # the second band, and near enough for volume

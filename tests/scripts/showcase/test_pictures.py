@@ -35,7 +35,7 @@ BTC: dict[str, Any] = {
         },
     ],
     "bid_walls": [
-        {"price": "96409", "notional": "1499719.1", "age_s": 45, "young": True, "ratio": "7771.22"},
+        {"price": "96409", "notional": "1499719.1", "age_s": 45, "young": True, "ratio": "8.72"},
         {
             "price": "96337",
             "notional": "1334132",
@@ -48,12 +48,12 @@ BTC: dict[str, Any] = {
 
 WALLS = """\
 BTC-USDT-SWAP 05:03:50 UTC, mid 97081.75: walls of 1,000,000 USD or more
-  price  side        USD  coins (BTC)  bps away  age      young    ratio
-------------------------------------------------------------------------
-  98107  ask   1,011,316       10.308    +105.6  unknown  no      223.00
-97137.3  ask   2,599,995       26.766      +5.7  2m24s    yes     889.40
-  96409  bid   1,499,719       15.556     -69.3  45s      yes    7771.22
-  96337  bid   1,334,132       13.849     -76.7  61m40s   no     6913.18
+  price  side        USD  coins (BTC)  bps away  age      young   ratio
+-----------------------------------------------------------------------
+  98107  ask   1,011,316       10.308    +105.6  unknown  no       223x
+97137.3  ask   2,599,995       26.766      +5.7  2m24s    yes      889x
+  96409  bid   1,499,719       15.556     -69.3  45s      yes      8.7x
+  96337  bid   1,334,132       13.849     -76.7  61m40s   no     6,913x
 """
 
 BANDS_80 = """\
@@ -99,11 +99,11 @@ minute  instrument       close   VWAP 4h     bps      CVD 1m  tier  absorbed
 
 
 def text(picture: RenderableType, width: int) -> str:
-    """Return what a console of that width shows, blanks at the ends of lines left out."""
+    """Return what a console of that width shows."""
     console = Console(file=StringIO(), width=width, highlight=False, color_system=None)
     with console.capture() as shown:
         console.print(picture)
-    return "".join(f"{line.rstrip()}\n" for line in shown.get().splitlines())
+    return shown.get()
 
 
 def minute(close: str, vwap: str, bps: str, cvd: str, volume: Any) -> Any:
@@ -171,7 +171,7 @@ def test_wide_numbers_are_not_cut_at_80_columns():
     record = {**BTC, "mid_price": "125000.25", "bid_walls": [], "ask_walls": [wall]}
     words = text(pictures.walls_table(record, "1000000"), 80).splitlines()[3].split()
     assert words == [
-        "126250.5", "ask", "123,456,789", "977.872", "+100.0", "59m59s", "yes", "17833.35",
+        "126250.5", "ask", "123,456,789", "977.872", "+100.0", "59m59s", "yes", "17,833x",
     ]  # fmt: skip
 
 
