@@ -1,6 +1,6 @@
 """One screen: is everything well with this computer, the vault and its programs? PASS, WARN, FAIL.
 
-Exit code 1 if anything failed. Nothing is changed, nothing is posted.
+Exit code 1 if anything failed. Nothing is changed; nothing is posted without ``--post``.
 """
 
 if __name__ == "__main__":
@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     cli.add_instruments(made)
     made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
     made.add_argument("--offline", action="store_true", help="do not ask the exchange")
+    text = 'send the test message "RaveQuant can reach you" to Discord'
+    made.add_argument("--post", action="store_true", help=text)
     text = "then watch for S seconds whether records come"
     made.add_argument("--live", type=cli.seconds, default=0.0, metavar="S", help=text)
     return made
@@ -47,7 +49,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     chosen, found = computer.chosen_settings()
     yield from computer.python()
     yield found
-    yield computer.discord(chosen)
+    yield computer.discord(chosen, post=args.post)
     yield computer.terminal()
     usable = computer.vault_usable(vault)
     yield usable

@@ -1,8 +1,9 @@
 """Makes RaveQuant start by itself: systemd user units on Linux, the Task Scheduler on Windows.
 
-python scripts/install_service.py            write, register and start
-python scripts/install_service.py --print    show the files it would write, and their places
-python scripts/install_service.py --remove   undo it; the data stays
+python scripts/install_service.py               write, register and start
+python scripts/install_service.py --watch 30    look for signals every 30 s too
+python scripts/install_service.py --print       show the files it would write, and their places
+python scripts/install_service.py --remove      undo it; the data stays
 """
 
 if __name__ == "__main__":
@@ -21,10 +22,20 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from ravequant import cli, settings
+from ravequant.alerts import webhook
 from ravequant.errors import DONE, RaveQuantError, UsageError
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import CHECKOUT
-from scripts.supervision.service_units import NAME, SERVICES, TIMERS, Installation, task, units
+from scripts.supervision.service_units import (
+    NAME,
+    NAMES,
+    SERVICES,
+    SIGNALS,
+    TIMERS,
+    Installation,
+    task,
+    units,
+)
 
 PROGRAM: Final = "install_service"
 LINUX, WINDOWS = "linux", "windows"
@@ -36,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
     text = "show the files, change nothing"
     made.add_argument("--print", action="store_true", dest="only_print", help=text)
     made.add_argument("--remove", action="store_true", help="stop it and take it out again")
+    text = "look for signals every S seconds too, and record them"
+    made.add_argument("--watch", type=cli.seconds, default=0.0, metavar="S", help=text)
+    text = "with --watch: signals below it are left out (default: 0)"
+    made.add_argument("--min-score", type=int, default=0, metavar="N", help=text)
+    text = "with --watch: post what is new to the webhook, whose address stands in no unit"
+    made.add_argument("--discord", action="store_true", help=text)
     text = "with --print: of that system (default: this one)"
     made.add_argument("--system", choices=(LINUX, WINDOWS), help=text)
     return made
@@ -46,12 +63,8 @@ def body(args: argparse.Namespace) -> int:
     here = this_system()
     if args.system not in (None, here) and not args.only_print:
         raise UsageError(f"--system {args.system}: this is {here}; add --print to look at it")
-    settings.load()  # a service with invalid settings would fail unseen
-    named = os.environ.get(settings.SETTINGS_VARIABLE)
-    place = Installation(
-        CHECKOUT, cli.vault_of(args).root, Path(named).absolute() if named else None
-    )
     system = args.system or here
+    place = installation(args, system)
     if args.only_print:
         show(system, place)
     elif args.remove:
@@ -59,6 +72,25 @@ def body(args: argparse.Namespace) -> int:
     else:
         install_windows(place) if system == WINDOWS else install_linux(place, unit_folder())
     return DONE
+
+
+def installation(args: argparse.Namespace, system: str) -> Installation:
+    """Return the folders and options; UsageError if the service would fail unseen."""
+    chosen = settings.load()
+    if (args.discord or args.min_score) and not args.watch:
+        raise UsageError("--discord and --min-score are for the signals: add --watch 30")
+    watch: tuple[str, ...] = ()
+    secrets = None
+    if args.watch:
+        watch = ("--watch", f"{args.watch:g}", "--min-score", str(args.min_score))
+    if args.discord:
+        webhook.needed(chosen)
+        watch = (*watch, "--discord")
+        if system == LINUX and webhook.find(chosen)[1] == webhook.WEBHOOK_VARIABLE:
+            secrets = secrets_file()
+    named = os.environ.get(settings.SETTINGS_VARIABLE)
+    own = Path(named).absolute() if named else None
+    return Installation(CHECKOUT, cli.vault_of(args).root, own, watch, secrets)
 
 
 def this_system() -> str:
@@ -76,7 +108,7 @@ def this_system() -> str:
 def show(system: str, place: Installation) -> None:
     """Write the files to stdout."""
     if system == WINDOWS:
-        print(task(place, user()).decode("utf-16"), end="")
+        print(task(place, user(), boot=True).decode("utf-16"), end="")
         return
     for name, text in units(place).items():
         print(f"# {unit_folder() / name}\n{text}")
@@ -84,8 +116,30 @@ def show(system: str, place: Installation) -> None:
 
 def unit_folder() -> Path:
     """Return where systemd looks for the units of this user."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(config) / "systemd" / "user"
+    return _config() / "systemd" / "user"
+
+
+def secrets_file() -> Path:
+    """Return the file from which systemd takes the address of the webhook."""
+    return _config() / "ravequant" / "environment"
+
+
+def _config() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+
+
+def keep_secret(path: PurePath | None) -> None:
+    """Write the address of the webhook, for this user's eyes alone; without a path forget it."""
+    with suppress(FileNotFoundError):
+        secrets_file().unlink()
+    if path is None:
+        return
+    address = os.environ[webhook.WEBHOOK_VARIABLE].strip()
+    folder = Path(path.parent)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(f"{webhook.WEBHOOK_VARIABLE}={address}\n")
 
 
 def user() -> str:
@@ -104,9 +158,14 @@ def install_linux(place: Installation, folder: Path) -> None:
     found = units(place)
     for name, text in found.items():
         replace_file(folder / name, text.encode())
+    keep_secret(place.secrets)
+    services = [*SERVICES, *[SIGNALS] * bool(place.watch)]
+    if not place.watch and (folder / SIGNALS).exists():  # of an earlier installation
+        call("systemctl", "--user", "disable", "--now", SIGNALS)
+        (folder / SIGNALS).unlink()
     call("systemctl", "--user", "daemon-reload")
-    call("systemctl", "--user", "enable", *SERVICES, *TIMERS)
-    call("systemctl", "--user", "restart", *SERVICES, *TIMERS)
+    call("systemctl", "--user", "enable", *services, *TIMERS)
+    call("systemctl", "--user", "restart", *services, *TIMERS)
     print(f"{', '.join(found)} in {folder}: enabled and started")
     print("how they fare: systemctl --user status 'ravequant-*'")
     try:
@@ -118,7 +177,8 @@ def install_linux(place: Installation, folder: Path) -> None:
 
 def remove_linux(folder: Path) -> None:
     """Stop and delete the units; absent units are no error."""
-    present = [name for name in units(Installation(CHECKOUT, CHECKOUT)) if (folder / name).exists()]
+    present = [name for name in NAMES if (folder / name).exists()]
+    keep_secret(None)
     if not present:
         print(f"no unit of RaveQuant in {folder}")
         return
@@ -130,19 +190,40 @@ def remove_linux(folder: Path) -> None:
 
 
 def install_windows(place: Installation) -> None:
-    """Register the entry and start it, anew if it runs; it starts at every logon from now on."""
+    """Register the entry and start it, anew if it runs; with the computer, or at every logon."""
     need(place.checkout / ".venv" / "Scripts" / "pythonw.exe")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{NAME}.xml"
-        file.write_bytes(task(place, user()))
-        call("schtasks", "/Create", "/TN", NAME, "/XML", str(file), "/F")
+    try:
+        register_windows(place, boot=True)
+        when = "with the computer, before anybody logs on"
+    except RaveQuantError:  # only an administrator may
+        register_windows(place, boot=False)
+        when = "when you log on"
+        print(
+            "after a restart, also one by an update at night, nothing is recorded until you log "
+            "on; to start with the computer type this command again in a terminal that was opened "
+            "as administrator"
+        )
     end_windows()
     call("schtasks", "/Run", "/TN", NAME)
-    print(f"{NAME} is in the Task Scheduler and has started; it starts at every logon")
+    print(f"{NAME} is in the Task Scheduler and has started; it starts {when}")
     print(f"how it fares: schtasks /Query /TN {NAME} /V /FO LIST, and logs in {place.vault}")
     if place.settings is not None:
         variable = settings.SETTINGS_VARIABLE
         print(f'it finds your settings only after: setx {variable} "{place.settings}"')
+
+    if "--discord" in place.watch and os.environ.get(webhook.WEBHOOK_VARIABLE):
+        print(
+            f"it finds the webhook only in the settings as {webhook.SETTING}, or if "
+            f"{webhook.WEBHOOK_VARIABLE} is a lasting variable of your account (setx)"
+        )
+
+
+def register_windows(place: Installation, *, boot: bool) -> None:
+    """Write the entry; RaveQuantError if Windows refuses it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{NAME}.xml"
+        file.write_bytes(task(place, user(), boot=boot))
+        call("schtasks", "/Create", "/TN", NAME, "/XML", str(file), "/F")
 
 
 def remove_windows() -> None:

@@ -23,6 +23,7 @@ from typing import Final
 import orjson
 
 from ravequant import cli, settings, times
+from ravequant.alerts import command, webhook
 from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, L2_RETENTION, TRADES
 from ravequant.errors import DONE, FAILED, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
@@ -32,6 +33,7 @@ from scripts.checks.computer import Check
 from scripts.showcase.demo_vault import emptied, use_default_settings
 from scripts.supervision import tasks as tasks_module
 from scripts.supervision.schedule import Plan, Task
+from scripts.supervision.signal_news import SignalNews
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
 
 _EVERYTHING: Final = "ALL-INSTRUMENTS"  # the lock is one for all of them
@@ -44,6 +46,7 @@ _SWITCHES: Final = (
     ("--rebuild", "in the first round every calculator computes its records anew"),
     ("--demo", "against an exchange in a box; empties demo_vault/ first"),
     ("--discord", "with --watch: post what is new to the webhook"),
+    ("--bell", "with --watch: ring this terminal for each new signal"),
 )
 _log = logging.getLogger(PROGRAM)
 
@@ -65,6 +68,7 @@ _VALUES: Final = (
      "empty vault: the trades begin this long before now (default: 4h)"),
     ("--watch", cli.seconds, 0.0, "S", "look for signals every S seconds too, and record them"),
     ("--min-score", int, 0, "N", "with --watch: signals below it are left out (default: 0)"),
+    ("--exec", str, None, "COMMAND", "with --watch: run it for each alert, as JSON on its stdin"),
     ("--at-once", int, cores(), "N", "calculators side by side (default: one for each core)"),
     ("--max-seconds", cli.seconds, 0.0, "S",
      "stop after S seconds, the calculators once more at the end; 0 (default): never"),
@@ -86,8 +90,15 @@ def refuse_nonsense(args: argparse.Namespace) -> None:
     """Raise UsageError for options that contradict each other or cannot be."""
     if args.demo and (args.once or args.no_exporters):
         raise UsageError("--demo records: leave out --once and --no-exporters; --max-seconds ends")
-    if (args.discord or args.min_score) and not args.watch:
-        raise UsageError("--discord and --min-score are for the signals: add --watch 30")
+    told = args.discord or args.bell or args.min_score or args.exec is not None
+    if told and not args.watch:
+        raise UsageError(
+            "--discord, --min-score, --exec and --bell are for the signals: add --watch 30"
+        )
+    if args.discord:
+        webhook.needed(settings.load())
+    if args.exec is not None:
+        command.split(args.exec)
     if args.at_once < 1:
         raise UsageError(f"--at-once {args.at_once}: expected 1 or more")
     try:
@@ -140,7 +151,7 @@ def work(args: argparse.Namespace, vault: Vault) -> int:
     if bad:
         raise VaultError("; ".join(bad))
     with writer_lock(vault, PROGRAM, _EVERYTHING):
-        supervisor = Supervisor(vault)
+        supervisor = Supervisor(vault, signals=signal_news(args, vault), bell=args.bell)
         with stop_on_signals(supervisor):
             cli.set_up_logging(args.log_level, supervisor.programs.logs / f"{PROGRAM}.log")
             return supervise(args, vault, supervisor)
@@ -167,6 +178,14 @@ def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) ->
     if supervisor.stopping:
         return cli.INTERRUPTED if args.once else DONE
     return plan.outcome
+
+
+def signal_news(args: argparse.Namespace, vault: Vault) -> SignalNews | None:
+    """Return the news of signals for the window, with ``--watch``."""
+    if not args.watch:
+        return None
+    inst_ids = cli.instruments_of(args, settings.load().instruments)
+    return SignalNews(vault, inst_ids, args.min_score)
 
 
 def tell_backfill(args: argparse.Namespace, vault: Vault) -> None:
@@ -201,7 +220,12 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         limit_s=args.limit / times.SECOND_MS,
         backfill=args.backfill,
         watch_s=args.watch,
-        watch_options=("--min-score", str(args.min_score), *["--discord"] * args.discord),
+        watch_options=(
+            "--min-score",
+            str(args.min_score),
+            *["--discord"] * args.discord,
+            *(("--exec", args.exec) if args.exec is not None else ()),
+        ),
         exporter_options=exporter_options,
         rebuild=args.rebuild,
     )

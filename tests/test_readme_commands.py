@@ -35,6 +35,7 @@ LIVE = (
 NOT_RUN = {
     r"scripts/demo\.py": "tests/scripts/test_demo.py runs it from its first to its last line",
     r"scripts/test\.py": "it would run the tests that are running",
+    r"doctor\.py --post": "it posts; tests/scripts/checks/test_computer.py runs it",
     r"find_signals\.py .*--(discord|bell|exec)": "tests/alerts/test_end_to_end.py runs it",
     r"scripts/benchmark\.py": "it measures for minutes; tests/scripts/test_benchmark.py runs it",
     r"recompute\.py .*dask": "tests/scripts/test_recompute_dask.py runs it",

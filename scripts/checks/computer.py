@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from ravequant import exchanges, settings, times
 from ravequant.alerts import webhook
+from ravequant.alerts.discord import DeliveryStatus, DiscordClient
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
@@ -31,6 +32,7 @@ _LEAST_PYTHON: Final = (3, 11)
 _DAYS_FAIL, _DAYS_WARN, _DAYS_SHOWN = 3.0, 14.0, 1_000.0
 _CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
 _GB: Final = 10**9
+TEST_MESSAGE: Final = "RaveQuant can reach you"
 LEAST_FREE: Final = 2 * _GB  # bytes: some hours of two instruments
 
 
@@ -196,15 +198,34 @@ def clock_off(ahead: int) -> Check:
     return Check("clock", level, text, remedy)
 
 
-def discord(chosen: Settings) -> Check:
-    """Check the form of the Discord address; nothing is sent, nothing of it is shown."""
+def discord(chosen: Settings, *, post: bool = False) -> Check:
+    """Check the form of the Discord address, of which nothing is shown; ``post`` tries it."""
     address, where = webhook.find(chosen)
     if not address:
-        return Check("webhook", "PASS", f"none set in {webhook.WEBHOOK_VARIABLE}")
+        text = f"none set in {webhook.WEBHOOK_VARIABLE}"
+        remedy = f"put its address there, or into the settings as {webhook.SETTING}"
+        return Check("webhook", "FAIL", text, remedy) if post else Check("webhook", "PASS", text)
     if webhook.well_formed(address):
+        if post:
+            return _posted(webhook.Webhook(address))
         return Check("webhook", "PASS", "well-formed; nothing was sent")
     remedy = "copy it again from the channel's settings"
     return Check("webhook", "FAIL", f"{where} is not like {webhook.LIKE}", remedy)
+
+
+def _posted(hook: webhook.Webhook) -> Check:
+    """Send the test message and return the answer."""
+    message = {"content": TEST_MESSAGE, "allowed_mentions": {"parse": []}}
+    answer = DiscordClient(hook).post(message)
+    if answer.status is DeliveryStatus.ACCEPTED:
+        return Check("webhook", "PASS", f'the message "{TEST_MESSAGE}" stands in the channel')
+    if answer.status is DeliveryStatus.LATER:
+        remedy = "see whether the network is up, then try again"
+    elif answer.status is DeliveryStatus.OFF:
+        remedy = "make a new webhook in the channel's settings"
+    else:
+        remedy = "change the channel or the webhook as the reason says"
+    return Check("webhook", "FAIL", f"the test message was not taken: {answer.why}", remedy)
 
 
 def terminal() -> Check:

@@ -58,7 +58,7 @@ class RecordingNews:
         return "; ".join(dict.fromkeys(texts))
 
     def lines(self, states: Sequence[RecorderState], now: int) -> list[Line]:
-        """Return what is new in the states of the recorders."""
+        """Return the news in the states of the recorders."""
         living = [state for state in states if state.lives]
         reported = {trouble.key: trouble for trouble in _troubles(living)}
         found = [*self._over(reported, {state.program for state in living}, now)]

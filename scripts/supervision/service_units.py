@@ -15,18 +15,27 @@ from ravequant.settings import SETTINGS_VARIABLE
 NAME: Final = "RaveQuant"
 TIMERS: Final = ("ravequant-calculators.timer", "ravequant-retention.timer")
 SERVICES: Final = ("ravequant-trades.service", "ravequant-books.service")
+SIGNALS: Final = "ravequant-signals.service"
 _BY_TIMER: Final = ("ravequant-calculators.service", "ravequant-retention.service")
 _UNITS: Final = (*SERVICES, _BY_TIMER[0], TIMERS[0], _BY_TIMER[1], TIMERS[1])
+NAMES: Final = (*_UNITS, SIGNALS)
+_BOOT: Final = "    <BootTrigger>\n      <Enabled>true</Enabled>\n    </BootTrigger>\n"
 _TEXTS: Final = Path(__file__).with_name("service_files")
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The folders of RaveQuant and of its data, and the settings file if it is not the usual."""
+    """The folders of RaveQuant and of its data, and the options of the search for signals.
+
+    ``settings`` is the file of the settings if it is not the usual one; ``secrets`` is a file with
+    the address of the webhook, which stands in no unit.
+    """
 
     checkout: PurePath
     vault: PurePath
     settings: PurePath | None = None
+    watch: tuple[str, ...] = ()  # of find_signals.py; empty: it is not started
+    secrets: PurePath | None = None
 
 
 def units(place: Installation) -> dict[str, str]:
@@ -40,23 +49,33 @@ def units(place: Installation) -> dict[str, str]:
         "vault": _escaped(str(place.vault)).replace("$", "$$"),
         "environment": f'Environment="{_escaped(variable)}"\n' if place.settings else "",
     }
-    return {name: _text(name).format(**paths) for name in _UNITS}
+    secrets = str(place.secrets).replace("%", "%%")
+    paths["secrets"] = f"EnvironmentFile={secrets}\n" if place.secrets else ""
+    paths["watch"] = " ".join(f'"{_escaped(word)}"' for word in place.watch)
+    names = (*_UNITS, SIGNALS) if place.watch else _UNITS
+    return {name: _text(name).format(**paths) for name in names}
 
 
-def task(place: Installation, user: str) -> bytes:
-    """Return the XML of the Task Scheduler entry: run_all.py from logon on, without a window.
+def task(place: Installation, user: str, *, boot: bool) -> bytes:
+    """Return the XML of the Task Scheduler entry: run_all.py without a window.
 
+    With ``boot`` it starts with the computer and needs no logon, which an administrator must
+    allow; else it starts at the user's logon.
     UTF-16 with its mark: the only encoding that ``schtasks /XML`` takes on every Windows.
     """
     checkout = PureWindowsPath(place.checkout)
     arguments = [str(checkout / "scripts" / "run_all.py"), "--vault", str(place.vault)]
+    arguments += place.watch
     words = {
         "user": user,
         "python": str(checkout / ".venv" / "Scripts" / "pythonw.exe"),
         "arguments": subprocess.list2cmdline(arguments),
         "checkout": str(checkout),
+        "logon_type": "S4U" if boot else "InteractiveToken",
     }
-    text = _text(f"{NAME}.xml").format(**{name: escape(word) for name, word in words.items()})
+    written = {name: escape(word) for name, word in words.items()}
+    written["boot"] = _BOOT if boot else ""
+    text = _text(f"{NAME}.xml").format(**written)
     return text.encode("utf-16")
 
 

@@ -1,6 +1,7 @@
 """The loop of run_all.py: starts programs by the plan, notices and logs ends, silences and news."""
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from scripts.supervision.news import RecordingNews
 from scripts.supervision.processes import Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
+from scripts.supervision.signal_news import SignalNews
 
 PROGRAM: Final = "run_all"
 SILENT_S: Final = 90.0  # a heartbeat comes every 5 s
@@ -30,15 +32,19 @@ _log = logging.getLogger(PROGRAM)
 class Supervisor:
     """Runs plans, one after the other, until a signal stops it."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(
+        self, vault: Vault, signals: SignalNews | None = None, *, bell: bool = False
+    ) -> None:
         self.stopping = False
         self.programs = Programs(vault.root / "logs")
         self._vault = vault
         self._heartbeat = Heartbeat(vault, PROGRAM)
         self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
         self._news = RecordingNews()
+        self._signals, self._bell = signals, bell
         self._round = Round()
         self._waits = True  # until a calculator has run, or this was logged
+        self._writable = True
         self._words: dict[str, str] = {}  # the last words of tasks that fail
         self._now = 0.0  # seconds, without those asleep
         self._beat_at = -_HEARTBEAT_S
@@ -77,9 +83,10 @@ class Supervisor:
             _log.log(level, "calculators: %s", self._round.tell() + self._still())
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
-            if self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)}):
+            self._writable = self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})
+            self._tell_news()
+            if self._writable:
                 self._check_heartbeats(plan)
-                self._tell_news()
             else:  # a full disk takes no heartbeat at all: silence means nothing
                 self._beats.clear()
 
@@ -116,15 +123,23 @@ class Supervisor:
             _log.warning("%s %s and is ended", task.name, why)
 
     def _tell_news(self) -> None:
-        """Log what is new about the recording, whoever started the exporters."""
+        """Log the news of the recording, by any exporter of the vault, and the new signals."""
         now = times.utc_now_ms()
         states = [recorder_state(self._vault, program.name, now) for program in EXPORTERS]
         for line in self._news.lines(states, now):
             _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
+        signals = self._signals.lines() if self._signals else []
+        for text in signals:
+            _log.info("%s", text)
+        if signals and self._bell and sys.stderr.isatty():
+            sys.stderr.write("\a")
+            sys.stderr.flush()
 
     def _still(self) -> str:
-        standing = self._news.standing
-        return f"; still {standing}" if standing else ""
+        """Return the troubles that last, for the end of a line."""
+        disk = "" if self._writable else "the vault cannot be written"
+        lasting = "; ".join(filter(None, (self._news.standing, disk)))
+        return f"; still {lasting}" if lasting else ""
 
     def _report(self, standing: Standing) -> None:
         task, code = standing.task, standing.last_code or 0

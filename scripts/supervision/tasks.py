@@ -125,7 +125,7 @@ class InputCheck:
         self._source = BOOK if calculator == L2_BUCKETIZER else TRADES
 
     def ready(self) -> bool:
-        """Return True once the vault holds what the calculator needs."""
+        """Return True once the vault holds the input of the calculator."""
         newest = max(self._source.files(self._vault, self._inst_id), default=None)
         if newest is None or not newest[1].stat().st_size:
             return False

@@ -2,8 +2,10 @@
 
 import os
 import re
+import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from ravequant.errors import RaveQuantError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT
 from scripts import install_service
-from scripts.supervision.service_units import SERVICES, TIMERS, Installation, task, units
+from scripts.supervision.service_units import SERVICES, SIGNALS, TIMERS, Installation, task, units
 from tests.scripts.supervision.test_service_units import LINUX
 
 PROGRAM = CHECKOUT / "scripts" / "install_service.py"
@@ -60,9 +62,13 @@ def test_no_program_needs_a_console(vault, script, options, code):
     assert subprocess.run(command, check=False, timeout=60).returncode == code
 
 
+PLAIN = replace(LINUX, watch=())
 STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >> "{folder}/calls"
 for word in "$@"; do case "$word" in *.xml) cp "$word" "{folder}/task.xml";; esac; done
+for word in "$@"; do case "$word" in *.xml)
+  if tr -d '\\000' < "$word" | grep -q {refused}; then echo "denied" >&2; exit 1; fi;; esac
+done
 case "$* " in {fails}) echo "it broke" >&2; exit 1;; esac
 """
 
@@ -73,9 +79,9 @@ def system(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
 
-    def make(fails: str = "nothing-fails") -> None:
+    def make(fails: str = "nothing-fails", refused: str = "nothing") -> None:
         for name in ("systemctl", "loginctl", "schtasks"):
-            text = STAND_IN.format(folder=tmp_path, fails=fails)
+            text = STAND_IN.format(folder=tmp_path, fails=fails, refused=refused)
             (folder / name).write_text(text, encoding="utf-8")
             (folder / name).chmod(0o755)
 
@@ -110,7 +116,7 @@ def test_installed_shown_and_removed_on_linux(system, tmp_path):
     answer = run("--vault", str(vault))
     assert answer.returncode == 0, answer.stderr
     written = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    assert set(written) == set(units(LINUX))
+    assert set(written) == set(units(PLAIN))
     assert f'"--vault" "{vault}"' in written[SERVICES[0]]
     enabled = f"{' '.join((*SERVICES, *TIMERS))}"
     assert calls(tmp_path) == [
@@ -124,7 +130,7 @@ def test_installed_shown_and_removed_on_linux(system, tmp_path):
     assert run("--remove").returncode == 0
     assert list(folder.iterdir()) == []
     stopped, forgotten = calls(tmp_path)
-    assert stopped == f"systemctl --user disable --now {' '.join(units(LINUX))}"
+    assert stopped == f"systemctl --user disable --now {' '.join(units(PLAIN))}"
     assert forgotten == "systemctl --user daemon-reload"
     again = run("--remove")
     assert (again.returncode, again.stdout) == (0, f"no unit of RaveQuant in {folder}\n")
@@ -163,14 +169,82 @@ def test_registered_and_removed_on_windows(system, tmp_path, monkeypatch, capsys
     assert end == "schtasks /End /TN RaveQuant"  # what runs by an earlier entry
     assert re.fullmatch(r"schtasks /Create /TN RaveQuant /XML \S+RaveQuant\.xml /F", create)
     assert start == "schtasks /Run /TN RaveQuant"
-    assert (tmp_path / "task.xml").read_bytes() == task(place, install_service.user())
-    assert f'setx RAVEQUANT_SETTINGS "{tmp_path / "my.toml"}"' in capsys.readouterr().out
+    written = task(place, install_service.user(), boot=True)
+    assert (tmp_path / "task.xml").read_bytes() == written
+    said = capsys.readouterr().out
+    assert f'setx RAVEQUANT_SETTINGS "{tmp_path / "my.toml"}"' in said
+    assert "it starts with the computer, before anybody logs on" in said
     system(fails="/End*")  # as when it does not run
     install_service.remove_windows()
     assert [call.split()[1] for call in calls(tmp_path)] == ["/Query", "/End", "/Delete"]
     system(fails="/Query*")
     install_service.remove_windows()
     assert [call.split()[1] for call in calls(tmp_path)] == ["/Query"]
+
+
+@posix
+def test_without_an_administrator_it_starts_at_logon_and_says_so(system, tmp_path, capsys):
+    """Windows lets only an administrator register a start with the computer."""
+    checkout = tmp_path / "checkout"
+    (checkout / ".venv" / "Scripts").mkdir(parents=True)
+    (checkout / ".venv" / "Scripts" / "pythonw.exe").touch()
+    place = Installation(checkout, tmp_path / "vault", watch=("--watch", "30", "--discord"))
+    system(refused="BootTrigger")
+    install_service.install_windows(place)
+    assert [call.split()[1] for call in calls(tmp_path)] == ["/Create", "/Create", "/End", "/Run"]
+    written = task(place, install_service.user(), boot=False)
+    assert (tmp_path / "task.xml").read_bytes() == written
+    said = capsys.readouterr().out
+    assert "nothing is recorded until you log on" in said
+    assert "it starts when you log on" in said
+
+
+HOOK = "https://discord.com/api/webhooks/123456789012345678/" + "a" * 68
+
+
+@on_linux
+def test_the_search_for_signals_is_a_unit_and_its_secret_stands_in_none(
+    system, tmp_path, monkeypatch
+):
+    """The webhook of the environment goes into a file for this user alone; --remove deletes it."""
+    monkeypatch.setenv("RAVEQUANT_DISCORD_WEBHOOK", HOOK)
+    options = ("--watch", "30", "--discord", "--min-score", "60")
+    answer = run(*options)
+    assert answer.returncode == 0, answer.stderr
+    folder = tmp_path / "config" / "systemd" / "user"
+    secret = tmp_path / "config" / "ravequant" / "environment"
+    unit = (folder / SIGNALS).read_text(encoding="utf-8")
+    assert '"--watch" "30" "--min-score" "60" "--discord"' in unit
+    assert f"EnvironmentFile={secret}" in unit
+    assert secret.read_text(encoding="utf-8") == f"RAVEQUANT_DISCORD_WEBHOOK={HOOK}\n"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    texts = [path.read_text(encoding="utf-8") for path in folder.iterdir()]
+    said = answer.stdout + answer.stderr + run(*options, "--print").stdout
+    assert all(HOOK not in text and "a" * 68 not in text for text in (*texts, said))
+    assert any(f"restart {' '.join(SERVICES)} {SIGNALS}" in call for call in calls(tmp_path))
+    assert run().returncode == 0  # installed again, without signals
+    assert not (folder / SIGNALS).exists()
+    assert not secret.exists()
+    assert f"systemctl --user disable --now {SIGNALS}" in calls(tmp_path)
+    assert run(*options).returncode == 0
+    assert run("--remove").returncode == 0
+    assert (list(folder.iterdir()), secret.exists()) == ([], False)
+
+
+@on_linux
+def test_a_webhook_of_the_settings_needs_no_file(system, tmp_path, monkeypatch):
+    """And without any webhook --discord is refused before anything is written."""
+    answer = run("--watch", "30", "--discord")
+    assert (answer.returncode, "no Discord webhook is set" in answer.stderr) == (2, True)
+    assert run("--discord").returncode == 2
+    assert not (tmp_path / "config").exists()
+    chosen = tmp_path / "own.toml"
+    chosen.write_text(f'[alerts]\ndiscord_webhook = "{HOOK}"\n', encoding="utf-8")
+    monkeypatch.setenv("RAVEQUANT_SETTINGS", str(chosen))
+    assert run("--watch", "30", "--discord").returncode == 0
+    unit = (tmp_path / "config" / "systemd" / "user" / SIGNALS).read_text(encoding="utf-8")
+    assert "EnvironmentFile" not in unit
+    assert not (tmp_path / "config" / "ravequant").exists()
 
 
 def test_the_other_systems_files_can_be_looked_at():

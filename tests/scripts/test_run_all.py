@@ -197,6 +197,28 @@ def test_a_signal_ends_everything(vault, box, number):
     assert programs_of(vault) == set()
 
 
+@posix
+def test_a_hang_up_that_is_ignored_ends_nothing(vault, box):
+    """As under nohup: the terminal goes away, recording and calculators go on."""
+    ignoring = subprocess.Popen(
+        ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, str(RUN_ALL), "--vault",
+         str(vault.root), "--every", "1h", "--backfill", "1m"],
+        env=box, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for(lambda: recorders(vault), ignoring)
+        before = recorders(vault)
+        for pid in (*before, ignoring.pid):
+            os.kill(pid, signal.SIGHUP)
+        length = raw_bytes(vault)
+        wait_for(lambda: raw_bytes(vault) > length, ignoring)
+        assert recorders(vault) == before
+    finally:
+        ignoring.terminate()
+        assert ignoring.wait(LIMIT_S) == 0
+        wait_for(lambda: not programs_of(vault))
+
+
 def test_a_failure_never_stops_the_others(recorded, vault, box):
     """One calculator that cannot work: the others do, and the exit code of the round is 1."""
     broken = copied(recorded, vault).derived("vwap", BTC) / "vwap_1m.jsonl"
@@ -319,7 +341,7 @@ def test_it_runs_without_streams(vault, box):
 
 
 def test_what_the_signals_are_told_with_is_passed_on(vault):
-    """--discord and --min-score are for find_signals, which has them with --watch alone."""
+    """They are for find_signals, with --watch alone; what cannot work is refused at the start."""
     wanted = tasks.RunRequest(vault.root, [BTC], 300, 900, watch_s=30, watch_options=("--discord",))
     (task,) = tasks.watch(wanted)
     assert task.options[-3:] == ("--watch", "30", "--discord")
@@ -328,7 +350,15 @@ def test_what_the_signals_are_told_with_is_passed_on(vault):
     )
     kept, _ = run_all.tasks(args, vault)
     assert kept[-1].options[-5:] == ("--watch", "30", "--min-score", "60", "--discord")
-    for flags in (["--discord"], ["--min-score", "60"]):
+    more = ["--vault", str(vault.root), "--watch", "30", "--exec", f"'{sys.executable}' -c pass"]
+    kept, _ = run_all.tasks(run_all.parser().parse_args(more), vault)
+    assert kept[-1].options[-2:] == ("--exec", more[-1])
+    for flags in (["--discord"], ["--min-score", "60"], ["--bell"], ["--exec", "x"]):
         with pytest.raises(UsageError) as caught:
             run_all.refuse_nonsense(run_all.parser().parse_args(flags))
         assert "add --watch 30" in str(caught.value)
+    for flags, said in ((["--discord"], "no Discord webhook is set"),
+                        (["--exec", "no-such-program"], "there is no program")):  # fmt: skip
+        with pytest.raises(UsageError) as caught:
+            run_all.refuse_nonsense(run_all.parser().parse_args(["--watch", "30", *flags]))
+        assert said in str(caught.value)

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from ravequant import times
+from ravequant import settings, times
+from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import FeedError
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.checks import computer
 from scripts.checks.computer import Check
+from tests.support import alert_cases
+from tests.support.alert_cases import TAKEN
 
 
 def test_a_sentence_holds_the_finding_and_the_remedy():
@@ -80,3 +83,39 @@ def test_an_older_package_is_named():
     assert computer._lacks("no-such-package>=1") == "no-such-package is missing"
     assert computer._older("2.9.1", "2.10")
     assert not computer._older("2.10", "2.9.1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "said"),
+    [
+        (TAKEN, "PASS", 'the message "RaveQuant can reach you" stands in the channel'),
+        ((404, {}, b"{}"), "FAIL", "make a new webhook in the channel's settings"),
+        ((400, {}, b"{}"), "FAIL", "change the channel or the webhook as the reason says"),
+        ((503, {}, b""), "FAIL", "see whether the network is up, then try again"),
+    ],
+)
+def test_the_test_message_is_sent_only_when_asked_for(monkeypatch, answer, level, said):
+    """The answer is read: taken, or refused with Discord's status; the address is not shown."""
+    chosen = settings.Settings()
+    with alert_cases.hook() as hook:
+        monkeypatch.setenv(WEBHOOK_VARIABLE, hook.url)
+        assert computer.discord(chosen).text == "well-formed; nothing was sent"
+        assert hook.asked == []
+        hook.answers = [answer]
+        found = computer.discord(chosen, post=True)
+        assert len(hook.asked) == 1
+    assert found.level == level
+    assert said in found.sentence
+    assert alert_cases.SECRET not in found.sentence
+    if level == "PASS":
+        assert [post["content"] for post in hook.posts] == ["RaveQuant can reach you"]
+    else:
+        assert str(answer[0]) in found.text
+
+
+def test_without_a_webhook_no_test_message_can_be_sent(monkeypatch):
+    """With --post that is a failure that names both places of the address."""
+    found = computer.discord(settings.Settings(), post=True)
+    assert (found.level, found.text) == ("FAIL", f"none set in {WEBHOOK_VARIABLE}")
+    assert found.remedy == "put its address there, or into the settings as alerts.discord_webhook"
+    assert computer.discord(settings.Settings()).level == "PASS"

@@ -12,26 +12,30 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ravequant.vault.paths import CHECKOUT
-from scripts.supervision.service_units import SERVICES, TIMERS, Installation, task, units
+from scripts.supervision.service_units import SERVICES, SIGNALS, TIMERS, Installation, task, units
 
 BEAR = PureWindowsPath(r"C:\Users\M.R Bear & Söhne\RaveQuant")
 
 
-WINDOWS = Installation(BEAR, BEAR / "Rave_Quant_Vault")
+WINDOWS = Installation(
+    BEAR, BEAR / "Rave_Quant_Vault", watch=("--watch", "30", "--min-score", "60")
+)
 
 
 LINUX = Installation(
     PurePosixPath("/home/bär/100% Rave & Quant"), PurePosixPath('/data/a "vault" of 5 $'),
     PurePosixPath("/etc/my settings.toml"),
+    watch=("--watch", "30", "--discord"), secrets=PurePosixPath("/home/bär/50% of/environment"),
 )  # fmt: skip
 
 
 TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 
 
-def element(path: str) -> ET.Element:
+def element(path: str, *, boot: bool = False) -> ET.Element:
     """Return the one element of the Windows entry with this path."""
-    root = ET.fromstring(task(WINDOWS, "DESK\\bear"))  # noqa: S314 - our own text
+    text = task(WINDOWS, "DESK\\bear", boot=boot)
+    root = ET.fromstring(text)  # noqa: S314 - our own text
     found = root.findall("/".join(TASK + name for name in path.split("/")))
     assert len(found) == 1, path
     return found[0]
@@ -56,7 +60,8 @@ def element(path: str) -> ET.Element:
         ("Settings/Enabled", "true"),
         ("Actions/Exec/Command", rf"{BEAR}\.venv\Scripts\pythonw.exe"),
         ("Actions/Exec/Arguments",
-         rf'"{BEAR}\scripts\run_all.py" --vault "{BEAR}\Rave_Quant_Vault"'),
+         (rf'"{BEAR}\scripts\run_all.py" --vault "{BEAR}\Rave_Quant_Vault" '
+         "--watch 30 --min-score 60")),
         ("Actions/Exec/WorkingDirectory", str(BEAR)),
     ],
 )  # fmt: skip
@@ -65,9 +70,17 @@ def test_each_element_of_the_windows_entry(path, text):
     assert element(path).text == text
 
 
+def test_the_windows_entry_starts_with_the_computer_where_it_may():
+    """Then it runs without a logon, and with a logon too, never twice."""
+    assert element("Triggers/BootTrigger/Enabled", boot=True).text == "true"
+    assert element("Triggers/LogonTrigger/Enabled", boot=True).text == "true"
+    assert element("Principals/Principal/LogonType", boot=True).text == "S4U"
+    assert b"Boot" not in task(WINDOWS, "bear", boot=False).replace(b"\0", b"")
+
+
 def test_the_windows_entry_is_what_schtasks_reads():
     """UTF-16 with its mark, the namespace and version of the schema, the action's principal."""
-    data = task(WINDOWS, "bear")
+    data = task(WINDOWS, "bear", boot=False)
     assert data.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = data.decode("utf-16")
     assert text.startswith('<?xml version="1.0" encoding="UTF-16"?>\n<Task version="1.2" xmlns="')
@@ -82,11 +95,11 @@ def lines(name: str) -> dict[str, str]:
     return {key: value for key, value in pairs}  # noqa: C416 - pairs are lists
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, SIGNALS])
 def test_the_recorders_run_for_ever(name):
     """They are started again whatever ended them, and at every login."""
     found = lines(name)
-    assert (found["Restart"], found["RestartSec"]) == ("always", "5")
+    assert (found["Restart"], found["RestartSec"]) == ("always", "30" if name == SIGNALS else "5")
     assert found["StartLimitIntervalSec"] == "0"
     assert found["WantedBy"] == "default.target"
 
@@ -115,11 +128,16 @@ def test_paths_in_units_are_quoted():
         r'"/data/a \"vault\" of 5 $$" "--once" "--no-exporters" "--no-retention"'
     )
     assert found["Environment"] == '"RAVEQUANT_SETTINGS=/etc/my settings.toml"'
+    found = lines(SIGNALS)
+    assert found["ExecStart"].endswith(r'"/data/a \"vault\" of 5 $$" "--watch" "30" "--discord"')
+    assert found["EnvironmentFile"] == "/home/bär/50%% of/environment"
+    assert found["StandardOutput"] == "null"  # its tables are for a screen; warnings are logged
 
 
 def test_every_program_of_the_units_knows_its_options():
     """A unit with an option that is unknown would fail in the dark."""
-    for name, text in units(Installation(CHECKOUT, CHECKOUT / "vault")).items():
+    watch = ("--watch", "30", "--min-score", "60", "--discord")
+    for name, text in units(Installation(CHECKOUT, CHECKOUT / "vault", watch=watch)).items():
         for command in re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE):
             _, script, *options = shlex.split(command)
             answer = subprocess.run(
@@ -132,7 +150,8 @@ def test_every_program_of_the_units_knows_its_options():
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_finds_nothing_wrong(tmp_path):
     """The units as written here pass systemd's own check."""
-    for name, text in units(Installation(CHECKOUT, tmp_path / "a 50% $vault")).items():
+    place = Installation(CHECKOUT, tmp_path / "a 50% $vault", watch=("--watch", "30"))
+    for name, text in units(place).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     answer = subprocess.run(
         ["systemd-analyze", "--user", "verify", *map(str, sorted(tmp_path.iterdir()))],

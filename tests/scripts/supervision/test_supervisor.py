@@ -2,11 +2,14 @@
 
 import logging
 
+from ravequant.signals import signal_log
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from scripts.supervision import tasks
 from scripts.supervision.schedule import Plan, Task
+from scripts.supervision.signal_news import SignalNews
 from scripts.supervision.supervisor import Supervisor
+from tests.scripts.supervision.test_signal_news import row
 from tests.scripts.test_run_all import LIMIT_S, script
 from tests.support.trades_box import BTC
 
@@ -75,6 +78,20 @@ def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, cap
     assert facts is not None
     assert facts["tasks"]["bad"]["last_words"] == "bad; do this"
     assert facts["tasks"]["good"]["last_words"] is None
+
+
+def test_new_signals_are_lines_in_the_window(vault, monkeypatch, caplog):
+    """As find_signals --watch records them."""
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    supervisor = Supervisor(vault, signals=SignalNews(vault, [BTC]))
+    signal_log.record(vault, BTC, [row()])
+    sleeps = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
+    plan = Plan([Task("sleeps", sleeps)], 1)
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, 0.5)
+        supervisor.close(plan)
+    (line,) = [text for text in caplog.messages if "SIGNAL" in text]
+    assert line.startswith(f"SIGNAL SHORT {BTC} at 97137.3: MAX x3, score 100")
 
 
 class UntilItRanTwice(Plan):
