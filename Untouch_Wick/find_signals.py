@@ -6,13 +6,10 @@
 An untouched small wick, 20 to 40 minutes old, among touched ones; then eight layers of evidence.
 """
 
-from pathlib import Path
-
 if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
-from ravequant import cli, settings, times
+from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.signals import as_of
@@ -32,7 +29,7 @@ from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import QueryResult, Signal, find
 from ravequant.signals.serialize import as_json
-from ravequant.vault.paths import Vault, default_root
+from ravequant.vault.paths import StrPath, Vault, default_root
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +91,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     small_only: bool = True,  # noqa: FBT001, FBT002 - as above
     at: str | datetime | None = None,
     *,
-    vault: str | os.PathLike[str] | None = None,
+    vault: StrPath | None = None,
     refresh: bool | None = None,
 ) -> list[dict[str, Any]]:
     """Return the signals of an instrument, nearest first, as the objects that --json prints.
@@ -106,7 +103,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     no data at all.
     """
     query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
-    where = Vault(Path(vault or default_root()).absolute())
+    where = Vault(vault or default_root())
     chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
     names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
     for name in names:
@@ -252,18 +249,6 @@ def _print_json(request: Request, result: QueryResult) -> None:
         sys.stderr.write(f"no signal of {request.inst_id}: {result.missing}\n")
 
 
-def _console() -> "Console":
-    from rich.console import Console  # noqa: PLC0415 - JSON needs none of it
-
-    class Screen(Console):
-        """A console that leaves a closed stdout to `cli.run`."""
-
-        def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
-
-    return Screen(file=sys.stdout, highlight=False, markup=False)
-
-
 def _round(args: argparse.Namespace, outputs: Outputs) -> int:
     """Answer for every instrument; an instrument that fails does not stop the others."""
     vault, chosen = cli.vault_of(args), settings.load()
@@ -317,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Show the signals of the given instruments, once or again and again."""
 
     def body(args: argparse.Namespace) -> int:
-        console = None if args.json else _console()
+        console = None if args.json else tables.screen(highlight=False, markup=False)
         if args.watch is not None:
             _watch(args, console)
         if _notifies(args):

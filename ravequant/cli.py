@@ -1,10 +1,12 @@
 """The command line that all programs share: options, logging, exit codes."""
 
 import argparse
+import errno
 import gc
 import logging
 import math
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from ravequant import lifeline, times
-from ravequant.errors import FAILED, RaveQuantError, UsageError
+from ravequant.errors import DONE, FAILED, RaveQuantError, UsageError
 from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
-from ravequant.vault.paths import VAULT_VARIABLE, Vault, default_root
+from ravequant.vault.paths import VAULT_VARIABLE, Vault, default_root, user_path
 
 INTERRUPTED: Final = 130
 _LEVELS: Final = ("debug", "info", "warning", "error")
@@ -27,13 +29,21 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog=prog, description=description)
     made.add_argument(
         "--vault",
-        type=Path,
+        type=path_arg,
         metavar="DIR",
         help=f"the vault (default: ${VAULT_VARIABLE}, else Rave_Quant_Vault of this checkout)",
     )
     made.add_argument("--log-level", choices=_LEVELS, default="info", help="default: info")
     made.add_argument("--json", action="store_true", help="machine-readable result on stdout")
     return made
+
+
+def path_arg(text: str) -> Path:
+    """Return an argument that is a path; ``~`` is the home folder."""
+    try:
+        return user_path(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_instruments(made: argparse.ArgumentParser) -> None:
@@ -145,7 +155,7 @@ def vault_of(args: argparse.Namespace) -> Vault:
     root: Path = args.vault or default_root()
     if root.exists() and not root.is_dir():
         raise UsageError(f"--vault {root} is a file; expected a folder")
-    return Vault(root.absolute(), getattr(args, "exchange", DEFAULT_EXCHANGE))
+    return Vault(root, getattr(args, "exchange", DEFAULT_EXCHANGE))
 
 
 def instruments_of(args: argparse.Namespace, standing: Sequence[str]) -> list[str]:
@@ -161,8 +171,25 @@ def run(
     argv: Sequence[str] | None = None,
     log_file: Path | None = None,
 ) -> int:
-    """Parse ``argv``, run ``body`` and return the exit code; an error becomes one logged line."""
+    """Parse ``argv``, run ``body`` and return the exit code; an error becomes one logged line.
+
+    A program whose reader goes away, as `| head` does, ends silently, with exit code 0 unless it
+    has failed before.
+    """
     _open_streams()
+    try:
+        return _without_readers(made.prog, _run(made, body, argv, log_file))
+    except SystemExit:  # argparse has written its help, its version or the usage
+        _without_readers(made.prog, DONE)
+        raise
+
+
+def _run(
+    made: argparse.ArgumentParser,
+    body: Callable[[argparse.Namespace], int],
+    argv: Sequence[str] | None,
+    log_file: Path | None,
+) -> int:
     args = made.parse_args(argv)
     supervised = lifeline.watch()
     own_file = getattr(args, "log_file", None) or log_file
@@ -174,12 +201,48 @@ def run(
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of stdout went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:  # an error that no part of the program has described better
+        if _reader_left(sys.stdout, error):
+            return DONE
         report(made.prog, RaveQuantError(f"{error}; check that path and its disk, then try again"))
         return FAILED
+
+
+def _without_readers(prog: str, code: int) -> int:
+    """Write the rest of stdout and stderr, and return the exit code.
+
+    A stream whose reader went away, or whose disk is full, is closed for good: at its end Python
+    would write to it once more, and say that it could not.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            left = _reader_left(stream, error)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if not left:
+                report(prog, RaveQuantError(f"{stream.name} could not be written: {error}"))
+                code = code or FAILED
+    return code
+
+
+def _reader_left(stream: Any, error: OSError) -> bool:
+    """Return True if an error means that the reader of ``stream`` has gone.
+
+    A broken pipe may also be that of another process or of a connection; and Windows calls it an
+    invalid argument.
+    """
+    if not isinstance(error, BrokenPipeError):
+        return os.name == "nt" and error.errno == errno.EINVAL and error.filename is None
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    if not hasattr(select, "poll"):
+        return False
+    asked = select.poll()  # an unbuffered stream keeps nothing that a flush could write again
+    asked.register(stream.fileno(), 0)
+    return bool(asked.poll(0))
 
 
 def leave(code: int) -> NoReturn:

@@ -15,6 +15,7 @@ from ravequant import exact, settings_schema
 from ravequant.errors import UsageError
 from ravequant.records import check_inst_id
 from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal
+from ravequant.vault.paths import StrPath, user_path
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
@@ -193,16 +194,16 @@ class Settings(NamedTuple):
 
 def file_in_use() -> Path:
     """Return the file that ``$RAVEQUANT_SETTINGS`` names, else that of the checkout."""
-    return Path(os.environ.get(SETTINGS_VARIABLE) or _DEFAULT_FILE)
+    return user_path(os.environ.get(SETTINGS_VARIABLE) or _DEFAULT_FILE)
 
 
-def load(path: Path | None = None) -> Settings:
+def load(path: StrPath | None = None) -> Settings:
     """Return the settings of ``path``, or of the file in use; the defaults if it is absent.
 
     Raises UsageError that names the file, the key and the expectation.
     """
     named = path is None and os.environ.get(SETTINGS_VARIABLE)
-    path = path or file_in_use()
+    path = file_in_use() if path is None else user_path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         import tomllib  # noqa: PLC0415 - most have no such file

@@ -2,6 +2,10 @@
 
 import sys
 from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Rows = Sequence[Sequence[str]]
 
@@ -44,7 +48,6 @@ def aligned(headers: Sequence[str], rows: Rows, words: Container[str]) -> list[s
 def drawn(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
     """Return the table as rich draws it for the terminal of stdout."""
     from rich import box  # noqa: PLC0415 - only a terminal needs it
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -53,7 +56,20 @@ def drawn(headers: Sequence[str], rows: Rows, words: int = 1) -> str:
         table.add_column(header, justify="left" if number < words else "right")
     for row in rows:
         table.add_row(*map(Text, row))
-    console = Console(file=sys.stdout)
+    console = screen()
     with console.capture() as capture:
         console.print(table)
     return capture.get()
+
+
+def screen(**options: Any) -> "Console":
+    """Return rich's console for stdout; it leaves a reader that has gone to `cli.run`."""
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    class Screen(Console):
+        """A console that raises BrokenPipeError, in place of ending the program with code 1."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Screen(file=sys.stdout, **options)

@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         sizes = f"default: {_text(SMALL[name])}; --full: {_text(FULL[name])}"
         add(f"--{name}", type=kind, metavar="N", help=f"{purpose} ({sizes})")
-    add("--work", type=Path, metavar="DIR", help="where the data are put meanwhile")
+    add("--work", type=cli.path_arg, metavar="DIR", help="where the data are put meanwhile")
     add("--json", action="store_true", help="machine-readable result on stdout")
     levels = ("debug", "info", "warning", "error")
     add("--log-level", choices=levels, default="info", help="default: info")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import runpy
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +35,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=1, help="which market is made up (default: 1)")
     made.add_argument(
         "--vault",
-        type=Path,
+        type=_folder,
         default=CHECKOUT / "demo_vault",
         metavar="DIR",
         help="a folder that is new, empty or an earlier demo's (default: demo_vault)",
     )
     return made
+
+
+def _folder(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - raises nothing for an unknown home
 
 
 def options(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,7 +71,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["end"](main)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 OLDEST = (3, 11)
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -40,9 +40,13 @@ def enter(extras: Sequence[str] = ()) -> None:
 def prepare(extras: Sequence[str] = (), *, anew: bool = False) -> None:
     """Make `.venv` where there is none; install the missing requirements, or all, ``anew``."""
     check_version()
-    with one_set_up_at_a_time():
-        version = make_venv()
-        install(version, extras, anew=anew)
+    try:
+        with one_set_up_at_a_time():
+            version = make_venv()
+            install(version, extras, anew=anew)
+    except KeyboardInterrupt:
+        print("set-up: interrupted; the next start goes on with it", file=sys.stderr)
+        sys.exit(130)
 
 
 def check_version() -> None:
@@ -73,9 +77,11 @@ def make_venv() -> str:
     if inside():
         fail(f"{VENV} is unfinished and this Python runs in it: start this with the system's.")
     say(f"making {VENV} with Python {sys.version.split()[0]}")
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False)
+    command = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     version = version_of_venv()
     if done.returncode or not version:
+        print(done.stderr, end="", file=sys.stderr)  # after Ctrl-C it is a traceback, and not shown
         remedy = (
             "Repair Python with its installer, pip ticked"
             if os.name == "nt"
@@ -199,6 +205,24 @@ def rerun(arguments: Sequence[str] | None = None) -> NoReturn:
             continue
 
 
+def end(main: Callable[[], int]) -> NoReturn:
+    """End the program with the code of ``main``; silently after Ctrl-C, or if its reader left."""
+    try:
+        code: int | str | None = main()
+    except SystemExit as stopped:  # its text, if it has one, is written by the last line here
+        code = stopped.code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
 def say(text: str) -> None:
     """Print a step of the set-up."""
     print(f"set-up: {text}", flush=True)
@@ -209,9 +233,15 @@ def fail(text: str) -> NoReturn:
     sys.exit(f"set-up: {text}")
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Make or mend `.venv`; return the exit code."""
     if {"-h", "--help"} & set(sys.argv[1:]):
         print(__doc__)
     else:
         prepare(anew=True)
         say(f"ready: {VENV}")
+    return 0
+
+
+if __name__ == "__main__":
+    end(main)

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, (__doc__ or "").partition("\n")[0])
     cli.add_instruments(made)
     where = f"where to (default: {FOLDER}/ in the vault)"
-    made.add_argument("--target", type=Path, metavar="DIR", help=where)
+    made.add_argument("--target", type=cli.path_arg, metavar="DIR", help=where)
     only = "only this one; may be repeated (default: all)"
     made.add_argument("--table", action="append", choices=tuple(TABLES), dest="tables", help=only)
     return made

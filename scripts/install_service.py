@@ -25,7 +25,7 @@ from ravequant import cli, settings
 from ravequant.alerts import webhook
 from ravequant.errors import DONE, RaveQuantError, UsageError
 from ravequant.vault.atomic import replace_file
-from ravequant.vault.paths import CHECKOUT
+from ravequant.vault.paths import CHECKOUT, user_path
 from scripts.supervision.service_units import (
     NAME,
     NAMES,
@@ -88,8 +88,8 @@ def installation(args: argparse.Namespace, system: str) -> Installation:
         watch = (*watch, "--discord")
         if system == LINUX and webhook.find(chosen)[1] == webhook.WEBHOOK_VARIABLE:
             secrets = secrets_file()
-    named = os.environ.get(settings.SETTINGS_VARIABLE)
-    own = Path(named).absolute() if named else None
+    named = bool(os.environ.get(settings.SETTINGS_VARIABLE))
+    own = settings.file_in_use().absolute() if named else None
     return Installation(CHECKOUT, cli.vault_of(args).root, own, watch, secrets)
 
 
@@ -125,7 +125,7 @@ def secrets_file() -> Path:
 
 
 def _config() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return user_path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
 
 
 def keep_secret(path: PurePath | None) -> None:

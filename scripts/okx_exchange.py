@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 
 from ravequant import cli, times
+from ravequant.cli import path_arg
 from ravequant.errors import UsageError
 from ravequant.sim import faults
 from ravequant.sim.exchange import SimExchange, SimOptions
@@ -34,9 +35,9 @@ def opening(text: str) -> int:
 FLAGS: Final = (
     ("--port", int, "N", "0 (default): any free port", "port"),
     ("--host", str, "HOST", "default: 127.0.0.1, this machine only", "host"),
-    ("--ready-file", Path, "F", "gets the two addresses as JSON once clients may come", "ready"),
-    ("--trades", [Path], "FILE", "replay a trade file, .jsonl or .gz; repeatable", "trades"),
-    ("--books", [Path], "FILE", "replay book frames, .jsonl or .gz; repeatable", "books"),
+    ("--ready-file", path_arg, "F", "gets the addresses as JSON once clients may come", "ready"),
+    ("--trades", [path_arg], "FILE", "replay a trade file, .jsonl or .gz; repeatable", "trades"),
+    ("--books", [path_arg], "FILE", "replay book frames, .jsonl or .gz; repeatable", "books"),
     ("--instId", [str], "INSTID", "serve only this instrument; repeatable", "inst_ids"),
     ("--seed", int, "N", "of the made-up market (default: 1)", "seed"),
     ("--rows-per-second", float, "N", "trade rows of the made-up market, on average", "rate"),
@@ -52,8 +53,8 @@ FLAGS: Final = (
      "grace_ms"),
     ("--rest-limit-factor", float, "X", "times OKX's rate limits (default: 1)",
      "rest_limit_factor"),
-    ("--faults", Path, "FILE", "what goes wrong; see ravequant/sim/faults.py", "faults"),
-    ("--frame-log", Path, "FILE", "every frame and its fate, one JSON object a line",
+    ("--faults", path_arg, "FILE", "what goes wrong; see ravequant/sim/faults.py", "faults"),
+    ("--frame-log", path_arg, "FILE", "every frame and its fate, one JSON object a line",
      "frame_log"),
 )  # fmt: skip
 

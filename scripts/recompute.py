@@ -18,7 +18,7 @@ import orjson
 
 from ravequant import cli, settings
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
-from ravequant.vault.paths import Vault, default_root, instruments
+from ravequant.vault.paths import Vault, default_root, instruments, user_path
 from scripts.batch.executors import executor_of
 from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Outcome, RecomputeTask
 from scripts.batch.scheduler import Scheduler, Totals
@@ -88,7 +88,7 @@ def _folder(option: str, text: str) -> Path:
             f"{option}: expected a folder, not an address; mount an object storage (rclone mount) "
             "or copy it first (aws s3 sync)"
         )
-    root = Path(text).absolute()
+    root = user_path(text).absolute()
     if root.exists() and not root.is_dir():
         raise UsageError(f"{option} {root} is a file; expected a folder")
     return root

@@ -9,7 +9,6 @@ if __name__ == "__main__":
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from ravequant import cli
@@ -35,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     only = "only this instrument; may be repeated (default: all)"
     add("--instId", action="append", dest="inst_ids", metavar="INSTID", help=only)
     parquet = f"the Parquet files (default: {FOLDER}/ in the vault)"
-    add("--parquet", type=Path, metavar="DIR", help=parquet)
+    add("--parquet", type=cli.path_arg, metavar="DIR", help=parquet)
     return made
 
 

@@ -82,7 +82,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["end"](lambda: main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ravequant import cli, times
+from ravequant import catalog, cli, times
 from ravequant.contract import Contract
 from ravequant.errors import FeedError, LockedError, NoDataError, UsageError, VaultError
 from ravequant.records import Trade, TradeEncoder
@@ -267,22 +268,124 @@ def test_a_program_without_streams_runs(tmp_path):
     assert subprocess.run(command, cwd=CHECKOUT, check=False).returncode == 3
 
 
-def test_a_program_whose_reader_went_away_ends_quietly(tmp_path: Path):
-    """``… --json | head -1`` is no error."""
-    script = (
-        "from ravequant import cli\n"
-        "import sys\n"
-        "def body(args):\n"
-        "    for _ in range(100000): print('x' * 100)\n"
-        "    return 0\n"
-        "sys.exit(cli.run(cli.parser('probe', 'A probe.'), body, []))"
-    )
-    program = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert program.stdout is not None
-    assert program.stderr is not None
-    program.stdout.readline()
-    program.stdout.close()
-    assert program.stderr.read() == b""
-    assert program.wait() == 0
+PROBE = """
+import sys
+from ravequant import cli
+def body(args):
+    {}
+sys.exit(cli.run(cli.parser('probe', 'A probe.'), body, sys.argv[1:]))
+"""
+
+
+def without_a_reader(body: str, *words: str, stderr: bool = False, alone: bool = False):
+    """Run a probe; close its stdout, and with ``stderr`` its stderr, before it writes to it.
+
+    Returns its exit code, and all that stands on stderr. ``alone``: nothing is buffered.
+    """
+    script = PROBE.format("sys.stdin.readline(); " + body)
+    command = [sys.executable, *(["-u"] if alone else []), "-c", script, *words]
+    read, write = os.pipe()
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(
+        command,
+        env=buffered,
+        stdin=subprocess.PIPE,
+        stdout=write,
+        stderr=write if stderr else subprocess.PIPE,
+        cwd=CHECKOUT,
+    ) as program:
+        os.close(write)
+        os.close(read)
+        _, said = program.communicate(b"\n")
+    return program.returncode, said or b""
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    "body",
+    ["print('short'); return 0", "print('long' * 99_999); return 0",
+     "from ravequant import tables; tables.screen().print('drawn'); return 0"],
+)  # fmt: skip
+def test_a_program_whose_reader_went_away_ends_quietly(body, alone):
+    """``… --json | head -1`` is no error, however little there was to write."""
+    assert without_a_reader(body, alone=alone) == (0, b"")
+
+
+def test_the_code_of_a_failure_stays():
+    """A finding is a finding, also if nobody reads it; a log may go where nobody listens."""
+    assert without_a_reader("print('lost'); return 3") == (3, b"")
+    logged = "logging.getLogger('probe').warning('lost'); return 0"
+    assert without_a_reader(f"import logging; {logged}", stderr=True) == (0, b"")
+
+
+@pytest.mark.parametrize(("words", "code"), [("--help", 0), ("--nonsense", 2)])
+def test_help_without_a_reader(words, code):
+    """The command line's own words are written no more than others."""
+    assert without_a_reader("return 0", words, stderr=True) == (code, b"")
+    assert without_a_reader("return 0", words)[0] == code
+
+
+def test_another_broken_pipe_is_an_error(capfd):
+    """Of a connection or of another process: the reader of stdout is there, and is told."""
+
+    def body(_args) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    assert cli.run(cli.parser("probe", "A probe."), body, []) == 1
+    assert "Broken pipe; check that path and its disk" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk of Linux")
+def test_a_full_disk_under_stdout_is_an_error():
+    """What is missing from a file is said, and the exit code is 1."""
+    script = PROBE.format("print('lost'); return 0")
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, check=False, env=buffered
+        )
+    assert done.returncode == 1
+    assert b"ERROR probe: <stdout> could not be written: [Errno 28] No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["demo test environment peek", "vwap find_signals doctor"])
+def test_programs_of_each_kind_end_quietly(kind):
+    """Those that set themselves up, that have one way in, and that leave without a collection."""
+    read, write = os.pipe()
+    os.close(read)
+    running = [
+        (program.name, subprocess.Popen(
+            [sys.executable, str(CHECKOUT / program.script), "--help"],
+            stdout=write, stderr=subprocess.PIPE,
+        ))
+        for program in catalog.PROGRAMS
+        if program.name in kind.split()
+    ]  # fmt: skip
+    os.close(write)
+    ended = {name: (program.communicate()[1], program.returncode) for name, program in running}
+    assert {name: end for name, end in ended.items() if end != (b"", 0)} == {}
+
+
+def test_the_home_folder_has_a_sign(tmp_path, monkeypatch):
+    """No shell replaces ``~`` behind every ``=``, nor in a file of variables."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    made = cli.parser("probe", "A probe.")
+    assert cli.vault_of(made.parse_args(["--vault=~/vault"])).root == tmp_path / "vault"
+    monkeypatch.setenv("RAVEQUANT_VAULT", "~/other")
+    assert cli.vault_of(made.parse_args([])).root == tmp_path / "other"
+    assert cli.path_arg("~/x.log") == tmp_path / "x.log"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "the path is empty; name a folder or file"), ("~nobody-here/x", "its ~ has no home")],
+)
+def test_a_path_that_is_none_is_refused(text, said, capsys):
+    """An empty variable is not the current folder."""
+    with pytest.raises(SystemExit) as end:
+        cli.parser("probe", "A probe.").parse_args([f"--vault={text}"])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err

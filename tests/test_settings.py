@@ -52,6 +52,11 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
         settings.load()
     assert str(caught.value) == f"{absent}: $RAVEQUANT_SETTINGS names a file that is absent"
     assert settings.load(absent) == settings.Settings()
+    monkeypatch.setenv("HOME", str(path.parent))
+    monkeypatch.setenv("USERPROFILE", str(path.parent))
+    monkeypatch.setenv(settings.SETTINGS_VARIABLE, f"~/{path.name}")
+    assert settings.load() == settings.load(f"~/{path.name}") == settings.load(str(path))
+    assert settings.load().trades.sync_every_ms == 100
 
 
 @pytest.mark.parametrize(

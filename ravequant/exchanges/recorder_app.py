@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
@@ -38,7 +37,7 @@ _CLOSE_EVENTS: Final = (2, 5, 6)  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
 _CLOSE_WITHIN_S: Final = 4.5  # Windows ends the process 5 s after its window was closed
 Flag = tuple[str, Callable[[str], Any], Any, str, str]  # name, type, default, metavar, help
 _FLAGS: Final[tuple[Flag, ...]] = (
-    ("--log-file", Path, None, "FILE", "the log (default: beside the program)"),
+    ("--log-file", cli.path_arg, None, "FILE", "the log (default: beside the program)"),
     ("--ws-url", str, None, "URL", "default: okx.ws_url of the settings"),
     ("--rest-url", str, None, "URL", "default: okx.rest_url of the settings"),
     ("--max-seconds", cli.seconds, 0.0, "S", "stop after S seconds; 0 (default): never"),

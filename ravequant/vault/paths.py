@@ -21,21 +21,43 @@ _DAY_FILE = re.compile(rf"({_DAY.pattern})\.jsonl(?:\.gz)?")
 _HOUR_FILE = re.compile(r"([01][0-9]|2[0-3])\.jsonl(?:\.gz)?")
 
 
+StrPath = str | os.PathLike[str]
+
+
+def user_path(given: StrPath) -> Path:
+    """Return a path that a person gave; a ``~`` at its start is the home folder.
+
+    No shell replaces it in a file of variables, nor everywhere behind ``=``. Raises UsageError for
+    an empty path, and for the home of somebody whom this computer does not know.
+    """
+    if not os.fspath(given):
+        raise UsageError("the path is empty; name a folder or file, like ~/vault")
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{given}: its ~ has no home folder; write the path whole") from None
+
+
 def default_root() -> Path:
     """Return ``$RAVEQUANT_VAULT``, else ``Rave_Quant_Vault/`` of this checkout."""
-    return Path(os.environ.get(VAULT_VARIABLE) or CHECKOUT / "Rave_Quant_Vault")
+    return user_path(os.environ.get(VAULT_VARIABLE) or CHECKOUT / "Rave_Quant_Vault")
 
 
 @dataclass(frozen=True, slots=True)
 class Vault:
     """The files of one exchange in one vault. Raises UsageError for an illegal instrument name.
 
-    No two exchanges share a file. Names that would not hold the exchange, as those of locks and
-    heartbeats, hold it for each exchange but the default one.
+    The root is a path or a text, ``~`` the home folder. No two exchanges share a file. Names that
+    would not hold the exchange, as those of locks and heartbeats, hold it for each exchange but
+    the default one.
     """
 
     root: Path
-    exchange: str = DEFAULT_EXCHANGE
+    exchange: str
+
+    def __init__(self, root: StrPath, exchange: str = DEFAULT_EXCHANGE) -> None:
+        object.__setattr__(self, "root", user_path(root).absolute())
+        object.__setattr__(self, "exchange", exchange)
 
     def trades(self, inst_id: str) -> Path:
         """Folder of raw trade days: ``{YYYY-MM-DD}.jsonl[.gz]``."""

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 
 from rich.console import Console, RenderableType
 
-from ravequant import catalog, settings, times
+from ravequant import catalog, settings, tables, times
 from ravequant.catalog import DataSet, Program
 from ravequant.cli import INTERRUPTED
 from ravequant.errors import DONE, RaveQuantError
@@ -293,9 +293,9 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console that knows only ASCII
     logging.getLogger(PROGRAM).disabled = True  # each step reports on its programs itself
-    console = Console(highlight=False)
+    console = tables.screen(highlight=False)
     if console.width < pictures.NEEDED_WIDTH:  # a narrower terminal folds, nothing is cut
-        console = Console(highlight=False, width=pictures.NEEDED_WIDTH)
+        console = tables.screen(highlight=False, width=pictures.NEEDED_WIDTH)
     started = time.monotonic()
     try:
         with emptied(args.vault.absolute()) as root:

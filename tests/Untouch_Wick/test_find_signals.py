@@ -29,6 +29,12 @@ def notes(tmp_path_factory):
     return vault
 
 
+def test_a_vault_may_be_a_text(notes):
+    """As a notebook names it."""
+    wanted = find_signals.find_hidden_signals(BTC, at=AT, vault=notes.root)
+    assert find_signals.find_hidden_signals(BTC, at=AT, vault=str(notes.root)) == wanted != []
+
+
 # --- the command ----------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Every name on disk: those of SPEC section 1, and none for what is no instrument."""
 
+import copy
+import pickle
 import shutil
 from pathlib import Path
 
@@ -149,6 +151,31 @@ def test_no_path_is_built_from_an_illegal_name(tmp_path, inst_id):
             f"instrument {inst_id!r} is not a legal name: expected capitals, digits and _ joined "
             "by dashes, like BTC-USDT-SWAP"
         )
+
+
+class Folder:
+    """A path of another library."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __fspath__(self) -> str:
+        return self._text
+
+
+def test_a_root_may_be_a_text(tmp_path, monkeypatch):
+    """Or anything that is a path, and ``~`` is the home folder: one vault, and equal."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    vault = Vault(tmp_path / "vault")
+    for root in (str(vault.root), Folder(str(vault.root)), "~/vault", Path("~/vault")):
+        assert Vault(root) == vault
+        assert Vault(root).trades(BTC) == vault.trades(BTC)
+    assert Vault("vault").root == Path.cwd() / "vault"
+    assert copy.copy(vault) == pickle.loads(pickle.dumps(vault)) == vault  # noqa: S301 - our own
+    for wrong, said in (("", "the path is empty"), ("~nobody-here/x", "its ~ has no home folder")):
+        with pytest.raises(UsageError, match=said):
+            Vault(wrong)
 
 
 def test_the_vault_is_where_the_environment_says(monkeypatch):
