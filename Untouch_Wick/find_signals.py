@@ -212,7 +212,7 @@ def _seconds(text: str) -> float:
 def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> None:
     """Write the result of one request to stdout, and record it if that was asked for."""
     recorded = args.record or args.watch is not None
-    result = request.find(past=args.explain or args.json or recorded)
+    answer = result = request.find(past=args.explain or args.json or recorded)
     signals = tuple(signal for signal in result.signals if signal.score >= args.min_score)
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
     result = result._replace(signals=signals, missing=None if signals else missing)
@@ -225,7 +225,10 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
 
         rows = request.rows(signals, None)
         if outputs.alerts is not None:
-            outputs.alerts.add(signals, rows, request.limits)
+            from ravequant.alerts.ends import Round  # noqa: PLC0415 - for a watch
+
+            told = Round(answer, request.query, request.limits, args.min_score)
+            outputs.alerts.add(told, rows)
         record(request.vault, request.inst_id, rows)
 
 

@@ -65,6 +65,7 @@ PURE_ROOMS = (
     "ravequant.signals.base_rates",
     "ravequant.signals.serialize",
     "ravequant.alerts.policy",
+    "ravequant.alerts.ends",
     "ravequant.alerts.discord_embed",
     "L2_Bot.book_queries",
     "ravequant.vault.retention.plan",

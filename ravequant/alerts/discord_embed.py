@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ravequant import times
-from ravequant.alerts.policy import AlertMessage
+from ravequant.alerts.policy import AlertMessage, PendingAlert
 from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
@@ -20,6 +20,8 @@ TITLE, TEXT, NAME, VALUE, FOOTER = 256, 4_096, 256, 1_024, 2_048  # Discord's, i
 WHOLE: Final = 6_000  # all of them together
 _COLOURS: Final = {"SHORT": 0xD9534F, "LONG": 0x3C9D5B}
 _GREY: Final = 0x808080
+_NEAR: Final = "NEAR "
+_SILENT: Final = 1 << 12  # Discord's flag SUPPRESS_NOTIFICATIONS
 _OLD_MS: Final = 5 * times.MINUTE_MS  # data that ended so long before the clock are said to be old
 _PINGS: Final = str.maketrans({"@": "(at)", "<": "(", ">": ")", "`": "'", "\u200b": ""})
 _UNSEEN: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -35,7 +37,7 @@ def title(signal: Signal, *, near: bool) -> str:
     """Return the title: instrument, direction, price, conviction."""
     price = cells(signal)["price"]
     head = f"{signal.state.inst_id} {signal.direction} {price} {worth(signal)}"
-    return plain(f"NEAR {head}" if near else head, TITLE)
+    return plain(_NEAR * near + head, TITLE)
 
 
 def line(signal: Signal) -> str:
@@ -54,16 +56,22 @@ def embed(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) ->
     )
 
 
+def ended(alert: PendingAlert) -> dict[str, Any]:
+    """Return the message of the end of a signal; that of a withdrawn one rings nowhere."""
+    second = alert.since_ms // 1000
+    text = f"{plain(alert.detail, VALUE)}\n<t:{second}:R>"
+    name = plain(f"{alert.kind.upper()} {alert.line}", TITLE)
+    made = _message(name, text, _GREY, footer=alert.key)
+    return made if alert.kind == "reached" else {**made, "flags": _SILENT}
+
+
 def digest(message: AlertMessage) -> dict[str, Any]:
     """Return the message that lists the alerts that were not posted in time."""
     count = len(message.alerts) + message.left_out
     head = (
         "Not posted in time: no more than a note. Above the hourly budget, or nobody was reached."
     )
-    lines = [
-        f"<t:{alert.since_ms // 1000}:t> {plain('NEAR ' * alert.near + alert.line, VALUE)}"
-        for alert in message.alerts
-    ]
+    lines = [_listed(alert) for alert in message.alerts]
     left_out = message.left_out
     while len("\n".join(lines)) > TEXT - len(head) - 40:
         lines.pop(0)
@@ -71,6 +79,11 @@ def digest(message: AlertMessage) -> dict[str, Any]:
     more = [f"and {left_out} before them"] * bool(left_out)
     name = f"{count} earlier alert{'s' * (count != 1)}"
     return _message(name, "\n".join([head, *more, *lines]), _GREY)
+
+
+def _listed(alert: PendingAlert) -> str:
+    words = plain(_NEAR * (alert.kind == "near") + alert.line, VALUE)
+    return f"<t:{alert.since_ms // 1000}:t> {words}"
 
 
 def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -> list[str]:

@@ -14,7 +14,8 @@ import orjson
 from ravequant import times
 from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
-from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalSeen
+from ravequant.alerts.ends import Round, ends
+from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd, SignalSeen
 from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings
 from ravequant.signals.evidence import within
@@ -62,7 +63,8 @@ class AlertDispatcher:
         self._webhook = webhook.needed(chosen) if channels.discord else None
         self._command = Command(channels.command) if channels.command is not None else None
         self._discord: DiscordSender | None = None
-        self._round: dict[str, _StandingSignal] = {}
+        self._round: dict[str, _StandingSignal] = {}  # by every event_id of each level
+        self._answers: dict[str, Round] = {}  # by instrument
         self._saved = b""
         self._held = ExitStack()
 
@@ -85,26 +87,36 @@ class AlertDispatcher:
             if self._command is not None:
                 self._command.finish(_LAST_S)
 
-    def add(
-        self, signals: Sequence[Signal], rows: Sequence[Mapping[str, Any]], limits: SignalLimits
-    ) -> None:
-        """Take the signals of one instrument in this round, with their JSON objects."""
-        for signal, row in zip(signals, rows, strict=True):
-            self._round[signal.wick.event_id] = _StandingSignal(signal, limits, row)
+    def add(self, answer: Round, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take the answer for one instrument in this round; ``rows``: what stands of it as JSON."""
+        self._answers[answer.result.state.inst_id] = answer
+        for signal, row in zip(answer.standing, rows, strict=True):
+            found = _StandingSignal(signal, answer.limits, row)
+            self._round |= {wick.event_id: found for wick in signal.wicks}
 
     def notify(self) -> None:
-        """End a round: send the new alerts, and post the alerts that wait."""
-        seen = [signal_seen(found.signal, self._approach) for found in self._round.values()]
-        new = self._policy.add(seen, times.utc_now_ms())
-        for signal in new:
-            if self._command is not None:
+        """End a round: send the new alerts and the ends, and post the alerts that wait."""
+        now = times.utc_now_ms()
+        ended = self._policy.end(self._ends(), now)
+        standing = {id(found): found for found in self._round.values()}.values()
+        seen = [signal_seen(found.signal, self._approach) for found in standing]
+        new = self._policy.add(seen, now)
+        if self._command is not None:
+            for signal in new:
                 row = self._round[signal.key].row
                 self._command.run({"alert": "near" if signal.near else "new", **row})
-        if new and self._channels.bell:
+            for end in ended:
+                self._command.run(end_row(end))
+        if self._channels.bell and (new or any(end.kind == "reached" for end in ended)):
             _ring()
         self._save()
         self._post()
         self._collect(_PATIENCE_S)
+
+    def _ends(self) -> list[SignalEnd]:
+        """Return the ends of the signals that were told, as the answers of this round have them."""
+        told = {key: self._policy.names(key) for key in self._policy.open_keys}
+        return [end for answer in self._answers.values() for end in ends(told, answer)]
 
     def rest(self, seconds: float) -> None:
         """Wait for the next round; meanwhile collect Discord's answers and post pending alerts."""
@@ -119,13 +131,18 @@ class AlertDispatcher:
                 time.sleep(min(left, max(discord.wait_s, _PAUSE_S)))
                 self._post()
         self._round.clear()
+        self._answers.clear()
 
     def _post(self) -> None:
         if self._discord is None or not self._discord.ready:
             return
         self._collect(0)
         now = times.utc_now_ms()
-        standing = {key for key, found in self._round.items() if not found.signal.in_contact}
+        standing = {
+            key
+            for key, found in self._round.items()
+            if not found.signal.in_contact and found.signal.no_trade is None
+        }
         due = self._policy.due(standing, now)
         if due:
             self._discord.send([(message, self._body(message, now)) for message in due])
@@ -134,8 +151,10 @@ class AlertDispatcher:
         if message.is_list:
             return discord_embed.digest(message)
         (alert,) = message.alerts
+        if alert.is_end:
+            return discord_embed.ended(alert)
         found = self._round[alert.key]
-        return discord_embed.embed(found.signal, found.limits, now, near=alert.near)
+        return discord_embed.embed(found.signal, found.limits, now, near=alert.kind == "near")
 
     def _collect(self, patience_s: float) -> None:
         """Remember the messages that were accepted, and drop those that were refused."""
@@ -198,8 +217,23 @@ def signal_seen(signal: Signal, approach: int) -> SignalSeen:
         line=discord_embed.line(signal),
         birth=wick.birth,
         near=last is not None and within(wick.tip - last.price, approach, last.price),
-        in_contact=signal.in_contact,
+        no_entry=signal.in_contact or signal.no_trade is not None,
     )
+
+
+def end_row(end: SignalEnd) -> dict[str, Any]:
+    """Return the end of a signal as a command gets it."""
+    inst_id, direction, price = end.line.split(" ")
+    reached = {"price": end.price, "time_utc": times.iso(end.at_ms)}
+    return {
+        "alert": end.kind,
+        "event_id": end.key,
+        "instId": inst_id,
+        "direction": direction,
+        "wick_price": price,
+        "why": end.detail,
+        "reached": reached if end.kind == "reached" else None,
+    }
 
 
 def _ring() -> None:

@@ -139,7 +139,7 @@ def test_the_list():
     ]
     (alert,) = message.alerts
     many = AlertMessage(
-        (replace(alert, line="x" * 200, near=True),) * 100, is_list=True, left_out=7
+        (replace(alert, line="x" * 200, kind="near"),) * 100, is_list=True, left_out=7
     )
     embed = discord_embed.digest(many)["embeds"][0]
     within_limits(embed)

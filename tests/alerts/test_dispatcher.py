@@ -11,13 +11,26 @@ import pytest
 from ravequant import times
 from ravequant.alerts import dispatcher
 from ravequant.alerts.dispatcher import AlertDispatcher, Channels, restore, signal_seen
+from ravequant.alerts.ends import Round
 from ravequant.alerts.policy import AlertPolicy
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import LockedError
 from ravequant.settings import Alerts as AlertSettings
 from ravequant.settings import Settings
+from ravequant.signals.candidates import Query
+from ravequant.signals.rules import QueryResult
 from tests.support.alert_cases import SECRET, hook, until
-from tests.support.made_signals import LIMITS, book, hidden, only, set_up, surrounding, wick
+from tests.support.made_signals import (
+    LIMITS,
+    A,
+    ask,
+    book,
+    hidden,
+    only,
+    set_up,
+    surrounding,
+    wick,
+)
 
 DISCORD = Channels(discord=True, command=None, bell=False)
 APPROACH = Settings().alerts.approach_bps
@@ -28,10 +41,16 @@ def a_signal(name, minutes_ago=32, tip="101250"):
     return only(set_up(the_wick=hidden(event_id=name, birth=hidden().birth + 32 - minutes_ago)))
 
 
+def answer(*signals, min_score=0, state=None):
+    """Return the answer of a round."""
+    found = state or (signals[0].state if signals else set_up())
+    return Round(QueryResult(found, None, signals, None), Query(), LIMITS, min_score)
+
+
 def a_round(alerts, *names):
     """Tell of a round in which these signals stand."""
     signals = [a_signal(name) for name in names]
-    alerts.add(signals, [{"event_id": name} for name in names], LIMITS)
+    alerts.add(answer(*signals), [{"event_id": name} for name in names])
     alerts.notify()
     alerts.rest(0.01)
 
@@ -70,6 +89,100 @@ def test_the_budget_and_the_list(vault, there, monkeypatch):
     assert footers(there) == ["a", "b", "2 earlier alerts", "e"]
 
 
+def ended_round(alerts, state, min_score=0):
+    """Tell of a round whose answer is that of a state."""
+    result = ask(state)
+    shown = [found for found in result.signals if found.score >= min_score]
+    rows = [{"event_id": found.wick.event_id} for found in shown]
+    alerts.add(Round(result, Query(), LIMITS, min_score), rows)
+    alerts.notify()
+    alerts.rest(0.01)
+
+
+TOUCHED = set_up(the_wick=hidden(status="touched", ended=A))
+
+
+def clock_at(monkeypatch, ms):
+    monkeypatch.setattr(times, "utc_now_ms", lambda: ms)
+
+
+def test_a_told_signal_is_told_to_be_reached(vault, there, monkeypatch):
+    """Once, over restarts, with price and time, and outside of the budget."""
+    clock_at(monkeypatch, A * 60_000 + 30_000)
+    for state in (set_up(), TOUCHED, TOUCHED, set_up()):
+        with AlertDispatcher(vault, DISCORD, few(1)) as alerts:
+            ended_round(alerts, state)
+    assert there.titles == [
+        "BTC-USDT-SWAP SHORT 101250 MAX x3",
+        "REACHED BTC-USDT-SWAP SHORT 101250",
+    ]
+    (embed,) = there.posts[1]["embeds"]
+    assert embed["description"] == "touched in the minute 21:34 UTC\n<t:1765748130:R>"
+    assert embed["footer"]["text"] == hidden().event_id
+    assert "flags" not in there.posts[1]
+    assert len(json.loads(vault.alerts().read_bytes())["sent"]) == 1
+
+
+def test_a_withdrawn_signal_is_told_silently(vault, there, monkeypatch):
+    """Discord shows it and rings nowhere; the signal is not told again."""
+    clock_at(monkeypatch, A * 60_000 + 30_000)
+    with AlertDispatcher(vault, DISCORD, few()) as alerts:
+        ended_round(alerts, set_up(), 60)
+        ended_round(alerts, set_up(vwap=()), 60)
+        ended_round(alerts, set_up(), 60)
+    assert there.titles[1:] == ["WITHDRAWN BTC-USDT-SWAP SHORT 101250"]
+    (embed,) = there.posts[1]["embeds"]
+    assert embed["description"].startswith("no trade any more: no target within 60 bps\n")
+    assert there.posts[1]["flags"] == 4096  # SUPPRESS_NOTIFICATIONS
+
+
+def test_no_trade_is_not_told(vault, there):
+    """A plan that cannot win, whatever its evidence; once it can, it is told."""
+    with AlertDispatcher(vault, DISCORD, few()) as alerts:
+        ended_round(alerts, set_up(vwap=()))
+        assert there.titles == []
+        ended_round(alerts, set_up())
+    assert there.titles == ["BTC-USDT-SWAP SHORT 101250 MAX x3"]
+
+
+def test_a_level_is_told_once_whichever_wick_leads_it(vault, there):
+    """A near twin that becomes the stronger one is no new signal."""
+    twin = wick(31, "101255", tip_exact=True, tip_strength="EXACT")
+    weaker = hidden(tip_exact=False, tip_strength=None)
+    with AlertDispatcher(vault, DISCORD, few()) as alerts:
+        ended_round(alerts, set_up(the_wick=weaker))
+        ended_round(alerts, set_up([*surrounding(), twin], weaker))
+    assert there.titles == ["BTC-USDT-SWAP SHORT 101250 MAX x3"]
+
+
+def test_an_end_reaches_the_command_and_the_bell(vault, tmp_path, capsys, monkeypatch):
+    """The command gets both ends as JSON; the bell rings for the one that was reached."""
+    clock_at(monkeypatch, A * 60_000 + 30_000)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    got, script = tmp_path / "got", tmp_path / "keep.py"
+    script.write_text(f"import sys; open({str(got)!r}, 'a').write(sys.stdin.read())", "utf-8")
+    channels = Channels(discord=False, command=f'"{sys.executable}" "{script}"', bell=True)
+    low = wick(30, "100900.5", "low", size_ticks=9)
+    both = set_up([*surrounding(), low])
+    then = replace(both, wicks=(TOUCHED.wicks[0], *both.wicks[1:]))
+    with AlertDispatcher(vault, channels, few()) as alerts:
+        ended_round(alerts, both, 20)
+        assert capsys.readouterr().err == "\a"
+        ended_round(alerts, both, 90)
+        assert capsys.readouterr().err == ""
+        ended_round(alerts, then, 90)
+        assert capsys.readouterr().err == "\a"
+        ended_round(alerts, then, 20)
+    rows = [json.loads(line) for line in got.read_text("utf-8").splitlines()]
+    assert [row["alert"] for row in rows] == ["new", "new", "withdrawn", "reached"]
+    assert rows[2] == {
+        "alert": "withdrawn", "event_id": low.event_id, "instId": "BTC-USDT-SWAP",
+        "direction": "LONG", "wick_price": "100900.5",
+        "why": "its score is 30 now, below 90", "reached": None,
+    }  # fmt: skip
+    assert rows[3]["reached"] == {"price": "101250", "time_utc": "2025-12-14T21:35:00.000Z"}
+
+
 def test_only_one_tells_for_a_vault(vault, there):
     """A second watch with alerts would double them."""
     with (
@@ -105,7 +218,7 @@ def test_an_answer_between_two_rounds_is_noted_before_the_next_post(vault, there
     monkeypatch.setattr(dispatcher, "_PATIENCE_S", 0)
     monkeypatch.setattr(dispatcher, "_PAUSE_S", 0.01)
     with AlertDispatcher(vault, DISCORD, few()) as alerts:
-        alerts.add([a_signal("a")], [{}], LIMITS)
+        alerts.add(answer(a_signal("a")), [{}])
         alerts.notify()
         until(lambda: alerts._discord is not None and alerts._discord.idle)
         alerts.rest(0.1)
@@ -130,7 +243,7 @@ def test_rest_posts_again_when_the_wait_is_over(vault, there, monkeypatch):
     there.answers = [(429, {"Retry-After": "4"}, b"")]
     with AlertDispatcher(vault, DISCORD, few()) as alerts:
         monkeypatch.setattr(alerts._discord, "_clock", lambda: time.monotonic() * 20)
-        alerts.add([a_signal("a")], [{}], LIMITS)
+        alerts.add(answer(a_signal("a")), [{}])
         alerts.notify()
         assert footers(there) == []
         alerts.rest(0.8)
@@ -204,9 +317,16 @@ def test_wicks_of_one_price_name_one_signal():
         b'{"version":1,"known":{},"waiting":[],"sent":[-1],"left_out":0}',
         b'{"version":1,"known":{},"waiting":[],"sent":[true],"left_out":0}',
         b'{"version":1,"known":{},"waiting":[],"sent":[],"left_out":null}',
+        b'{"version":1,"known":{"a":[]},"waiting":[["a",true,"x",1,true]],"sent":[],"left_out":0}',
+        b'{"version":2,"known":[[[],1,true,true,false,null]],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":2,"known":[["a",1,true,true,false,null]],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":2,"known":[[["a"],1,true,1,false,null]],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":2,"known":[],"waiting":[["a","odd","x",1,true,""]],"sent":[],"left_out":0}',
+        b'{"version":2,"known":{},"waiting":[],"sent":[],"left_out":-1}',
+        b'{"version":3,"known":[],"waiting":[],"sent":[],"left_out":0}',
         b"[" * 5_000_000,
     ],
-    ids=range(17),
+    ids=range(24),
 )  # fmt: skip
 def test_a_damaged_memory_is_set_aside(vault, caplog, damaged):
     """Said once, kept for who wants to look, and the watch begins with an empty one."""

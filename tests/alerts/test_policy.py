@@ -1,9 +1,10 @@
 """Which alerts are due when, and what is remembered of them."""
 
 import orjson
+import pytest
 
 from ravequant.alerts import policy
-from ravequant.alerts.policy import AlertPolicy
+from ravequant.alerts.policy import AlertPolicy, SignalEnd
 from tests.support.alert_cases import MINUTE, NOW, seen_signal
 
 HOUR = 60 * MINUTE
@@ -64,9 +65,9 @@ def test_an_approach_is_told_once():
     posted = []
     for near in (False, True, False, True):
         seen(alerts, "a", near=near)
-        posted += [(alert.near) for message in alerts.due("a", NOW) for alert in message.alerts]
+        posted += [alert.kind for message in alerts.due("a", NOW) for alert in message.alerts]
         post(alerts, "a", NOW)
-    assert posted == [False, True]
+    assert posted == ["new", "near"]
 
 
 def test_first_seen_near_is_one_message():
@@ -74,7 +75,7 @@ def test_first_seen_near_is_one_message():
     alerts = AlertPolicy(10)
     seen(alerts, "a", near=True)
     (message,) = alerts.due("a", NOW)
-    assert message.alerts[0].near
+    assert message.alerts[0].kind == "near"
     post(alerts, "a", NOW)
     assert seen(alerts, "a", near=True) == []
 
@@ -85,7 +86,7 @@ def test_near_before_it_was_posted_is_one_message():
     seen(alerts, "a")
     assert seen(alerts, "a", near=True)
     (message,) = alerts.due("a", NOW)
-    assert message.alerts[0].near
+    assert message.alerts[0].kind == "near"
 
 
 def test_an_approach_while_the_first_is_under_way_is_not_lost():
@@ -101,9 +102,9 @@ def test_an_approach_while_the_first_is_under_way_is_not_lost():
 def test_contact_is_neither_new_nor_an_approach():
     """At the tip there is no entry any more; a signal that comes free again is new."""
     alerts = AlertPolicy(10)
-    assert seen(alerts, "a", near=True, in_contact=True) == []
+    assert seen(alerts, "a", near=True, no_entry=True) == []
     assert seen(alerts, "a")
-    assert seen(alerts, "a", near=True, in_contact=True) == []
+    assert seen(alerts, "a", near=True, no_entry=True) == []
 
 
 # --- when -----------------------------------------------------------------------------------
@@ -194,6 +195,122 @@ def test_a_clock_that_went_back():
     assert post(alerts, "c", NOW + 2 * HOUR + policy.LATE_MS + 1) == [["c"]]
 
 
+# --- ends -----------------------------------------------------------------------------------
+
+
+def end(alerts, key, now=NOW, kind="reached", ago=0):
+    """End a signal; return the keys that are notified."""
+    found = SignalEnd(kind, key, f"line {key}", f"{kind} why", now - ago, "97150")
+    return [ended.key for ended in alerts.end([found], now)]
+
+
+def ends_of(messages):
+    return [(message.alerts[0].kind, message.alerts[0].key) for message in messages]
+
+
+@pytest.mark.parametrize("kind", ["reached", "withdrawn"])
+def test_the_end_of_a_told_signal_is_told_once(kind):
+    """And the signal, whatever it does later, never again."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "a")
+    post(alerts, "a", NOW)
+    assert alerts.open_keys == ["a"]
+    assert end(alerts, "a", kind=kind) == ["a"]
+    (message,) = alerts.due("", NOW)
+    (alert,) = message.alerts
+    assert (alert.kind, alert.key, alert.line, alert.detail) == (kind, "a", "line a", f"{kind} why")
+    alerts.accepted(message, NOW)
+    assert (end(alerts, "a"), alerts.open_keys, alerts.pending) == ([], [], 0)
+    assert seen(alerts, "a") == seen(alerts, "a", near=True) == []
+    assert alerts.due("a", NOW) == []
+
+
+def test_an_end_takes_no_place_of_the_hour():
+    """It is posted though the hour is full, and leaves the hour as it was; first of all."""
+    alerts = AlertPolicy(1)
+    seen(alerts, "a")
+    post(alerts, "a", NOW)
+    end(alerts, "a", NOW + MINUTE)
+    assert ends_of(alerts.due("", NOW + MINUTE)) == [("reached", "a")]
+    post(alerts, "", NOW + MINUTE)
+    assert alerts.state()["sent"] == [NOW]
+    alerts = AlertPolicy(2)
+    seen(alerts, "a")
+    post(alerts, "a", NOW)
+    seen(alerts, "b")
+    end(alerts, "a")
+    assert ends_of(alerts.due("b", NOW)) == [("reached", "a"), ("new", "b")]
+
+
+def test_what_nobody_was_told_ends_without_a_word():
+    """An alert that was never accepted; neither does its end go to a list."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "a")
+    end(alerts, "a")
+    assert alerts.due("", NOW) == []
+    (message,) = alerts.due("", NOW + HOUR)  # listed as late
+    assert keys([message]) == [["a"]]
+    alerts.dropped(message)
+    assert alerts.pending == 0
+
+
+def test_an_end_waits_for_the_alert_that_is_under_way():
+    """What was told and ended meanwhile is told to have ended, in this order."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "a")
+    (first,) = alerts.due("a", NOW)
+    assert end(alerts, "a") == ["a"]
+    assert alerts.pending == 1
+    alerts = again(alerts)
+    alerts.accepted(first, NOW)
+    assert ends_of(alerts.due("", NOW)) == [("reached", "a")]
+
+
+def test_ageing_out_is_not_told():
+    """Neither is an end of long ago; both end the signal."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "abc")
+    post(alerts, "abc", NOW)
+    assert end(alerts, "a", kind="aged") == []
+    assert end(alerts, "b", ago=policy.LATE_MS + 1) == []
+    assert end(alerts, "c", ago=policy.LATE_MS) == ["c"]
+    assert (alerts.open_keys, alerts.pending) == ([], 1)
+    assert end(alerts, "unknown") == []
+
+
+def test_an_end_that_waits_is_not_late():
+    """Whoever was told has to know, also after a quarter of an hour."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "a")
+    post(alerts, "a", NOW)
+    end(alerts, "a")
+    assert ends_of(alerts.due("", NOW + HOUR)) == [("reached", "a")]
+
+
+def test_a_group_is_known_by_each_of_its_names():
+    """Whichever wick leads it now; two that were told and are one level now are one signal."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "a", others=("b",))
+    seen(alerts, "c")
+    post(alerts, "ac", NOW)
+    assert seen(alerts, ["b"], others=("d",)) == seen(alerts, "d") == []
+    assert alerts.open_keys == ["d", "c"]  # the wick that leads it now
+    assert alerts.names("a") == ("d", "b", "a")
+    assert seen(alerts, ["c"], others=("a",)) == []
+    assert alerts.open_keys == ["c"]
+    assert end(alerts, "d") == ["d"]
+    assert ends_of(alerts.due("", NOW)) == [("reached", "c")]  # by the name that it has now
+    assert seen(alerts, "abcd") == []
+
+
+def test_without_discord_ends_are_told_apart():
+    """For a command or the bell; nothing waits."""
+    alerts = AlertPolicy(10, posts=False)
+    seen(alerts, "a")
+    assert end(alerts, "a", kind="withdrawn") == ["a"]
+    assert (end(alerts, "a"), alerts.pending) == ([], 0)
+
+
 # --- what is remembered ---------------------------------------------------------------------
 
 
@@ -233,11 +350,33 @@ def test_what_is_remembered_stays_small():
     seen(alerts, ())
     state = alerts.state()
     assert len(state["known"]) == policy.MOST_KNOWN
-    assert "name2999" in state["known"]
+    assert state["known"][-1][0] == ["name2999"]
     assert len(state["waiting"]) == policy.MOST_WAITING
     assert state["left_out"] == 3_050 - policy.MOST_WAITING
-    assert len(orjson.dumps(state)) < 100_000
+    assert len(orjson.dumps(state)) < 150_000
     (message,) = alerts.due("", NOW + HOUR)
     assert message.left_out == state["left_out"]
     alerts.accepted(message, NOW)
     assert (alerts.pending, alerts.state()["left_out"]) == (0, 0)
+
+
+def test_the_state_of_the_version_before_is_read():
+    """What was told is not told again, what waits is posted, and ends are told of both."""
+    before = {
+        "version": 1,
+        "known": {"a": [NOW - 5, False], "five": [NOW - 5, False], "w": [NOW - 3, True]},
+        "waiting": [["w", True, "line w", NOW - 3, False], ["old", False, "line", 5, True]],
+        "sent": [NOW - 5],
+        "left_out": 2,
+    }
+    alerts = AlertPolicy(10)
+    alerts.restore(before)
+    assert seen(alerts, ["a"]) == seen(alerts, ["five"]) == seen(alerts, ["w"], near=True) == []
+    assert seen(alerts, ["a"], near=True)
+    assert alerts.open_keys == ["a", "five", "w"]
+    assert end(alerts, "five") == ["five"]
+    assert end(alerts, "w") == ["w"]
+    found = alerts.due("a", NOW)
+    assert ends_of(found) == [("reached", "five"), ("new", "old"), ("near", "a")]
+    assert found[1].left_out == 2
+    assert again(alerts).state() == alerts.state()

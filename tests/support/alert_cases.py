@@ -21,7 +21,7 @@ TAKEN: Answer = (200, {}, b"{}")
 def seen_signal(key: str = "a", birth: int = 1, **other: Any) -> SignalSeen:
     facts: dict[str, Any] = {
         "key": key, "others": (), "line": f"line {key}", "birth": birth, "near": False,
-        "in_contact": False,
+        "no_entry": False,
     }  # fmt: skip
     return SignalSeen(**facts | other)
 
