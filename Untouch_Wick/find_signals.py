@@ -225,9 +225,9 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
 
         rows = request.rows(signals, None)
         if outputs.alerts is not None:
-            from ravequant.alerts.ends import Round  # noqa: PLC0415 - for a watch
+            from ravequant.alerts.ends import RoundAnswer  # noqa: PLC0415 - for a watch
 
-            told = Round(answer, request.query, request.limits, args.min_score)
+            told = RoundAnswer(answer, request.query, request.limits, args.min_score)
             outputs.alerts.add(told, rows)
         record(request.vault, request.inst_id, rows)
 

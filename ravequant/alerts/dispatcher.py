@@ -14,7 +14,7 @@ import orjson
 from ravequant import times
 from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
-from ravequant.alerts.ends import Round, ends
+from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd, SignalSeen
 from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings
@@ -64,7 +64,7 @@ class AlertDispatcher:
         self._command = Command(channels.command) if channels.command is not None else None
         self._discord: DiscordSender | None = None
         self._round: dict[str, _StandingSignal] = {}  # by every event_id of each level
-        self._answers: dict[str, Round] = {}  # by instrument
+        self._answers: dict[str, RoundAnswer] = {}  # by instrument
         self._saved = b""
         self._held = ExitStack()
 
@@ -87,7 +87,7 @@ class AlertDispatcher:
             if self._command is not None:
                 self._command.finish(_LAST_S)
 
-    def add(self, answer: Round, rows: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, answer: RoundAnswer, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take the answer for one instrument in this round; ``rows``: what stands of it as JSON."""
         self._answers[answer.result.state.inst_id] = answer
         for signal, row in zip(answer.standing, rows, strict=True):
@@ -114,7 +114,7 @@ class AlertDispatcher:
         self._collect(_PATIENCE_S)
 
     def _ends(self) -> list[SignalEnd]:
-        """Return the ends of the signals that were told, as the answers of this round have them."""
+        """Return the ends of the announced signals, as the answers of this round have them."""
         told = {key: self._policy.names(key) for key in self._policy.open_keys}
         return [end for answer in self._answers.values() for end in ends(told, answer)]
 

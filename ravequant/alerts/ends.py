@@ -1,4 +1,4 @@
-"""The end of a signal that was told: reached, withdrawn, or aged out (SPEC section 11). Pure."""
+"""The end of an announced signal: reached, withdrawn, or aged out (SPEC section 11). Pure."""
 
 from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from ravequant.signals.rules import QueryResult, Signal
 from ravequant.signals.wording import why_no_trade
 
 
-class Round(NamedTuple):
+class RoundAnswer(NamedTuple):
     """The answer for one instrument in a round of a watch."""
 
     result: QueryResult
@@ -28,21 +28,21 @@ class Round(NamedTuple):
         return [found for found in self.result.signals if found.score >= self.min_score]
 
 
-def ends(told: Mapping[str, Sequence[str]], answer: Round) -> list[SignalEnd]:
-    """Return the ends of told signals; ``told``: the names of each by its key.
+def ends(known: Mapping[str, Sequence[str]], answer: RoundAnswer) -> list[SignalEnd]:
+    """Return the ends of announced signals; ``known``: the names of each by its key.
 
     A signal of another instrument or timeframe, or one whose wick is not known, goes on.
     """
     wicks = {wick.event_id: wick for wick in answer.result.state.wicks}
     found = []
-    for key, names in told.items():
+    for key, names in known.items():
         wick = wicks.get(key)
         if wick is not None and wick.timeframe == answer.query.timeframe:
             found += [end for end in [_end(wick, names, answer)] if end is not None]
     return found
 
 
-def _end(wick: WickAsOf, names: Container[str], answer: Round) -> SignalEnd | None:
+def _end(wick: WickAsOf, names: Container[str], answer: RoundAnswer) -> SignalEnd | None:
     state = answer.result.state
     if wick.status == "touched" and wick.ended is not None:
         return _touched(wick, state, wick.ended)
@@ -54,7 +54,7 @@ def _end(wick: WickAsOf, names: Container[str], answer: Round) -> SignalEnd | No
     return _made(wick, state, "withdrawn", "it does not pass the rules any more")
 
 
-def _end_of_shown(wick: WickAsOf, signal: Signal, answer: Round) -> SignalEnd | None:
+def _end_of_shown(wick: WickAsOf, signal: Signal, answer: RoundAnswer) -> SignalEnd | None:
     """Return the end of a signal that is still in the answer; None if it goes on."""
     state = answer.result.state
     if signal.reached is not None:

@@ -4,7 +4,7 @@ The rounds of a watch, the time and the results of posts go in; messages come ou
 once it was accepted, so a message that a crash leaves in doubt is posted again. An alert gets a
 message of its own only while its signal stands in the newest round; an alert that waited too long,
 or is above the budget, is listed in a message of several, since a late alert is no alert. The end
-of a signal that was told is told as well, outside of the budget.
+of a signal is announced as well, outside of the budget.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -33,11 +33,11 @@ class SignalSeen(NamedTuple):
     line: str  # its line in a list
     birth: int  # of its wick, Unix minute
     near: bool  # price is near the tip
-    no_entry: bool  # nothing to tell: price is at the tip, or there is no trade
+    no_entry: bool  # no alert: price is at the tip, or there is no trade
 
 
 class SignalEnd(NamedTuple):
-    """The end of a signal that was told; one that has aged out ends without a word."""
+    """The end of an announced signal; one that has aged out ends without a word."""
 
     kind: EndKind
     key: str
@@ -119,7 +119,7 @@ class AlertPolicy:
     def end(self, ends: Iterable[SignalEnd], now: int) -> list[SignalEnd]:
         """Take the ends of open signals; return those to notify.
 
-        An end of long ago is not told any more.
+        An end of long ago is not announced any more.
         """
         return [end for end in ends if self._ends(end, now)]
 
@@ -212,7 +212,7 @@ class AlertPolicy:
         return True
 
     def _join(self, found: Sequence[_Known], names: Sequence[str]) -> None:
-        """Make one signal of those that a level has been told as, the level's own name first."""
+        """Make one signal of those that are one level now, the level's own name first."""
         one = found[0]
         every = [*names, *(name for known in found for name in known.names)]
         one.names = list(dict.fromkeys(every))
@@ -297,7 +297,7 @@ def _upgraded(state: Any) -> Any:
     """Return a state of version 1 as one of this version.
 
     It knew no ends, and each name by itself; a name that became known together with an alert that
-    still waits has been told to nobody.
+    still waits has reached nobody.
     """
     if state["version"] == VERSION:
         return state

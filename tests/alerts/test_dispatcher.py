@@ -11,7 +11,7 @@ import pytest
 from ravequant import times
 from ravequant.alerts import dispatcher
 from ravequant.alerts.dispatcher import AlertDispatcher, Channels, restore, signal_seen
-from ravequant.alerts.ends import Round
+from ravequant.alerts.ends import RoundAnswer
 from ravequant.alerts.policy import AlertPolicy
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import LockedError
@@ -44,7 +44,7 @@ def a_signal(name, minutes_ago=32, tip="101250"):
 def answer(*signals, min_score=0, state=None):
     """Return the answer of a round."""
     found = state or (signals[0].state if signals else set_up())
-    return Round(QueryResult(found, None, signals, None), Query(), LIMITS, min_score)
+    return RoundAnswer(QueryResult(found, None, signals, None), Query(), LIMITS, min_score)
 
 
 def a_round(alerts, *names):
@@ -94,7 +94,7 @@ def ended_round(alerts, state, min_score=0):
     result = ask(state)
     shown = [found for found in result.signals if found.score >= min_score]
     rows = [{"event_id": found.wick.event_id} for found in shown]
-    alerts.add(Round(result, Query(), LIMITS, min_score), rows)
+    alerts.add(RoundAnswer(result, Query(), LIMITS, min_score), rows)
     alerts.notify()
     alerts.rest(0.01)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ravequant.alerts.ends import Round, ends
+from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from ravequant.signals.rules import Reached
@@ -18,7 +18,7 @@ def found(state, min_score=60, told=(KEY,), query=Query(), change=lambda signal:
     """Return (kind, line, why) of each end of a signal that was told by these names."""
     result = ask(state, query)
     result = result._replace(signals=tuple(map(change, result.signals)))
-    answer = Round(result, query, LIMITS, min_score)
+    answer = RoundAnswer(result, query, LIMITS, min_score)
     return [(end.kind, end.line, end.detail) for end in ends({told[0]: told}, answer)]
 
 
@@ -33,7 +33,7 @@ def test_touched_is_reached():
     """The price of the level, and the minute of the touch, as soon as it is known."""
     state = set_up(the_wick=hidden(status="touched", ended=A - 2))
     assert found(state) == [("reached", LINE, "touched in the minute 21:32 UTC")]
-    (end,) = ends({KEY: [KEY]}, Round(ask(state), Query(), LIMITS, 0))
+    (end,) = ends({KEY: [KEY]}, RoundAnswer(ask(state), Query(), LIMITS, 0))
     assert (end.price, end.at_ms, end.key) == ("101250", (A - 2) * 60_000, KEY)
 
 

@@ -36,7 +36,7 @@ def seen(alerts, names, now=NOW, **other):
 
 
 def test_a_signal_is_told_once():
-    """Round after round the same signal: one message."""
+    """RoundAnswer after round the same signal: one message."""
     alerts = AlertPolicy(10)
     for minute in range(30):
         seen(alerts, "a", NOW + minute * MINUTE)
