@@ -42,6 +42,7 @@ class RecorderState:
     problem: str = ""  # why it records nothing; empty: it records
     problem_since_ms: int | None = None
     clock_offset_ms: int | None = None  # this computer's clock minus the exchange's
+    code: str = ""  # the digest of its code at its start
     left_out: Mapping[str, str] = field(default_factory=dict)  # instrument -> why, with the remedy
     filling: Mapping[str, BackFill] = field(default_factory=dict)  # by instrument
 
@@ -72,6 +73,7 @@ def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
         problem=_text(problem) or (f"the disk refuses {', '.join(refused)}" if refused else ""),
         problem_since_ms=_time(beat.get("problem_since_utc")),
         clock_offset_ms=offset if isinstance(offset, int) else None,
+        code=_text(beat.get("code")),
         left_out={name: text for name in items if (text := _text(items[name].get("left_out")))},
         filling={name: fill for name in items if (fill := _fill(items[name].get("filling")))},
     )

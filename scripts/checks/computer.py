@@ -22,8 +22,8 @@ from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
 from ravequant.vault.atomic import FULL, replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
-from ravequant.vault.retention import plan
-from ravequant.vault.retention.forecast import forecast
+from ravequant.vault.retention import plan, report
+from ravequant.vault.retention.forecast import Forecast, forecast
 from ravequant.vault.retention.survey import survey
 
 Level = Literal["PASS", "WARN", "FAIL"]
@@ -165,17 +165,25 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
     seen = survey(vault)
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
     rules = plan.rules_of(chosen.retention)
-    days = forecast(seen, rules, now, None).disk_days
-    until = "enough for good, as far as can be measured"
-    if days is not None:
-        until = f"full in {days:,.1f} days" if days < _DAYS_SHOWN else "enough for years"
-    text = f"{free / _GB:,.1f} GB free, {until}"
+    expected = forecast(seen, rules, now, None)
+    text = f"{report.size(free)} free, {_until(expected)}"
+    days = expected.disk_days
     if free < _GB or (days is not None and days < _DAYS_FAIL):
         level: Level = "FAIL"
     else:
         level = "WARN" if days is not None and days < _DAYS_WARN else "PASS"
     remedy = "free space, set retention.keep_gb, or move old trade days away"
     return Check("disk", level, text, "" if level == "PASS" else remedy)
+
+
+def _until(expected: Forecast) -> str:
+    """Return how long the disk lasts; streams that cannot be measured yet make it shorter."""
+    days, unknown = expected.disk_days, expected.unknown
+    if days is not None and days < _DAYS_SHOWN:
+        return f"full in {days:,.1f} days" + " or sooner" * bool(unknown)
+    if unknown:
+        return f"too early to say for how long: {unknown} streams have no finished hour or day yet"
+    return "enough for years" if days is not None else "enough for good, as far as can be measured"
 
 
 def clock(rest: RestClient) -> Check:

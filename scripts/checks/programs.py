@@ -12,6 +12,7 @@ from ravequant import times
 from ravequant.catalog import BOOK, CALCULATORS, TRADES
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
+from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 from scripts.checks import computer
@@ -85,6 +86,19 @@ def exclusion(name: str, why: str) -> Check:
     if not found:
         text, remedy = why, "nothing, if you know; it is looked at again each minute"
     return Check(name, "FAIL", f"left out: {text}", remedy)
+
+
+def code(vault: Vault, now: int) -> Iterator[Check]:
+    """Check that the running programs run the code that is on disk: an update needs a new start."""
+    older = []
+    for name in (*STREAMS, _RUN_ALL):
+        beat = heartbeat.read(vault, name) or {}
+        on_disk = code_on_disk(name)
+        if heartbeat.alive(beat, now) and beat.get("code") and on_disk:
+            older += [name] * (beat["code"] != on_disk)
+    if older:
+        text = f"older code than that on disk is run by {', '.join(older)}"
+        yield Check("code", "WARN", text, "end and start them again (a service: restart it)")
 
 
 def clock(vault: Vault, now: int) -> Iterator[Check]:

@@ -3,7 +3,7 @@
 Times are Unix milliseconds of this computer's clock.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ from ravequant import times
 from ravequant.catalog import L2_EXPORTER, TRADES_EXPORTER
 from ravequant.vault.recorder_state import BackFill, RecorderState, span
 
+RUN_ALL: Final = "run_all"
 _PATIENCE_MS: Final = 10_000  # a shorter trouble, like a reconnection, is no news
 _AGAIN_MS: Final = 10 * times.MINUTE_MS  # until another reason for the same trouble is news
 _FILL_EVERY_MS: Final = times.MINUTE_MS
@@ -28,7 +29,7 @@ class Line(NamedTuple):
 class Trouble(NamedTuple):
     """A trouble as a recorder reports it now."""
 
-    key: tuple[str, str]  # recorder and kind
+    key: tuple[str, str]  # program and kind
     text: str
     over: str  # the line at its end
     since_ms: int | None = None  # None: not known
@@ -57,11 +58,13 @@ class RecordingNews:
         texts = (item.trouble.text for item in self._troubles.values() if item.shown_ms is not None)
         return "; ".join(dict.fromkeys(texts))
 
-    def lines(self, states: Sequence[RecorderState], now: int) -> list[Line]:
-        """Return the news in the states of the recorders."""
+    def lines(
+        self, states: Sequence[RecorderState], now: int, more: Iterable[Trouble] = ()
+    ) -> list[Line]:
+        """Return the news in the states of the recorders, and of ``more`` troubles of run_all."""
         living = [state for state in states if state.lives]
-        reported = {trouble.key: trouble for trouble in _troubles(living)}
-        found = [*self._over(reported, {state.program for state in living}, now)]
+        reported = {trouble.key: trouble for trouble in (*_troubles(living), *more)}
+        found = [*self._over(reported, {RUN_ALL, *(state.program for state in living)}, now)]
         for trouble in reported.values():
             found += self._news(trouble, now)
         for state in living:

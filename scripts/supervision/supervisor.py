@@ -11,16 +11,18 @@ from ravequant import times
 from ravequant.catalog import EXPORTERS
 from ravequant.errors import FAILED, message_of
 from ravequant.stop_signals import on_stop
+from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import recorder_state
-from scripts.supervision.news import RecordingNews
+from scripts.supervision.news import RUN_ALL, RecordingNews
 from scripts.supervision.processes import Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
 from scripts.supervision.signal_news import SignalNews
+from scripts.supervision.surroundings import Surroundings
 
-PROGRAM: Final = "run_all"
+PROGRAM: Final = RUN_ALL
 SILENT_S: Final = 90.0  # a heartbeat comes every 5 s
 _TICK_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
@@ -42,6 +44,8 @@ class Supervisor:
         self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
         self._news = RecordingNews()
         self._signals, self._bell = signals, bell
+        self._surroundings = Surroundings(vault)
+        self._away = False  # the vault was moved
         self._round = Round()
         self._waits = True  # until a calculator has run, or this was logged
         self._writable = True
@@ -69,6 +73,8 @@ class Supervisor:
         self._heartbeat.write({"stopped": True, "tasks": self._facts(plan)})
 
     def _step(self, plan: Plan) -> None:
+        if self._without_vault(plan):
+            return
         for name, code in self.programs.ended():
             self._report(plan.ended(name, code, self._now))
         for task in plan.overdue(self._now):
@@ -89,6 +95,23 @@ class Supervisor:
                 self._check_heartbeats(plan)
             else:  # a full disk takes no heartbeat at all: silence means nothing
                 self._beats.clear()
+
+    def _without_vault(self, plan: Plan) -> bool:
+        """Return True while the vault is not where it was: nothing runs then, nothing is begun."""
+        if not self._surroundings.vault_moved:
+            if self._away:
+                _log.info("the vault is back in %s: goes on", self._vault.root)
+            self._away = False
+            return False
+        if not self._away:
+            self._away = True
+            _log.error("NOT RECORDING: %s", heartbeat.moved(self._vault))
+        for name in list(plan.standings):
+            if name in self.programs:
+                self.programs.ask_to_end(name)
+        for name, code in self.programs.ended():
+            plan.ended(name, code, self._now)
+        return True
 
     def _start(self, plan: Plan, task: Task) -> None:
         plan.started(task.name, self._now)
@@ -126,7 +149,8 @@ class Supervisor:
         """Log the news of the recording, by any exporter of the vault, and the new signals."""
         now = times.utc_now_ms()
         states = [recorder_state(self._vault, program.name, now) for program in EXPORTERS]
-        for line in self._news.lines(states, now):
+        more = self._surroundings.troubles(states, now)
+        for line in self._news.lines(states, now, more):
             _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
         signals = self._signals.lines() if self._signals else []
         for text in signals:

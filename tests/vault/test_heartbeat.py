@@ -9,6 +9,7 @@ import pytest
 
 from ravequant import times
 from ravequant.vault import heartbeat
+from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.heartbeat import Heartbeat
 
 
@@ -25,7 +26,8 @@ def test_says_who_when_and_how(vault, monkeypatch):
     beat.write({"rows": 7})
     assert vault.health("trades_exporter").read_bytes() == (
         b'{"component":"trades_exporter","pid":%d,"started_utc":"1970-01-01T00:00:00.000Z",'
-        b'"heartbeat_utc":"1970-01-01T00:00:05.000Z","rows":7}\n' % os.getpid()
+        b'"code":"%s","heartbeat_utc":"1970-01-01T00:00:05.000Z","rows":7}\n'
+        % (os.getpid(), str(code_on_disk("trades_exporter")).encode())
     )
     beat.write({"rows": 8})
     second = read(vault, "trades_exporter")
@@ -52,6 +54,24 @@ def test_it_lives_for_half_a_minute(vault, age_ms, facts, lives):
     Heartbeat(vault, "x").write({"heartbeat_utc": times.iso(now - age_ms), **facts})
     assert heartbeat.alive(heartbeat.read(vault, "x"), now) is lives
     assert not heartbeat.alive(heartbeat.read(vault, "another"), now)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves no folder in which a file is open")
+def test_a_vault_that_was_moved_is_not_begun_anew(vault, caplog):
+    """The old place stays empty, the log says so once, and back again it goes on."""
+    vault.root.mkdir()
+    beat, elsewhere = Heartbeat(vault, "x"), vault.root.with_name("elsewhere")
+    assert beat.write({"beat": 1})
+    vault.root.rename(elsewhere)
+    with caplog.at_level(logging.WARNING):
+        assert not beat.write({"beat": 2})
+        assert not beat.write({"beat": 3})
+    assert not vault.root.exists()
+    (message,) = caplog.messages
+    assert message.startswith(f"no heartbeat: {vault.root} is not the folder that it was: ")
+    elsewhere.rename(vault.root)
+    assert beat.write({"beat": 4})
+    assert read(vault, "x")["beat"] == 4
 
 
 def test_is_cheap(vault, monkeypatch):

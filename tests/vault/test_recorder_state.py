@@ -28,14 +28,14 @@ def test_every_field_is_read(vault):
         "X-USDT-SWAP": {"left_out": "not trading yet"},
     }
     write(vault, {
-        "connections": 1, "clock_offset_ms": -218_000, "problem": "name not known",
+        "code": "0123", "connections": 1, "clock_offset_ms": -218_000, "problem": "name not known",
         "problem_since_utc": "2025-12-14T21:38:30.000Z", "instruments": instruments,
     })  # fmt: skip
     found = recorder_state(vault, "trades_exporter", times.utc_now_ms())
     at, until = map(times.parse_iso, (filling["at_utc"], filling["until_utc"]))
     assert found == RecorderState(
         "trades_exporter", lives=True, connected=True, problem="name not known",
-        problem_since_ms=until, clock_offset_ms=-218_000,
+        code="0123", problem_since_ms=until, clock_offset_ms=-218_000,
         left_out={"X-USDT-SWAP": "not trading yet"}, filling={BTC: BackFill(at, until, 350.0)},
     )  # fmt: skip
     assert found.filling[BTC].sentence == "at 20:09 UTC, 1h29m to go, about 6 min"
@@ -50,7 +50,7 @@ BAD_FILL = {"filling": {"at_utc": 5, "until_utc": "x"}}
 )
 def test_a_heartbeat_of_another_form_counts_as_one_without_these_fields(vault, instruments):
     """An earlier version wrote a pair of ids; a damaged file may hold anything."""
-    write(vault, {"connections": 0, "problem": 7, "instruments": instruments,
+    write(vault, {"connections": 0, "problem": 7, "code": 5, "instruments": instruments,
                   "problem_since_utc": "soon", "clock_offset_ms": "fast"})  # fmt: skip
     found = recorder_state(vault, "trades_exporter", times.utc_now_ms())
     assert found == RecorderState("trades_exporter", lives=True)

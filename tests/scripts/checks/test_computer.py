@@ -10,6 +10,7 @@ from ravequant import settings, times
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import FeedError
 from ravequant.vault.paths import CHECKOUT, Vault
+from ravequant.vault.retention.forecast import Forecast
 from scripts.checks import computer
 from scripts.checks.computer import Check
 from tests.support import alert_cases
@@ -119,3 +120,24 @@ def test_without_a_webhook_no_test_message_can_be_sent(monkeypatch):
     assert (found.level, found.text) == ("FAIL", f"none set in {WEBHOOK_VARIABLE}")
     assert found.remedy == "put its address there, or into the settings as alerts.discord_webhook"
     assert computer.discord(settings.Settings()).level == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("days", "unknown", "text"),
+    [
+        (2.04, 0, "full in 2.0 days"),
+        (2.04, 3, "full in 2.0 days or sooner"),
+        (None, 3, "too early to say for how long: 3 streams have no finished hour or day yet"),
+        (40_366.0, 8, "too early to say for how long: 8 streams have no finished hour or day yet"),
+        (40_366.0, 0, "enough for years"),
+        (None, 0, "enough for good, as far as can be measured"),
+    ],
+)
+def test_a_forecast_says_no_more_than_was_measured(tmp_path, monkeypatch, days, unknown, text):
+    """On the first evening most of the growth is not known yet."""
+    expected = Forecast(0, 0, None, 0.0, None, days, unknown)
+    monkeypatch.setattr(computer, "forecast", lambda *_: expected)
+    usage = SimpleNamespace(free=12_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    found = computer.disk(Vault(tmp_path), settings.Settings(), 0)
+    assert (found.level, found.text) == ("FAIL", f"12 MB free, {text}")

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from ravequant import times
+from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.lock import writer_lock
 from scripts.checks import programs
 from tests.support.trades_box import BTC
@@ -112,6 +113,17 @@ def test_a_heartbeat_of_any_form_is_read(vault, tasks):
     """A damaged file breaks no check."""
     put_beat(vault, "run_all", NOW, tasks=tasks)
     assert programs.failing(vault, NOW) == {}
+
+
+def test_an_update_is_seen_by_the_code_that_runs(vault):
+    """A program that was started before it runs older code; one that ended runs none."""
+    put_beat(vault, "trades_exporter", NOW, code=code_on_disk("trades_exporter"))
+    put_beat(vault, "l2_exporter", NOW, code="0123456789abcdef", stopped=True)
+    put_beat(vault, "run_all", NOW)  # of a version that wrote none
+    assert list(programs.code(vault, NOW)) == []
+    put_beat(vault, "run_all", NOW, code="0123456789abcdef")
+    (found,) = programs.code(vault, NOW)
+    assert (found.level, found.text) == ("WARN", "older code than that on disk is run by run_all")
 
 
 def test_the_clock_is_judged_by_what_an_exporter_measured(vault):

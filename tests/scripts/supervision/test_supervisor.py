@@ -1,6 +1,9 @@
 """The loop of run_all.py: it ends programs that run too long or fall silent."""
 
 import logging
+import os
+
+import pytest
 
 from ravequant.signals import signal_log
 from ravequant.vault import heartbeat
@@ -78,6 +81,30 @@ def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, cap
     assert facts is not None
     assert facts["tasks"]["bad"]["last_words"] == "bad; do this"
     assert facts["tasks"]["good"]["last_words"] is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows moves no folder in which a file is open")
+def test_a_moved_vault_ends_the_programs_until_it_is_back(vault, monkeypatch, caplog):
+    """Nothing is written at the old place; at its old place again all goes on."""
+    vault.root.mkdir()
+    elsewhere = vault.root.with_name("elsewhere")
+    sleeps = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
+    plan, supervisor = Plan([Task("sleeps", sleeps)], 1), Supervisor(vault)
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, 0.5)
+        assert "sleeps" in supervisor.programs
+        vault.root.rename(elsewhere)
+        supervisor.run(plan, 1.5)
+        assert "sleeps" not in supervisor.programs
+        assert not vault.root.exists()
+        elsewhere.rename(vault.root)
+        supervisor.run(plan, 2)
+        assert "sleeps" in supervisor.programs
+        supervisor.close(plan)
+    told = [text for text in caplog.messages if "vault" in text]
+    assert len(told) == 2
+    assert told[0].startswith(f"NOT RECORDING: {vault.root} is not the folder that it was: ")
+    assert told[1] == f"the vault is back in {vault.root}: goes on"
 
 
 def test_new_signals_are_lines_in_the_window(vault, monkeypatch, caplog):

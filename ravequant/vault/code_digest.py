@@ -1,0 +1,39 @@
+"""A digest of a program's code, by which a running program is held to the code on disk.
+
+A heartbeat carries the digest of the program's start. After an update of the checkout the digest
+on disk is another, until the program is started again.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from ravequant.catalog import PROGRAMS
+from ravequant.vault.paths import CHECKOUT
+
+_SCRIPTS: Final = {program.name: program.script for program in PROGRAMS}
+_LIBRARY: Final = "ravequant"
+_SIGNS: Final = 16
+
+
+def code_on_disk(component: str, checkout: Path = CHECKOUT) -> str | None:
+    """Return the digest of the library and of the program's folder; None for no such program."""
+    script = _SCRIPTS.get(component)
+    if script is None:
+        return None
+    found = hashlib.sha256()
+    try:
+        for folder in (_LIBRARY, script.partition("/")[0]):
+            for path in sorted((checkout / folder).rglob("*.py")):
+                found.update(path.relative_to(checkout).as_posix().encode() + b"\0")
+                found.update(path.read_bytes())
+    except OSError:  # an update is under way
+        return None
+    return found.hexdigest()[:_SIGNS]
+
+
+@cache
+def code_at_start(component: str) -> str | None:
+    """Return the digest as it was at the first call in this process."""
+    return code_on_disk(component)
