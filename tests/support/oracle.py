@@ -37,40 +37,52 @@ def closed_minutes(
     newest: datetime | None = None  # largest time so far
     closed_to: datetime | None = None  # minutes that start before this are closed
     last_id: int | None = None
+    waiting: list[tuple[Fraction, Fraction, Fraction, str]] = []  # ahead of the first minute
+    waiting_gap = False
     for line in lines:
         row = json.loads(line)
         moment = datetime.fromisoformat(row["timestamp_utc"])
         last, count = int(row["trade_id"]), int(row.get("count", "1"))
         if last_id is not None and last <= last_id:
             continue
-        own = moment.replace(second=0, microsecond=0)
+        own, ahead = moment.replace(second=0, microsecond=0), row.get("ahead", False)
         if last_id is not None and last - count > last_id and is_gap(last_id + 1, last - count):
-            assert newest is not None
-            start = closed_to or min(minutes)
-            while start <= newest:
+            start = closed_to or own
+            while newest is not None and start <= newest:
                 minutes.setdefault(start, Minute(start)).gap = True
                 start += timedelta(minutes=1)
-            if closed_to is None or own >= closed_to:
+            if not ahead and (closed_to is None or own >= closed_to):
                 minutes.setdefault(own, Minute(own)).gap = True
+            waiting_gap |= ahead and newest is None
         last_id = last
+        price, base, notional = worth_of(row)
+        if ahead:
+            full = [minute for minute in minutes.values() if minute.joined]
+            home = min(full, key=lambda minute: minute.start).joined if full else waiting
+            home.append((price, base, notional, row["side"]))
+            continue
         newest = moment if newest is None else max(newest, moment)
         until = (newest - timedelta(seconds=5)).replace(second=0, microsecond=0)
         closed_to = until if closed_to is None else max(closed_to, until)
-        price, size = Fraction(row["price"]), Fraction(row["qty_contracts"])
-        worth = size * Fraction(row["ctVal"]) * Fraction(row["ctMult"])
-        if row["ctType"] == "linear":
-            base, notional = worth, worth * price
-        else:
-            base, notional = rounded(worth / price, 12), worth
         for start in sorted(minutes):
             if start < closed_to:
                 yield minutes.pop(start)
         if own < closed_to:
-            home = min(minute.start for minute in minutes.values() if minute.joined)
+            own = min(minute.start for minute in minutes.values() if minute.joined)
         else:
-            home = own
             minutes.setdefault(own, Minute(own)).prices.append(price)
-        minutes[home].joined.append((price, base, notional, row["side"]))
+        minutes[own].joined += [*waiting, (price, base, notional, row["side"])]
+        minutes[own].gap |= waiting_gap
+        waiting, waiting_gap = [], False
+
+
+def worth_of(row: dict[str, Any]) -> tuple[Fraction, Fraction, Fraction]:
+    """Return price, base and notional of a trade."""
+    price, size = Fraction(row["price"]), Fraction(row["qty_contracts"])
+    worth = size * Fraction(row["ctVal"]) * Fraction(row["ctMult"])
+    if row["ctType"] == "linear":
+        return price, worth, worth * price
+    return price, rounded(worth / price, 12), worth
 
 
 def rounded(value: Fraction, places: int) -> Fraction:

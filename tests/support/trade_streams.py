@@ -78,13 +78,15 @@ def as_lines(rows: Iterable[dict[str, Any]]) -> bytes:
 
 
 def write_raw(vault: Vault, inst_id: str, lines: Iterable[bytes]) -> None:
-    """Append lines to the day file of the largest date so far."""
+    """Append lines to the day file of the largest date so far, of those that are not ahead."""
     folder = vault.trades(inst_id)
     folder.mkdir(parents=True, exist_ok=True)
     newest = max((path.name for path in folder.iterdir()), default="")
     days: dict[str, list[bytes]] = {}
     for line in lines:
-        newest = max(newest, json.loads(line)["timestamp_utc"][:10] + ".jsonl")
+        row = json.loads(line)
+        day = times.day(START) if row.get("ahead") else row["timestamp_utc"][:10]
+        newest = max(newest, f"{day}.jsonl")
         days.setdefault(newest, []).append(line)
     for name, content in days.items():
         with (folder / name).open("ab") as stream:
@@ -99,6 +101,7 @@ prices = st.sampled_from(["101250.5", "101250", "99999.9", "101760.123456789", "
 near = st.sampled_from(["101250", "101250.5", "101260", "101351.2", "101351.3", "101148.7"])
 sizes = st.sampled_from(["45", "0.01", "1234.56", "7", "100000"])
 kinds = st.sampled_from([Contract("0.01", "1", "linear"), Contract("100", "1", "inverse")])
+aheads = st.sampled_from([False] * 15 + [True])
 wild_ms = st.one_of(
     st.integers(-20_000, 90_000), st.integers(0, 3_000), st.just(0), st.just(4 * times.HOUR_MS)
 )
@@ -107,15 +110,17 @@ steady_ms = st.sampled_from([20_000, 40_000, 60_000, 60_000, 61_000, 130_000])
 
 @st.composite
 def streams(draw, steps=wild_ms, price=prices, least=1, most=60):
-    """Draw raw lines with late and out-of-order times, repeated ids and holes."""
+    """Draw raw lines with times late, out of order and ahead, repeated ids and holes."""
     encoder = TradeEncoder(BTC, draw(kinds))
     moment, last, lines = START, 1000, []
-    drawn = st.tuples(steps, ids, st.sampled_from([1, 1, 2]), sides, price, sizes)
+    drawn = st.tuples(steps, ids, st.sampled_from([1, 1, 2]), sides, price, sizes, aheads)
     size = draw(st.integers(least, most))  # a list alone would nearly always be short
-    for step, rise, count, side, at, qty in draw(st.lists(drawn, min_size=size, max_size=size)):
-        moment += step
+    rows = draw(st.lists(drawn, min_size=size, max_size=size))
+    for step, rise, count, side, at, qty, ahead in rows:
         last += rise
-        lines.append(encoder.line(Trade(moment, last, side, at, qty, count)))
+        ts = moment + (70 * 365 * times.DAY_MS if ahead else step)
+        lines.append(encoder.line(Trade(ts, last, side, at, qty, count, ahead=ahead)))
+        moment = moment if ahead else ts
     return lines
 
 
