@@ -5,6 +5,9 @@
 
 VwapSums are exact integers; each ratio is divided once, when its record is written. The window of
 minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 00:00 UTC.
+
+A VWAP has 8 places, or 6 more than the tick in force at the start of its minute, if that is more:
+the mean of a price that begins at the seventh place would lose itself in eight.
 """
 
 if __name__ == "__main__":
@@ -18,17 +21,22 @@ from typing import TYPE_CHECKING, Any, Final
 from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
 from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.runner import SupersededStateError
 from ravequant.pipeline.trade_source import TRADES
 from ravequant.records import DEFAULT_EXCHANGE
+from ravequant.vault.instruments import known_history
 
 if TYPE_CHECKING:
     from ravequant.settings import Settings
     from ravequant.trades.bar_builder import Closed
     from ravequant.trades.minute_bar import MinuteBar
+    from ravequant.vault.instruments import InForce
 
 HOUR: Final = 60
 FOUR_HOURS: Final = 240
 NO_MINUTE: Final = -1
+LEAST_PLACES: Final = 8
+MORE_THAN_TICK: Final = 6
 
 
 @dataclass(slots=True)
@@ -58,15 +66,15 @@ class VwapSums:
         self.trade_count += sign * other.trade_count
         self.minutes += sign * other.minutes
 
-    def vwap(self) -> str:
-        """Σ(price x notional) / Σ(notional), 8 places."""
-        return _eight_places(self.price_notional, self.notional * exact.PRICE_ONE)
+    def vwap(self, places: int) -> str:
+        """Σ(price x notional) / Σ(notional)."""
+        return _ratio(self.price_notional, self.notional * exact.PRICE_ONE, places)
 
-    def vwap_base(self) -> str | None:
-        """Σ(price x base) / Σ(base), 8 places; None where all inverse base was rounded to 0."""
+    def vwap_base(self, places: int) -> str | None:
+        """Σ(price x base) / Σ(base); None where all inverse base was rounded to 0."""
         if not self.base:
             return None
-        return _eight_places(self.price_base, self.base * exact.PRICE_ONE)
+        return _ratio(self.price_base, self.base * exact.PRICE_ONE, places)
 
     def above(self, price: int) -> int:
         """Return (price - vwap) x Σ(notional): above the VWAP it is positive."""
@@ -87,17 +95,26 @@ class VwapSums:
         return cls(*map(exact.unpacked, state))
 
 
-def _eight_places(numerator: int, denominator: int) -> str:
-    return exact.text(exact.divide(numerator, denominator, 8), 8)
+def _ratio(numerator: int, denominator: int, places: int) -> str:
+    return exact.text(exact.divide(numerator, denominator, places), places)
 
 
 class VwapFold:
-    """Closed minutes in, VWAP records out."""
+    """Closed minutes in, VWAP records out.
+
+    ``terms`` give the tick at any time; None: it is unknown.
+    """
 
     def __init__(
-        self, inst_id: str, settings: "Settings", exchange: str = DEFAULT_EXCHANGE
+        self,
+        inst_id: str,
+        settings: "Settings",
+        exchange: str = DEFAULT_EXCHANGE,
+        terms: "InForce | None" = None,
     ) -> None:
         self._inst_id, self._exchange = inst_id, exchange
+        self._terms = terms
+        self._places = LEAST_PLACES  # of the newest record
         self._extended_bps = settings.vwap.extended_bps
         self._minutes: deque[tuple[int, VwapSums]] = deque()  # the last 4 hours, oldest first
         self._one_hour, self._four_hours, self._session = VwapSums(), VwapSums(), VwapSums()
@@ -108,6 +125,8 @@ class VwapFold:
 
     def update(self, closed: "Closed") -> Iterator[dict[str, Any]]:
         """Yield one record for each closed minute that had trades."""
+        if self._terms is not None:
+            self._terms.refresh()
         gaps = deque(closed.gaps)
         for bar in closed.bars:
             while gaps and gaps[0] <= bar.minute:
@@ -135,7 +154,15 @@ class VwapFold:
             self._four_hours.drop(self._minutes.popleft()[1])
             self._hour_start -= 1
 
+    def _places_at(self, minute: int) -> int:
+        """Return the places of a minute's record."""
+        if self._terms is None:
+            return LEAST_PLACES
+        tick = self._terms.at(minute * times.MINUTE_MS).tick_sz
+        return max(LEAST_PLACES, exact.decimals(tick) + MORE_THAN_TICK)
+
     def _record(self, bar: "MinuteBar") -> dict[str, Any]:
+        places = self._places = self._places_at(bar.minute)
         one, four, session = self._one_hour, self._four_hours, self._session
         extended = abs(four.above(bar.close)) * 10_000 * exact.SIZE_ONE
         oldest = max(min(bar.minute - FOUR_HOURS + 1, self._day * times.DAY_MINUTES), 0)
@@ -145,12 +172,12 @@ class VwapFold:
             "exchange": self._exchange,
             "market": "perp",
             "close": exact.text(bar.close, exact.PRICE_PLACES),
-            "vwap_1h": one.vwap(),
-            "vwap_4h": four.vwap(),
-            "vwap_session": session.vwap(),
-            "vwap_base_1h": one.vwap_base(),
-            "vwap_base_4h": four.vwap_base(),
-            "vwap_base_session": session.vwap_base(),
+            "vwap_1h": one.vwap(places),
+            "vwap_4h": four.vwap(places),
+            "vwap_session": session.vwap(places),
+            "vwap_base_1h": one.vwap_base(places),
+            "vwap_base_4h": four.vwap_base(places),
+            "vwap_base_session": session.vwap_base(places),
             "deviation_bps_1h": one.deviation_bps(bar.close),
             "deviation_bps_4h": four.deviation_bps(bar.close),
             "deviation_bps_session": session.deviation_bps(bar.close),
@@ -178,17 +205,21 @@ class VwapFold:
         return None
 
     def state(self) -> dict[str, Any]:
-        """Return everything that later records depend on."""
-        return {
+        """Return everything that later records depend on; ``places`` if they are more than 8."""
+        state = {
             "minutes": [[minute, *sums.state()] for minute, sums in self._minutes],
             "session": self._session.state(),
             "day": self._day,
             "gap_minute": self._gap_minute,
             "order": self._order,
         }
+        return state if self._places == LEAST_PLACES else {**state, "places": self._places}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore a state that ``state()`` returned."""
+        """Restore a state that ``state()`` returned.
+
+        Raises SupersededStateError if its newest record has fewer places than it should.
+        """
         self._day, self._gap_minute = int(state["day"]), int(state["gap_minute"])
         self._order = state["order"]
         self._session = VwapSums.restore(state["session"])
@@ -196,12 +227,20 @@ class VwapFold:
         for _, sums in self._minutes:
             self._one_hour.add(sums)  # the next minute drops those that left the hour
             self._four_hours.add(sums)
+        self._places = int(state.get("places", LEAST_PLACES))
+        wanted = self._places_at(self._minutes[-1][0]) if self._minutes else self._places
+        if wanted > self._places:
+            raise SupersededStateError(
+                f"a VWAP of this tick has {wanted} places, those on disk have {self._places}"
+            )
 
 
 CALCULATOR: Final = Calculator(
     description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
     input=TRADES,
-    fold=lambda vault, inst_id, settings: VwapFold(inst_id, settings, vault.exchange),
+    fold=lambda vault, inst_id, settings: VwapFold(
+        inst_id, settings, vault.exchange, known_history(vault, inst_id)
+    ),
     output=catalog.VWAP,
     parameters=lambda _, settings: {"extended_bps": settings.vwap.extended_bps.text},
 )

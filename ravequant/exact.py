@@ -27,6 +27,8 @@ SIZE_PLACES: Final = 10
 BASE_PLACES: Final = 3 * SIZE_PLACES
 NOTIONAL_PLACES: Final = PRICE_PLACES + BASE_PLACES
 
+MEAN_PLACES: Final = PRICE_PLACES + 6  # most of a mean of prices, such as a VWAP
+
 PRICE_ONE: Final = 10**PRICE_PLACES
 SIZE_ONE: Final = 10**SIZE_PLACES
 BASE_ONE: Final = 10**BASE_PLACES
@@ -58,6 +60,11 @@ def _units(text: str, places: int) -> int:
         raise ValueError(f"{shown(text)} has more than {places} decimals")
     scale: int = 10 ** (places - len(fraction))
     return int(whole + fraction) * scale
+
+
+def decimals(written: str) -> int:
+    """Return how many decimals a plain decimal needs: 1 for ``0.10``."""
+    return len(written.partition(".")[2].rstrip("0"))
 
 
 def text(value: int, places: int) -> str:

@@ -39,6 +39,10 @@ Reject = Callable[[int, str], None]
 _log = logging.getLogger(__name__)
 
 
+class SupersededStateError(Exception):
+    """A fold's state whose rows would now be written otherwise: they are computed anew, once."""
+
+
 class Decoder(Protocol[Batch_co]):
     """Blocks of whole raw lines in, batches for a fold out."""
 
@@ -76,7 +80,10 @@ class Fold(Protocol[Batch_contra]):
         """Return everything that later records depend on, JSON-able and exact."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore a state that ``state()`` returned."""
+        """Restore a state that ``state()`` returned.
+
+        Raises SupersededStateError if the rows before it must be computed anew.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,7 @@ class Summary:
     newest_utc: str | None = None
     bytes_read: int = 0
     commits: int = 0
-    rebuilt: str | None = None  # "asked" or "repaired", if earlier output was recomputed
+    rebuilt: str | None = None  # asked, repaired, superseded: why earlier output was recomputed
     counts: dict[str, int] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
@@ -179,20 +186,21 @@ class _Run(Generic[Batch]):
             facts = commit.read_state(self._state_file, self._job.metric, self._job.inst_id)
         if facts is None:
             self._begin(since_ms, rebuild=rebuild)
-        elif self._go_on(facts):
-            return
         else:
-            _log.warning(
-                "%s %s: raw data were repaired behind the newest record; everything that can be "
-                "recomputed is",
-                self._job.metric,
-                self._job.inst_id,
-            )
-            self._summary.rebuilt = "repaired"
-            self._begin(None, rebuild=True)
+            self._summary.rebuilt, reason = self._go_on(facts)
+            if reason:
+                _log.warning(
+                    "%s %s: %s; everything that can be recomputed is",
+                    self._job.metric,
+                    self._job.inst_id,
+                    reason,
+                )
+                self._decoder = self._source.decoder(self._reject)
+                self._fold = self._job.fold()
+                self._begin(None, rebuild=True)
 
-    def _go_on(self, facts: dict[str, Any]) -> bool:
-        """Restore a commit; return False if raw data were repaired since."""
+    def _go_on(self, facts: dict[str, Any]) -> tuple[str | None, str]:
+        """Restore a commit; return why it must be computed anew, in a word and in words."""
         try:
             cursor, beside = (
                 Cursor.restore(facts[name]) if facts.get(name) else None
@@ -202,6 +210,8 @@ class _Run(Generic[Batch]):
             met, wanted = facts["parameters"], self._job.parameters
             self._decoder.restore(facts["reader"])
             self._fold.restore(facts["fold"])
+        except SupersededStateError as error:
+            return "superseded", str(error)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise VaultError(
                 f"{self._state_file} cannot be read: {error!r}; run again with --rebuild to "
@@ -213,9 +223,7 @@ class _Run(Generic[Batch]):
                 "back, or run again with --rebuild"
             )
         if cursor is not None and cursor.generation != self._generation:
-            self._decoder = self._source.decoder(self._reject)
-            self._fold = self._job.fold()
-            return False
+            return "repaired", "raw data were repaired behind the newest record"
         if self._source.expires:
             cursor = _surviving(self._source.files, cursor)
         if self._side_input is not None:
@@ -223,7 +231,7 @@ class _Run(Generic[Batch]):
             self._side_input.start(beside, self._generation)
         self._tail = tail.Tail(self._source.files, cursor, self._generation)
         self._output = commit.Output(self._folder, self._sink.pattern, mark)
-        return True
+        return None, ""
 
     def _begin(self, since_ms: int | None, *, rebuild: bool) -> None:
         """Start over: keep rows older than the raw data when rebuilding, else insist on none."""

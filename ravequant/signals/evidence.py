@@ -215,11 +215,18 @@ def vwap(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> Verdic
 
     def text() -> str:
         off = exact.fixed(exact.divide(distance * 10_000, row.vwap_4h, 2), 2)
-        price = exact.fixed(exact.divide(row.vwap_4h, exact.PRICE_ONE, 2), 2)
-        return f"tip {exact.signed(off)} bps from {price}"
+        return f"tip {exact.signed(off)} bps from {mean_text(row.vwap_4h)}"
 
     beyond = distance if short else -distance
     return Verdict(_judged(row, met=beyond * BPS >= limits.vwap_bps * row.vwap_4h), text)
+
+
+def mean_text(price: int) -> str:
+    """Return a mean of prices for people: 2 places, or as many as show six digits of it."""
+    places = 2
+    while price * 10**places < 100_000 * exact.PRICE_ONE:
+        places += 1
+    return exact.fixed(exact.divide(price, exact.PRICE_ONE, places), places)
 
 
 def wall_at(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:

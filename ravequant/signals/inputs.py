@@ -123,6 +123,16 @@ def price(text: str) -> int:
     return found
 
 
+def mean(text: str) -> int:
+    """Return a mean of prices, which may have more places than a price, in units of a price."""
+    found = exact.divide(
+        exact.units(text, exact.MEAN_PLACES), 10**exact.MEAN_PLACES, exact.PRICE_PLACES
+    )
+    if found == 0:
+        raise ValueError(f"{text!r} is no price")
+    return found
+
+
 def age(seconds: Any) -> int | None:
     """Return an age in whole seconds; None: it is unknown."""
     if seconds is not None and type(seconds) is not int:
@@ -188,7 +198,7 @@ def cvd(row: Row) -> CvdRow:
 def vwap(row: Row) -> VwapRow:
     """Return a record of ``vwap_1m.jsonl``."""
     minute = minute_of(row["timestamp_utc"])
-    return VwapRow(minute, price(row["close"]), price(row["vwap_4h"]), bool(row["gap"]))
+    return VwapRow(minute, price(row["close"]), mean(row["vwap_4h"]), bool(row["gap"]))
 
 
 def book(row: Row) -> BookRow:

@@ -7,7 +7,8 @@ and in the Parquet files.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-PLACES: Final = {"price": 12, "amount": 12, "size": 10, "ratio": 8}  # of the decimal kinds, or more
+# of the decimal kinds, or more; a mean is one of prices, and may have six places more than their tick
+PLACES: Final = {"price": 12, "mean": 26, "amount": 12, "size": 10, "ratio": 8}
 WALL: Final = {
     "price": "price", "notional": "amount", "age_s": "count", "young": "flag", "ratio": "ratio",
 }  # fmt: skip
@@ -42,7 +43,8 @@ book
     KEY; PRICE: best_bid best_ask mid_price; count exchange's number: seqId prevSeqId;
     flag: gap_detected
 vwap
-    KEY; PRICE: close vwap_1h vwap_4h vwap_session vwap_base_1h vwap_base_4h vwap_base_session;
+    KEY; PRICE: close;
+    mean quote currency: vwap_1h vwap_4h vwap_session vwap_base_1h vwap_base_4h vwap_base_session;
     ratio basis points: deviation_bps_1h deviation_bps_4h deviation_bps_session; flag: extended;
     text: cross; count minutes: minutes_1h minutes_4h minutes_session;
     count records: trade_count_1h trade_count_4h; flag: gap

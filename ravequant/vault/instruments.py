@@ -183,6 +183,16 @@ class InstrumentHistory:
         return in_force(self._changes, ts)
 
 
+def known_history(vault: Vault, inst_id: str) -> InstrumentHistory | None:
+    """Return the metadata at any time; None if there are none. Raises VaultError for damaged ones.
+
+    For calculators that can do without.
+    """
+    if is_there(vault.metadata_history(inst_id)) or is_there(vault.metadata(inst_id)):
+        return InstrumentHistory(vault, inst_id)
+    return None
+
+
 def _newest(path: Path, inst_id: str) -> Metadata | None:
     for line in lines_backward(path) if is_there(path) else ():
         try:

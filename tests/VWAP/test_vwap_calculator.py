@@ -15,7 +15,7 @@ from ravequant.settings import Settings
 from ravequant.trades.bar_builder import Closed
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import Vault
-from tests.support import oracle, recordings
+from tests.support import oracle, recordings, wick_vault
 from tests.support import trade_streams as shared
 from VWAP import vwap_calculator
 
@@ -28,7 +28,7 @@ def test_the_example_of_the_book_comes_out():
         price_notional=exact.units("101231.12345678", exact.PRICE_PLACES + exact.NOTIONAL_PLACES),
         notional=exact.NOTIONAL_ONE,
     )
-    assert sums.vwap() == "101231.12345678"
+    assert sums.vwap(8) == "101231.12345678"
     assert sums.deviation_bps(exact.units("101260", exact.PRICE_PLACES)) == "+2.85"
 
 
@@ -133,8 +133,79 @@ def test_every_window_is_the_sum_of_its_minutes():
                 base=sum(b.base for b in inside),
             )
             assert row[f"minutes_{window}"] == len(inside)
-            assert row[f"vwap_{window}"] == sums.vwap()
-            assert row[f"vwap_base_{window}"] == sums.vwap_base()
+            assert row[f"vwap_{window}"] == sums.vwap(8)
+            assert row[f"vwap_base_{window}"] == sums.vwap_base(8)
+
+
+TINY = ["0.0000002345", "0.0000002346", "0.0000002344"]
+
+
+def tiny_lines(prices: list[str], since: int = 0) -> list[bytes]:
+    """Return two trades a minute of a coin with many zeros."""
+    encoder = TradeEncoder(shared.BTC, Contract("10000000", "1", "linear"))
+    return [
+        encoder.line(Trade(shared.START + at * 30_000, at + 1, "buy", price, "7"))
+        for at, price in enumerate(prices, since)
+    ]
+
+
+def vwaps(vault: Vault) -> list[str]:
+    return [json.loads(row)["vwap_1h"] for row in ROOM.lines(vault).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("tick", "vwap"),
+    [
+        ("0.1", "0.00000023"),
+        ("0.01000", "0.00000023"),
+        ("0.001", "0.000000235"),
+        ("0.0000000001", "0.0000002345500107"),
+        ("0.00000000000000000001", "0.00000023455001065870816457"),
+    ],
+)
+def test_a_vwap_has_six_places_more_than_the_tick_and_at_least_eight(vault, tick, vwap):
+    """Zeros behind the tick are no places; without a tick there are eight."""
+    wick_vault.tick_size(vault, tick)
+    shared.write_raw(vault, shared.BTC, tiny_lines([*TINY[:2], *TINY[1:]]))
+    ROOM.run(vault)
+    assert vwaps(vault)[:1] == [vwap]
+    state = json.loads(vault.state("vwap", shared.BTC).read_bytes())["fold"]
+    assert state.get("places", 8) == max(8, len(tick.rstrip("0")) - 2 + 6)
+    assert ("places" in state) is (len(vwap) > len("0.00000023"))
+
+
+def test_the_tick_in_force_at_the_minute_gives_its_places(vault):
+    """A change holds from the next minute on; earlier rows stay, however the runs are cut."""
+    wick_vault.tick_size(vault, "0.1")
+    lines = tiny_lines(TINY * 4)
+    shared.write_raw(vault, shared.BTC, lines[:7])
+    ROOM.run(vault)
+    wick_vault.tick_size(vault, "0.0000000001", shared.START + 6 * 30_000)
+    shared.write_raw(vault, shared.BTC, lines[7:])
+    ROOM.run(vault)
+    written = [len(text) for text in vwaps(vault)]
+    assert written == [10] * 4 + [18]
+    before = ROOM.lines(vault)
+    arguments = ["--vault", str(vault.root), "--instId", shared.BTC, "--rebuild"]
+    assert vwap_calculator.main(arguments) == 0
+    assert ROOM.lines(vault) == before
+
+
+def test_rows_with_too_few_places_are_made_anew_once_and_it_is_said(vault, capsys):
+    """A vault whose rows were written with eight; afterwards it goes on as any other."""
+    shared.write_raw(vault, shared.BTC, tiny_lines(TINY * 2))
+    ROOM.run(vault)
+    assert vwaps(vault) == ["0.00000023"] * 2
+    wick_vault.tick_size(vault, "0.0000000001")
+    arguments = ["--vault", str(vault.root), "--instId", shared.BTC, "--json"]
+    for rebuilt in ("superseded", None):
+        capsys.readouterr()
+        assert vwap_calculator.main(arguments) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["rebuilt"] == rebuilt
+        said = "a VWAP of this tick has 16 places, those on disk have 8; everything that can be "
+        assert (said in err) is (rebuilt is not None)
+        assert [len(text) for text in vwaps(vault)] == [18] * 2
 
 
 @pytest.mark.parametrize("cut", [0, 1, 2, 60, 125, 249])
