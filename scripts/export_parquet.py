@@ -21,7 +21,7 @@ from ravequant.vault.paths import Vault
 from scripts.warehouse import duck
 from scripts.warehouse.dataset import FOLDER, ExportedTable
 from scripts.warehouse.export import export
-from scripts.warehouse.schema import TABLES
+from scripts.warehouse.schema import TABLES, mean_places
 from scripts.warehouse.views import recorded
 
 PROGRAM: Final = "export_parquet"
@@ -43,9 +43,9 @@ def run_tables(vault: Vault, target: Path, inst_id: str, args: argparse.Namespac
     outcome = DONE
     with duck.temporary_folder() as spill:
         database = duck.open_database(spill)
-        for name, table in TABLES.items():
-            if name not in (args.tables or TABLES):
-                continue
+        places = mean_places(vault, [inst_id])
+        for name in args.tables or TABLES:
+            table = TABLES[name].wide(places)
             try:
                 exported = ExportedTable.open(target, table, inst_id)
                 written = [rows for _, rows in export(database, vault, exported, inst_id, spill)]

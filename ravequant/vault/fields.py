@@ -7,7 +7,7 @@ and in the Parquet files.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-# of the decimal kinds, or more; a mean is one of prices, and may have six places more than their tick
+# of the decimal kinds, or more; a mean is one of prices: it may have six places more than the tick
 PLACES: Final = {"price": 12, "mean": 26, "amount": 12, "size": 10, "ratio": 8}
 WALL: Final = {
     "price": "price", "notional": "amount", "age_s": "count", "young": "flag", "ratio": "ratio",
@@ -81,7 +81,7 @@ signals
     text: signal_strength strength; PRICE: last_price; text: last_price_from;
     ratio basis points: distance_bps; flag: in_contact; count layers: confluences;
     text: conviction; count: size; flag: capped_by_divergence; count points: score;
-    PRICE: entry stop target; text: target_from target_event_id;
+    PRICE: entry stop; mean quote currency: target; text: target_from target_event_id;
     ratio: reward_risk reward_risk_net; ratio percent: break_even_pct; texts: tags;
     json: wicks layers data
 """

@@ -5,12 +5,23 @@ column keeps is refused by name, never rounded.
 """
 
 import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from ravequant import exact
 from ravequant.catalog import DATA_SETS, EXPORT_PARQUET, DataSet
+from ravequant.errors import VaultError
+from ravequant.vault import instruments
 from ravequant.vault.fields import FIELDS, PLACES, WALL
+from ravequant.vault.line_file import is_there
+from ravequant.vault.paths import Vault
 
+# a mean of prices is kept like a price while that has places enough: else with as many as it needs
+_NARROW: Final = {kind: places for kind, places in PLACES.items() if kind != "mean"}
+_MEANS: Final = {f"mean{n}": n for n in range(PLACES["price"] + 1, PLACES["mean"] + 1)}
+_EXACT: Final = {**_NARROW, **_MEANS}
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text
 
 
@@ -65,8 +76,38 @@ class SqlTable:
             f"Column(name={column.name!r}, kind={column.kind!r}, unit={column.unit!r}), "
             for column in self.columns
         )
-        text = f"(({columns.removesuffix(', ')}), {sorted(PLACES.items())!r}, 'made by 1')"
+        kinds = {column.kind for column in self.columns} & _MEANS.keys()
+        places = sorted({**_NARROW, **{kind: _MEANS[kind] for kind in kinds}}.items())
+        text = f"(({columns.removesuffix(', ')}), {places!r}, 'made by 1')"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def wide(self, mean_places: int) -> "SqlTable":
+        """Return the table with so many places for means of prices, if a price has fewer."""
+        has_means = any(kind == "mean" for _, kind, _ in FIELDS[self.name])
+        return _table(self.name, mean_places) if has_means else self
+
+
+def mean_places(vault: Vault, inst_ids: Iterable[str]) -> int:
+    """Return the most places of a mean of prices of these instruments, by their ticks so far.
+
+    An instrument whose metadata cannot be read counts as an ordinary one: a mean with more places
+    than are kept is refused, never rounded.
+    """
+    found = PLACES["price"]
+    for inst_id in inst_ids:
+        with suppress(VaultError):
+            for _, terms in instruments.history(vault, inst_id):
+                found = max(found, exact.decimals(terms.tick_sz) + 6)
+            if not is_there(vault.metadata_history(inst_id)):
+                found = max(found, exact.decimals(instruments.load(vault, inst_id).tick_sz) + 6)
+    return found
+
+
+def _table(name: str, mean_places: int) -> SqlTable:
+    mean = "price" if mean_places <= PLACES["price"] else f"mean{mean_places}"
+    kinds = {"mean": mean}
+    columns = (SqlColumn(one, kinds.get(kind, kind), unit) for one, kind, unit in FIELDS[name])
+    return SqlTable(name, tuple(columns))
 
 
 def quoted(name: str) -> str:
@@ -86,7 +127,7 @@ def macros() -> list[str]:
         f"length(rtrim(t, '0')) - strpos(t, '.') > {places} THEN error(t || ' has more than the "
         f"{places} places that a {kind} keeps here; nothing is rounded') "
         f"ELSE t::DECIMAL(38, {places}) END"
-        for kind, places in PLACES.items()
+        for kind, places in _EXACT.items()
     ]
 
 
@@ -102,18 +143,15 @@ def _read_type(kind: str) -> str:
 def _exact(name: str, kind: str) -> str:
     if kind == "time":
         return f"{name}::TIMESTAMP"
-    if kind in PLACES:
+    if kind in _EXACT:
         return f"exact_{kind}({name})"
     if kind == "walls":
         fields = ", ".join(f"{one} := {_exact(f'w.{one}', inner)}" for one, inner in WALL.items())
         return f"[struct_pack({fields}) FOR w IN {name}]"
-    if kind[:-1] in PLACES:
+    if kind[:-1] in _EXACT:
         return f"[{_exact('x', kind[:-1])} FOR x IN {name}]"
     return name
 
 
-TABLES: Final = {
-    name: SqlTable(name, tuple(SqlColumn(*field) for field in listed))
-    for name, listed in FIELDS.items()
-}
+TABLES: Final = {name: _table(name, PLACES["price"]) for name in FIELDS}
 TRADES: Final = TABLES["trades"]

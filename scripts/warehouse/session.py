@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ravequant.errors import NoDataError, UsageError, VaultError
 from ravequant.vault.paths import Vault
 from scripts.warehouse import duck
-from scripts.warehouse.schema import TABLES
+from scripts.warehouse.schema import TABLES, mean_places
 from scripts.warehouse.views import create, files_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ class QuerySession:
 
     def _create_views(self, database: "duckdb.DuckDBPyConnection", question: str) -> None:
         """Create the views that the question names and that have any rows."""
-        for name, table in TABLES.items():
+        places = mean_places(self.vault, self.inst_ids)
+        for name, narrow in TABLES.items():
+            table = narrow.wide(places)
             if re.search(rf"(?<!\w){name}(?!\w)", question, re.IGNORECASE) and (
                 files := files_of(self.vault, self.target, table, self.inst_ids)
             ):

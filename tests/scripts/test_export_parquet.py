@@ -33,6 +33,7 @@ from tests.support.sql_vault import (
     trade_lines,
 )
 from tests.support.trade_streams import write_raw
+from tests.support.wick_vault import tick_size
 
 duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
 
@@ -344,6 +345,27 @@ def test_a_line_that_cannot_be_kept_exactly_stops_its_table(vault, capsys):
     assert "0.1234567890123 has more than the 12 places" in err
     assert "Traceback" not in err
     assert parquet_files(vault.root) == before
+
+
+def test_a_vwap_of_a_tiny_price_keeps_every_digit(vault, capsys):
+    """In SQL and in Parquet, beside an instrument of ordinary prices, whose type stays narrow."""
+    tiny, shown = "0.0000002345500107", {}
+    for inst_id, tick, mean in ((BTC, "0.1", "101231.12345678"), (ETH, "0.0000000001", tiny)):
+        tick_size(vault, tick, inst_id=inst_id)
+        path = vault.derived("vwap", inst_id) / "vwap_1m.jsonl"
+        path.parent.mkdir(parents=True)
+        row = {"timestamp_utc": "2025-12-14T21:34:00Z", "instId": inst_id, "vwap_1h": mean}
+        path.write_text(json.dumps(row, separators=(",", ":")) + "\n", encoding="utf-8")
+        assert written(export(vault, capsys, "--table", "vwap", "--instId", inst_id)) == {"vwap": 1}
+        (part,) = vault.root.glob(f"parquet/vwap/instId={inst_id}/*/part.parquet")
+        query = f"SELECT vwap_1h, typeof(vwap_1h) FROM '{part}'"  # noqa: S608 - our path
+        shown[inst_id] = duckdb.connect().execute(query).fetchone()
+    assert shown == {
+        BTC: (Decimal("101231.123456780000"), "DECIMAL(38,12)"),
+        ETH: (Decimal(tiny), "DECIMAL(38,16)"),
+    }
+    met = asker(vault, capsys)("SELECT vwap_1h FROM vwap ORDER BY instId")
+    assert [row["vwap_1h"] for row in met] == ["101231.12345678", tiny]
 
 
 def test_one_export_at_a_time(grown, capsys):

@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 
-from scripts.warehouse.schema import TABLES, TRADES, SqlColumn
-from tests.support.sql_vault import trade_lines
+from ravequant.vault.paths import Vault
+from scripts.warehouse.schema import TABLES, TRADES, SqlColumn, mean_places
+from tests.support.sql_vault import BTC, ETH, USD, trade_lines
+from tests.support.wick_vault import tick_size
 
 # what the manifests of days that were exported long ago hold
 EXPORTED = {
@@ -68,3 +70,36 @@ def test_kinds_become_types():
     assert walls.read_as.startswith("STRUCT(price VARCHAR, notional VARCHAR, age_s BIGINT")
     assert "price := exact_price(w.price)" in walls.exact
     assert SqlColumn('a"b', "time").exact == '"a""b"::TIMESTAMP AS "a""b"'
+
+
+def test_a_mean_of_prices_has_six_places_more_than_the_tick(tmp_path):
+    """And at least those of a price: by the finest tick that any of the instruments ever had."""
+    vault = Vault(tmp_path)
+    tick_size(vault, "0.1", inst_id=BTC)
+    tick_size(vault, "0.0000000001", inst_id=ETH)
+    tick_size(vault, "0.01", since=1, inst_id=ETH)
+    assert mean_places(vault, [BTC, USD]) == 12  # of the latter nothing is known
+    assert mean_places(vault, [BTC, ETH]) == 16
+    vault.metadata_history(ETH).unlink()
+    assert mean_places(vault, [ETH]) == 12
+    tick_size(vault, "0.0000001", inst_id=USD)
+    vault.metadata_history(USD).unlink()
+    assert mean_places(vault, [USD]) == 13
+    vault.metadata(USD).write_bytes(b"damaged")
+    assert mean_places(vault, [USD]) == 12
+
+
+def test_only_means_become_wide():
+    """And only where they need it: all other columns, tables and fingerprints stay."""
+    assert {name for name, table in TABLES.items() if table.wide(16) is not table} == {
+        "vwap", "signals"
+    }  # fmt: skip
+    vwap = TABLES["vwap"]
+    assert vwap.wide(12) == vwap
+    wide = vwap.wide(16)
+    changed = [one.name for one, was in zip(wide.columns, vwap.columns, strict=True) if one != was]
+    assert changed == [
+        "vwap_1h", "vwap_4h", "vwap_session", "vwap_base_1h", "vwap_base_4h", "vwap_base_session"
+    ]  # fmt: skip
+    assert wide.columns[5].exact == 'exact_mean16("vwap_1h") AS "vwap_1h"'
+    assert len({vwap.fingerprint, wide.fingerprint, vwap.wide(17).fingerprint}) == 3
