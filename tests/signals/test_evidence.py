@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ravequant.signals.evidence import signed_amount
+from ravequant.signals.evidence import mean_text, signed_amount
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from tests.support.made_signals import (
     LAYERS,
@@ -185,6 +185,22 @@ def test_a_hole_takes_its_layers():
 def test_amounts_are_written_alike(text, shown):
     """In a few characters, whatever their size."""
     assert signed_amount(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("vwap", "shown"),
+    [
+        ("101058", "101058.00"),
+        ("3512.123456", "3512.12"),
+        ("1000", "1000.00"),
+        ("999.999499", "999.999"),
+        ("2.05128", "2.05128"),
+        ("0.0000002345500107", "0.000000234550"),
+    ],
+)
+def test_a_mean_shows_six_digits_and_at_least_two_places(vwap, shown):
+    """A price that begins at the seventh place is no 0.00."""
+    assert mean_text(price(vwap)) == shown
 
 
 def test_a_t4_over_a_hole_is_no_evidence():

@@ -56,6 +56,21 @@ def test_minute_rows():
     assert inputs.vwap(VWAP) == (MINUTE, price("100"), price("100.5"), False)
 
 
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("0.0000002345500107", 23455001070000),
+        ("0.00000023455001065870", 23455001065870),
+        ("0.00000023455001065870816457", 23455001065871),
+    ],
+)
+def test_a_mean_may_have_more_places_than_a_price(text, units):
+    """All that a VWAP is written with are read; behind the places of a price it is rounded."""
+    assert inputs.vwap({**VWAP, "vwap_4h": text}).vwap_4h == units
+    with pytest.raises(ValueError, match="is no price"):
+        inputs.mean("0.00000")
+
+
 def test_a_snapshot():
     """High wicks look at the asks, low wicks at the bids; bands as whole hundredths."""
     found = inputs.book(bucket() | {"ask_depth_bps": "12.50"})
