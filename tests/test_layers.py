@@ -66,6 +66,7 @@ PURE_ROOMS = (
     "ravequant.signals.serialize",
     "ravequant.alerts.policy",
     "ravequant.alerts.ends",
+    "ravequant.alerts.refusals",
     "ravequant.alerts.discord_embed",
     "L2_Bot.book_queries",
     "ravequant.vault.retention.plan",

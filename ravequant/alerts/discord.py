@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -21,12 +20,12 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from ravequant.alerts.policy import AlertMessage
+from ravequant.alerts.refusals import DeliveryStatus, refusal
 from ravequant.alerts.webhook import Webhook
 
 _TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes
 _MOST_BYTES: Final = 1 << 18
 _LEAST_WAIT_S, _MOST_WAIT_S, _USUAL_WAIT_S = 0.1, 900.0, 5.0
-_GONE: Final = {401, 403, 404, 405, 410}  # there is no such webhook: a retry will not help
 _SHORT_WAIT_S: Final = 3.0  # a wait that Discord asks for is spent within the batch, if so short
 _SHORT_WAITS: Final = 3  # of a message in one batch
 _SILENT_S: Final = 300.0
@@ -34,21 +33,13 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 300.0
 _log = logging.getLogger("find_signals")
 
 
-class DeliveryStatus(Enum):
-    """The fate of a message."""
-
-    ACCEPTED = auto()
-    REFUSED = auto()  # this message will never be accepted
-    LATER = auto()  # not now
-    OFF = auto()  # no message will ever be accepted at this address
-
-
 class PostResult(NamedTuple):
-    """The status of a message, the reason, and how long Discord asks for a pause."""
+    """The status of a message, the reason, the pause that Discord asks for, and the remedy."""
 
     status: DeliveryStatus
     why: str = ""
     wait_s: float | None = None  # None: Discord did not say
+    remedy: str = ""
 
 
 class DiscordClient:
@@ -66,7 +57,7 @@ class DiscordClient:
         try:
             with self._http.post(
                 self._webhook.url,
-                params={"wait": "true"},  # answer when the message stands in the channel
+                params=self._webhook.params,
                 data=orjson.dumps(message),
                 headers={"Content-Type": "application/json"},
                 timeout=_TIMEOUTS_S,
@@ -74,24 +65,21 @@ class DiscordClient:
                 stream=True,
             ) as response:
                 status, header = response.status_code, response.headers.get("Retry-After", "")
-                body = _start_of(response) if status == requests.codes.too_many else b""
+                body = b"" if status < 300 else _start_of(response)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             return PostResult(DeliveryStatus.LATER, type(error).__name__)
-        return result(status, header, body)
+        found = result(status, header, body)
+        return found._replace(why=self._webhook.without_secret(found.why))
 
 
 def result(status: int, header: str, body: bytes) -> PostResult:
-    """Return the result of an HTTP answer: status, ``Retry-After`` and the body of a 429."""
-    why = f"HTTP {status}"
+    """Return the result of an HTTP answer: status, ``Retry-After`` and body."""
     if 200 <= status < 300:
         return PostResult(DeliveryStatus.ACCEPTED)
     if status == requests.codes.too_many:
-        return PostResult(DeliveryStatus.LATER, why, _wait(header, body))
-    if status >= 500 or status == requests.codes.request_timeout:
-        return PostResult(DeliveryStatus.LATER, why)
-    if 300 <= status < 400:
-        return PostResult(DeliveryStatus.OFF, f"{why}, a redirection, which is not followed")
-    return PostResult(DeliveryStatus.OFF if status in _GONE else DeliveryStatus.REFUSED, why)
+        return PostResult(DeliveryStatus.LATER, f"HTTP {status}", _wait(header, body))
+    found = refusal(status, body)
+    return PostResult(found.status, found.why, remedy=found.remedy)
 
 
 def _wait(header: str, body: bytes) -> float:
@@ -204,8 +192,9 @@ class DiscordSender:
             self.off = True
             _log.error(
                 "alerts: nothing is posted to Discord until the next start: %s from the webhook; "
-                "make a new one in the channel's settings and start again",
+                "%s",
                 posted.why,
+                posted.remedy,
             )
             return
         self._failures += 1

@@ -88,7 +88,7 @@ class AlertDispatcher:
                 self._command.finish(_LAST_S)
 
     def add(self, answer: RoundAnswer, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the answer for one instrument in this round; ``rows``: what stands of it as JSON."""
+        """Take the answer for one instrument in this round; ``rows``: its standing signals."""
         self._answers[answer.result.state.inst_id] = answer
         for signal, row in zip(answer.standing, rows, strict=True):
             found = _StandingSignal(signal, answer.limits, row)

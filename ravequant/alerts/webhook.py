@@ -13,23 +13,33 @@ from ravequant.settings import Settings
 WEBHOOK_VARIABLE: Final = "RAVEQUANT_DISCORD_WEBHOOK"
 SETTING: Final = "alerts.discord_webhook"
 LIKE: Final = "https://discord.com/api/webhooks/NUMBER/TOKEN"
+_QUERY: Final = r"(?:\?(?:(?:thread_id=[0-9]{5,20}|wait=true)(?:&(?!$)|$))+)?"
 _DISCORD: Final = re.compile(
-    r"https://(?:\w+\.)?discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks/[0-9]{5,}/[\w-]{20,}",
+    r"https://(?:\w+\.)?discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks/[0-9]{5,}/[\w-]{20,}"
+    + _QUERY,
     re.ASCII,
 )
 _LOCAL: Final = re.compile(
-    r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?(?:/[\w/-]*)?", re.ASCII
+    r"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?(?:/[\w/-]*)?" + _QUERY, re.ASCII
 )
 
 
 class Webhook:
-    """An address to post to, without a ``repr`` that shows it."""
+    """An address to post to, perhaps in a thread, without a ``repr`` that shows it."""
 
-    __slots__ = ("local", "url")
+    __slots__ = ("local", "params", "url")
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.local = _LOCAL.fullmatch(url) is not None  # a relay, or a test, on this machine
+    def __init__(self, address: str) -> None:
+        self.local = _LOCAL.fullmatch(address) is not None  # a relay, or a test, on this machine
+        self.url, _, query = address.partition("?")
+        threads = [part for part in query.split("&") if part.startswith("thread_id=")]
+        # wait: Discord answers when the message stands in the channel
+        self.params = {"wait": "true"} | dict(part.split("=", 1) for part in threads)
+
+    def without_secret(self, text: str) -> str:
+        """Return text without the last part of the address, which is the secret."""
+        secret = self.url.rpartition("/")[2]
+        return text.replace(secret, "...") if len(secret) > 3 else text
 
 
 def well_formed(address: str) -> bool:
@@ -53,6 +63,7 @@ def needed(chosen: Settings) -> Webhook:
         )
     if not well_formed(address):
         raise UsageError(
-            f"{where} is not like {LIKE}: copy it again from the channel's settings in Discord"
+            f"{where} is not like {LIKE}: copy it again from the channel's settings in Discord; "
+            "for a thread, or a post of a forum, it may end in ?thread_id=NUMBER"
         )
     return Webhook(address)

@@ -124,7 +124,7 @@ def _worth(
     """Return reward to risk before and after fees, the break-even share, and why not to trade."""
     reward, fee_in = abs(entry - target), entry * limits.maker_bps
     net_reward = reward * BPS - fee_in - target * limits.taker_bps
-    if stop is None or stop == entry:  # nobody knows what it costs to be wrong
+    if stop is None or stop == entry:  # the risk is unknown
         return None, None, None, "break-even" if net_reward > 0 else "fees"
     risk = abs(stop - entry)
     net_risk = risk * BPS + fee_in + stop * limits.taker_bps

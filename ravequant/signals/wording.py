@@ -1,4 +1,4 @@
-"""What a signal says to people, in words: its worth, why it is no trade, its evidence. Pure.
+"""A signal in words, for people: its worth, why it is no trade, its evidence. Pure.
 
 The text is ASCII, so that every console shows it.
 """
@@ -61,7 +61,7 @@ def utc(state: MarketState) -> str:
 
 
 def worth(signal: Signal) -> str:
-    """Return what a signal is worth: conviction and size, or the reason why there is no trade."""
+    """Return the worth of a signal: conviction and size, or the reason why there is no trade."""
     if signal.no_trade is not None:
         return f"NO TRADE: {_NO_TRADE[signal.no_trade]}"
     if signal.in_contact:
@@ -106,7 +106,7 @@ def _touched(signal: Signal) -> str:
 
 
 def notes(signal: Signal, limits: SignalLimits) -> list[str]:
-    """Return why there is no more size, and what else holds."""
+    """Return why there is no more size, and other facts."""
     found, other = [], other_reading(signal)
     why = why_no_trade(signal, limits)
     if why is not None:

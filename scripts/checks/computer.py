@@ -16,7 +16,8 @@ from typing import Final, Literal
 
 from ravequant import exchanges, settings, times
 from ravequant.alerts import webhook
-from ravequant.alerts.discord import DeliveryStatus, DiscordClient
+from ravequant.alerts.discord import DiscordClient
+from ravequant.alerts.refusals import DeliveryStatus
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
@@ -230,7 +231,7 @@ def _posted(hook: webhook.Webhook) -> Check:
     if answer.status is DeliveryStatus.LATER:
         remedy = "see whether the network is up, then try again"
     elif answer.status is DeliveryStatus.OFF:
-        remedy = "make a new webhook in the channel's settings"
+        remedy = answer.remedy
     else:
         remedy = "change the channel or the webhook as the reason says"
     return Check("webhook", "FAIL", f"the test message was not taken: {answer.why}", remedy)

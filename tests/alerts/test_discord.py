@@ -8,18 +8,14 @@ import time
 import pytest
 
 from ravequant.alerts import discord, dispatcher
-from ravequant.alerts.discord import (
-    DeliveryStatus,
-    DiscordClient,
-    DiscordSender,
-    PostResult,
-    result,
-)
+from ravequant.alerts.discord import DiscordClient, DiscordSender, PostResult, result
 from ravequant.alerts.policy import AlertMessage
+from ravequant.alerts.refusals import DeliveryStatus
 from ravequant.alerts.webhook import Webhook
 from tests.support.alert_cases import SECRET, TAKEN, hook
 
 ACCEPTED = PostResult(DeliveryStatus.ACCEPTED)
+NEW = "make a new webhook in the channel's settings and start again"
 
 
 # --- what Discord answers -------------------------------------------------------------------
@@ -48,8 +44,11 @@ def asks_for(seconds):
         ((500, {}, b""), PostResult(DeliveryStatus.LATER, "HTTP 500")),
         ((503, {"Retry-After": "9"}, b""), PostResult(DeliveryStatus.LATER, "HTTP 503")),
         ((400, {}, b'{"embeds":["0"]}'), PostResult(DeliveryStatus.REFUSED, "HTTP 400")),
-        ((401, {}, b""), PostResult(DeliveryStatus.OFF, "HTTP 401")),
-        ((404, {}, b'{"code":10015}'), PostResult(DeliveryStatus.OFF, "HTTP 404")),
+        ((401, {}, b""), PostResult(DeliveryStatus.OFF, "HTTP 401", remedy=NEW)),
+        (
+            (404, {}, b'{"code":10015,"message":"Unknown Webhook"}'),
+            PostResult(DeliveryStatus.OFF, "HTTP 404, code 10015: Unknown Webhook", remedy=NEW),
+        ),
     ],
 )  # fmt: skip
 def test_what_an_answer_means(there, answer, outcome):
@@ -66,8 +65,28 @@ def test_a_redirection_is_not_followed(there):
         outcome = poster(there.url).post({"content": "x"})
         assert elsewhere.asked == []
     assert outcome == PostResult(
-        DeliveryStatus.OFF, "HTTP 307, a redirection, which is not followed"
+        DeliveryStatus.OFF,
+        "HTTP 307, a redirection, which is not followed",
+        remedy="copy the address again from the channel's settings and start again",
     )
+
+
+def test_a_thread_is_named_in_the_request(there):
+    """The address ends in the thread's number; the answer is waited for as always."""
+    assert poster(f"{there.url}?thread_id=987654321098765432").post({}) == ACCEPTED
+    assert poster(f"{there.url}?wait=true&thread_id=12345").post({}) == ACCEPTED
+    path = f"/api/webhooks/12345/{SECRET}"
+    assert [asked for asked, _ in there.asked] == [
+        f"{path}?wait=true&thread_id=987654321098765432",
+        f"{path}?wait=true&thread_id=12345",
+    ]
+
+
+def test_what_a_refusal_says_is_shown_without_the_secret(there):
+    """Discord's own words, but never a part of the address."""
+    there.answers = [(400, {}, b'{"code":50035,"message":"bad key ' + SECRET.encode() + b'"}')]
+    found = poster(there.url).post({})
+    assert found == PostResult(DeliveryStatus.REFUSED, "HTTP 400, code 50035: bad key ...")
 
 
 def closed_port():
@@ -197,14 +216,14 @@ def test_a_refused_message_does_not_stop_the_others(caplog):
 
 def test_a_webhook_that_is_gone_is_said_once(caplog):
     """Loud, then off until the next start."""
-    answers = Answers(PostResult(DeliveryStatus.OFF, "HTTP 404"))
+    answers = Answers(PostResult(DeliveryStatus.OFF, "HTTP 404", remedy=NEW))
     sender, done = carried(answers, "a", "b")
     assert (answers.posted, done, sender.ready, sender.off) == (["a"], [], False, True)
     (said,) = [one for one in caplog.records if one.name == "find_signals"]
     assert said.levelno == logging.ERROR
     assert said.getMessage() == (
         "alerts: nothing is posted to Discord until the next start: HTTP 404 from the webhook; "
-        "make a new one in the channel's settings and start again"
+        "make a new webhook in the channel's settings and start again"
     )
 
 

@@ -237,6 +237,24 @@ def test_what_was_not_taken_is_posted_after_a_restart(vault, there, caplog):
     assert footers(there) == ["a"]
 
 
+def test_a_forum_counts_nothing_as_told(vault, there, caplog):
+    """The reason and the remedy are said once; with a thread in the address the alert is posted."""
+    forum = b'{"code":220001,"message":"Webhooks posted to forum channels must have a thread"}'
+    there.answers = [(400, {}, forum)]
+    with AlertDispatcher(vault, DISCORD, few()) as alerts:
+        a_round(alerts, "a")
+        a_round(alerts, "a")
+    assert len(there.asked) == 1
+    assert (
+        "nothing is posted to Discord until the next start: HTTP 400, code 220001: Webhooks posted "
+        "to forum channels must have a thread from the webhook; end the webhook's address in "
+        "?thread_id=NUMBER, the last number of the link of a thread or post of that channel"
+    ) in caplog.text
+    with AlertDispatcher(vault, DISCORD, few()) as alerts:
+        a_round(alerts, "a")
+    assert footers(there) == ["a"]
+
+
 def test_rest_posts_again_when_the_wait_is_over(vault, there, monkeypatch):
     """A long pause between two rounds is no reason to be silent as long."""
     monkeypatch.setattr(dispatcher, "_PAUSE_S", 0.01)

@@ -30,6 +30,10 @@ def test_the_environment_goes_before_the_settings(monkeypatch):
         "https://discordapp.com/api/webhooks/123456789/" + "a" * 20,
         "http://127.0.0.1:8080/a-relay",
         "http://[::1]",
+        f"{GOOD}?thread_id=987654321098765432",
+        f"{GOOD}?wait=true",
+        f"{GOOD}?wait=true&thread_id=987654321098765432",
+        "http://127.0.0.1:8080/a-relay?thread_id=98765",
     ],
 )
 def test_addresses_of_discord_and_of_this_machine(address):
@@ -44,7 +48,9 @@ def test_addresses_of_discord_and_of_this_machine(address):
         SECRET, f"http://discord.com/api/webhooks/123456789/{SECRET}",
         f"https://discord.com.evil.example/api/webhooks/123456789/{SECRET}",
         f"http://127.0.0.1@evil.example/{SECRET}", f"http://evil.example/{SECRET}",
-        f"{GOOD}\n", f"{GOOD}?thread_id=1", f"ftp://127.0.0.1/{SECRET}",
+        f"{GOOD}\n", f"{GOOD}?thread_id=1", f"{GOOD}?thread_id=", f"{GOOD}?",
+        f"{GOOD}?thread_id=98765&", f"{GOOD}?thread_id=98765&x=1", f"{GOOD}?thread_id=98765#x",
+        f"{GOOD}?thread_name=alerts", f"ftp://127.0.0.1/{SECRET}",
     ],
 )  # fmt: skip
 def test_other_addresses_are_refused(monkeypatch, address):
@@ -54,6 +60,14 @@ def test_other_addresses_are_refused(monkeypatch, address):
     with pytest.raises(UsageError, match="copy it again") as caught:
         webhook.needed(Settings(alerts=Alerts(discord_webhook=address)))
     assert SECRET not in str(caught.value)
+
+
+def test_the_secret_is_taken_out_of_a_text():
+    """Of the address without its thread; a relay without a path has none."""
+    hook = webhook.Webhook(f"{GOOD}?thread_id=98765")
+    assert (hook.url, hook.params) == (GOOD, {"wait": "true", "thread_id": "98765"})
+    assert hook.without_secret(f"no {SECRET}!") == "no ...!"
+    assert webhook.Webhook("http://[::1]").without_secret("no /") == "no /"
 
 
 def test_without_an_address(monkeypatch):
