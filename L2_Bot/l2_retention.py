@@ -39,8 +39,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     made.add_argument(
         "--now",
+        type=cli.time_arg,
         metavar="TIME",
-        help="with --dry-run: count ages to this UTC time, like 2025-12-14T21:00:00Z",
+        help="with --dry-run: as if it were this time, '2025-12-14 21:00' (UTC unless a zone "
+        "stands), and recording went on until then",
     )
     return made
 
@@ -53,30 +55,24 @@ def budget_of(text: str) -> int:
     return budget
 
 
-def moment_of(text: str | None, *, dry: bool) -> int:
-    """Return the moment up to which ages count: the clock, or with ``--dry-run`` ``text``."""
-    if text is not None and not dry:
-        raise UsageError(f"--now {text} would delete by a made-up clock; add --dry-run")
-    try:
-        return times.utc_now_ms() if text is None else times.parse_iso(text)
-    except ValueError as error:
-        raise UsageError(f"--now: {error}") from None
-
-
 def body(args: argparse.Namespace) -> int:
     """Run once and report."""
-    chosen, now = settings.load().retention, moment_of(args.now, dry=args.dry_run)
+    if args.now is not None and not args.dry_run:
+        raise UsageError(f"--now {args.now.given} would delete by a made-up clock; add --dry-run")
+    chosen, supposed = settings.load().retention, args.now is not None
+    clock = args.now.ms if supposed else times.utc_now_ms()
     budget = (chosen.keep_gb if args.keep_gb is None else budget_of(args.keep_gb)) or None
-    run = RetentionRun(cli.vault_of(args), chosen, now, dry=args.dry_run)
+    run = RetentionRun(cli.vault_of(args), chosen, clock, dry=args.dry_run, supposed=supposed)
     seen = run.go(budget)
-    rows = report.rows_of(seen.series, run.results, run.rules, now)
-    expected = forecast(seen, run.rules, now, budget)
+    rows = report.rows_of(seen.series, run.results, run.rules, run.now)
+    expected = forecast(seen, run.rules, run.now, budget)
     if args.json:
-        facts = {"now_utc": times.iso(now), "dry_run": args.dry_run, **asdict(expected)}
+        moments = {"now_utc": times.iso(clock), "ages_to_utc": times.iso(run.now)}
+        facts = {**moments, "deletes": run.dated, "dry_run": args.dry_run, **asdict(expected)}
         actions = [report.facts_of(result) for result in run.results]
         _write(orjson.dumps({**facts, "streams": rows, "actions": actions}).decode())
     else:
-        _show(rows, expected, dry=args.dry_run)
+        _show(run, clock, rows, expected, dry=args.dry_run)
     if budget is not None and seen.total > budget:
         _log.error(
             "the vault is %s over its budget and no older book hour is left to delete; "
@@ -88,9 +84,15 @@ def body(args: argparse.Namespace) -> int:
     return FAILED if failed else DONE
 
 
-def _show(rows: Sequence[dict[str, Any]], expected: Forecast, *, dry: bool) -> None:
+def _show(
+    run: RetentionRun, clock: int, rows: Sequence[dict[str, Any]], expected: Forecast, *, dry: bool
+) -> None:
     if dry:
         _write("Dry run: nothing was changed. What a run would do and leave:")
+    if not run.dated:
+        _write("Nothing is deleted: no raw record says how late it is.")
+    elif run.now < clock:
+        _write(f"Ages count to {times.iso(run.now)[:16]}Z, an hour after the newest raw record.")
     tables.write(report.HEADERS, [report.cells(row) for row in rows], words=2)
     _write("\n" + "\n".join(report.sentences(expected)))
 

@@ -25,7 +25,7 @@ from ravequant.vault.atomic import FULL, replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
 from ravequant.vault.retention import plan, report
 from ravequant.vault.retention.forecast import Forecast, forecast
-from ravequant.vault.retention.survey import survey
+from ravequant.vault.retention.survey import age_moment, survey
 
 Level = Literal["PASS", "WARN", "FAIL"]
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:[^;]*?>=([0-9.]+))?")
@@ -165,8 +165,8 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
     """Check in how many days the disk will be full."""
     seen = survey(vault)
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
-    rules = plan.rules_of(chosen.retention)
-    expected = forecast(seen, rules, now, None)
+    rules, moment = plan.rules_of(chosen.retention), age_moment(vault, now)
+    expected = forecast(seen, rules, now if moment is None else moment, None)
     text = f"{report.size(free)} free, {_until(expected)}"
     days = expected.disk_days
     if free < _GB or (days is not None and days < _DAYS_FAIL):

@@ -20,6 +20,7 @@ from tests.support.aged_vaults import (
     NOW,
     fill,
     hour,
+    line_of,
     lines_of,
     write,
 )
@@ -67,19 +68,41 @@ def test_json_gives_all_of_it_as_one_object(recent, capsys):
     }  # fmt: skip
 
 
+def test_the_moment_to_which_ages_count_is_said(vault, capsys):
+    """Where it is not the clock; and that nothing is deleted where nobody knows it."""
+    at = ["--vault", str(vault.root), "--dry-run"]
+    write(vault.snapshots(BTC) / f"{hour(0)}.jsonl", b"no record\n")
+    assert l2_retention.main(at) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == "Nothing is deleted: no raw record says how late it is."
+    fill(vault, NOW, hours=24)
+    assert l2_retention.main(at) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == "Ages count to 2025-12-14T22:00Z, an hour after the newest raw record."
+    assert l2_retention.main([*at, "--json"]) == 0
+    facts = orjson.loads(capsys.readouterr().out)
+    assert (facts["ages_to_utc"], facts["deletes"]) == ("2025-12-14T22:00:00.000Z", True)
+    assert l2_retention.main([*at, "--json", "--now", "2026-01-14 23:30 +01:00"]) == 0
+    facts = orjson.loads(capsys.readouterr().out)
+    assert facts["ages_to_utc"] == facts["now_utc"] == "2026-01-14T22:30:00.000Z"
+    assert "delete" in {action["action"] for action in facts["actions"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--keep-gb", "0"], 2, "--keep-gb 0 would keep nothing; give a number of GB above 0"),
         (["--keep-gb", "-1"], 2, "--keep-gb: '-1' is not a plain decimal"),
         (["--now", "2099-01-01T00:00:00Z"], 2, "would delete by a made-up clock; add --dry-run"),
-        (["--now", "soon", "--dry-run"], 2, "--now: 'soon' is not a UTC time like"),
+        (["--now", "soon", "--dry-run"], 2, "--now: 'soon' is not a time; expected"),
         (["--keep-gb", "0.000000001"], 1, "over its budget and no older book hour is left"),
     ],
 )
 def test_what_cannot_be_is_said(recent, capsys, arguments, code, message):
     """Exit 2 for a wrong argument, 1 for a budget that cannot be met."""
-    assert l2_retention.main(["--vault", str(recent.root), *arguments]) == code
+    with pytest.raises(SystemExit) as end:
+        sys.exit(l2_retention.main(["--vault", str(recent.root), *arguments]))
+    assert end.value.code == code
     assert message in capsys.readouterr().err
 
 
@@ -105,7 +128,7 @@ def test_a_run_killed_for_real_leaves_its_lock_free(vault, at):
     now = times.utc_now_ms()
     for age in (-1, 0, 8, 9, 10, 11):
         key = hour(age, now)
-        write(vault.snapshots(BTC) / f"{key}.jsonl", b'{"hour":"%s"}\n' % key.encode() * 50)
+        write(vault.snapshots(BTC) / f"{key}.jsonl", line_of(key) * 50)
     before = lines_of(vault)
     arguments = ["--vault", str(vault.root)]
     command = [

@@ -38,16 +38,21 @@ def write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
+def line_of(key: str) -> bytes:
+    """Return a raw line of the first moment of an hour or day."""
+    return b'{"timestamp_utc":"%s"}\n' % times.iso(times.file_start_ms(key)).encode()
+
+
 def fill(vault: Vault, now: int, hours: int = 8 * 24, step: int = 5) -> None:
     """Write book hours, deep hours, trade days and bucket days up to ``now``."""
     for inst_id in (BTC, ETH):
         for age in (*range(-1, hours, step), hours):
             key = hour(age, now)
-            line = b'{"timestamp_utc":"%s","instId":"%s"}\n' % (key.encode(), inst_id.encode())
+            line = line_of(key)
             write(vault.snapshots(inst_id) / f"{key}.jsonl", line * 40)
             write(vault.deep_snapshots(inst_id) / f"{key}.jsonl", line * 20)
         for age in range(-1, hours // 24):
-            line = b'{"day":"%s"}\n' % day(age, now).encode()
+            line = line_of(day(age, now))
             write(vault.trades(inst_id) / f"{day(age, now)}.jsonl", line * 500)
             write(vault.derived(METRIC, inst_id) / f"{day(age, now)}.jsonl", line * 300)
 

@@ -7,6 +7,7 @@ from typing import Final
 from ravequant import times
 from ravequant.vault.retention.plan import BUCKETS, TRADES, RetentionRule, Series, Survey
 
+_SOON_DAYS: Final = 7
 _MEASURED_MS: Final = 7 * times.DAY_MS  # growth is measured on the newest files of this span
 
 
@@ -66,9 +67,17 @@ def days_left(room: int, growths: Iterable[Growth]) -> float | None:
     return days
 
 
+def _certain(days: float | None, unknown: int) -> float | None:
+    return None if unknown and days is not None and days > _SOON_DAYS else days
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How long the disk lasts: bytes, bytes a day, and days (None: for ever)."""
+    """How long the disk lasts: bytes, bytes a day, and days (None: for ever).
+
+    While the growth of a stream is unknown, the days are None unless what is known fills the disk
+    within a week; then it is full in so many days or sooner.
+    """
 
     total: int
     free: int
@@ -76,7 +85,7 @@ class Forecast:
     per_day: float
     budget_days: float | None
     disk_days: float | None
-    unknown: int  # series without a finished file, whose growth could not be measured
+    unknown: int  # series in their first file, whose growth nobody can measure yet
 
 
 def forecast(
@@ -88,8 +97,11 @@ def forecast(
     that the trade and bucket days span.
     """
     found, total = seen.series, seen.total
-    measured = [growth_of(series, rules[series.stream], now) for series in found]
-    growths = [growth for growth in measured if growth is not None]
+    measured = {series: growth_of(series, rules[series.stream], now) for series in found}
+    growths = [growth for growth in measured.values() if growth is not None]
+    unknown = sum(
+        growth is None and series.files[-1].end > now for series, growth in measured.items()
+    )
     rest = total - sum(file.size for series in found for file in series.files)
     spans = [
         series.files[-1].end - series.files[0].start
@@ -103,7 +115,7 @@ def forecast(
         seen.free,
         budget,
         sum(growth.per_day for growth in growths if growth.still != 0),
-        None if budget is None else days_left(budget - total, growths),
-        days_left(seen.free, growths),
-        measured.count(None),
+        None if budget is None else _certain(days_left(budget - total, growths), unknown),
+        _certain(days_left(seen.free, growths), unknown),
+        unknown,
     )

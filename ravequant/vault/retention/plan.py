@@ -25,11 +25,12 @@ class RetentionRule:
     delete_unread_after_ms: int = 0  # the same for files that their calculator has not read
 
 
-def rules_of(chosen: Retention) -> dict[str, RetentionRule]:
-    """Return the rule of each stream."""
+def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionRule]:
+    """Return the rule of each stream; without ``deletes`` it keeps every file."""
     delete = chosen.delete_book_days * times.DAY_MS
     unread = max(delete, chosen.keep_unread_days * times.DAY_MS)
-    hours = RetentionRule(chosen.compress_book_hours * times.HOUR_MS, delete, unread)
+    compress = chosen.compress_book_hours * times.HOUR_MS
+    hours = RetentionRule(compress, delete, unread) if deletes else RetentionRule(compress)
     return {
         BOOKS: hours,
         DEEP: hours,

@@ -21,22 +21,35 @@ from ravequant.vault.retention.report import (
     ActionResult,
     size,
 )
-from ravequant.vault.retention.survey import METRIC, committed_day, plain_form, survey
+from ravequant.vault.retention.survey import METRIC, age_moment, committed_day, plain_form, survey
 
 STREAM: Final = "retention"
 _log = logging.getLogger("l2_retention")
 
 
 class RetentionRun:
-    """Retention over a vault at the time ``now`` (Unix ms); ``dry`` plans, and touches nothing.
+    """Retention over a vault at the time ``clock`` (Unix ms); ``dry`` plans, and touches nothing.
 
+    Ages count to ``now``: the clock, but at most an hour after the newest raw record. Without a
+    record nothing is deleted. ``supposed``: as if a record stood at the clock's time.
     ``results`` are those of all actions so far.
     """
 
-    def __init__(self, vault: Vault, chosen: Retention, now: int, *, dry: bool = False) -> None:
-        self.rules = plan.rules_of(chosen)
+    def __init__(
+        self,
+        vault: Vault,
+        chosen: Retention,
+        clock: int,
+        *,
+        dry: bool = False,
+        supposed: bool = False,
+    ) -> None:
+        now = clock if supposed else age_moment(vault, clock)
+        self.dated = now is not None
+        self.now = clock if now is None else now
+        self.rules = plan.rules_of(chosen, deletes=self.dated)
         self.results: list[ActionResult] = []
-        self._vault, self._now, self._dry = vault, now, dry
+        self._vault, self._dry = vault, dry
 
     def go(self, budget: int | None = None) -> Survey:
         """Carry out the actions due by age, then those of the budget; return the vault after them.
@@ -56,10 +69,10 @@ class RetentionRun:
                 for part in ("raw", "derived"):
                     compress.clear(self._vault.root / part)
                 seen = survey(self._vault)
-            seen = self._do(plan.by_age(seen.series, self.rules, self._now), seen)
+            seen = self._do(plan.by_age(seen.series, self.rules, self.now), seen)
             if budget is not None:
                 excess = seen.total - budget
-                drops = plan.over_budget(seen.series, self.rules, self._now, excess)
+                drops = plan.over_budget(seen.series, self.rules, self.now, excess)
                 seen = self._do(drops, seen)
         return seen
 

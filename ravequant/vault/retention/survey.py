@@ -12,6 +12,7 @@ from typing import Any, Final
 from ravequant import catalog, times
 from ravequant.errors import VaultError
 from ravequant.vault import commit, compress
+from ravequant.vault.newest import newest_of_all
 from ravequant.vault.paths import Vault, instruments
 from ravequant.vault.retention.plan import BOOKS, BUCKETS, DEEP, TRADES, DatedFile, Series, Survey
 
@@ -28,6 +29,15 @@ def survey(vault: Vault) -> Survey:
     total = sum(_sizes(vault.root))
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else 0
     return Survey(series, total, free)
+
+
+def age_moment(vault: Vault, clock_ms: int) -> int | None:
+    """Return the time (Unix ms) to which ages count; None if no raw record says how late it is.
+
+    A clock that runs ahead makes no file old: it counts up to an hour after the newest record.
+    """
+    newest = newest_of_all(vault)
+    return None if newest is None else min(clock_ms, newest + times.HOUR_MS)
 
 
 def folder_of(vault: Vault, stream: str) -> Callable[[str], Path]:

@@ -10,7 +10,7 @@ from tests.support.aged_vaults import BTC, NOW, RULES, books, day, hour
 
 
 def test_the_forecast_in_words():
-    """Budget and disk, in days; what nobody could measure is said."""
+    """Budget and disk, in days; a stream that ended in its first hour grows no more."""
     series = books(day(3), day(0), "2025-12-14", stream=plan.TRADES, packed_share=0.1)
     seen = Survey((series, books(hour(0))), 400, 50)
     expected = forecast(seen, RULES, NOW, 460)
@@ -18,8 +18,25 @@ def test_the_forecast_in_words():
         "The vault holds 400 B and grows by 5 B a day.",
         "Budget 460 B: full in 12 days; then the oldest book hours go first.",
         "Disk, 50 B free: full in 10 days.",
-        "Not counted: 1 streams of which not one hour or day is finished yet.",
     ]
+
+
+def test_nothing_is_foretold_on_the_first_evening():
+    """What grows fastest has no finished hour: only a disk that is full soon anyhow is told."""
+    trades = books(day(3), day(0), "2025-12-14", stream=plan.TRADES, packed_share=0.1)
+    seen = Survey((trades, books(hour(-1))), 400, 50)
+    assert report.sentences(forecast(seen, RULES, NOW, 460)) == [
+        "The vault holds 400 B.",
+        "Budget 460 B: too early to say.",
+        "Disk, 50 B free: too early to say.",
+        (
+            "1 streams have not one finished hour or day yet. A busy instrument takes about 2.2 GB "
+            "a day, 320 MB of it once packed."
+        ),
+    ]
+    tight = forecast(Survey(seen.series, 400, 30), RULES, NOW, None)
+    assert report.sentences(tight)[1] == "Disk, 30 B free: full in 6 days or sooner."
+    assert forecast(Survey((trades, books(hour(-1))), 400, 36), RULES, NOW, None).disk_days is None
 
 
 def test_a_row_counts_the_actions_of_its_series_alone():

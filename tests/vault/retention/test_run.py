@@ -25,6 +25,7 @@ from tests.support.aged_vaults import (
     day,
     fill,
     hour,
+    line_of,
     lines_of,
     read_up_to,
     tree,
@@ -74,7 +75,7 @@ def test_a_run_killed_at_any_step_is_ended_by_the_next_with_the_same_files(tmp_p
         vault = Vault(tmp_path / name)
         for age in (-1, 5, 7, 130, 250):
             key = hour(age, now)
-            write(vault.snapshots(BTC) / f"{key}.jsonl", b'{"hour":"%s"}\n' % key.encode() * 50)
+            write(vault.snapshots(BTC) / f"{key}.jsonl", line_of(key) * 50)
         for age in (-1, 0, 3):
             write(vault.trades(BTC) / f"{day(age, now)}.jsonl", b'{"a":1}\n' * 50)
         return vault
@@ -267,10 +268,59 @@ def test_a_calculator_goes_on_in_a_day_that_was_compressed_meanwhile(tmp_path, r
         for key, data in days.items():
             write(vault.trades(BTC) / f"{key}.jsonl", data)
             if name == "packed":
-                RetentionRun(vault, Retention(), later).go()
+                RetentionRun(vault, Retention(), later, supposed=True).go()
             calculate = ["--vault", str(vault.root), "--instId", BTC, "--log-level", "error"]
             assert vwap_calculator.main(calculate) == 0
         outputs.append((vault.derived("vwap", BTC) / "vwap_1m.jsonl").read_bytes())
         forms = [path.suffix for _, path in day_files(vault.trades(BTC))]
         assert forms == [".jsonl" if name == "plain" else ".gz", ".jsonl"]
     assert outputs[0] == outputs[1] != b""
+
+
+@pytest.mark.parametrize("ahead_days", [15, 400])
+def test_a_clock_ahead_makes_nothing_old(full, ahead_days):
+    """A flat battery, a wrong date: what is fresh stays, plain and whole."""
+    RetentionRun(full, Retention(), NOW).go()
+    before = tree(full)
+    run = RetentionRun(full, Retention(), NOW + ahead_days * DAY)
+    run.go()
+    assert run.now == times.file_start_ms(times.hour(NOW)) + HOUR
+    assert tree(full) == before
+    assert [result.action.kind for result in run.results] == []
+
+
+def test_a_clock_behind_counts_alone(full):
+    """What is young by the clock is young."""
+    run = RetentionRun(full, Retention(), NOW - 9 * DAY)
+    run.go()
+    assert run.now == NOW - 9 * DAY
+    assert run.results == []
+
+
+def test_a_record_ahead_of_its_time_makes_nothing_old(full):
+    """The newest record is the newest that is not ahead."""
+    RetentionRun(full, Retention(), NOW).go()
+    before = lines_of(full)
+    later = times.iso(NOW + 90 * DAY).encode()
+    line = b'{"timestamp_utc":"%s","ahead":true}\n' % later
+    day_file = full.trades(BTC) / f"{times.day(NOW)}.jsonl"
+    day_file.write_bytes(day_file.read_bytes() + line)
+    run = RetentionRun(full, Retention(), NOW + 90 * DAY)
+    run.go()
+    assert run.now == times.file_start_ms(times.hour(NOW)) + HOUR
+    assert lines_of(full).keys() == before.keys()
+
+
+def test_without_a_raw_record_nothing_is_deleted(vault):
+    """Nobody knows how late it is: files are packed, and all of them stay."""
+    for age in (-1, 9, 300):
+        write(vault.snapshots(BTC) / f"{hour(age)}.jsonl", b"no record\n" * 50)
+    before = lines_of(vault)
+    run = RetentionRun(vault, Retention(), NOW)
+    run.go(budget=1)
+    assert not run.dated
+    assert {result.action.kind for result in run.results} == {plan.COMPRESS}
+    assert lines_of(vault) == before
+    supposed = RetentionRun(vault, Retention(), NOW, dry=True, supposed=True)
+    supposed.go()
+    assert plan.DELETE in {result.action.kind for result in supposed.results}
