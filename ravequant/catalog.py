@@ -72,6 +72,7 @@ L2_BUCKETIZER: Final = Program("liquidity_buckets", "Liquidity_Buckets/l2_bucket
 FIND_SIGNALS: Final = Program("find_signals", "Untouch_Wick/find_signals.py")
 L2_RETENTION: Final = Program("l2_retention", "L2_Bot/l2_retention.py")
 EXPORT_PARQUET: Final = Program("export_parquet", "scripts/export_parquet.py")
+VERIFY_VAULT: Final = Program("verify_vault", "scripts/verify_vault.py")
 OKX_EXCHANGE: Final = Program("okx_exchange", "scripts/okx_exchange.py")
 
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
@@ -89,7 +90,7 @@ PROGRAMS: Final = (
     Program("run_all", "scripts/run_all.py"),
     Program("install_service", "scripts/install_service.py"),
     Program("doctor", "scripts/doctor.py"),
-    Program("verify_vault", "scripts/verify_vault.py"),
+    VERIFY_VAULT,
     Program("repair_gaps", "scripts/repair_gaps.py"),
     Program("recompute", "scripts/recompute.py"),
     Program("sql", "scripts/sql.py"),

@@ -42,7 +42,7 @@ _SWITCHES: Final = (
     ("--check", "only look whether all is there to start; exit code 0 or 1"),
     ("--once", "the calculators and retention once, no exporters; then end"),
     ("--no-exporters", "they run elsewhere, or not"),
-    ("--no-retention", "compress and delete nothing"),
+    ("--no-retention", "compress, delete and certify nothing"),
     ("--rebuild", "in the first round every calculator computes its records anew"),
     ("--demo", "against an exchange in a box; empties demo_vault/ first"),
     ("--discord", "with --watch: post what is new to the webhook"),
@@ -232,7 +232,9 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
     kept = box if args.no_exporters or args.once else [*box, *tasks_module.exporters(request)]
     kept += [] if args.once else tasks_module.watch(request)
     passing = tasks_module.calculators(request)
-    return kept, passing if args.no_retention else [*passing, tasks_module.retention(request)]
+    if not args.no_retention:
+        passing += [tasks_module.retention(request), tasks_module.seal(request)]
+    return kept, passing
 
 
 def empty(vault: Vault, held: ExitStack) -> None:

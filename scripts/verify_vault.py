@@ -33,6 +33,11 @@ def parser() -> argparse.ArgumentParser:
     cli.add_instruments(made)
     made.add_argument("--days", type=int, metavar="N", help="only the newest N days of each stream")
     made.add_argument(
+        "--seal",
+        action="store_true",
+        help="note each finished day that was not noted yet, in one line; exit code 0",
+    )
+    made.add_argument(
         "--renew",
         action="store_true",
         help="accept the files as they are: forget the hashes noted so far",
@@ -70,6 +75,34 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
     return verdicts
 
 
+def seal(vault: Vault, inst_ids: Sequence[str]) -> int:
+    """Note the finished days that were not noted yet, and print the result in one line."""
+    verdicts = list[DayVerdict]()
+    for inst_id in inst_ids:
+        with writer_lock(vault, METRIC, inst_id):
+            verdicts += Certificate(vault, inst_id).seal()
+    if verdicts:
+        sys.stdout.write(sealed(verdicts) + "\n")
+    return DONE
+
+
+def sealed(verdicts: Sequence[DayVerdict]) -> str:
+    """Return the line about days that were sealed: complete, or what each lacks."""
+    days = sorted({verdict.day for verdict in verdicts})
+    head = f"sealed {days[0]}" + f" to {days[-1]}" * (len(days) > 1)
+    bad = [verdict for verdict in verdicts if not verdict.whole]
+    lacks = [
+        f"{verdict.inst_id} {verdict.stream}{f' of {verdict.day}' * (len(days) > 1)}: "
+        + (
+            verdict.problems[0]
+            if verdict.problems
+            else f"{verdict.missing:,} {verdict.unit} missing"
+        )
+        for verdict in bad
+    ]
+    return f"{head}: {'; '.join(lacks) or 'all complete'}"
+
+
 def show(verdicts: Sequence[DayVerdict]) -> None:
     """Write the table, and the problems below it."""
     tables.write(HEADERS, [verdict.cells() for verdict in verdicts], words=4)
@@ -89,6 +122,10 @@ def body(args: argparse.Namespace) -> int:
     vault = cli.vault_of(args)
     chosen = cli.instruments_of(args, recorded(vault, args.inst_ids))
     settings.load()
+    if args.seal:
+        if args.renew or args.days:
+            raise UsageError("--seal notes whole days as they are: leave out --renew and --days")
+        return seal(vault, chosen)
     verdicts = [
         verdict
         for inst_id in chosen

@@ -1,6 +1,6 @@
 """Audits raw book hours: bad lines, order, the time that they cover."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +10,7 @@ import orjson
 from ravequant import times
 from ravequant.books.snapshot_json import mid_of
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_iso_field
+from ravequant.vault import tail
 from scripts.audit.file_audit import FileAudit
 
 
@@ -41,10 +42,17 @@ class BookAudit:
         self._last: int | None = None
         self._broken = False  # between a line with gap_detected and the next line
 
+    def pass_over(self, files: Sequence[tuple[str, Path]]) -> None:
+        """Go on after the newest line of earlier files, without an audit of them."""
+        self._last = tail.newest_time(lambda: iter(files))
+
     def days(
-        self, files: Iterable[tuple[str, Path]], noted: dict[str, int]
+        self, files: Iterable[tuple[str, Path]], noted: dict[str, int], open_day: str
     ) -> Iterator[BookDayAudit]:
-        """Yield each day; ``noted`` are lengths noted earlier, by key."""
+        """Yield each day; ``noted`` are lengths noted earlier, by key.
+
+        ``open_day`` is the newest day on file: days before it are expected to their end.
+        """
         listing = list(files)
         for name, items in groupby(listing, lambda item: item[0][:10]):
             yield from self._absent(name)
@@ -52,7 +60,7 @@ class BookAudit:
             day = BookDayAudit(name)
             for key, path in items:
                 day.hours.append(self._hour(day, key, path, noted.get(key, 0)))
-            if name < listing[-1][0][:10]:
+            if name < open_day:
                 self._end(day)
             yield day
 

@@ -5,8 +5,9 @@ and the ids that it lacks. A later run compares: files only grow, except by a re
 that were lacking and changes nothing else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from ravequant import settings
@@ -24,6 +25,8 @@ _GONE: Final = (
     "the file was there at an earlier run and is gone; put it back, or accept it with --renew"
 )
 _REMEDY: Final = "run again with --renew to accept the files as they are"
+_BOOKS: Final = ("books", "deep")
+DayChoice = Callable[[str, list[str]], list[str]]  # stream, its days -> those to judge, in a row
 Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lacking
 
 
@@ -72,49 +75,90 @@ class Certificate:
             facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id, _REMEDY)
         self._noted: Notes = dict(facts["files"]) if facts else {}
         self._notes: Notes = {}
+        self._sealed: dict[str, str] = dict(facts.get("sealed", {})) if facts else {}
 
     def verdicts(self, newest_days: int | None = None) -> Iterator[DayVerdict]:
         """Yield a verdict for each day and stream, at most the newest ``newest_days`` days."""
-        yield from self._trades(newest_days)
+
+        def newest(_: str, days: list[str]) -> list[str]:
+            return days[-newest_days:] if newest_days else days
+
+        yield from self._trades(newest)
+        yield from self._vanished("trades", "ids", {key for key, _ in self._trade_files()})
+        for stream in _BOOKS:
+            there = {key for key, _ in self._book_files(stream)}
+            self._forget_expired(stream, there)
+            yield from self._vanished(stream, "seconds", there)
+            yield from self._books(stream, newest)
+
+    def seal(self) -> Iterator[DayVerdict]:
+        """Yield a verdict for each finished day that was not sealed yet, the oldest first.
+
+        A day is finished when the same stream has a later day. Its seal is its note, with which
+        later runs compare its files; it is kept as soon as the next verdict is asked for.
+        """
+
+        def unsealed(stream: str, days: list[str]) -> list[str]:
+            return [day for day in days[:-1] if day > self._sealed.get(stream, "")]
+
+        for stream in ("trades", *_BOOKS):
+            found = self._trades(unsealed) if stream == "trades" else self._books(stream, unsealed)
+            for verdict in found:
+                yield verdict
+                self._sealed[stream] = verdict.day
+                self.keep()
+
+    def _trade_files(self) -> list[tuple[str, Path]]:
+        return list(day_files(self._vault.trades(self._inst_id)))
+
+    def _book_files(self, stream: str) -> list[tuple[str, Path]]:
+        place = self._vault.deep_snapshots if stream == "deep" else self._vault.snapshots
+        return list(book_files(place(self._inst_id)))
+
+    def _books(self, stream: str, choose: DayChoice) -> Iterator[DayVerdict]:
+        files = self._book_files(stream)
+        days = sorted({key[:10] for key, _ in files})
+        chosen = set(choose(stream, days))
+        kept = [item for item in files if item[0][:10] in chosen]
+        if not kept:
+            return
+        lengths = {key: self._noted_length(stream, key) for key, _ in kept}
         gap_ms = settings.load().buckets.gap_s * 1000
-        for stream, folder, deep in (
-            ("books", self._vault.snapshots(self._inst_id), False),
-            ("deep", self._vault.deep_snapshots(self._inst_id), True),
-        ):
-            files = list(book_files(folder))
-            self._forget_expired(stream, {key for key, _ in files})
-            yield from self._vanished(stream, "seconds", {key for key, _ in files})
-            days = sorted({key[:10] for key, _ in files})
-            chosen = set(days[-newest_days:] if newest_days else days)
-            kept = [item for item in files if item[0][:10] in chosen]
-            lengths = {key: self._noted_length(stream, key) for key, _ in kept}
-            exchange = self._vault.exchange
-            audit = BookAudit(self._inst_id, gap_ms, deep=deep, exchange=exchange)
-            for day in audit.days(kept, lengths):
-                yield self._book_verdict(stream, day, newest=files[-1][0])
+        exchange = self._vault.exchange
+        audit = BookAudit(self._inst_id, gap_ms, deep=stream == "deep", exchange=exchange)
+        audit.pass_over([item for item in files if item[0] < kept[0][0]])
+        for day in audit.days(kept, lengths, days[-1]):
+            yield self._book_verdict(stream, day, newest=files[-1][0])
 
     def keep(self) -> None:
         """Write the notes of this run. Raises VaultError if the disk refuses."""
         files = {**self._noted, **self._notes}
-        facts = {"metric": METRIC, "instId": self._inst_id, "files": files}
+        facts = {
+            "metric": METRIC,
+            "instId": self._inst_id,
+            "files": files,
+            "sealed": self._sealed,
+        }
         commit.write_state(self._vault.state(METRIC, self._inst_id), facts)
 
     # -- trades
 
-    def _trades(self, newest_days: int | None) -> Iterator[DayVerdict]:
-        files = list(day_files(self._vault.trades(self._inst_id)))
+    def _trades(self, choose: DayChoice) -> Iterator[DayVerdict]:
+        files = self._trade_files()
+        chosen = set(choose("trades", [key for key, _ in files]))
+        if not chosen:
+            return
         ledger = GapLedger(self._vault.gap_ledger(self._inst_id), self._inst_id)
         repaired = [entry.gap for entry in ledger.entries() if entry.status == "repaired"]
         put_in = [(gap.from_id, gap.to_id) for gap in repaired]
         audit = TradeAudit(self._inst_id, put_in, self._vault.exchange)
-        skipped = max(0, len(files) - newest_days) if newest_days else 0
+        skipped = next(number for number, (key, _) in enumerate(files) if key in chosen)
         if skipped:
             audit.pass_over(*files[skipped - 1])
-        for key, path in files[skipped:]:
+        for key, path in files[skipped : skipped + len(chosen)]:
             day = audit.day(key, path, self._noted_length("trades", key))
             ledger.refresh()  # id holes are settled before the line after them is written
             yield self._trade_verdict(day, ledger, newest=files[-1][0])
-        yield from self._vanished("trades", "ids", {key for key, _ in files})
 
     def _trade_verdict(self, day: TradeDayAudit, ledger: GapLedger, newest: str) -> DayVerdict:
         first, last = day.first_id or 0, day.last_id if day.last_id is not None else -1

@@ -15,6 +15,7 @@ from ravequant.vault.paths import CHECKOUT
 from scripts.supervision.schedule import Task
 
 END_WITHIN_S: Final = 8.5  # a little longer than the lifeline waits in the program itself
+SILENT: Final = "it said nothing"
 _ASIDE_BYTES: Final = 1_000_000  # a longer .out file is renamed at the next start
 _LAST_WORDS: Final = 2_000
 _TICK_S: Final = 0.05
@@ -107,7 +108,7 @@ class Programs:
             with contextlib.suppress(OSError):
                 tail = path.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
                 found += [(path.stat().st_mtime_ns, tail.splitlines()[-1])] if tail else []
-        return max(found)[1] if found else "it said nothing"
+        return max(found)[1] if found else SILENT
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

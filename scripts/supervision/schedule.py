@@ -36,6 +36,8 @@ class Task:
     limit_s: float = math.inf  # a run that takes longer is ended
     heartbeat: str = ""  # the component whose heartbeat it writes
     shows: bool = False  # its stdout is for people at a screen and is not kept
+    quiet: bool = False  # it is started only while none of those that come and go runs
+    tells: bool = False  # its last words belong into the window
     calculates: bool = False  # its end is counted in the line of the round
     ready: Callable[[], bool] = _always  # False while there is nothing that it could work on
     first_options: tuple[str, ...] = ()  # more options, until it has run once
@@ -109,7 +111,7 @@ class Plan:
         found: list[Task] = []
         for standing in sorted(waiting, key=lambda standing: standing.next_at):
             task = standing.task
-            if not (task.kept or passing < self._at_once):
+            if not (task.kept or passing < self._at_once) or (task.quiet and passing):
                 continue
             if not self._once and not task.ready():
                 standing.next_at = _next(now, READY_S)
@@ -167,7 +169,7 @@ class Plan:
             standing.next_at = now + _LOCKED_S
         elif self._once:
             standing.next_at = math.inf
-        elif code == _NO_DATA:  # the exporters have only just begun
+        elif code == _NO_DATA and task.calculates:  # the exporters have only just begun
             standing.next_at = min(standing.next_at, _next(now, _NO_DATA_S))
         standing.next_at = max(standing.next_at, now)
         return standing

@@ -13,11 +13,11 @@ from xml.sax.saxutils import escape
 from ravequant.settings import SETTINGS_VARIABLE
 
 NAME: Final = "RaveQuant"
-TIMERS: Final = ("ravequant-calculators.timer", "ravequant-retention.timer")
+TIMERS: Final = tuple(f"ravequant-{name}.timer" for name in ("calculators", "retention", "seal"))
 SERVICES: Final = ("ravequant-trades.service", "ravequant-books.service")
 SIGNALS: Final = "ravequant-signals.service"
-_BY_TIMER: Final = ("ravequant-calculators.service", "ravequant-retention.service")
-_UNITS: Final = (*SERVICES, _BY_TIMER[0], TIMERS[0], _BY_TIMER[1], TIMERS[1])
+_BY_TIMER: Final = tuple(timer.replace(".timer", ".service") for timer in TIMERS)
+_UNITS: Final = (*SERVICES, *_BY_TIMER, *TIMERS)
 NAMES: Final = (*_UNITS, SIGNALS)
 _BOOT: Final = "    <BootTrigger>\n      <Enabled>true</Enabled>\n    </BootTrigger>\n"
 _TEXTS: Final = Path(__file__).with_name("service_files")

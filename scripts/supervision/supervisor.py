@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.catalog import EXPORTERS
-from ravequant.errors import FAILED, message_of
+from ravequant.errors import DONE, FAILED, message_of
 from ravequant.stop_signals import on_stop
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import recorder_state
 from scripts.supervision.news import RUN_ALL, RecordingNews
-from scripts.supervision.processes import Programs
+from scripts.supervision.processes import SILENT, Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
 from scripts.supervision.signal_news import SignalNews
@@ -178,6 +178,9 @@ class Supervisor:
         elif task.calculates:
             self._waits = False
             self._round.ended(task.name, code, words)
+        elif task.tells and code == DONE:
+            if words != SILENT:
+                _log.info("%s", message_of(words))
         elif standing.failures:
             text = "%s %s, failures in a row: %d; its last words: %s"
             _log.error(text, task.name, _how(code), standing.failures, message_of(words))

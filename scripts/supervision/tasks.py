@@ -16,6 +16,7 @@ from ravequant.catalog import (
     L2_RETENTION,
     OKX_EXCHANGE,
     TRADES,
+    VERIFY_VAULT,
     Program,
 )
 from ravequant.vault.paths import Vault
@@ -137,3 +138,17 @@ def retention(request: RunRequest) -> Task:
     """Return the program that keeps the disk free, hourly."""
     options = ("--vault", str(request.vault))
     return Task("l2_retention", L2_RETENTION.script, options, every_s=HOUR_S, limit_s=HOUR_S)
+
+
+def seal(request: RunRequest) -> Task:
+    """Return the program that certifies each finished day, at a quiet moment of the hour."""
+    options = ("--vault", str(request.vault), "--seal")
+    return Task(
+        VERIFY_VAULT.name,
+        VERIFY_VAULT.script,
+        options,
+        every_s=HOUR_S,
+        limit_s=HOUR_S,
+        quiet=True,
+        tells=True,
+    )

@@ -13,6 +13,7 @@ from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.paths import Vault
 from scripts import verify_vault
+from tests.scripts.test_doctor import put_books
 from tests.support.trades_box import BTC
 
 DAY = "2025-12-14"
@@ -165,3 +166,62 @@ def test_an_empty_vault_has_nothing_to_certify(vault, capsys):
     """Exit code 3, and what to do."""
     assert verify_vault.main(["--vault", str(vault.root)]) == 3
     assert "start an exporter" in capsys.readouterr().err
+
+
+def seal(vault: Vault, capsys) -> str:
+    """Seal, and return the line that was printed."""
+    assert verify_vault.main(["--vault", str(vault.root), "--seal"]) == 0
+    printed: str = capsys.readouterr().out
+    return printed.rstrip("\n")
+
+
+def test_each_finished_day_is_sealed_once(vault, capsys):
+    """The day that still grows is not; the next run of all finds a digit changed since."""
+    path = put(vault, trades(1, 500))
+    assert seal(vault, capsys) == ""
+    put(vault, trades(501, 300, START + times.DAY_MS), "2025-12-15")
+    assert seal(vault, capsys) == f"sealed {DAY}: all complete"
+    assert seal(vault, capsys) == ""
+    put(vault, trades(801, 5, START + 3 * times.DAY_MS), "2025-12-17")
+    assert seal(vault, capsys) == "sealed 2025-12-15: all complete"
+    path.write_bytes(path.read_bytes().replace(b'"101250.5"', b'"191250.5"', 1))
+    assert seal(vault, capsys) == ""
+    code, days = certify(vault, capsys)
+    assert code == 1
+    assert "are not those of an earlier run" in days[f"trades {DAY}"]["problems"][0]
+
+
+def test_a_seal_names_what_its_day_lacks(vault, capsys):
+    """Missing trades are counted; so are the seconds of books; several days are a span."""
+    put(vault, trades(1, 100) + trades(111, 90))
+    put(vault, trades(201, 10, START + times.DAY_MS), "2025-12-15")
+    put(vault, trades(211, 10, START + 2 * times.DAY_MS), "2025-12-16")
+    assert seal(vault, capsys) == (
+        f"sealed {DAY} to 2025-12-15: {BTC} trades of {DAY}: 10 ids missing"
+    )
+
+
+def test_books_are_sealed_by_their_own_days(vault, capsys):
+    """Also the hours without a book at the ends of a day: a seal of each day misses none."""
+    put(vault, trades(1, 100))
+    put_books(vault, range(START, START + 10_000, 2_000))
+    assert seal(vault, capsys) == ""
+    missing = []
+    for number in (1, 2, 3):
+        begin = START + number * times.DAY_MS
+        put_books(vault, range(begin, begin + 4_000, 2_000))
+        missing.append(seal(vault, capsys))
+    assert missing == [
+        f"sealed {DAY}: {BTC} books: 86,332 seconds missing",
+        f"sealed 2025-12-15: {BTC} books: 86,398 seconds missing",
+        f"sealed 2025-12-16: {BTC} books: 86,398 seconds missing",
+    ]
+    code, days = certify(vault, capsys, "--days", "2")
+    assert (code, days["books 2025-12-16"]["missing"]) == (1, 86_398)
+
+
+@pytest.mark.parametrize("words", [("--renew",), ("--days", "2")])
+def test_a_seal_takes_days_as_they_are(vault, words):
+    """Options of another kind of run are refused."""
+    put(vault, trades(1, 5))
+    assert verify_vault.main(["--vault", str(vault.root), "--seal", *words]) == 2

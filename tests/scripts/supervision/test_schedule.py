@@ -93,11 +93,22 @@ def test_a_failure_changes_nothing_for_the_others():
 
 def test_without_data_it_asks_again_sooner():
     """The exporters have just begun: half a minute later there may be something."""
-    plan = Plan([VWAP], at_once=1)
+    keeper = Task("l2_retention", "e.py", every_s=300)
+    plan = Plan([replace(VWAP, calculates=True), keeper], at_once=2)
     run(plan, 0)
-    assert plan.ended("vwap", 3, 1).failures == 0
+    for name in ("vwap", "l2_retention"):
+        assert plan.ended(name, 3, 1).failures == 0
     assert run(plan, 29) == []
     assert run(plan, 30) == ["vwap"]
+
+
+def test_a_quiet_task_waits_until_nothing_else_runs():
+    """Calculators that are due go before it; a kept program does not count."""
+    plan = Plan([VWAP, RECORDER, Task("seal", "s.py", every_s=600, quiet=True)], at_once=4)
+    assert run(plan, 0) == ["vwap", "recorder"]
+    assert run(plan, 1) == []
+    plan.ended("vwap", 0, 2)
+    assert run(plan, 2) == ["seal"]
 
 
 def test_what_has_no_input_is_not_started_and_keeps_step():

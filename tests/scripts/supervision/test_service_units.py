@@ -105,7 +105,7 @@ def test_the_recorders_run_for_ever(name):
 
 
 @pytest.mark.parametrize(
-    ("timer", "calendar"), list(zip(TIMERS, ("*:0/5:20", "*:07:00"), strict=True))
+    ("timer", "calendar"), list(zip(TIMERS, ("*:0/5:20", "*:07:00", "*:37:40"), strict=True))
 )  # fmt: skip
 def test_the_timers_start_their_service(timer, calendar):
     """What comes and goes has a unit of the same name, is made up for, and never runs for ever."""

@@ -83,6 +83,18 @@ def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, cap
     assert facts["tasks"]["good"]["last_words"] is None
 
 
+def test_the_seal_of_a_day_is_a_line_in_the_window(vault, caplog):
+    """The words of a program that tells; one that has nothing to tell has no line."""
+    says = script(vault.root.parent, "print('sealed 2025-12-14: all complete')\n")
+    silent = vault.root.parent / "silent.py"
+    silent.touch()
+    kept = [Task("a", says, every_s=9, tells=True), Task("b", str(silent), every_s=9, tells=True)]
+    supervisor = Supervisor(vault)
+    with caplog.at_level(logging.INFO):
+        supervisor.run(Plan(kept, 2, once=True), LIMIT_S)
+    assert caplog.messages == ["sealed 2025-12-14: all complete"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows moves no folder in which a file is open")
 def test_a_moved_vault_ends_the_programs_until_it_is_back(vault, monkeypatch, caplog):
     """Nothing is written at the old place; at its old place again all goes on."""
