@@ -2,6 +2,7 @@
 cd /d "%~dp0"
 rem Brings the CVD of all instruments of the settings up to date; arguments are passed on.
 set "RUN=py -3"
+for %%P in (py.exe) do if "%%~$PATH:P"=="" set "RUN=python"
 if exist "..\.venv\Scripts\python.exe" set "RUN=..\.venv\Scripts\python.exe"
 %RUN% run_cvd_from_jsonl.py %*
 set "OUTCOME=%ERRORLEVEL%"

@@ -2,6 +2,7 @@
 cd /d "%~dp0"
 rem Compresses finished files, deletes old book hours; arguments are passed on. Run it hourly.
 set "RUN=py -3"
+for %%P in (py.exe) do if "%%~$PATH:P"=="" set "RUN=python"
 if exist "..\.venv\Scripts\python.exe" set "RUN=..\.venv\Scripts\python.exe"
 %RUN% l2_retention.py %*
 set "OUTCOME=%ERRORLEVEL%"

@@ -2,6 +2,7 @@
 cd /d "%~dp0"
 rem Records the books of all instruments of the settings until it is closed; arguments are passed on.
 set "RUN=py -3"
+for %%P in (py.exe) do if "%%~$PATH:P"=="" set "RUN=python"
 if exist "..\.venv\Scripts\python.exe" set "RUN=..\.venv\Scripts\python.exe"
 %RUN% l2_exporter.py %*
 set "OUTCOME=%ERRORLEVEL%"

@@ -43,12 +43,13 @@ def test_starts_in_its_own_folder(bat):
 
 @each_bat
 def test_takes_the_python_of_the_checkout_else_the_launcher(bat):
-    """`.venv` of the checkout if it is there, else `py -3`; each program is started with that."""
+    """`.venv` of the checkout, else `py -3`, else the `python` of the Store, which has no `py`."""
     lines = commands(bat)
     first_start = min(index for index, line in enumerate(lines) if ".py" in line)
     venv = r"..\.venv\Scripts\python.exe"
-    assert lines[first_start - 2 : first_start] == [
-        'set "RUN=py -3"', f'if exist "{venv}" set "RUN={venv}"',
+    assert lines[first_start - 3 : first_start] == [
+        'set "RUN=py -3"', 'for %%P in (py.exe) do if "%%~$PATH:P"=="" set "RUN=python"',
+        f'if exist "{venv}" set "RUN={venv}"',
     ]  # fmt: skip
     assert all(line.startswith("%RUN% ") for line in lines if re.search(r"\.py\b", line))
     assert (bat.parent.parent / "pyproject.toml").is_file()  # one folder below the checkout

@@ -20,10 +20,10 @@ def facts():
 """
 
 
-def answer(code: str, **variables: str) -> str:
-    """Run code in a Python of its own, without what this one has set; return its output."""
+def answer(*words: str, **variables: str) -> str:
+    """Run a Python of its own, without what this one has set; return its output."""
     environment = {name: text for name, text in os.environ.items() if "OPENBLAS" not in name}
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, *words]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -44,27 +44,40 @@ def answer(code: str, **variables: str) -> str:
 def test_an_import_changes_nothing_of_the_caller(statement):
     """Neither garbage collection, nor the environment, logging, excepthook or the module path."""
     code = f"{FACTS}\nbefore = facts()\n{statement}\nprint(json.dumps([before, facts()]))"
-    before, after = json.loads(answer(code))
+    before, after = json.loads(answer("-c", code))
     assert after == before
 
 
 @pytest.mark.parametrize("script", ["VWAP/vwap_calculator.py", "scripts/peek.py"])
-def test_a_program_is_set_for_speed(script):
+def test_a_program_is_set_for_speed(script, tmp_path):
     """One thread of linear algebra and few searches for garbage, before anything is imported."""
-    code = (
-        "import importlib.abc, runpy, sys\n"
+    look = (
+        "import importlib.abc, sys\n"
         "class Look(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'ravequant':\n"
         "            import gc, os\n"
         "            print(gc.get_threshold()[0], os.environ.get('OPENBLAS_NUM_THREADS'))\n"
         "sys.meta_path.insert(0, Look())\n"
-        f"sys.argv = ['x', '--help']\n"
-        f"try:\n    runpy.run_path({script!r}, run_name='__main__')\n"
-        "except SystemExit:\n    pass"
     )
-    assert answer(code).splitlines()[0] == "50000 1"
-    assert answer(code, OPENBLAS_NUM_THREADS="3").splitlines()[0] == "50000 3"
+    (tmp_path / "sitecustomize.py").write_text(look, encoding="utf-8")
+    path = {"PYTHONPATH": str(tmp_path)}
+    assert answer(script, "--help", **path).splitlines()[0] == "50000 1"
+    three = answer(script, "--help", OPENBLAS_NUM_THREADS="3", **path)
+    assert three.splitlines()[0] == "50000 3"
+
+
+@pytest.mark.parametrize("script", ["VWAP/vwap_calculator.py", "Untouch_Wick/find_signals.py"])
+def test_a_program_run_in_a_notebook_leaves_it_as_it_is(script):
+    """A process that was started with something else keeps its settings and its excepthook."""
+    code = (
+        f"{FACTS}\nimport runpy\nbefore = facts()[:3], facts()[4:5]\n"
+        "sys.argv = ['x', '--help']\n"
+        f"try:\n    runpy.run_path({script!r}, run_name='__main__')\n"
+        "except SystemExit as end:\n    code = end.code\n"
+        "print()\nprint(json.dumps([code, (facts()[:3], facts()[4:5]) == before]))"
+    )
+    assert json.loads(answer("-c", code).splitlines()[-1]) == [0, True]
 
 
 @pytest.mark.parametrize("thresholds", [(700, 10, 10), (20_000, 11, 12)])
@@ -79,4 +92,4 @@ def test_a_worker_is_set_as_the_process_that_starts_it(thresholds):
         "    print(*workers.submit(gc.get_threshold).result())\n"
         "    workers.close()\n"
     )
-    assert answer(code).split() == [str(number) for number in thresholds]
+    assert answer("-c", code).split() == [str(number) for number in thresholds]

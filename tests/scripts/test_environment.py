@@ -3,8 +3,10 @@
 import ast
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +74,8 @@ def test_an_old_python_can_read_the_scripts(name):
 def test_the_head_leaves_a_program_its_own_docstring():
     """`--help` shows it."""
     head = SCRIPTS / "begin.py"
-    code = f"'the own one'\nexec(open({str(head)!r}, 'rb').read())\nprint(__doc__)"
+    head_of = f"__file__ = 'own.py'\nexec(open({str(head)!r}, 'rb').read())"
+    code = f"'the own one'\n{head_of}\nprint(__doc__)"
     assert start(SCRIPTS, code=code).stdout.strip() == "the own one"
 
 
@@ -154,6 +157,27 @@ def test_missing_venv_module_says_what_to_install(made, tmp_path):
     assert ("python3-venv" in answer.stderr) == (os.name != "nt")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a signal to a group of processes is POSIX")
+def test_ctrl_c_in_the_installation_is_no_traceback(made, tmp_path):
+    """As in a terminal all its programs get it; the next start makes what is missing."""
+    copy = tmp_path / "copy"
+    shutil.copytree(made[0] / "scripts", copy / "scripts")
+    command = [sys.executable, "-u", str(copy / "scripts" / "environment.py")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("set-up: making")
+        deadline = time.monotonic() + 30
+        while not (copy / ".venv" / "pyvenv.cfg").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert errors == "set-up: interrupted; the next start goes on with it\n"
+    assert process.returncode == 130
+
+
 @pytest.fixture
 def program(checkout):
     """Return a program of the small checkout that needs a module which only `.venv` has."""
@@ -193,12 +217,38 @@ def test_any_other_error_is_shown_as_ever(program):
     assert answer.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_without_an_environment_the_remedy_is_said(program, checkout):
-    """Before the one installation a program ends with one line and exit code 1."""
+def test_without_an_environment_a_program_sets_itself_up(program, checkout):
+    """The first program that is started makes `.venv`, and goes on in it; stdout stays its own."""
     (checkout / ".venv").rename(checkout / ".elsewhere")
+    elsewhere = "if 'rave quant' not in sys.prefix:\n    raise ModuleNotFoundError(name='it')\n"
+    program.write_text(
+        PROGRAM.replace("import module_of_the_venv\n", elsewhere + "import json\n").replace(
+            "module_of_the_venv", "json"
+        ),
+        encoding="utf-8",
+    )
     try:
-        answer = start(program)
+        answer = start(program, "--json")
     finally:
+        shutil.rmtree(checkout / ".venv", ignore_errors=True)
         (checkout / ".elsewhere").rename(checkout / ".venv")
-    assert answer.returncode == 1
-    assert "Run this once, then the same command again: python" in answer.stderr
+    assert answer.stdout == "json ['--json']\n", answer.stderr
+    assert "set-up: making" in answer.stderr
+    assert answer.returncode == 7
+
+
+@pytest.mark.parametrize(
+    "head", ["import program", "import runpy; runpy.run_path({!r}, run_name='__main__')"]
+)
+def test_an_import_never_starts_a_script_again(program, head, tmp_path):
+    """A script that imports a program, or runs it, goes on with the error, in its own process."""
+    own = tmp_path / "own.py"
+    own.write_text(
+        f"import sys\nsys.path.insert(0, {str(program.parent)!r})\n"
+        f"open({str(tmp_path / 'orders')!r}, 'a').write('sent\\n')\n" + head.format(str(program)),
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, own], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("ModuleNotFoundError: No module named 'module_of_the_venv'\n")
+    assert (tmp_path / "orders").read_text(encoding="utf-8") == "sent\n"

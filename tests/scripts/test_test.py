@@ -51,6 +51,7 @@ def test_every_check_is_run_and_the_failed_ones_are_named(monkeypatch, capfd):
         "--- third",
     ]
     assert shown.err.endswith("FAILED: first, third\n")
+    assert "all is well" not in shown.out
 
 
 @pytest.mark.usefixtures("_nothing_to_install")
@@ -58,7 +59,9 @@ def test_all_passed(monkeypatch, capfd):
     """Without a failure the exit code is 0 and nothing is named."""
     monkeypatch.setattr(program, "checks", lambda _: [("only", ["platform"])])
     assert program.main([]) == 0
-    assert "FAILED" not in capfd.readouterr().err
+    shown = capfd.readouterr()
+    assert "FAILED" not in shown.err
+    assert shown.out.endswith(" s\nall is well\n")
 
 
 def test_help_sets_nothing_up(capsys):
