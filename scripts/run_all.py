@@ -17,7 +17,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Final
 
 import orjson
@@ -31,6 +32,7 @@ from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.checks import computer
 from scripts.checks.computer import Check
 from scripts.showcase.demo_vault import emptied, use_default_settings
+from scripts.supervision import metrics
 from scripts.supervision import tasks as tasks_module
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.signal_news import SignalNews
@@ -69,6 +71,9 @@ _VALUES: Final = (
     ("--watch", cli.seconds, 0.0, "S", "look for signals every S seconds too, and record them"),
     ("--min-score", int, 0, "N", "with --watch: signals below it are left out (default: 0)"),
     ("--exec", str, None, "COMMAND", "with --watch: run it for each alert, as JSON on its stdin"),
+    ("--metrics-port", int, None, "N", "serve metrics for Prometheus at this port"),
+    ("--metrics-host", str, metrics.LOOPBACK, "HOST",
+     f"the address of that port (default: {metrics.LOOPBACK}: this computer alone)"),
     ("--at-once", int, cores(), "N", "calculators side by side (default: one for each core)"),
     ("--max-seconds", cli.seconds, 0.0, "S",
      "stop after S seconds, the calculators once more at the end; 0 (default): never"),
@@ -152,9 +157,22 @@ def work(args: argparse.Namespace, vault: Vault) -> int:
         raise VaultError("; ".join(bad))
     with writer_lock(vault, PROGRAM, _EVERYTHING):
         supervisor = Supervisor(vault, signals=signal_news(args, vault), bell=args.bell)
-        with stop_on_signals(supervisor):
+        with ExitStack() as held:
+            held.enter_context(stop_on_signals(supervisor))
             cli.set_up_logging(args.log_level, supervisor.programs.logs / f"{PROGRAM}.log")
+            if args.metrics_port is not None:
+                held.enter_context(metrics_of(args, vault))
             return supervise(args, vault, supervisor)
+
+
+@contextmanager
+def metrics_of(args: argparse.Namespace, vault: Vault) -> Iterator[None]:
+    """Serve the metrics of the vault in a ``with`` block."""
+    inst_ids = cli.instruments_of(args, settings.load().instruments)
+    text = partial(metrics.now, vault, inst_ids)
+    with metrics.serving(args.metrics_host, args.metrics_port, text) as port:
+        _log.info("metrics: http://%s:%d/metrics", args.metrics_host, port)
+        yield
 
 
 def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:

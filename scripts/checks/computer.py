@@ -24,13 +24,13 @@ from ravequant.settings import Settings
 from ravequant.vault.atomic import FULL, replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
 from ravequant.vault.retention import plan, report
-from ravequant.vault.retention.forecast import Forecast, forecast
+from ravequant.vault.retention.forecast import forecast
 from ravequant.vault.retention.survey import age_moment, survey
 
 Level = Literal["PASS", "WARN", "FAIL"]
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:[^;]*?>=([0-9.]+))?")
 _LEAST_PYTHON: Final = (3, 11)
-_DAYS_FAIL, _DAYS_WARN, _DAYS_SHOWN = 3.0, 14.0, 1_000.0
+_DAYS_FAIL, _DAYS_WARN = 3.0, 14.0
 _CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
 _GB: Final = 10**9
 TEST_MESSAGE: Final = "RaveQuant can reach you"
@@ -167,7 +167,7 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
     free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
     rules, moment = plan.rules_of(chosen.retention), age_moment(vault, now)
     expected = forecast(seen, rules, now if moment is None else moment, None)
-    text = f"{report.size(free)} free, {_until(expected)}"
+    text = f"{report.size(free)} free, {report.when_full(expected, expected.disk_days)}"
     days = expected.disk_days
     if free < _GB or (days is not None and days < _DAYS_FAIL):
         level: Level = "FAIL"
@@ -175,16 +175,6 @@ def disk(vault: Vault, chosen: Settings, now: int) -> Check:
         level = "WARN" if days is not None and days < _DAYS_WARN else "PASS"
     remedy = "free space, set retention.keep_gb, or move old trade days away"
     return Check("disk", level, text, "" if level == "PASS" else remedy)
-
-
-def _until(expected: Forecast) -> str:
-    """Return how long the disk lasts; streams that cannot be measured yet make it shorter."""
-    days, unknown = expected.disk_days, expected.unknown
-    if days is not None and days < _DAYS_SHOWN:
-        return f"full in {days:,.1f} days" + " or sooner" * bool(unknown)
-    if unknown:
-        return f"too early to say for how long: {unknown} streams have no finished hour or day yet"
-    return "enough for years" if days is not None else "enough for good, as far as can be measured"
 
 
 def clock(rest: RestClient) -> Check:

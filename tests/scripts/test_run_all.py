@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -217,6 +218,20 @@ def test_a_hang_up_that_is_ignored_ends_nothing(vault, box):
         ignoring.terminate()
         assert ignoring.wait(LIMIT_S) == 0
         wait_for(lambda: not programs_of(vault))
+
+
+def test_metrics_are_served_while_it_runs(vault, box):
+    """At a port of this computer, which the window names; a port that is taken is refused."""
+    options = ("--no-exporters", "--every", "1h", "--metrics-port")
+    with running(vault, box, *options, 0) as program:
+        wait_for(lambda: beat(vault, "run_all") and "metrics: http" in logged(vault), program)
+        where = logged(vault).partition("metrics: ")[2].split()[0]
+        with urlopen(where) as answer:  # noqa: S310 - our own address
+            text = answer.read().decode()
+        port = where.partition("127.0.0.1:")[2].partition("/")[0]
+        code, _, errors = finished(start(Vault(vault.root.parent / "other"), box, *options, port))
+    assert f'ravequant_task_failures{{task="vwap.{BTC}"}} 0' in text
+    assert (code, "choose a free port from 1024 to 65535" in errors) == (2, True)
 
 
 def test_a_failure_never_stops_the_others(recorded, vault, box):
