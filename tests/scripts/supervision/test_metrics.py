@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -99,10 +98,10 @@ def test_lag_gaps_rows_and_tasks_are_read_from_files(vault):
 
 def test_they_are_served_on_this_computer_alone():
     """At /metrics; another path is not there, and a file that cannot be read stops nothing."""
-    answers: Iterator[str | ValueError] = iter(["a 1\n", ValueError("damaged"), "a 2\n"])
+    answers: list[str | ValueError] = ["a 1\n", ValueError("damaged"), "a 2\n"]
 
     def text() -> str:
-        answer = next(answers)
+        answer = answers.pop(0)
         if isinstance(answer, ValueError):
             raise answer
         return answer
