@@ -6,8 +6,10 @@ errors are refused by name: unknown keys, wrong types, decimals out of range, an
 contradict each other.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,11 +17,12 @@ from ravequant import exact, settings_schema
 from ravequant.errors import UsageError
 from ravequant.records import check_inst_id
 from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal
-from ravequant.vault.paths import StrPath, user_path
+from ravequant.vault.paths import StrPath, default_root, user_path
 
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
 MAX_RULES: Final = ("strict", "notes")
+_log = logging.getLogger("settings")
 _MOST_LEVELS: Final = 400  # levels of a side in the exchange's channel
 
 # The decimal settings, and the units in which each is counted.
@@ -197,12 +200,55 @@ def file_in_use() -> Path:
     return user_path(os.environ.get(SETTINGS_VARIABLE) or _DEFAULT_FILE)
 
 
+def unread() -> list[Path]:
+    """Return the files that were probably meant to hold the settings, and are not read.
+
+    Notepad adds ``.txt``, the end may be in capitals or lack a letter; or the file stands in
+    another folder. Beside settings that are read only the ``.txt`` counts: others may be copies.
+    """
+    path = file_in_use()
+    there = path.is_file()
+    found = [other for other in _files(path.parent) if _alike(other, path, there=there)]
+    if not there and path == _DEFAULT_FILE:
+        rooms = sorted(room for room in path.parent.iterdir() if room.name[:1] not in "._")
+        places = [*rooms, default_root(), Path.cwd(), path.parents[1], Path.home()]
+        names = (path.name, f"{path.name}.txt")
+        found += [place / name for place in dict.fromkeys(places) for name in names]
+    return [other for other in dict.fromkeys(found) if other != path and other.is_file()]
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _alike(other: Path, path: Path, *, there: bool) -> bool:
+    name, wanted = other.name.lower(), path.name.lower()
+    return name == f"{wanted}.txt" if there else name.startswith(wanted[:4])
+
+
+@cache
+def _tell_unread() -> None:
+    """Log the files that are not read, once in a process."""
+    for other in unread():
+        _log.warning("%s", remedy_for(other))
+
+
+def remedy_for(other: Path) -> str:
+    """Return the sentence for a file that was meant to hold the settings."""
+    return f"{other} is not read: the settings stand in {file_in_use()}; move it there"
+
+
 def load(path: StrPath | None = None) -> Settings:
     """Return the settings of ``path``, or of the file in use; the defaults if it is absent.
 
     Raises UsageError that names the file, the key and the expectation.
     """
     named = path is None and os.environ.get(SETTINGS_VARIABLE)
+    if path is None:
+        _tell_unread()
     path = file_in_use() if path is None else user_path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -211,7 +257,10 @@ def load(path: StrPath | None = None) -> Settings:
         table = tomllib.loads(text)
     except FileNotFoundError:
         if named:
-            raise UsageError(f"{path}: ${SETTINGS_VARIABLE} names a file that is absent") from None
+            near = "".join(f"; did you mean {other}?" for other in unread()[:1])
+            raise UsageError(
+                f"{path}: ${SETTINGS_VARIABLE} names a file that is absent{near}"
+            ) from None
         return Settings()
     except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a huge value
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None

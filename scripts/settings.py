@@ -16,7 +16,7 @@ import orjson
 
 from ravequant import cli, settings, settings_schema, tables
 from ravequant.alerts import webhook
-from ravequant.errors import DONE
+from ravequant.errors import DONE, UsageError
 from ravequant.vault.paths import VAULT_VARIABLE
 
 PROGRAM: Final = "settings"
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, __doc__ or "")
     choice = made.add_mutually_exclusive_group()
     choice.add_argument("--show", action="store_true", help="every setting (without options too)")
-    text = "only say whether they are valid: exit code 0, else 2"
+    text = "only say whether they are valid, and no file of them unread: exit code 0, else 2"
     choice.add_argument("--check", action="store_true", help=text)
     return made
 
@@ -127,7 +127,7 @@ def body(args: argparse.Namespace) -> int:
         count = len(sources(path))
         text = f"valid, {count} keys set" if path.is_file() else "absent: the defaults hold"
         sys.stdout.write(f"{path}: {text}\n")
-        return DONE
+        return UsageError.exit_code if settings.unread() else DONE
     rows = [*places(args, path), *everything(chosen, path)]
     if args.json:
         facts = {row.name: {"value": row.value, "from": row.source} for row in rows}

@@ -208,3 +208,58 @@ def test_a_monstrous_key_is_refused_at_once(file):
     with pytest.raises(UsageError) as caught:
         settings.load(file(f"{'x' * 1_000_000} = 1"))
     assert len(str(caught.value)) < 1_000
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Return a folder in which the settings are looked for, and have the telling begin anew."""
+    folder = tmp_path / "checkout"
+    (folder / "L2_Bot").mkdir(parents=True)
+    (folder / "ravequant").mkdir()
+    monkeypatch.delenv(settings.SETTINGS_VARIABLE, raising=False)
+    monkeypatch.setattr(settings, "_DEFAULT_FILE", folder / "ravequant.toml")
+    monkeypatch.setenv("RAVEQUANT_VAULT", str(tmp_path / "vault"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    settings._tell_unread.cache_clear()
+    yield folder
+    settings._tell_unread.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ravequant.toml.txt", "ravequant.TOML.txt", "ravequant.tml", "Ravequant.txt",
+     "rave_quant.toml", "ravequant (1).toml", "L2_Bot/ravequant.toml", "L2_Bot/ravequant.toml.txt",
+     "../ravequant.toml", "../home/ravequant.toml", "../vault/ravequant.toml"],
+)  # fmt: skip
+def test_settings_that_are_not_read_are_named_once(checkout, caplog, name):
+    """Notepad's name, a slip, another folder: else the defaults would hold unseen."""
+    other = checkout / name
+    other.parent.mkdir(exist_ok=True)
+    other.write_text('instruments = ["SOL-USDT-SWAP"]\n', encoding="utf-8")
+    assert [path.resolve() for path in settings.unread()] == [other.resolve()]
+    assert settings.load() == settings.load() == settings.Settings()
+    (said,) = caplog.messages
+    assert said.endswith(
+        f"is not read: the settings stand in {checkout / 'ravequant.toml'}; move it there"
+    )
+
+
+def test_a_copy_beside_the_settings_is_no_slip(checkout, caplog):
+    """A backup is left alone; the text that Notepad saved beside it is not."""
+    (checkout / "ravequant.toml").write_text("", encoding="utf-8")
+    for name in ("ravequant.toml.bak", "ravequant - old.toml", "L2_Bot/ravequant.toml"):
+        (checkout / name).write_text("", encoding="utf-8")
+    assert settings.unread() == []
+    (checkout / "ravequant.toml.txt").write_text("", encoding="utf-8")
+    assert settings.unread() == [checkout / "ravequant.toml.txt"]
+    assert caplog.messages == []
+
+
+def test_a_named_file_that_is_absent_has_a_neighbour(checkout, monkeypatch):
+    """The message has the name that was probably meant."""
+    (checkout / "own.toml.txt").write_text("", encoding="utf-8")
+    monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(checkout / "own.toml"))
+    with pytest.raises(UsageError) as caught:
+        settings.load()
+    assert str(caught.value).endswith(f"absent; did you mean {checkout / 'own.toml.txt'}?")

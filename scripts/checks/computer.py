@@ -93,7 +93,11 @@ def chosen_settings() -> tuple[Settings, Check]:
         found = settings.load()
     except UsageError as error:
         return Settings(), Check("settings", "FAIL", str(error), "correct that line")
-    return found, Check("settings", "PASS", ", ".join(found.instruments))
+    names = ", ".join(found.instruments)
+    for other in settings.unread():
+        remedy = f"move it to {settings.file_in_use()}, or away"
+        return found, Check("settings", "WARN", f"{names}; {other} is not read", remedy)
+    return found, Check("settings", "PASS", names)
 
 
 def vault_usable(vault: Vault) -> Check:

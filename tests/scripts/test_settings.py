@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ravequant import settings_schema
+from ravequant import settings, settings_schema
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.settings import SETTINGS_VARIABLE, Settings, load
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE
@@ -128,6 +128,19 @@ def test_the_file_need_not_be_there(monkeypatch, capsys, tmp_path):
     said = f"{tmp_path / 'ravequant.toml'}: absent: the defaults hold\n"
     assert capsys.readouterr().out == said
     assert shown(capsys)["file"]["from"] == "checkout, absent"
+
+
+def test_settings_that_are_not_read_are_no_success(monkeypatch, capsys, tmp_path, caplog):
+    """Notepad saved them under another name: exit code 2, and the place where they belong."""
+    monkeypatch.delenv(SETTINGS_VARIABLE)
+    monkeypatch.setattr("ravequant.settings._DEFAULT_FILE", tmp_path / "ravequant.toml")
+    settings._tell_unread.cache_clear()
+    (tmp_path / "ravequant.toml.txt").touch()
+    assert program.main(["--check"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == f"{tmp_path / 'ravequant.toml'}: absent: the defaults hold\n"
+    assert f"WARNING settings: {tmp_path / 'ravequant.toml.txt'} is not read: " in shown.err
+    settings._tell_unread.cache_clear()
 
 
 def test_the_readme_shows_every_key_with_its_default():

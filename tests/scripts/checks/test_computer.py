@@ -134,3 +134,16 @@ def test_a_forecast_says_no_more_than_was_measured(tmp_path, monkeypatch, days, 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     found = computer.disk(Vault(tmp_path), settings.Settings(), 0)
     assert (found.level, found.text) == ("FAIL", f"12 MB free, {text}")
+
+
+def test_settings_that_are_not_read_are_a_warning(tmp_path, monkeypatch):
+    """The instruments are those of the defaults; the file that was meant is named."""
+    monkeypatch.delenv(settings.SETTINGS_VARIABLE, raising=False)
+    monkeypatch.setattr(settings, "_DEFAULT_FILE", tmp_path / "ravequant.toml")
+    assert computer.chosen_settings()[1].level == "PASS"
+    (tmp_path / "ravequant.toml.txt").touch()
+    found = computer.chosen_settings()[1]
+    assert (found.level, found.text) == (
+        "WARN", f"BTC-USDT-SWAP, ETH-USDT-SWAP; {tmp_path / 'ravequant.toml.txt'} is not read"
+    )  # fmt: skip
+    assert found.remedy == f"move it to {tmp_path / 'ravequant.toml'}, or away"
