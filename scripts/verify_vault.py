@@ -109,7 +109,7 @@ def show(verdicts: Sequence[DayVerdict]) -> None:
     for verdict in verdicts:
         by_status = sorted(verdict.missing_by_status.items())
         said = [f"{count:,} ids missing: {status}" for status, count in by_status]
-        for line in said + verdict.problems:
+        for line in said + verdict.problems + verdict.notes:
             sys.stdout.write(f"{verdict.inst_id} {verdict.stream} {verdict.day}: {line}\n")
     if any(verdict.unit == "ids" and verdict.missing for verdict in verdicts):
         sys.stdout.write("Missing trades can be fetched with scripts/repair_gaps.py\n")

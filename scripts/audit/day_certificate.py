@@ -24,6 +24,16 @@ HEADERS: Final = ("instId", "stream", "day", "verdict", *_COUNTS)
 _GONE: Final = (
     "the file was there at an earlier run and is gone; put it back, or accept it with --renew"
 )
+_MISFILED: Final = (
+    "records that belong into another day's file: run scripts/repair_gaps.py, which moves them"
+)
+_UNSAID: Final = (
+    "records of a later date than their file's, which do not say that they are ahead; readers take "
+    "them for it"
+)
+_AHEAD: Final = (
+    "records ahead of the exchange's time: they count in sums and counts, their time nowhere"
+)
 _REMEDY: Final = "run again with --renew to accept the files as they are"
 _BOOKS: Final = ("books", "deep")
 DayChoice = Callable[[str, list[str]], list[str]]  # stream, its days -> those to judge, in a row
@@ -49,6 +59,7 @@ class DayVerdict:
     bad_lines: int = 0
     files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256, uncompressed
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # that make nothing wrong
 
     @property
     def whole(self) -> bool:
@@ -186,8 +197,10 @@ class Certificate:
         verdict.problems += _counted(
             (day.duplicates, "lines whose id is not above the one before (double or out of order)"),
             (day.rejected, "bad lines"),
-            (day.misfiled, "records that belong into another day's file"),
+            (day.misfiled, _MISFILED),
+            (day.unsaid, _UNSAID),
         )
+        verdict.notes += _counted((day.ahead, _AHEAD))
         if day.damaged:
             verdict.problems.append(day.damaged)
         if day.torn_bytes and day.key != newest:

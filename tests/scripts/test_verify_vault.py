@@ -123,7 +123,7 @@ def test_a_missing_day_and_a_vanished_one(vault, capsys):
         (lambda lines: [*lines[:9], lines[9], *lines[9:]], "1 lines whose id is not above"),
         (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], "1 lines whose id is not"),
         (lambda lines: [*lines, b'{"price":1}\n'], "1 bad lines"),
-        (lambda lines: [*lines, *trades(51, 1, START + times.DAY_MS)], "1 records that belong"),
+        (lambda lines: [*lines, *trades(51, 1, START + times.DAY_MS)], "1 records of a later"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_a_day_is_said(vault, capsys, change, said):
