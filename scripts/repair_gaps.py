@@ -25,10 +25,16 @@ from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
+from scripts.audit.day_certificate import forget
+from scripts.audit.day_moves import plan_moves
 from scripts.audit.gap_plan import RepairPlan, fetch, look
 
 PROGRAM: Final = "repair_gaps"
 HEADERS: Final = ("instId", "holes", "asked for", "repaired", "id holes", "lost", "still open")
+MOVED: Final = (
+    "%s: a record ahead of its time had opened the file of %s: %d records are moved to the files "
+    "of their days; calculators rebuild at their next run"
+)
 _LOOK_AGAIN_S: Final = 0.2
 _log = logging.getLogger(PROGRAM)
 
@@ -62,6 +68,13 @@ def repair(
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
             carry_out(vault, inst_id, wait_s)
         found, gaps, asked_for = look(vault, inst_id), 0, 0
+        while (moves := plan_moves(vault, inst_id, found.days)) is not None:
+            trade_repair.note(vault, moves)
+            carry_out(vault, inst_id, wait_s)
+            key = moves.moves[0].key
+            _log.warning(MOVED, inst_id, key, found.days[key].misfiled)
+            forget(vault, inst_id, key)
+            found = look(vault, inst_id)
         plan, history = RepairPlan(vault, inst_id, found), partial(rest.history_trades, inst_id)
         for missing in found.missing:
             for gap in found.wanted(missing):
@@ -110,8 +123,8 @@ def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:
             held = error
         if trade_repair.too_large(vault, inst_id):
             raise LockedError(
-                f"{held}. This repair is too large for a running exporter: stop it, then run "
-                "repair_gaps again; what was fetched is kept"
+                f"{held}. This repair is not one for a running exporter: stop it, then run "
+                "repair_gaps again; what is planned is kept"
             )
         if time.monotonic() >= deadline:
             raise LockedError(

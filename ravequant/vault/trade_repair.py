@@ -7,9 +7,10 @@ program that holds the writer's lock carries it out: repair_gaps, or the exporte
 appends.
 """
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -34,6 +35,8 @@ RETENTION: Final = "retention"  # finished days are compressed under this lock
 MOST_ASKED: Final = 4_000_000  # bytes of the largest note that a running exporter carries out
 _REMEDY: Final = "delete it, repair again, and run the calculators with --rebuild"
 _BLOCK: Final = 1 << 20
+_COMPARED: Final = 1 << 12  # bytes that tell if lines are in a file
+_SAYS_AHEAD: Final = b',"ahead":true'
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,24 @@ class DayRepair:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Whole lines at the start of a day file that belong to the end of an earlier one.
+
+    Offsets are of uncompressed bytes. ``ahead`` are the places, in the file they come from, of the
+    last braces of records that are ahead and do not say so yet.
+    """
+
+    key: str
+    start: int
+    end: int
+    to: str
+    at: int  # length of that file's whole lines
+    head: int  # bytes at the start of what is written there, and their CRC32
+    crc32: int
+    ahead: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Repair:
     """The repair of one instrument, on all its days."""
 
@@ -61,6 +82,7 @@ class Repair:
     days: tuple[DayRepair, ...]
     entries: tuple[LedgerEntry, ...]
     generation: int  # of the instrument after the repair
+    moves: tuple[Move, ...] = ()  # come first; of one file they ascend and leave nothing out
 
 
 def note_path(vault: Vault, inst_id: str) -> Path:
@@ -74,9 +96,13 @@ def is_noted(vault: Vault, inst_id: str) -> bool:
 
 
 def too_large(vault: Vault, inst_id: str) -> bool:
-    """Return True if the note is too large for a running exporter, which has little memory."""
+    """Return True if a running exporter leaves the note to repair_gaps, which asks for its end.
+
+    An exporter has little memory, and goes on in the file that it has begun.
+    """
+    path = note_path(vault, inst_id)
     try:
-        return note_path(vault, inst_id).stat().st_size > MOST_ASKED
+        return path.stat().st_size > MOST_ASKED or b'"moves":[[' in path.read_bytes()
     except FileNotFoundError:
         return False
 
@@ -97,6 +123,10 @@ def finish(vault: Vault, inst_id: str) -> Repair | None:
     if repair is None:
         return None
     with writer_lock(vault, RETENTION, inst_id):
+        for move in repair.moves:
+            _append(vault, inst_id, move)
+        for key in dict.fromkeys(move.key for move in repair.moves):
+            _cut(vault, inst_id, [move for move in repair.moves if move.key == key])
         for day in repair.days:
             _put_in(vault, inst_id, day)
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
@@ -132,6 +162,7 @@ def _facts(repair: Repair) -> dict[str, Any]:
             [entry.gap.from_id, entry.gap.to_id, entry.status, entry.reason, entry.detected_ms]
             for entry in repair.entries
         ],
+        "moves": [[getattr(move, name) for name in Move.__slots__] for move in repair.moves],
     }
 
 
@@ -158,6 +189,10 @@ def _noted(vault: Vault, inst_id: str) -> Repair | None:
                 for first, last, status, reason, detected_ms in facts["entries"]
             ),
             facts["generation"],
+            tuple(
+                Move(_day(key), start, end, _day(to), at, head, crc32, tuple(ahead))
+                for key, start, end, to, at, head, crc32, ahead in facts.get("moves", ())
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise VaultError(
@@ -174,30 +209,105 @@ def _day(key: str) -> str:
 
 
 def _put_in(vault: Vault, inst_id: str, day: DayRepair) -> None:
-    plain = vault.trades(inst_id) / f"{day.key}.jsonl"
-    packed = compress.packed_form(plain)
-    source = plain if plain.exists() or not packed.exists() else packed
+    source = _standing(vault, inst_id, day.key)
     try:
-        if source.exists() and _is_done(source, day, inst_id, vault.exchange):
-            _drop_twin(plain, packed)
-            return
-        temporary = source.with_name(f".{source.name}.tmp")
-        try:
-            _write_merged(source, temporary, day)
-            move_over(temporary, source)
-        except (OSError, VaultError):
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _drop_twin(plain, packed)
+        if not source.exists() or not _is_done(source, day, inst_id, vault.exchange):
+            _replace(source, _merged(source, [(put.offset, [put.data]) for put in day.inserts]))
+        _drop_twin(source)
     except OSError as error:
         raise disk_error(source, "repaired", error) from error
 
 
-def _drop_twin(plain: Path, packed: Path) -> None:
+def _standing(vault: Vault, inst_id: str, key: str) -> Path:
+    """Return the form of a day that counts: the plain one, unless only the other is there."""
+    plain = vault.trades(inst_id) / f"{key}.jsonl"
+    packed = compress.packed_form(plain)
+    return plain if plain.exists() or not packed.exists() else packed
+
+
+def _drop_twin(source: Path) -> None:
     """Delete the packed form of a day with both: the plain one counts, and now holds more."""
-    if plain.exists():
-        packed.unlink(missing_ok=True)
+    if source.suffix != ".gz" and source.exists():
+        compress.packed_form(source).unlink(missing_ok=True)
+
+
+def _append(vault: Vault, inst_id: str, move: Move) -> None:
+    """Append the moved lines to the file of their day, unless they are there."""
+    source, target = (_standing(vault, inst_id, key) for key in (move.key, move.to))
+    try:
+        found = b""
+        if target.exists():
+            found = b"".join(_bytes_of(target, move.at, move.at + move.head))
+            if zlib.crc32(found) == move.crc32:
+                return
+        if b"\n" in found or (move.at and not target.exists()):
+            raise _changed(target, move.at, "its end")
+        if not _is_there(source, move):
+            raise _changed(source, move.start, "the lines to be moved")
+        _replace(target, _merged(target, [(move.at, _moved(source, move))]))
+        _drop_twin(target)
+    except OSError as error:
+        raise disk_error(target, "repaired", error) from error
+
+
+def _cut(vault: Vault, inst_id: str, moves: Sequence[Move]) -> None:
+    """Cut the moved lines off the start of their file, unless that is done; delete an empty one."""
+    source, end = _standing(vault, inst_id, moves[0].key), moves[-1].end
+    try:
+        if not _is_there(source, moves[0]):
+            return
+        if any(_bytes_of(source, end, end + 1)):
+            _replace(source, _bytes_of(source, end, None))
+            _drop_twin(source)
+        else:
+            for path in {source, compress.packed_form(source)}:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(source, "repaired", error) from error
+
+
+def planned_move(move: Move, source: Path) -> Move:
+    """Return a move with the CRC32 of what it will write. Raises VaultError."""
+    head = _head(source, replace(move, head=_COMPARED))
+    return replace(move, head=len(head), crc32=zlib.crc32(head))
+
+
+def _is_there(source: Path, move: Move) -> bool:
+    """Return True if the lines of a move are still in the file that they leave."""
+    return source.exists() and zlib.crc32(_head(source, move)) == move.crc32
+
+
+def _head(source: Path, move: Move) -> bytes:
+    found = b""
+    for block in _moved(source, move):
+        found += block[: move.head - len(found)]
+        if len(found) == move.head:
+            break
+    return found
+
+
+def _moved(source: Path, move: Move) -> Iterator[bytes]:
+    """Yield the lines of a move, those that are ahead so marked."""
+    place = move.start
+    for mark in move.ahead:
+        yield from _bytes_of(source, place, mark)
+        yield _SAYS_AHEAD
+        place = mark
+    yield from _bytes_of(source, place, move.end)
+
+
+def _bytes_of(path: Path, start: int, end: int | None) -> Iterator[bytes]:
+    """Yield the uncompressed bytes of a file from ``start`` to ``end``, or to its end."""
+    with reading(path), open_lines(path) as stream:
+        stream.seek(start)
+        yield from compress.blocks(stream) if end is None else _limited(stream, end - start)
+
+
+def _changed(path: Path, offset: int, expected: str) -> VaultError:
+    return VaultError(
+        f"{path}: at byte {offset} expected {expected}; the file has changed since the repair was "
+        "planned: delete its note in state/repair and repair again"
+    )
 
 
 def _is_done(path: Path, day: DayRepair, inst_id: str, exchange: str) -> bool:
@@ -218,12 +328,8 @@ def _is_done(path: Path, day: DayRepair, inst_id: str, exchange: str) -> bool:
                 found += more
             fits = _first_id(found.partition(b"\n")[0], inst_id, exchange) == put.next_id
     if not fits:
-        raise VaultError(
-            f"{path}: at byte {put.offset} expected "
-            + ("its end" if put.next_id is None else f"the record of id {put.next_id}")
-            + "; the file has changed since the repair was planned: delete its note in "
-            "state/repair and repair again"
-        )
+        expected = "its end" if put.next_id is None else f"the record of id {put.next_id}"
+        raise _changed(path, put.offset, expected)
     return False
 
 
@@ -234,33 +340,46 @@ def _first_id(line: bytes, inst_id: str, exchange: str) -> int | None:
         return None
 
 
-def _write_merged(source: Path, target: Path, day: DayRepair) -> None:
-    """Write source and inserts to ``target``, sync it, and read it back."""
-    packed = source.suffix == ".gz"
-    wanted = compress.write_copy(_merged(source, day), target, packed=packed)
+def _replace(path: Path, content: Iterator[bytes]) -> None:
+    """Replace a file, plain or packed, by its new content, which is synced and read back first."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        _write_checked(path, temporary, content)
+        move_over(temporary, path)
+    except (OSError, VaultError):
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _write_checked(path: Path, target: Path, content: Iterator[bytes]) -> None:
+    packed = path.suffix == ".gz"
+    wanted = compress.write_copy(content, target, packed=packed)
     if compress.content_of(target, packed=packed) != wanted:
         raise VaultError(
-            f"{source}: its repaired copy does not read back as {wanted.length} bytes; the file "
+            f"{path}: its repaired copy does not read back as {wanted.length} bytes; the file "
             "stays as it was; check the disk"
         )
 
 
-def _merged(source: Path, day: DayRepair) -> Iterator[bytes]:
+def _merged(source: Path, puts: Iterable[tuple[int, Iterable[bytes]]]) -> Iterator[bytes]:
+    """Yield a file with what is put in, each before its offset; the file may be new."""
     if not source.exists():
-        yield from (put.data for put in day.inserts)
+        for _, data in puts:
+            yield from data
         return
     with reading(source), open_lines(source) as stream:
         place = 0
-        for put in day.inserts:
-            for block in _limited(stream, put.offset - place):
+        for offset, data in puts:
+            for block in _limited(stream, offset - place):
                 place += len(block)
                 yield block
-            if place != put.offset:
+            if place != offset:
                 raise VaultError(
-                    f"{source} ends at byte {place}, expected at least {put.offset}; delete the "
+                    f"{source} ends at byte {place}, expected at least {offset}; delete the "
                     "note in state/repair and repair again"
                 )
-            yield put.data
+            yield from data
         yield from compress.blocks(stream)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ravequant import settings
 from ravequant.vault import commit
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
+from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, book_files, day_files
 from scripts.audit.book_hours import BookAudit, BookDayAudit
 from scripts.audit.file_audit import FileAudit, sha256_without
@@ -282,6 +283,20 @@ class Certificate:
         self._notes[name] = {"length": file.length, "sha256": file.sha256}
         if missing:
             self._notes[name]["lacking"] = [(ids.from_id, ids.to_id) for ids in missing]
+
+
+def forget(vault: Vault, inst_id: str, key: str) -> None:
+    """Drop the note of a day's trades, whose lines were moved to other files.
+
+    Raises VaultError and LockedError.
+    """
+    with writer_lock(vault, METRIC, inst_id):
+        facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id, _REMEDY)
+        name = f"trades/{key}"
+        if facts and name in facts["files"]:
+            del facts["files"][name]
+            kept = {"metric": METRIC, "instId": inst_id, "files": facts["files"]}
+            commit.write_state(vault.state(METRIC, inst_id), kept)
 
 
 def _was_repaired(file: FileAudit, noted: dict[str, Any]) -> bool:

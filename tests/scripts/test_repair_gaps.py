@@ -31,7 +31,8 @@ from Untouch_Wick import untouch_wick
 from Volume_Analyzer import volume_analyzer
 from VWAP import vwap_calculator
 
-ENCODER = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+LINEAR = Contract("0.01", "1", "linear")
+ENCODER = TradeEncoder(BTC, LINEAR)
 NOON = times.parse_iso("2025-12-13T12:00:00.000Z")
 REPAIR = CHECKOUT / "scripts" / "repair_gaps.py"
 ID_HOLE = 7  # ids that the exchange skipped
@@ -327,7 +328,7 @@ def test_a_repair_too_large_for_the_exporter_asks_to_stop_it(
     assert raw(vault) == raw(whole)
     with writer_lock(vault, "trades_perps", BTC):
         assert repair(vault, there) == 4
-    assert "too large for a running exporter: stop it" in capsys.readouterr().err
+    assert "is not one for a running exporter: stop it" in capsys.readouterr().err
     assert repair(vault, there) == 0
     assert read_generation(vault.generation(BTC)) == 1
 

@@ -11,9 +11,10 @@ from ravequant.errors import LockedError, VaultError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault import commit, compress, trade_repair
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry, read_generation
+from ravequant.vault.line_file import lines_forward
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
-from ravequant.vault.trade_repair import DayRepair, Insert, Repair
+from ravequant.vault.trade_repair import DayRepair, Insert, Move, Repair, planned_move
 from tests.support import crashes
 
 BTC = "BTC-USDT-SWAP"
@@ -128,6 +129,70 @@ def test_a_repair_that_was_stopped_anywhere_is_resumed(tmp_path, packed):
         assert ledger(vault) == (ENTRY,)
         assert read_generation(vault.generation(BTC)) == 1
         assert sorted(path.name for path in vault.root.rglob("*") if path.is_file()) == wanted
+
+
+LATER = "2098-01-01"
+AHEAD = ENCODER.line(Trade(times.day_start_ms(LATER) + 5, 3, "buy", "100", "1"))
+MARKED = AHEAD.replace(b"}", b',"ahead":true}')
+KEPT = ENCODER.line(Trade(times.day_start_ms(LATER) + 9, 9, "buy", "100", "1"))
+NEXT = "2025-12-15"
+
+
+def opened_early(vault: Vault, kept: bytes = b"", *, packed: bool = False) -> Repair:
+    """Write a day, and one that a record ahead opened; return the repair of it."""
+    put(vault, 1, 2, packed=packed)
+    moved, path = AHEAD + lines(4, 5), vault.trades(BTC) / f"{LATER}.jsonl"
+    path.write_bytes(moved + lines(6) + kept)
+    until = len(moved)
+    moves = (
+        Move(LATER, 0, until, DAY, len(lines(1, 2)), 0, 0, (len(AHEAD) - 2,)),
+        Move(LATER, until, until + len(lines(6)), NEXT, 0, 0, 0),
+    )
+    return Repair(BTC, (), (), 1, tuple(planned_move(move, path) for move in moves))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kept", [b"", KEPT])
+def test_lines_move_to_earlier_days_and_a_move_stopped_anywhere_is_resumed(tmp_path, packed, kept):
+    """The record that is ahead says so then; a file without lines left is gone."""
+    first = Vault(tmp_path / "whole")
+    trade_repair.note(first, opened_early(first, kept, packed=packed))
+    with crashes.steps(0) as steps:
+        trade_repair.finish(first, BTC)
+    for at in range(len(steps) + 1):
+        vault = first
+        if at:
+            vault = Vault(tmp_path / f"stopped-{at}")
+            trade_repair.note(vault, opened_early(vault, kept, packed=packed))
+            with crashes.steps(at), pytest.raises(crashes.Stopped):
+                trade_repair.finish(vault, BTC)
+            trade_repair.finish(vault, BTC)
+        found = {
+            path.name: b"".join(lines_forward(path))
+            for path in vault.trades(BTC).iterdir()
+            if not path.name.startswith(".")
+        }
+        wanted = {
+            f"{DAY}.jsonl{'.gz' if packed else ''}": lines(1, 2) + MARKED + lines(4, 5),
+            f"{NEXT}.jsonl": lines(6),
+        }
+        assert found == wanted | ({f"{LATER}.jsonl": kept} if kept else {})
+        assert read_generation(vault.generation(BTC)) == 1
+        assert not trade_repair.is_noted(vault, BTC)
+
+
+def test_a_move_is_none_for_a_running_exporter_and_checks_its_place(vault):
+    """It would go on in the file that it has begun; a day that has grown meanwhile stays."""
+    repair = opened_early(vault)
+    trade_repair.note(vault, repair)
+    assert trade_repair.too_large(vault, BTC)
+    put(vault, 1, 2, 3)
+    with pytest.raises(VaultError, match=rf"at byte {len(lines(1, 2))} expected its end"):
+        trade_repair.finish(vault, BTC)
+    (vault.trades(BTC) / f"{DAY}.jsonl").unlink()
+    with pytest.raises(VaultError, match="expected its end"):
+        trade_repair.finish(vault, BTC)
+    assert (vault.trades(BTC) / f"{LATER}.jsonl").read_bytes() == AHEAD + lines(4, 5, 6)
 
 
 @pytest.mark.parametrize(
