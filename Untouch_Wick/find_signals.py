@@ -13,7 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ravequant.alerts.dispatcher import AlertDispatcher
+    from ravequant.signals.watch_screen import WatchScreen
 
 OLDEST: Final = 168 * 60  # minutes
 
@@ -155,6 +156,7 @@ class Outputs(NamedTuple):
     console: "Console | None"  # None: JSON
     refresh: Callable[[Vault, str], None] = _refresh
     alerts: "AlertDispatcher | None" = None
+    screen: "WatchScreen | None" = None  # of a watch on a terminal
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -216,7 +218,9 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
     signals = tuple(signal for signal in result.signals if signal.score >= args.min_score)
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
     result = result._replace(signals=signals, missing=None if signals else missing)
-    if outputs.console is None:
+    if outputs.screen is not None:
+        outputs.screen.add(result, request.limits, request.query.timeframe, request.clock_ms)
+    elif outputs.console is None:
         _print_json(request, result)
     else:
         _show(request, result, outputs.console, explain=args.explain)
@@ -260,7 +264,7 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> int:
     )
     outcome = DONE
     for number, inst_id in enumerate(cli.instruments_of(args, chosen.instruments)):
-        if number and outputs.console is not None:
+        if number and outputs.console is not None and outputs.screen is None:
             outputs.console.print()
         try:
             if args.refresh if args.refresh is not None else args.at is None:
@@ -268,8 +272,11 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> int:
             limits = SignalLimits.of(inst_id, chosen)
             _answer(Request(vault, inst_id, query, limits, *_minute(vault, args.at)), args, outputs)
         except RaveQuantError as error:
-            cli.report("find_signals", error)
             outcome = outcome or error.exit_code
+            if outputs.screen is not None:
+                outputs.screen.fail(inst_id, str(error))
+            else:
+                cli.report("find_signals", error)
     return outcome
 
 
@@ -281,7 +288,9 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     """Answer again and again, and send alerts of new signals."""
     from ravequant.alerts.dispatcher import AlertDispatcher, Channels  # noqa: PLC0415 - for a watch
     from ravequant.signals.refresh import LoadedCalculators  # noqa: PLC0415
+    from ravequant.signals.watch_screen import WatchScreen  # noqa: PLC0415
 
+    terminal = console if console is not None and console.is_terminal else None
     with ExitStack() as held:
         calculators = held.enter_context(LoadedCalculators())
         alerts = None
@@ -289,10 +298,17 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
             channels = Channels(args.discord, args.command, args.bell)
             alerts = AlertDispatcher(cli.vault_of(args), channels, settings.load())
             held.enter_context(alerts)
+        screen = None
+        if terminal is not None and not args.explain:
+            screen = held.enter_context(WatchScreen(terminal))
+        outputs = Outputs(console, calculators.refresh, alerts, screen)
         while True:
-            if console is not None and console.is_terminal:
-                console.clear()
-            _round(args, Outputs(console, calculators.refresh, alerts))
+            with terminal or nullcontext():  # drawn when it is ready
+                if terminal is not None and screen is None:
+                    terminal.clear()
+                _round(args, outputs)
+                if screen is not None:
+                    screen.draw()
             sys.stdout.flush()
             if alerts is None:
                 time.sleep(args.watch)

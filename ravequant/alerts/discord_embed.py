@@ -35,7 +35,7 @@ def plain(text: str, most: int) -> str:
 
 def title(signal: Signal, *, near: bool) -> str:
     """Return the title: instrument, direction, price, conviction."""
-    price = cells(signal)["price"]
+    price = cells(signal)["level"]
     head = f"{signal.state.inst_id} {signal.direction} {price} {worth(signal)}"
     return plain(_NEAR * near + head, TITLE)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BREAK_EVEN: Final = "break-even"
-_WORDS: Final = frozenset({"fade", "tip", "small", "conviction"})  # columns that hold no numbers
+WORDS: Final = frozenset({"fade", "tip", "small", "conviction"})  # columns that hold no numbers
 _STYLES: Final = {
     r"\bSHORT\b": "red",
     r"\bLONG\b": "green",
@@ -32,7 +32,9 @@ _STYLES: Final = {
 _NARROW: Final = 60  # columns: below that a table would break words
 
 
-def place_line(result: QueryResult, timeframe: str, zone: tzinfo | None = None) -> str:
+def place_line(
+    result: QueryResult, timeframe: str, zone: tzinfo | None = None, *, dated: bool = True
+) -> str:
     """Return the instrument, the moment in UTC and in local time, and the last price."""
     state, last = result.state, result.last
     local = datetime.fromtimestamp(state.minute * 60, tz=zone).astimezone(zone)
@@ -41,7 +43,7 @@ def place_line(result: QueryResult, timeframe: str, zone: tzinfo | None = None) 
         written = written[11:]
     price = f"price {price_text(last.price)} ({last.source})" if last else "no price"
     price = price.replace(" ", JOINT)
-    moment = f"{utc(state)} UTC, local {written}"
+    moment = f"{utc(state)[0 if dated else 11 :]} UTC, local {written if dated else written[-5:]}"
     return f"{state.inst_id} {timeframe}  {moment}  {price}"
 
 
@@ -62,7 +64,7 @@ def show(
         write(f"no signal: {result.missing}", console)
         return
     for line in _table([cells(signal) for signal in result.signals], console.width):
-        _print(line, console)
+        print_line(line, console)
     if explained is None:
         for signal in result.signals:
             for line in evidence(signal, limits):
@@ -80,7 +82,7 @@ def show(
 def write(line: str, console: "Console", indent: int = 0) -> None:
     """Print a line, broken between words where the terminal ends."""
     for part in wrapped(line, console.width, indent):
-        _print(part, console)
+        print_line(part, console)
 
 
 def wrapped(line: str, width: int, indent: int = 0) -> list[str]:
@@ -90,7 +92,8 @@ def wrapped(line: str, width: int, indent: int = 0) -> list[str]:
     return [part.replace(JOINT, " ") for part in wrapper.wrap(line)]
 
 
-def _print(line: str, console: "Console") -> None:
+def print_line(line: str, console: "Console") -> None:
+    """Print a line as it is, with the colours that repeat its words."""
     from rich.text import Text  # noqa: PLC0415 - JSON answers never need it
 
     text = Text(line)
@@ -104,7 +107,7 @@ def cells(signal: Signal) -> dict[str, str]:
     wick, plan, tick = signal.wick, signal.plan, signal.state.tick
     return {
         "fade": signal.direction,
-        "price": price_text(wick.tip),
+        "level": price_text(wick.tip),
         "bps": signal.distance_bps or NONE,
         "conviction": worth(signal),
         "confl.": f"{signal.confluences}/7",
@@ -138,8 +141,8 @@ def _price(price: int | None, tick: int | None) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    names = [name for name in rows[0] if name != "entry"]  # the entry is the price
-    wide = tables.aligned(names, [[row[name] for name in names] for row in rows], _WORDS)
+    names = [name for name in rows[0] if name != "entry"]  # the entry is the level
+    wide = tables.aligned(names, [[row[name] for name in names] for row in rows], WORDS)
     if max(map(len, wide)) <= width:
         return [wide[0], "-" * max(map(len, wide)), *wide[1:]]
     stacked = _stacked(rows)
@@ -185,7 +188,7 @@ def _columns(cell: Mapping[str, str]) -> list[tuple[str, ...]]:
     size = "small" if cell["small"] == "yes" else "not small"
     exits = f"stop {cell['stop']}, target {cell['target']}"
     return [
-        (cell["fade"], cell["price"], f"{cell['bps']} bps"),
+        (cell["fade"], cell["level"], f"{cell['bps']} bps"),
         (f"age {cell['age']}, {size}", f"touched {cell['touched']}", f"tip {cell['tip']}"),
         (cell["conviction"], f"{cell['confl.']} confluences", f"score {cell['score']}"),
         (entry, exits, f"net R/R {cell['net R/R']}, break-even {cell[BREAK_EVEN]}"),

@@ -44,7 +44,7 @@ SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd
 AT_140 = """\
 age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE; clock +42s
 BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid)
-fade      price     bps  conviction  confl.  score  age  touched  tip    small      stop    target  net R/R  break-even
+fade      level     bps  conviction  confl.  score  age  touched  tip    small      stop    target  net R/R  break-even
 -----------------------------------------------------------------------------------------------------------------------
 LONG   100900.5  -14.88  WATCH x1       2/7     25  25m    15/16  NEAR   yes    100890.4    101250     3.45      22.46%
 SHORT    101250  +19.70  MAX x3         6/7     95  32m    16/17  EXACT  yes    101260.2  100900.5     3.44      22.53%

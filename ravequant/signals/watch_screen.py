@@ -1,0 +1,290 @@
+"""The screen of a watch: every instrument, one line a signal, cut to the height of the terminal.
+
+It is drawn in one go over the screen before, so that it is never blank. If there is too little
+room, details go first, then headings, then signals without a size, then ages, then the other
+signals; the line of an instrument goes last.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from ravequant import tables, times
+from ravequant.signals.limits import STREAMS, SignalLimits
+from ravequant.signals.market_state import MarketState
+from ravequant.signals.rules import QueryResult, Signal
+from ravequant.signals.table import BREAK_EVEN, WORDS, cells, place_line, print_line, wrapped
+from ravequant.signals.wording import age_line, evidence, other_reading, why_no_trade
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from rich.console import Console
+
+_COLUMNS: Final = (
+    "fade", "level", "bps", "conviction", "confl.", "score", "age", "touched", "stop", "target",
+    "net R/R", BREAK_EVEN,
+)  # fmt: skip
+_FREE: Final = ("touched", "age", "confl.", "net R/R", "score", "stop")  # left out, first to last
+_FIRST: Final = 4  # columns that every signal has, a trade or not
+_AGES, _NONE = 1, 2  # places in a panel
+_MORE: Final = "..."
+_NOTED_S: Final = 600.0  # for which a warning stands on the screen
+_NOTES: Final = 3  # warnings at a time
+
+
+class Panel(NamedTuple):
+    """The lines of one instrument; its signals nearest first."""
+
+    head: str
+    ages: tuple[str, ...] = ()
+    none: str = ""  # in place of headings and signals
+    headings: str = ""
+    signals: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()  # of the signals
+    details: tuple[tuple[str, ...], ...] = ()  # of each signal
+    lacks: str = ""  # said in the head if there is no room for the ages
+
+
+class _Part(NamedTuple):
+    """Lines that are shown together or not at all."""
+
+    rank: int  # the lower, the sooner it is given room
+    order: int  # of its kind, in its panel
+    panel: int
+    place: int  # in its panel, from the top
+    lines: tuple[str, ...]
+    is_signal: bool = False
+
+
+def panel(
+    result: QueryResult,
+    limits: SignalLimits,
+    timeframe: str,
+    width: int,
+    *,
+    clock_ms: int | None = None,
+    zone: "tzinfo | None" = None,
+) -> Panel:
+    """Return the lines of an answer for a screen of this width."""
+    head, *rest = wrapped(place_line(result, timeframe, zone, dated=False), width)
+    ages = (*rest, *wrapped(age_line(result.state, limits, clock_ms), width, 4))
+    lacks = _lacks(result.state, limits)
+    if not result.signals:
+        return Panel(head, ages, none=cut(f"no signal: {result.missing}", width), lacks=lacks)
+    headings, *lines = _lines(result.signals, limits, width)
+    found = (evidence(signal, limits) for signal in result.signals)
+    details = (
+        tuple(part for line in lines_of for part in wrapped(line, width, 4)) for lines_of in found
+    )
+    sizes = tuple(signal.size for signal in result.signals)
+    return Panel(head, ages, "", headings, tuple(lines), sizes, tuple(details), lacks)
+
+
+def _lacks(state: MarketState, limits: SignalLimits) -> str:
+    """Return the defects of streams, each once."""
+    defects = {state.defect(name, limits) for name in STREAMS} - {None}
+    return " ".join(sorted(str(defect).upper() for defect in defects))
+
+
+def cut(line: str, width: int) -> str:
+    """Return a line of at most this width; the end of a longer one is left out."""
+    return line if len(line) <= width else line[: width - len(_MORE)] + _MORE
+
+
+def _lines(signals: Sequence[Signal], limits: SignalLimits, width: int) -> list[str]:
+    """Return the headings and one line for each signal."""
+    rows = [_row(signal) for signal in signals]
+    reasons = [why_no_trade(signal, limits) for signal in signals]
+    names = [*_COLUMNS] if None in reasons else [*_COLUMNS[:_FIRST]]
+    for name in (None, *_FREE):
+        names = [one for one in names if one != name]
+        lines = _aligned(names, rows, reasons)
+        if max(map(len, lines)) <= width:
+            return lines
+    return [cut(line, width) for line in lines]
+
+
+def _row(signal: Signal) -> dict[str, str]:
+    row = cells(signal)
+    head, _, _ = row["conviction"].partition(":")
+    other = other_reading(signal)
+    row["conviction"] = f"{head} ({other})" if other and head == row["conviction"] else head
+    return row
+
+
+def _aligned(
+    names: Sequence[str], rows: Sequence[dict[str, str]], reasons: Sequence[str | None]
+) -> list[str]:
+    """Return the lines of a table; a reason stands in the place of the numbers of a trade."""
+    trades = [
+        [row[name] if why is None or number < _FIRST else "" for number, name in enumerate(names)]
+        for row, why in zip(rows, reasons, strict=True)
+    ]
+    headings, *lines = tables.aligned(names, trades, WORDS)
+    start = len(tables.aligned(names[:_FIRST], [row[:_FIRST] for row in trades], ())[0])
+    return [
+        headings,
+        *(
+            line if why is None else f"{line:<{start}}  {why}"
+            for line, why in zip(lines, reasons, strict=True)
+        ),
+    ]
+
+
+def fitted(
+    first: Iterable[str], panels: Sequence[Panel], last: Iterable[str], width: int, height: int
+) -> list[str]:
+    """Return the lines of a screen: ``first``, the panels, ``last``, at most ``height`` lines."""
+    top = [part for line in first for part in wrapped(line, width)]
+    notes = [cut(line, width) for line in last]
+    room = max(height - len(top), 1)
+    if len(panels) > room:
+        heads = [cut(one.head, width) for one in panels[: room - 1]]
+        more = len(panels) - len(heads)
+        return [*top, *heads, f"{_MORE} {more} more instruments"][:height]
+    parts = [part for number, one in enumerate(panels) for part in _parts(one, number)]
+    parts += [_Part(2, -1, len(panels), number, (line,)) for number, line in enumerate(notes)]
+    kept = _kept(sorted(parts), room)
+    lines = [*top]
+    for number in range(len(panels) + 1):
+        mine = [part for part in kept if part.panel == number]
+        lines += _shown(mine, _unsaid(panels[number], mine) if number < len(panels) else [])
+    return [cut(line, width) for line in lines[:height]]
+
+
+def _parts(one: Panel, number: int) -> Iterable[_Part]:
+    yield _Part(0, 0, number, 0, (one.head,))
+    yield _Part(2, 0, number, _AGES, one.ages)
+    if one.none:
+        yield _Part(3, 0, number, _NONE, (one.none,))
+    if one.headings:
+        yield _Part(4, 0, number, 2, (one.headings,))
+    count = len(one.signals)
+    orders = [place - size * count for place, size in enumerate(one.sizes)]  # largest size first
+    for place, (line, size) in enumerate(zip(one.signals, one.sizes, strict=True)):
+        yield _Part(1 if size else 3, orders[place], number, 3 + place, (line,), is_signal=True)
+    if number:
+        yield _Part(5, 0, number, -1, ("",))
+    for place, lines in enumerate(one.details):
+        yield _Part(6, orders[place], number, 3 + count + place, lines)
+
+
+def _kept(parts: Sequence[_Part], room: int) -> list[_Part]:
+    kept = []
+    for part in parts:
+        if len(part.lines) <= room:
+            kept.append(part)
+            room -= len(part.lines)
+    return kept
+
+
+def _unsaid(one: Panel, parts: Sequence[_Part]) -> list[str]:
+    """Return the facts of a panel for whose lines there is no room, in short."""
+    places = {part.place for part in parts}
+    missing = len(one.signals) - sum(part.is_signal for part in parts)
+    notes = [f"+{missing} more"] * bool(missing)
+    notes += ["no signal"] * bool(one.none and _NONE not in places)
+    return notes + [one.lacks] * bool(one.lacks and _AGES not in places)
+
+
+def _shown(parts: Iterable[_Part], notes: Sequence[str]) -> list[str]:
+    """Return the lines of a panel in their places; ``notes`` stand in its head."""
+    lines = [line for part in sorted(parts, key=lambda part: part.place) for line in part.lines]
+    if notes:
+        head = next(number for number, line in enumerate(lines) if line)
+        lines[head] = "  ".join([lines[head], *notes])
+    return lines
+
+
+class WatchScreen:
+    """The screen of a watch on a terminal; used by a ``with`` block.
+
+    Warnings of the log stand below the answers for a time, in place of stderr if that is the same
+    terminal.
+    """
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+        self._first: list[str] = []
+        self._panels: list[Panel] = []
+        self._notes = _Notes()
+        self._others: list[logging.Handler] = []
+        self._drawn = False
+
+    def __enter__(self) -> Self:
+        root = logging.getLogger()
+        self._others = [one for one in root.handlers if _on_this_terminal(one)]
+        for handler in self._others:
+            root.removeHandler(handler)
+        root.addHandler(self._notes)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        root = logging.getLogger()
+        root.removeHandler(self._notes)
+        for handler in self._others:
+            root.addHandler(handler)
+
+    def say(self, line: str) -> None:
+        """Have a line stand above all, on the next screen."""
+        self._first.append(line)
+
+    def add(
+        self, result: QueryResult, limits: SignalLimits, timeframe: str, clock_ms: int | None
+    ) -> None:
+        """Have the answer for an instrument stand on the next screen."""
+        width = self._console.width
+        self._panels.append(panel(result, limits, timeframe, width, clock_ms=clock_ms))
+
+    def fail(self, inst_id: str, reason: str) -> None:
+        """Have an instrument without an answer stand on the next screen."""
+        line = cut(f"no answer: {reason}", self._console.width)
+        self._panels.append(Panel(inst_id, none=line))
+
+    def draw(self) -> None:
+        """Draw the screen over the one before."""
+        from rich.control import Control  # noqa: PLC0415 - JSON answers never need it
+        from rich.segment import ControlType  # noqa: PLC0415
+
+        console, height = self._console, self._console.height - 1
+        lines = fitted(self._first, self._panels, self._notes.lines(), console.width, height)
+        with console:  # one write
+            if not self._drawn:
+                console.control(Control.clear())
+            console.control(Control.home())
+            for number in range(height):
+                console.control(Control((ControlType.ERASE_IN_LINE, 0)))
+                print_line(lines[number] if number < len(lines) else "", console)
+        self._drawn = True
+        self._first, self._panels = [], []
+
+
+class _Notes(logging.Handler):
+    """The newest warnings of the log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._found: dict[str, logging.LogRecord] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = " ".join(record.getMessage().split())
+        self._found.pop(text, None)
+        self._found[text] = record
+
+    def lines(self) -> list[str]:
+        """Return the warnings that are not old, the newest last."""
+        since = times.utc_now_ms() / 1000 - _NOTED_S
+        self._found = {
+            text: record for text, record in self._found.items() if record.created > since
+        }
+        return [
+            f"{times.iso(int(record.created * 1000))[11:19]} {record.levelname} {text}"
+            for text, record in [*self._found.items()][-_NOTES:]
+        ]
+
+
+def _on_this_terminal(handler: logging.Handler) -> bool:
+    if not isinstance(handler, logging.StreamHandler) or handler.stream is None:
+        return False
+    return not handler.stream.closed and bool(handler.stream.isatty())
