@@ -14,15 +14,16 @@ from L2_Bot.snapshot_writer import BookStep, SnapshotLine, SnapshotWriter, encod
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.exchanges.base import ChannelData, DeepBook, Exchange
-from ravequant.exchanges.recorder_app import in_thread
+from ravequant.exchanges.exchange_time import TOLERANCE_MS, ExchangeTime
+from ravequant.exchanges.offload import in_thread
+from ravequant.records import RecordError
 from ravequant.settings import L2
 from ravequant.vault.append_log import HourLog
 from ravequant.vault.paths import Vault
 
 _WAITING: Final = 16  # lines kept while the disk is busy or refuses
 _DISK_AGAIN_S: Final = 5.0
-_MISMATCHES_LOGGED: Final = 10
-_FAR_BEHIND_MS: Final = 60_000
+_LOGGED: Final = 10  # of a kind; then every thousandth
 _NEVER: Final = -1
 _log = logging.getLogger("l2_exporter")
 
@@ -35,6 +36,7 @@ class SnapshotCounts:
     gaps: int = 0
     deep: int = 0
     deep_stale: int = 0  # answers no newer than the last written
+    ahead: int = 0  # messages and deep books whose time is not believed
     lost_to_disk: int = 0  # lines not written because the disk refused
 
 
@@ -45,10 +47,13 @@ class BookRecorder:
     logged and tried again; ``refused`` is True meanwhile.
     """
 
-    def __init__(self, exchange: Exchange, vault: Vault, inst_id: str, chosen: L2) -> None:
+    def __init__(
+        self, exchange: Exchange, vault: Vault, inst_id: str, chosen: L2, time: ExchangeTime
+    ) -> None:
         self.inst_id = inst_id
         self.counts = SnapshotCounts()
         self._exchange = exchange
+        self._time = time
         self.started = asyncio.Event()  # a snapshot line is on disk: a deep one may follow it
         self._hours = HourLog(vault.snapshots(inst_id))
         self._deep = HourLog(vault.deep_snapshots(inst_id))
@@ -65,6 +70,7 @@ class BookRecorder:
             newest_ts=self._on_disk,
             newest_regular_ts=self._newest(self._hours, _is_regular),
         )
+        self._rejected = 0  # messages, as far as the log is concerned
         self._waiting: deque[SnapshotLine] = deque()
         self._unsynced: list[SnapshotLine] = []  # written since the last good sync
         self._refused_until: float | None = None
@@ -87,11 +93,15 @@ class BookRecorder:
 
     # -- messages
 
-    def receive(self, payload: ChannelData, connection: int) -> bool:
-        """Take in a message of the book; return True if a whole book is to be asked for."""
+    def receive(self, payload: ChannelData, connection: int, now: float) -> bool:
+        """Take in a message of the book; return True if a whole book is to be asked for.
+
+        Its time is judged by the exchange's as of ``now``.
+        """
         ask = False
         for row in payload.rows:
-            taken = self._snapshots.receive(payload.action, row, connection)
+            fault = self._time_fault(self._exchange.book_time(row), now)
+            taken = self._snapshots.receive(payload.action, row, connection, fault)
             self._keep(taken)
             ask |= self._notable(taken)
         return ask
@@ -102,6 +112,16 @@ class BookRecorder:
         self._keep(taken)
         self._notable(taken)
 
+    def _time_fault(self, ts: int | None, now: float) -> str:
+        """Return why a message's time cannot be believed; empty if it can, or there is none."""
+        verdict = "sound" if ts is None else self._time.judge(ts, now)
+        if ts is None or verdict == "sound":
+            return ""
+        self.counts.ahead += 1
+        if verdict == "unknown":
+            return f"whether its time {times.iso(ts)} is true is not known: no answer to that"
+        return f"its time {times.iso(ts)} lies past the exchange's"
+
     def _keep(self, taken: BookStep) -> None:
         if taken.snapshot is not None:
             self._waiting.append(taken.snapshot)
@@ -111,15 +131,10 @@ class BookRecorder:
             self._log_mismatch()
         if taken.reset:
             _log.warning("%s: the exchange began its sequence anew", self.inst_id)
-        if taken.behind_ms > _FAR_BEHIND_MS:
-            _log.error(
-                "%s: the exchange is %d s behind the newest line on disk: nothing is "
-                "written before that time; is this the right vault?",
-                self.inst_id,
-                taken.behind_ms // 1000,
-            )
         if taken.rejected:
-            _log.error("%s: message rejected: %s", self.inst_id, taken.rejected)
+            self._rejected += 1
+            if self._rejected <= _LOGGED or self._rejected % 1000 == 0:
+                _log.error("%s: message rejected: %s", self.inst_id, taken.rejected)
         if taken.broken:
             self.counts.gaps += 1
             shown = "no book to write"
@@ -130,7 +145,7 @@ class BookRecorder:
 
     def _log_mismatch(self) -> None:
         number = self._snapshots.book.counts.checksum_mismatches
-        if number <= _MISMATCHES_LOGGED or number % 1000 == 0:
+        if number <= _LOGGED or number % 1000 == 0:
             _log.warning("Checksum mismatch %s: number %d", self.inst_id, number)
 
     # -- writes
@@ -158,11 +173,21 @@ class BookRecorder:
             await self._offload(self._sync, now)
 
     async def deepen(self, deep: DeepBook, now: float) -> None:
-        """Write a deep snapshot after the newest snapshot line, flushed before the next line."""
+        """Write a deep snapshot after the newest snapshot line, flushed before the next line.
+
+        Raises RecordError if its time cannot be believed.
+        """
+        if fault := self._time_fault(deep.ts, now) or self._deep_too_old(deep.ts):
+            raise RecordError(f"deep book rejected: {fault}")
         if deep.ts <= self._deep_ts:
             self.counts.deep_stale += 1
         elif self.started.is_set() and not self.refused:
             await self._offload(lambda: self._append_deep(deep), now)
+
+    def _deep_too_old(self, ts: int) -> str:
+        if self._on_disk == _NEVER or ts >= self._on_disk - TOLERANCE_MS:
+            return ""
+        return f"its time {times.iso(ts)} lies before the newest line of {times.iso(self._on_disk)}"
 
     def close(self) -> None:
         """Write and sync the last lines; VaultError if the disk refuses them."""
@@ -258,8 +283,10 @@ class BookRecorder:
             "checksum_mismatches": book.counts.checksum_mismatches,
             "deep": counts.deep,
             "deep_stale": counts.deep_stale,
+            "ahead": counts.ahead,
             "lost_to_disk": counts.lost_to_disk,
             "disk_refuses": self.refused,
+            "filling": None,  # a book cannot be filled in
         }
 
 

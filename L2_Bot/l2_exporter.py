@@ -8,28 +8,30 @@ import asyncio
 import gc
 import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
-from ravequant import catalog, cli, settings
+from ravequant import catalog, cli, settings, times
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import Channel, ChannelData, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
-from ravequant.exchanges.recorder_app import (
+from ravequant.exchanges.offload import in_thread
+from ravequant.exchanges.recorder_app import RecorderApp
+from ravequant.exchanges.recorder_options import (
     Flag,
-    RecorderApp,
     RecorderOptions,
     add_flags,
     add_options,
-    in_thread,
     options_of,
 )
 from ravequant.records import RecordError
 from ravequant.settings import L2
 from ravequant.vault import instruments
+from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 
 PROGRAM: Final = catalog.L2_EXPORTER.name
@@ -42,7 +44,6 @@ _FLAGS: Final[tuple[Flag, ...]] = (
     ("--depth", int, None, "N", f"levels a side, at most {MOST_LEVELS}"),
     ("--deep-every", int, None, "S", "a deep REST snapshot every S seconds, 0 for none"),
 )  # fmt: skip
-_METADATA_S: Final = 3_600.0
 _DEEP_AT_ONCE: Final = 4
 _GARBAGE_EVERY: Final = 10_000  # a message is a list of lists: 700 would search all the time
 
@@ -57,69 +58,114 @@ class L2Exporter(RecorderApp[BookRecorder]):
     )
     STOPPED = "%(inst_id)s: stopped, %(written)d snapshots written, newest %(last_snapshot_utc)s"
     ROWS = "lines"
+    NEEDS_METADATA = False
 
     def __init__(self, vault: Vault, options: RecorderOptions, chosen: L2) -> None:
         super().__init__(PROGRAM, _STREAMS, vault, options)
         self._chosen = chosen
         self._deep_rest: RestClient = self.exchange.rest(options.rest_url, attempts=1)
         self._deep_turn = asyncio.Semaphore(_DEEP_AT_ONCE)
-        self._unknown: set[str] = set()
+        self._pace = Pace(self.exchange.connects_per_second)
+        self._client_of: dict[str, Client] = {}
 
     async def work(self) -> None:
         """Record until cancelled."""
         gc.set_threshold(_GARBAGE_EVERY)
-        exchange, together = self.exchange, self.exchange.books_per_connection
-        url = exchange.socket_url(self.options.ws_url, exchange.books_channel)
-        pace = Pace(exchange.connects_per_second)
-        for inst_id in self.options.inst_ids:
-            recorder = BookRecorder(exchange, self.vault, inst_id, self._chosen)
-            self.recorders[inst_id] = recorder
-        async with asyncio.TaskGroup() as tasks:
-            for start in range(0, len(self.options.inst_ids), together):
-                names = self.options.inst_ids[start : start + together]
-                channels = [Channel(exchange.books_channel, name) for name in names]
-                client = Client(exchange, url, channels, pace=pace)
-                self.clients.append(client)
-                tasks.create_task(client.run())
-                tasks.create_task(self._record(client, names))
-            tasks.create_task(self._sync())
-            tasks.create_task(self.report())
-            for number, inst_id in enumerate(self.options.inst_ids):
-                tasks.create_task(self._keep_metadata(inst_id))
-                if self._chosen.deep_every_s:
-                    wait_s = self._chosen.deep_every_s * number / len(self.options.inst_ids)
-                    tasks.create_task(self._deepen(self.recorders[inst_id], wait_s))
+        await super().work()
 
-    async def _record(self, client: Client, names: Sequence[str]) -> None:
+    # -- instruments
+
+    async def take_in(self, inst_id: str, meta: Metadata | None) -> None:
+        """Open the files and subscribe; without metadata too: they are fetched later."""
+        recorder = BookRecorder(self.exchange, self.vault, inst_id, self._chosen, self.keeper.time)
+        await self._check_newest(recorder)
+        self.recorders[inst_id] = recorder
+        if meta is not None:
+            await self.renew(inst_id, meta)
+        self.subscribe(inst_id)
+        if self._chosen.deep_every_s:
+            self.tasks.create_task(self._deepen(recorder))
+
+    async def _check_newest(self, recorder: BookRecorder) -> None:
+        """Raise VaultError if the newest line on disk belongs to the future."""
+        now = asyncio.get_running_loop().time()
+        await self.judge(recorder.on_disk_ts or 0, now)
+        if recorder.on_disk_ts and self.keeper.time.judge(recorder.on_disk_ts, now) == "ahead":
+            raise VaultError(
+                f"the newest line of its book on disk is of {times.iso(recorder.on_disk_ts)}, past "
+                "the exchange's time: nothing can follow on it; stop the exporters, then set it "
+                f"aside: python scripts/repair_gaps.py --set-aside {recorder.inst_id}"
+            )
+
+    async def renew(self, inst_id: str, meta: Metadata) -> None:
+        """Save metadata just fetched."""
+        newest = self.recorders[inst_id].on_disk_ts
+        await in_thread(instruments.save, self.vault, meta, newest)
+
+    def listen(self, inst_id: str, *, wanted: bool) -> None:
+        """Subscribe to a book on a connection that has room, or give it up."""
+        channel = Channel(self.exchange.books_channel, inst_id)
+        client = self._client_of.get(inst_id)
+        if client is not None:
+            (client.add if wanted else client.drop)(channel)
+        elif wanted:
+            self._client_of[inst_id] = self._client_with_room(channel)
+
+    def _client_with_room(self, channel: Channel) -> Client:
+        taken = Counter(self._client_of.values())
+        for client in self.clients:
+            if taken[client] < self.exchange.books_per_connection:
+                client.add(channel)
+                return client
+        url = self.exchange.socket_url(self.options.ws_url, channel.name)
+        client = Client(self.exchange, url, [channel], pace=self._pace)
+        self.clients.append(client)
+        self.tasks.create_task(client.run())
+        self.tasks.create_task(self._record(client))
+        return client
+
+    # -- while it runs
+
+    async def _record(self, client: Client) -> None:
         """Pass the events of one connection to its recorders."""
         loop = asyncio.get_running_loop()
-        own = {name: self.recorders[name] for name in names}
         async for batch in client.batches():
+            now = loop.time()
+            await self.judge(max(map(self._newest_ts, batch)), now)
+            own = {
+                name: self.recorders[name] for name, of in self._client_of.items() if of is client
+            }
             for arrival in batch:
-                self._take(client, own, arrival, loop.time())
+                self._take(client, own, arrival, now)
             for recorder in own.values():
                 recorder.write(loop.time())
             await asyncio.sleep(0)
+
+    def _newest_ts(self, arrival: Arrival) -> int:
+        rows = arrival.event.rows if isinstance(arrival.event, ChannelData) else ()
+        return max((self.exchange.book_time(row) or 0 for row in rows), default=0)
 
     def _take(
         self, client: Client, own: Mapping[str, BookRecorder], arrival: Arrival, now: float
     ) -> None:
         match arrival.event:
             case ChannelData(channel=channel) as payload:
-                self.busy_at = now
-                if own[channel.inst_id].receive(payload, arrival.connection):
+                self.busy_at = asyncio.get_running_loop().time()
+                if own[channel.inst_id].receive(payload, arrival.connection, now):
                     client.renew(channel, arrival.connection)
             case Subscribed():
+                self.connected(arrival.connection)
                 self.busy_at = self.busy_at or now
             case Ended(reason=reason):
                 for recorder in own.values():
                     recorder.lose(arrival.connection, reason)
 
-    async def _sync(self) -> None:
+    async def look_after(self) -> None:
+        """Sync written lines every so often; stop the program once it is idle."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._chosen.sync_every_ms / 1000)
-            for recorder in self.recorders.values():
+            for recorder in tuple(self.recorders.values()):
                 recorder.write(loop.time())
                 await recorder.sync(loop.time())
             if self.idle(loop.time()):
@@ -127,10 +173,11 @@ class L2Exporter(RecorderApp[BookRecorder]):
 
     # -- REST
 
-    async def _deepen(self, recorder: BookRecorder, wait_s: float) -> None:
+    async def _deepen(self, recorder: BookRecorder) -> None:
         """Record a deep snapshot every so often, once there is a snapshot line."""
         loop, failing = asyncio.get_running_loop(), False
-        await asyncio.sleep(wait_s)
+        number = self.options.inst_ids.index(recorder.inst_id)
+        await asyncio.sleep(self._chosen.deep_every_s * number / len(self.options.inst_ids))
         await recorder.started.wait()
         while True:
             began = loop.time()
@@ -148,26 +195,9 @@ class L2Exporter(RecorderApp[BookRecorder]):
         """Write one deep snapshot; its 3 MB are freed on return, before the wait."""
         async with self._deep_turn:
             found = await in_thread(self._deep_rest.deep_book, recorder.inst_id)
-            await recorder.deepen(found, asyncio.get_running_loop().time())
-
-    async def _keep_metadata(self, inst_id: str) -> None:
-        """Fetch and save the metadata, now and every hour; books are recorded meanwhile."""
-        meta = await self.metadata(inst_id)
-        if meta is None:
-            self._unknown.add(inst_id)
-            if len(self._unknown) == len(self.options.inst_ids):
-                raise self.none_known()
-            return
-        while True:
-            try:
-                newest = self.recorders[inst_id].on_disk_ts
-                await in_thread(instruments.save, self.vault, meta, newest)
-                await asyncio.sleep(_METADATA_S)
-                row = await in_thread(self.rest.instrument, inst_id)
-                meta = instruments.parse_instrument(row)
-            except (FeedError, VaultError) as error:
-                self.log.warning("%s: metadata not renewed: %s", inst_id, error)
-                await asyncio.sleep(_METADATA_S / 60)
+            now = asyncio.get_running_loop().time()
+            await self.judge(found.ts, now)
+            await recorder.deepen(found, now)
 
     def close(self) -> int:
         """Flush everything; return the exit code, FAILED if the disk refused something."""

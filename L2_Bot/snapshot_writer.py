@@ -21,6 +21,7 @@ from ravequant.exchanges.base import (
     Exchange,
     price_of,
 )
+from ravequant.exchanges.exchange_time import TOLERANCE_MS
 
 MOST_LEVELS: Final = 400  # a side of a record; the `books` channel of OKX has as many
 _NEVER: Final = -1
@@ -43,7 +44,6 @@ class BookStep:
     rejected: str = ""  # why a message was useless to a book that waits for a snapshot
     reset: bool = False  # the exchange began its sequence anew: ask for a new book when idle
     checksum_mismatch: bool = False
-    behind_ms: int = 0  # a whole book so much older than the newest line on disk
 
 
 class SnapshotWriter:
@@ -77,13 +77,16 @@ class SnapshotWriter:
         self._applied_ts = _NEVER
         self._followed = _NEVER
 
-    def receive(self, action: str, row: Any, connection: int = 0) -> BookStep:
-        """Take in one row of a message of the book."""
+    def receive(self, action: str, row: Any, connection: int = 0, time_fault: str = "") -> BookStep:
+        """Take in one row of a message of the book; a ``time_fault`` of it breaks the book."""
         if connection != self._followed:
             if connection < self._followed or (action != SNAPSHOT and self.book.live):
                 self.superseded += 1
                 return BookStep()
             self._followed = connection
+        fault = time_fault or self._too_old(self._exchange.book_time(row))
+        if fault:
+            return self._not_applied(self.book.lose(fault))
         mismatches = self.book.counts.checksum_mismatches
         outcome = self.book.receive(action, row)
         if not isinstance(outcome, BookState):
@@ -93,7 +96,6 @@ class SnapshotWriter:
             self._regular(outcome),
             reset=outcome.reset,
             checksum_mismatch=self.book.counts.checksum_mismatches > mismatches,
-            behind_ms=max(0, self.newest_ts - outcome.ts) if action == SNAPSHOT else 0,
         )
 
     def lose(self, connection: int = 0, reason: str = "connection lost") -> BookStep:
@@ -101,6 +103,14 @@ class SnapshotWriter:
         if connection != self._followed:
             return BookStep()
         return self._not_applied(self.book.lose(reason))
+
+    def _too_old(self, ts: int | None) -> str:
+        """Return why a message cannot follow on the newest line; empty if it can."""
+        if ts is None or ts >= self.newest_ts - TOLERANCE_MS:
+            return ""
+        return (
+            f"its time {times.iso(ts)} lies before the newest line of {times.iso(self.newest_ts)}"
+        )
 
     def _not_applied(self, outcome: Broken | Dropped) -> BookStep:
         if isinstance(outcome, Dropped):

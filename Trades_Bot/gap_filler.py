@@ -23,9 +23,10 @@ class GapFiller:
 
     ``last`` is the newest id on disk, None for an empty vault (the first live row begins it);
     ``last_ts`` its exchange time, ``newest_ts`` that of the newest row known, if that is another
-    row. ``pages`` are the limits of the exchange's REST. At most ``buffer_rows`` live rows wait
-    while a gap is filled; further rows are dropped and fetched the same way. Once REST
-    has failed for ``patience_s`` the gap is noted as ``open``, and recording goes on behind it.
+    row. A row that is ahead of its time counts for ids alone. ``pages`` are the limits of the
+    exchange's REST. At most ``buffer_rows`` live rows wait while a gap is filled; further rows are
+    dropped and fetched the same way. Once REST has failed for ``patience_s`` the gap is noted as
+    ``open``, and recording goes on behind it.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class GapFiller:
         self.dropped = 0  # rows that the full buffer did not take
         self.bogus = 0  # rows thrown away because their ids cannot be true
         self._newest = -1 if last is None else last  # highest id seen live
-        self._newest_ts = max(last_ts, newest_ts)
+        self.newest_ts = max(last_ts, newest_ts)
         self._owed = -1  # highest id of rows not taken: fetched once the others are written
         self._pages = pages
         self._buffer_rows = buffer_rows
@@ -58,6 +59,11 @@ class GapFiller:
     def waiting(self) -> int:
         """Return the number of live rows that wait until a gap is filled."""
         return len(self._waiting)
+
+    @property
+    def progress_at(self) -> float | None:
+        """Return when a missing id was last settled; None without a gap."""
+        return self._gap.progress_at if self._gap else None
 
     @property
     def filling(self) -> tuple[int, int] | None:
@@ -150,7 +156,7 @@ class GapFiller:
 
     def _wait(self, trade: Trade) -> None:
         self._newest = trade.trade_id
-        self._newest_ts = max(self._newest_ts, trade.ts)
+        self._see(trade)
         if len(self._waiting) >= self._buffer_rows:
             self.dropped += 1
             self._owed = trade.trade_id
@@ -186,8 +192,13 @@ class GapFiller:
     def _write(self, trade: Trade) -> None:
         self._actions.append(trade)
         self.last = trade.trade_id
-        self.last_ts = trade.ts
-        self._newest_ts = max(self._newest_ts, trade.ts)
+        if not trade.ahead:
+            self.last_ts = trade.ts
+        self._see(trade)
+
+    def _see(self, trade: Trade) -> None:
+        if not trade.ahead:
+            self.newest_ts = max(self.newest_ts, trade.ts)
 
     # -- pages
 
@@ -199,7 +210,7 @@ class GapFiller:
                 continue
             if row.first_id > gap.next_id:
                 jumped = (gap.next_id, min(row.first_id - 1, gap.end))
-                if not gap.proven(jumped, row, self._newest_ts, self._now):
+                if not gap.proven(jumped, row, self.newest_ts, self._now):
                     return
                 self._settle(gap, jumped[1], absent, _ABSENT[absent])
             if gap.next_id > gap.end:
@@ -220,7 +231,7 @@ class GapFiller:
         oldest = fresh[0]
         if len(fresh) >= self._pages.rows:
             gap.too_far(after, self._now)
-        elif oldest.ts - self.last_ts > self._pages.depth_ms:
+        elif not oldest.ahead and oldest.ts - self.last_ts > self._pages.depth_ms:
             end = min(oldest.first_id - 1, gap.end)
             self._settle(gap, end, "unrecoverable", "older than the exchange serves")
             self._accept(gap, fresh, absent)

@@ -3,18 +3,18 @@
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
+from time import monotonic as _monotonic
 from typing import Any, Final
 
 from ravequant import times
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import Exchange, TradePage, TradeRows
-from ravequant.exchanges.recorder_app import in_thread
-from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
+from ravequant.exchanges.exchange_time import ExchangeTime
+from ravequant.exchanges.offload import in_thread
+from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import Trades
 from ravequant.vault import instruments, trade_repair
 from ravequant.vault.append_log import DayLog
@@ -23,10 +23,14 @@ from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import Action, GapDetected, GapSettled, PageRequest
+from Trades_Bot.log_end import end_of_log
+from Trades_Bot.progress import Progress
+from Trades_Bot.row_times import RowTimes
 
 _DISK_AGAIN_S: Final = 5.0
 _MEND_AGAIN_S: Final = 30.0  # after a repair that could not be carried out
 _REJECTED_LINES: Final = 20  # in the log; then every thousandth
+_LONG_GAP: Final = 2_000  # ids
 _log = logging.getLogger("trades_exporter")
 
 
@@ -37,6 +41,8 @@ class TradeCounts:
     rows: int = 0
     written: int = 0
     rejected: int = 0
+    ahead: int = 0  # rows recorded that lie past the exchange's time
+    untimed: int = 0  # rows left to REST: the exchange's time could not be had
     lost_to_disk: int = 0  # rows not written because the disk refused; REST brings them again
     duplicates: int = 0
     dropped: int = 0
@@ -52,7 +58,14 @@ class TradeRecorder:
     trades are fetched like any gap. Raises FeedError for an exchange whose ids are not dense.
     """
 
-    def __init__(self, exchange: Exchange, vault: Vault, meta: Metadata, options: Trades) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        vault: Vault,
+        meta: Metadata,
+        options: Trades,
+        time: ExchangeTime,
+    ) -> None:
         if not exchange.dense_ids:
             raise FeedError(
                 f"{exchange.name}: its trade ids do not rise by one, so gaps cannot be found by id"
@@ -63,6 +76,7 @@ class TradeRecorder:
         self._pages = exchange.pages
         self._vault = vault
         self._options = options
+        self._time = time
         self._meta = meta
         self._encoder = TradeEncoder(meta.inst_id, meta.contract, self._vault.exchange)
         self._days = DayLog(vault.trades(meta.inst_id))
@@ -73,6 +87,10 @@ class TradeRecorder:
         self._mend_again_at = 0.0
         self._seen = -1  # the newest id that came, on disk or not
         self._filler = self._filler_from_disk()
+        self._filed_ts = self.last_ts  # of the newest record, in order of ids, that is not ahead
+        known = time.at(_monotonic()) or 0
+        self._judge = RowTimes(time, None if self.last_id is not None else known)
+        self._progress = Progress()
         if self._days.torn_bytes:
             _log.warning(
                 "%s: %d bytes of a torn last line set aside", self.inst_id, self._days.torn_bytes
@@ -94,29 +112,66 @@ class TradeRecorder:
         return self._filler.filling
 
     @property
+    def has_long_gap(self) -> bool:
+        """Return True while more ids are missing than a few pages hold."""
+        gap = self._filler.filling
+        return gap is not None and gap[1] - gap[0] > _LONG_GAP
+
+    @property
+    def progress_at(self) -> float | None:
+        """Return when a missing id was last settled; None without a gap."""
+        return self._filler.progress_at
+
+    @property
     def refused(self) -> bool:
         """Return True while the disk refuses records."""
         return self._broken_until is not None
 
+    @property
+    def begins_lower(self) -> bool:
+        """Return True while frames suggest that this is another stream: `compare` settles it."""
+        return self._judge.begins_lower
+
+    @property
+    def is_other_stream(self) -> bool:
+        """Return True if the exchange's ids begin lower than those on disk: nothing is recorded."""
+        return self._judge.other_stream
+
     def begin_at(self, first_id: int, ts: int) -> None:
         """Begin an empty vault with ``first_id``, as if the id before it were on disk."""
         self._filler = self._new_filler(first_id - 1, ts)
+        self._judge.since = self._filed_ts = ts
 
     # -- rows and pages
 
     def rows(self, payload: TradeRows, now: float) -> None:
-        """Take in the rows of one frame."""
-        for reason in payload.rejected:
-            self.counts.rejected += 1
-            if self.counts.rejected <= _REJECTED_LINES or not self.counts.rejected % 1_000:
-                _log.error("%s: row %d rejected: %s", self.inst_id, self.counts.rejected, reason)
+        """Take in the rows of one frame, once the exchange's time is fit to judge them."""
         self.counts.rows += len(payload.trades)
-        self._seen = max((self._seen, *(trade.trade_id for trade in payload.trades)))
+        if self.is_other_stream:
+            return
+        last = self._filler.last, self._filler.last_ts
+        judged = self._judge.frame(payload.trades, *last, now)
+        self._reject((*payload.rejected, *judged.rejected))
+        self._seen = max((self._seen, *(row.trade_id for row in judged.rows + judged.unknown)))
         if self._broken_until is not None:
             self.counts.lost_to_disk += len(payload.trades)
             return
-        for trade in payload.trades:
+        for trade in judged.rows:
             self._filler.live(trade, now)
+        for trade in judged.unknown:
+            self.counts.untimed += 1
+            self._filler.missed(trade.trade_id, now)
+
+    def _reject(self, reasons: Iterable[str]) -> None:
+        for reason in reasons:
+            self.counts.rejected += 1
+            if self.counts.rejected <= _REJECTED_LINES or not self.counts.rejected % 1_000:
+                _log.error("%s: row %d rejected: %s", self.inst_id, self.counts.rejected, reason)
+
+    def compare(self, page: TradePage) -> None:
+        """Take in the newest row of REST, to tell another stream from a stray row."""
+        newest = max(page.trades, key=lambda trade: trade.trade_id, default=None)
+        self._judge.compare(newest, self._filler.last, self._filler.last_ts)
 
     def request(self, now: float) -> PageRequest | None:
         """Return the page to ask REST for now, if any."""
@@ -132,8 +187,13 @@ class TradeRecorder:
         self.woken.set()
 
     def page(self, ask: PageRequest, page: TradePage, now: float) -> None:
-        """Take in the answer of REST to ``ask``."""
-        self._filler.page(ask, page.trades, now, unreadable=page.unreadable)
+        """Take in the answer of REST to ``ask``; FeedError if its times cannot be judged."""
+        judged = self._judge.page(page.trades, now)
+        if judged.unknown:
+            raise FeedError("the exchange's time cannot be had")
+        self._reject(judged.rejected)
+        unreadable = page.unreadable + len(judged.rejected)
+        self._filler.page(ask, judged.rows, now, unreadable=unreadable)
 
     def failed(self, ask: PageRequest, error: FeedError, now: float) -> None:
         """Take in that REST did not answer."""
@@ -168,7 +228,7 @@ class TradeRecorder:
     async def mend(self) -> None:
         """Carry out a repair that `repair_gaps` has noted, between two appends."""
         await self.sync()
-        if self._syncing or self.refused or self._mend_again_at > time.monotonic():
+        if self._syncing or self.refused or self._mend_again_at > _monotonic():
             return
         if not trade_repair.is_noted(self._vault, self.inst_id):
             return
@@ -179,7 +239,7 @@ class TradeRecorder:
             await in_thread(self._mend)
         except VaultError as error:  # the log is as it was, or repaired, day by day
             _log.warning("%s: the repair waits: %s", self.inst_id, error)
-            self._mend_again_at = time.monotonic() + _MEND_AGAIN_S
+            self._mend_again_at = _monotonic() + _MEND_AGAIN_S
         finally:
             self._syncing = False
 
@@ -187,6 +247,7 @@ class TradeRecorder:
         with self._disk:
             self._days.close()  # opened again by the next append
             done = trade_repair.finish(self._vault, self.inst_id)
+            self._days = DayLog(self._vault.trades(self.inst_id))  # the newest day may be another
         if done is not None:
             _log.info("%s: repaired %d days of the log", self.inst_id, len(done.days))
 
@@ -231,7 +292,9 @@ class TradeRecorder:
             "waiting": filler.waiting,
             "dropped": counts.dropped + filler.dropped,
             "lost_to_disk": counts.lost_to_disk,
-            "filling": filler.filling,
+            "ahead": counts.ahead,
+            "untimed": counts.untimed,
+            "filling": self._progress.facts(filler, _monotonic()),
             "disk_refuses": self.refused,
         }
 
@@ -248,10 +311,25 @@ class TradeRecorder:
                     self._note(actions)
 
     def _append(self, actions: Iterable[Action]) -> None:
-        for day, trades in groupby((a for a in actions if isinstance(a, Trade)), _day):
+        rows = (action for action in actions if isinstance(action, Trade))
+        for day, trades in groupby(rows, self._day):
             lines = [self._encoder.line(trade) for trade in trades]
             self._days.append(day, b"".join(lines))
             self.counts.written += len(lines)
+            self._judge.since = None
+
+    def _day(self, trade: Trade) -> int:
+        """Return the day of a row's file: of one that is ahead, that of the newest that is not."""
+        if trade.ahead:
+            self.counts.ahead += 1
+            if self.counts.ahead <= _REJECTED_LINES or not self.counts.ahead % 1_000:
+                said = "%s: id %d of %s lies past the exchange's time: recorded as ahead, number %d"
+                facts = self.inst_id, trade.trade_id, times.iso(trade.ts), self.counts.ahead
+                _log.warning(said, *facts)
+        else:
+            self._filed_ts = trade.ts
+        filed = self._filed_ts or self._time.at(_monotonic()) or trade.ts
+        return filed - filed % times.DAY_MS
 
     def _note(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -295,10 +373,8 @@ class TradeRecorder:
         self.missed(self._seen, now)  # now, not when the next row shows it
 
     def _filler_from_disk(self) -> GapFiller:
-        parsed = partial(_parsed, self.inst_id, self._vault.exchange)
-        line = self._days.last_line(lambda found: parsed(found) is not None)
-        last = None if line is None else parsed(line)
-        return self._new_filler(last.trade_id if last else None, last.ts if last else 0)
+        last, ts = end_of_log(self._days, self.inst_id, self._vault.exchange, self._time)
+        return self._new_filler(last, ts)
 
     def _new_filler(self, last: int | None, ts: int) -> GapFiller:
         return GapFiller(
@@ -312,14 +388,3 @@ class TradeRecorder:
 
 def _ids(gap: Gap) -> tuple[int, int, int]:
     return gap.from_id, gap.to_id, gap.missing
-
-
-def _day(trade: Trade) -> int:
-    return trade.ts - trade.ts % times.DAY_MS
-
-
-def _parsed(inst_id: str, exchange: str, line: bytes) -> Trade | None:
-    try:
-        return parse_trade(line, inst_id, exchange)[0]
-    except RecordError:
-        return None

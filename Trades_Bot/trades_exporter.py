@@ -8,23 +8,24 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ravequant import catalog, cli, settings, times
 from ravequant.errors import FeedError, VaultError
-from ravequant.exchanges import recorder_app
+from ravequant.exchanges import recorder_options
 from ravequant.exchanges.base import Channel, Subscribed, TradeRows
-from ravequant.exchanges.client import Client
-from ravequant.exchanges.recorder_app import RecorderApp, RecorderOptions, in_thread
-from ravequant.vault import instruments
+from ravequant.exchanges.client import Arrival, Client
+from ravequant.exchanges.offload import in_thread
+from ravequant.exchanges.recorder_app import RecorderApp
+from ravequant.exchanges.recorder_options import RecorderOptions
+from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
 from Trades_Bot.trade_recorder import TradeRecorder
 
 PROGRAM: Final = catalog.TRADES_EXPORTER.name
-_METADATA_S: Final = 60.0
-_METADATA_ROUNDS: Final = 60  # after so many it is saved though nothing changed
 
 
 class TradesExporter(RecorderApp[TradeRecorder]):
@@ -37,6 +38,7 @@ class TradesExporter(RecorderApp[TradeRecorder]):
     )
     STOPPED = "%(inst_id)s: stopped after id %(last_trade_id)s, %(written)d records written"
     ROWS = "rows"
+    NEEDS_METADATA = True
 
     def __init__(
         self, vault: Vault, options: RecorderOptions, chosen: settings.Trades, backfill_ms: int = 0
@@ -45,36 +47,27 @@ class TradesExporter(RecorderApp[TradeRecorder]):
         self._chosen = chosen
         self._backfill_ms = backfill_ms
 
-    async def work(self) -> None:
-        """Record until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.report())  # a heartbeat, though the exchange may not answer yet
-            await self._prepare()
-            name = self.exchange.trades_channel
-            url = self.exchange.socket_url(self.options.ws_url, name)
-            channels = [Channel(name, inst_id) for inst_id in self.recorders]
-            client = Client(self.exchange, url, channels)
-            self.clients.append(client)
-            tasks.create_task(client.run())
-            tasks.create_task(self._record(client))
-            tasks.create_task(self._sync())
-            tasks.create_task(self._renew_metadata())
-            for recorder in self.recorders.values():
-                tasks.create_task(fill_gaps(recorder, self.rest))
-                tasks.create_task(watch_the_tail(recorder, self.rest))
+    # -- instruments
 
-    # -- before the first row
+    async def take_in(self, inst_id: str, meta: Metadata | None) -> None:
+        """Open the log, find the first id, and subscribe."""
+        if meta is None:
+            raise VaultError(f"there is no metadata of {inst_id}")
+        await self.keeper.renew(asyncio.get_running_loop().time())
+        time = self.keeper.time
+        recorder = TradeRecorder(self.exchange, self.vault, meta, self._chosen, time)
+        recorder.renew(meta)
+        await self._find_beginning(recorder)
+        self.recorders[inst_id] = recorder
+        self.subscribe(inst_id)
+        earlier = partial(self._earlier, inst_id)
+        self.tasks.create_task(fill_gaps(recorder, self.rest, self.judge, earlier))
+        self.tasks.create_task(watch_the_tail(recorder, self.rest))
 
-    async def _prepare(self) -> None:
-        """Fetch and save the metadata, open the logs, find the first id."""
-        found = await asyncio.gather(*map(self.metadata, self.options.inst_ids))
-        for meta in filter(None, found):
-            recorder = TradeRecorder(self.exchange, self.vault, meta, self._chosen)
-            self.recorders[meta.inst_id] = recorder
-            recorder.renew(meta)
-        if not self.recorders:
-            raise self.none_known()
-        await asyncio.gather(*map(self._find_beginning, self.recorders.values()))
+    def _earlier(self, inst_id: str) -> list[TradeRecorder]:
+        """Return the recorders of the instruments that come before this one in the settings."""
+        before = itertools.takewhile(lambda name: name != inst_id, self.options.inst_ids)
+        return [self.recorders[name] for name in before if name in self.recorders]
 
     async def _find_beginning(self, recorder: TradeRecorder) -> None:
         name, attempt = recorder.inst_id, 0
@@ -87,7 +80,8 @@ class TradesExporter(RecorderApp[TradeRecorder]):
             return
         while True:
             try:
-                begin = await in_thread(find_start, self.rest, name, self._backfill_ms)
+                now_ms = await self._exchange_ms()
+                begin = await in_thread(find_start, self.rest, name, self._backfill_ms, now_ms)
                 break
             except FeedError as error:
                 await self.wait_to_retry(f"{name}: no beginning found yet: {error}", attempt)
@@ -96,34 +90,65 @@ class TradesExporter(RecorderApp[TradeRecorder]):
             recorder.begin_at(*begin)
             self.log.info("%s begins with id %d of %s", name, begin[0], times.iso(begin[1]))
 
+    async def _exchange_ms(self) -> int:
+        now = asyncio.get_running_loop().time()
+        await self.keeper.renew(now)
+        known = self.keeper.time.at(now)
+        if known is None:
+            raise FeedError(self.keeper.problem or "the exchange's time cannot be had")
+        return known
+
+    async def renew(self, inst_id: str, meta: Metadata) -> None:
+        """Save metadata just fetched, between two records."""
+        recorder = self.recorders[inst_id]
+        await recorder.sync()
+        recorder.write(asyncio.get_running_loop().time())
+        recorder.renew(meta)
+
+    def listen(self, inst_id: str, *, wanted: bool) -> None:
+        """Subscribe to an instrument's trades, or give them up; all share one connection."""
+        channel = Channel(self.exchange.trades_channel, inst_id)
+        if self.clients:
+            (self.clients[0].add if wanted else self.clients[0].drop)(channel)
+        elif wanted:
+            url = self.exchange.socket_url(self.options.ws_url, channel.name)
+            client = Client(self.exchange, url, [channel])
+            self.clients.append(client)
+            self.tasks.create_task(client.run())
+            self.tasks.create_task(self._record(client))
+
     # -- while it runs
 
     async def _record(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
         async for batch in client.batches():
             now = loop.time()
+            await self.judge(max(map(_newest_ts, batch)), now)
             for arrival in batch:
                 match arrival.event:
                     case TradeRows() as payload:
                         self.recorders[payload.channel.inst_id].rows(payload, now)
-                        self.busy_at = now
+                        self.busy_at = loop.time()
                     case Subscribed():
+                        self.connected(arrival.connection)
                         self.busy_at = self.busy_at or now
             for recorder in self.recorders.values():
-                recorder.write(now)
+                recorder.write(loop.time())
                 if recorder.filling:
                     recorder.woken.set()
             await asyncio.sleep(0)
 
-    async def _sync(self) -> None:
+    async def look_after(self) -> None:
         """Sync written records every so often; stop the program once it is idle."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._chosen.sync_every_ms / 1000)
-            for recorder in self.recorders.values():
+            for recorder in tuple(self.recorders.values()):
                 await recorder.sync()
                 await recorder.mend()
                 recorder.write(loop.time())
+                if recorder.is_other_stream:
+                    self._leave_to_another(recorder)
             filling = any(recorder.filling for recorder in self.recorders.values())
             connected = any(client.open_links for client in self.clients)
             if filling and connected and self.busy_at is not None:
@@ -131,25 +156,29 @@ class TradesExporter(RecorderApp[TradeRecorder]):
             if self.idle(loop.time()):
                 self.stop.set()
 
-    async def _renew_metadata(self) -> None:
-        for turn in itertools.count(1):
-            await asyncio.sleep(_METADATA_S)
-            for name, recorder in self.recorders.items():
-                try:
-                    row = await in_thread(self.rest.instrument, name)
-                    meta = instruments.parse_instrument(row)
-                    if recorder.differs(meta) or turn % _METADATA_ROUNDS == 0:
-                        await recorder.sync()
-                        recorder.write(asyncio.get_running_loop().time())
-                        recorder.renew(meta)
-                except (FeedError, VaultError) as error:
-                    self.log.warning("%s: metadata not renewed: %s", name, error)
+    def _leave_to_another(self, recorder: TradeRecorder) -> None:
+        """Leave out an instrument whose ids begin lower than those on disk."""
+        name = recorder.inst_id
+        if name not in self.barred:
+            self.listen(name, wanted=False)
+            self.bar(
+                name,
+                f"the exchange's ids begin lower than {recorder.last_id} of "
+                f"{times.iso(recorder.last_ts)} on disk: another stream (live or demo), or "
+                f"renumbered; stop the exporters, then set the old one aside: "
+                f"python scripts/repair_gaps.py --set-aside {name}",
+            )
+
+
+def _newest_ts(arrival: Arrival) -> int:
+    event = arrival.event
+    return max((row.ts for row in event.trades), default=0) if isinstance(event, TradeRows) else 0
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
-    recorder_app.add_options(made)
+    recorder_options.add_options(made)
     purpose = (
         "empty vault: begin this long before now (4h, 2d); otherwise what was missed since the "
         "last id on disk is fetched anyway"
@@ -161,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
 def body(args: argparse.Namespace) -> int:
     """Run the exporter with the parsed arguments."""
     chosen = settings.load()
-    options, vault = recorder_app.options_of(args, chosen), cli.vault_of(args)
+    options, vault = recorder_options.options_of(args, chosen), cli.vault_of(args)
 
     async def export() -> int:
         return await TradesExporter(vault, options, chosen.trades, args.backfill).run()

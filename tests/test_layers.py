@@ -43,7 +43,10 @@ PURE = (
     "ravequant.sim.feed",
     "ravequant.sim.market",
     "ravequant.sim.faults",
+    "ravequant.exchanges.exchange_time",
     "Trades_Bot.gap_filler",
+    "Trades_Bot.row_times",
+    "Trades_Bot.progress",
     "L2_Bot.snapshot_writer",
     "ravequant.exchanges.base",
 )

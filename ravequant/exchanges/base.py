@@ -108,6 +108,12 @@ class Session(Protocol):
     def opened(self, now: float) -> None:
         """Begin: the connection is open."""
 
+    def add(self, channel: Channel, now: float) -> None:
+        """Subscribe to one more channel."""
+
+    def drop(self, channel: Channel) -> None:
+        """Give a channel up for good."""
+
     def renew(self, channel: Channel, now: float) -> None:
         """Ask for a whole book of ``channel``; does nothing while a book is on its way."""
 
@@ -130,6 +136,10 @@ class RefusedError(FeedError):
     def __init__(self, message: str, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class UnknownInstrumentError(RefusedError):
+    """The exchange has no instrument of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,4 +322,5 @@ class Exchange:
     session: Callable[[Iterable[Channel]], Session]
     rest: Callable[..., RestClient]  # (url, *, attempts, limit_factor)
     order_book: Callable[[], OrderBook]
+    book_time: Callable[[Any], int | None]  # of a row of the book (Unix ms)
     socket_url: Callable[[str, str], str]  # (base address, name of the channel)

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketExcep
 
 from ravequant.exchanges import base
 from ravequant.exchanges.base import Channel, Exchange
-from ravequant.exchanges.url import check_url
+from ravequant.exchanges.url import check_url, unreachable
 
 USER_AGENT: Final = "ravequant"
 _OPEN_TIMEOUT_S: Final = 10.0
@@ -74,9 +74,10 @@ class _Connect(connect):
 class _Link:
     """One connection from its opening to its end."""
 
-    def __init__(self, number: int, session: base.Session) -> None:
+    session: base.Session  # once it is open
+
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.session = session
         self.leaving = asyncio.Event()  # the exchange announced its end
         self.ready = asyncio.Event()  # subscribed and delivering
         self.ended = asyncio.Event()
@@ -105,7 +106,7 @@ class Client:
         self._proxy: Literal[True] | None = None if check_url(url, "wss", "ws") else True
         self._exchange = exchange
         self._url = url
-        self._channels = tuple(channels)
+        self._channels = dict.fromkeys(channels)
         self._spread = spread
         self._queue: deque[Arrival] = deque()
         self._most = queue_events
@@ -117,6 +118,7 @@ class Client:
         self._served: dict[int, _Link] = {}
         self.open_links = 0
         self.connects = self.stalls = self.frames = 0
+        self.problem = ""  # why there is no connection
 
     async def batches(self) -> AsyncIterator[list[Arrival]]:
         """Yield the events that have arrived, oldest first, as soon as there are any."""
@@ -127,6 +129,20 @@ class Client:
             self._queue.clear()
             self._room.set()
             yield batch
+
+    def add(self, channel: Channel) -> None:
+        """Subscribe to one more channel, on every connection from now on."""
+        self._channels[channel] = None
+        for link in self._served.values():
+            link.session.add(channel, asyncio.get_running_loop().time())
+            link.wake.set()
+
+    def drop(self, channel: Channel) -> None:
+        """Give a channel up."""
+        self._channels.pop(channel, None)
+        for link in self._served.values():
+            link.session.drop(channel)
+            link.wake.set()
 
     async def run(self) -> None:
         """Keep connected until cancelled; never gives up."""
@@ -140,7 +156,7 @@ class Client:
 
     def _start(self, tasks: asyncio.TaskGroup) -> _Link:
         self._links += 1
-        link = _Link(self._links, self._exchange.session(self._channels))
+        link = _Link(self._links)
         tasks.create_task(self._live(link))
         return link
 
@@ -154,6 +170,7 @@ class Client:
     async def _live(self, link: _Link) -> None:
         try:
             socket = await self._open(link)
+            link.session = self._exchange.session(self._channels)
             self.open_links += 1
             self._served[link.number] = link
             try:
@@ -185,6 +202,7 @@ class Client:
             except (OSError, WebSocketException, ValueError, ImportError) as error:
                 self._failures += 1
                 wait = self._back_off()
+                self.problem = unreachable(self._url, _reason(error))
                 _log.warning(
                     "Cannot connect to %s: %s: %s; again in %.1f s (attempt %d)",
                     self._url,
@@ -196,6 +214,7 @@ class Client:
                 await asyncio.sleep(wait)
             else:
                 self.connects += 1
+                self.problem = ""
                 _log.info("Connected to %s (connection %d)", self._url, link.number)
                 return link.socket
 

@@ -1,26 +1,24 @@
-"""The program around a recorder: options, locks, signals, heartbeat, metadata, a clean end."""
+"""The program around recorders: locks, heartbeat, instruments that come and go, a clean end."""
 
-import argparse
 import asyncio
+import itertools
 import logging
-import random
 import sys
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from random import uniform
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import orjson
 
-from ravequant import cli, exchanges
+from ravequant import exchanges, times
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
-from ravequant.exchanges.base import RefusedError, RestClient
-from ravequant.records import DEFAULT_EXCHANGE
-from ravequant.settings import Settings
-from ravequant.stop_signals import on_stop
+from ravequant.exchanges.admission import Look, look_at
+from ravequant.exchanges.recorder_options import RecorderOptions
+from ravequant.exchanges.stopping import stop_on_signals
+from ravequant.exchanges.time_keeper import TimeKeeper
+from ravequant.exchanges.url import unreachable
 from ravequant.vault import instruments
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.instruments import Metadata
@@ -28,29 +26,19 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 
 if TYPE_CHECKING:
+    from ravequant.exchanges.base import RestClient
     from ravequant.exchanges.client import Client
 
 _HEARTBEAT_S: Final = 5.0
 _SUMMARY_S: Final = 60.0
 _RETRY_S: Final = 30.0  # at most, full jitter
-_CLOSE_EVENTS: Final = (2, 5, 6)  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
-_CLOSE_WITHIN_S: Final = 4.5  # Windows ends the process 5 s after its window was closed
-Flag = tuple[str, Callable[[str], Any], Any, str, str]  # name, type, default, metavar, help
-_FLAGS: Final[tuple[Flag, ...]] = (
-    ("--log-file", cli.path_arg, None, "FILE", "the log (default: beside the program)"),
-    ("--ws-url", str, None, "URL", "default: okx.ws_url of the settings"),
-    ("--rest-url", str, None, "URL", "default: okx.rest_url of the settings"),
-    ("--max-seconds", cli.seconds, 0.0, "S", "stop after S seconds; 0 (default): never"),
-    (
-        "--stop-when-idle", cli.seconds, 0.0, "S",
-        "stop when nothing has come for S seconds; 0 (default): never",
-    ),
-    (
-        "--rest-limit-factor", cli.factor, 1.0, "X",
-        "ask X times as often as OKX allows; for an exchange in a box that allows it",
-    ),
-)  # fmt: skip
-T = TypeVar("T")
+_TOGETHER_S: Final = 3.0  # first looks that take longer are not waited for
+_LOOK_AGAIN_S: Final = 60.0
+_ROUNDS: Final = 60  # after so many, metadata are saved though nothing changed
+_ANSWER_S: Final = 5.0  # a message waits at most so long for the exchange's time
+_ILLEGAL: Final = (
+    "it can be no instrument's name, expected one like BTC-USDT-SWAP; correct the settings"
+)
 
 
 class InstrumentRecorder(Protocol):
@@ -70,64 +58,19 @@ class InstrumentRecorder(Protocol):
 R = TypeVar("R", bound=InstrumentRecorder)
 
 
-@dataclass(frozen=True, slots=True)
-class RecorderOptions:
-    """The options of every exporter; times in seconds, 0 for never."""
-
-    inst_ids: tuple[str, ...]
-    ws_url: str
-    rest_url: str
-    max_seconds: float = 0.0
-    stop_when_idle: float = 0.0
-    rest_limit_factor: float = 1.0  # times the exchange's rate limits
-    as_json: bool = False
-
-
-def add_options(made: argparse.ArgumentParser) -> None:
-    """Add the options of every exporter."""
-    cli.add_instruments(made)
-    made.add_argument(
-        "--exchange",
-        choices=exchanges.NAMES,
-        default=DEFAULT_EXCHANGE,
-        help=f"default: {DEFAULT_EXCHANGE}",
-    )
-    add_flags(made, _FLAGS)
-
-
-def add_flags(made: argparse.ArgumentParser, flags: Iterable[Flag]) -> None:
-    """Add options that take a value."""
-    for name, kind, default, metavar, purpose in flags:
-        made.add_argument(name, type=kind, default=default, metavar=metavar, help=purpose)
-
-
-def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
-    """Return the options of the command line; where a flag is absent, the settings decide."""
-    for noisy in ("websockets", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    ws_url, rest_url = getattr(chosen, args.exchange).addresses()  # the exchange's own table
-    return RecorderOptions(
-        inst_ids=tuple(cli.instruments_of(args, chosen.instruments)),
-        ws_url=args.ws_url or ws_url,
-        rest_url=args.rest_url or rest_url,
-        max_seconds=args.max_seconds,
-        stop_when_idle=args.stop_when_idle,
-        rest_limit_factor=args.rest_limit_factor,
-        as_json=args.json,
-    )
-
-
 class RecorderApp(ABC, Generic[R]):
     """A program that records one exchange until a signal or a limit stops it.
 
-    The exchange is that of ``vault``, where only this program writes the raw ``streams``. A
-    subclass implements `work`, which fills ``recorders`` and ``clients``, and names the texts of
-    the log, which take a recorder's facts.
+    The exchange is that of ``vault``, where only this program writes the raw ``streams``. Each
+    instrument has a task of its own, which takes it in once it can be recorded: one that cannot is
+    named and left out, and the others go on. A subclass says how an instrument is taken in, and
+    names the texts of the log, which take a recorder's facts.
     """
 
     SUMMARY: ClassVar[str]  # the last minute; ``fresh`` counts its records
     STOPPED: ClassVar[str]
     ROWS: ClassVar[str]  # the plural of a record's name
+    NEEDS_METADATA: ClassVar[bool]  # its records carry terms of the contract
 
     def __init__(
         self, program: str, streams: Sequence[str], vault: Vault, options: RecorderOptions
@@ -138,28 +81,229 @@ class RecorderApp(ABC, Generic[R]):
         self.rest: RestClient = self.exchange.rest(
             options.rest_url, limit_factor=options.rest_limit_factor
         )
+        self.once: RestClient = self.exchange.rest(  # for questions that are asked again anyway
+            options.rest_url, attempts=1, limit_factor=options.rest_limit_factor
+        )
+        self.keeper = TimeKeeper(self.once.server_time)
         self.stop = asyncio.Event()
         self.busy_at: float | None = None  # time of the last row, or of the first subscription
         self.log = logging.getLogger(program)
         self.recorders: dict[str, R] = {}
         self.clients: list[Client] = []
+        self.left_out: dict[str, str] = dict.fromkeys(options.unusable, _ILLEGAL)
+        self.barred: set[str] = set()  # left out until the program starts again
+        self._refused: set[str] = set()  # by the exchange, as long as nothing is recorded of them
+        self._gone: set[str] = set()  # left out, and not for a moment, as far as is known
+        self._given_up: set[str] = set()  # channels of instruments that the exchange has no more
+        self._unseen = set(options.inst_ids)  # not looked at yet
+        self._to_subscribe: list[str] = []
+        self._away = ""  # why REST does not answer
+        self._problem_since: int | None = None
         self._written: dict[str, int] = {}  # at the last summary
         self._streams = tuple(streams)
         self._heartbeat = Heartbeat(vault, program)
+        self._newest_connection = 0
 
     @abstractmethod
+    async def take_in(self, inst_id: str, meta: Metadata | None) -> None:
+        """Begin to record an instrument; ``meta`` is None where REST is away and none is on file.
+
+        Raises VaultError if its files cannot be used.
+        """
+
+    @abstractmethod
+    async def renew(self, inst_id: str, meta: Metadata) -> None:
+        """Save metadata just fetched. Raises VaultError."""
+
+    @abstractmethod
+    def listen(self, inst_id: str, *, wanted: bool) -> None:
+        """Subscribe to an instrument's channel again, or give it up."""
+
+    @abstractmethod
+    async def look_after(self) -> None:
+        """Sync, and whatever else is to be done every so often, until cancelled."""
+
     async def work(self) -> None:
         """Record until cancelled."""
+        async with asyncio.TaskGroup() as self.tasks:
+            self.tasks.create_task(self.report())  # a heartbeat, though nobody may answer yet
+            self.tasks.create_task(self.keeper.keep())
+            self.tasks.create_task(self.look_after())
+            for inst_id in self.options.inst_ids:
+                self.tasks.create_task(self._attend(inst_id))
+            await asyncio.sleep(_TOGETHER_S)
+            self._unseen.clear()
+            self._looked_at("")
+
+    # -- instruments come and go
+
+    async def _attend(self, inst_id: str) -> None:
+        """Take an instrument in once it can be recorded; look at it again each minute."""
+        meta, unknown = await self._admit(inst_id), 0
+        for turn in itertools.count(1):
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            look = await look_at(self.once, inst_id)
+            try:
+                if look.meta is not None:
+                    self._back_again(inst_id)
+                    if meta is None or look.meta.terms != meta.terms or turn % _ROUNDS == 0:
+                        await self.renew(inst_id, look.meta)
+                        meta = look.meta
+                elif look.obstacle and not look.refused:
+                    self._leave_out(inst_id, look.obstacle)
+                unknown = unknown + 1 if look.unknown else 0
+                if unknown == 2:  # one such answer may be a slip
+                    self._leave_out(inst_id, look.obstacle)
+                    self.listen(inst_id, wanted=False)  # its silence would end the connection
+                    self._given_up.add(inst_id)
+            except VaultError as error:
+                self.log.warning("%s: metadata not renewed: %s", inst_id, error)
+
+    async def _admit(self, inst_id: str) -> Metadata | None:
+        """Take an instrument in as soon as that can be done; return its metadata."""
+        for attempt in itertools.count():
+            look = await look_at(self.once, inst_id)
+            meta = look.meta or self._on_file(inst_id, look)
+            if look.obstacle:
+                (self._refused.add if look.refused else self._refused.discard)(inst_id)
+                self._leave_out(inst_id, look.obstacle, gone=look.refused)
+            elif meta is None and self.NEEDS_METADATA:
+                self._away = look.away
+                self._looked_at(inst_id)
+                await self.wait_to_retry(f"no metadata of {inst_id} yet: {look.away}", attempt)
+                continue
+            else:
+                try:
+                    await self.take_in(inst_id, meta)
+                    self._back_again(inst_id)
+                    self._looked_at(inst_id)
+                    return meta
+                except VaultError as error:
+                    self._leave_out(inst_id, str(error), gone=True)
+            self._looked_at(inst_id)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return None
+
+    def subscribe(self, inst_id: str) -> None:
+        """Subscribe to an instrument: those of the start together, so that they begin together."""
+        self._to_subscribe.append(inst_id)
+        self._looked_at("")
+
+    def _looked_at(self, inst_id: str) -> None:
+        """Take in that a first look is over; after the last of them, subscribe."""
+        self._unseen.discard(inst_id)
+        if not self._unseen:
+            waiting, self._to_subscribe = self._to_subscribe, []
+            for name in waiting:
+                self.listen(name, wanted=True)
+
+    def _on_file(self, inst_id: str, look: Look) -> Metadata | None:
+        """Return the metadata saved last, to go on with while REST is away."""
+        if not look.away:
+            return None
+        try:
+            meta = instruments.load(self.vault, inst_id)
+        except VaultError:
+            return None
+        self.log.warning("%s: metadata on file is used: %s", inst_id, look.away)
+        return meta
+
+    def _leave_out(self, inst_id: str, obstacle: str, *, gone: bool = False) -> None:
+        """Name an instrument that is not recorded; raise FeedError if that ends the program."""
+        if inst_id in self.barred:
+            return
+        sentence = f"{obstacle}; it is looked at again each minute"
+        if self.left_out.get(inst_id) != sentence:
+            self.log.error("%s is left out: %s", inst_id, obstacle)
+        self.left_out[inst_id] = sentence
+        if gone:
+            self._give_up(inst_id)
+
+    def bar(self, inst_id: str, obstacle: str) -> None:
+        """Leave an instrument out for good; raise FeedError if none is left."""
+        self.log.error("%s is left out: %s", inst_id, obstacle)
+        self.barred.add(inst_id)
+        self.left_out[inst_id] = obstacle
+        self._give_up(inst_id)
+
+    def _give_up(self, inst_id: str) -> None:
+        self._gone.add(inst_id)
+        if self._gone.issuperset(self.options.inst_ids):
+            raise self.none_left()
+
+    def _back_again(self, inst_id: str) -> None:
+        self._away = ""
+        if inst_id in self.barred:
+            return
+        if self.left_out.pop(inst_id, None) is not None:
+            self.log.info("%s is recorded from now on", inst_id)
+            if inst_id in self._given_up:
+                self._given_up.discard(inst_id)
+                self.listen(inst_id, wanted=True)
+        self._gone.discard(inst_id)
+
+    def connected(self, number: int) -> None:
+        """Take in that a connection delivers: of a new one, ask the exchange for its time."""
+        if number > self._newest_connection:
+            self._newest_connection = number
+            self.keeper.connected()
+
+    async def judge(self, newest_ts: int, now: float) -> None:
+        """Return once the exchange's time is fit to judge a message that came at ``now``."""
+        if self.keeper.time.is_past(newest_ts, now):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ANSWER_S):
+                    await self.keeper.renew(now)
+
+    # -- reports, and the end
 
     def facts(self) -> dict[str, Any]:
         """Return the state as it stands in heartbeats and in ``--json``."""
+        names = (*self.options.inst_ids, *self.options.unusable)
         return {
             "connections": sum(client.open_links for client in self.clients),
             "connects": sum(client.connects for client in self.clients),
             "frames": sum(client.frames for client in self.clients),
             "reader_stalls": sum(client.stalls for client in self.clients),
-            "instruments": {name: item.facts() for name, item in self.recorders.items()},
+            "clock_offset_ms": self.keeper.offset_ms(),
+            **self._standstill(),
+            "instruments": {
+                name: self._facts_of(name)
+                for name in names
+                if name in self.recorders or name in self.left_out
+            },
         }
+
+    def _facts_of(self, inst_id: str) -> dict[str, Any]:
+        recorder = self.recorders.get(inst_id)
+        facts = {"filling": None} if recorder is None else recorder.facts()
+        return {**facts, "left_out": self.left_out.get(inst_id)}
+
+    def _standstill(self) -> dict[str, str | None]:
+        """Return why nothing is recorded, and since when (wall clock)."""
+        problem = self._problem()
+        if problem is None:
+            self._problem_since = None
+        elif self._problem_since is None:
+            self._problem_since = times.utc_now_ms()
+        since = self._problem_since
+        return {
+            "problem": problem,
+            "problem_since_utc": None if since is None else times.iso(since),
+        }
+
+    def _problem(self) -> str | None:
+        recorded = [name for name in self.recorders if name not in self.left_out]
+        if recorded:
+            if all(self.recorders[name].refused for name in recorded):
+                return "the disk refuses what is recorded; see the log"
+            if any(client.open_links for client in self.clients):
+                return None
+            return next((client.problem for client in self.clients if client.problem), None)
+        if away := self._away or self.keeper.problem:
+            return unreachable(self.options.rest_url, away.partition(": ")[2] or away)
+        named = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
+        return f"no instrument can be recorded: {named}" if named else None
 
     def summary(self) -> None:
         """Log the counts of the last minute."""
@@ -190,21 +334,23 @@ class RecorderApp(ABC, Generic[R]):
             for inst_id in self.options.inst_ids:
                 for stream in self._streams:
                     held.enter_context(writer_lock(self.vault, stream, inst_id))
-            held.enter_context(_stop_on_signals(loop, self.stop))
+            held.enter_context(stop_on_signals(loop, self.stop))
             held.callback(self.rest.close)
+            held.callback(self.once.close)
             if self.options.max_seconds:
                 loop.call_later(self.options.max_seconds, self.stop.set)
             work = asyncio.create_task(self.work())
             stop = asyncio.create_task(self.stop.wait())
             await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
             self.rest.close()
+            self.once.close()
             work.cancel()
             stop.cancel()
             outcome = (await asyncio.gather(work, return_exceptions=True))[0]
             closed = self.close()
             self._heartbeat.write({**self.facts(), "stopped": True})
             self._show()
-        if isinstance(outcome, ExceptionGroup):
+        while isinstance(outcome, ExceptionGroup):
             outcome = outcome.exceptions[0]
         if isinstance(outcome, Exception):
             raise outcome
@@ -230,96 +376,23 @@ class RecorderApp(ABC, Generic[R]):
         self.log.info("Idle for %g s, stopping", idle_s)
         return True
 
-    async def metadata(self, inst_id: str) -> Metadata | None:
-        """Return the instrument's metadata, asking until it comes; None if there is no such.
-
-        While REST fails, metadata on file are used.
-        """
-        for attempt in range(1_000_000):
-            try:
-                row = await in_thread(self.rest.instrument, inst_id)
-                return instruments.parse_instrument(row)
-            except RefusedError as error:
-                self.log.error("%s is left out: %s", inst_id, error)  # noqa: TRY400 - for a person
-                return None
-            except FeedError as error:
-                try:
-                    on_file = instruments.load(self.vault, inst_id)
-                except VaultError:
-                    await self.wait_to_retry(f"no metadata of {inst_id} yet: {error}", attempt)
-                else:
-                    self.log.warning("%s: metadata on file is used: %s", inst_id, error)
-                    return on_file
-        return None
-
     async def wait_to_retry(self, problem: str, attempt: int) -> None:
         """Log the problem and sleep, longer from attempt to attempt."""
-        wait = random.uniform(0.2, min(_RETRY_S, 2.0 ** min(attempt, 10)))  # noqa: S311 - jitter
+        wait = uniform(0.0, min(_RETRY_S, 2.0 ** min(attempt, 10)))  # noqa: S311 - jitter
         self.log.warning("%s; again in %.1f s", problem, wait)
         await asyncio.sleep(wait)
 
-    def none_known(self) -> FeedError:
-        """Return the error for a program none of whose instruments the exchange knows."""
-        return FeedError(
-            f"the exchange knows none of {', '.join(self.options.inst_ids)}: expected names like "
-            "BTC-USDT-SWAP; correct --instId or the settings"
-        )
+    def none_left(self) -> FeedError:
+        """Return the error for a program that cannot record any of its instruments."""
+        if self._refused.issuperset(self.options.inst_ids):
+            return FeedError(
+                f"the exchange knows none of {', '.join(self.options.inst_ids)}: expected names "
+                "like BTC-USDT-SWAP; correct --instId or the settings"
+            )
+        named = "; ".join(f"{name}: {why}" for name, why in self.left_out.items())
+        return FeedError(f"no instrument is left to record: {named}")
 
     def _show(self) -> None:
         if self.options.as_json:
             sys.stdout.write(orjson.dumps(self.facts()).decode() + "\n")
             sys.stdout.flush()
-
-
-async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
-    """Run a blocking call in a thread; return its result or raise its error.
-
-    The thread is a daemon: unlike a thread of an executor it does not delay the program's exit.
-    """
-    done: Future[T] = Future()
-    done.set_running_or_notify_cancel()  # a wait that is cancelled leaves the call alone
-
-    def work() -> None:
-        try:
-            done.set_result(call(*arguments))
-        except BaseException as error:  # noqa: BLE001 - raised by the await below
-            done.set_exception(error)
-
-    threading.Thread(target=work, name=f"offload-{call.__name__}", daemon=True).start()
-    return await asyncio.wrap_future(done)
-
-
-@contextmanager
-def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` on signals, Ctrl-C, Ctrl-Break and a closed window; at the end undo all."""
-    with ExitStack() as undo:
-        undo.enter_context(on_stop(lambda: loop.call_soon_threadsafe(stop.set)))
-        if sys.platform == "win32":
-            undo.enter_context(_closed_window(loop, stop))
-        yield
-
-
-@contextmanager
-def _closed_window(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
-    """Set ``stop`` when Windows closes the window.
-
-    The process ends when the handler returns, so the handler waits until all is flushed.
-    """
-    import ctypes  # noqa: PLC0415 - Windows only
-
-    flushed = threading.Event()
-
-    def closing(event: int) -> bool:
-        if event not in _CLOSE_EVENTS:
-            return False
-        loop.call_soon_threadsafe(stop.set)
-        return flushed.wait(_CLOSE_WITHIN_S)
-
-    ct: Any = ctypes
-    handler = ct.WINFUNCTYPE(ct.c_int, ct.c_uint)(closing)
-    ct.windll.kernel32.SetConsoleCtrlHandler(handler, 1)
-    try:
-        yield
-    finally:
-        flushed.set()
-        ct.windll.kernel32.SetConsoleCtrlHandler(handler, 0)

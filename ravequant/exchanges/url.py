@@ -37,3 +37,21 @@ def check_url(url: str, secure: str, plain: str) -> bool:
 
 def _hidden(login: re.Match[str]) -> str:
     return f"{login[1] or ''}…@"
+
+
+def unreachable(url: str, reason: str) -> str:
+    """Return the sentence for an address that gives no answer, short enough for a screen."""
+    known = next((short for sign, short in _REASONS.items() if sign in reason), reason)
+    return f"cannot reach {urlsplit(url).hostname}: {known:.120}"
+
+
+_REASONS: Final = {  # signs of a reason in the words of the systems, and the same in short
+    "Name or service not known": "name not known",
+    "nodename nor servname": "name not known",
+    "getaddrinfo failed": "name not known",
+    "name resolution": "name not known",
+    "onnection refused": "connection refused",
+    "actively refused": "connection refused",
+    "onnect call failed": "connection refused",
+    "imed out": "no answer in time",
+}

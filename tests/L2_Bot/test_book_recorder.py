@@ -14,11 +14,13 @@ from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.exchanges import load
 from ravequant.exchanges.base import Channel, ChannelData, DeepBook
+from ravequant.exchanges.exchange_time import ExchangeTime
 from ravequant.exchanges.okx.messages import BOOKS
 from ravequant.settings import L2
 from ravequant.vault import atomic
 from ravequant.vault.append_log import HourLog
 from ravequant.vault.paths import Vault
+from tests.support.still_time import StillTime
 
 BTC = "BTC-USDT-SWAP"
 CHANNEL = Channel(BOOKS, BTC)
@@ -36,12 +38,12 @@ def update(ts: int, seq: int, prev: int, **more: Any) -> ChannelData:
     return ChannelData(CHANNEL, "update", (row,))
 
 
-def recorder(vault: Vault) -> BookRecorder:
-    return BookRecorder(load("okx"), vault, BTC, L2())
+def recorder(vault: Vault, time: ExchangeTime | None = None) -> BookRecorder:
+    return BookRecorder(load("okx"), vault, BTC, L2(), time or StillTime(TS + times.HOUR_MS))
 
 
 def take(subject: BookRecorder, payload: ChannelData, now: float = 0.0) -> bool:
-    ask = subject.receive(payload, 1)
+    ask = subject.receive(payload, 1, now)
     subject.write(now)
     return ask
 
@@ -125,7 +127,7 @@ def test_lost_connection_is_a_gap_only_for_the_book_that_followed_it(vault):
     """A connection that another one has followed may go."""
     subject = recorder(vault)
     take(subject, whole(TS, 5))
-    subject.receive(whole(TS + 100, 6), 2)
+    subject.receive(whole(TS + 100, 6), 2, 0.0)
     subject.lose(1, "closed")
     subject.write(0.0)
     assert on_disk(vault) == [(0, False)]
@@ -152,13 +154,16 @@ def test_restart_goes_on_from_the_newest_regular_line(vault):
 
 
 def test_older_market_in_a_newer_vault_is_said(vault, caplog):
-    """A replay into the wrong vault writes nothing, and does not do so in silence."""
+    """A replay into the wrong vault breaks the book, and nothing follows on the newer line."""
     subject = recorder(vault)
     take(subject, whole(TS, 5))
     take(subject, whole(TS - 61_000, 6))
     take(subject, update(TS - 50_000, 7, 6))
-    assert on_disk(vault) == [(0, False)]
-    assert "BTC-USDT-SWAP: the exchange is 61 s behind the newest line on disk" in caplog.text
+    assert on_disk(vault) == [(0, False), (1, True)]
+    assert (
+        "BTC-USDT-SWAP: its time 2023-11-14T22:12:19.000Z lies before the newest line of "
+        "2023-11-14T22:13:20.000Z; last book written"
+    ) in caplog.text
 
 
 def test_deep_snapshot_names_the_newest_line_on_disk(vault):
@@ -199,7 +204,7 @@ def test_no_snapshot_line_passes_a_deep_one_on_its_way(vault, monkeypatch):
         def slow(self: HourLog, ts: int, data: bytes) -> None:
             if b"books-full" in data:
                 assert not subject._unsynced  # the line that it names is on disk for good
-                subject.receive(update(TS + 2000, 6, 5), 1)
+                subject.receive(update(TS + 2000, 6, 5), 1, 0.0)
                 subject.write(0.0)
                 assert on_disk(vault) == [(0, False)]
             append(self, ts, data)
@@ -274,7 +279,7 @@ def test_close_says_that_the_disk_refuses(vault, disk):
     subject = recorder(vault)
     take(subject, whole(TS, 1))
     disk.full = True
-    subject.receive(update(TS + 2000, 2, 1), 1)
+    subject.receive(update(TS + 2000, 2, 1), 1, 0.0)
     with pytest.raises(VaultError, match="free space on its disk"):
         subject.close()
     assert on_disk(vault) == [(0, False)]

@@ -14,7 +14,7 @@ from L2_Bot.snapshot_writer import SnapshotWriter
 from ravequant import times
 from ravequant.exchanges import load
 from ravequant.exchanges.base import DeepBook
-from ravequant.exchanges.recorder_app import RecorderOptions
+from ravequant.exchanges.recorder_options import RecorderOptions
 from ravequant.settings import L2
 from ravequant.vault.paths import Vault
 from tests.support import recordings
@@ -32,6 +32,7 @@ from tests.support.l2_box import (  # fmt: skip
     wait_for,
 )
 from tests.support.plain_book import Message, frames
+from tests.support.still_time import StillTime
 
 ETH = "ETH-USDT-SWAP"
 PAIRS = [
@@ -119,11 +120,14 @@ def test_a_deep_snapshot_is_not_kept_until_the_next_one(vault, monkeypatch):
     async def deepened() -> None:
         options = RecorderOptions((BTC,), "ws://127.0.0.1:1", "http://127.0.0.1:1")
         exporter = L2Exporter(vault, options, L2())
-        recorder = BookRecorder(exporter.exchange, vault, BTC, L2(deep_every_s=3600))
+        recorder = BookRecorder(
+            exporter.exchange, vault, BTC, L2(deep_every_s=3600), StillTime(MOMENT)
+        )
         recorder.started.set()
         monkeypatch.setattr(exporter._deep_rest, "deep_book", fetch)
+        exporter.keeper.time = StillTime(MOMENT)
         async with asyncio.timeout(30):
-            task = asyncio.create_task(exporter._deepen(recorder, 0.0))
+            task = asyncio.create_task(exporter._deepen(recorder))
             while not recorder.counts.deep or held[0]() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             task.cancel()

@@ -9,6 +9,10 @@ from Trades_Bot import backfill
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
 
 
+async def judged(newest_ts: int, now: float) -> None:
+    """The exchange's time is known."""
+
+
 def test_gaps_are_filled_by_the_loop_and_failures_waited_out(vault):
     """REST fails once and then answers; the rows that waited follow."""
     exchange = History(12)
@@ -17,7 +21,7 @@ def test_gaps_are_filled_by_the_loop_and_failures_waited_out(vault):
     async def body():
         subject = recorder(vault)
         loop = asyncio.get_running_loop()
-        filling = asyncio.create_task(fill_gaps(subject, exchange))
+        filling = asyncio.create_task(fill_gaps(subject, exchange, judged))
         take(subject, rows(1, 12), loop.time())
         subject.woken.set()
         async with asyncio.timeout(20):
@@ -40,7 +44,8 @@ def test_rows_lost_before_a_silence_are_fetched(vault, monkeypatch):
         subject, exchange = recorder(vault), History(5)
         take(subject, rows(1, 2))
         tasks = [
-            asyncio.create_task(work(subject, exchange)) for work in (fill_gaps, watch_the_tail)
+            asyncio.create_task(fill_gaps(subject, exchange, judged)),
+            asyncio.create_task(watch_the_tail(subject, exchange)),
         ]
         async with asyncio.timeout(20):
             while subject.last_id != 5:  # noqa: ASYNC110 - a state, not an event
@@ -54,13 +59,13 @@ def test_rows_lost_before_a_silence_are_fetched(vault, monkeypatch):
 
 
 def test_the_start_of_a_backfill_is_found_by_time():
-    """1,000 ms before the newest trade; then by id from the first trade not older than that."""
-    assert find_start(History(5000), BTC, 1000) == (4000, START + 4000)
+    """1,000 ms before the exchange's time; then by id from the first trade not older than that."""
+    assert find_start(History(5000), BTC, 1000, START + 5000) == (4000, START + 4000)
 
 
 def test_a_backfill_longer_than_the_exchange_remembers_begins_with_its_oldest_trade():
     """Nothing is older than the wanted time: the oldest one that is served is found by halving."""
-    assert find_start(History(5000, oldest=3210), BTC, 4000) == (3210, START + 3210)
+    assert find_start(History(5000, oldest=3210), BTC, 4000, START + 5000) == (3210, START + 3210)
 
 
 def test_a_backfill_longer_than_time_itself_begins_with_the_oldest_trade():
@@ -71,9 +76,9 @@ def test_a_backfill_longer_than_time_itself_begins_with_the_oldest_trade():
             assert ts > 0
             return super().history_trades_before(inst_id, ts)
 
-    assert find_start(Strict(5000, oldest=3210), BTC, 10**15) == (3210, START + 3210)
+    assert find_start(Strict(5000, oldest=3210), BTC, 10**15, START + 5000) == (3210, START + 3210)
 
 
 def test_an_instrument_without_a_trade_has_no_start():
     """Then the tape begins with the first one that comes."""
-    assert find_start(History(0), BTC, 1000) is None
+    assert find_start(History(0), BTC, 1000, START) is None

@@ -15,6 +15,7 @@ from ravequant.vault import append_log as vault_log
 from ravequant.vault import atomic, instruments
 from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import day_files
+from tests.support.still_time import StillTime
 from tests.support.trade_history import (
     BTC,
     ROW,
@@ -181,7 +182,7 @@ def test_an_exchange_without_dense_ids_is_refused(vault):
     """A gap could not be found by id, so nothing is recorded as if it could."""
     exchange = replace(load("okx"), dense_ids=False)
     with pytest.raises(FeedError) as caught:
-        TradeRecorder(exchange, vault, parse_instrument(ROW), Trades())
+        TradeRecorder(exchange, vault, parse_instrument(ROW), Trades(), StillTime(0))
     assert str(caught.value) == (
         "okx: its trade ids do not rise by one, so gaps cannot be found by id"
     )

@@ -33,7 +33,7 @@ from ravequant.exchanges.okx.messages import (
     parse_trades,
 )
 from ravequant.exchanges.okx.session import OkxSession
-from ravequant.exchanges.recorder_app import options_of
+from ravequant.exchanges.recorder_options import options_of
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import instruments
 from ravequant.vault.instruments import parse_instrument

@@ -6,6 +6,7 @@ from ravequant.records import Trade, parse_trade
 from ravequant.settings import Trades
 from ravequant.vault.instruments import parse_instrument
 from ravequant.vault.paths import day_files
+from tests.support.still_time import StillTime
 from Trades_Bot.trade_recorder import TradeRecorder
 
 BTC = "BTC-USDT-SWAP"
@@ -24,8 +25,9 @@ def rows(*ids):
     return TradeRows(Channel("trades", BTC), tuple(map(trade, ids)))
 
 
-def recorder(vault, **options):
-    return TradeRecorder(load("okx"), vault, parse_instrument(ROW), Trades(**options))
+def recorder(vault, time=None, **options):
+    time = time or StillTime(START + 60_000)
+    return TradeRecorder(load("okx"), vault, parse_instrument(ROW), Trades(**options), time)
 
 
 def on_disk(vault):

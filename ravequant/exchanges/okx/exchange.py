@@ -25,5 +25,6 @@ EXCHANGE: Final = Exchange(
     session=OkxSession,
     rest=rest.OkxRest,
     order_book=OkxOrderBook,
+    book_time=messages.book_time,
     socket_url=socket_url,
 )

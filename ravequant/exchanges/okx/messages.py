@@ -183,6 +183,14 @@ def moment(text: Any) -> int:
     return ts
 
 
+def book_time(row: Any) -> int | None:
+    """Return the time of a message of the book in Unix milliseconds; None if it has none."""
+    try:
+        return moment(row["ts"])
+    except (RecordError, KeyError, TypeError):
+        return None
+
+
 def begins_whole(channel: Channel) -> bool:
     """Return True if a subscription brings a snapshot first, then changes of it."""
     return channel.name in _BEGIN_WHOLE

@@ -28,6 +28,7 @@ from ravequant.exchanges.okx.messages import (
     BOOK_FIELDS,
     PRICE_FORM,
     SIZE_FORM,
+    book_time,
     check_fields,
     moment,
 )
@@ -64,7 +65,7 @@ class OkxOrderBook:
             return self._receive(action, row)
         except RecordError as error:
             self.counts.rejected += 1
-            return self._broken(str(error), _moment_or_none(row))
+            return self._broken(str(error), book_time(row))
 
     def lose(self, reason: str) -> Broken | Dropped:
         """Forget the book: its connection is gone."""
@@ -205,10 +206,3 @@ def _checked(level: Any) -> BookLevel:
         except TypeError:
             pass
     raise RecordError(f"a level is [price, size, number, orders] in strings, not {shown(level)}")
-
-
-def _moment_or_none(row: Any) -> int | None:
-    try:
-        return moment(row["ts"])
-    except (RecordError, KeyError, TypeError):
-        return None

@@ -16,9 +16,16 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from ravequant.errors import FeedError
-from ravequant.exchanges.base import DeepBook, PageLimits, RefusedError, TradePage
-from ravequant.exchanges.okx.messages import as_text, parse_deep_book, parse_trades
+from ravequant.exchanges.base import (
+    DeepBook,
+    PageLimits,
+    RefusedError,
+    TradePage,
+    UnknownInstrumentError,
+)
+from ravequant.exchanges.okx.messages import as_text, moment, parse_deep_book, parse_trades
 from ravequant.exchanges.url import check_url
+from ravequant.records import RecordError
 from ravequant.times import DAY_MS
 
 USER_AGENT: Final = "ravequant"
@@ -43,6 +50,7 @@ _TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes
 _WHOLE_ANSWER_S: Final = 20.0
 _MOST_BYTES: Final = 16 << 20  # all swaps' metadata is about 1 MB
 _PASSING: Final = frozenset({"50001", "50004", "50011", "50013", "50026"})
+_UNKNOWN: Final = frozenset({"51001"})
 _ATTEMPTS: Final = 5
 _log = logging.getLogger(__name__)
 
@@ -111,10 +119,12 @@ class OkxRest:
     def server_time(self) -> int:
         """Return the exchange's clock in Unix milliseconds."""
         rows = self._rows(TIME, {})
-        text = as_text(rows[0].get("ts")) if rows and isinstance(rows[0], dict) else ""
-        if not text.isascii() or not text.isdigit():
-            raise FeedError(f"{self._url}{TIME}: no time in the answer; try again")
-        return int(text)
+        try:
+            return moment(rows[0].get("ts") if rows and isinstance(rows[0], dict) else None)
+        except RecordError as error:
+            raise FeedError(
+                f"{self._url}{TIME}: no time in the answer: {error}; try again"
+            ) from None
 
     def trades(self, inst_id: str, limit: int = 500) -> TradePage:
         """Return the newest fills, at most 500, newest first."""
@@ -214,6 +224,8 @@ def _believed(body: bytes, status: int, where: str) -> list[Any]:
     said = f"{where}: HTTP {status}, code {code or 'none'}: {message or repr(body[:80])}"
     if code in _PASSING or status == requests.codes.too_many or status >= 500:
         raise _PassingError(said)
+    if code in _UNKNOWN:
+        raise UnknownInstrumentError(f"{said}; expected code 0", code)
     if code.startswith("5"):
         raise RefusedError(f"{said}; expected code 0", code)
     if status in (requests.codes.not_found, requests.codes.forbidden):

@@ -126,6 +126,7 @@ class OkxSession:
         self._requests: deque[float] = deque()  # when they were sent, the last hour
         self._resubscribes: deque[float] = deque()
         self._asked: dict[str, tuple[Channel, ...]] = {}  # request id -> its channels
+        self._dropped: list[Channel] = []  # to be unsubscribed from
         self._serial = 0
         self._quiet_until = 0.0
         self._heard_at = 0.0
@@ -137,6 +138,16 @@ class OkxSession:
         self._heard_at = now
         for item in self._all.values():
             item.enter(Stage.WANTED, now)
+
+    def add(self, channel: Channel, now: float) -> None:
+        """Subscribe to one more channel."""
+        self._all.setdefault(channel, _TrackedChannel(channel)).enter(Stage.WANTED, now)
+
+    def drop(self, channel: Channel) -> None:
+        """Give a channel up for good."""
+        item = self._all.pop(channel, None)
+        if item is not None and item.state in (Stage.ASKED, Stage.LIVE):
+            self._dropped.append(channel)
 
     @property
     def complete(self) -> bool:
@@ -184,7 +195,7 @@ class OkxSession:
     def due(self, now: float) -> tuple[list[str], list[SessionEvent]]:
         """Return the messages to send now, and the events that time alone has brought."""
         events = self._notice_silence(now)
-        sent: list[str] = []
+        sent = self._farewell(now)
         for op, waiting, asked in (
             ("unsubscribe", Stage.LEAVING, Stage.LEFT),
             ("subscribe", Stage.WANTED, Stage.ASKED),
@@ -328,6 +339,15 @@ class OkxSession:
                 item.enter(asked, now)
             sent.append(messages.request(op, request_id, channels))
         return sent
+
+    def _farewell(self, now: float) -> list[str]:
+        """Return the request that gives up the dropped channels, once one is allowed."""
+        if not self._dropped or self._may_ask_at(now) > now:
+            return []
+        self._requests.append(now)
+        self._serial += 1
+        leaving, self._dropped = self._dropped[:_ARGS_A_REQUEST], self._dropped[_ARGS_A_REQUEST:]
+        return [messages.request("unsubscribe", f"u{self._serial}", leaving)]
 
     def _may_resubscribe_at(self, now: float) -> float:
         free = _free_at(self._resubscribes, _RESUBSCRIBES_AN_HOUR, now)

@@ -1,0 +1,41 @@
+"""How far a back-fill is, and how long it will take by its own pace; pure."""
+
+from collections import deque
+from typing import Any, Final
+
+from ravequant import times
+from Trades_Bot.gap_filler import GapFiller
+
+_WINDOW_S: Final = 60.0  # the pace is that of the last minute
+_LEAST_S: Final = 5.0
+
+
+class Progress:
+    """The pace of one instrument's back-fill, measured at each look."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, int]] = deque()  # (moment, first id that is missing)
+
+    def facts(self, filler: GapFiller, now: float) -> dict[str, Any] | None:
+        """Return the state of the heartbeat: ids, times, seconds left; None without a gap."""
+        gap = filler.filling
+        if gap is None:
+            self._looks.clear()
+            return None
+        first, end = gap
+        self._looks.append((now, first))
+        while now - self._looks[0][0] > _WINDOW_S:
+            self._looks.popleft()
+        return {
+            "from_id": first,
+            "to_id": end,
+            "at_utc": times.iso(filler.last_ts) if filler.last_ts else None,
+            "until_utc": times.iso(filler.newest_ts) if filler.newest_ts else None,
+            "left_s": self._left_s(end + 1 - first),
+        }
+
+    def _left_s(self, ids: int) -> int | None:
+        (began, first), (ended, last) = self._looks[0], self._looks[-1]
+        if ended - began < _LEAST_S or last <= first:
+            return None
+        return round(ids * (ended - began) / (last - first))

@@ -1,0 +1,44 @@
+"""One look at an instrument by REST: its metadata, or why it cannot be recorded now."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ravequant.errors import FeedError
+from ravequant.exchanges.base import RefusedError, RestClient, UnknownInstrumentError
+from ravequant.exchanges.offload import in_thread
+from ravequant.vault import instruments
+from ravequant.vault.instruments import Metadata
+
+_NOT_TRADING: Final = {
+    "preopen": "it does not trade yet",
+    "suspend": "its trading is suspended",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The outcome: usable metadata, or an obstacle, or no answer (``away``)."""
+
+    meta: Metadata | None = None
+    obstacle: str = ""
+    refused: bool = False  # the exchange said no, and not for this moment
+    unknown: bool = False  # it has no such instrument
+    away: str = ""
+
+
+async def look_at(rest: RestClient, inst_id: str) -> Look:
+    """Ask the exchange for an instrument; never raises for what it answers."""
+    try:
+        row = await in_thread(rest.instrument, inst_id)
+    except RefusedError as error:
+        unknown = isinstance(error, UnknownInstrumentError)
+        return Look(obstacle=str(error), refused=True, unknown=unknown)
+    except FeedError as error:
+        return Look(away=str(error))
+    state = row.get("state")
+    if isinstance(state, str) and state in _NOT_TRADING:
+        return Look(obstacle=f"{_NOT_TRADING[state]} (state {state})")
+    try:
+        return Look(instruments.parse_instrument(row))
+    except FeedError as error:
+        return Look(obstacle=str(error))

@@ -1,0 +1,37 @@
+"""How far a back-fill is, by its own pace."""
+
+from ravequant.exchanges.okx.rest import PAGES
+from ravequant.times import iso
+from tests.support.trade_history import START, trade
+from Trades_Bot.gap_filler import GapFiller
+from Trades_Bot.progress import Progress
+
+
+def filling(last: int, newest: int) -> GapFiller:
+    filler = GapFiller(last, START + last, pages=PAGES, buffer_rows=10, patience_s=900.0)
+    filler.live(trade(newest), 0.0)
+    return filler
+
+
+def test_without_a_gap_there_is_nothing_to_say():
+    """The heartbeat has null."""
+    filler = GapFiller(5, START, pages=PAGES, buffer_rows=10, patience_s=900.0)
+    assert Progress().facts(filler, 0.0) is None
+
+
+def test_it_says_what_is_missing_and_how_long_that_takes():
+    """By the pace of the last minute; before a pace is known, null."""
+    subject, filler = Progress(), filling(1_000, 11_001)
+    assert subject.facts(filler, 0.0) == {
+        "from_id": 1_001,
+        "to_id": 11_000,
+        "at_utc": iso(START + 1_000),
+        "until_utc": iso(START + 11_001),
+        "left_s": None,
+    }
+    found = subject.facts(filling(2_000, 11_001), 10.0)
+    assert found is not None
+    assert found["left_s"] == 90
+    late = subject.facts(filling(10_000, 11_001), 65.0)  # the first look is forgotten
+    assert late is not None
+    assert late["left_s"] == round(1_000 * 55 / 8_000)
