@@ -25,6 +25,7 @@ from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, instruments
+from ravequant.vault.set_aside import set_aside
 from scripts.audit.day_certificate import forget
 from scripts.audit.day_moves import plan_moves
 from scripts.audit.gap_plan import RepairPlan, fetch, look
@@ -48,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X", help=text)
     text = "a hole stays open after S seconds without an answer of use (default: 30)"
     made.add_argument("--patience", type=cli.seconds, default=30.0, metavar="S", help=text)
+    text = "instead: keep this instrument's stream in set_aside/, and begin a new one"
+    made.add_argument("--set-aside", metavar="INSTID", help=text)
     text = "how long a running exporter may take (default: 60)"
     made.add_argument("--wait", type=cli.seconds, default=60.0, metavar="S", help=text)
     return made
@@ -142,6 +145,10 @@ def cells(facts: dict[str, Any]) -> list[str]:
 def body(args: argparse.Namespace) -> int:
     """Repair each instrument and print the result; a failure stops no other instrument."""
     chosen, vault = settings.load(), cli.vault_of(args)
+    if args.set_aside:
+        target = set_aside(vault, args.set_aside)
+        _log.info("%s: its stream is kept in %s", args.set_aside, target)
+        return DONE
     there = instruments(vault.trades)
     if not set(args.inst_ids or there) & set(there):
         raise NoDataError(
