@@ -5,10 +5,10 @@ Sizes in a book are contracts, not coins: the terms of the contract turn them in
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
-from ravequant import exact
+from ravequant import exact, times
 from ravequant.books import snapshot_json
 from ravequant.contract import Contract, amounts
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_iso_field
@@ -40,6 +40,8 @@ class BookSnapshot:
     mid: str
     bids: tuple[PriceLevel, ...]
     asks: tuple[PriceLevel, ...]
+    entries: tuple[int, int]  # of the line, by side
+    deep_ts: int | None = None  # of the deep snapshot whose levels stand beyond its own
 
     def sides(self) -> Iterable[tuple[str, tuple[PriceLevel, ...]]]:
         """Return both sides by name."""
@@ -51,7 +53,7 @@ def parse(line: bytes, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> BookSn
     row = snapshot_json.parse(line, "books", inst_id, exchange)
     best_bid, best_ask, mid = (row.get(name) for name in ("best_bid", "best_ask", "mid_price"))
     snapshot_json.mid_of(best_bid, best_ask, mid)
-    levels, asks_from = _levels(row)
+    levels, asks_from = _levels(row.get("bids_top400"), row.get("asks_top400"))
     if not 0 < asks_from < len(levels):
         raise RecordError("a side has not one level that can be read")
     return BookSnapshot(
@@ -63,12 +65,58 @@ def parse(line: bytes, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> BookSn
         mid=str(mid),
         bids=levels[:asks_from],
         asks=levels[asks_from:],
+        entries=(len(row["bids_top400"]), len(row["asks_top400"])),
     )
 
 
-def _levels(row: dict[str, Any]) -> tuple[tuple[PriceLevel, ...], int]:
+class DeepLevels(NamedTuple):
+    """A deep snapshot; both sides from the mid outwards."""
+
+    ts: int  # Unix milliseconds
+    from_ms: int  # it counts for books later than this
+    sides: tuple[tuple[PriceLevel, ...], tuple[PriceLevel, ...]]
+
+
+def parse_deep(line: bytes, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> DeepLevels:
+    """Return the levels of a raw deep line; RecordError if it is none of ``inst_id``."""
+    row = snapshot_json.parse(line, "books-full", inst_id, exchange)
+    levels, asks_from = _levels(row.get("bids"), row.get("asks"))
+    ts, from_ms = (parse_iso_field(row.get(name), name) for name in ("timestamp_utc", "from_utc"))
+    return DeepLevels(ts, from_ms, (levels[:asks_from], levels[asks_from:]))
+
+
+def deepened(book: BookSnapshot, deep: DeepLevels, depth_levels: int) -> BookSnapshot:
+    """Return the book with the deep levels beyond its own, as the bucketizer takes them.
+
+    A side with fewer than ``depth_levels`` entries was sent whole: nothing stands beyond it.
+    """
+    sides = []
+    for (_, own), beyond, entries, sign in zip(
+        book.sides(), deep.sides, book.entries, (-1, 1), strict=True
+    ):
+        more = (level for level in beyond if sign * (level.price - own[-1].price) > 0)
+        sides.append(own if entries < depth_levels else (*own, *more))
+    return replace(book, bids=sides[0], asks=sides[1], deep_ts=deep.ts)
+
+
+def seen(book: BookSnapshot, depth_levels: int) -> dict[str, Any]:
+    """Return how far from the mid each side was seen; ``deep`` levels are those of ``deep_utc``."""
+    mid = exact.units(book.mid, exact.PRICE_PLACES + 1)
+    away = {name: abs(10 * side[-1].price - mid) * 10_000 for name, side in book.sides()}
+    deep, ts = book.deep_ts, book.ts
+    return {
+        "seen_bps": {name: _two(distance, mid) for name, distance in away.items()},
+        "whole": {
+            name: entries < depth_levels for name, entries in zip(SIDES, book.entries, strict=True)
+        },
+        "deep_utc": None if deep is None else times.iso(deep),
+        "deep_age_s": None if deep is None else max(0, ts - deep) // times.SECOND_MS,
+    }
+
+
+def _levels(bids: Any, asks: Any) -> tuple[tuple[PriceLevel, ...], int]:
     """Return the levels of both sides, and where the asks begin."""
-    found, _ = snapshot_json.levels_of(row.get("bids_top400"), row.get("asks_top400"))
+    found, _ = snapshot_json.levels_of(bids, asks)
     price_unit = 10 ** (exact.PRICE_PLACES - found.price_places)
     qty_unit = 10 ** (exact.SIZE_PLACES - found.qty_places)
     levels = tuple(

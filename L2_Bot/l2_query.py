@@ -7,6 +7,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ from ravequant import cli, exact, settings, settings_schema, tables, times
 from ravequant.contract import Contract
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError, VaultError
 from ravequant.records import RecordError
+from ravequant.settings import Settings
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile
 from ravequant.vault.paths import Vault, book_files
@@ -61,9 +63,23 @@ def question_of(args: argparse.Namespace) -> Question:
     width = settings_schema.decimal(args.width, "--width", exact.PRICE_PLACES)
     if width == 0:
         raise UsageError(f"--width {args.width} makes no zones; give a price above 0")
+    chosen = settings.load()
+
+    def far(vault: Vault, book: BookSnapshot) -> tuple[BookSnapshot, Answer]:
+        deep = with_deep(vault, book, chosen)
+        return deep, book_queries.seen(deep, chosen.l2.depth_levels)
+
+    def walls(vault: Vault, book: BookSnapshot) -> Answer:
+        deep, reach = far(vault, book)
+        return reach | book_queries.walls(deep, contract_of(vault, book), above)
+
+    def zones(vault: Vault, book: BookSnapshot) -> Answer:
+        deep, reach = far(vault, book)
+        return reach | book_queries.zones(deep, contract_of(vault, book), width)
+
     questions: dict[str, Question] = {
-        "walls": lambda vault, book: book_queries.walls(book, contract_of(vault, book), above),
-        "zones": lambda vault, book: book_queries.zones(book, contract_of(vault, book), width),
+        "walls": walls,
+        "zones": zones,
         "spread": lambda _, book: book_queries.spread(book),
         "imbalance": lambda _, book: book_queries.imbalance(book),
     }
@@ -93,6 +109,26 @@ def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapsh
         f"no book snapshot of {inst_id} at or before {times.iso(at)}; the oldest file is "
         f"{files[0][1]}, ask for a later time"
     )
+
+
+def with_deep(vault: Vault, book: BookSnapshot, chosen: Settings) -> BookSnapshot:
+    """Return a book with the deep levels that the bucketizer uses for it, where there are any."""
+    latest = book.ts + chosen.buckets.deep_age_s * times.SECOND_MS
+    for key, path in reversed(list(book_files(vault.deep_snapshots(book.inst_id)))):
+        if key > times.hour(latest):
+            continue
+        with LineFile(path, until=latest, keep=_PACKED_BYTES) as file:
+            for line in file.backward(file.after(latest)):
+                with suppress(RecordError):
+                    deep = book_queries.parse_deep(line, book.inst_id, vault.exchange)
+                    if deep.from_ms >= book.ts:
+                        continue  # it counts for later books only
+                    if book.ts - deep.ts > chosen.buckets.deep_age_s * times.SECOND_MS:
+                        return book
+                    return book_queries.deepened(book, deep, chosen.l2.depth_levels)
+        if key < times.hour(book.ts - times.HOUR_MS):
+            break
+    return book
 
 
 def _books(lines: Iterable[bytes], inst_id: str, exchange: str) -> Iterator[BookSnapshot]:
@@ -150,6 +186,18 @@ def _heading(book: BookSnapshot, now: int | None) -> str:
     return f"{book.inst_id} at {times.iso(book.ts)}{age}{gap}: mid {book.mid}"
 
 
+def _seen_text(answer: Answer) -> str:
+    """Return how far the book was seen: beyond that nobody knows what rests."""
+    whole, away = answer["whole"], answer["seen_bps"]
+    sides = [
+        f"{name} to their end" if whole[name] else f"{name} to {away[name]} bps"
+        for name in reversed(book_queries.SIDES)
+    ]
+    age = answer["deep_age_s"]
+    deep = "no deep snapshot" if age is None else f"deep snapshot {age} s old"
+    return f"seen: {', '.join(sides)} ({deep})\n"
+
+
 def _walls_text(answer: Answer) -> str:
     """Return a table: asks above, bids below, the mid between them."""
     rows = [
@@ -158,8 +206,9 @@ def _walls_text(answer: Answer) -> str:
         for wall in found
     ]
     if not rows:
-        return f"no level above {answer['above_contracts']} contracts\n"
-    return tables.text(["side", "price", "contracts", "coins", "USD", "bps from mid"], rows)
+        return f"{_seen_text(answer)}no level above {answer['above_contracts']} contracts\n"
+    headers = ["side", "price", "contracts", "coins", "USD", "bps from mid"]
+    return _seen_text(answer) + tables.text(headers, rows)
 
 
 def _zones_text(answer: Answer) -> str:
@@ -169,7 +218,8 @@ def _zones_text(answer: Answer) -> str:
         for side in reversed(book_queries.SIDES)
         for zone in answer[side]
     ]
-    return tables.text(["side", "zone from", "contracts", "coins", "USD", "levels"], rows)
+    headers = ["side", "zone from", "contracts", "coins", "USD", "levels"]
+    return _seen_text(answer) + tables.text(headers, rows)
 
 
 def _spread_text(answer: Answer) -> str:

@@ -14,10 +14,11 @@ import pytest
 
 from L2_Bot import l2_query
 from ravequant import times
+from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault import instruments
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import recordings
-from tests.support.query_lines import MOMENT, line
+from tests.support.query_lines import ASKS, BIDS, MOMENT, deep_line, line
 from tests.support.recordings import Recording
 
 BTC = "BTC-USDT-SWAP"
@@ -134,6 +135,80 @@ def test_a_damaged_gz_is_an_error_that_names_it(vault, capsys):
         assert str(path) in err
 
 
+# ------------------------------------------------------------------ beyond its own levels
+
+FAR = (
+    [("101250", "9"), ("101150", "5000"), ("101000", "1600")],
+    [("101300", "1"), ("101400", "1700")],
+)
+
+
+@pytest.fixture
+def cut_off(recorded, tmp_path, monkeypatch):
+    """Have a side of two levels be one that the exchange has cut off; return the vault."""
+    path = tmp_path / "two.toml"
+    path.write_text("[l2]\ndepth_levels = 2\n", encoding="utf-8")
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(path))
+    write(recorded, [line(BIDS[:2], ASKS, moment="2025-12-14T21:34:58.123Z")])
+    return recorded
+
+
+def deep(vault: Vault, *lines: bytes, packed: bool = False) -> None:
+    path = vault.deep_snapshots(BTC) / f"2025-12-14/21.jsonl{'.gz' if packed else ''}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(b"".join(lines)) if packed else b"".join(lines))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_walls_and_zones_go_on_in_the_deep_book(cut_off, capsys, packed):
+    """Its levels count beyond the book's own last one alone; how far they reach is said."""
+    later = deep_line(*FAR, "2025-12-14T21:34:59.000Z", from_utc="2025-12-14T21:34:58.123Z")
+    deep(cut_off, deep_line(*FAR, "2025-12-14T21:34:50.123Z"), b"damaged\n", later, packed=packed)
+    at = ["--vault", cut_off.root, "--instId", BTC, "--at", "2025-12-14T22:00:00Z"]
+    assert ask(capsys, "walls", *at)[1].splitlines()[1:] == [
+        "seen: asks to 14.77 bps, bids to 24.74 bps (deep snapshot 8 s old)",
+        "side     price  contracts   coins        USD  bps from mid",
+        "ask     101400       1700      17  1,723,800         14.77",
+        "ask     101300       1500      15  1,519,500          4.89",
+        "bid   101249.5     1000.1  10.001  1,012,596          0.10",
+        "bid     101150       5000      50  5,057,500          9.93",
+        "bid     101000       1600      16  1,616,000         24.74",
+    ]
+    facts = orjson.loads(ask(capsys, "zones", *at, "--json")[1])
+    assert [(zone["from"], zone["contracts"]) for zone in facts["bids"]] == [
+        ("101100", "5000"), ("101200", "2000.1"), ("101000", "1600"),
+    ]  # fmt: skip
+    assert facts["seen_bps"] == {"bids": "24.74", "asks": "14.77"}
+    assert (facts["deep_utc"], facts["deep_age_s"]) == ("2025-12-14T21:34:50.123Z", 8)
+    near = orjson.loads(ask(capsys, "imbalance", *at, "--json")[1])
+    assert (near["bid_contracts"], "seen_bps" in near) == ("2000.1", False)
+
+
+@pytest.mark.parametrize(
+    "far",
+    [deep_line(*FAR, "2025-12-14T21:33:58.122Z"),
+     deep_line(*FAR, from_utc="2025-12-14T21:34:58.123Z"), b"damaged\n", b""],
+    ids=["too old", "of later books", "damaged", "none"],
+)  # fmt: skip
+def test_without_a_deep_book_it_is_said_how_far_it_saw(cut_off, capsys, far):
+    """No wall is not the same as none within reach."""
+    deep(cut_off, far)
+    at = ["--vault", cut_off.root, "--instId", BTC, "--at", "2025-12-14T22:00:00Z"]
+    assert ask(capsys, "walls", *at, "--contracts", "5000")[1].splitlines()[1:] == [
+        "seen: asks to 4.89 bps, bids to 0.10 bps (no deep snapshot)",
+        "no level above 5000 contracts",
+    ]
+
+
+def test_a_side_that_was_sent_whole_has_nothing_beyond(recorded, capsys):
+    """A deep level beyond it is older than the book, and gone."""
+    deep(recorded, deep_line(*FAR))
+    at = ["--vault", recorded.root, "--instId", BTC, "--at", "2025-12-14T22:00:00Z", "--json"]
+    facts = orjson.loads(ask(capsys, "walls", *at)[1])
+    assert facts["whole"] == {"bids": True, "asks": True}
+    assert [wall["price"] for wall in facts["bids"]] == ["101249.5", "101100"]
+
+
 # ------------------------------------------------------------------ the command
 
 
@@ -142,15 +217,16 @@ def test_people_read_a_ladder(recorded, capsys):
     at = ["--vault", recorded.root, "--instId", BTC, "--at", "2025-12-14T22:00:00Z"]
     assert ask(capsys, "walls", *at)[1] == (
         "BTC-USDT-SWAP at 2025-12-14T21:34:56.123Z: mid 101250.5\n"
+        "seen: asks to their end, bids to their end (no deep snapshot)\n"
         "side     price  contracts   coins        USD  bps from mid\n"
         "ask     101300       1500      15  1,519,500          4.89\n"
         "bid   101249.5     1000.1  10.001  1,012,596          0.10\n"
         "bid     101100       2500      25  2,527,500         14.86\n"
     )
-    assert ask(capsys, "walls", *at, "--contracts", "5000")[1].splitlines()[1] == (
+    assert ask(capsys, "walls", *at, "--contracts", "5000")[1].splitlines()[2] == (
         "no level above 5000 contracts"
     )
-    assert ask(capsys, "zones", *at)[1].splitlines()[1:] == [
+    assert ask(capsys, "zones", *at)[1].splitlines()[2:] == [
         "side  zone from  contracts   coins        USD  levels",
         "ask      101300       1500      15  1,519,500       1",
         "ask      101200          7    0.07      7,087       1",
@@ -185,7 +261,7 @@ def test_without_metadata_contracts_are_not_called_coins(vault, capsys):
     write(vault, [line()])
     code, out, err = ask(capsys, "walls", "--vault", vault.root, "--instId", BTC)
     assert code == 0
-    assert out.splitlines()[2].split() == ["ask", "101300", "1500", "-", "-", "4.89"]
+    assert out.splitlines()[3].split() == ["ask", "101300", "1500", "-", "-", "4.89"]
     assert "there is no metadata of BTC-USDT-SWAP" in err
 
 

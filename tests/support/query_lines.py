@@ -24,3 +24,13 @@ def line(bids=BIDS, asks=ASKS, moment=MOMENT, inst_id=BTC, *, gap=False) -> byte
         "seqId": 2, "prevSeqId": 1, "gap_detected": gap,
     }  # fmt: skip
     return orjson.dumps(row) + b"\n"
+
+
+def deep_line(bids, asks, moment=MOMENT, from_utc="2025-12-14T21:34:54.100Z") -> bytes:
+    """Return a raw deep line; a level is (price, contracts)."""
+    row = {
+        "timestamp_utc": moment, "exchange": "okx", "market": "perp", "channel": "books-full",
+        "instId": BTC, "from_utc": from_utc, "bids": [[px, qty, "1"] for px, qty in bids],
+        "asks": [[px, qty, "1"] for px, qty in asks],
+    }  # fmt: skip
+    return orjson.dumps(row) + b"\n"
