@@ -46,7 +46,7 @@ class Panel(NamedTuple):
     lacks: str = ""  # said in the head if there is no room for the ages
 
 
-class _Part(NamedTuple):
+class _ScreenLines(NamedTuple):
     """Lines that are shown together or not at all."""
 
     rank: int  # the lower, the sooner it is given room
@@ -144,7 +144,9 @@ def fitted(
         more = len(panels) - len(heads)
         return [*top, *heads, f"{_MORE} {more} more instruments"][:height]
     parts = [part for number, one in enumerate(panels) for part in _parts(one, number)]
-    parts += [_Part(2, -1, len(panels), number, (line,)) for number, line in enumerate(notes)]
+    parts += [
+        _ScreenLines(2, -1, len(panels), number, (line,)) for number, line in enumerate(notes)
+    ]
     kept = _kept(sorted(parts), room)
     lines = [*top]
     for number in range(len(panels) + 1):
@@ -153,24 +155,26 @@ def fitted(
     return [cut(line, width) for line in lines[:height]]
 
 
-def _parts(one: Panel, number: int) -> Iterable[_Part]:
-    yield _Part(0, 0, number, 0, (one.head,))
-    yield _Part(2, 0, number, _AGES, one.ages)
+def _parts(one: Panel, number: int) -> Iterable[_ScreenLines]:
+    yield _ScreenLines(0, 0, number, 0, (one.head,))
+    yield _ScreenLines(2, 0, number, _AGES, one.ages)
     if one.none:
-        yield _Part(3, 0, number, _NONE, (one.none,))
+        yield _ScreenLines(3, 0, number, _NONE, (one.none,))
     if one.headings:
-        yield _Part(4, 0, number, 2, (one.headings,))
+        yield _ScreenLines(4, 0, number, 2, (one.headings,))
     count = len(one.signals)
     orders = [place - size * count for place, size in enumerate(one.sizes)]  # largest size first
     for place, (line, size) in enumerate(zip(one.signals, one.sizes, strict=True)):
-        yield _Part(1 if size else 3, orders[place], number, 3 + place, (line,), is_signal=True)
+        yield _ScreenLines(
+            1 if size else 3, orders[place], number, 3 + place, (line,), is_signal=True
+        )
     if number:
-        yield _Part(5, 0, number, -1, ("",))
+        yield _ScreenLines(5, 0, number, -1, ("",))
     for place, lines in enumerate(one.details):
-        yield _Part(6, orders[place], number, 3 + count + place, lines)
+        yield _ScreenLines(6, orders[place], number, 3 + count + place, lines)
 
 
-def _kept(parts: Sequence[_Part], room: int) -> list[_Part]:
+def _kept(parts: Sequence[_ScreenLines], room: int) -> list[_ScreenLines]:
     kept = []
     for part in parts:
         if len(part.lines) <= room:
@@ -179,7 +183,7 @@ def _kept(parts: Sequence[_Part], room: int) -> list[_Part]:
     return kept
 
 
-def _unsaid(one: Panel, parts: Sequence[_Part]) -> list[str]:
+def _unsaid(one: Panel, parts: Sequence[_ScreenLines]) -> list[str]:
     """Return the facts of a panel for whose lines there is no room, in short."""
     places = {part.place for part in parts}
     missing = len(one.signals) - sum(part.is_signal for part in parts)
@@ -188,7 +192,7 @@ def _unsaid(one: Panel, parts: Sequence[_Part]) -> list[str]:
     return notes + [one.lacks] * bool(one.lacks and _AGES not in places)
 
 
-def _shown(parts: Iterable[_Part], notes: Sequence[str]) -> list[str]:
+def _shown(parts: Iterable[_ScreenLines], notes: Sequence[str]) -> list[str]:
     """Return the lines of a panel in their places; ``notes`` stand in its head."""
     lines = [line for part in sorted(parts, key=lambda part: part.place) for line in part.lines]
     if notes:
