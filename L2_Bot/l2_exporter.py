@@ -103,15 +103,15 @@ class L2Exporter(RecorderApp[BookRecorder]):
         await in_thread(instruments.save, self.vault, meta, newest)
 
     def listen(self, inst_id: str, *, wanted: bool) -> None:
-        """Subscribe to a book on a connection that has room, or give it up."""
+        """Subscribe to a book on a connection that may take one more, or give it up."""
         channel = Channel(self.exchange.books_channel, inst_id)
         client = self._client_of.get(inst_id)
         if client is not None:
             (client.add if wanted else client.drop)(channel)
         elif wanted:
-            self._client_of[inst_id] = self._client_with_room(channel)
+            self._client_of[inst_id] = self._client_for(channel)
 
-    def _client_with_room(self, channel: Channel) -> Client:
+    def _client_for(self, channel: Channel) -> Client:
         taken = Counter(self._client_of.values())
         for client in self.clients:
             if taken[client] < self.exchange.books_per_connection:

@@ -1,6 +1,6 @@
 """Judges the rows of one instrument by their times, before they are put in order; pure, no I/O.
 
-SPEC section 3: a row past the exchange's time is ahead, whatever other rows say; an empty vault
+SPEC section 3: a row past the exchange's time is ahead, however many rows agree; an empty vault
 begins with no row older than was asked for; ids that begin lower are another stream.
 """
 

@@ -169,7 +169,7 @@ class TradeRecorder:
                 _log.error("%s: row %d rejected: %s", self.inst_id, self.counts.rejected, reason)
 
     def compare(self, page: TradePage) -> None:
-        """Take in the newest row of REST, to tell another stream from a stray row."""
+        """Take in the newest row of REST, to know another stream from a stray row."""
         newest = max(page.trades, key=lambda trade: trade.trade_id, default=None)
         self._judge.compare(newest, self._filler.last, self._filler.last_ts)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from ravequant.records import Side, Trade
 
-_SIDES: Final[dict[str, Side]] = {"b": "buy", "s": "sell"}  # by first letter
+_SIDES: Final[dict[str, Side]] = {"b": "buy", "s": "sell"}  # by initial
 
 
 class WaitingRows:

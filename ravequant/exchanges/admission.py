@@ -27,7 +27,7 @@ class Look:
 
 
 async def look_at(rest: RestClient, inst_id: str) -> Look:
-    """Ask the exchange for an instrument; never raises for what it answers."""
+    """Ask the exchange for an instrument; no answer of it raises."""
     try:
         row = await in_thread(rest.instrument, inst_id)
     except RefusedError as error:

@@ -1,6 +1,6 @@
 """The exchange's time: its own answers, carried on by the monotonic clock; pure (SPEC section 3).
 
-No wall clock, and no single time of a message or an answer, decides what belongs to the future.
+No wall clock, and no single time of a message or an answer, decides which message belongs to the future.
 Moments are monotonic seconds that come in with each call, times are Unix milliseconds.
 """
 
@@ -19,7 +19,7 @@ Verdict = Literal["sound", "ahead", "unknown"]
 
 
 class ExchangeTime:
-    """The time of one exchange, and what it says of the times of messages.
+    """The time of one exchange, by which the times of messages are judged.
 
     An answer that jumps is believed once it follows on the answer before it: after a sleep of
     the computer that is the case, while a single absurd answer moves nothing.

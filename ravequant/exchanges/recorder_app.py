@@ -121,7 +121,7 @@ class RecorderApp(ABC, Generic[R]):
 
     @abstractmethod
     async def look_after(self) -> None:
-        """Sync, and whatever else is to be done every so often, until cancelled."""
+        """Sync every so often, and do other regular work, until cancelled."""
 
     async def work(self) -> None:
         """Record until cancelled."""
