@@ -1,6 +1,6 @@
 """The exchange's time: its own answers, carried on by the monotonic clock; pure (SPEC section 3).
 
-No wall clock, and no single time of a message or an answer, decides which message belongs to the future.
+No wall clock, and no single time of a message or an answer, decides what is ahead of its time.
 Moments are monotonic seconds that come in with each call, times are Unix milliseconds.
 """
 
