@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ravequant import exact, settings_schema
-from ravequant.errors import UsageError
+from ravequant.errors import UsageError, shown
 from ravequant.records import check_inst_id
 from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal
 from ravequant.vault.paths import StrPath, default_root, user_path
@@ -244,8 +244,18 @@ def remedy_for(other: Path) -> str:
 def load(path: StrPath | None = None) -> Settings:
     """Return the settings of ``path``, or of the file in use; the defaults if it is absent.
 
-    Raises UsageError that names the file, the key and the expectation.
+    Raises UsageError that names the file, the key and the expectation. A name of ``instruments``
+    that can be no instrument's is left out, and logged once; it stops nothing that others need.
     """
+    return _load(path)[0]
+
+
+def no_instruments() -> tuple[str, ...]:
+    """Return the names of ``instruments`` in the file in use that can be no instrument's."""
+    return _load(None)[1]
+
+
+def _load(path: StrPath | None) -> tuple[Settings, tuple[str, ...]]:
     named = path is None and os.environ.get(SETTINGS_VARIABLE)
     if path is None:
         _tell_unread()
@@ -261,24 +271,42 @@ def load(path: StrPath | None = None) -> Settings:
             raise UsageError(
                 f"{path}: ${SETTINGS_VARIABLE} names a file that is absent{near}"
             ) from None
-        return Settings()
+        return Settings(), ()
     except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, a huge value
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from None
     try:
         settings: Settings = settings_schema.build(Settings, table)
+        settings, wrong = _without_wrong_names(settings)
         _refuse_nonsense(settings)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-    return settings
+    for name, reason in wrong.items():
+        _tell_left_out(path, name, reason)
+    return settings, tuple(wrong)
 
 
-def _refuse_nonsense(chosen: Settings) -> None:
-    """Raise UsageError for settings that are well-formed each and make no sense together."""
+@cache
+def _tell_left_out(path: Path, name: str, reason: str) -> None:
+    """Log a name that is left out, once in a process."""
+    _log.warning("%s: instruments: %s is left out: %s", path, shown(name), reason)
+
+
+def _without_wrong_names(chosen: Settings) -> tuple[Settings, dict[str, str]]:
+    """Return the settings with the legal names alone, and why each other is wrong; UsageError."""
+    wrong: dict[str, str] = {}
     for inst_id in chosen.instruments:
         try:
             check_inst_id(inst_id)
         except UsageError as error:
-            raise UsageError(f"instruments: {error}") from None
+            wrong[inst_id] = str(error)
+    legal = tuple(name for name in chosen.instruments if name not in wrong)
+    if wrong and not legal:
+        raise UsageError(f"instruments: {next(iter(wrong.values()))}")
+    return chosen._replace(instruments=legal), wrong
+
+
+def _refuse_nonsense(chosen: Settings) -> None:
+    """Raise UsageError for settings that are well-formed each and make no sense together."""
     chosen.okx.addresses()
     for text in _contradictions(chosen):
         raise UsageError(text)

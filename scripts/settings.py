@@ -127,7 +127,7 @@ def body(args: argparse.Namespace) -> int:
         count = len(sources(path))
         text = f"valid, {count} keys set" if path.is_file() else "absent: the defaults hold"
         sys.stdout.write(f"{path}: {text}\n")
-        return UsageError.exit_code if settings.unread() else DONE
+        return UsageError.exit_code if settings.unread() or settings.no_instruments() else DONE
     rows = [*places(args, path), *everything(chosen, path)]
     if args.json:
         facts = {row.name: {"value": row.value, "from": row.source} for row in rows}

@@ -144,6 +144,18 @@ def test_slips_are_named(file, text, message):
     assert caught.value.exit_code == 2
 
 
+def test_a_wrong_name_of_an_instrument_stops_no_other(file, monkeypatch, caplog):
+    """It is logged once, with the form expected; alone it is an error, as above."""
+    path = file('instruments = ["btc", "ETH-USDT-SWAP", "../x"]')
+    monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(path))
+    assert settings.load().instruments == ("ETH-USDT-SWAP",)
+    assert settings.no_instruments() == ("btc", "../x")
+    assert [text.partition(": expected")[0] for text in caplog.messages] == [
+        f"{path}: instruments: 'btc' is left out: instrument 'btc' is not a legal name",
+        f"{path}: instruments: '../x' is left out: instrument '../x' is not a legal name",
+    ]
+
+
 @pytest.mark.parametrize(
     "data", [b"a = ", b"\xff\xfe", b"[a]\n[a]\n", b"a = " + b"[" * 5000, b"a = " + b"1" * 5000]
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ravequant import cli, exchanges
+from ravequant import cli, exchanges, settings
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Settings
 
@@ -72,4 +72,5 @@ def options_of(args: argparse.Namespace, chosen: Settings) -> RecorderOptions:
         stop_when_idle=args.stop_when_idle,
         rest_limit_factor=args.rest_limit_factor,
         as_json=args.json,
+        unusable=() if args.inst_ids else settings.no_instruments(),
     )
