@@ -131,8 +131,10 @@ def body(args: argparse.Namespace) -> int:
         facts = {"healthy": not failed, "checks": [asdict(check) for check in found]}
         sys.stdout.write(orjson.dumps(facts).decode() + "\n")
     else:
-        warned = sum(check.level == "WARN" for check in found)
-        sys.stdout.write(f"\n{len(found)} checks: {failed} FAIL, {warned} WARN\n")
+        bad = [check for check in found if check.level != "PASS"]
+        names = f": {', '.join(check.name for check in bad)}" if bad else ""
+        count = f"{len(found)} checks: {failed} FAIL, {len(bad) - failed} WARN"
+        sys.stdout.write(f"\n{count}{names}\n")
     return FAILED if failed else DONE
 
 

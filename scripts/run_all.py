@@ -32,7 +32,7 @@ from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.checks import computer
 from scripts.checks.computer import Check
 from scripts.showcase.demo_vault import emptied, use_default_settings
-from scripts.supervision import metrics
+from scripts.supervision import metrics, window
 from scripts.supervision import tasks as tasks_module
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.signal_news import SignalNews
@@ -160,6 +160,7 @@ def work(args: argparse.Namespace, vault: Vault) -> int:
         with ExitStack() as held:
             held.enter_context(stop_on_signals(supervisor))
             cli.set_up_logging(args.log_level, supervisor.programs.logs / f"{PROGRAM}.log")
+            window.shorten_on_terminal()
             if args.metrics_port is not None:
                 held.enter_context(metrics_of(args, vault))
             return supervise(args, vault, supervisor)
@@ -178,6 +179,7 @@ def metrics_of(args: argparse.Namespace, vault: Vault) -> Iterator[None]:
 def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:
     """Follow the plan to its end or to a signal; then no program is left, even after an error."""
     kept, passing = tasks(args, vault)
+    _log.info("times are UTC; Ctrl-C ends everything, nothing is lost")
     if not (args.once or args.no_exporters):
         tell_backfill(args, vault)
     if kept:

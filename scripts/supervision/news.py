@@ -54,8 +54,12 @@ class RecordingNews:
 
     @property
     def standing(self) -> str:
-        """The troubles that were shown and last; empty if there is none."""
-        texts = (item.trouble.text for item in self._troubles.values() if item.shown_ms is not None)
+        """The troubles that were shown and last, without their reasons; empty if there is none."""
+        texts = (
+            item.trouble.text.partition(": ")[0]
+            for item in self._troubles.values()
+            if item.shown_ms is not None
+        )
         return "; ".join(dict.fromkeys(texts))
 
     def lines(

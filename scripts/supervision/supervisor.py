@@ -27,7 +27,7 @@ SILENT_S: Final = 90.0  # a heartbeat comes every 5 s
 _TICK_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
 _ASLEEP_S: Final = 60.0
-_FIRST_ROUND_S: Final = 8.0
+_FIRST_ROUND_S: Final = 20.0
 _log = logging.getLogger(PROGRAM)
 
 
@@ -86,7 +86,7 @@ class Supervisor:
             _log.info("no data yet: the calculators wait for the first trades and books")
         if self._round and plan.resting(self._now):
             level = logging.ERROR if self._round.failed else logging.INFO
-            _log.log(level, "calculators: %s", self._round.tell() + self._still())
+            _log.log(level, "%scalculators: %s", self._still(), self._round.tell())
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
             self._writable = self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})
@@ -160,10 +160,10 @@ class Supervisor:
             sys.stderr.flush()
 
     def _still(self) -> str:
-        """Return the troubles that last, for the end of a line."""
+        """Return the troubles that last, for the beginning of a line."""
         disk = "" if self._writable else "the vault cannot be written"
         lasting = "; ".join(filter(None, (self._news.standing, disk)))
-        return f"; still {lasting}" if lasting else ""
+        return f"still {lasting}; " if lasting else ""
 
     def _report(self, standing: Standing) -> None:
         task, code = standing.task, standing.last_code or 0
