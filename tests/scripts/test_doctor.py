@@ -251,7 +251,7 @@ def test_the_disk_is_full_in_two_days(healthy, there, capsys):
         os.truncate(path, free // 2)  # sparse: it only says how long it is
     code, checks = look(healthy, there, capsys)
     assert (code, checks["disk"][0]) == (1, "FAIL")
-    assert "full in 2." in checks["disk"][1]
+    assert "full in 2 days" in checks["disk"][1]
     assert "-> free space, set retention.keep_gb" in checks["disk"][1]
 
 
