@@ -12,6 +12,7 @@ from ravequant.settings import Settings
 
 WEBHOOK_VARIABLE: Final = "RAVEQUANT_DISCORD_WEBHOOK"
 SETTING: Final = "alerts.discord_webhook"
+_SECRET: Final = 16  # letters; a shorter end of an address is a word
 LIKE: Final = "https://discord.com/api/webhooks/NUMBER/TOKEN"
 _QUERY: Final = r"(?:\?(?:(?:thread_id=[0-9]{5,20}|wait=true)(?:&(?!$)|$))+)?"
 _DISCORD: Final = re.compile(
@@ -39,7 +40,7 @@ class Webhook:
     def without_secret(self, text: str) -> str:
         """Return text without the last part of the address, which is the secret."""
         secret = self.url.rpartition("/")[2]
-        return text.replace(secret, "...") if len(secret) > 3 else text
+        return text.replace(secret, "...") if len(secret) >= _SECRET else text
 
 
 def well_formed(address: str) -> bool:

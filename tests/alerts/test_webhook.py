@@ -67,7 +67,8 @@ def test_the_secret_is_taken_out_of_a_text():
     hook = webhook.Webhook(f"{GOOD}?thread_id=98765")
     assert (hook.url, hook.params) == (GOOD, {"wait": "true", "thread_id": "98765"})
     assert hook.without_secret(f"no {SECRET}!") == "no ...!"
-    assert webhook.Webhook("http://[::1]").without_secret("no /") == "no /"
+    for local in ("http://[::1]", "http://127.0.0.1:8797/hook"):
+        assert webhook.Webhook(local).without_secret("no / webhooks") == "no / webhooks"
 
 
 def test_without_an_address(monkeypatch):
