@@ -79,8 +79,10 @@ signals
     time UTC: creation_time_utc; count minutes: age_minutes; count wicks: touched surrounding;
     count ticks: wick_size_ticks; ratio ticks: median_size_ticks; flag: small tip_exact;
     text: signal_strength strength; PRICE: last_price; text: last_price_from;
-    ratio basis points: distance_bps; flag: in_contact; count layers: confluences;
-    text: conviction; count: size; flag: capped_by_divergence; count points: score;
+    ratio basis points: distance_bps; flag: in_contact;
+    count layers: confluences confluences_strict;
+    text: conviction conviction_uncapped capped_by conviction_notes; flag: capped_by_divergence;
+    text: max_rule no_trade; count: size; count points: score;
     PRICE: entry stop; mean quote currency: target; text: target_from target_event_id;
     ratio: reward_risk reward_risk_net; ratio percent: break_even_pct; texts: tags;
     json: wicks layers data
