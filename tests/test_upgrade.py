@@ -128,9 +128,7 @@ def test_the_signals_of_each_minute_are_the_same(earlier, unpacked, wanted):
         found[minute] = [
             {
                 **{name: signal[name] for name in KEPT},
-                "layers": [
-                    {name: layer[name] for name in OF_A_LAYER} for layer in signal["layers"]
-                ],
+                "layers": [[layer[name] for name in OF_A_LAYER] for layer in signal["layers"]],
             }
             for signal in signals
         ]

@@ -1,7 +1,7 @@
 """The screen of a watch: every instrument, one line a signal, cut to the height of the terminal.
 
-It is drawn in one go over the screen before, so that it is never blank. If there is too little
-room, details go first, then headings, then signals without a size, then ages, then the other
+It is drawn in one go over the screen before, so that it is never blank. Where lines are
+few, details go first, then headings, then signals without a size, then ages, then the other
 signals; the line of an instrument goes last.
 """
 
@@ -43,13 +43,13 @@ class Panel(NamedTuple):
     signals: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()  # of the signals
     details: tuple[tuple[str, ...], ...] = ()  # of each signal
-    lacks: str = ""  # said in the head if there is no room for the ages
+    lacks: str = ""  # said in the head where the ages are left out
 
 
 class _ScreenLines(NamedTuple):
     """Lines that are shown together or not at all."""
 
-    rank: int  # the lower, the sooner it is given room
+    rank: int  # the lower, the sooner it is shown
     order: int  # of its kind, in its panel
     panel: int
     place: int  # in its panel, from the top
@@ -184,7 +184,7 @@ def _kept(parts: Sequence[_ScreenLines], room: int) -> list[_ScreenLines]:
 
 
 def _unsaid(one: Panel, parts: Sequence[_ScreenLines]) -> list[str]:
-    """Return the facts of a panel for whose lines there is no room, in short."""
+    """Return the facts of a panel whose lines are left out, in short."""
     places = {part.place for part in parts}
     missing = len(one.signals) - sum(part.is_signal for part in parts)
     notes = [f"+{missing} more"] * bool(missing)

@@ -67,3 +67,17 @@ def test_one_writer(vault, path):
     with writer_lock(vault, "signals", BTC), pytest.raises(LockedError):
         record(vault, BTC, [row()])
     assert not path.exists()
+
+
+def test_rows_of_the_version_before_are_read(vault, path):
+    """They lack what a signal says since: it is one change, and is not repeated after that."""
+    since = "conviction_notes conviction_uncapped capped_by confluences_strict max_rule no_trade"
+    before = {name: value for name, value in row("a").items() if name not in since.split()}
+    before["wicks"] = [
+        {name: value for name, value in wick.items() if name != "wick_price"}
+        for wick in before["wicks"]
+    ]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(orjson.dumps(before) + b"\n")
+    assert [record(vault, BTC, [row("a")]) for _ in range(2)] == [1, 0]
+    assert names(path) == ["a", "a"]

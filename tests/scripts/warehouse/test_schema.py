@@ -18,7 +18,7 @@ EXPORTED = {
     "volume": "558f2d6fcf9bbf00",
     "wicks": "c617475dbc140c64",
     "buckets": "b8498839ed15fecd",
-    "signals": "de66ab3a1b7c5d5a",
+    "signals": "2eea273eeed5cb01",  # since conviction has two readings
 }
 
 
