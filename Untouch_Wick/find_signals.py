@@ -10,25 +10,27 @@ if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
-from ravequant import cli, settings, tables, times
-from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
+from ravequant import cli, settings, tables
+from ravequant.errors import DONE, FAILED, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
-from ravequant.signals import as_of
-from ravequant.signals.base_rates import Rates, base_rates
+from ravequant.signals import clock
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
-from ravequant.signals.rules import QueryResult, Signal, find
-from ravequant.signals.serialize import as_json
+from ravequant.signals.question import Request, when
+from ravequant.signals.recorded import check_recorded
+from ravequant.signals.rules import QueryResult
 from ravequant.vault.paths import StrPath, Vault, default_root
 
 if TYPE_CHECKING:
@@ -38,49 +40,7 @@ if TYPE_CHECKING:
     from ravequant.signals.watch_screen import WatchScreen
 
 OLDEST: Final = 168 * 60  # minutes
-
-
-class Request(NamedTuple):
-    """One query of one instrument."""
-
-    vault: Vault
-    inst_id: str
-    query: Query
-    limits: SignalLimits
-    minute: int | None = None  # None: the newest that all calculators have reached
-    clock_ms: int | None = None  # None: a query of the past
-
-    def find(self, *, past: bool) -> QueryResult:
-        """Read the market state and judge it; NoDataError if there are no records at all.
-
-        ``past``: the result will be asked for base rates.
-        """
-        minute = self.minute
-        if minute is None:
-            minute = as_of.latest(self.vault, self.inst_id)
-        if minute is None:
-            raise self._no_data("")
-        back = self.query.age_max + self.limits.surrounding_minutes
-        state = as_of.read(self.vault, self.inst_id, minute, back=back, past=past)
-        rows = state.wicks or state.volume or state.cvd or state.vwap
-        if not rows and state.newest_event is None and not state.book and not state.trade:
-            raise self._no_data(f" by {times.iso_minute(minute)}")
-        return find(state, self.query, self.limits)
-
-    def _no_data(self, when: str) -> NoDataError:
-        return NoDataError(
-            f"no data of {self.inst_id}{when} in {self.vault.root}; start its exporters and the "
-            "calculators, or name another vault with --vault"
-        )
-
-    def rates(self, signals: Sequence[Signal]) -> list[Rates]:
-        """Return the base rates of the layers of signals of one result."""
-        return base_rates(signals, self.query, self.limits)
-
-    def rows(self, signals: Sequence[Signal], clock_ms: int | None) -> list[dict[str, Any]]:
-        """Return signals as JSON objects; ``clock_ms`` adds the age of the result."""
-        rated = zip(signals, self.rates(signals), strict=True)
-        return [as_json(signal, self.limits, rates, clock_ms) for signal, rates in rated]
+_log = logging.getLogger("find_signals")
 
 
 def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
@@ -94,25 +54,37 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     *,
     vault: StrPath | None = None,
     refresh: bool | None = None,
+    seen: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the signals of an instrument, nearest first, as the objects that --json prints.
 
     ``inst_id``: None is each instrument of the settings, one after the other.
     ``at``: None is now, after the calculators were brought up to date (unless ``refresh`` is
     False); ``latest`` is the newest minute that all of them have reached; else a datetime, ISO or
-    HH:MM, in UTC unless a zone stands. Raises UsageError, VaultError, and NoDataError if there is
-    no data at all.
+    HH:MM, in UTC unless a zone stands. A time with seconds is an instant, as now is; with the
+    ``seen`` of an answer no more is read than was read for it. While the clock of this computer is
+    wrong, each answer of now has ``no_trade`` ``"clock"``. Raises UsageError, VaultError, and
+    NoDataError if there is no data at all.
     """
     query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
     where = Vault(vault or default_root())
     chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
     names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
+    refreshes = refresh if refresh is not None else at is None
+    wrong = clock.problem(where, clock.now()) if at is None else ""
+    if wrong:
+        _log.warning("%s", wrong)
     for name in names:
-        if refresh if refresh is not None else at is None:
-            _refresh(where, name)
-        request = Request(where, name, query, SignalLimits.of(name, chosen), *_minute(where, at))
+        again = partial(_refresh, where, name) if refreshes else None
         try:
-            found += request.rows(request.find(past=True).signals, request.clock_ms)
+            check_recorded(where, name)
+            if again is not None:
+                again()
+            request = Request(
+                where, name, query, SignalLimits.of(name, chosen), when(where, at, seen),
+                bool(wrong), again,
+            )  # fmt: skip
+            found += request.rows(request.find(past=True).signals)
         except NoDataError as error:  # the other instruments still get their answer
             lacking.append(error)
     if lacking and len(lacking) == len(names):
@@ -133,15 +105,6 @@ def _query(
     if min_touched < 0:
         raise UsageError(f"--min-touched {min_touched}: expected 0 or more")
     return Query(age_min, age_max, timeframe, min_touched, small_only)
-
-
-def _minute(vault: Vault, at: str | datetime | None) -> tuple[int | None, int | None]:
-    """Return the minute of ``at`` (None: the latest) and, if ``at`` is None, the clock in ms."""
-    if at is None:
-        now = times.utc_now_ms()
-        return now // times.MINUTE_MS, now
-    moment = cli.asked(vault, at)
-    return None if moment == times.LATEST else moment.ms // times.MINUTE_MS, None
 
 
 def _refresh(vault: Vault, inst_id: str) -> None:
@@ -178,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all-sizes", action="store_true", help="not only small wicks")
     parser.add_argument(
         "--at", metavar="TIME", help="as it was known then, UTC; or `latest`: where the data end"
+    )
+    parser.add_argument(
+        "--seen", metavar="ID,TIME", help="with --at: read no further than the answer that shows it"
     )
     parser.add_argument(
         "--refresh",
@@ -219,21 +185,22 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
     result = result._replace(signals=signals, missing=None if signals else missing)
     if outputs.screen is not None:
-        outputs.screen.add(result, request.limits, request.query.timeframe, request.clock_ms)
+        outputs.screen.add(result, request.limits, request.query.timeframe)
     elif outputs.console is None:
         _print_json(request, result)
     else:
         _show(request, result, outputs.console, explain=args.explain)
-    if recorded:
+    if recorded and not request.clock_wrong:
         from ravequant.signals.signal_log import record  # noqa: PLC0415 - loads the lock
 
-        rows = request.rows(signals, None)
+        rows = request.rows(signals, aged=False)
         if outputs.alerts is not None:
             from ravequant.alerts.ends import RoundAnswer  # noqa: PLC0415 - for a watch
 
             told = RoundAnswer(answer, request.query, request.limits, args.min_score)
             outputs.alerts.add(told, rows)
-        record(request.vault, request.inst_id, rows)
+        entries = [row for row in rows if row["no_trade"] != "touched"]
+        record(request.vault, request.inst_id, entries)
 
 
 def _show(request: Request, result: QueryResult, console: "Console", *, explain: bool) -> None:
@@ -244,40 +211,77 @@ def _show(request: Request, result: QueryResult, console: "Console", *, explain:
         console,
         limits=request.limits,
         timeframe=request.query.timeframe,
-        clock_ms=request.clock_ms,
         explained=request.rates(result.signals) if explain else None,
     )
 
 
 def _print_json(request: Request, result: QueryResult) -> None:
-    for row in request.rows(result.signals, request.clock_ms):
+    for row in request.rows(result.signals):
         sys.stdout.write(orjson.dumps(row).decode() + "\n")
     if result.missing:
-        sys.stderr.write(f"no signal of {request.inst_id}: {result.missing}\n")
+        instant = result.state.instant
+        seen = f" (seen {instant.seen.text})" if instant else ""
+        sys.stderr.write(f"no signal of {request.inst_id}: {result.missing}{seen}\n")
 
 
-def _round(args: argparse.Namespace, outputs: Outputs) -> int:
+class RoundOutcome(NamedTuple):
+    """The outcome of a round."""
+
+    code: int
+    clock_wrong: bool = False
+
+
+def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
     """Answer for every instrument; an instrument that fails does not stop the others."""
     vault, chosen = cli.vault_of(args), settings.load()
     query = _query(
         args.age_min, args.age_max, args.timeframe, args.min_touched, small_only=not args.all_sizes
     )
-    outcome = DONE
-    for number, inst_id in enumerate(cli.instruments_of(args, chosen.instruments)):
+    outcome, wrong = DONE, ""  # wrong: the line about the clock
+    names = cli.instruments_of(args, chosen.instruments)
+    if args.at is None:
+        try:
+            wrong = _first_lines(vault, outputs)
+        except RaveQuantError as error:
+            if outputs.screen is not None:
+                outputs.screen.say(str(error))
+            else:
+                cli.report("find_signals", error)
+            return RoundOutcome(error.exit_code, clock_wrong=True)
+        outcome = FAILED if wrong else DONE
+    refreshes = args.refresh if args.refresh is not None else args.at is None
+    for number, inst_id in enumerate(names):
         if number and outputs.console is not None and outputs.screen is None:
             outputs.console.print()
+        again = partial(outputs.refresh, vault, inst_id) if refreshes else None
         try:
-            if args.refresh if args.refresh is not None else args.at is None:
-                outputs.refresh(vault, inst_id)
-            limits = SignalLimits.of(inst_id, chosen)
-            _answer(Request(vault, inst_id, query, limits, *_minute(vault, args.at)), args, outputs)
+            check_recorded(vault, inst_id)
+            if again is not None:
+                again()
+            limits, moment = SignalLimits.of(inst_id, chosen), when(vault, args.at, args.seen)
+            request = Request(vault, inst_id, query, limits, moment, bool(wrong), again)
+            _answer(request, args, outputs)
         except RaveQuantError as error:
             outcome = outcome or error.exit_code
             if outputs.screen is not None:
                 outputs.screen.fail(inst_id, str(error))
             else:
                 cli.report("find_signals", error)
-    return outcome
+    return RoundOutcome(outcome, bool(wrong))
+
+
+def _first_lines(vault: Vault, outputs: Outputs) -> str:
+    """Write whose clock it is, if it is not this computer's, and by how much it is wrong."""
+    read = clock.now()
+    wrong = clock.problem(vault, read)
+    for line in filter(None, (read.line, wrong)):
+        if outputs.screen is not None:
+            outputs.screen.say(line)
+        elif outputs.console is None:
+            sys.stderr.write(f"{line}\n")
+        else:
+            outputs.console.print(line, markup=False, soft_wrap=True)
+    return wrong
 
 
 def _notifies(args: argparse.Namespace) -> bool:
@@ -306,11 +310,11 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
             with terminal or nullcontext():  # drawn when it is ready
                 if terminal is not None and screen is None:
                     terminal.clear()
-                _round(args, outputs)
+                outcome = _round(args, outputs)
                 if screen is not None:
                     screen.draw()
             sys.stdout.flush()
-            if alerts is None:
+            if alerts is None or outcome.clock_wrong:
                 time.sleep(args.watch)
             else:
                 alerts.notify()
@@ -329,7 +333,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "--discord, --exec and --bell tell what is new since the round before: add "
                 "--watch 30"
             )
-        return _round(args, Outputs(console))
+        return _round(args, Outputs(console)).code
 
     return cli.run(_parser(), body, argv)
 

@@ -7,7 +7,7 @@ logged.
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -23,14 +23,14 @@ from ravequant.signals import inputs
 from ravequant.signals.inputs import BookRow, LastTrade, Status, WickAsOf
 from ravequant.signals.limits import STREAMS, Stream
 from ravequant.signals.market_state import BOOK_STEP, MarketState, reach
+from ravequant.signals.seen import CLOSING_MS, LAGGING, Lagging
 from ravequant.vault import commit
 from ravequant.vault.instruments import InstrumentHistory
-from ravequant.vault.line_file import LineFile, is_there
+from ravequant.vault.line_file import LineFile, is_there, record_time
 from ravequant.vault.paths import Vault
 
 DAY: Final = times.DAY_MINUTES
 FILES: Final[dict[Stream, DataSet]] = {name: catalog.DATA_SETS[name] for name in STREAMS}
-CLOSING_MS: Final = 5_000  # a trade this long after the end of a minute closes it
 DISORDER_MS: Final = 60_000  # raw lines are out of order by less than this
 OVERLAP: Final = 64  # earlier lines that are read, since a later one may repeat their ids
 PACKED_BYTES: Final = 16 << 20  # of a packed day of trades that are read
@@ -42,16 +42,29 @@ _log = logging.getLogger("find_signals")
 Record = TypeVar("Record")
 
 
-def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = True) -> MarketState:
+def read(
+    vault: Vault,
+    inst_id: str,
+    minute: int,
+    *,
+    back: int,
+    past: bool = True,
+    ends: Mapping[Lagging, int] | None = None,
+) -> MarketState:
     """Return the state as of ``minute``: rows of the last day, wicks ``back`` minutes longer.
 
-    With ``past`` it holds the snapshots of the last day for the base rates. Raises VaultError for a
-    file that the system cannot read; a file that is absent has no records.
+    With ``past`` it holds the snapshots of the last day for the base rates. Of a stream in
+    ``ends`` nothing is read beyond that time (Unix ms). Raises VaultError for a file
+    that the system cannot read; a file that is absent has no records.
     """
     since = minute - DAY - back
+    ends = {name: _ms(minute) for name in LAGGING} | dict(ends or {})
+    rows_to = {name: end // times.MINUTE_MS for name, end in ends.items()}
     tracked = _tracked(vault, inst_id)
-    wicks, newest_event = _wicks(vault, inst_id, since, minute)
-    book_file, book = _newest_book(vault, inst_id, minute)
+    if tracked is not None:
+        tracked = min(tracked, rows_to["wicks"])
+    wicks, newest_event = _wicks(vault, inst_id, since, rows_to["wicks"])
+    book_file, book = _newest_book(vault, inst_id, ends["buckets"])
     trade_file, trade = newest_trade(vault, inst_id, _ms(minute))
     files = {name: data.place(vault, inst_id) for name, data in FILES.items()}
     files |= {"trades": trade_file, "buckets": book_file}
@@ -61,14 +74,14 @@ def read(vault: Vault, inst_id: str, minute: int, *, back: int, past: bool = Tru
         wicks=wicks,
         newest_event=newest_event,
         tracked=tracked,
-        volume=_minutes(files["volume"], inputs.volume, since, minute),
-        cvd=_minutes(files["cvd"], inputs.cvd, minute - DAY, minute),
-        vwap=_minutes(files["vwap"], inputs.vwap, minute - DAY, minute),
+        volume=_minutes(files["volume"], inputs.volume, since, rows_to["volume"]),
+        cvd=_minutes(files["cvd"], inputs.cvd, minute - DAY, rows_to["cvd"]),
+        vwap=_minutes(files["vwap"], inputs.vwap, minute - DAY, rows_to["vwap"]),
         book=book,
         trade=trade,
         tick=_tick(vault, inst_id, minute),
         files={name: path.relative_to(vault.root).as_posix() for name, path in files.items()},
-        past_books=_past_books(vault, inst_id, minute) if past else (),
+        past_books=_past_books(vault, inst_id, minute, ends["buckets"]) if past else (),
     )
 
 
@@ -179,6 +192,33 @@ def _tracked(vault: Vault, inst_id: str) -> int | None:
         return None
 
 
+def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
+    """Return how far (Unix ms) each calculator has committed; 0 before its first commit.
+
+    One whose state does not say it is left out. To be read before the rows, as above.
+    """
+    found: dict[Lagging, int] = {}
+    for name in LAGGING:
+        metric = FILES[name].stream
+        try:
+            state = commit.read_state(vault.state(metric, inst_id), metric, inst_id)
+            if state is not None:
+                reader = state["reader"]
+                found[name] = int(
+                    reader["last_ts"] if name == "buckets" else _closed_ms(reader["watermark_ms"])
+                )
+            elif not is_there(FILES[name].place(vault, inst_id)):
+                found[name] = 0
+        except (VaultError, KeyError, TypeError, ValueError):
+            continue  # the calculator itself says so, with the remedy
+    return found
+
+
+def _closed_ms(watermark: int | None) -> int:
+    """Return the end of the newest minute that a trade at ``watermark`` closes."""
+    return 0 if watermark is None else _ms(max(watermark - CLOSING_MS, 0) // times.MINUTE_MS)
+
+
 def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:
     """Return the tick size in force, None if it is unknown."""
     try:
@@ -198,19 +238,20 @@ def _days(vault: Vault, inst_id: str, data: DataSet, until_ms: int) -> list[Path
     return [path for day, path in days if day <= times.day(until_ms)][::-1]
 
 
-def _newest_book(vault: Vault, inst_id: str, minute: int) -> tuple[Path, BookRow | None]:
-    files = _days(vault, inst_id, FILES["buckets"], _ms(minute))
+def _newest_book(vault: Vault, inst_id: str, until: int) -> tuple[Path, BookRow | None]:
+    files = _days(vault, inst_id, FILES["buckets"], until)
     for path in files:
-        with LineFile(path, until=_ms(minute)) as file:
-            for row in _parsed(path, file.newest(_ms(minute)), inputs.book):
+        with LineFile(path, until=until) as file:
+            for row in _parsed(path, file.newest(until), inputs.book):
                 return path, row
     return files[0] if files else FILES["buckets"].place(vault, inst_id), None
 
 
-def _past_books(vault: Vault, inst_id: str, minute: int) -> tuple[BookRow, ...]:
+def _past_books(vault: Vault, inst_id: str, minute: int, until: int) -> tuple[BookRow, ...]:
     """Return, for each step of the last day, the newest snapshot of that step; oldest first."""
     found: list[BookRow] = []
-    moments = [_ms(moment) for moment in range(minute, minute - DAY, -BOOK_STEP)]
+    steps = range(minute, minute - DAY, -BOOK_STEP)
+    moments = [min(_ms(end), until) for end in steps if _ms(end - BOOK_STEP) < until]
     for path in _days(vault, inst_id, FILES["buckets"], _ms(minute)):
         if path.name[:10] < times.day(_ms(minute - DAY)):
             break
@@ -256,7 +297,7 @@ def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrad
                 before += _tail(files[number + 1 : number + 2])
             trade = _last(file, chain(reversed(before), file.forward(start)), trade_of, until)
             if trade is None:
-                older = (trade_of(line) for line in file.backward(start))
+                older = (trade_of(line) for line in file.backward(start) if file.time_of(line))
                 trade = next((found for found in older if found and found.ts <= until), None)
         if trade is not None:
             return path, trade
@@ -264,7 +305,8 @@ def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrad
 
 
 def _trade_file(path: Path, until: int | None = None) -> LineFile:
-    return LineFile(path, until=until, keep=PACKED_BYTES)
+    time_of = partial(record_time, key=path.name)
+    return LineFile(path, time_of=time_of, until=until, keep=PACKED_BYTES)
 
 
 def _tail(files: Iterable[Path]) -> list[bytes]:
@@ -309,5 +351,7 @@ def _trade(inst_id: str, exchange: str, line: bytes) -> LastTrade | None:
     try:
         trade, _ = parse_trade(line, inst_id, exchange)
     except RecordError:
+        return None
+    if trade.ahead:
         return None
     return LastTrade(trade.ts, exact.units(trade.price, exact.PRICE_PLACES))

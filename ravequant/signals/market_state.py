@@ -9,6 +9,7 @@ from typing import Final, Literal
 from ravequant import times
 from ravequant.signals.inputs import BookRow, CvdRow, LastTrade, VolumeRow, VwapRow, WickAsOf
 from ravequant.signals.limits import SignalLimits, Stream
+from ravequant.signals.seen import Instant
 
 BOOK_STEP: Final = 5  # minutes between two snapshots of the past
 
@@ -30,6 +31,8 @@ class MarketState:
     tick: int | None = None  # tick size in units of a price
     files: Mapping[Stream, str] = field(default_factory=dict)  # paths from the vault's root
     past_books: Sequence[BookRow] = ()  # the newest of each BOOK_STEP of the last day
+    instant: Instant | None = None  # of a question to the instant, whose minute is A
+    gap_since: bool = False  # trades are missing between A and the instant
 
     @property
     def ms(self) -> int:
@@ -45,7 +48,13 @@ class MarketState:
     @property
     def gap_minutes(self) -> list[int]:
         """The minutes in which trades are missing."""
-        return [row.minute for row in self.volume if row.gap]
+        closed = [row.minute for row in self.volume if row.gap]
+        return [*closed, self.minute] if self.gap_since else closed
+
+    @property
+    def aged_ms(self) -> int:
+        """The moment to which ages count, in Unix milliseconds: A, or soon before the instant."""
+        return self.ms if self.instant is None else max(self.ms, self.instant.aged_ms)
 
     def volume_since(self, minute: int) -> Sequence[VolumeRow]:
         """Return the volume rows from a minute on."""
@@ -54,7 +63,7 @@ class MarketState:
     def age_ms(self, stream: Stream) -> int | None:
         """Return the age of a stream's newest record; a row's age counts from its minute's end."""
         end = self._end_ms(stream)
-        return None if end is None else self.ms - end
+        return None if end is None else self.aged_ms - end
 
     def _end_ms(self, stream: Stream) -> int | None:
         if stream == "trades":

@@ -14,7 +14,7 @@ from ravequant.signals.rules import Signal
 _MOVING: Final = (
     "as_of_utc age_minutes last_price last_price_from distance_bps data clock_age_s layers touched "
     "surrounding target target_from target_event_id reward_risk reward_risk_net break_even_pct "
-    "wicks"
+    "wicks at_utc seen touched_since"
 )
 MOVING: Final = frozenset(_MOVING.split())
 
@@ -77,8 +77,24 @@ def as_json(
         ],
         "layers": [_layer(layer, state, rates) for layer in signal.layers],
         "data": {name: _stream(state, limits, name) for name in STREAMS},
+        **_instant(signal),
         **({} if clock_ms is None else {"clock_age_s": (clock_ms - state.ms) // times.SECOND_MS}),
     }
+
+
+def _instant(signal: Signal) -> dict[str, Any]:
+    """Return the fields of an answer to the instant."""
+    instant, reached = signal.state.instant, signal.reached
+    if instant is None:
+        return {}
+    touch = None
+    if reached is not None:
+        touch = {
+            "time_utc": times.iso(reached.ts),
+            "price": price_text(reached.price),
+            "seconds": (instant.ms - reached.ts) // times.SECOND_MS,
+        }
+    return {"at_utc": times.iso(instant.ms), "seen": instant.seen.text, "touched_since": touch}
 
 
 def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
-from ravequant import exact, tables
+from ravequant import exact, tables, times
 from ravequant.signals.base_rates import Rates
 from ravequant.signals.evidence import Evidence, price_text
 from ravequant.signals.limits import SignalLimits
@@ -41,10 +41,29 @@ def place_line(
     written = f"{local:%Y-%m-%d %H:%M}"
     if written[:10] == utc(state)[:10]:
         written = written[11:]
-    price = f"price {price_text(last.price)} ({last.source})" if last else "no price"
+    price = f"price {price_text(last.price)} ({_source(result)})" if last else "no price"
     price = price.replace(" ", JOINT)
     moment = f"{utc(state)[0 if dated else 11 :]} UTC, local {written if dated else written[-5:]}"
     return f"{state.inst_id} {timeframe}  {moment}  {price}"
+
+
+def _source(result: QueryResult) -> str:
+    """Return the source of the last price, and its age at the instant."""
+    source = "" if result.last is None else result.last.source
+    instant = result.state.instant
+    if instant is None or instant.newest is None:
+        return source
+    return f"{source}, {duration(instant.ms - instant.newest.ts)}"
+
+
+def instant_line(state: MarketState) -> str:
+    """Return the moment of a question to the instant and how far the files were read, else ''."""
+    if state.instant is None:
+        return ""
+    asked, minute = times.iso(state.instant.ms), times.iso_minute(state.minute + 1)[11:16]
+    behind = state.instant.ms // times.MINUTE_MS > state.minute
+    closed = f" ({minute} not closed yet)" if behind else ""
+    return f"asked at {asked[:10]} {asked[11:-1]} UTC{closed}, seen{JOINT}{state.instant.seen.text}"
 
 
 def show(
@@ -53,13 +72,13 @@ def show(
     *,
     limits: SignalLimits,
     timeframe: str,
-    clock_ms: int | None = None,
     explained: Sequence[Rates] | None = None,
     zone: tzinfo | None = None,
 ) -> None:
     """Print a result; with ``explained``, the base rates of each signal, also every layer."""
-    write(age_line(result.state, limits, clock_ms), console)
+    write(age_line(result.state, limits), console)
     write(place_line(result, timeframe, zone), console)
+    write(instant_line(result.state), console)
     if not result.signals:
         write(f"no signal: {result.missing}", console)
         return

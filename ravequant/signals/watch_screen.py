@@ -63,12 +63,11 @@ def panel(
     timeframe: str,
     width: int,
     *,
-    clock_ms: int | None = None,
     zone: "tzinfo | None" = None,
 ) -> Panel:
     """Return the lines of an answer for a screen of this width."""
     head, *rest = wrapped(place_line(result, timeframe, zone, dated=False), width)
-    ages = (*rest, *wrapped(age_line(result.state, limits, clock_ms), width, 4))
+    ages = (*rest, *wrapped(age_line(result.state, limits), width, 4))
     lacks = _lacks(result.state, limits)
     if not result.signals:
         return Panel(head, ages, none=cut(f"no signal: {result.missing}", width), lacks=lacks)
@@ -234,12 +233,9 @@ class WatchScreen:
         """Have a line stand above all, on the next screen."""
         self._first.append(line)
 
-    def add(
-        self, result: QueryResult, limits: SignalLimits, timeframe: str, clock_ms: int | None
-    ) -> None:
+    def add(self, result: QueryResult, limits: SignalLimits, timeframe: str) -> None:
         """Have the answer for an instrument stand on the next screen."""
-        width = self._console.width
-        self._panels.append(panel(result, limits, timeframe, width, clock_ms=clock_ms))
+        self._panels.append(panel(result, limits, timeframe, self._console.width))
 
     def fail(self, inst_id: str, reason: str) -> None:
         """Have an instrument without an answer stand on the next screen."""

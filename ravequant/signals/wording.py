@@ -24,15 +24,21 @@ _NO_TRADE: Final = {
 }
 
 
-def age_line(state: MarketState, limits: SignalLimits, clock_ms: int | None) -> str:
-    """Return the age of each stream at the state's minute, and of that minute at the clock."""
+def age_line(state: MarketState, limits: SignalLimits, *, clock: bool = True) -> str:
+    """Return the age of each stream at the state's minute, and of that minute at the instant.
+
+    ``clock`` False leaves the latter out.
+    """
     ages = [(name, _age_of(state, limits, name)) for name in STREAMS]
     groups = (
         JOINT.join([*(name for name, _ in group), age])
         for age, group in groupby(ages, lambda item: item[1])
     )
-    line = f"age at {utc(state)[11:]} UTC: {', '.join(groups)}"
-    return line if clock_ms is None else f"{line}; clock{JOINT}+{duration(clock_ms - state.ms)}"
+    at = utc(state)[11:] if state.aged_ms == state.ms else times.iso(state.aged_ms)[11:19]
+    line = f"age at {at} UTC: {', '.join(groups)}"
+    if state.instant is None or not clock:
+        return line
+    return f"{line}; clock{JOINT}+{duration(state.instant.ms - state.aged_ms)}"
 
 
 def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
@@ -101,8 +107,10 @@ def _break_even(signal: Signal, limits: SignalLimits) -> str:
 def _touched(signal: Signal) -> str:
     if signal.reached is None:
         return "touched"
-    at = times.iso(signal.reached.ts)[11:19]
-    return f"touched at {at} UTC at {price_text(signal.reached.price)}"
+    at, price = times.iso(signal.reached.ts)[11:19], price_text(signal.reached.price)
+    instant = signal.state.instant
+    ago = f" {duration(instant.ms - signal.reached.ts)} ago" if instant else ""
+    return f"touched{ago} at {at} UTC at {price}"
 
 
 def notes(signal: Signal, limits: SignalLimits) -> list[str]:

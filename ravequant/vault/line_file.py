@@ -28,6 +28,7 @@ _END_BLOCK: Final = 1 << 12  # where most files end with a whole line
 _PACKED_TAIL: Final = 1 << 20
 
 _NEWEST_LINES: Final = 64
+_ASKED: Final = 4  # lines at a probe
 _AHEAD: Final = re.compile(rb'"ahead"\s*:\s*true').search
 
 TIME_KEY: Final = "timestamp_utc"  # of raw lines and of most derived ones
@@ -151,15 +152,23 @@ class LineFile:
 
     The file is taken as it was when it was opened: lines appended later are not seen. Its lines are
     yielded without newlines. A packed file cannot be bisected: it is unpacked into memory, at most
-    its newest ``keep`` bytes before the first line later than ``until`` (Unix ms). Raises
-    VaultError if the file cannot be read, or becomes shorter meanwhile.
+    its newest ``keep`` bytes before the first line later than ``until`` (Unix ms). No line is found
+    by the time of one line alone: a few that claim to be older than their place do no harm.
+    ``time_of`` is another reading of a line's time, None for a line without one. Raises VaultError
+    if the file cannot be read, or becomes shorter meanwhile.
     """
 
     def __init__(
-        self, path: Path, key: str = TIME_KEY, *, until: int | None = None, keep: int = 1 << 28
+        self,
+        path: Path,
+        key: str = TIME_KEY,
+        *,
+        time_of: Callable[[bytes], int | None] | None = None,
+        until: int | None = None,
+        keep: int = 1 << 28,
     ) -> None:
         self.path = path
-        self.time_of = line_time if key == TIME_KEY else time_of_key(key)
+        self.time_of = time_of or (line_time if key == TIME_KEY else time_of_key(key))
         with reading(path):
             packed = path.suffix == ".gz"
             self._file = self._unpacked(until, keep) if packed else open_lines(path)
@@ -231,14 +240,18 @@ class LineFile:
         yield from (line for _, line in self._lines(start, self.size))
 
     def _not_later(self, middle: int, high: int, moment: int) -> int | None:
-        """Return where the first line with a time in (middle, high) begins; None if it is later."""
+        """Return where the first line with a time in (middle, high) begins; None if one is later.
+
+        Of so many lines none may be later: a single one may be out of its place.
+        """
         lines = self._lines(middle, high)
         next(lines, None)  # the rest of a line
-        for start, line in lines:
-            time = self.time_of(line)
-            if time is not None:
-                return start if time <= moment else None
-        return None
+        timed = ((start, self.time_of(line)) for start, line in lines)
+        known = ((start, time) for start, time in timed if time is not None)
+        found = list(islice(known, _ASKED))
+        if not found or max(time for _, time in found) > moment:
+            return None
+        return found[0][0]
 
     def _lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
         """Yield (offset, line) of the lines that begin in [start, end), newlines left out."""

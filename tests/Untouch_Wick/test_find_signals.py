@@ -77,10 +77,10 @@ def test_before_the_data_begins_there_is_none(notes, capsys):
 
 @pytest.mark.parametrize(
     ("text", "minute"),
-    [("2025-12-14 21:35", AT), ("2025-12-14 21:35:59", AT), ("2025-12-14T22:35+01:00", AT)],
+    [("2025-12-14 21:35", AT), ("2025-12-14T22:35+01:00", AT), ("2025-12-14 21:35:00", AT)],
 )
 def test_times_that_people_type(notes, text, minute):
-    """UTC unless it says otherwise, floored to the minute."""
+    """UTC unless it says otherwise; a full minute is that minute."""
     assert ask(notes, at=text) == ask(notes, at=minute)
 
 
@@ -130,14 +130,19 @@ def test_a_time_that_might_be_another_one_is_refused(notes, text):
 
 
 def test_a_moment_may_be_a_datetime(notes):
-    """UTC unless it says otherwise, floored to the minute and never up to the next."""
+    """UTC unless it says otherwise; a full minute is that minute, with seconds it is an instant."""
     east = timezone(timedelta(hours=5, minutes=30))
-    for moment in (
-        datetime(2025, 12, 14, 21, 35, 59, 999_999),  # noqa: DTZ001 - as people give it
-        datetime(2025, 12, 15, 3, 5, tzinfo=east),
-    ):
-        assert ask(notes, at=moment) == ask(notes), moment
-    assert ask(notes, at="2025-12-14 21:35:59.999999") == ask(notes)
+    assert ask(notes, at=datetime(2025, 12, 15, 3, 5, tzinfo=east)) == ask(notes)
+    found = [
+        ask(notes, at=moment)
+        for moment in (
+            datetime(2025, 12, 14, 21, 35, 59, 999_999),  # noqa: DTZ001 - as people give it
+            "2025-12-14 21:35:59.999999",
+        )
+    ]
+    assert found[0] == found[1]
+    assert found[0][0]["at_utc"] == "2025-12-14T21:35:59.999Z"
+    assert found[0][0]["layers"] == ask(notes)[0]["layers"]
     for wrong in (datetime.min, datetime.max, 1_765_748_100):  # noqa: DTZ901 - as above
         with pytest.raises(UsageError, match=r"^--at: "):
             ask(notes, at=wrong)
@@ -155,14 +160,14 @@ def test_an_instrument_that_fails_does_not_stop_the_other(notes, capsys):
     assert "no data of ETH-USDT-SWAP" in err
 
 
-def test_a_name_that_the_disk_cannot_have_does_not_stop_the_other(notes, capsys):
-    """What the system says of one instrument's files is that one's error."""
+def test_a_name_that_is_not_recorded_does_not_stop_the_other(notes, capsys):
+    """An instrument that the vault does not hold is that one's error."""
     long = "A-" + "0" * 300
     names = ["--instId", long, "--instId", BTC]
     code = find_signals.main(["--vault", str(notes.root), *names, "--at", AT, "--json"])
     out, err = capsys.readouterr()
-    assert (code, len(out.splitlines())) == (1, 1)
-    assert "cannot be read" in err
+    assert (code, len(out.splitlines())) == (3, 1)
+    assert f"which holds {BTC}; start its exporters, or name one of these" in err
 
 
 def test_damaged_lines_are_told_once(vault, capsys):

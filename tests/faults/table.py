@@ -13,8 +13,10 @@ ROWS: Final = {
     "E1": "socket lost", "E2": "notice 64008", "E3": "one channel silent",
     "E4": "subscribe answers", "E5": "book broken", "E6": "REST errors", "E7": "outage",
     "E8": "burst",
-    "F1": "clock wrong, computer asleep", "G1": "fields and contracts change",
+    "F1": "clock wrong, computer asleep", "F2": "clock off from the start",
+    "G1": "fields and contracts change",
     "H1": "soak", "H2": "random sequences",
+    "J1": "questions at any instant",
 }  # fmt: skip
 
 

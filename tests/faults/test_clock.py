@@ -1,6 +1,8 @@
-"""F1: the wall clock jumps by an hour either way, and the computer sleeps."""
+"""F1, F2: the wall clock jumps or is off from the start, and the computer sleeps."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ravequant.vault.paths import CHECKOUT
 from tests.faults import invariants
 from tests.faults.exporters import (
     BOOK,
@@ -26,9 +29,10 @@ from tests.faults.exporters import (
     stop,
     truth_of,
 )
-from tests.support import box
+from tests.support import box, notes_market
 
 HOUR_S = 3600
+SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
 
 
 @pytest.fixture
@@ -83,6 +87,35 @@ def test_the_wall_clock_jumps(faults, tmp_path, vault, clock):
     for program in (TRADE, BOOK):
         assert program.facts(vault)["connects"] == 1
     invariants.derived(vault, BTC, ("vwap", "cvd", "volume", "wicks"))
+
+
+def test_an_old_market_is_not_called_fresh(faults, tmp_path, vault, clock):
+    """A slow clock: the first line says by how much, nothing is an entry, a watch tells nothing."""
+    fact = faults.row("F2", "find_signals by a slow clock")
+    notes_market.record(vault, notes_market.Market())
+    words = [sys.executable, SCRIPT, "--vault", vault.root, "--instId", BTC, "--no-refresh"]
+    command = [*map(str, words)]
+    told = tmp_path / "told"
+    tell = f"{sys.executable} -c \"open(r'{told}', 'w')\""
+    newest_s = notes_market.A // 1000 + 5
+    for slow_s in (218, 60, HOUR_S, 15 * 24 * HOUR_S)[: faults.count(1, 4)]:
+        clock(newest_s - slow_s - int(time.time()))
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stdout + done.stderr
+        first = done.stdout.splitlines()[0]
+        assert re.match(r"CLOCK \w+ behind the exchange: set it \(.+\)$", first), first
+        assert "NO TRADE: clock" in done.stdout
+        watch = [*command, "--json", "--watch", "0.1", "--exec", tell]
+        with alive(subprocess.Popen(watch, stdout=subprocess.PIPE)) as process:
+            assert process.stdout is not None
+            rows = [json.loads(process.stdout.readline()) for _ in range(3)]
+        assert {row["no_trade"] for row in rows} == {"clock"}
+        fact.times += 1
+    assert not told.exists()
+    assert not vault.derived("signals", BTC).exists()
+    clock(newest_s - int(time.time()))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "MAX x3" in done.stdout) == (0, True), done.stdout
 
 
 @pytest.mark.first

@@ -6,6 +6,8 @@ import pytest
 
 from ravequant.signals.base_rates import Rate
 from ravequant.signals.inputs import CvdRow, VwapRow, price
+from ravequant.signals.rules import Reached
+from ravequant.signals.seen import Instant, Seen
 from ravequant.signals.serialize import MOVING, as_json, fingerprint
 from tests.support.made_signals import (
     LIMITS,
@@ -17,6 +19,7 @@ from tests.support.made_signals import (
     wick,
 )
 
+INSTANT = Instant(A * 60_000 + 42_123, Seen(77, A * 60_000 + 40_000))
 FILES = {"wicks": "derived/wicks/okx/perps/BTC-USDT-SWAP/wicks_events.jsonl"}
 
 
@@ -90,4 +93,20 @@ def test_a_minute_later_it_is_the_same():
 
 def test_the_moving_fields_are_fields():
     """A name that no signal has would protect nothing."""
-    assert set(row(0)) >= MOVING
+    assert set(row(0, instant=INSTANT)) >= MOVING
+
+
+def test_an_answer_to_the_instant_says_how_to_ask_for_it_again():
+    """Its moment, how far it read, and the trade that reached the tip since."""
+    signal = only(set_up(instant=INSTANT))
+    fields = as_json(signal, LIMITS, {})
+    assert (fields["at_utc"], fields["seen"], fields["touched_since"]) == (
+        "2025-12-14T21:35:42.123Z", "77,2025-12-14T21:35:40.000Z", None,
+    )  # fmt: skip
+    reached = Reached(INSTANT.ms - 20_124, price("101251.5"))
+    fields = as_json(signal._replace(no_trade="touched", reached=reached), LIMITS, {})
+    assert fields["touched_since"] == {
+        "time_utc": "2025-12-14T21:35:21.999Z", "price": "101251.5", "seconds": 20,
+    }  # fmt: skip
+    assert (fields["no_trade"], fields["size"]) == ("touched", 0)
+    assert "at_utc" not in row()

@@ -14,17 +14,23 @@ from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import LastTrade, VwapRow, price
 from ravequant.signals.limits import STREAMS
 from ravequant.signals.rules import find
+from ravequant.signals.seen import Instant, NewestPrice, Seen
 from tests.support.made_signals import LIMITS, A, book, hidden, set_up, surrounding, volume, wick
 
 CET = timezone(timedelta(hours=1))
-CLOCK_MS = A * 60_000 + 42_000
+NOW = Instant(
+    A * 60_000 + 42_000,
+    Seen(1234567890, A * 60_000 + 41_900),
+    NewestPrice(A * 60_000 + 41_100, price("101050.9"), "mid"),
+)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # fmt: off
 AT_80 = """\
 age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE;
 clock +42s
-BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid)
+BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid, 0s)
+asked at 2025-12-14 21:35:42.000 UTC, seen 1234567890,2025-12-14T21:35:41.900Z
 fade        wick            evidence         trade
 ----------------------------------------------------------------------------
 LONG        age 25m, small  WATCH x1         entry 100900.5
@@ -43,7 +49,8 @@ SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd
 
 AT_140 = """\
 age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE; clock +42s
-BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid)
+BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid, 0s)
+asked at 2025-12-14 21:35:42.000 UTC, seen 1234567890,2025-12-14T21:35:41.900Z
 fade      level     bps  conviction  confl.  score  age  touched  tip    small      stop    target  net R/R  break-even
 -----------------------------------------------------------------------------------------------------------------------
 LONG   100900.5  -14.88  WATCH x1       2/7     25  25m    15/16  NEAR   yes    100890.4    101250     3.45      22.46%
@@ -106,22 +113,20 @@ def both():
     return set_up([*surrounding(), low], vwap=vwap)
 
 
-def shown(facts, width, *, explain=False, clock_ms=None, colour=False):
+def shown(facts, width, *, explain=False, now=False, colour=False):
     """Return what is printed."""
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=colour, highlight=False, markup=False)
-    answer = find(facts, Query(), LIMITS)
+    answer = find(replace(facts, instant=NOW) if now else facts, Query(), LIMITS)
     rates = base_rates(answer.signals, Query(), LIMITS) if explain else None
-    table.show(
-        answer, console, limits=LIMITS, timeframe="1m", explained=rates, clock_ms=clock_ms, zone=CET
-    )
+    table.show(answer, console, limits=LIMITS, timeframe="1m", explained=rates, zone=CET)
     return out.getvalue()
 
 
 @pytest.mark.parametrize(("width", "golden"), [(80, AT_80), (140, AT_140)])
 def test_golden(width, golden):
     """What a reader with ten seconds sees, nearest first, where a terminal is narrow or wide."""
-    assert shown(both(), width, clock_ms=CLOCK_MS) == golden
+    assert shown(both(), width, now=True) == golden
     assert max(map(len, golden.splitlines())) <= width
     assert [line for line in golden.splitlines() if line != line.rstrip()] == []
 
@@ -136,7 +141,7 @@ def test_explained_golden():
 @pytest.mark.parametrize("width", [40, 59, 60, 79, 80, 120, 131, 137, 140, 200])
 def test_nothing_is_ever_cut(width):
     """At any width every number and word is there, whole, and no line is longer than the width."""
-    text = shown(both(), width, clock_ms=CLOCK_MS)
+    text = shown(both(), width, now=True)
     assert max(map(len, text.splitlines())) <= width
     words = "100900.5 -14.88 100890.4 101250 +19.70 101260.2 3.45 22.46% tick MAX WATCH EXACT"
     assert {word for word in words.split() if word not in text} == set()
@@ -145,7 +150,7 @@ def test_nothing_is_ever_cut(width):
 
 def test_it_is_ascii():
     """Every console can show it."""
-    assert shown(both(), 80, explain=True, clock_ms=CLOCK_MS).isascii()
+    assert shown(both(), 80, explain=True, now=True).isascii()
 
 
 def test_colour_only_repeats_the_words(monkeypatch):
@@ -187,3 +192,18 @@ def test_what_else_is_known():
         "    a volume divergence against it takes MAX away; defended to the tick; on 1m, 5m; "
         "tags whales" in shown(facts, 140).splitlines()
     )
+
+
+def test_a_minute_that_is_not_closed_is_said():
+    """And how old the price is, the tip that was touched, and the moment to which ages count."""
+    late = NOW._replace(ms=A * 60_000 + 62_123)
+    text = shown(replace(both(), instant=late), 80)
+    assert "(mid, 21s)" in text
+    assert (
+        "asked at 2025-12-14 21:36:02.123 UTC (21:36 not closed yet),\nseen 1234567890,2025" in text
+    )
+    assert text.startswith("age at 21:35 UTC: trades 2s")
+    old = NOW._replace(ms=A * 60_000 + 365_000)
+    text = shown(replace(both(), instant=old), 80)
+    assert text.startswith("age at 21:40:00 UTC: trades 5m02s, buckets 5m01s STALE")
+    assert "clock +1m05s" in text

@@ -19,6 +19,7 @@ from ravequant.signals import watch_screen
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from ravequant.signals.rules import find
+from ravequant.signals.seen import Instant, Seen
 from ravequant.signals.watch_screen import WatchScreen, fitted
 from ravequant.vault.paths import CHECKOUT
 from tests.support.made_signals import (
@@ -35,7 +36,7 @@ from tests.support.made_signals import (
 from tests.support.notes_market import AT, BTC, Market, record
 
 CET = timezone(timedelta(hours=1))
-CLOCK_MS = A * 60_000 + 42_000
+NOW = Instant(A * 60_000 + 42_000, Seen())
 
 
 def three(inst_id="BTC-USDT-SWAP", **other):
@@ -46,8 +47,8 @@ def three(inst_id="BTC-USDT-SWAP", **other):
 
 
 def panel(state, width, limits=LIMITS):
-    result = find(state, Query(), limits)
-    return watch_screen.panel(result, limits, "1m", width, clock_ms=CLOCK_MS, zone=CET)
+    result = find(replace(state, instant=NOW), Query(), limits)
+    return watch_screen.panel(result, limits, "1m", width, zone=CET)
 
 
 def screen(states, width, height, last=(), first=()):
@@ -225,7 +226,7 @@ def on_a_console(width=80, height=24):
 
 
 def answer(state):
-    return find(state, Query(), LIMITS), LIMITS, "1m", CLOCK_MS
+    return find(replace(state, instant=NOW), Query(), LIMITS), LIMITS, "1m"
 
 
 def test_a_screen_is_drawn_over_the_one_before(monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 from ravequant.signals import wording
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from ravequant.signals.rules import Reached
+from ravequant.signals.seen import Instant, Seen
 from tests.support.made_signals import (
     LIMITS,
     A,
@@ -72,6 +73,9 @@ def test_touched_and_a_wrong_clock_are_no_trade():
     assert wording.worth(touched) == "NO TRADE: touched"
     assert wording.notes(touched, LIMITS)[0] == "touched at 21:35:20 UTC at 101251"
     assert wording.notes(signal._replace(no_trade="touched"), LIMITS)[0] == "touched"
+    since = replace(touched.state, instant=Instant(A * 60_000 + 62_499, Seen()))
+    said = wording.notes(touched._replace(state=since), LIMITS)[0]
+    assert said == "touched 41s ago at 21:35:20 UTC at 101251"
     late = signal._replace(no_trade="clock")
     assert wording.worth(late) == "NO TRADE: clock"
     assert wording.notes(late, LIMITS)[0] == "the clock of this computer is wrong"

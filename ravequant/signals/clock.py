@@ -1,0 +1,129 @@
+"""The clock of a question of now, and whether it can be believed (SPEC 11, "A wrong clock").
+
+Every age of an answer counts to this clock. So it is held against times that cannot be later than
+now: that of the newest record, and the exchange's time when an exporter wrote its heartbeat. An
+exporter that is alive also says by how much this computer's clock is ahead of the exchange's.
+
+A local exchange may run at another speed than this computer: $RAVEQUANT_EXCHANGE_CLOCK then holds
+its REST address, and its time is now. Only an address of this computer is believed.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import orjson
+
+from ravequant import catalog, times
+from ravequant.errors import FeedError, UsageError
+from ravequant.vault import newest
+from ravequant.vault.paths import Vault
+
+CLOCK_VARIABLE: Final = "RAVEQUANT_EXCHANGE_CLOCK"
+WRONG_MS: Final = 30_000  # of difference; more falsifies every age
+ALIVE_MS: Final = 120_000  # an older heartbeat says nothing of now
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_PATH: Final = "/api/v5/public/time"
+_WAIT_S: Final = 2.0
+
+
+class Clock(NamedTuple):
+    """The time of now, Unix ms."""
+
+    ms: int
+    exchange: str = ""  # the address of the local exchange whose time it is
+
+    @property
+    def line(self) -> str:
+        """The line that says whose clock it is; empty for this computer's."""
+        if not self.exchange:
+            return ""
+        return f"CLOCK of the local exchange {self.exchange} ({CLOCK_VARIABLE})"
+
+
+def now() -> Clock:
+    """Return the time of now: this computer's, or that of the local exchange if one is named.
+
+    Raises UsageError for an address of another computer, FeedError if no exchange answers.
+    """
+    url = os.environ.get(CLOCK_VARIABLE, "")
+    return Clock(_time_of(url), url) if url else Clock(times.utc_now_ms())
+
+
+def _time_of(url: str) -> int:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+        raise UsageError(
+            f"{CLOCK_VARIABLE}={url!r}: expected the address of a local exchange, like "
+            "http://127.0.0.1:8791; no other clock is believed: remove the variable"
+        )
+    from urllib import request  # noqa: PLC0415 - for a local exchange only
+
+    opener = request.build_opener(request.ProxyHandler({}))
+    try:
+        with opener.open(url.rstrip("/") + _PATH, timeout=_WAIT_S) as answer:
+            return int(orjson.loads(answer.read())["data"][0]["ts"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise FeedError(
+            f"{CLOCK_VARIABLE}={url}: no exchange tells its time there: {error}; start it, or "
+            "remove the variable"
+        ) from None
+
+
+def wrong_by(vault: Vault, clock: Clock) -> int | None:
+    """Return by how much (ms) the clock is ahead of the exchange's; None if it can be believed.
+
+    Negative: behind. The newest record and the heartbeats cannot be of a time to come, so that a
+    clock that is behind one of them is slow, however old they are. That a clock is fast is known
+    from a living exporter alone: its heartbeat is new by the same clock that it judges.
+    """
+    known = [newest.newest_of_all(vault) or 0]
+    ahead = [0]
+    if not clock.exchange:  # heartbeats are about this computer's clock
+        for written, offset, living in _offsets(vault, clock.ms):
+            known.append(written - offset)
+            ahead += [offset] * (living and abs(offset) > WRONG_MS)
+    behind = clock.ms - max(known)
+    if behind < -WRONG_MS:
+        return behind
+    return max(ahead, key=abs) or None
+
+
+def _offsets(vault: Vault, now_ms: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield, for each exporter, the time of its heartbeat, its clock's offset, and if it lives."""
+    for program in catalog.EXPORTERS:
+        try:
+            beat: Any = orjson.loads(vault.health(program.name).read_bytes())
+            written, offset = times.parse_iso(beat["heartbeat_utc"]), beat.get("clock_offset_ms")
+            stopped = bool(beat.get("stopped"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if type(offset) is int:
+            living = not stopped and -WRONG_MS <= now_ms - written <= ALIVE_MS
+            yield written, offset, living
+
+
+def problem(vault: Vault, clock: Clock) -> str:
+    """Return by how much a clock is wrong, and how it is set; empty for one to be believed."""
+    off = wrong_by(vault, clock)
+    if off is None:
+        return ""
+    side = "ahead of" if off > 0 else "behind"
+    remedy = {
+        "win32": "w32tm /resync, or Settings > Time & language > Sync now",
+        "darwin": "sudo sntp -sS time.apple.com",
+    }.get(sys.platform, "sudo timedatectl set-ntp true")
+    if clock.exchange:
+        remedy = f"{CLOCK_VARIABLE} names another exchange than the one that is recorded"
+    return f"CLOCK {_span(abs(off))} {side} the exchange: set it ({remedy})"
+
+
+def _span(ms: int) -> str:
+    """Return a span in its two largest units: ``3m38s``, ``2h10m``, ``3d04h``."""
+    seconds = ms // times.SECOND_MS
+    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
+    if days:
+        return f"{days}d{hours % 24:02}h"
+    return f"{hours}h{minutes % 60:02}m" if hours else f"{minutes}m{seconds % 60:02}s"

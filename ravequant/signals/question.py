@@ -1,0 +1,129 @@
+"""A question: an instrument, the rules of the query, and the moment (SPEC section 11)."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ravequant import cli, times
+from ravequant.errors import NoDataError, UsageError
+from ravequant.signals import as_of, clock, live
+from ravequant.signals.base_rates import Rates, base_rates
+from ravequant.signals.candidates import Query
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import MarketState
+from ravequant.signals.rules import QueryResult, Signal, find
+from ravequant.signals.seen import Seen, parse_seen
+from ravequant.signals.serialize import as_json
+from ravequant.signals.since_minute import since_minute, without_entry
+from ravequant.vault.paths import Vault
+
+_log = logging.getLogger("find_signals")
+
+
+class When(NamedTuple):
+    """The moment of a question: a minute, or an instant; neither: the newest minute of all."""
+
+    minute: int | None = None
+    instant_ms: int | None = None
+    live: bool = False  # an instant of now: all lines on disk are read
+    seen: Seen | None = None
+
+
+def when(vault: Vault, at: str | datetime | None, seen: str | None = None) -> When:
+    """Return the moment of ``at``, None being now; with ``seen`` a question to the instant.
+
+    Raises UsageError, and FeedError if the clock of a local exchange cannot be asked.
+    """
+    if at is None:
+        if seen is not None:
+            raise UsageError("--seen repeats an answer: give the time of that answer with --at")
+        return When(instant_ms=clock.now().ms, live=True)
+    moment = cli.asked(vault, at)
+    if moment == times.LATEST:
+        if seen is not None:
+            raise UsageError(f"--seen is of an instant, not of {times.LATEST}: give it with --at")
+        return When()
+    if seen is None and moment.ms % times.MINUTE_MS == 0:
+        return When(moment.ms // times.MINUTE_MS)
+    return When(instant_ms=moment.ms, seen=None if seen is None else parse_seen(seen))
+
+
+class Request(NamedTuple):
+    """One question about one instrument."""
+
+    vault: Vault
+    inst_id: str
+    query: Query
+    limits: SignalLimits
+    when: When = When()
+    clock_wrong: bool = False
+    again: Callable[[], None] | None = None  # brings the calculators up to date once more
+
+    def find(self, *, past: bool) -> QueryResult:
+        """Read the market state and judge it; NoDataError if there are no records at all.
+
+        ``past``: the result will be asked for base rates.
+        """
+        if self.when.instant_ms is None:
+            return self._to_the_minute(past=past)
+        result = self._to_the_instant(self.when.instant_ms, past=past)
+        return without_entry(result) if self.clock_wrong else result
+
+    def _to_the_minute(self, *, past: bool) -> QueryResult:
+        minute = self.when.minute
+        if minute is None:
+            minute = as_of.latest(self.vault, self.inst_id)
+        if minute is None:
+            raise self._no_data("")
+        state = as_of.read(self.vault, self.inst_id, minute, back=self._back, past=past)
+        if not _has_data(state):
+            raise self._no_data(f" by {times.iso_minute(minute)}")
+        return find(state, self.query, self.limits)
+
+    def _to_the_instant(self, ms: int, *, past: bool) -> QueryResult:
+        asked = live.InstantQuestion(
+            self.vault, self.inst_id, ms, live=self.when.live, seen=self.when.seen
+        )
+        state, tail = live.read(
+            asked, back=self._back, age_max=self.query.age_max, past=past, again=self.again
+        )
+        if state.instant is None or (not _has_data(state) and state.instant.newest is None):
+            raise self._no_data(f" by {times.iso(ms)}")
+        if not self.when.live and self.when.seen is None:
+            unsure = live.in_flight(asked, state.instant.ms)
+            if unsure:
+                _log.info("%s: an answer given then may have lacked %s", self.inst_id, unsure)
+        return since_minute(find(state, self.query, self.limits), tail, state.instant.newest)
+
+    @property
+    def _back(self) -> int:
+        return self.query.age_max + self.limits.surrounding_minutes
+
+    def _no_data(self, when: str) -> NoDataError:
+        return NoDataError(
+            f"no data of {self.inst_id}{when} in {self.vault.root}; start its exporters and the "
+            "calculators, or name another vault with --vault"
+        )
+
+    def rates(self, signals: Sequence[Signal]) -> list[Rates]:
+        """Return the base rates of the layers of signals of one result."""
+        return base_rates(signals, self.query, self.limits)
+
+    def rows(self, signals: Sequence[Signal], *, aged: bool = True) -> list[dict[str, Any]]:
+        """Return signals as JSON objects; ``aged``: with the age of their minute at the instant."""
+        rated = zip(signals, self.rates(signals), strict=True)
+        return [
+            as_json(signal, self.limits, rates, _instant_ms(signal) if aged else None)
+            for signal, rates in rated
+        ]
+
+
+def _instant_ms(signal: Signal) -> int | None:
+    instant = signal.state.instant
+    return None if instant is None else instant.ms
+
+
+def _has_data(state: MarketState) -> bool:
+    rows = state.wicks or state.volume or state.cvd or state.vwap
+    return bool(rows or state.newest_event is not None or state.book or state.trade)

@@ -1,0 +1,112 @@
+"""A question to the instant (SPEC section 11): its moment, and how far the files were read. Pure.
+
+An answer to the instant says how far it read, so that it can be asked for again: ``ID,TIME`` is the
+last trade_id and the time of the newest snapshot, ``-`` for none. A calculator that had not reached
+the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, get_args
+
+from ravequant import times
+from ravequant.errors import UsageError, shown
+
+Lagging = Literal["wicks", "volume", "cvd", "vwap", "buckets"]
+LAGGING: Final[tuple[Lagging, ...]] = get_args(Lagging)
+CLOSING_MS: Final = 5_000  # a trade this long after the end of a minute closes it
+USUAL_MS: Final = times.MINUTE_MS + CLOSING_MS  # an instant is at most so far from its minute
+
+_NONE: Final = "-"
+_TIME = r"-|[0-9T:.Z-]{20,24}"
+_SEEN = re.compile(rf"(-|[0-9]{{1,18}}),({_TIME})((?:,(?:{'|'.join(LAGGING)})=(?:{_TIME}))*)")
+
+
+class Seen(NamedTuple):
+    """How far the files were read."""
+
+    trade_id: int | None = None  # of the last trade line
+    book_ms: int | None = None  # of the newest snapshot
+    reach: Mapping[Lagging, int] = {}  # Unix ms; of those that had not reached the minute
+
+    @property
+    def text(self) -> str:
+        """The form in which people give it with --seen."""
+        trade = _NONE if self.trade_id is None else str(self.trade_id)
+        lags = (f"{name}={_text(self.reach[name])}" for name in LAGGING if name in self.reach)
+        return ",".join([trade, _text(self.book_ms), *lags])
+
+
+def _text(moment_ms: int | None) -> str:
+    return times.iso(moment_ms) if moment_ms else _NONE
+
+
+def parse_seen(text: str) -> Seen:
+    """Return the ``Seen`` of its text. Raises UsageError for any other text."""
+    match = _SEEN.fullmatch(text)
+    try:
+        if match is not None:
+            named = dict(lag.split("=") for lag in match[3].split(",")[1:])
+            reach = {name: _moment(named[name]) for name in LAGGING if name in named}
+            trade_id = None if match[1] == _NONE else int(match[1])
+            return Seen(trade_id, _moment(match[2]) or None, reach)
+    except ValueError:
+        pass  # a date that does not exist
+    raise UsageError(
+        f"--seen {shown(text)}: expected ID,TIME as an answer shows it, like "
+        "1234567890,2025-12-14T21:35:01.900Z"
+    )
+
+
+def _moment(text: str) -> int:
+    return 0 if text == _NONE else times.parse_iso(text)
+
+
+class NewestPrice(NamedTuple):
+    """The newest price that was read."""
+
+    ts: int  # Unix ms
+    price: int
+    source: Literal["mid", "trade"]
+
+
+class Instant(NamedTuple):
+    """The moment of a question to the instant; its minute is that of the market state."""
+
+    ms: int
+    seen: Seen
+    newest: NewestPrice | None = None
+
+    @property
+    def aged_ms(self) -> int:
+        """The moment to which ages count if it is later than the minute of the answer.
+
+        An instant is usually at most USUAL_MS after its minute. Where no trade has closed a later
+        minute, because the market is idle or nothing is recorded, the data become older all the
+        same.
+        """
+        return self.ms - USUAL_MS
+
+
+class RawTrade(NamedTuple):
+    """A raw trade line."""
+
+    ts: int
+    first_id: int
+    trade_id: int
+    price: int
+
+
+class RawMid(NamedTuple):
+    """The mid of a snapshot."""
+
+    ts: int
+    price: int
+
+
+class RawTail(NamedTuple):
+    """The raw lines up to an instant that the minute of its answer does not hold."""
+
+    trades: tuple[RawTrade, ...] = ()  # in the order of the file; late ones too
+    mids: tuple[RawMid, ...] = ()
+    gap: bool = False  # ids are missing among the trades

@@ -1,0 +1,139 @@
+"""The moment of a question, and the answers to the minute and to the instant."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ravequant import times
+from ravequant.errors import NoDataError, UsageError
+from ravequant.records import Trade, TradeEncoder
+from ravequant.signals.clock import CLOCK_VARIABLE
+from ravequant.signals.question import When, when
+from ravequant.signals.seen import Seen
+from ravequant.vault.paths import Vault
+from tests.support.exchange_clock import exchange_clock
+from tests.support.notes_market import AT, BTC, CONTRACT, A, Market, ask, calculate, record
+from tests.support.trade_streams import write_raw
+
+MINUTE = A // times.MINUTE_MS
+SEEN = "1506,2025-12-14T21:35:00.000Z"
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    """Return a vault with the notes' set-up, all calculators run."""
+    vault = Vault(tmp_path_factory.mktemp("notes"))
+    record(vault, Market())
+    return vault
+
+
+@pytest.mark.parametrize(
+    ("at", "seen", "wanted"),
+    [
+        ("2025-12-14 21:35", None, When(MINUTE)),
+        (datetime(2025, 12, 14, 21, 35, tzinfo=UTC), None, When(MINUTE)),
+        (AT, None, When(MINUTE)),
+        ("2025-12-14 21:35:07", None, When(instant_ms=A + 7_000)),
+        (datetime.fromtimestamp(A / 1000, UTC) + timedelta(milliseconds=1), None,
+         When(instant_ms=A + 1)),
+        ("2025-12-14T21:35:00.000Z", SEEN, When(instant_ms=A, seen=Seen(1506, A))),
+        ("latest", None, When()),
+    ],
+)  # fmt: skip
+def test_the_moment_of_a_question(vault, at, seen, wanted):
+    """A full minute is that minute, unless it is asked for with what was seen."""
+    assert when(vault, at, seen) == wanted
+
+
+def test_now_is_the_clock(vault):
+    """That of this computer, or of the local exchange."""
+    before = times.utc_now_ms()
+    found = when(vault, None)
+    assert found.instant_ms is not None
+    assert before <= found.instant_ms <= times.utc_now_ms()
+    assert found == When(instant_ms=found.instant_ms, live=True)
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7
+        assert when(vault, None) == When(instant_ms=A + 7, live=True)
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (None, "--seen repeats an answer: give the time of that answer with --at"),
+        ("latest", "--seen is of an instant, not of latest: give it with --at"),
+    ],
+)
+def test_what_was_seen_belongs_to_a_time(vault, at, said):
+    """Without one nobody knows which answer is meant."""
+    with pytest.raises(UsageError) as caught:
+        when(vault, at, SEEN)
+    assert str(caught.value) == said
+
+
+def test_an_instant_before_all_data_has_none(notes, vault):
+    """And the message names it."""
+    with pytest.raises(NoDataError, match=r"no data of BTC-USDT-SWAP by 2025-12-14T12:00:07.500Z "):
+        ask(notes, at="2025-12-14T12:00:07.5Z")
+    with exchange_clock() as clock:
+        clock.now_ms = A
+        with pytest.raises(NoDataError, match="start its exporters"):
+            ask(vault, at=None, refresh=False)
+
+
+def test_the_instant_has_the_evidence_of_its_minute(notes):
+    """42 s later price has moved, the layers have not; the answer says how to ask for it again."""
+    (minute,) = ask(notes)
+    with exchange_clock() as clock:
+        clock.now_ms = A + 42_123
+        (now,) = ask(notes, at=None, refresh=False)
+    assert {name for name in minute if minute[name] != now[name]} == {
+        "last_price", "last_price_from", "distance_bps",
+    }  # fmt: skip
+    assert (now["last_price"], now["last_price_from"]) == ("101050.5", "trade")
+    assert (now["at_utc"], now["seen"], now["clock_age_s"], now["touched_since"]) == (
+        "2025-12-14T21:35:42.123Z", SEEN, 42, None,
+    )  # fmt: skip
+    assert ask(notes, at=now["at_utc"], seen=now["seen"]) == [now]
+    assert ask(notes, at=now["at_utc"]) == [now]
+
+
+def test_a_wrong_clock_makes_no_entry_of_any_signal(notes, monkeypatch, caplog):
+    """For questions of now alone: an answer of the past is the same with any clock."""
+    caplog.set_level("WARNING")
+    monkeypatch.setenv(CLOCK_VARIABLE, "")
+    with exchange_clock() as clock:
+        clock.now_ms = A - 3 * times.MINUTE_MS
+        (now,) = ask(notes, at=None, refresh=False)
+        (past,) = ask(notes)
+    assert (now["no_trade"], now["size"], now["entry"]) == ("clock", 0, None)
+    assert now["at_utc"] == "2025-12-14T21:35:05.000Z"  # the newest that is known
+    assert "CLOCK 3m05s behind the exchange: set it (" in caplog.text
+    assert past["no_trade"] is None
+
+
+def test_a_run_through_the_tip_and_back_is_no_entry(vault):
+    """Before the minute has closed, just after its end, and with the closing trade on disk."""
+    record(vault, Market())
+    encoder = TradeEncoder(BTC, CONTRACT)
+    rows = [(6_000, "101060"), (20_000, "101260"), (25_000, "101060")]
+    trades = (Trade(A + ms, n, "buy", at, "1") for n, (ms, at) in enumerate(rows, 1_507))
+    write_raw(vault, BTC, map(encoder.line, trades))
+    answers = []
+    with exchange_clock() as clock:
+        for after in (50_000, 62_000):
+            clock.now_ms = A + after
+            (now,) = ask(vault, at=None, refresh=False)
+            assert (now["no_trade"], now["size"], now["entry"]) == ("touched", 0, None)
+            assert now["touched_since"] == {
+                "time_utc": "2025-12-14T21:35:20.000Z", "price": "101260",
+                "seconds": (after - 20_000) // 1000,
+            }  # fmt: skip
+            assert (now["last_price"], now["conviction"]) == ("101060", "MAX")
+            answers.append(now)
+        write_raw(vault, BTC, [encoder.line(Trade(A + 66_000, 1_510, "buy", "101060", "1"))])
+        calculate(vault)
+        clock.now_ms = A + 67_000
+        assert ask(vault, at=None, refresh=False) == ask(vault, at="2025-12-14 21:36") == []
+    for now in answers:
+        assert ask(vault, at=now["at_utc"], seen=now["seen"]) == [now]
