@@ -62,8 +62,12 @@ class SignalNews:
 
 
 def _line(row: Mapping[str, Any]) -> str:
+    strict, notes = row.get("conviction"), row.get("conviction_notes")
+    readings = [f"{strict} x{row.get('size')}", f"{notes} by the notes"]
+    if row.get("max_rule") == "notes":
+        readings = [f"{notes} x{row.get('size')}", f"{strict} by the strict rule"]
     parts = [
-        f"{row.get('conviction')} x{row.get('size')}",
+        *readings[: 1 + (notes is not None and notes != strict)],
         f"score {row.get('score')}",
         f"{row.get('distance_bps')} bps away",
         f"stop {row.get('stop') or '-'}",

@@ -45,6 +45,17 @@ def test_a_new_signal_is_one_line_and_is_told_once(vault, news):
     assert [line.partition(": ")[2][:6] for line in news.lines()] == ["MAX x3"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "size", "words"),
+    [("strict", 2, "HIGH x2, MAX by the notes, s"), ("notes", 3, "MAX x3, HIGH by the strict ru")],
+)
+def test_where_the_readings_differ_both_are_there(vault, news, rule, size, words):
+    """The one that decides has the size."""
+    facts = {"conviction": "HIGH", "conviction_notes": "MAX", "max_rule": rule, "size": size}
+    signal_log.record(vault, BTC, [row(**facts)])
+    assert [line.partition(": ")[2][: len(words)] for line in news.lines()] == [words]
+
+
 def test_one_level_of_several_wicks_is_one_signal(vault, news):
     """Whichever of its wicks it is named after."""
     signal_log.record(vault, BTC, [row("a", wicks=[{"event_id": "a"}, {"event_id": "b"}])])
