@@ -68,7 +68,7 @@ def candidates(
 ) -> tuple[list[Candidate], str | None]:
     """Return the candidates; if there are none, a sentence names the rule that failed."""
     wicks = [wick for wick in state.wicks if wick.timeframe == query.timeframe]
-    wicks.sort(key=attrgetter("birth", "event_id"))
+    wicks.sort(key=attrgetter("birth"))
     aged = [wick for wick in wicks if query.age_min <= state.minute - wick.birth <= query.age_max]
     untouched = [around(wick, wicks, limits) for wick in aged if wick.status == "untouched"]
     surrounded = [found for found in untouched if found.touched >= query.min_touched]

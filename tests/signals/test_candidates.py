@@ -1,5 +1,7 @@
 """Rules 1 to 3 on hand-made facts, and the sentence that names the rule that failed."""
 
+from dataclasses import replace
+
 import pytest
 
 from ravequant.signals.candidates import Query
@@ -107,4 +109,43 @@ def test_wicks_of_long_ago_are_not_called_unknown():
     assert answer.missing == (
         "no wick of the last day is known, the newest event is of 2025-12-11T21:35:00Z: "
         "run Untouch_Wick/untouch_wick.py"
+    )
+
+
+def test_the_order_of_the_wicks_does_not_matter():
+    """Neither that of the file nor that of their names: births decide."""
+    state = set_up(surrounding(16))
+    named = [w._replace(event_id=f"{99 - n}") for n, w in enumerate(state.wicks)]
+    state = replace(state, wicks=tuple(named))
+    turned = replace(state, wicks=state.wicks[::-1])
+    mixed = replace(state, wicks=(*state.wicks[1::2], *state.wicks[::2]))
+    wanted = (only(state).candidate.touched, only(state).candidate.small)
+    for other in (turned, mixed):
+        assert (only(other).candidate.touched, only(other).candidate.small) == wanted
+
+
+def test_the_best_of_several_is_named():
+    """The one with the most touched around it; of those the younger one."""
+    few = [touched(28), touched(30, "high"), touched(22)]  # around 32: two; around 38: two
+    state = set_up([*few, wick(38, "101300"), wick(39, "101310")])
+    assert ask(state).missing.endswith("best is high 101250 of 21:03 with 3 of 5")
+    even = set_up([touched(35)], wick(32, "101250", event_id="b"))
+    even = replace(even, wicks=(wick(36, "101300", event_id="a"), *even.wicks))
+    assert ask(even).missing.endswith("best is high 101250 of 21:03 with 1 of 2")
+
+
+def test_the_smallest_of_several_is_named():
+    """Of equally small ones the younger one."""
+    sizes = ((34, "101310", 99), (32, "101250", 40), (33, "101300", 40), (30, "101320", 41))
+    wicks = [wick(ago, at, size_ticks=size) for ago, at, size in sizes]
+    state = replace(set_up(surrounding(20)), wicks=(*wicks, *surrounding(20)))
+    assert "; high 101250 of 21:03 has 40 ticks" in str(ask(state).missing)
+
+
+def test_all_that_are_far_are_named():
+    """In the order of their births."""
+    far = [wick(34, "107000"), wick(30, "108000")]
+    state = replace(set_up(), wicks=(*far, *surrounding()))
+    assert ask(state).missing == (
+        "rule 3: beyond 500 bps from price: high 107000 of 21:01, high 108000 of 21:05"
     )
