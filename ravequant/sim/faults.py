@@ -39,6 +39,7 @@ rest-limit       50011 in an HTTP 200
 rest-html        an HTML page in an HTTP 200
 rest-empty       a page without rows
 rest-repeat      the page before, again
+rest-corrupt     ``field`` of the first row of the answer becomes ``value``
 rest-slow        the answer comes ``delay`` (3s) late
 rest-timeout     no answer; the connection is dropped after ``delay`` (60s)
 instrument       REST shows the instrument with ``set``, an object of fields (``after``, ``until``)
@@ -76,6 +77,7 @@ REST_KINDS: Final = (
     "rest-html",
     "rest-empty",
     "rest-repeat",
+    "rest-corrupt",
     "rest-slow",
     "rest-timeout",
 )

@@ -104,7 +104,7 @@ class RestApi:
         except RestError as error:
             return error.answer
         self._last[path] = answer
-        return answer
+        return corrupt(answer, fault) if fault is not None else answer
 
     def _trades(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_id, history = self._history(query)
@@ -192,6 +192,15 @@ def _whole(query: Mapping[str, str], name: str, default: Any) -> Any:
 def too_many(status: int) -> HttpAnswer:
     """Return the rate limit's answer, in its own shape without ``data``."""
     return HttpAnswer(status, orjson.dumps({"msg": "Too Many Requests", "code": "50011"}))
+
+
+def corrupt(answer: HttpAnswer, fault: Fault) -> HttpAnswer:
+    """Return an answer with a field of its first row as the fault has it; others as they are."""
+    message = orjson.loads(answer.body)
+    if fault.kind != "rest-corrupt" or not message["data"]:
+        return answer
+    message["data"][0][fault.field] = fault.value
+    return answer._replace(body=orjson.dumps(message))
 
 
 def _spoiled(fault: Fault, before: HttpAnswer | None) -> HttpAnswer | None:

@@ -65,7 +65,8 @@ def written(vault: Vault, inst_id: str) -> list[Trade]:
         for line in path.read_bytes().splitlines(keepends=True):
             assert line.endswith(b"\n"), f"{path}: torn line {line[-80:]!r}"
             trade = parse_trade(line, inst_id)[0]
-            latest = max(latest, times.iso(trade.ts)[:10])
+            if not trade.ahead:
+                latest = max(latest, times.iso(trade.ts)[:10])
             assert day == latest, f"{path.name}: id {trade.trade_id} belongs into {latest}"
             found.append(trade)
     return found

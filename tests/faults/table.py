@@ -12,9 +12,10 @@ ROWS: Final = {
     "D1": "disk full", "D2": "disk errors",
     "E1": "socket lost", "E2": "notice 64008", "E3": "one channel silent",
     "E4": "subscribe answers", "E5": "book broken", "E6": "REST errors", "E7": "outage",
-    "E8": "burst",
+    "E8": "burst", "E9": "ids begin lower",
     "F1": "clock wrong, computer asleep", "F2": "clock off from the start",
-    "G1": "fields and contracts change",
+    "F3": "times from the future and the past",
+    "G1": "fields and contracts change", "G2": "instruments that cannot be recorded",
     "H1": "soak", "H2": "random sequences",
     "J1": "questions at any instant",
 }  # fmt: skip

@@ -192,6 +192,8 @@ def test_rest_answers_are_spoiled_one_after_the_other(tape):
         assert (await scene.get(path, instId=BTC, after=1010)).json() == truth
         assert (await scene.get(path, instId=BTC, after=1010)).json() != truth
         assert (await scene.get("public/time")).json()["code"] == "0"
+        corrupted = (await scene.get(path, instId=BTC)).json()["data"]
+        assert corrupted == [{**truth["data"][0], "ts": "1"}, *truth["data"][1:]]
 
     where = {"path": "history-trades", "times": 1}
     log = run(
@@ -202,6 +204,7 @@ def test_rest_answers_are_spoiled_one_after_the_other(tape):
         {"kind": "rest-html", **where, "at": [2]},
         {"kind": "rest-empty", **where, "at": [2]},
         {"kind": "rest-repeat", **where, "at": [2]},
+        {"kind": "rest-corrupt", **where, "at": [3], "field": "ts", "value": "1"},
         history_ms=10_000,
     )
     kinds = [line["fault"] for line in log if line["kind"] == "rest"]
@@ -214,6 +217,7 @@ def test_rest_answers_are_spoiled_one_after_the_other(tape):
         "rest-repeat",
         "",
         "",
+        "rest-corrupt",
     ]
 
 
