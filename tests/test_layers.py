@@ -25,7 +25,7 @@ FLOORS = (
     ("ravequant.settings", "ravequant.vault", "ravequant.catalog"),
     ("ravequant.cli", "ravequant.trades", "ravequant.books", "ravequant.sim"),
     ("ravequant.pipeline", "ravequant.exchanges", "ravequant.signals"),
-    ("ravequant.alerts",),
+    ("ravequant.alerts", "ravequant.read"),
     ROOMS,
     ("scripts", "tests"),
 )
@@ -327,9 +327,9 @@ def test_pure_modules_do_not_touch_the_outside(module):
 
 
 def test_the_library_fits_on_a_page():
-    """At most 22 names at the top of ``ravequant/``, on at most 9 floors."""
+    """At most 23 names at the top of ``ravequant/``, on at most 9 floors."""
     boxes = {module.split(".")[1] for module in MODULES if module.startswith("ravequant.")}
-    assert len(boxes) <= 22
+    assert len(boxes) <= 23
     assert FLOORS.index(ROOMS) <= 9
 
 

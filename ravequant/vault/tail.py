@@ -83,8 +83,10 @@ class Tail:
         block_bytes: int = BLOCK_BYTES,
         *,
         single_lines: bool = False,
+        remedy: str = _REMEDY,
     ) -> None:
         self._files = files
+        self._remedy = remedy
         self._single_lines = single_lines  # each block is one line
         self._start = cursor
         self._generation = generation
@@ -130,7 +132,8 @@ class Tail:
             if opened is not None:
                 yield from self._file(key, *opened, spans=spans)
             elif self._start is not None and self._start.file == key:
-                raise VaultError(f"the raw file {key}.jsonl was read before and is gone; {_REMEDY}")
+                name = f"{key.removesuffix('.jsonl')}.jsonl"
+                raise VaultError(f"the file {name} was read before and is gone; {self._remedy}")
             listing = dict(self._files())
             later = [other for other in listing if other > key] if complete else []
             key = min(later, default=None)
@@ -210,13 +213,13 @@ class Tail:
         if found != cursor.offset:
             raise VaultError(
                 f"{path} ends at byte {found}, but was read up to byte {cursor.offset}: it was "
-                f"shortened; {_REMEDY}"
+                f"shortened; {self._remedy}"
             )
         crcs = zlib.crc32(head), zlib.crc32(before)
         if crcs != (cursor.head_crc32, cursor.before_crc32):
             raise VaultError(
                 f"{path} does not hold the bytes that were read before byte {cursor.offset}: it "
-                f"was replaced; {_REMEDY}"
+                f"was replaced; {self._remedy}"
             )
         trail.jump(head, before, cursor.offset)
 

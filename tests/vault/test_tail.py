@@ -120,7 +120,7 @@ def test_a_file_that_is_gone_shortened_or_replaced_is_noticed(tmp_path):
     with pytest.raises(VaultError, match="it was replaced"):
         read(tmp_path, cursor)
     path.unlink()
-    with pytest.raises(VaultError, match=rf"the raw file {DAY}\.jsonl was read before and is gone"):
+    with pytest.raises(VaultError, match=rf"the file {DAY}\.jsonl was read before and is gone"):
         read(tmp_path, cursor)
 
 
