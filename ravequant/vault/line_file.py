@@ -27,6 +27,10 @@ _BLOCK: Final = 1 << 20
 _END_BLOCK: Final = 1 << 12  # where most files end with a whole line
 _PACKED_TAIL: Final = 1 << 20
 
+_DAMAGED: Final = (gzip.BadGzipFile, EOFError, zlib.error)
+_REMEMBERED: Final = 1 << 14
+_whole: Final[set[tuple[Path, int, int, int]]] = set()  # packed files that were read to their end
+
 _NEWEST_LINES: Final = 64
 _ASKED: Final = 4  # lines at a probe
 _AHEAD: Final = re.compile(rb'"ahead"\s*:\s*true').search
@@ -50,20 +54,50 @@ def reading(path: Path) -> Iterator[None]:
     """Turn an error of reading a plain or packed file into a VaultError with a remedy."""
     try:
         yield
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise VaultError(
-            f"{path}: is not a whole gzip file: {error}; put a good copy in its place or move it "
-            "away"
-        ) from error
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
     except OSError as error:
         raise disk_error(path, "read", error) from error
 
 
+def _damaged(path: Path, error: Exception) -> VaultError:
+    return VaultError(
+        f"{path}: is not a whole gzip file: {error}; put a good copy in its place or move it away"
+    )
+
+
 def open_lines(path: Path) -> BinaryIO:
-    """Open a plain or ``.gz`` line file for reading its uncompressed bytes, unbuffered."""
+    """Open a plain or ``.gz`` line file for reading its uncompressed bytes, unbuffered.
+
+    A ``.gz`` has been read to its end by then, so that nothing is taken from a damaged one. Raises
+    VaultError for that, and OSError.
+    """
     if path.suffix == ".gz":
+        check_packed(path)
         return cast("BinaryIO", gzip.open(path, "rb"))
     return cast("BinaryIO", path.open("rb", buffering=0))
+
+
+def check_packed(path: Path) -> None:
+    """Read a ``.gz`` to its end, once until it changes. Raises VaultError if it is damaged.
+
+    Only there stands the checksum of what comes before. Raises OSError if it cannot be read.
+    """
+    facts = path.stat()
+    stamp = path, facts.st_size, facts.st_mtime_ns, facts.st_ino
+    if stamp in _whole:
+        return
+    try:
+        with gzip.open(path, "rb") as stream:
+            while stream.read(_BLOCK):
+                pass
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
+    if not facts.st_size:  # to gzip that is a file without bytes
+        raise _damaged(path, EOFError("it is empty"))
+    if len(_whole) >= _REMEMBERED:
+        _whole.clear()
+    _whole.add(stamp)
 
 
 def whole_length(stream: BinaryIO) -> int:

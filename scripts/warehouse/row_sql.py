@@ -5,12 +5,17 @@ whole only with its last brace, so nothing half is ever read.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from ravequant.vault.line_file import check_packed, reading
+from ravequant.vault.paths import TRADES as TRADES_FOLDER
 from scripts.warehouse.schema import TRADES, SqlTable, literal, quoted
 
 _PLAIN: Final = r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,30})?"
+_COUNTING: Final = "0|[1-9][0-9]{0,17}"
+_MOMENT: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z"
 _QUANTITIES: Final = ("price", "qty_contracts", "ctVal", "ctMult")
 _OWN: Final = {  # columns of a trade that are not read like those of a record
     "trade_id": "trade_id::BIGINT",
@@ -29,7 +34,14 @@ def path_text(path: Path) -> str:
 
 
 def rows_of(table: SqlTable, files: Sequence[Path]) -> str:
-    """Return the SELECT that gives the rows of line files."""
+    """Return the SELECT that gives the rows of line files.
+
+    Raises VaultError for a damaged ``.gz``: duckdb does not look at the checksum of what it reads.
+    """
+    for path in files:
+        if path.suffix == ".gz":
+            with reading(path), suppress(FileNotFoundError):  # deleted meanwhile: duckdb says so
+                check_packed(path)
     if table is TRADES:
         return _trades(files)
     exact = ", ".join(column.exact for column in table.columns)
@@ -56,11 +68,16 @@ def _trades(files: Sequence[Path]) -> str:
     read = [column for column in TRADES.columns if column.name not in _COMPUTED]
     source = _lines({column.name: "VARCHAR" for column in read}, files)
     plain = " AND ".join(f"regexp_full_match({name}, '{_PLAIN}')" for name in _QUANTITIES)
+    place = f"'/' || exchange || '/{TRADES_FOLDER}/' || instId || '/'"
     valid = (
-        f"{plain} AND side IN ('buy', 'sell') AND regexp_full_match(trade_id, '[0-9]{{1,18}}') "
-        "AND ctType IN ('linear', 'inverse') AND try_cast(timestamp_utc AS TIMESTAMP) IS NOT NULL "
+        f"{plain} AND side IN ('buy', 'sell') AND regexp_full_match(trade_id, '{_COUNTING}') "
+        f"AND ctType IN ('linear', 'inverse') AND regexp_full_match(timestamp_utc, '{_MOMENT}') "
+        "AND try_cast(timestamp_utc AS TIMESTAMP) >= TIMESTAMP '1970-01-01' "
         "AND regexp_full_match(coalesce(\"count\", '1'), '[1-9][0-9]{0,17}') "
-        "AND strpos(replace(filename, chr(92), '/'), '/' || instId || '/') > 0"
+        "AND coalesce(\"count\", '1')::BIGINT <= try_cast(trade_id AS BIGINT) + 1 "
+        f"AND regexp_full_match(coalesce(source, '0'), '{_COUNTING}') "
+        "AND market = 'perp' AND symbol_canon IS NOT NULL "
+        f"AND strpos(replace(filename, chr(92), '/'), {place}) > 0"
     )
     exact = [column.exact for column in read if column.name not in _OWN]
     exact += [f"{text} AS {quoted(name)}" for name, text in _OWN.items()]
