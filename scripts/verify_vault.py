@@ -20,7 +20,7 @@ import orjson
 from ravequant import cli, settings, tables
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault, instruments
+from ravequant.vault.paths import Vault, instruments, strays
 from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, DayVerdict
 
 PROGRAM: Final = "verify_vault"
@@ -66,6 +66,9 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
             raise
         except VaultError as error:
             _log.warning("the vault cannot be written, nothing is noted: %s", error)
+        for place in (vault.trades, vault.snapshots, vault.deep_snapshots):
+            for path in strays(place(inst_id)):
+                _log.warning("%s: no reader looks at it, its name is none of a raw file", path)
         certificate = Certificate(vault, inst_id, renew=renew)
         verdicts = list(certificate.verdicts(days))
         try:

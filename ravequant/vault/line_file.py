@@ -16,7 +16,7 @@ from itertools import islice
 from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self, cast
+from typing import Any, BinaryIO, Final, Self, cast
 
 from ravequant import times
 from ravequant.errors import VaultError
@@ -28,6 +28,8 @@ _END_BLOCK: Final = 1 << 12  # where most files end with a whole line
 _PACKED_TAIL: Final = 1 << 20
 
 _DAMAGED: Final = (gzip.BadGzipFile, EOFError, zlib.error)
+_GZIP: Final = zlib.MAX_WBITS + 16  # with header and trailer
+_PACKED_CHUNK: Final = 1 << 14
 _REMEMBERED: Final = 1 << 14
 _whole: Final[set[tuple[Path, int, int, int]]] = set()  # packed files that were read to their end
 
@@ -87,14 +89,11 @@ def check_packed(path: Path) -> None:
     stamp = path, facts.st_size, facts.st_mtime_ns, facts.st_ino
     if stamp in _whole:
         return
-    try:
-        with gzip.open(path, "rb") as stream:
-            while stream.read(_BLOCK):
-                pass
-    except _DAMAGED as error:
-        raise _damaged(path, error) from error
-    if not facts.st_size:  # to gzip that is a file without bytes
-        raise _damaged(path, EOFError("it is empty"))
+    with path.open("rb") as stream:
+        try:
+            _check_members(stream)
+        except _DAMAGED as error:
+            raise _damaged(path, error) from error
     if len(_whole) >= _REMEMBERED:
         _whole.clear()
     _whole.add(stamp)
@@ -179,6 +178,19 @@ def newest_time_in(path: Path, key: str) -> int | None:
     moments = (record_time(line, key) for line in lines_backward(path))
     found = (moment for moment in moments if moment is not None)
     return max(islice(found, _NEWEST_LINES), default=None)
+
+
+def _check_members(stream: BinaryIO) -> None:
+    """Unpack one gzip member after the other, to the last byte. Raises one of _DAMAGED."""
+    member: Any = zlib.decompressobj(_GZIP)
+    while (chunk := stream.read(_PACKED_CHUNK)) or not member.eof:
+        if not chunk:
+            raise EOFError("it ends before its end mark")
+        while chunk:
+            if member.eof:
+                member = zlib.decompressobj(_GZIP)
+            member.decompress(chunk)
+            chunk = member.unused_data
 
 
 class LineFile:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ravequant import times
 from ravequant.errors import UsageError
 from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
 
@@ -147,7 +148,7 @@ def hour_files(folder: Path) -> Iterator[tuple[str, Path]]:
     If an hour has a plain and a ``.gz`` form, the plain one counts.
     """
     for day in sorted(_inside(folder)):
-        if _DAY.fullmatch(day.name):
+        if _is_day(day.name):
             found: dict[str, Path] = {}
             for path in _inside(day):
                 match = _HOUR_FILE.fullmatch(path.name)
@@ -174,9 +175,36 @@ def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
     found: dict[str, Path] = {}
     for path in _inside(folder):
         match = _DAY_FILE.fullmatch(path.name)
-        if match and (match[1] not in found or path.suffix == ".jsonl"):
+        if match and _is_day(match[1]) and (match[1] not in found or path.suffix == ".jsonl"):
             found[match[1]] = path
     yield from sorted(found.items())
+
+
+def strays(folder: Path) -> Iterator[Path]:
+    """Yield what stands among raw files and has no name of theirs: no reader looks at it."""
+    for path in sorted(_inside(folder)):
+        if path.name.startswith(".") or path.name.endswith(".torn"):
+            continue
+        if _is_day(path.name):
+            yield from (found for found in sorted(_inside(path)) if not _is_hour(found.name))
+        elif not _is_day(path.name.partition(".jsonl")[0]) or not _DAY_FILE.fullmatch(path.name):
+            yield path
+
+
+def _is_hour(name: str) -> bool:
+    known = name.startswith(".") or name.endswith(".torn")
+    return known or _HOUR_FILE.fullmatch(name) is not None
+
+
+def _is_day(name: str) -> bool:
+    """Return True for a date that exists."""
+    if _DAY.fullmatch(name) is None:
+        return False
+    try:
+        times.day_start_ms(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _inside(folder: Path) -> list[Path]:

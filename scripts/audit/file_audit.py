@@ -1,17 +1,16 @@
 """Reads one line file from end to end: the length and the hash of its whole lines."""
 
-import gzip
 import hashlib
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from ravequant.errors import VaultError
 from ravequant.vault.compress import packed_form
-from ravequant.vault.line_file import reading
+from ravequant.vault.line_file import open_lines, reading
 
 BLOCK_BYTES: Final = 1 << 20
 _ID: Final = re.compile(rb'"trade_id":"([0-9]{1,20})"')
@@ -34,7 +33,7 @@ class FileAudit:
         whole = hashlib.sha256()
         parts: list[bytes] = []
         try:
-            with reading(self.path), _opened(standing_form(self.path)) as stream:
+            with reading(self.path), open_lines(standing_form(self.path)) as stream:
                 while chunk := stream.read(BLOCK_BYTES):
                     end = chunk.rfind(b"\n") + 1
                     if not end:
@@ -80,13 +79,6 @@ def sha256_without(path: Path, ranges: Sequence[tuple[int, int]], length: int) -
         if not length:
             break
     return found.hexdigest()
-
-
-def _opened(path: Path) -> BinaryIO:
-    """Open a file whose lines are read to its end anyway, damaged or not."""
-    if path.suffix == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return cast("BinaryIO", path.open("rb", buffering=0))
 
 
 def standing_form(path: Path) -> Path:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ravequant import catalog
 from ravequant.errors import UsageError
 from ravequant.vault import paths
-from ravequant.vault.paths import Vault, hour_files
+from ravequant.vault.paths import Vault, day_files, hour_files, strays
 
 BTC = "BTC-USDT-SWAP"
 
@@ -257,3 +257,22 @@ def test_listing_takes_the_plain_form_first_and_nothing_else(tmp_path):
         ("2023-04-04/00", day / "00.jsonl"), ("2023-04-04/01", day / "01.jsonl.gz"),
     ]  # fmt: skip
     assert list(hour_files(tmp_path / "absent")) == []
+
+
+def test_only_days_that_exist_have_files(tmp_path):
+    """A name that no reader knows is a stray: it is named, and nothing is read from it."""
+    for name in ("2025-02-28.jsonl", "2025-02-31.jsonl", "2025-02-27.JSONL", "2025-02-27 2.jsonl"):
+        (tmp_path / name).write_bytes(b"")
+    for day in ("2025-02-26", "2025-02-30"):
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "07.jsonl").write_bytes(b"")
+    for known in ("2025-02-28.jsonl.torn", ".2025-02-28.jsonl.tmp", "2025-02-26/07.jsonl.torn"):
+        (tmp_path / known).write_bytes(b"")
+    (tmp_path / "2025-02-26" / "7.jsonl").write_bytes(b"")
+    assert [key for key, _ in day_files(tmp_path)] == ["2025-02-28"]
+    assert [key for key, _ in hour_files(tmp_path)] == ["2025-02-26/07"]
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in strays(tmp_path)) == [
+        "2025-02-26/7.jsonl", "2025-02-27 2.jsonl", "2025-02-27.JSONL", "2025-02-30",
+        "2025-02-31.jsonl",
+    ]  # fmt: skip
+    assert list(strays(tmp_path / "absent")) == []

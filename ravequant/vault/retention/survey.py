@@ -85,13 +85,7 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
 def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> Iterator[DatedFile]:
     for key, path in listing:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
-        file = DatedFile(stream, inst_id, key, _size(plain), _size(compress.packed_form(plain)))
-        try:
-            times.day_start_ms(key[:10])
-        except ValueError:
-            _log.warning("%s is named after a day that does not exist; left alone", path)
-        else:
-            yield file
+        yield DatedFile(stream, inst_id, key, _size(plain), _size(compress.packed_form(plain)))
 
 
 def _read_to(facts: dict[str, Any] | None, stream: str) -> str | None:

@@ -2,12 +2,13 @@
 
 import gzip
 import json
+from contextlib import suppress
 
 import pytest
 
 from ravequant import exact
 from ravequant.contract import Contract, amounts
-from ravequant.records import Trade, TradeEncoder
+from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.vault.fields import PLACES
 from ravequant.vault.paths import Vault
 from scripts.warehouse import output, row_sql, schema
@@ -172,3 +173,30 @@ def test_a_damaged_packed_day_is_said(vault, capsys):
     code, out, err = run(vault, capsys, "SELECT count(*) FROM trades")
     assert code in {1, 2}, out
     assert "Traceback" not in err
+
+
+def test_a_turned_bit_is_judged_as_by_every_other_reader(vault):
+    """Each bit of a line in turn: SQL has exactly the trades that ``parse_trade`` accepts."""
+    good = next(iter(trade_lines(minutes=3)))
+    turned = [
+        good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :]
+        for at in range(len(good) - 1)
+        for bit in range(8)
+    ]
+    lines = [line for line in turned if line.count(b"\n") == 1]
+    path = vault.trades(BTC) / "2025-12-14.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"".join(lines))
+    accepted = []
+    for line in lines:
+        with suppress(RecordError):
+            trade, made = parse_trade(line, BTC)
+            accepted.append((trade.ts, trade.trade_id, trade.side, trade.count, made.ct_type))
+    assert 100 < len(accepted) < len(lines) / 2
+    database = duckdb.connect()
+    for statement in ("SET TimeZone = 'UTC'", *schema.macros(), *row_sql.worth_macros()):
+        database.execute(statement)
+    found = database.sql(row_sql.rows_of(TABLES["trades"], [path])).project(
+        'epoch_ms(timestamp_utc), trade_id, side, "count", ctType'
+    )
+    assert sorted(found.fetchall()) == sorted(accepted)
