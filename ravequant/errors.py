@@ -22,6 +22,7 @@ FAILED: Final = 1
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _SHORT.maxlevel = 2
+_MAY_BE_SECRET: Final = re.compile(r"[^\s,]{25,}")
 _LOG_HEAD: Final = re.compile(r"^\S+Z (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (?:[\w.]+: )?")
 
 
@@ -31,6 +32,14 @@ def shown(value: Any) -> str:
     A plain ``repr`` of a hostile value may be megabytes long, or nested too deeply to be made.
     """
     return _SHORT.repr(value)
+
+
+def masked(text: str) -> str:
+    """Return text about a value of the settings, without words that may be a secret.
+
+    In a damaged file a webhook's address may stand in any value; no name and no number is as long.
+    """
+    return _MAY_BE_SECRET.sub("...", text)
 
 
 def message_of(line: str) -> str:

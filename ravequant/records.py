@@ -13,7 +13,7 @@ import orjson
 
 from ravequant import exact, times
 from ravequant.contract import Contract
-from ravequant.errors import UsageError, shown
+from ravequant.errors import UsageError, masked, shown
 
 Side = Literal["buy", "sell"]
 STAMP: Final = len("2025-12-14T21:34:56.123Z")
@@ -63,8 +63,8 @@ def check_inst_id(inst_id: str) -> str:
     """Return ``inst_id`` if it is a legal instrument name. Raises UsageError otherwise."""
     if _INST_ID.fullmatch(inst_id) is None:
         raise UsageError(
-            f"instrument {shown(inst_id)} is not a legal name: expected capitals, digits and _ "
-            "joined by dashes, like BTC-USDT-SWAP"
+            f"instrument {masked(shown(inst_id))} is not a legal name: expected capitals, digits "
+            "and _ joined by dashes, like BTC-USDT-SWAP"
         )
     return inst_id
 

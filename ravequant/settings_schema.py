@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self, get_type_hints
 
 from ravequant import exact
-from ravequant.errors import UsageError, shown
+from ravequant.errors import UsageError, masked, shown
 
 _LONGEST: Final = 80  # characters of a key that a message shows and a search compares
 _INST_ID_START: Final = r"default|[A-Z0-9_]+(-[A-Z0-9_]+)*"
@@ -62,9 +62,9 @@ class DecimalField(NamedTuple):
             return ExactDecimal(0, text, self)
         units = decimal(text, name, self.places)
         if not units and not self.zero:
-            raise UsageError(f"{name} = {shown(text)} is not above 0")
+            raise UsageError(f"{name} = {masked(shown(text))} is not above 0")
         if self.most is not None and units > self.most * 10**self.places:
-            raise UsageError(f"{name} = {shown(text)} is above {self.most:,}")
+            raise UsageError(f"{name} = {masked(shown(text))} is above {self.most:,}")
         return ExactDecimal(units, text, self)
 
     def default(self, text: str) -> ExactDecimal:
@@ -142,10 +142,10 @@ def _value(root: Any, hint: Any, value: Any, name: str) -> Any:
         return _build(root, hint, value, f"{name}.")
     if hint == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise UsageError(f"{name} = {shown(value)} is not a list of names")
+            raise UsageError(f"{name} = {masked(shown(value))} is not a list of names")
         return tuple(value)
     if hint is int and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-        raise UsageError(f"{name} = {shown(value)} is not a whole number above 0")
+        raise UsageError(f"{name} = {masked(shown(value))} is not a whole number above 0")
     return _quoted(value, name) if hint is str else value
 
 
@@ -158,11 +158,11 @@ def _quoted(value: Any, name: str) -> str:
 
 def _amounts(value: Any, name: str, field: DecimalField) -> dict[str, ExactDecimal]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise UsageError(f'{name} = {shown(value)} is not a table like BTC = "300000"')
+        raise UsageError(f'{name} = {masked(shown(value))} is not a table like BTC = "300000"')
     for start in value:
         if re.fullmatch(_INST_ID_START, start) is None:
             raise UsageError(
-                f"{name}: {shown(start)} is not the start of an instrument's name; "
+                f"{name}: {masked(shown(start))} is not the start of an instrument's name; "
                 "expected one like BTC or BTC-USDT, or default"
             )
     return {start: field.parse(text, f"{name}.{start}") for start, text in value.items()}
@@ -173,4 +173,4 @@ def decimal(text: str, name: str, places: int) -> int:
     try:
         return exact.units(text, places)
     except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
+        raise UsageError(f"{name}: {masked(str(error))}") from None

@@ -215,6 +215,22 @@ def test_a_value_in_the_wrong_place_is_not_shown(file, text):
     assert "s3cr3t" not in str(caught.value)
 
 
+WEBHOOK = "https://discord.com/api/webhooks/123456/S3CRET-S3CRET-S3CRET-S3CRET"
+
+
+@pytest.mark.parametrize("text", [
+    f'[retention]\nkeep_gb = "200[alerts]discord_webhook = {WEBHOOK}"',
+    f'instruments = [1, "{WEBHOOK}"]', f'instruments = "{WEBHOOK}"',
+    f'[trades]\nrest_patience_s = "{WEBHOOK}"', f'[buckets]\nwall_notional = ["{WEBHOOK}"]',
+    f'[buckets.wall_notional]\n"{WEBHOOK}" = "1"',
+])  # fmt: skip
+def test_an_address_that_slipped_into_another_value_is_not_shown(file, text):
+    """As in a damaged file that lost a quote and the end of a line."""
+    with pytest.raises(UsageError) as caught:
+        settings.load(file(text))
+    assert "S3CRET" not in str(caught.value)
+
+
 def test_a_monstrous_key_is_refused_at_once(file):
     """A megabyte of a name is not looked up in the list of names."""
     with pytest.raises(UsageError) as caught:
