@@ -25,10 +25,12 @@ from ravequant.sim.recording import Recording
 from ravequant.stop_signals import on_stop
 from ravequant.vault import atomic
 
+NOW: Final = -1
+
 
 def opening(text: str) -> int:
-    """Return the moment of ``--start`` in Unix milliseconds; a made-up market may lie anywhere."""
-    return times.utc_now_ms() if text == "now" else cli.time_arg(text).ms
+    """Return the moment of ``--start`` (Unix ms), or NOW; a made-up market may lie anywhere."""
+    return NOW if text == "now" else cli.time_arg(text).ms
 
 
 # flag, type, name in the help, help, attribute; a type in a list: the flag may be repeated
@@ -95,14 +97,20 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def opened_now(args: argparse.Namespace) -> None:
-    """Turn ``--begin`` into the moment of now as ``--start``, and into a history up to it."""
-    now, begin = times.utc_now_ms(), args.begin.ms
+def open_now(args: argparse.Namespace) -> None:
+    """Let ``--start now`` be this moment, and ``--begin`` too, with a history up to it."""
+    now, given = times.utc_now_ms(), vars(args)
+    args.with_the_clock = "begin" in given or given.get("start_ms") == NOW
+    if args.with_the_clock:
+        args.start_ms = now
+    if "begin" not in given:
+        return
+    begin = args.begin.ms
     if begin >= now:
         raise UsageError(
             f"--begin {args.begin.given} is {times.iso(begin)}: expected a moment in the past"
         )
-    args.start_ms, args.history_ms = now, now - begin
+    args.history_ms = now - begin
 
 
 def market(args: argparse.Namespace) -> Feed:
@@ -164,9 +172,8 @@ async def serve(feed: Feed, chosen: SimOptions, faulty: FaultPlan, ready: Path |
 def body(args: argparse.Namespace) -> int:
     """Run the exchange."""
     logging.getLogger("websockets.server").setLevel(logging.WARNING)
+    open_now(args)
     given = vars(args)
-    if "begin" in given:
-        opened_now(args)
     faulty = plan(given.get("faults"))
     asyncio.run(serve(market(args), options(args), faulty, given.get("ready")))
     return 0

@@ -14,6 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from ravequant import times
 from ravequant.errors import UsageError
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.faults import Fault
@@ -39,6 +40,7 @@ class SimOptions:
     host: str = "127.0.0.1"
     port: int = 0
     speed: float | None = 1.0  # market time per wall time; None: as fast as the clients take it
+    with_the_clock: bool = False  # at speed 1: market time is that of this computer
     history_ms: int = 0  # history that REST has when the market starts
     wait_for_trades: int = 1  # subscriptions to trades before the market starts
     wait_for_books: int = 0
@@ -191,7 +193,7 @@ class SimExchange:
 
     async def _run(self) -> None:
         await self._wait_for_clients()
-        self._clock.start(time.monotonic())
+        self._clock.start(time.monotonic() - self._late_s())
         if self._options.speed is None:
             await self._run_at_once()
         else:
@@ -201,6 +203,12 @@ class SimExchange:
         self.ended.set()
         await self._wait_for_farewell()
         self.done.set()
+
+    def _late_s(self) -> float:
+        """Return how long ago the market should have started: making its history took a while."""
+        if not self._options.with_the_clock or self._options.speed != 1.0:
+            return 0.0
+        return max(0, times.utc_now_ms() - self._clock.start_ms) / 1_000
 
     async def _wait_for_clients(self) -> None:
         options = self._options

@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from ravequant import times
 from ravequant.errors import UsageError
 from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.recording import Recording
@@ -259,6 +260,22 @@ def test_garbage_ends_its_connection_alone(tape):
         assert await data(exchange, "public/time")
 
     run(Recording([tape]), body)
+
+
+def test_a_market_of_now_has_the_time_of_this_computer(tape, monkeypatch):
+    """Making its history, and waiting for clients, takes a while: it catches up at its start."""
+    monkeypatch.setattr(times, "utc_now_ms", lambda: START + 3_000)
+
+    async def body(exchange: SimExchange) -> None:
+        async with client(exchange) as socket:
+            await ask(socket, "subscribe", {"channel": "trades", "instId": BTC})
+            await rows(socket, 200)
+            (row,) = await data(exchange, "public/time")
+            assert int(row["ts"]) >= START + 3_000
+
+    run(Recording([tape]), body, with_the_clock=True, speed=1.0)
+    for options in (SimOptions(), SimOptions(with_the_clock=True, speed=2.0)):
+        assert SimExchange(Recording([tape]), options)._late_s() == 0
 
 
 def test_a_port_that_is_taken_is_named(tape):
