@@ -10,9 +10,11 @@ import pytest
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import NoDataError, UsageError
+from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.book_lines import put_metadata
+from tests.support.exchange_clock import exchange_clock
 from tests.support.notes_market import AT, BTC, A, Market, ask, command, lost, record
 from tests.support.trade_streams import write_raw
 from Untouch_Wick import find_signals
@@ -215,6 +217,30 @@ def test_signals_are_recorded_once(vault, capsys):
     command(vault, capsys, "--at", "2025-12-14T21:39:00Z", "--record")  # now two layers are stale
     first, second = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     assert (first, lost(second)["cvd"]) == (row, "stale")
+
+
+def test_a_touched_signal_is_shown_and_not_recorded(vault, capsys):
+    """A trade has been at the tip since the minute; the row says when, signals.jsonl has none."""
+    record(vault, Market())
+    encoder = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+    with exchange_clock() as clock:
+        clock.now_ms = A + 9_000
+        write_raw(vault, BTC, [encoder.line(Trade(A + 7_000, 1_507, "buy", "101250", "1"))])
+        code, out, _ = command(vault, capsys, "--no-refresh", "--record")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == f"CLOCK of the local exchange {clock.url} (RAVEQUANT_EXCHANGE_CLOCK)"
+    assert "NO TRADE: touched" in out
+    assert "touched 2s ago at 21:35:07 UTC at 101250" in " ".join(out.split())
+    assert not vault.derived("signals", BTC).joinpath("signals.jsonl").exists()
+
+
+def test_a_clock_that_does_not_answer_ends_the_question(notes, capsys, monkeypatch):
+    """No other clock is taken in its place."""
+    monkeypatch.setenv("RAVEQUANT_EXCHANGE_CLOCK", "http://127.0.0.1:9")
+    code, out, err = command(notes, capsys, "--no-refresh")
+    assert (code, out) == (1, "")
+    assert "no exchange tells its time there" in err
 
 
 def test_now_brings_the_calculators_up_to_date(vault, capsys):

@@ -194,6 +194,23 @@ def test_only_a_valid_line_takes_an_id(vault):
     assert newest_trade(vault, BTC, START)[1] == LastTrade(START, price("102"))
 
 
+def test_a_trade_that_is_ahead_is_of_no_time(vault):
+    """It closes no minute and is no price; in older files one of a later date than its file."""
+    encoder = TradeEncoder(BTC, CONTRACT)
+    trades = [
+        Trade(START - 1_000, 1, "buy", "101", "1"),
+        Trade(START + 20 * MINUTE, 2, "buy", "102", "1", ahead=True),
+        Trade(START - 500, 3, "buy", "103", "1"),
+    ]
+    put_trades(vault, [encoder.line(trade) for trade in trades])
+    with (vault.trades(BTC) / "2025-12-14.jsonl").open("ab") as file:
+        file.write(encoder.line(Trade(START + times.DAY_MS, 4, "buy", "104", "1")))
+        file.write(encoder.line(Trade(START - 400, 5, "buy", "105", "1")))
+    assert newest_trade(vault, BTC, START)[1] == LastTrade(START - 400, price("105"))
+    (vault.trades(BTC) / "2025-12-14.jsonl").write_bytes(encoder.line(trades[1]))
+    assert newest_trade(vault, BTC, START + times.DAY_MS)[1] is None
+
+
 # --- a small vault, by hand --------------------------------------------------------------------
 
 

@@ -250,3 +250,16 @@ def test_lines_of_the_very_moment_are_all_read(tmp_path):
     path.write_bytes(gzip.compress(line(0, 10_000) * 300, 1))
     with LineFile(path, until=START) as file:
         assert len(list(file.newest(START))) == 300
+
+
+def test_a_line_that_claims_to_be_old_hides_none(tmp_path, monkeypatch):
+    """One line of 1970 in any place: no place is found by the time of a single line."""
+    monkeypatch.setattr(line_file, "_STEP", 16)
+    lines, path = [line(n) for n in range(200)], tmp_path / "rows.jsonl"
+    for where in range(201):
+        odd = b'{"timestamp_utc":"1970-01-01T00:00:00Z","n":-1}\n'
+        path.write_bytes(b"".join([*lines[:where], odd, *lines[where:]]))
+        with LineFile(path) as file:
+            for minute in (3, 100, 198):
+                found = list(file.forward(file.after(START + minute * times.MINUTE_MS)))
+                assert found[0] + b"\n" == lines[minute + 1], (where, minute)
