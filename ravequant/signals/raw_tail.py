@@ -158,7 +158,7 @@ def _trades_since(
         return [], False
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
     found, gap, last = list[RawTrade](), False, -1
-    for trade, in_order in _out_of_order(vault, inst_id, since, known, end):
+    for trade, in_order in _apart(vault, inst_id, since, known, end):
         if trade.trade_id <= last:
             continue
         if trade.ts >= known and 0 <= last < trade.first_id - 1:
@@ -169,18 +169,18 @@ def _trades_since(
     return found, gap
 
 
-def _out_of_order(
+def _apart(
     vault: Vault, inst_id: str, since: int, known: int, end: RawEnd
 ) -> Iterator[tuple[RawTrade, bool]]:
-    """Yield (trade, False) from ``known`` on and, of earlier ones, for each behind a later line.
+    """Yield (trade, False) from ``known`` on and, of earlier ones, for each of a closed minute.
 
-    The trade before each of these comes with True, so that missing ids are seen. Most lines are in
-    order, and of these only the time is looked at, as text.
+    The trade before each of these comes with True, so that missing ids are seen. Most lines come in
+    their minute, and of these only the time is looked at, as text.
     """
     start, first = since - DISORDER_MS, True
-    border = times.iso(known).encode("ascii")
+    border, open_ = _stamp(known), _OpenMinutes()
     last_id = -1 if end.seen.trade_id is None else end.seen.trade_id
-    high, passed = b"", b""
+    passed = b""
     for key, path in _files(vault, inst_id, catalog.TRADES):
         if key < times.day(start):
             continue
@@ -189,8 +189,8 @@ def _out_of_order(
             first = False
             for line in lines:
                 stamp = line[_STAMP] if line.startswith(_OPENING) else b""
-                if high <= stamp < border:
-                    high, passed = stamp, line
+                if open_.first <= stamp < border and (stamp < open_.closing or open_.take(stamp)):
+                    passed = line
                     continue
                 before, passed = passed, b""
                 for one in (before, line):
@@ -199,8 +199,33 @@ def _out_of_order(
                         continue
                     if trade.trade_id > last_id:
                         return
-                    high = max(high, min(times.iso(max(trade.ts, 0)).encode("ascii"), border))
+                    if 0 <= trade.ts <= end.ms:
+                        open_.take(_stamp(trade.ts))
                     yield trade, one is before
+
+
+class _OpenMinutes:
+    """The minutes that no line has closed, by the times of lines as text."""
+
+    def __init__(self) -> None:
+        self.first = b""  # the start of the oldest
+        self.closing = b""  # a line from here on closes it
+
+    def take(self, stamp: bytes) -> bool:
+        """Take in the time of a line; False if it is none."""
+        try:
+            closed = times.parse_iso(stamp.decode("ascii")) - CLOSING_MS
+        except ValueError:
+            return False
+        first = max(closed, 0) // times.MINUTE_MS * times.MINUTE_MS
+        if _stamp(first) > self.first:
+            self.first = _stamp(first)
+            self.closing = _stamp(first + times.MINUTE_MS + CLOSING_MS)
+        return True
+
+
+def _stamp(moment_ms: int) -> bytes:
+    return times.iso(moment_ms).encode("ascii")
 
 
 # --- mids ----------------------------------------------------------------------------------------
