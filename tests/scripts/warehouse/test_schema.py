@@ -18,7 +18,7 @@ EXPORTED = {
     "volume": "558f2d6fcf9bbf00",
     "wicks": "c617475dbc140c64",
     "buckets": "b8498839ed15fecd",
-    "signals": "2eea273eeed5cb01",  # since conviction has two readings
+    "signals": "b23bd76c3114e011",  # since an answer says how far it read
 }
 
 
