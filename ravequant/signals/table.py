@@ -27,7 +27,8 @@ _STYLES: Final = {
     r"\bSHORT\b": "red",
     r"\bLONG\b": "green",
     r"\bMAX x3\b": "bold",
-    r"\bin contact\b|\bNO TRADE\b|\bNO ENTRY\b": "bold magenta",  # readable on white and on black
+    # readable on white and on black
+    r"\b(?:in contact|NO TRADE|NO ENTRY|STALE|GAP|MISSING)\b": "bold magenta",
 }
 _NARROW: Final = 60  # columns: below that a table would break words
 
