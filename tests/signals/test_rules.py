@@ -1,13 +1,14 @@
 """The rules of the query on hand-made facts: both readings, size, contact, groups, the order."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ravequant import exact
-from ravequant.signals.candidates import Query
+from ravequant.signals.candidates import LastPrice, Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from tests.support.made_signals import (
     LAYERS,
@@ -236,3 +237,102 @@ def test_tags_are_information_only():
     assert (signal.tags, signal.score) == (("whales", "ask_delta"), 100)
     edge = (*set_up().volume[:-1], volume(0, whale_count=11, whale_volume=LIMITS.whale_volume))
     assert only(set_up(volume=edge)).tags == ()
+
+
+def test_whales_and_a_change_of_the_band_are_told_apart():
+    """More than ten whales with more than 2 M; neither over a gap, nor while the book is stale."""
+    more = {"whale_count": 11, "whale_volume": LIMITS.whale_volume + 1}
+    asks = side(walls=(wall(),), significant=(False, True, False, False, False, False))
+    rows = set_up().volume[:-1]
+
+    def tags(book_=None, **other):
+        facts = set_up(volume=(*rows, volume(0, **more | other)), book=book_ or book(asks))
+        return only(facts).tags
+
+    assert tags() == ("whales", "ask_delta")
+    assert tags(whale_count=10) == tags(whale_volume=LIMITS.whale_volume) == ("ask_delta",)
+    assert tags(gap=True) == ("ask_delta",)
+    assert tags(book(asks, gap=True)) == ("whales",)
+    assert tags(book(side(walls=(wall(),)))) == ("whales",)
+    assert only(set_up(book=None)).tags == ()
+
+
+# --- the answer ----------------------------------------------------------------------------------
+
+
+def test_the_last_price_and_its_source():
+    """The mid while the book is not stale, else the newest trade, else none."""
+    facts = set_up()
+    assert ask(facts).state is facts
+    assert ask(facts).last == only(facts).last == LastPrice(price("101050.9"), "mid")
+    old = replace(facts, book=book(ts=A * MINUTE - 121_000))
+    for without in (old, replace(facts, book=None)):
+        assert ask(without).last == LastPrice(price("101050.5"), "trade")
+        assert ask(replace(without, trade=None)).last is None
+    gap = replace(facts, book=book(gap=True))
+    assert ask(gap).last == LastPrice(price("101050.9"), "mid")
+
+
+def test_without_a_price_the_order_is_that_of_the_names():
+    """Nothing is near or far."""
+    wicks = [wick(33, "101300", event_id="a"), wick(34, "101200", event_id="c")]
+    facts = set_up([*surrounding(), *wicks], hidden(event_id="b"), book=None, trade=None)
+    assert [found.wick.event_id for found in ask(facts).signals] == ["a", "b", "c"]
+
+
+def test_the_nearest_is_nearest_on_either_side():
+    """A LONG below price and a SHORT above it are ordered by their distance alone."""
+    low = wick(25, "100900.5", "low", size_ticks=9)
+    facts = set_up([*surrounding(), low, wick(33, "101150")])
+    assert [found.distance_bps for found in ask(facts).signals] == ["+9.81", "-14.88", "+19.70"]
+
+
+def test_the_wick_says_what_is_around_it():
+    """Touched of all, the tip, size and median."""
+    exact_tip, none = only(set_up()), only(set_up(the_wick=hidden(tip_strength=None)))
+    assert exact_tip.layers[0].value == ("16 of 16 touched, tip EXACT, size 12 (median 15 ticks)")
+    assert none.layers[0].value == ("16 of 16 touched, no tip-to-tip, size 12 (median 15 ticks)")
+
+
+def test_very_high_counts_only_with_its_layer():
+    """A wick that may have been touched, and one that is not VERY_HIGH: HIGH needs three layers."""
+    nothing: dict[str, Any] = {
+        "volume": tuple(volume(ago) for ago in range(60, -1, -1)),
+        "cvd": (CvdRow(A - 1, "+1", gap=False),),
+        "vwap": (),
+        "book": book(side(), imbalance=(0,) * 6),
+    }
+    sure = only(set_up(**nothing))
+    assert (sure.confluences, sure.conviction, sure.no_trade) == (1, "HIGH", "target")
+    doubtful = only(set_up(the_wick=hidden(gap=True), **nothing))
+    assert (doubtful.readings.uncapped, doubtful.conviction_notes) == ("LOW", "LOW")
+    plain = only(set_up(the_wick=hidden(tip_exact=False), **nothing))
+    assert (plain.conviction, plain.conviction_notes) == ("LOW", "LOW")
+
+
+def test_a_divergence_against_a_long_is_bearish():
+    """Bullish takes nothing from it; one of long ago neither."""
+    for kind, diverges in (("bearish", True), ("bullish", False)):
+        facts = mirrored(set_up(volume=(*set_up().volume[:-1], volume(0, divergence=kind))))
+        assert only(facts).readings.diverges == diverges
+    stale = set_up(volume=(absorbing(6), volume(5, divergence="bullish")))
+    assert not only(stale).readings.diverges
+    gap = set_up(volume=(*set_up().volume[:-1], volume(0, divergence="bullish", gap=True)))
+    assert only(gap).readings.diverges
+
+
+@pytest.mark.parametrize(
+    ("low", "contact"), [("100851.8", True), ("100851.9", False), ("100851.7", True)]
+)
+def test_a_long_is_in_contact_from_above(low, contact):
+    """A trade, a mid or a minute's low at its tip or below."""
+    state = mirrored(set_up())
+    at = price(low)
+    quiet = tuple(row._replace(high=price("101060"), low=price("101040")) for row in state.volume)
+    state = replace(state, volume=quiet)
+    reached = quiet[-1]._replace(low=at, high=price("101200"))
+    for other in (
+        replace(state, trade=LastTrade(A * MINUTE, at)),
+        replace(state, volume=(*quiet[:-1], reached), newest_event=A - 1),
+    ):
+        assert only(other).in_contact == contact

@@ -13,6 +13,8 @@ from tests.support.made_signals import (
     LIMITS,
     A,
     ask,
+    book,
+    hidden,
     limits_of,
     mirrored,
     only,
@@ -67,6 +69,8 @@ def vwap_at(text, ago=1):
         (None, vwap_at("100642.5"), "100642.5", "vwap_4h"),
         (None, vwap_at("100642.49999999"), None, None),
         (None, (), None, None),
+        ("101250", (), None, None),  # at the entry
+        (None, vwap_at("101250"), None, None),
     ],
 )
 def test_the_target_is_the_nearest_within_reach(low, vwap, target, target_from):
@@ -79,7 +83,71 @@ def test_the_target_is_the_nearest_within_reach(low, vwap, target, target_from):
     assert (signal.no_trade == "target") == (target is None)
     if target is None:
         assert (plan.reward_risk, plan.reward_risk_net, plan.break_even_pct) == (None, None, None)
-        assert (plan.stop, signal.size, signal.conviction) == (price("101260.2"), 0, "MAX")
+        assert (plan.entry, plan.stop) == (price("101250"), price("101260.2"))
+        assert (signal.size, signal.conviction) == (0, "MAX")
+
+
+def long_plan(highs, vwap=()):
+    """Return the plan of a LONG at 100900.5 among these highs."""
+    low = wick(25, "100900.5", "low", size_ticks=9)
+    facts = set_up([*surrounding(), low, *highs], wick(60, "110000"), vwap=vwap)
+    (signal,) = ask(facts).signals
+    assert signal.direction == "LONG"
+    return signal.plan
+
+
+@pytest.mark.parametrize(
+    ("high", "vwap", "target"),
+    [
+        ("101000", (), "101000"),
+        ("100800", (), None),  # behind it
+        ("100900.5", (), None),
+        ("100800", vwap_at("101010"), "101010"),
+        ("101000", vwap_at("100800"), "101000"),
+        ("101500", vwap_at("100900.5"), "101500"),
+    ],
+)
+def test_the_target_of_a_long_lies_above(high, vwap, target):
+    """High wicks and the VWAP, above the entry alone."""
+    assert long_plan([wick(50, high)], vwap).target == (target and price(target))
+
+
+def test_of_several_wicks_the_nearest_is_the_target():
+    """Whatever their ages and names; of equally near ones the older, then the lower name."""
+    highs = [wick(50, "101100"), wick(45, "101000"), wick(60, "101200")]
+    assert long_plan(highs).target == price("101000")
+    same = [wick(ago, "101000", event_id=name) for ago, name in ((44, "a"), (45, "c"), (45, "b"))]
+    assert long_plan(same).target_event_id == "b"
+
+
+@pytest.mark.parametrize(
+    ("stop_bps", "fees", "target", "no_trade"),
+    [
+        ("0.3", "0", "99998", None),  # risks 3 for 2: 60 % exactly
+        ("0.3", "0", "99998.01", "break-even"),
+        ("0.3", "0", "100000", "target"),
+    ],
+)
+def test_a_share_at_the_limit_may_be_traded(stop_bps, fees, target, no_trade):
+    """More than break_even_max_pct is too much, not that itself."""
+    limits = limits_of(stop_bps=stop_bps, maker_bps=fees, taker_bps=fees)
+    facts = set_up(
+        the_wick=hidden(tip=price("100000")), vwap=vwap_at(target), tick=price("1"),
+        book=book(mid=price("99900")), trade=None, volume=(),
+    )  # fmt: skip
+    (signal,) = ask(facts, limits=limits).signals
+    assert (signal.plan.stop, signal.no_trade) == (price("100003"), no_trade)
+
+
+@pytest.mark.parametrize("tick", [price("1"), None])
+def test_fees_that_leave_nothing_are_fees(tick):
+    """A reward of exactly the fees: 10 for 1 bp of 100000."""
+    limits = limits_of(maker_bps="0", taker_bps="1")
+    facts = set_up(
+        the_wick=hidden(tip=price("100010")), vwap=vwap_at("100000"), tick=tick,
+        book=book(mid=price("99900")), trade=None, volume=(),
+    )  # fmt: skip
+    assert only(facts, limits).no_trade == "fees"
 
 
 @pytest.mark.parametrize(
