@@ -29,7 +29,7 @@ _FREE: Final = ("touched", "age", "confl.", "net R/R", "score", "stop")  # left 
 _FIRST: Final = 4  # columns that every signal has, a trade or not
 _AGES, _NONE = 1, 2  # places in a panel
 _MORE: Final = "..."
-_NOTED_S: Final = 600.0  # for which a warning stands on the screen
+_WARNED_S, _ERROR_S = 60.0, 600.0  # for which a warning, and an error, stands on the screen
 _NOTES: Final = 3  # warnings at a time
 
 
@@ -274,9 +274,11 @@ class _Notes(logging.Handler):
 
     def lines(self) -> list[str]:
         """Return the warnings that are not old, the newest last."""
-        since = times.utc_now_ms() / 1000 - _NOTED_S
+        now = times.utc_now_ms() / 1000
         self._found = {
-            text: record for text, record in self._found.items() if record.created > since
+            text: record
+            for text, record in self._found.items()
+            if record.created > now - (_ERROR_S if record.levelno > logging.WARNING else _WARNED_S)
         }
         return [
             f"{times.iso(int(record.created * 1000))[11:19]} {record.levelname} {text}"

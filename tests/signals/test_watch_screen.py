@@ -15,6 +15,7 @@ from datetime import timedelta, timezone
 import pytest
 from rich.console import Console
 
+from ravequant import times
 from ravequant.signals import watch_screen
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
@@ -250,7 +251,7 @@ def test_a_screen_is_drawn_over_the_one_before(monkeypatch):
 
 
 def test_warnings_stand_on_the_screen_in_place_of_stderr(monkeypatch):
-    """Once each, with their time, for ten minutes; what else is logged is as it was."""
+    """Once each, with their time, an error longer than a warning; the log is as it was after."""
     out, console = on_a_console()
     log = logging.getLogger("find_signals")
     handler = logging.StreamHandler(io.StringIO())
@@ -265,8 +266,10 @@ def test_warnings_stand_on_the_screen_in_place_of_stderr(monkeypatch):
         found.fail("ETH-USDT-SWAP", "no data of ETH-USDT-SWAP")
         found.draw()
         terminal.take(out.getvalue())
-        monkeypatch.setattr(watch_screen, "_NOTED_S", -1.0)
-        assert found._notes.lines() == []
+        now = times.utc_now_ms()
+        for seconds, count in ((59, 2), (62, 1), (599, 1), (602, 0)):
+            monkeypatch.setattr(times, "utc_now_ms", lambda then=now + seconds * 1000: then)
+            assert len(found._notes.lines()) == count
     assert handler.stream.getvalue() == ""
     lines = [line for line in terminal.lines if line]
     assert lines[:2] == ["ETH-USDT-SWAP", "no answer: no data of ETH-USDT-SWAP"]
