@@ -13,14 +13,11 @@ from hypothesis import strategies as st
 from ravequant import times
 from ravequant.catalog import DATA_SETS
 from ravequant.contract import Contract
-from ravequant.errors import VaultError
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.signals import as_of
 from ravequant.signals.as_of import newest_trade
 from ravequant.signals.inputs import LastTrade, price
-from ravequant.vault import line_file
 from ravequant.vault.commit import write_state
-from ravequant.vault.line_file import LineFile
 from ravequant.vault.paths import Vault
 from tests.support.book_lines import put_metadata
 
@@ -28,86 +25,6 @@ BTC = "BTC-USDT-SWAP"
 CONTRACT = Contract("0.01", "1", "linear")
 START = times.parse_iso("2025-12-14T21:00:00Z")
 MINUTE = times.MINUTE_MS
-JUNK = [b"", b"no time here", b'{"timestamp_utc":"2025-13-99T99:99:00Z"}', b"\x00" * 70]
-
-
-def line(moment: int, length: int = 0) -> bytes:
-    return b'{"n":"%s","timestamp_utc": "%s"}' % (b"x" * length, times.iso(moment).encode())
-
-
-@st.composite
-def files(draw):
-    """Draw lines in the order of time, of any length, junk among them, and a torn tail."""
-    chance = random.Random(draw(st.integers(0, 1 << 30)))
-    moment, lines = START, []
-    for _ in range(draw(st.integers(0, 120))):
-        moment += chance.choice((0, 0, 1, 17, 60_000))
-        longest = chance.choice((0, 5, 40, 400))
-        lines.append(chance.choice(JUNK) if chance.random() < 0.1 else line(moment, longest))
-    tail = draw(st.sampled_from([b"", line(START)[:30], b"\x00\x00"]))
-    moments = st.integers(START - 5, moment + 5)
-    return lines, tail, draw(moments), draw(moments), draw(st.booleans())
-
-
-def linear(lines, moment):
-    """Return how many lines stand before the first that is later."""
-    for number, row in enumerate(lines):
-        try:
-            time = times.parse_iso(json.loads(row)["timestamp_utc"])
-        except (ValueError, KeyError):
-            continue
-        if time > moment:
-            return number
-    return len(lines)
-
-
-@settings(max_examples=400)
-@given(files(), st.sampled_from([16, 64, 500]))
-def test_bisecting_finds_what_a_linear_scan_finds(tmp_path_factory, file, step):
-    """Between any two moments, from any side, plain or packed, with any step: the same lines."""
-    lines, tail, early, late, packed = file
-    data = b"".join(row + b"\n" for row in lines) + tail
-    path = tmp_path_factory.getbasetemp() / f"lines.jsonl{'.gz' if packed else ''}"
-    path.write_bytes(gzip.compress(data, 1) if packed else data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(line_file, "_STEP", step)
-        with LineFile(path, "timestamp_utc") as found:
-            before, until = linear(lines, early), linear(lines, late)
-            assert list(found.between(early, late)) == lines[before:until]
-            assert list(found.newest(late)) == lines[:until][::-1]
-            assert list(found.forward(found.after(late))) == lines[until:]
-
-
-def test_a_bounded_number_of_bytes_is_read(tmp_path, monkeypatch):
-    """A file 32 times as long takes five more probes, not 32 times the bytes."""
-    read = []
-    for size in (4_000, 128_000):
-        path = tmp_path / f"{size}.jsonl"
-        path.write_bytes(b"".join(line(START + n * 1000, 200) + b"\n" for n in range(size)))
-        count = 0
-        inner = LineFile._read
-
-        def counted(self, start, end, inner=inner):
-            nonlocal count
-            count += end - start
-            return inner(self, start, end)
-
-        monkeypatch.setattr(LineFile, "_read", counted)
-        with LineFile(path, "timestamp_utc") as file:
-            next(file.newest(START + size * 700))
-        monkeypatch.setattr(LineFile, "_read", inner)
-        read.append(count)
-    assert read[1] < read[0] + 100_000
-
-
-def test_a_damaged_packed_file_is_named(tmp_path):
-    """Not a guess but an error with the file and the remedy."""
-    path = tmp_path / "2025-12-14.jsonl.gz"
-    path.write_bytes(gzip.compress(line(START) * 50)[:-20])
-    with pytest.raises(
-        VaultError, match=r"is not a whole gzip file: .*; put a good copy in its place"
-    ):
-        LineFile(path, "timestamp_utc")
 
 
 @st.composite
