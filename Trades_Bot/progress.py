@@ -1,6 +1,7 @@
 """How far a back-fill is, and how long it will take by its own pace; pure."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ravequant import times
@@ -39,3 +40,18 @@ class Progress:
         if ended - began < _LEAST_S or last <= first:
             return None
         return round(ids * (ended - began) / (last - first))
+
+
+def line_up(fillings: Iterable[dict[str, Any]]) -> None:
+    """Give those that wait for their turn their seconds left, by the pace of the one before.
+
+    ``fillings`` are facts of `Progress`, in the order in which the instruments are filled.
+    """
+    before_s, ids_a_second = 0, 0.0
+    for filling in fillings:
+        ids = filling["to_id"] + 1 - filling["from_id"]
+        if filling["left_s"]:
+            ids_a_second = ids / filling["left_s"]
+        elif ids_a_second:
+            filling["left_s"] = before_s + round(ids / ids_a_second)
+        before_s = filling["left_s"] or 0

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ravequant import catalog, cli, settings, times
 from ravequant.errors import FeedError, VaultError
@@ -23,6 +23,7 @@ from ravequant.exchanges.recorder_options import RecorderOptions
 from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
+from Trades_Bot.progress import line_up
 from Trades_Bot.trade_recorder import TradeRecorder
 
 PROGRAM: Final = catalog.TRADES_EXPORTER.name
@@ -116,6 +117,13 @@ class TradesExporter(RecorderApp[TradeRecorder]):
             self.clients.append(client)
             self.tasks.create_task(client.run())
             self.tasks.create_task(self._record(client))
+
+    def facts(self) -> dict[str, Any]:
+        """Return the state as it stands in heartbeats and in ``--json``."""
+        facts = super().facts()
+        found = (facts["instruments"].get(name, {}) for name in self.options.inst_ids)
+        line_up(filling for it in found if (filling := it.get("filling")))
+        return facts
 
     # -- while it runs
 

@@ -1,10 +1,12 @@
 """How far a back-fill is, by its own pace."""
 
+from typing import Any
+
 from ravequant.exchanges.okx.rest import PAGES
 from ravequant.times import iso
 from tests.support.trade_history import START, trade
 from Trades_Bot.gap_filler import GapFiller
-from Trades_Bot.progress import Progress
+from Trades_Bot.progress import Progress, line_up
 
 
 def filling(last: int, newest: int) -> GapFiller:
@@ -35,3 +37,17 @@ def test_it_says_what_is_missing_and_how_long_that_takes():
     late = subject.facts(filling(10_000, 11_001), 65.0)  # the first look is forgotten
     assert late is not None
     assert late["left_s"] == round(1_000 * 55 / 8_000)
+
+
+def test_those_that_wait_for_their_turn_are_reckoned_by_the_pace_before_them():
+    """The first takes 100 s for 1,000 ids: the second, as long again, is done after 200."""
+    fillings: list[dict[str, Any]] = [
+        {"from_id": 1, "to_id": 1_000, "left_s": 100},
+        {"from_id": 1, "to_id": 1_000, "left_s": None},
+        {"from_id": 1, "to_id": 500, "left_s": None},
+    ]
+    line_up(fillings)
+    assert [filling["left_s"] for filling in fillings] == [100, 200, 250]
+    unknown: list[dict[str, Any]] = [{"from_id": 1, "to_id": 9, "left_s": None}]
+    line_up(unknown)
+    assert unknown[0]["left_s"] is None
