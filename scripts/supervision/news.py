@@ -16,6 +16,7 @@ _PATIENCE_MS: Final = 10_000  # a shorter trouble, like a reconnection, is no ne
 _AGAIN_MS: Final = 10 * times.MINUTE_MS  # until another reason for the same trouble is news
 _FILL_EVERY_MS: Final = times.MINUTE_MS
 _FILL_LEAST_MS: Final = 2 * times.MINUTE_MS  # a shorter stretch is fetched in seconds
+_SHUT: Final = "NOT RECORDING "
 _ROWS: Final = {TRADES_EXPORTER.name: "trades", L2_EXPORTER.name: "books"}
 
 
@@ -74,7 +75,13 @@ class RecordingNews:
         for state in living:
             if state.program == TRADES_EXPORTER.name:
                 found += self._fills(state.filling, now)
-        return list(dict.fromkeys(found))  # both recorders may leave out the same instrument
+        found = list(dict.fromkeys(found))  # both recorders may leave out the same instrument
+        shut = [line.text for line in found if line.text.startswith(_SHUT)]
+        if len(shut) == len(_ROWS) and len({text.partition(": ")[2] for text in shut}) == 1:
+            found = [line for line in found if line.text not in shut]
+            both = " and ".join(text.removeprefix(_SHUT).partition(": ")[0] for text in shut)
+            found.insert(0, Line(f"{_SHUT}{both}: {shut[0].partition(': ')[2]}", bad=True))
+        return found
 
     def _news(self, trouble: Trouble, now: int) -> Iterator[Line]:
         since = min(trouble.since_ms or now, now)
@@ -119,7 +126,7 @@ def _troubles(states: Sequence[RecorderState]) -> Iterator[Trouble]:
     for state in states:
         program, rows = state.program, _ROWS.get(state.program, state.program)
         if state.problem:
-            text, over = f"NOT RECORDING {rows}: {state.problem}", f"recording {rows} again"
+            text, over = f"{_SHUT}{rows}: {state.problem}", f"recording {rows} again"
             since = state.problem_since_ms
             yield Trouble((program, "problem"), text, over, since, _PATIENCE_MS)
         for inst_id, why in state.left_out.items():

@@ -34,6 +34,18 @@ def test_a_trouble_is_told_once_and_again_when_it_is_over():
     assert told(news, TRADES, BOOKS, at_s=760) == []
 
 
+def test_one_reason_for_both_recorders_is_one_line():
+    """A network that is away stops both; at its end each says when it records again."""
+    news = RecordingNews()
+    both = [replace(state, problem=NAME, problem_since_ms=NOON) for state in (TRADES, BOOKS)]
+    assert told(news, *both, at_s=20) == [f"NOT RECORDING trades and books: {NAME}"]
+    assert news.standing == "NOT RECORDING trades; NOT RECORDING books"
+    assert told(news, TRADES, BOOKS, at_s=30) == [
+        "recording trades again, after 30s",
+        "recording books again, after 30s",
+    ]
+
+
 def test_a_reconnection_is_no_news():
     """A trouble that ends before it was told is not told at its end either."""
     news = RecordingNews()
