@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 import orjson
 
-from ravequant import cli, settings, tables
+from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, FAILED, NoDataError, RaveQuantError, UsageError
 from ravequant.records import check_inst_id
 from ravequant.signals import clock
@@ -32,6 +32,7 @@ from ravequant.signals.question import Request, when
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult
 from ravequant.vault.paths import StrPath, Vault, default_root
+from ravequant.vault.recorder_state import why_unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -183,6 +184,10 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
     answer = result = request.find(past=args.explain or args.json or recorded)
     signals = tuple(signal for signal in result.signals if signal.score >= args.min_score)
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
+    if unknown := _unknown(request.vault, request.inst_id, args):
+        missing = f"not known yet: {unknown}"
+        if signals:
+            _say(f"{request.inst_id}: {unknown}", outputs)
     result = result._replace(signals=signals, missing=None if signals else missing)
     if outputs.screen is not None:
         outputs.screen.add(result, request.limits, request.query.timeframe)
@@ -263,6 +268,9 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
             _answer(request, args, outputs)
         except RaveQuantError as error:
             outcome = outcome or error.exit_code
+            unknown = _unknown(vault, inst_id, args) if isinstance(error, NoDataError) else ""
+            if unknown:
+                error = NoDataError(f"no data of {inst_id} yet: {unknown}")
             if outputs.screen is not None:
                 outputs.screen.fail(inst_id, str(error))
             else:
@@ -275,13 +283,23 @@ def _first_lines(vault: Vault, outputs: Outputs) -> str:
     read = clock.now()
     wrong = clock.problem(vault, read)
     for line in filter(None, (read.line, wrong)):
-        if outputs.screen is not None:
-            outputs.screen.say(line)
-        elif outputs.console is None:
-            sys.stderr.write(f"{line}\n")
-        else:
-            outputs.console.print(line, markup=False, soft_wrap=True)
+        _say(line, outputs)
     return wrong
+
+
+def _say(line: str, outputs: Outputs) -> None:
+    """Write a line above the answers."""
+    if outputs.screen is not None:
+        outputs.screen.say(line)
+    elif outputs.console is None:
+        sys.stderr.write(f"{line}\n")
+    else:
+        outputs.console.print(line, markup=False, soft_wrap=True)
+
+
+def _unknown(vault: Vault, inst_id: str, args: argparse.Namespace) -> str:
+    """Return why not all trades of now are on disk; empty if they are, or for the past."""
+    return why_unknown(vault, inst_id, times.utc_now_ms()) if args.at is None else ""
 
 
 def _notifies(args: argparse.Namespace) -> bool:

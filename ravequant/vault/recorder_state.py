@@ -7,13 +7,12 @@ field that is not of its form counts as absent.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from ravequant import times
+from ravequant.catalog import TRADES_EXPORTER
 from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
-
-_CLOCK_MS: Final = 30_000  # of difference to the exchange's clock; more falsifies every age
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,6 @@ class RecorderState:
     left_out: Mapping[str, str] = field(default_factory=dict)  # instrument -> why, with the remedy
     filling: Mapping[str, BackFill] = field(default_factory=dict)  # by instrument
 
-    @property
-    def clock_problem(self) -> str:
-        """A sentence if this computer's clock is too wrong to use; else empty."""
-        offset = self.clock_offset_ms
-        if offset is None or abs(offset) <= _CLOCK_MS:
-            return ""
-        side = "ahead of" if offset > 0 else "behind"
-        return f"{span(abs(offset))} {side} the exchange"
-
 
 def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
     """Return the state of an exporter by its heartbeat; ``now`` is the wall clock."""
@@ -77,6 +67,21 @@ def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
         left_out={name: text for name in items if (text := _text(items[name].get("left_out")))},
         filling={name: fill for name in items if (fill := _fill(items[name].get("filling")))},
     )
+
+
+def why_unknown(vault: Vault, inst_id: str, now: int) -> str:
+    """Return why the trades of an instrument on disk are not all there are; empty if they are.
+
+    Only a living trade exporter knows; of a dead one the ages of the data speak.
+    """
+    state = recorder_state(vault, TRADES_EXPORTER.name, now)
+    if not state.lives:
+        return ""
+    if inst_id in state.left_out:
+        return f"{inst_id} is left out: {state.left_out[inst_id]}"
+    if inst_id in state.filling:
+        return f"fetching past trades: {state.filling[inst_id].sentence}"
+    return f"NOT RECORDING trades: {state.problem}" if state.problem else ""
 
 
 def span(span_ms: int) -> str:

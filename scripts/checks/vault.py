@@ -40,7 +40,7 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         moment = newest[stream] = newest_raw(vault, stream, inst_id)
         name = f"{stream} {inst_id}"
         if moment is None:
-            yield Check(name, "FAIL", "no record at all", programs.START[program])
+            yield _late(name, "no record at all", recorder_state(vault, program, now), inst_id)
         elif moment - now > _AHEAD_MS:
             ahead = programs.rough(moment - now)
             text = f"newest record lies {ahead} in the future: {times.iso(moment)}"

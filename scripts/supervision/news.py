@@ -118,8 +118,11 @@ class RecordingNews:
         if not long or (now - self._fill_at < _FILL_EVERY_MS and self._filling >= set(long)):
             return
         self._fill_at, self._filling = now, self._filling | set(long)
-        told = "; ".join(f"{name} {fill.sentence}" for name, fill in long.items())
-        yield Line(f"fetching past trades: {told}")
+        under_way = [name for name, fill in long.items() if fill.left_s is not None]
+        waiting = [name for name in long if name not in under_way] if under_way else []
+        told = [f"{name} {long[name].sentence}" for name in under_way or long]
+        told += [f"then {', '.join(waiting)}"] * bool(waiting)
+        yield Line(f"fetching past trades: {'; '.join(told)}")
 
 
 def _troubles(states: Sequence[RecorderState]) -> Iterator[Trouble]:
@@ -132,8 +135,3 @@ def _troubles(states: Sequence[RecorderState]) -> Iterator[Trouble]:
         for inst_id, why in state.left_out.items():
             text, over = f"{inst_id} is left out: {why}", f"{inst_id} is recorded now"
             yield Trouble((program, inst_id), text, over)
-    compared = [state for state in states if state.clock_offset_ms is not None]
-    if compared and compared[0].clock_problem:
-        text = f"CLOCK {compared[0].clock_problem}: set it; until then no signal is an entry"
-        over = "the clock is right again"
-        yield Trouble((compared[0].program, "clock"), text, over, varies=True)

@@ -1,25 +1,28 @@
-"""Changes under a running run_all.py: of the folder of the vault, and of the code on disk."""
+"""Changes under a running run_all.py: of the vault's folder, the code on disk, the clock."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ravequant import times
+from ravequant.errors import RaveQuantError
+from ravequant.signals import clock
 from ravequant.vault.code_digest import code_at_start, code_on_disk
 from ravequant.vault.heartbeat import place_of
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState
 from scripts.supervision.news import RUN_ALL, Trouble
 
-_CODE_EVERY_MS: Final = times.MINUTE_MS
+_EVERY_MS: Final = times.MINUTE_MS
 
 
 class Surroundings:
-    """Watches the folder of a vault and the code of the programs."""
+    """Watches the folder of a vault, the code of the programs, and this computer's clock."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._place = place_of(vault)
-        self._code_at: int | None = None
+        self._looked_at: int | None = None
+        self._clock = ""  # by how much it is wrong
         self._older: frozenset[str] = frozenset()  # programs older than the code on disk
         code_at_start(RUN_ALL)
 
@@ -32,18 +35,28 @@ class Surroundings:
         return place_of(self._vault) != self._place
 
     def troubles(self, states: Sequence[RecorderState], now: int) -> Iterator[Trouble]:
-        """Yield the trouble of programs that run older code, looked for once a minute.
+        """Yield the troubles, looked for once a minute: a wrong clock, programs of older code.
 
-        It counts from the second look on, so that an update under way is complete.
+        Code counts from the second look on, so that an update under way is complete.
         """
-        if self._code_at is None or now - self._code_at >= _CODE_EVERY_MS:
-            self._code_at = now
+        if self._looked_at is None or not 0 <= now - self._looked_at < _EVERY_MS:
+            self._looked_at = now
             self._older = frozenset(_older(states))
+            self._clock = self._clock_problem()
+        if self._clock:
+            over = "the clock is right again"
+            yield Trouble((RUN_ALL, "clock"), self._clock, over, varies=True)
         if self._older:
             text = f"new code on disk, but older code runs: {', '.join(sorted(self._older))}"
             remedy = "press Ctrl-C and start run_all.py again (a service: restart it)"
             over = "the newest code runs"
-            yield Trouble((RUN_ALL, "code"), f"{text}; {remedy}", over, None, _CODE_EVERY_MS)
+            yield Trouble((RUN_ALL, "code"), f"{text}; {remedy}", over, None, _EVERY_MS)
+
+    def _clock_problem(self) -> str:
+        try:
+            return clock.problem(self._vault, clock.now())
+        except RaveQuantError:  # a local exchange that does not answer
+            return ""
 
 
 def _older(states: Sequence[RecorderState]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The command: its output, exit codes, times, what it records and what it brings up to date."""
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -11,6 +12,7 @@ from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import NoDataError, UsageError
 from ravequant.records import Trade, TradeEncoder
+from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.book_lines import put_metadata
@@ -70,6 +72,29 @@ def test_nothing_at_all_is_exit_code_3(vault, capsys):
     assert command(vault, capsys, "--at", "latest")[0] == 3
     with pytest.raises(NoDataError):
         ask(vault)
+
+
+def test_while_past_trades_are_fetched_nobody_knows_of_signals(vault, capsys):
+    """Not "rule 1: no wick": the back-fill says how far it is, with data on disk or without."""
+    record(vault, Market())
+    filling = {"at_utc": "2025-12-14T20:09:12.000Z", "until_utc": "2025-12-14T21:38:30.000Z",
+               "left_s": 350}  # fmt: skip
+    Heartbeat(vault, "trades_exporter").write({"instruments": {BTC: {"filling": filling}}})
+    fetching = "fetching past trades: at 20:09 UTC, 1h29m to go, about 6 min"
+    _, out, _ = command(vault, capsys, "--no-refresh")
+    assert out.startswith(f"{BTC}: {fetching}\n")  # above a signal of the data on disk
+    none = ("--no-refresh", "--min-touched", "17")
+    _, out, _ = command(vault, capsys, *none)
+    assert f"no signal: not known yet: {fetching}" in " ".join(out.split())
+    code, out, err = command(vault, capsys, *none, "--json")
+    assert (code, out) == (0, "")
+    assert f"no signal of {BTC}: not known yet: {fetching}" in err
+    for folder in ("raw", "derived", "state/vwap"):
+        shutil.rmtree(vault.root / folder)
+    code, _, err = command(vault, capsys, "--no-refresh")
+    assert (code, err.rstrip().endswith(f"no data of {BTC} yet: {fetching}")) == (3, True)
+    code, _, err = command(vault, capsys, "--at", AT)
+    assert (code, "start its exporters" in err) == (3, True)
 
 
 def test_before_the_data_begins_there_is_none(notes, capsys):

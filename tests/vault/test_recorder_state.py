@@ -7,7 +7,14 @@ import pytest
 
 from ravequant import times
 from ravequant.vault.heartbeat import Heartbeat
-from ravequant.vault.recorder_state import BackFill, RecorderState, about, recorder_state, span
+from ravequant.vault.recorder_state import (
+    BackFill,
+    RecorderState,
+    about,
+    recorder_state,
+    span,
+    why_unknown,
+)
 
 BTC = "BTC-USDT-SWAP"
 
@@ -39,7 +46,6 @@ def test_every_field_is_read(vault):
         left_out={"X-USDT-SWAP": "not trading yet"}, filling={BTC: BackFill(at, until, 350.0)},
     )  # fmt: skip
     assert found.filling[BTC].sentence == "at 20:09 UTC, 1h29m to go, about 6 min"
-    assert found.clock_problem == "3m38s behind the exchange"
 
 
 BAD_FILL = {"filling": {"at_utc": 5, "until_utc": "x"}}
@@ -76,14 +82,19 @@ def test_absent_old_or_stopped_it_does_not_live(vault):
     assert recorder_state(vault, "trades_exporter", now) == RecorderState("trades_exporter")
 
 
-@pytest.mark.parametrize(
-    ("offset", "text"),
-    [(None, ""), (30_000, ""), (-30_000, ""), (30_001, "30s ahead of the exchange"),
-     (-3_600_000, "1h00m behind the exchange")],
-)  # fmt: skip
-def test_a_clock_is_wrong_from_thirty_seconds_on(offset, text):
-    """By how much, and to which side."""
-    assert RecorderState("x", clock_offset_ms=offset).clock_problem == text
+def test_an_answer_of_now_learns_why_trades_are_missing(vault):
+    """An exclusion, a back-fill, a network that is away; a dead exporter says nothing."""
+    now = times.utc_now_ms()
+    assert why_unknown(vault, BTC, now) == ""
+    write(vault, {"instruments": {BTC: {}, "X-Y": {"left_out": "not trading; wait"}}})
+    assert why_unknown(vault, BTC, now) == ""
+    assert why_unknown(vault, "X-Y", now) == "X-Y is left out: not trading; wait"
+    write(vault, {"problem": "name not known"})
+    assert why_unknown(vault, BTC, now) == "NOT RECORDING trades: name not known"
+    filling = {"at_utc": "2025-12-14T20:09:12.000Z", "until_utc": "2025-12-14T21:38:30.000Z"}
+    write(vault, {"problem": "name not known", "instruments": {BTC: {"filling": filling}}})
+    assert why_unknown(vault, BTC, now) == "fetching past trades: at 20:09 UTC, 1h29m to go"
+    assert why_unknown(vault, BTC, now + 60_000) == ""
 
 
 def test_spans_are_said_as_people_say_them():

@@ -30,6 +30,8 @@ def test_an_old_record_is_explained_by_its_recorder(vault):
     level, text, remedy = trades(instruments={BTC: {"filling": filling}})
     assert (level, remedy) == ("WARN", "wait, it ends by itself; then the signals are up to date")
     assert text == "fetching past trades: at 20:09 UTC, 1h29m to go, about 6 min"
+    later = next(iter(checks.records(vault, "X-Y", now)))
+    assert later.text == "no record at all, though trades_exporter lives"
     level, text, remedy = trades(instruments={BTC: {"left_out": "its ids begin lower; run x.py"}})
     assert (level, text, remedy) == ("FAIL", "left out: its ids begin lower", "run x.py")
     level, text, remedy = trades(problem="cannot reach openapi.okx.com: name not known")

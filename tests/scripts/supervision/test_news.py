@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ravequant.vault.recorder_state import BackFill, RecorderState
-from scripts.supervision.news import Line, RecordingNews
+from scripts.supervision.news import Line, RecordingNews, Trouble
 
 TRADES = RecorderState("trades_exporter", lives=True, connected=True)
 BOOKS = RecorderState("l2_exporter", lives=True, connected=True)
@@ -80,17 +80,21 @@ def test_an_instrument_left_out_is_told_with_its_command():
     assert told(news, TRADES, BOOKS, at_s=101) == ["X-USDT-SWAP is recorded now, after 1m40s"]
 
 
-def test_a_wrong_clock_is_told_once_though_its_offset_moves():
-    """By how much, from the first recorder that knows it."""
+def test_a_text_that_varies_is_told_once():
+    """A wrong clock is off by another second each time, and that is no news."""
     news = RecordingNews()
-    slow = [replace(state, clock_offset_ms=-218_000) for state in (TRADES, BOOKS)]
-    assert told(news, *slow, at_s=1) == [
-        "CLOCK 3m38s behind the exchange: set it; until then no signal is an entry"
+
+    def told_of(text: str, at_s: int) -> list[str]:
+        trouble = Trouble(("run_all", "clock"), text, "the clock is right again", varies=True)
+        more = [trouble] if text else []
+        return [line.text for line in news.lines([], NOON + at_s * 1000, more)]
+
+    assert told_of("CLOCK 3m38s behind the exchange: set it", 1) == [
+        "CLOCK 3m38s behind the exchange: set it"
     ]
-    assert told(news, replace(TRADES, clock_offset_ms=-217_000), BOOKS, at_s=1_000) == []
-    assert told(news, replace(TRADES, clock_offset_ms=10), BOOKS, at_s=1_001) == [
-        "the clock is right again, after 16m"
-    ]
+    assert told_of("CLOCK 3m37s behind the exchange: set it", 1_000) == []
+    assert news.standing == "CLOCK 3m37s behind the exchange"
+    assert told_of("", 1_001) == ["the clock is right again, after 16m"]
 
 
 def test_the_back_fill_is_told_each_minute_with_the_time_left():
@@ -102,10 +106,7 @@ def test_the_back_fill_is_told_each_minute_with_the_time_left():
                 at_s=0) == []  # fmt: skip
     both = replace(TRADES, filling={"A-B": fill, "C-D": replace(fill, left_s=None)})
     (line,) = told(news, both, at_s=5)
-    assert line == (
-        "fetching past trades: A-B at 10:31 UTC, 1h29m to go, about 6 min; "
-        "C-D at 10:31 UTC, 1h29m to go"
-    )
+    assert line == ("fetching past trades: A-B at 10:31 UTC, 1h29m to go, about 6 min; then C-D")
     assert told(news, both, at_s=60) == []
     assert len(told(news, both, at_s=65)) == 1
     late = replace(TRADES, filling={"C-D": replace(fill, at_ms=until - 1_000)})

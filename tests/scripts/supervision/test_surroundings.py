@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from ravequant import times
 from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.recorder_state import RecorderState
 from scripts.supervision import surroundings
 from scripts.supervision.news import RecordingNews
 from scripts.supervision.surroundings import Surroundings
+from tests.scripts.checks.test_programs import put_beat
 
 NOON = 1_765_713_600_000
 
@@ -54,3 +56,14 @@ def test_older_code_is_told_once_an_update_is_complete(vault, monkeypatch):
     monkeypatch.setattr(surroundings, "code_at_start", lambda _: "0123456789abcdef")
     assert told(new, 180) == []
     assert "older code runs: run_all;" in told(new, 240)[0]
+
+
+def test_a_wrong_clock_is_told_with_its_remedy(vault):
+    """Held against the newest record and the exporters, as in an answer of find_signals."""
+    now = times.utc_now_ms()
+    put_beat(vault, "trades_exporter", now, clock_offset_ms=-100_000_000)
+    (found,) = Surroundings(vault).troubles([], now)
+    assert found.text.startswith("CLOCK ")
+    assert " behind the exchange: set it (" in found.text
+    put_beat(vault, "trades_exporter", now, clock_offset_ms=10)
+    assert list(Surroundings(vault).troubles([], now)) == []
