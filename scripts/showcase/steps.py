@@ -316,10 +316,11 @@ def work(demo: Demo) -> None:
     try:
         with stop_on_signals(demo.supervisor):
             for number, (name, step) in enumerate(STEPS, 1):
-                line = f"{number}/{len(STEPS)} {name}: {step(demo)}\n"
+                demo.console.print(f"{number}/{len(STEPS)} {name}", markup=False)
+                found = step(demo)
                 if demo.supervisor.stopping:
                     raise KeyboardInterrupt
-                demo.console.print(line, markup=False, soft_wrap=True)
+                demo.console.print(f"{found}\n", markup=False, soft_wrap=True)
     finally:
         demo.supervisor.programs.end_all()
 

@@ -51,6 +51,8 @@ def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
     monkeypatch.delenv("RAVEQUANT_SETTINGS")
     assert process.returncode == 0, errors
     assert "20 times those of OKX" in shown
+    assert shown.index("4/6 minutes\n") < shown.index("newest minutes (UTC)")
+    assert shown.index("6/6 signals\n") < shown.index("fade ") < shown.index("the planted set-up")
     assert "the planted set-up was found: BTC-USDT-SWAP SHORT" in shown
     assert "7 of 7 confluences, score 100" in shown
     assert shown.count(": walls of ") == shown.count("200-500 bps") == 2
