@@ -32,7 +32,7 @@ trades
     KEY; text: symbol_canon; count exchange's number: trade_id; text taker's side: side;
     PRICE: price; size contracts: qty_contracts; amount coins: base; VALUE: notional;
     size coins or quote currency per contract: ctVal; size: ctMult; text: ctType;
-    count fills: count; text: source
+    count fills: count; text: source; flag past the exchange's time: ahead
 bars
     time UTC, start of the minute: timestamp_utc; text: instId; PRICE: open high low close;
     count records: trade_count; amount coins: base buy_base sell_base;

@@ -17,10 +17,15 @@ _PLAIN: Final = r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,30})?"
 _COUNTING: Final = "0|[1-9][0-9]{0,17}"
 _MOMENT: Final = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z"
 _QUANTITIES: Final = ("price", "qty_contracts", "ctVal", "ctMult")
+_SAYS_AHEAD: Final = "coalesce(ahead::VARCHAR, 'false')"
+_DAY: Final = (  # of the file
+    "try_cast(regexp_extract(filename, '([0-9]{4}-[0-9]{2}-[0-9]{2})[.]jsonl', 1) AS DATE)"
+)
 _OWN: Final = {  # columns of a trade that are not read like those of a record
     "trade_id": "trade_id::BIGINT",
     "count": "coalesce(\"count\", '1')::BIGINT",
     "source": "coalesce(source, '0')",
+    "ahead": f"{_SAYS_AHEAD} = 'true' OR coalesce(timestamp_utc::TIMESTAMP::DATE > {_DAY}, false)",
 }
 _COMPUTED: Final = {
     "base": "CASE WHEN ctType = 'linear' THEN worth ELSE half_even(worth, price) END",
@@ -66,7 +71,8 @@ def _trades(files: Sequence[Path]) -> str:
     division of an inverse contract is one of whole numbers, half to even.
     """
     read = [column for column in TRADES.columns if column.name not in _COMPUTED]
-    source = _lines({column.name: "VARCHAR" for column in read}, files)
+    kinds = {column.name: "VARCHAR" for column in read}
+    source = _lines({**kinds, "ahead": "JSON"}, files)
     plain = " AND ".join(f"regexp_full_match({name}, '{_PLAIN}')" for name in _QUANTITIES)
     place = f"'/' || exchange || '/{TRADES_FOLDER}/' || instId || '/'"
     valid = (
@@ -77,6 +83,7 @@ def _trades(files: Sequence[Path]) -> str:
         "AND coalesce(\"count\", '1')::BIGINT <= try_cast(trade_id AS BIGINT) + 1 "
         f"AND regexp_full_match(coalesce(source, '0'), '{_COUNTING}') "
         "AND market = 'perp' AND symbol_canon IS NOT NULL "
+        f"AND {_SAYS_AHEAD} IN ('true', 'false') "
         f"AND strpos(replace(filename, chr(92), '/'), {place}) > 0"
     )
     exact = [column.exact for column in read if column.name not in _OWN]

@@ -22,6 +22,7 @@ from ravequant.vault.paths import Vault
 _NARROW: Final = {kind: places for kind, places in PLACES.items() if kind != "mean"}
 _MEANS: Final = {f"mean{n}": n for n in range(PLACES["price"] + 1, PLACES["mean"] + 1)}
 _EXACT: Final = {**_NARROW, **_MEANS}
+AHEAD: Final = ("trades", "ahead")  # the column that files of earlier versions do not have
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text
 
 
@@ -70,11 +71,13 @@ class SqlTable:
     def fingerprint(self) -> str:
         """A hash of the columns: when one changes, the files of all days are made again.
 
-        The manifests on disk hold it, so its text may not depend on the names of our classes.
+        The manifests on disk hold it, so its text may not depend on the names of our classes. A day
+        without the column AHEAD stands: no record of it is ahead.
         """
         columns = "".join(
             f"Column(name={column.name!r}, kind={column.kind!r}, unit={column.unit!r}), "
             for column in self.columns
+            if (self.name, column.name) != AHEAD
         )
         kinds = {column.kind for column in self.columns} & _MEANS.keys()
         places = sorted({**_NARROW, **{kind: _MEANS[kind] for kind in kinds}}.items())

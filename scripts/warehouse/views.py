@@ -15,6 +15,7 @@ from ravequant.catalog import DERIVED, TRADES
 from ravequant.vault.paths import Vault, instruments
 from scripts.warehouse.dataset import ExportedTable, sources_of
 from scripts.warehouse.row_sql import path_text, rows_of
+from scripts.warehouse.schema import TRADES as TABLE_OF_TRADES
 from scripts.warehouse.schema import SqlTable, quoted
 
 if TYPE_CHECKING:
@@ -85,7 +86,11 @@ def create(database: "duckdb.DuckDBPyConnection", table: SqlTable, files: ViewFi
     if files.parquet:
         listed = ", ".join(map(path_text, files.parquet))
         hive = "hive_partitioning=true, hive_types={'instId': VARCHAR, 'day': DATE}"
-        parts.append(f"SELECT {names} FROM read_parquet([{listed}], {hive})")  # noqa: S608 - our names
+        found = f"read_parquet([{listed}], {hive}, union_by_name=true)"
+        if table is TABLE_OF_TRADES:  # files of earlier versions do not have the last column
+            found = f"(FROM {found} UNION ALL BY NAME SELECT NULL::BOOLEAN AS ahead WHERE false)"
+            names = names.replace('"ahead"', 'coalesce(ahead, false) AS "ahead"')
+        parts.append(f"SELECT {names} FROM {found}")  # noqa: S608 - our names
     if files.lines:
         parts.append(rows_of(table, files.lines))
     database.execute(f"CREATE OR REPLACE TEMP VIEW {table.name} AS {' UNION ALL '.join(parts)}")

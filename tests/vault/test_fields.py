@@ -10,7 +10,7 @@ from tests.support.readme_blocks import fences
 
 KINDS = {"time", "text", "flag", "count", *PLACES}
 BOOK_LEVELS = {"channel", "bids_top400", "asks_top400", "checksum"}  # not in the listed columns
-ADDED = {"base", "notional"}  # computed from a trade
+ADDED = {"base", "notional", "ahead"}  # of a trade: computed, and of few records
 
 
 def examples() -> dict[frozenset[str], set[str]]:

@@ -6,12 +6,12 @@ from contextlib import suppress
 
 import pytest
 
-from ravequant import exact
+from ravequant import exact, times
 from ravequant.contract import Contract, amounts
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
 from ravequant.vault.fields import PLACES
 from ravequant.vault.paths import Vault
-from scripts.warehouse import output, row_sql, schema
+from scripts.warehouse import output, row_sql, schema, views
 from scripts.warehouse.schema import TABLES
 from tests.support.sql_vault import BTC, ETH, START, asker, make, run, trade_lines
 from tests.support.trade_streams import write_raw
@@ -200,3 +200,41 @@ def test_a_turned_bit_is_judged_as_by_every_other_reader(vault):
         'epoch_ms(timestamp_utc), trade_id, side, "count", ctType'
     )
     assert sorted(found.fetchall()) == sorted(accepted)
+
+
+def test_records_ahead_are_marked_as_by_every_other_reader(vault, tmp_path):
+    """By their field, or by a date later than their file's; from lines and from Parquet alike."""
+    encoder = TradeEncoder(BTC, Contract("0.01", "1", "linear"))
+    later = START + 70 * 365 * times.DAY_MS
+    trades = [
+        Trade(START, 1, "buy", "100", "1"),
+        Trade(START + 5_000, 2, "buy", "100", "1", ahead=True),
+        Trade(later, 3, "buy", "100", "1"),
+        Trade(later, 4, "buy", "100", "1", ahead=True),
+    ]
+    lines = [encoder.line(trade) for trade in trades]
+    lines.append(encoder.line(Trade(START, 5, "buy", "100", "1")).replace(b"}", b',"ahead":false}'))
+    lines.append(
+        encoder.line(Trade(START, 6, "buy", "100", "1")).replace(b"}", b',"ahead":"true"}')
+    )
+    path = vault.trades(BTC) / "2025-12-14.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"".join(lines))
+    wanted = [(1, False), (2, True), (3, True), (4, True), (5, False)]
+    database = duckdb.connect()
+    for statement in ("SET TimeZone = 'UTC'", *schema.macros(), *row_sql.worth_macros()):
+        database.execute(statement)
+    rows = row_sql.rows_of(TABLES["trades"], [path])
+    assert database.sql(rows).project("trade_id, ahead").order("trade_id").fetchall() == wanted
+    folder = tmp_path / f"instId={BTC}"
+    new, old = folder / "day=2025-12-14", folder / "day=2025-12-13"
+    for folder, columns in ((new, "* EXCLUDE (instId)"), (old, "* EXCLUDE (instId, ahead)")):
+        folder.mkdir(parents=True)
+        target = (folder / "part.parquet").as_posix()
+        database.execute(f"COPY (SELECT {columns} FROM ({rows})) TO '{target}' (FORMAT parquet)")  # noqa: S608 - our names
+    unmarked = [(n, False) for n in range(1, 6)]
+    for folders, ahead in (([new], wanted), ([old], unmarked), ([old, new], wanted + unmarked)):
+        parts = [folder / "part.parquet" for folder in folders]
+        views.create(database, TABLES["trades"], views.ViewFiles(parquet=parts))
+        found = database.execute("SELECT trade_id, ahead FROM trades ORDER BY ALL").fetchall()
+        assert found == sorted(ahead)

@@ -44,10 +44,10 @@ def test_another_column_is_another_fingerprint():
 
 
 def test_trades_have_the_fields_of_a_raw_line():
-    """Every field, and two columns that are computed."""
+    """Every field, two columns that are computed, and the mark of few records."""
     fields = json.loads(trade_lines(minutes=3)[0]).keys()
     names = {column.name for column in TRADES.columns}
-    assert names - fields == {"base", "notional"}
+    assert names - fields == {"base", "notional", "ahead"}
     assert fields <= names
 
 
