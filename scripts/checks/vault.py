@@ -16,7 +16,7 @@ from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import heartbeat, instruments, tail
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
-from ravequant.vault.line_file import line_time, lines_backward, whole_length
+from ravequant.vault.line_file import line_time, lines_backward, record_time, whole_length
 from ravequant.vault.paths import Vault, book_files, day_files, hour_files
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 from scripts.audit import book_hours
@@ -169,10 +169,10 @@ def _ordered(exchange: str, stream: str, inst_id: str, files: list[tuple[str, Pa
 def _newest_hour(files: list[tuple[str, Path]]) -> Iterator[bytes]:
     """Yield the lines of the newest hour of event time, newest first."""
     count, begin = 0, None
-    for _, path in reversed(files):
+    for key, path in reversed(files):
         try:
             for line in lines_backward(path):
-                moment = line_time(line)
+                moment = record_time(line, key)
                 if moment is not None:
                     begin = moment - times.HOUR_MS if begin is None else begin
                     if moment < begin:
