@@ -121,7 +121,7 @@ def _aligned(
         for row, why in zip(rows, reasons, strict=True)
     ]
     headings, *lines = tables.aligned(names, trades, WORDS)
-    start = len(tables.aligned(names[:_FIRST], [row[:_FIRST] for row in trades], ())[0])
+    start = headings.index(names[_FIRST - 1]) + len(names[_FIRST - 1])
     return [
         headings,
         *(

@@ -19,7 +19,7 @@ from ravequant import times
 from ravequant.signals import watch_screen
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
-from ravequant.signals.rules import find
+from ravequant.signals.rules import Reached, find
 from ravequant.signals.seen import Instant, Seen
 from ravequant.signals.watch_screen import WatchScreen, fitted
 from ravequant.vault.paths import CHECKOUT
@@ -155,6 +155,20 @@ def test_a_line_says_why_there_is_no_more(state, line):
     (found,) = panel(state, 80).signals
     assert found.startswith(line)
     assert len(found) <= 80
+
+
+def test_a_reason_has_the_whole_line():
+    """It is not pushed to the right by a longer conviction above or below it."""
+    touch = Reached(A * 60_000 + 20_500, price("101300"))
+    result = find(set_up([*surrounding(), wick(28, "101300", size_ticks=8)]), Query(), LIMITS)
+    first, second = result.signals
+    long = first._replace(readings=first.readings._replace(strict="HIGH"))
+    touched = second._replace(no_trade="touched", reached=touch)
+    found = watch_screen.panel(result._replace(signals=(long, touched)), LIMITS, "1m", 80)
+    assert found.signals[0].startswith("SHORT  101250  +19.70  HIGH x2 (MAX by the notes)")
+    assert found.signals[1] == (
+        "SHORT  101300  +24.65  NO TRADE    touched at 21:35:20 UTC at 101300"
+    )
 
 
 def test_the_reading_of_the_notes_may_decide():
