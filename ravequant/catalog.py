@@ -100,7 +100,19 @@ PROGRAMS: Final = (
     Program("benchmark", "scripts/benchmark.py"),
     Program("test", "scripts/test.py"),
     Program("environment", "scripts/environment.py"),
+    Program("ravequant", "scripts/main.py"),
 )
+SHORT_NAMES: Final = {  # of programs, behind the command ``ravequant``
+    "run": "run_all",
+    "signals": "find_signals",
+    "buckets": "liquidity_buckets",
+    "retention": "l2_retention",
+    "verify": "verify_vault",
+    "repair": "repair_gaps",
+    "service": "install_service",
+    "parquet": "export_parquet",
+    "exchange": "okx_exchange",
+}
 
 TRADES: Final = DataSet("trades", "days", paths.TRADES, Vault.trades, TRADES_EXPORTER)
 BOOK: Final = DataSet("book", "hours", paths.BOOKS, Vault.snapshots, L2_EXPORTER)
