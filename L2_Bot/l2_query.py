@@ -21,7 +21,7 @@ from ravequant.records import RecordError
 from ravequant.settings import Settings
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile
-from ravequant.vault.paths import Vault, book_files
+from ravequant.vault.paths import Vault, book_files, held
 
 PROGRAM: Final = "l2_query"
 QUESTIONS: Final = ("walls", "zones", "spread", "imbalance")
@@ -103,7 +103,7 @@ def newest_book(vault: Vault, inst_id: str, at: int | None = None) -> BookSnapsh
     if at is None or not files:
         raise NoDataError(
             f"no book snapshot of {inst_id} in {vault.root}; start L2_Bot/l2_exporter.py, or name "
-            "another vault with --vault"
+            f"another vault with --vault{held(vault.snapshots)}"
         )
     raise NoDataError(
         f"no book snapshot of {inst_id} at or before {times.iso(at)}; the oldest file is "
@@ -187,7 +187,7 @@ def _heading(book: BookSnapshot, now: int | None) -> str:
 
 
 def _seen_text(answer: Answer) -> str:
-    """Return how far the book was seen: beyond that nobody knows what rests."""
+    """Return how far the book was seen."""
     whole, away = answer["whole"], answer["seen_bps"]
     sides = [
         f"{name} to their end" if whole[name] else f"{name} to {away[name]} bps"

@@ -21,6 +21,7 @@ from ravequant import cli, exact, settings, tables, times
 from ravequant.errors import DONE, NoDataError
 from ravequant.pipeline import trade_source
 from ravequant.vault import gap_ledger, tail
+from ravequant.vault.paths import held
 
 if TYPE_CHECKING:
     import argparse
@@ -149,7 +150,7 @@ def candles(
     if newest is None:
         raise NoDataError(
             f"no raw data of {inst_id} in {vault.root}; start its exporter, or name another vault "
-            "with --vault"
+            f"with --vault{held(vault.trades)}"
         )
     span = TIMEFRAMES[timeframe]
     first = max(0, (newest - since_ms) // times.MINUTE_MS // span * span)

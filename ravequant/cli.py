@@ -10,6 +10,7 @@ import select
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
@@ -24,9 +25,28 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
+class HintingParser(argparse.ArgumentParser):
+    """A parser that names the option which was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write the usage and the message with its hint; exit code 2."""
+        unknown = message.removeprefix("unrecognized arguments: ")
+        super().error(message if unknown == message else message + self._hint(unknown.split()[0]))
+
+    def _hint(self, word: str) -> str:
+        flag, joined, value = word.partition("=")
+        known = {name.lower(): name for action in self._actions for name in action.option_strings}
+        if "--instid" in known and not flag.startswith("-"):
+            return f"; an instrument is named so: --instId {word}"
+        import difflib  # noqa: PLC0415 - only for a slip
+
+        near = difflib.get_close_matches(flag.lower(), known, 1)
+        return f"; did you mean {known[near[0]]}{joined}{value}?" if near else ""
+
+
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """Return a parser with the options of every program."""
-    made = argparse.ArgumentParser(prog=prog, description=description)
+    made = HintingParser(prog=prog, description=description)
     made.add_argument(
         "--vault",
         type=path_arg,
@@ -194,6 +214,8 @@ def _run(
     supervised = lifeline.watch()
     own_file = getattr(args, "log_file", None) or log_file
     set_up_logging(args.log_level, supervised or own_file, on_stderr=supervised is None)
+    if supervised is not None and log_file is not None:
+        _point(log_file, supervised)
     try:
         return body(args)
     except RaveQuantError as error:
@@ -286,6 +308,15 @@ def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool 
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     if refused is not None:
         logging.getLogger(__name__).warning("no log file, stderr only: %s", refused)
+
+
+def _point(own: Path, supervised: Path) -> None:
+    """Have the log beside a program say where its log stands while run_all runs it."""
+    line = f"run by run_all, this program logs to {supervised.absolute()}\n"
+    with suppress(OSError), own.open("a+", encoding="utf-8", errors="replace") as file:
+        file.seek(0)
+        if not file.read().endswith(line):
+            file.write(line)
 
 
 def _rotating_file(path: Path) -> logging.Handler:

@@ -64,9 +64,19 @@ def check_inst_id(inst_id: str) -> str:
     if _INST_ID.fullmatch(inst_id) is None:
         raise UsageError(
             f"instrument {masked(shown(inst_id))} is not a legal name: expected capitals, digits "
-            "and _ joined by dashes, like BTC-USDT-SWAP"
+            f"and _ joined by dashes, like BTC-USDT-SWAP{_meant(inst_id)}"
         )
     return inst_id
+
+
+def _meant(inst_id: str) -> str:
+    """Return the question for the name that was probably meant; empty if there is none."""
+    names = re.split(r"[,;\s]+", inst_id.upper().strip(" ,;"))
+    if len(names) > 9 or not all(map(_INST_ID.fullmatch, names)):
+        return ""
+    if len(names) > 1:
+        return f"; give each a flag of its own: {' '.join(f'--instId {name}' for name in names)}"
+    return f"; did you mean {names[0]}?"
 
 
 def symbol_canon(inst_id: str) -> str:

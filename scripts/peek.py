@@ -9,11 +9,16 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from shutil import get_terminal_size
+from typing import Any, BinaryIO, Final
+
+import orjson
 
 from ravequant import cli, times
 from ravequant.catalog import ACTIVE_WICKS, BOOK, CALCULATORS, DATA_SETS, METADATA
@@ -26,25 +31,26 @@ from ravequant.vault.line_file import (
     whole_length,
     whole_lines,
 )
-from ravequant.vault.paths import CHECKOUT, Vault
+from ravequant.vault.newest import RAW
+from ravequant.vault.paths import CHECKOUT, Vault, instruments
 from ravequant.vault.tail import Listing
 
 PROGRAM: Final = "peek"
 _AGAIN_S: Final = 0.25
 
+HEALTH, LOG = "health", "log"  # whose names are those of programs
 DATED: Final = {
     "l2" if data is BOOK else data.name: data.files for data in DATA_SETS.values() if data.dated
 }
 GROWING: Final = {data.name: data.place for data in DATA_SETS.values() if data.kind == "log"}
 REPLACED: Final = {data.name: data.place for data in (METADATA, ACTIVE_WICKS)} | {
-    "health": Vault.health
+    HEALTH: Vault.health
 }
 WITH_STATE: Final = {
     data.name: data.stream
     for data in DATA_SETS.values()
     if data.maker in CALCULATORS and data.kind != "document"
 }
-LOG: Final = "log"
 WHAT: Final = (*DATED, *GROWING, *REPLACED, LOG)
 
 
@@ -176,9 +182,9 @@ def _last_lines(path: Path, count: int) -> tuple[list[bytes], int]:
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command."""
     made = cli.parser(PROGRAM, __doc__ or "")
-    made.add_argument("what", choices=WHAT, metavar="WHAT", help=", ".join(WHAT))
+    made.add_argument("what", nargs="?", metavar="WHAT", help=", ".join(WHAT))
     made.add_argument(
-        "name", metavar="NAME", help="the instrument; with health and log the program"
+        "name", nargs="?", metavar="NAME", help="the instrument; with health and log the program"
     )
     text = "how many lines; 0: all (default: 10)"
     made.add_argument("-n", type=int, default=10, metavar="N", help=text)
@@ -186,6 +192,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("-f", "--follow", action="store_true", help=text)
     text = "what the calculator has committed, in place of its output"
     made.add_argument("--state", action="store_true", help=text)
+    text = "whole lines on a terminal too, where they are cut to its width"
+    made.add_argument("-w", "--wide", action="store_true", help=text)
     text = "one day or hour: 2025-12-14, 2025-12-14/21"
     made.add_argument("--file", type=_key, metavar="KEY", help=text)
     return made
@@ -200,8 +208,18 @@ def _key(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is not like 2025-12-14 or 2025-12-14/21")
 
 
-def refuse_nonsense(args: argparse.Namespace) -> None:
-    """Raise UsageError for options that cannot be."""
+def refuse_nonsense(args: argparse.Namespace, vault: Vault) -> None:
+    """Raise UsageError for options that cannot be, with the names that can."""
+    if args.what not in WHAT:
+        met = "name what to show" if args.what is None else f"{args.what!r} is nothing to show"
+        near = get_close_matches((args.what or "").lower(), WHAT, 1)
+        meant = f"did you mean {near[0]}? It" if near else "it"
+        raise UsageError(f"{met}; {meant} is one of {', '.join(WHAT)}")
+    if args.name is None:
+        names = names_of(args.what, vault)
+        text = f"here {', '.join(names)}" if names else f"there is none in {vault.root} yet"
+        kind = "program" if args.what in (HEALTH, LOG) else "instrument"
+        raise UsageError(f"name the {kind} behind {args.what}; {text}")
     if args.n < 0:
         raise UsageError(f"-n {args.n} is below 0; give a number of lines, 0 for all")
     if args.state and args.what not in WITH_STATE:
@@ -210,19 +228,29 @@ def refuse_nonsense(args: argparse.Namespace) -> None:
         raise UsageError(f"--file: only {', '.join(DATED)} have one file a day or hour")
 
 
+def names_of(what: str, vault: Vault) -> list[str]:
+    """Return the names that a vault has something of."""
+    if what == LOG:
+        found = [*vault.root.glob("logs/*.log"), *CHECKOUT.glob("*/*.log")]
+        return sorted({path.stem for path in found})
+    if what == HEALTH:
+        return sorted(path.stem for path in vault.health("any").parent.glob("*.json"))
+    return sorted({name for data in RAW for name in instruments(partial(data.place, vault))})
+
+
 def looking_at(args: argparse.Namespace, vault: Vault) -> DatedLines | ReplacedFile:
     """Return the lines asked for; NoDataError if there are none yet, UsageError for a bad name."""
     what, name = args.what, args.name
     if args.state:
-        return ReplacedFile(_found(vault.state(WITH_STATE[what], name), vault))
+        return ReplacedFile(_found(vault.state(WITH_STATE[what], name), vault, what))
     if what in REPLACED:
         if not _plain_name(name):
             raise UsageError(f"{name!r} is no name of a program or instrument")
-        return ReplacedFile(_found(REPLACED[what](vault, name), vault))
+        return ReplacedFile(_found(REPLACED[what](vault, name), vault, what))
     if what == LOG:
         return _grown(_log_of(vault, name))
     if what in GROWING:
-        return _grown(_found(GROWING[what](vault, name), vault))
+        return _grown(_found(GROWING[what](vault, name), vault, what))
 
     def files() -> Iterator[tuple[str, Path]]:
         listing = DATED[what](vault, name)
@@ -230,7 +258,9 @@ def looking_at(args: argparse.Namespace, vault: Vault) -> DatedLines | ReplacedF
 
     if next(files(), None) is None:
         wanted = f" of {args.file}" if args.file else ""
-        raise NoDataError(f"no {what} of {name}{wanted} in {vault.root}; {_REMEDY}")
+        raise NoDataError(
+            f"no {what} of {name}{wanted} in {vault.root}; {_REMEDY}{_others(what, vault)}"
+        )
     return DatedLines(files)
 
 
@@ -245,10 +275,16 @@ def _plain_name(name: str) -> bool:
     return name.translate({ord(sign): None for sign in "-_."}).isalnum()
 
 
-def _found(path: Path, vault: Vault) -> Path:
+def _found(path: Path, vault: Vault, what: str) -> Path:
     if not path.exists():
-        raise NoDataError(f"no {path.relative_to(vault.root)} in {vault.root}; {_REMEDY}")
+        place = path.relative_to(vault.root).as_posix()
+        raise NoDataError(f"no {place} in {vault.root}; {_REMEDY}{_others(what, vault)}")
     return path
+
+
+def _others(what: str, vault: Vault) -> str:
+    names = names_of(what, vault)
+    return f"; the vault has {', '.join(names)}" if names else ""
 
 
 def _log_of(vault: Vault, program: str) -> Path:
@@ -260,24 +296,61 @@ def _log_of(vault: Vault, program: str) -> Path:
                 return path
     raise NoDataError(
         f"no log of {program} in {vault.root / 'logs'}, nor beside a program of {CHECKOUT}"
+        f"{_others(LOG, vault)}"
     )
 
 
 def body(args: argparse.Namespace) -> int:
     """Show the lines; with ``-f`` follow the file."""
-    refuse_nonsense(args)
-    lines = looking_at(args, cli.vault_of(args))
-    _show(lines.newest(args.n or None))
+    vault = cli.vault_of(args)
+    refuse_nonsense(args, vault)
+    lines = looking_at(args, vault)
+    form: Callable[[str], str] = str
+    if sys.stdout.isatty() and not args.wide and args.what != LOG:
+        form = _readable if isinstance(lines, ReplacedFile) else _cut
+    _show(lines.newest(args.n or None), form)
     while args.follow:
         time.sleep(_AGAIN_S)
-        _show(lines.more())
+        _show(lines.more(), form)
     return DONE
 
 
-def _show(lines: Iterator[bytes]) -> None:
+def _show(lines: Iterator[bytes], form: Callable[[str], str]) -> None:
     for line in lines:
-        sys.stdout.write(line.decode("utf-8", "backslashreplace"))
+        sys.stdout.write(form(line.decode("utf-8", "backslashreplace")))
     sys.stdout.flush()
+
+
+def _cut(line: str) -> str:
+    """Return a line that fits the terminal; `…` stands for the rest."""
+    width = get_terminal_size().columns
+    whole = line.rstrip("\n")
+    return line if len(whole) <= width else f"{whole[: width - 1]}…\n"
+
+
+def _readable(document: str) -> str:
+    """Return a JSON document as lines: a key each, and below it a line for each object in it."""
+    try:
+        row = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return document
+    return "".join(map(_cut, _lines_of(row))) if isinstance(row, dict) else document
+
+
+def _lines_of(row: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in row.items():
+        if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
+            yield f"{indent}{key}\n"
+            yield from _lines_of(value, indent + "  ")
+        elif isinstance(value, dict):
+            inner = ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+            yield f"{indent}{key}: {inner}\n"
+        else:
+            yield f"{indent}{key}: {_plain(value)}\n"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

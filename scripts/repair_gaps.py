@@ -24,7 +24,7 @@ from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantEr
 from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault, instruments
+from ravequant.vault.paths import Vault, held, instruments
 from ravequant.vault.set_aside import set_aside
 from scripts.audit.day_certificate import forget
 from scripts.audit.day_moves import plan_moves
@@ -153,7 +153,7 @@ def body(args: argparse.Namespace) -> int:
     if not set(args.inst_ids or there) & set(there):
         raise NoDataError(
             f"no raw trades of {', '.join(args.inst_ids or ['any instrument'])} in {vault.root}; "
-            "start the trade exporter, or name another vault with --vault"
+            f"start the trade exporter, or name another vault with --vault{held(vault.trades)}"
         )
     names = cli.instruments_of(args, there)
     url = args.rest_url or chosen.okx.addresses()[1]

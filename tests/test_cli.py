@@ -3,7 +3,6 @@
 import argparse
 import errno
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ravequant import catalog, cli, times
+from ravequant import cli, times
 from ravequant.contract import Contract
 from ravequant.errors import FeedError, LockedError, NoDataError, UsageError, VaultError
 from ravequant.records import Trade, TradeEncoder
@@ -166,6 +165,47 @@ def test_instruments_are_each_once_and_checked(capsys):
             names(["--instId", bad])
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--instid", "BTC-USDT-SWAP"],
+            "--instid BTC-USDT-SWAP; did you mean --instId?",
+        ),
+        (["--INSTID=BTC"], "arguments: --INSTID=BTC; did you mean --instId=BTC?"),
+        (["BTC-USDT-SWAP"], "BTC-USDT-SWAP; an instrument is named so: --instId BTC-USDT-SWAP"),
+        (["--rebild"], "arguments: --rebild; did you mean --rebuild?"),
+        (["--zzz"], "unrecognized arguments: --zzz"),
+        (["--since", "soon"], "'soon' is not a duration like 30s, 240m, 4h or 2d"),
+    ],
+)
+def test_the_option_that_was_meant_is_said(capsys, words, said):
+    """Behind argparse's own words."""
+    made = cli.parser("probe", "A probe.")
+    cli.add_calculator_options(made)
+    with pytest.raises(SystemExit) as end:
+        made.parse_args(words)
+    assert end.value.code == 2
+    assert capsys.readouterr().err.rstrip().endswith(said)
+
+
+def test_the_log_beside_a_program_says_where_its_log_is(tmp_path, monkeypatch, capsys):
+    """The notes' command that types the log of l2_exporter finds it under run_all too."""
+    vault_log, own = tmp_path / "vault" / "probe.log", tmp_path / "own.log"
+    monkeypatch.setattr("ravequant.lifeline.watch", lambda: vault_log)
+    made = cli.parser("probe", "A probe.")
+    for _ in range(2):
+        assert cli.run(made, lambda _args: 0, [], own) == 0
+    assert own.read_text(encoding="utf-8") == f"run by run_all, this program logs to {vault_log}\n"
+    own.write_text("a line of its own\n", encoding="utf-8")
+    assert cli.run(made, lambda _args: 0, [], own) == 0
+    assert own.read_text(encoding="utf-8").splitlines() == [
+        "a line of its own", f"run by run_all, this program logs to {vault_log}",
+    ]  # fmt: skip
+    monkeypatch.setattr("ravequant.lifeline.watch", lambda: None)
+    assert cli.run(made, lambda _args: 0, [], tmp_path) == 0  # which cannot be written
+
+
 def test_no_instrument_at_all_is_a_usage_error():
     """A program that would have nothing to do says so, and is no success."""
     made = cli.parser("probe", "A probe.")
@@ -266,106 +306,6 @@ def test_a_program_without_streams_runs(tmp_path):
     )
     command = [sys.executable, "-c", script]
     assert subprocess.run(command, cwd=CHECKOUT, check=False).returncode == 3
-
-
-PROBE = """
-import sys
-from ravequant import cli
-def body(args):
-    {}
-sys.exit(cli.run(cli.parser('probe', 'A probe.'), body, sys.argv[1:]))
-"""
-
-
-def without_a_reader(body: str, *words: str, stderr: bool = False, alone: bool = False):
-    """Run a probe; close its stdout, and with ``stderr`` its stderr, before it writes to it.
-
-    Returns its exit code, and all that stands on stderr. ``alone``: nothing is buffered.
-    """
-    script = PROBE.format("sys.stdin.readline(); " + body)
-    command = [sys.executable, *(["-u"] if alone else []), "-c", script, *words]
-    read, write = os.pipe()
-    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-    with subprocess.Popen(
-        command,
-        env=buffered,
-        stdin=subprocess.PIPE,
-        stdout=write,
-        stderr=write if stderr else subprocess.PIPE,
-        cwd=CHECKOUT,
-    ) as program:
-        os.close(write)
-        os.close(read)
-        _, said = program.communicate(b"\n")
-    return program.returncode, said or b""
-
-
-@pytest.mark.parametrize("alone", [False, True], ids=["buffered", "unbuffered"])
-@pytest.mark.parametrize(
-    "body",
-    ["print('short'); return 0", "print('long' * 99_999); return 0",
-     "from ravequant import tables; tables.screen().print('drawn'); return 0"],
-)  # fmt: skip
-def test_a_program_whose_reader_went_away_ends_quietly(body, alone):
-    """``… --json | head -1`` is no error, however little there was to write."""
-    assert without_a_reader(body, alone=alone) == (0, b"")
-
-
-def test_the_code_of_a_failure_stays():
-    """A finding is a finding, also if nobody reads it; a log may go where nobody listens."""
-    assert without_a_reader("print('lost'); return 3") == (3, b"")
-    logged = "logging.getLogger('probe').warning('lost'); return 0"
-    assert without_a_reader(f"import logging; {logged}", stderr=True) == (0, b"")
-
-
-@pytest.mark.parametrize(("words", "code"), [("--help", 0), ("--nonsense", 2)])
-def test_help_without_a_reader(words, code):
-    """The command line's own words are written no more than others."""
-    assert without_a_reader("return 0", words, stderr=True) == (code, b"")
-    assert without_a_reader("return 0", words)[0] == code
-
-
-def test_another_broken_pipe_is_an_error(capfd):
-    """Of a connection or of another process: the reader of stdout is there, and is told."""
-
-    def body(_args) -> int:
-        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-
-    assert cli.run(cli.parser("probe", "A probe."), body, []) == 1
-    assert "Broken pipe; check that path and its disk" in capfd.readouterr().err
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the full disk of Linux")
-def test_a_full_disk_under_stdout_is_an_error():
-    """What is missing from a file is said, and the exit code is 1."""
-    script = PROBE.format("print('lost'); return 0")
-    with Path("/dev/full").open("w", encoding="utf-8") as full:
-        buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
-        command = [sys.executable, "-c", script]
-        done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, check=False, env=buffered
-        )
-    assert done.returncode == 1
-    assert b"ERROR probe: <stdout> could not be written: [Errno 28] No space left" in done.stderr
-    assert b"Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("kind", ["demo test environment peek", "vwap find_signals doctor"])
-def test_programs_of_each_kind_end_quietly(kind):
-    """Those that set themselves up, that have one way in, and that leave without a collection."""
-    read, write = os.pipe()
-    os.close(read)
-    running = [
-        (program.name, subprocess.Popen(
-            [sys.executable, str(CHECKOUT / program.script), "--help"],
-            stdout=write, stderr=subprocess.PIPE,
-        ))
-        for program in catalog.PROGRAMS
-        if program.name in kind.split()
-    ]  # fmt: skip
-    os.close(write)
-    ended = {name: (program.communicate()[1], program.returncode) for name, program in running}
-    assert {name: end for name, end in ended.items() if end != (b"", 0)} == {}
 
 
 def test_the_home_folder_has_a_sign(tmp_path, monkeypatch):

@@ -235,7 +235,7 @@ CAUSED = (
     ),
     ("nothing new", "python CVD/run_cvd_from_jsonl.py", 0, "no raw data since the last run"),
     ("a broken line", "python Volume_Analyzer/volume_analyzer.py", 1, " skipped"),
-    ("no metadata", "python Untouch_Wick/untouch_wick.py --rebuild", 1, "there is no metadata of "),
+    ("no metadata", "python Untouch_Wick/untouch_wick.py --rebuild", 3, "there is no metadata of "),
     ("output was changed", "python VWAP/vwap_calculator.py", 1, "is not what was committed: "),
     ("a setting was changed", "python VWAP/vwap_calculator.py", 1, ", the settings now say "),
     ("held", "python scripts/run_all.py", 4, " has its one writer already: "),

@@ -320,6 +320,24 @@ def test_names():
         check_inst_id("BTC")
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("btc-usdt-swap", "; did you mean BTC-USDT-SWAP?"),
+        (" BTC-USDT-SWAP ", "; did you mean BTC-USDT-SWAP?"),
+        ("BTC-USDT-SWAP,eth-usdt-swap",
+         "; give each a flag of its own: --instId BTC-USDT-SWAP --instId ETH-USDT-SWAP"),
+        ("../../etc", ""),
+        ("BTC-USDT-SWAP/..", ""),
+    ],
+)  # fmt: skip
+def test_the_name_that_was_meant_is_said(typed, meant):
+    """Only a name that would be legal, and is never taken for it."""
+    with pytest.raises(UsageError) as caught:
+        check_inst_id(typed)
+    assert str(caught.value).endswith(f"by dashes, like BTC-USDT-SWAP{meant}")
+
+
 def fill(trade_id, qty="1", **changes):
     """Return a single fill."""
     return replace(TRADE, trade_id=trade_id, qty=qty, **changes)

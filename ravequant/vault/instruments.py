@@ -9,7 +9,7 @@ import orjson
 
 from ravequant import exact, times
 from ravequant.contract import Contract
-from ravequant.errors import FeedError, UsageError, VaultError, shown
+from ravequant.errors import FeedError, NoDataError, UsageError, VaultError, shown
 from ravequant.records import RecordError, check_inst_id, contract_of, positive_decimal
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import disk_error, replace_file
@@ -75,7 +75,7 @@ def load(vault: Vault, inst_id: str) -> Metadata:
     try:
         return _parse(path.read_bytes(), inst_id)[1]
     except FileNotFoundError:
-        raise VaultError(f"{path}: there is no metadata of {inst_id}; {_REMEDY}") from None
+        raise NoDataError(f"{path}: there is no metadata of {inst_id}; {_REMEDY}") from None
     except OSError as error:
         raise disk_error(path, "read", error) from error
     except RecordError as error:

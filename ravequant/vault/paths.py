@@ -17,6 +17,7 @@ TRADES: Final = "trades_perps"
 BOOKS: Final = "l2_perps"
 DEEP_BOOKS: Final = "l2_deep_perps"
 
+_MOST_NAMED: Final = 8  # instruments in a message
 _DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 _DAY_FILE = re.compile(rf"({_DAY.pattern})\.jsonl(?:\.gz)?")
 _HOUR_FILE = re.compile(r"([01][0-9]|2[0-3])\.jsonl(?:\.gz)?")
@@ -29,7 +30,7 @@ def user_path(given: StrPath) -> Path:
     """Return a path that a person gave; a ``~`` at its start is the home folder.
 
     No shell replaces it in a file of variables, nor everywhere behind ``=``. Raises UsageError for
-    an empty path, and for the home of somebody whom this computer does not know.
+    an empty path, and for the home of an unknown user.
     """
     if not os.fspath(given):
         raise UsageError("the path is empty; name a folder or file, like ~/vault")
@@ -133,6 +134,13 @@ def instruments(stream: Callable[[str], Path]) -> list[str]:
     folder = stream("ANY-NAME").parent
     names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     return sorted(name for name in names if _is_instrument(name))
+
+
+def held(stream: Callable[[str], Path]) -> str:
+    """Return the instruments of a stream as the end of a message; empty if there are none."""
+    names = instruments(stream)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"; the vault has {', '.join(names[:_MOST_NAMED])}{more}" if names else ""
 
 
 def _is_instrument(name: str) -> bool:

@@ -27,7 +27,7 @@ def require() -> Any:
     if importlib.util.find_spec("duckdb") is None:
         raise RaveQuantError(
             f"duckdb is not installed for {sys.executable}; install what the SQL commands need "
-            f'with: "{sys.executable}" -m pip install -e ".[scale]", in the folder of RaveQuant'
+            f'with: "{sys.executable}" -m pip install -e ".[sql]", in the folder of RaveQuant'
         )
     import duckdb  # noqa: PLC0415 - an extra
 

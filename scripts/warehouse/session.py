@@ -1,5 +1,6 @@
 """Answers one question: a fresh, locked database with the views as the vault is now."""
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class QuerySession:
         except engine.IOException:
             raise
         except engine.CatalogException as error:
-            raise self._missing(error) or RefusedQueryError(duck.said(error)) from error
+            raise self._missing(error) or _unknown(error) from error
         except engine.OutOfMemoryException as error:
             raise VaultError(duck.said(error, " ")) from error
         except (engine.Error, ValueError, OverflowError) as error:  # the last two: no Python value
@@ -91,6 +92,18 @@ class QuerySession:
             f"no {table.name} of {', '.join(self.inst_ids)} in {self.vault.root}; start "
             f"{table.made_by}, or name another vault with --vault"
         )
+
+
+def _unknown(error: Exception) -> RefusedQueryError:
+    """Return the error for a name that is no view, with the view that was probably meant."""
+    found = _MISSING.search(str(error))
+    if found is None:
+        return RefusedQueryError(duck.said(error))
+    near = difflib.get_close_matches(found[1].lower(), TABLES, 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return RefusedQueryError(
+        f"There is no table {found[1]}{hint} The tables are {', '.join(TABLES)}."
+    )
 
 
 def _only_reads(engine: Any, database: "duckdb.DuckDBPyConnection", question: str) -> None:

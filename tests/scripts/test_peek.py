@@ -202,6 +202,10 @@ def test_small_files_are_shown_whole(vault, capsys):
             "'14.12.2025' is not like 2025-12-14 or",
         ),
         (("log", "no_such"), 3, "no log of no_such in "),
+        ((), 2, "name what to show; it is one of trades, l2, deep, "),
+        (("trade", BTC), 2, "'trade' is nothing to show; did you mean trades? It is one of "),
+        (("trades",), 2, "name the instrument behind trades; there is none in "),
+        (("health",), 2, "name the program behind health; there is none in "),
     ],
 )
 def test_what_is_not_there_is_said(vault, capsys, words, code, said):
@@ -210,3 +214,48 @@ def test_what_is_not_there_is_said(vault, capsys, words, code, said):
         sys.exit(peek.main([*words, "--vault", str(vault.root)]))
     assert end.value.code == code
     assert said in capsys.readouterr().err.replace("\\", "/")
+
+
+def test_the_names_that_there_are_stand_in_the_message(days, capsys):
+    """Of instruments, of heartbeats and of logs; nobody has to look for them in folders."""
+    beat, log = days.health("run_all"), days.root / "logs" / "vwap.log"
+    for path in (beat, log):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"{}\n")
+    at = ["--vault", str(days.root)]
+    for words, said in (
+        (["trades"], f"name the instrument behind trades; here {BTC}\n"),
+        (["health"], "name the program behind health; here run_all\n"),
+        (["vwap", "BTC-USDT"], f"; the vault has {BTC}\n"),
+        (["trades", "BTC-USDT"], f"; the vault has {BTC}\n"),
+        (["health", "doctor"], "; the vault has run_all\n"),
+    ):
+        assert peek.main([*words, *at]) in (2, 3)
+        assert capsys.readouterr().err.endswith(said)
+    assert peek.main(["log", *at]) == 2
+    assert ", vwap" in capsys.readouterr().err.replace("here vwap", ", vwap")
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_terminal_gets_what_fits_it(days, capsys, monkeypatch, wide):
+    """A row is a line, a heartbeat a few; a pipe gets both as they are in the file."""
+    row = b'{"timestamp_utc":"2025-12-14T21:34:00Z","instId":"BTC-USDT-SWAP"}\n'
+    (days.trades(BTC) / "2025-12-15.jsonl").write_bytes(row + b'{"n":1}\n')
+    tasks = '{"vwap":{"pid":7,"runs":2,"last_words":null},"cvd":{}}'
+    beat = f'{{"component":"run_all","stopped":false,"tasks":{tasks}}}\n'
+    days.health("run_all").parent.mkdir(parents=True)
+    days.health("run_all").write_text(beat, encoding="utf-8")
+    assert shown(days, capsys, "health", "run_all") == beat
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    flags = ["--wide"] if wide else []
+    assert shown(days, capsys, "trades", BTC, "-n", "2", *flags).splitlines() == [
+        row.decode().rstrip() if wide else '{"timestamp_utc":"2025-12-14T21:34:00Z"…',
+        '{"n":1}',
+    ]
+    assert shown(days, capsys, "health", "run_all", *flags) == (
+        beat
+        if wide
+        else "component: run_all\nstopped: false\ntasks\n"
+        "  vwap: pid 7, runs 2, last_words null\n  cvd: \n"
+    )

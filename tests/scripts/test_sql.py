@@ -230,6 +230,17 @@ def test_folders_with_odd_names_are_passed_over(filled, ask):
 # --------------------------------------------------------------------------- the command
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("trade", "; did you mean trades?"), ("VWAPS", "; did you mean vwap?"), ("x", ".")],
+)
+def test_the_table_that_was_meant_is_said(filled, capsys, name, hint):
+    """Ours, not one of the engine's own."""
+    code, _, err = run(filled, capsys, f"FROM {name}")
+    assert code == 2
+    assert err == f"There is no table {name}{hint} The tables are {', '.join(TABLES)}.\n"
+
+
 def test_no_data(vault, capsys, filled):
     """Exit code 3 says that there is nothing, or nothing of that view, and what makes it."""
     assert run(vault, capsys, "SELECT 1")[0] == 3

@@ -41,8 +41,8 @@ def test_reads_the_row_of_the_exchange(meta):
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("instId", "btc", ("instId: instrument 'btc' is not a legal name: expected capitals and "
-         "digits joined by dashes, like BTC-USDT-SWAP")),
+        ("instId", "btc", ("instId: instrument 'btc' is not a legal name: expected capitals, "
+         "digits and _ joined by dashes, like BTC-USDT-SWAP")),
         ("ctVal", "", "ctVal: '' is not a plain decimal"),
         ("ctVal", 0.01, "ctVal: 0.01 is not a string"),
         ("ctMult", "0", "ctMult: '0' is not above zero"),

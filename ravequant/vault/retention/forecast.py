@@ -75,8 +75,8 @@ def _certain(days: float | None, unknown: int) -> float | None:
 class Forecast:
     """How long the disk lasts: bytes, bytes a day, and days (None: for ever).
 
-    While the growth of a stream is unknown, the days are None unless what is known fills the disk
-    within a week; then it is full in so many days or sooner.
+    While the growth of a stream is unknown, the days are None unless the other streams fill the
+    disk within a week; then it is full in so many days or sooner.
     """
 
     total: int

@@ -63,7 +63,7 @@ def test_only_views_that_the_question_names_are_made(asked, monkeypatch):
         ("EXPLAIN ANALYZE COPY (SELECT 1) TO 'x'", "EXPLAIN is not one question"),
         ("SELECT '\udcff'", "characters that are no text"),
         ("SELECT nosuch FROM trades", "nosuch"),
-        ("SELECT * FROM nosuch", "nosuch does not exist"),
+        ("SELECT * FROM nosuch", "There is no table nosuch"),
     ],
 )
 def test_other_questions_are_refused(asked, question, message):
