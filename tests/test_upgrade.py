@@ -65,11 +65,11 @@ def record_more(vault: Vault, unpacked: Path) -> None:
     shutil.copytree(unpacked / "more" / "raw", vault.root / "raw")
 
 
-def calculate(vault: Vault, metric: str) -> None:
+def calculate(vault: Vault, metric: str, level: str = "error") -> None:
     """Run a calculator for its instruments."""
     program, inst_ids = CALCULATORS[metric]
     names = [word for inst_id in inst_ids for word in ("--instId", inst_id)]
-    assert program(["--vault", str(vault.root), "--log-level", "error", *names]) == 0
+    assert program(["--vault", str(vault.root), "--log-level", level, *names]) == 0
 
 
 def hashes(vault: Vault, metric: str) -> dict[str, str]:
@@ -149,7 +149,7 @@ def test_noted_hashes_still_say_that_no_file_was_changed(earlier, capsys):
 
 
 def test_parquet_days_are_not_made_again(earlier, capsys):
-    """Of no table: the texts that say how a day was made are the same."""
+    """Of no table but the signals, which have more columns now: how a day is made is the same."""
     pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
     folder = earlier.root / "parquet"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
@@ -161,6 +161,36 @@ def test_parquet_days_are_not_made_again(earlier, capsys):
     )
     assert code == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [row for row in rows if row["days_written"]] == []
-    assert sum(row["days_kept"] for row in rows) == len(before)
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")} == before
+    assert {row["table"] for row in rows if row["days_written"]} == {"signals"}
+    made = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    assert made.keys() == before.keys()
+    assert {path.parts[-4] for path in made if made[path] != before[path]} == {"signals"}
+
+
+def test_a_tick_of_many_zeros_gives_one_rebuild_that_is_announced(earlier, capsys):
+    """Of the VWAP of that instrument alone, and of its Parquet days; the other goes on as it is."""
+    for path in (earlier.metadata(BTC), earlier.metadata_history(BTC)):
+        terms = path.read_bytes()
+        assert b'"tickSz":"0.1"' in terms
+        path.write_bytes(terms.replace(b'"tickSz":"0.1"', b'"tickSz":"0.0000000001"'))
+    output = earlier.derived("vwap", BTC) / "vwap_1m.jsonl"
+    rows = [json.loads(line) for line in output.read_bytes().splitlines()]
+    other = hashes(earlier, "vwap")
+    for announced in (True, False):
+        capsys.readouterr()
+        calculate(earlier, "vwap", level="warning")
+        assert ("16 places, those on disk have 8" in capsys.readouterr().err) is announced
+    found = [json.loads(line) for line in output.read_bytes().splitlines()]
+    assert max(len(row["vwap_4h"].partition(".")[2]) for row in found) == 16
+    means = {name for name in rows[0] if name.startswith("vwap_")}
+    assert [{n: v for n, v in row.items() if n not in means} for row in found] == [
+        {n: v for n, v in row.items() if n not in means} for row in rows
+    ]
+    kept = {name: value for name, value in hashes(earlier, "vwap").items() if BTC not in name}
+    assert kept == {name: value for name, value in other.items() if BTC not in name}
+    pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
+    capsys.readouterr()
+    words = ["--table", "vwap", "--table", "cvd", "--instId", BTC, "--instId", USD, "--json"]
+    assert export_parquet.main(["--vault", str(earlier.root), *words]) == 0
+    made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {(row["table"], row["instId"]) for row in made if row["days_written"]} == {("vwap", BTC)}
