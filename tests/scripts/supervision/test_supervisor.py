@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -46,6 +47,38 @@ def test_without_data_no_calculator_is_started_and_the_reason_is_told_once(
         "no data yet: the calculators wait for the first trades and books",
     ]
     assert {standing.runs for standing in plan.standings.values()} == {0}
+
+
+class UntilTold(Plan):
+    """A plan that is finished once a line was logged."""
+
+    logged: Callable[[], bool]
+
+    @property
+    def finished(self) -> bool:
+        return self.logged()
+
+
+def test_real_exporters_without_an_exchange_give_their_reason(vault, monkeypatch, caplog):
+    """From socket and REST to the window: one line for both; it takes their second heartbeat."""
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("scripts.supervision.news._PATIENCE_MS", 0)
+    where = tasks.exchange_options("ws://127.0.0.1:9/ws/v5", "http://127.0.0.1:9")
+    request = tasks.RunRequest(vault.root, [BTC], 300, 900, exporter_options=where)
+    plan, supervisor = UntilTold(tasks.exporters(request), 1), Supervisor(vault)
+
+    def told() -> set[str]:
+        lines = (text for text in caplog.messages if text.startswith("NOT RECORDING "))
+        heads = (line.removeprefix("NOT RECORDING ").partition(": ")[0] for line in lines)
+        return {name for head in heads for name in head.split(" and ")}
+
+    plan.logged = lambda: told() >= {"trades", "books"}
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, LIMIT_S)
+        supervisor.close(plan)
+    assert told() == {"trades", "books"}
+    reasons = {text.partition(": ")[2] for text in caplog.messages if "NOT RECORDING" in text}
+    assert all("127.0.0.1" in reason for reason in reasons), reasons
 
 
 def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, caplog):
