@@ -21,7 +21,7 @@ from ravequant import cli, exchanges, times
 from ravequant.errors import DONE, FAILED, RaveQuantError, shown
 from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
-from scripts.checks import computer, programs
+from scripts.checks import computer, programs, service
 from scripts.checks import vault as inside
 from scripts.checks.computer import Check
 
@@ -51,6 +51,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     yield found
     yield computer.discord(chosen, post=args.post)
     yield computer.terminal()
+    yield from _made("service", service.start)
     usable = computer.vault_usable(vault)
     yield usable
     rest = None

@@ -32,6 +32,7 @@ def _nobodys_vault(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VAULT_VARIABLE, str(folder / "vault"))
         patch.setenv(SETTINGS_VARIABLE, str(folder / "ravequant.toml"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         patch.delenv(WEBHOOK_VARIABLE, raising=False)
         yield
 

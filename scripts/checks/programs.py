@@ -17,7 +17,7 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 from scripts.checks import computer
 from scripts.checks.computer import Check
-from scripts.supervision import rounds
+from scripts.supervision import rounds, surroundings
 
 STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
 START: Final = {data.maker.name: f"start it: python {data.made_by}" for data in (TRADES, BOOK)}
@@ -25,7 +25,6 @@ NETWORK: Final = "see whether the network is up; it goes on by itself"
 _SCRIPTS: Final = {program.name: program.script for program in CALCULATORS}
 _RUN_ALL: Final = "run_all"
 _FAILED_MS: Final = times.HOUR_MS  # an older failure of a run_all that ended is no news
-_LEAST_FREE: Final = 10_000_000  # bytes; with less the disk counts as full
 
 
 def exporters(vault: Vault, now: int) -> Iterator[Check]:
@@ -65,7 +64,7 @@ def _lost(vault: Vault, name: str, beat: dict[str, Any], age: int) -> Check:
         )
     text = f"lives (pid {pid}), but its heartbeat of {rough(age)} ago could not be written again"
     free = shutil.disk_usage(vault.root).free
-    if free < _LEAST_FREE:
+    if free < surroundings.LEAST_FREE:
         text += f": the disk is full, {free:,} bytes are free"
         return Check(name, "FAIL", text, "free space on its disk; then it goes on by itself")
     remedy = f"look for its last words: python scripts/peek.py log {name}; end it, {START[name]}"

@@ -149,7 +149,7 @@ class Supervisor:
         """Log the news of the recording, by any exporter of the vault, and the new signals."""
         now = times.utc_now_ms()
         states = [recorder_state(self._vault, program.name, now) for program in EXPORTERS]
-        more = self._surroundings.troubles(states, now)
+        more = self._surroundings.troubles(states, now, writable=self._writable)
         for line in self._news.lines(states, now, more):
             _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
         signals = self._signals.lines() if self._signals else []
@@ -161,8 +161,7 @@ class Supervisor:
 
     def _still(self) -> str:
         """Return the troubles that last, for the beginning of a line."""
-        disk = "" if self._writable else "the vault cannot be written"
-        lasting = "; ".join(filter(None, (self._news.standing, disk)))
+        lasting = self._news.standing
         return f"still {lasting}; " if lasting else ""
 
     def _report(self, standing: Standing) -> None:

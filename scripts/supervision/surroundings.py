@@ -1,5 +1,6 @@
 """Changes under a running run_all.py: of the vault's folder, the code on disk, the clock."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState
 from scripts.supervision.news import RUN_ALL, Trouble
 
+LEAST_FREE: Final = 10_000_000  # bytes; with less the disk counts as full
 _EVERY_MS: Final = times.MINUTE_MS
 
 
@@ -34,11 +36,17 @@ class Surroundings:
             return False
         return place_of(self._vault) != self._place
 
-    def troubles(self, states: Sequence[RecorderState], now: int) -> Iterator[Trouble]:
-        """Yield the troubles, looked for once a minute: a wrong clock, programs of older code.
+    def troubles(
+        self, states: Sequence[RecorderState], now: int, *, writable: bool = True
+    ) -> Iterator[Trouble]:
+        """Yield the troubles: a vault that is not ``writable``, a wrong clock, older code.
 
-        Code counts from the second look on, so that an update under way is complete.
+        Clock and code are looked at once a minute. Code counts from the second look on, so that an
+        update under way is complete.
         """
+        if not writable:
+            over = "the vault can be written again"
+            yield Trouble((RUN_ALL, "disk"), self._disk_problem(), over, varies=True)
         if self._looked_at is None or not 0 <= now - self._looked_at < _EVERY_MS:
             self._looked_at = now
             self._older = frozenset(_older(states))
@@ -51,6 +59,18 @@ class Surroundings:
             remedy = "press Ctrl-C and start run_all.py again (a service: restart it)"
             over = "the newest code runs"
             yield Trouble((RUN_ALL, "code"), f"{text}; {remedy}", over, None, _EVERY_MS)
+
+    def _disk_problem(self) -> str:
+        try:
+            free = shutil.disk_usage(self._vault.root).free
+        except OSError as error:
+            return f"NOT RECORDING: {self._vault.root} cannot be read: {error.strerror}"
+        if free < LEAST_FREE:
+            return (
+                "NOT RECORDING: the disk is full; free space on it, then all goes on by itself, "
+                "and missed trades are fetched"
+            )
+        return f"NOT RECORDING: {self._vault.root} cannot be written; allow writing there"
 
     def _clock_problem(self) -> str:
         try:

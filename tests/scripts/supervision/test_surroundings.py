@@ -1,6 +1,7 @@
 """Changes under a running run_all.py: the vault is moved, the code on disk is newer."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -67,3 +68,27 @@ def test_a_wrong_clock_is_told_with_its_remedy(vault):
     assert " behind the exchange: set it (" in found.text
     put_beat(vault, "trades_exporter", now, clock_offset_ms=10)
     assert list(Surroundings(vault).troubles([], now)) == []
+
+
+def test_a_disk_that_takes_nothing_is_the_reason(vault, monkeypatch):
+    """A full disk, or one that may not be written; the end is told too."""
+    vault.root.mkdir()
+    found, news = Surroundings(vault), RecordingNews()
+
+    def told(*, writable: bool) -> list[str]:
+        more = found.troubles([], NOON, writable=writable)
+        return [line.text for line in news.lines([], NOON, more)]
+
+    assert told(writable=False) == [
+        f"NOT RECORDING: {vault.root} cannot be written; allow writing there"
+    ]
+    assert news.standing == "NOT RECORDING"
+    assert told(writable=True) == ["the vault can be written again, after 0s"]
+    full = shutil.disk_usage(vault.root)._replace(free=4_096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    assert told(writable=False) == [
+        (
+            "NOT RECORDING: the disk is full; free space on it, then all goes on by itself, and "
+            "missed trades are fetched"
+        )
+    ]
