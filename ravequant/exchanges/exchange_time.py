@@ -34,10 +34,13 @@ class ExchangeTime:
 
     def at(self, now: float) -> int | None:
         """Return the exchange's time; None before the first answer."""
-        carried = None if self._base is None else self._base + _ms(now)
+        carried = self._carried(now)
         if len(self._past) < AGREEING or not self._is_silent(now):
             return carried
         return max(carried or 0, median_low(self._past) + _ms(now))
+
+    def _carried(self, now: float) -> int | None:
+        return None if self._base is None else self._base + _ms(now)
 
     def answered(self, ts: int, asked_at: float, now: float) -> bool:
         """Take in an answer to a request of ``asked_at``; return True if it is believed."""
@@ -67,13 +70,14 @@ class ExchangeTime:
 
     def judge(self, ts: int, arrived: float) -> Verdict:
         """Return the verdict on a message's time; unknown until it was asked for anew since."""
-        if not self.is_past(ts, arrived):
+        carried = self._carried(arrived)
+        if carried is not None and not is_past(ts, carried):
             self._past.clear()
             return "sound"
         if self.asked_at >= arrived:
             return "ahead"
         self._past.append(ts - _ms(arrived))
-        return "sound" if not self.is_past(ts, arrived) else "unknown"
+        return "unknown" if self.is_past(ts, arrived) else "sound"
 
     def _is_silent(self, now: float) -> bool:
         return self._silent_since is not None and now - self._silent_since >= SILENT_S

@@ -13,3 +13,5 @@ class StillTime(ExchangeTime):
     def at(self, now: float) -> int | None:  # noqa: ARG002 - it stands
         """Return the time."""
         return self.ms
+
+    _carried = at
