@@ -5,7 +5,7 @@ One `GapFiller` per instrument (SPEC section 3). Live rows go in by `live`, answ
 Time is a monotonic float of seconds that comes in with each call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from ravequant.exchanges.base import PageLimits
@@ -51,6 +51,7 @@ class GapFiller:
         self._buffer_rows = buffer_rows
         self._patience_s = patience_s
         self._waiting = WaitingRows()
+        self._refused: Collection[int] = ()  # of the page being taken in
         self._gap: GapSearch | None = None
         self._actions: list[Action] = []
         self._now = 0.0
@@ -127,14 +128,22 @@ class GapFiller:
             self._check_patience(ask.gap, "REST failed")
 
     def page(
-        self, ask: PageRequest, rows: Sequence[Trade], now: float, *, unreadable: int = 0
+        self,
+        ask: PageRequest,
+        rows: Sequence[Trade],
+        now: float,
+        *,
+        unreadable: int = 0,
+        refused: Collection[int] = (),
     ) -> None:
         """Take in the answer to ``ask``: single fills in any order, ids below ``ask.after``.
 
-        If the page has ``unreadable`` rows, ids absent from it are not booked as an id hole.
+        If the page has ``unreadable`` rows, ids absent from it are not booked as an id hole. Rows
+        with ``refused`` ids are there, but are not to be recorded.
         """
         gap = ask.gap
         self._now, gap.in_flight = now, False
+        self._refused = refused
         if gap is not self._gap:
             return
         known = {row.trade_id: row for row in rows}
@@ -215,7 +224,10 @@ class GapFiller:
                 self._settle(gap, jumped[1], absent, _ABSENT[absent])
             if gap.next_id > gap.end:
                 break
-            self._push(gap, row)
+            if row.trade_id in self._refused:
+                self._settle(gap, row.trade_id, "unrecoverable", "older than was asked for")
+            else:
+                self._push(gap, row)
         gap.ask_at = self._now
         self._close_if_filled(gap)
 

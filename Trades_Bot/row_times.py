@@ -21,6 +21,7 @@ class Judged:
 
     rows: tuple[Trade, ...]
     rejected: tuple[str, ...]  # the reasons
+    refused: tuple[Trade, ...]  # too old for an empty vault: these are among the rejected
     unknown: tuple[Trade, ...]  # the exchange's time cannot be had: to be judged later
 
 
@@ -62,6 +63,7 @@ class RowTimes:
         taken: list[Trade] = []
         rejected: list[str] = []
         unknown: list[Trade] = []
+        refused: list[Trade] = []
         for row in rows:
             verdict = self._time.judge(row.ts, now)
             if verdict == "unknown":
@@ -69,13 +71,14 @@ class RowTimes:
             elif verdict == "ahead":
                 taken.append(replace(row, ahead=True))
             elif self.since is not None and row.ts < self.since - TOLERANCE_MS:
+                refused.append(row)
                 rejected.append(
                     f"ts: {times.iso(row.ts)} lies before {times.iso(self.since)}, where this "
                     "empty vault begins"
                 )
             else:
                 taken.append(row)
-        return Judged(tuple(taken), tuple(rejected), tuple(unknown))
+        return Judged(tuple(taken), tuple(rejected), tuple(refused), tuple(unknown))
 
     def compare(self, newest: Trade | None, last: int | None, last_ts: int) -> None:
         """Take in REST's newest row: it settles whether the ids begin lower."""

@@ -192,8 +192,9 @@ class TradeRecorder:
         if judged.unknown:
             raise FeedError("the exchange's time cannot be had")
         self._reject(judged.rejected)
-        unreadable = page.unreadable + len(judged.rejected)
-        self._filler.page(ask, judged.rows, now, unreadable=unreadable)
+        refused = {row.trade_id for row in judged.refused}
+        known = judged.rows + judged.refused
+        self._filler.page(ask, known, now, unreadable=page.unreadable, refused=refused)
 
     def failed(self, ask: PageRequest, error: FeedError, now: float) -> None:
         """Take in that REST did not answer."""

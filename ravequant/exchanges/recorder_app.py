@@ -298,7 +298,8 @@ class RecorderApp(ABC, Generic[R]):
             if all(self.recorders[name].refused for name in recorded):
                 return "the disk refuses what is recorded; see the log"
             if any(client.open_links for client in self.clients):
-                return None
+                known = self.keeper.time.at(asyncio.get_running_loop().time())
+                return None if known else "the exchange's time cannot be had; see the log"
             return next((client.problem for client in self.clients if client.problem), None)
         if away := self._away or self.keeper.problem:
             return unreachable(self.options.rest_url, away.partition(": ")[2] or away)
