@@ -17,13 +17,19 @@ from typing import Final
 
 import orjson
 
-from ravequant import cli, settings, tables
+from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
+from ravequant.vault.newest import RAW
 from ravequant.vault.paths import Vault, instruments, strays
 from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, DayVerdict
 
 PROGRAM: Final = "verify_vault"
+AHEAD: Final = (
+    "%s: is of a day that this computer's clock has not reached. If the clock is right, a record "
+    "ahead of its time opened it: for trades see below; move a book's file away, with the "
+    "exporters stopped"
+)
 _log = logging.getLogger(PROGRAM)
 
 
@@ -57,6 +63,17 @@ def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
     return chosen
 
 
+def name_odd_files(vault: Vault, inst_id: str) -> None:
+    """Log the files that no reader looks at, and those of a day that is yet to come."""
+    tomorrow = times.day(times.utc_now_ms() + times.DAY_MS)
+    for data in RAW:
+        for path in strays(data.place(vault, inst_id)):
+            _log.warning("%s: no reader looks at it, its name is none of a raw file", path)
+        for key, path in data.files(vault, inst_id):
+            if key[:10] > tomorrow:
+                _log.warning(AHEAD, path)
+
+
 def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> list[DayVerdict]:
     """Judge an instrument and note the hashes. Raises LockedError while another run does."""
     with ExitStack() as held:
@@ -66,9 +83,7 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
             raise
         except VaultError as error:
             _log.warning("the vault cannot be written, nothing is noted: %s", error)
-        for place in (vault.trades, vault.snapshots, vault.deep_snapshots):
-            for path in strays(place(inst_id)):
-                _log.warning("%s: no reader looks at it, its name is none of a raw file", path)
+        name_odd_files(vault, inst_id)
         certificate = Certificate(vault, inst_id, renew=renew)
         verdicts = list(certificate.verdicts(days))
         try:

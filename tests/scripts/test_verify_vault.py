@@ -162,6 +162,31 @@ def test_the_table_says_the_same(vault, capsys):
     assert "scripts/repair_gaps.py" in out
 
 
+def test_files_of_other_names_and_of_days_to_come_are_named(vault, capsys):
+    """They make no day wrong: no reader looks at them, or only the clock is against them."""
+    put(vault, trades(1, 50))
+    (vault.trades(BTC) / "2025-02-31.jsonl").write_bytes(b"")
+    book = vault.snapshots(BTC) / "2098-01-01" / "10.jsonl"
+    book.parent.mkdir(parents=True)
+    book.write_bytes(b"")
+    verify_vault.main(["--vault", str(vault.root)])
+    err = capsys.readouterr().err
+    assert "2025-02-31.jsonl: no reader looks at it" in err
+    assert f"{book}: is of a day that this computer's clock has not reached" in err
+
+
+def test_names_of_sound_files_are_not_named(vault, capsys):
+    """The day that is being written, what a kill has left, and what is being packed."""
+    path = put(vault, trades(1, 50, times.day_start_ms(DAY) + 1), DAY)
+    for name in (f"{path.name}.torn", f".{path.name}.gz.tmp"):
+        path.with_name(name).write_bytes(b"{")
+    put(vault, trades(60, 1, times.utc_now_ms()), times.day(times.utc_now_ms()))
+    verify_vault.main(["--vault", str(vault.root)])
+    err = capsys.readouterr().err
+    assert "no reader looks at it" not in err
+    assert "has not reached" not in err
+
+
 def test_an_empty_vault_has_nothing_to_certify(vault, capsys):
     """Exit code 3, and what to do."""
     assert verify_vault.main(["--vault", str(vault.root)]) == 3
