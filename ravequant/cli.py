@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, NoReturn
 from ravequant import lifeline, times
 from ravequant.errors import DONE, FAILED, RaveQuantError, UsageError
 from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
-from ravequant.vault.paths import VAULT_VARIABLE, Vault, default_root, user_path
+from ravequant.vault.paths import VAULT_VARIABLE, StrPath, Vault, default_root, user_path
 
 INTERRUPTED: Final = 130
 _LEVELS: Final = ("debug", "info", "warning", "error")
@@ -189,13 +189,14 @@ def run(
     made: argparse.ArgumentParser,
     body: Callable[[argparse.Namespace], int],
     argv: Sequence[str] | None = None,
-    log_file: Path | None = None,
+    log_file: StrPath | None = None,
 ) -> int:
     """Parse ``argv``, run ``body`` and return the exit code; an error becomes one logged line.
 
     A program whose reader goes away, as `| head` does, ends silently, with exit code 0 unless it
     has failed before.
     """
+    log_file = None if log_file is None else Path(log_file)
     _open_streams()
     try:
         return _without_readers(made.prog, _run(made, body, argv, log_file))
@@ -288,12 +289,13 @@ def _open_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def set_up_logging(level: str, log_file: Path | None = None, *, on_stderr: bool = True) -> None:
+def set_up_logging(level: str, log_file: StrPath | None = None, *, on_stderr: bool = True) -> None:
     """Send the log to stderr and, for a program that runs on, to its rotating file.
 
     If the file cannot be written, a warning on stderr says so, and the program goes on. Without
     ``on_stderr`` only the file gets the log: the stderr of an unattended program would only grow.
     """
+    log_file = None if log_file is None else Path(log_file)
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)] if on_stderr else []
     refused: OSError | None = None
     if log_file is not None:

@@ -236,7 +236,7 @@ def _tell_unread() -> None:
         _log.warning("%s", remedy_for(other))
 
 
-def remedy_for(other: Path) -> str:
+def remedy_for(other: StrPath) -> str:
     """Return the sentence for a file that was meant to hold the settings."""
     return f"{other} is not read: the settings stand in {file_in_use()}; move it there"
 

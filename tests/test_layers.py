@@ -1,6 +1,7 @@
 """The floors of the house: who may import whom, who may touch the outside, how long a file is."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -341,6 +342,21 @@ def test_each_module_has_its_test_file():
         if MODULES[module].name != "__init__.py" and not mirrored(module).exists()
     }
     assert lacking == TESTED_ELSEWHERE.keys(), "give each a test file in the mirrored place"
+
+
+@pytest.mark.parametrize("module", [name for name in shipped() if not name.startswith("scripts")])
+def test_a_path_may_be_a_text(module):
+    """No function of the library asks for a `Path`; `StrPath` is a text too."""
+    asked = [
+        f"{node.name}({argument.arg}: {ast.unparse(argument.annotation)})"
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.FunctionDef) and not is_private(node.name)
+        for argument in (*node.args.args, *node.args.kwonlyargs)
+        if argument.annotation is not None
+        and re.search(r"(?<!\w)Path\b", ast.unparse(argument.annotation))
+        and "Callable" not in ast.unparse(argument.annotation)
+    ]
+    assert asked == []
 
 
 def test_a_class_name_is_used_once():

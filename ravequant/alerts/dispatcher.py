@@ -23,7 +23,7 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
 from ravequant.vault.atomic import disk_error, move_over, replace_file
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import StrPath, Vault
 
 if TYPE_CHECKING:
     from ravequant.alerts.discord import DiscordSender
@@ -178,12 +178,13 @@ class AlertDispatcher:
             _log.warning("alerts: what was told is not kept: %s", error)
 
 
-def restore(policy: AlertPolicy, path: Path) -> None:
+def restore(policy: AlertPolicy, path: StrPath) -> None:
     """Restore ``policy`` from the state of the last watch; VaultError if it cannot be read.
 
     A damaged file is set aside: present signals are notified once more, within the budget of the
     hour.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES)  # of a larger file, which is not ours: no JSON

@@ -12,6 +12,7 @@ from ravequant.errors import NoDataError
 from ravequant.sim.feed import BookChange, Level
 from ravequant.sim.instruments import Decimals
 from ravequant.vault.line_file import lines_forward
+from ravequant.vault.paths import StrPath
 
 
 @lru_cache(maxsize=1 << 16)
@@ -63,7 +64,8 @@ class RecordedBook:
 class BookTape:
     """One file of book frames, of one or several instruments, in the order of arrival."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: StrPath) -> None:
+        path = Path(path)
         self._path = path
         self.decimals: dict[str, Decimals] = {}
         self._books: dict[str, RecordedBook] = {}

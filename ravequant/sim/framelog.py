@@ -13,6 +13,7 @@ import orjson
 
 from ravequant.records import Trade
 from ravequant.sim.faultplan import Frame
+from ravequant.vault.paths import StrPath
 
 _BUFFER_LINES: Final = 20_000
 
@@ -20,7 +21,8 @@ _BUFFER_LINES: Final = 20_000
 class FrameLog:
     """Appends lines to a new file; ``flush`` at least every second, and at the end."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: StrPath | None) -> None:
+        path = None if path is None else Path(path)
         self.on = path is not None
         self._lines: list[bytes] = []
         self._file = None

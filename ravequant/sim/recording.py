@@ -23,6 +23,7 @@ from ravequant.sim.bookframes import BookTape
 from ravequant.sim.feed import BookChange
 from ravequant.sim.instruments import Decimals, contract, sizes, swap_row
 from ravequant.vault.line_file import lines_forward, open_lines, reading
+from ravequant.vault.paths import StrPath
 
 _BLOCK: Final = 1 << 20
 _DECIMALS = re.compile(rb'"(price|qty_contracts)": ?"[0-9]+\.([0-9]*[1-9])0*"')
@@ -114,10 +115,10 @@ def _first_trade(lines: Iterable[bytes]) -> tuple[str, Trade, Contract] | None:
     return None
 
 
-def trade_tapes(paths: Sequence[Path]) -> dict[str, TradeTape]:
+def trade_tapes(paths: Sequence[StrPath]) -> dict[str, TradeTape]:
     """Return the tape of each instrument in these files, given in any order."""
     tapes: dict[str, TradeTape] = {}
-    for _, tape in sorted(map(_look, paths), key=itemgetter(0)):
+    for _, tape in sorted(map(_look, map(Path, paths)), key=itemgetter(0)):
         whole = tapes.setdefault(tape.inst_id, tape)
         if whole is not tape:
             whole.paths += tape.paths
@@ -132,7 +133,7 @@ class Recording:
     instruments: Mapping[str, Mapping[str, Any]]
 
     def __init__(
-        self, trades: Sequence[Path], books: Sequence[Path] = (), only: Sequence[str] = ()
+        self, trades: Sequence[StrPath], books: Sequence[StrPath] = (), only: Sequence[str] = ()
     ) -> None:
         tapes = trade_tapes(trades)
         book_tapes = [BookTape(path) for path in books]

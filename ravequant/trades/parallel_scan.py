@@ -17,6 +17,7 @@ from ravequant.records import DEFAULT_EXCHANGE, Rejected
 from ravequant.trades.bar_builder import Closed, PartialBars, join
 from ravequant.trades.bar_reader import BarReader, end_of
 from ravequant.trades.minute_bar import NEVER
+from ravequant.vault.paths import StrPath
 from ravequant.vault.tail import BLOCK_BYTES, Chunk, Span, block_size
 
 if TYPE_CHECKING:
@@ -166,13 +167,14 @@ class _Reading:
 def read_span(
     inst_id: str,
     whale_notional: int,
-    path: Path,
+    path: StrPath,
     offset: int,
     end: int,
     *,
     exchange: str = DEFAULT_EXCHANGE,
 ) -> SpanResult | None:
     """Return the content of whole lines of a file; None if they must be read in order."""
+    path = Path(path)
     scanner, blocks = _scanner(inst_id, exchange), _blocks(path, offset, end)
     return collect(scanner, whale_notional, offset, blocks, end_of(path.name))
 

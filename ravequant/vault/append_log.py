@@ -9,7 +9,7 @@ from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import BINARY, disk_error, fsync_folder, make_folder, write_all
 from ravequant.vault.line_file import lines_backward, whole_length
-from ravequant.vault.paths import day_files, hour_files
+from ravequant.vault.paths import StrPath, day_files, hour_files
 
 _BLOCK: Final = 65_536
 
@@ -24,7 +24,8 @@ class AppendLog:
     later, with the lines after the newest one on disk.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: StrPath) -> None:
+        path = Path(path)
         self.path = path
         self.torn_bytes = 0
         self._dirty = True
@@ -149,11 +150,12 @@ class DatedLog:
 
     def __init__(
         self,
-        folder: Path,
+        folder: StrPath,
         files: Callable[[Path], Iterator[tuple[str, Path]]],
         key_of: Callable[[int], str],
     ) -> None:
         """Open the newest of ``files`` (key and path, oldest first); ``key_of`` names a moment."""
+        folder = Path(folder)
         self.folder = folder
         self.torn_bytes = 0
         self._files, self._key_of = files, key_of
@@ -235,12 +237,12 @@ class DatedLog:
 class DayLog(DatedLog):
     """A raw log with a file for each UTC day: ``{YYYY-MM-DD}.jsonl``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: StrPath) -> None:
         super().__init__(folder, day_files, times.day)
 
 
 class HourLog(DatedLog):
     """A raw log with a file for each UTC hour: ``{YYYY-MM-DD}/{HH}.jsonl``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: StrPath) -> None:
         super().__init__(folder, hour_files, times.hour)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ravequant.errors import VaultError
+from ravequant.vault.paths import StrPath
 
 BINARY: Final[int] = getattr(os, "O_BINARY", 0)  # Windows would turn "\n" into "\r\n" without it
 _FOLDER: Final[int | None] = getattr(os, "O_DIRECTORY", None)  # absent where folders do not sync
@@ -21,13 +22,16 @@ _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _UNKNOWN_THERE: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
 
 
-def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: float = 1.0) -> None:
+def replace_file(
+    path: StrPath, data: bytes, *, durable: bool = True, patience_s: float = 1.0
+) -> None:
     """Make ``data`` the whole content of ``path``: readers see the old or the new bytes.
 
     The new content is first written to ``.{name}.tmp`` in the same folder, over the file that a
     crash left there. ``durable`` syncs the file and its folder. On Windows it waits up to
     ``patience_s`` seconds for readers that have the old file open. Raises VaultError.
     """
+    path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         make_folder(path.parent)
@@ -39,8 +43,12 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True, patience_s: f
         raise disk_error(path, "replaced", error) from error
 
 
-def move_over(source: Path, target: Path, *, durable: bool = True, patience_s: float = 1.0) -> None:
+def move_over(
+    source: StrPath, target: StrPath, *, durable: bool = True, patience_s: float = 1.0
+) -> None:
     """Rename ``source`` over ``target``; try again while Windows says that it is open. OSError."""
+    target = Path(target)
+    source = Path(source)
     attempts = 1 + round(patience_s / _PAUSE_S)
     for left in reversed(range(attempts)):
         try:
@@ -54,8 +62,9 @@ def move_over(source: Path, target: Path, *, durable: bool = True, patience_s: f
         fsync_folder(target.parent)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: StrPath) -> None:
     """Create ``folder`` and its missing parents, and sync each new name. Raises OSError."""
+    folder = Path(folder)
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -63,7 +72,7 @@ def make_folder(folder: Path) -> None:
     fsync_folder(folder.parent)
 
 
-def fsync_file(path: Path) -> None:
+def fsync_file(path: StrPath) -> None:
     """Sync a file by its path (Windows needs a writable handle for it). Raises VaultError."""
     try:
         handle = os.open(path, os.O_RDWR | BINARY)
@@ -75,7 +84,7 @@ def fsync_file(path: Path) -> None:
         raise disk_error(path, "synced", error) from error
 
 
-def cut_file(path: Path, length: int) -> None:
+def cut_file(path: StrPath, length: int) -> None:
     """Cut a file to its first ``length`` bytes, and sync it. Raises OSError."""
     handle = os.open(path, os.O_RDWR | BINARY)
     try:
@@ -85,7 +94,7 @@ def cut_file(path: Path, length: int) -> None:
         os.close(handle)
 
 
-def fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: StrPath) -> None:
     """Sync the names in ``folder``, on systems that can. Raises OSError."""
     if _FOLDER is None:
         return
@@ -109,11 +118,12 @@ def write_all(handle: int, data: bytes) -> None:
         rest = rest[written:]
 
 
-def disk_error(path: Path, done: str, error: OSError) -> VaultError:
+def disk_error(path: StrPath, done: str, error: OSError) -> VaultError:
     """Return the VaultError for ``error``: the file, the reason, the remedy.
 
     ``done`` completes "cannot be": ``read``, ``appended to``.
     """
+    path = Path(path)
     if error.errno in FULL:
         remedy = "free space on its disk; what was whole before stays whole"
     elif error.errno in _FORBIDDEN:

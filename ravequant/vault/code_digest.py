@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from ravequant.catalog import PROGRAMS
-from ravequant.vault.paths import CHECKOUT
+from ravequant.vault.paths import CHECKOUT, StrPath
 
 _SCRIPTS: Final = {program.name: program.script for program in PROGRAMS}
 _LIBRARY: Final = "ravequant"
 _SIGNS: Final = 16
 
 
-def code_on_disk(component: str, checkout: Path = CHECKOUT) -> str | None:
+def code_on_disk(component: str, checkout: StrPath = CHECKOUT) -> str | None:
     """Return the digest of the library and of the program's folder; None for no such program."""
+    checkout = Path(checkout)
     script = _SCRIPTS.get(component)
     if script is None:
         return None

@@ -18,6 +18,7 @@ from ravequant.errors import VaultError, shown
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import cut_file, disk_error, fsync_file, make_folder, replace_file
 from ravequant.vault.line_file import whole_lines
+from ravequant.vault.paths import StrPath
 
 VERSION: Final = 1
 END_BYTES: Final = 4096
@@ -43,8 +44,9 @@ class Output:
     changed, and if the disk refuses.
     """
 
-    def __init__(self, folder: Path, pattern: str, mark: Mark) -> None:
+    def __init__(self, folder: StrPath, pattern: str, mark: Mark) -> None:
         """Check the files that match ``pattern`` against ``mark``; cut off the bytes after it."""
+        folder = Path(folder)
         self._folder = folder
         self._file, self._length = mark.file, mark.length
         self._log: AppendLog | None = None
@@ -96,8 +98,9 @@ def _cut(path: Path, mark: Mark) -> None:
         cut_file(path, mark.length)
 
 
-def mark_of(path: Path, length: int) -> Mark:
+def mark_of(path: StrPath, length: int) -> Mark:
     """Return the mark of the first ``length`` bytes of ``path``."""
+    path = Path(path)
     if length == 0:
         return Mark(path.name, 0, 0)
     with path.open("rb") as stream:
@@ -106,9 +109,12 @@ def mark_of(path: Path, length: int) -> Mark:
         return Mark(path.name, stream.tell(), zlib.crc32(end))
 
 
-def commit(state_file: Path, output: Output, inputs: Iterable[Path], facts: dict[str, Any]) -> None:
+def commit(
+    state_file: StrPath, output: Output, inputs: Iterable[StrPath], facts: dict[str, Any]
+) -> None:
     """Make the appended output and ``facts`` durable, in the order of the protocol."""
-    for path in inputs:
+    state_file = Path(state_file)
+    for path in map(Path, inputs):
         _sync_input(path)
     output.sync()
     write_state(state_file, {**facts, "output": _as_facts(output.mark())})
@@ -126,21 +132,23 @@ def _as_facts(mark: Mark) -> dict[str, Any]:
     return {name: getattr(mark, name) for name in Mark.__slots__}
 
 
-def write_state(state_file: Path, facts: dict[str, Any]) -> None:
+def write_state(state_file: StrPath, facts: dict[str, Any]) -> None:
     """Replace the state file by ``facts`` and their CRC32."""
+    state_file = Path(state_file)
     body = {"version": VERSION, **facts}
     seal = zlib.crc32(orjson.dumps(body))
     replace_file(state_file, orjson.dumps({**body, "crc32": seal}) + b"\n")
 
 
 def read_state(
-    state_file: Path, metric: str, inst_id: str, remedy: str = _REMEDY
+    state_file: StrPath, metric: str, inst_id: str, remedy: str = _REMEDY
 ) -> dict[str, Any] | None:
     """Return the committed facts; None if there never was a commit.
 
     Raises VaultError, with the remedy, if the file is empty, cut, edited, of another calculator or
     instrument, or of a later version.
     """
+    state_file = Path(state_file)
     try:
         data = state_file.read_bytes()
     except FileNotFoundError:
@@ -178,11 +186,12 @@ def restore_mark(facts: dict[str, Any]) -> Mark:
     return mark
 
 
-def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:
+def kept_mark(folder: StrPath, pattern: str, time_key: str, before: str) -> Mark:
     """Return the mark after the last output line whose ``time_key`` lies before ``before``.
 
     For a rebuild: rows older than the raw data on disk stay.
     """
+    folder = Path(folder)
     mark = EMPTY
     for path in sorted(folder.glob(pattern)):
         length = 0
@@ -199,11 +208,12 @@ def kept_mark(folder: Path, pattern: str, time_key: str, before: str) -> Mark:
     return mark
 
 
-def unpack(folder: Path, pattern: str, since: str) -> None:
+def unpack(folder: StrPath, pattern: str, since: str) -> None:
     """Turn compressed outputs of the day of ``since`` and later into plain ones again.
 
     For a rebuild, which appends to the first of these days and makes the others anew.
     """
+    folder = Path(folder)
     from ravequant.vault.compress import restore  # noqa: PLC0415 - few runs rebuild
 
     for packed in sorted(folder.glob(f"{pattern}.gz")):

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final, cast
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import BINARY, disk_error, fsync_folder, move_over, write_all
 from ravequant.vault.line_file import open_lines, reading
+from ravequant.vault.paths import StrPath
 
 LEVEL: Final = 6  # 9 saves another fifth, for six times the time
 _BLOCK: Final = 1 << 20
@@ -37,17 +38,19 @@ class Content:
     sha256: str
 
 
-def packed_form(plain: Path) -> Path:
+def packed_form(plain: StrPath) -> Path:
     """Return the path of the compressed form."""
+    plain = Path(plain)
     return plain.with_name(f"{plain.name}.gz")
 
 
-def pack(plain: Path) -> int:
+def pack(plain: StrPath) -> int:
     """Replace ``plain`` by its compressed form; return the length of that.
 
     No program may append to it any more. Raises HeldOpenError if a reader has it open (nothing is
     lost, the next run tries again), VaultError if the disk refuses.
     """
+    plain = Path(plain)
     packed = packed_form(plain)
     try:
         if not packed.exists() or _adds_to(plain, packed):
@@ -62,11 +65,12 @@ def pack(plain: Path) -> int:
     return length
 
 
-def delete(path: Path) -> None:
+def delete(path: StrPath) -> None:
     """Delete a line file, and its day folder if that is then empty.
 
     Raises as ``pack`` does; a file that is gone already is no error.
     """
+    path = Path(path)
     try:
         path.unlink(missing_ok=True)
         path.with_name(f"{path.name.removesuffix('.gz')}.torn").unlink(missing_ok=True)
@@ -78,11 +82,12 @@ def delete(path: Path) -> None:
         path.parent.rmdir()
 
 
-def restore(packed: Path) -> None:
+def restore(packed: StrPath) -> None:
     """Replace a ``.gz`` by its plain form, durably; the ``.gz`` goes last.
 
     Raises VaultError if it is damaged or the disk refuses, and then leaves it as it is.
     """
+    packed = Path(packed)
     plain = packed.with_suffix("")
     temporary = plain.with_name(f".{plain.name}.tmp")
     try:
@@ -97,11 +102,12 @@ def restore(packed: Path) -> None:
             temporary.unlink()
 
 
-def write_copy(content: Iterable[bytes], target: Path, *, packed: bool = False) -> Content:
+def write_copy(content: Iterable[bytes], target: StrPath, *, packed: bool = False) -> Content:
     """Write blocks to a new file, compressed if ``packed``, and sync it; return its content.
 
     Equal content gives equal bytes. Raises OSError.
     """
+    target = Path(target)
     measure, squeeze = _Measure(), zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o666)
     try:
@@ -116,8 +122,9 @@ def write_copy(content: Iterable[bytes], target: Path, *, packed: bool = False) 
     return measure.content()
 
 
-def content_of(path: Path, *, packed: bool) -> Content | None:
+def content_of(path: StrPath, *, packed: bool) -> Content | None:
     """Read a copy back and return its content; None if it is a damaged ``.gz``."""
+    path = Path(path)
     measure = _Measure()
     try:
         with gzip.open(path, "rb") if packed else path.open("rb") as stream:
@@ -157,8 +164,9 @@ class _Measure:
         return Content(self._length, self._lines, self._hash.hexdigest())
 
 
-def clear(folder: Path) -> None:
+def clear(folder: StrPath) -> None:
     """Remove the temporary files of killed ``pack`` calls in ``folder`` and below."""
+    folder = Path(folder)
     for path in folder.rglob(".*.jsonl.gz.tmp"):
         with suppress(OSError):  # it only takes space; the next run tries again
             path.unlink()

@@ -15,6 +15,7 @@ from ravequant.errors import VaultError, shown
 from ravequant.records import RecordError, counting_number, json_object
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import disk_error, replace_file
+from ravequant.vault.paths import StrPath
 
 Status = Literal["open", "repaired", "id_hole", "unrecoverable"]
 
@@ -87,7 +88,8 @@ class GapLedger:
     ``rejected`` counts whole lines that are no entries; they are logged once and skipped.
     """
 
-    def __init__(self, path: Path, inst_id: str) -> None:
+    def __init__(self, path: StrPath, inst_id: str) -> None:
+        path = Path(path)
         self.path = path
         self.inst_id = inst_id
         self.rejected = 0
@@ -224,11 +226,12 @@ def _detected(row: dict[str, Any]) -> int:
         raise RecordError(f"detected_utc: {error}") from None
 
 
-def read_generation(path: Path) -> int:
+def read_generation(path: StrPath) -> int:
     """Return how often the log was repaired before its newest line: 0 if the file is absent.
 
     Raises VaultError for a file that does not hold a number.
     """
+    path = Path(path)
     try:
         value = orjson.loads(path.read_bytes())["generation"]
     except FileNotFoundError:
@@ -245,8 +248,9 @@ def read_generation(path: Path) -> int:
     return value
 
 
-def raise_generation(path: Path) -> int:
+def raise_generation(path: StrPath) -> int:
     """Raise the generation by one, durably, and return it; this is the last step of a repair."""
+    path = Path(path)
     generation = read_generation(path) + 1
     replace_file(path, orjson.dumps({"generation": generation}) + b"\n")
     return generation

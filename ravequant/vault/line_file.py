@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Final, Self, cast
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault.atomic import disk_error
+from ravequant.vault.paths import StrPath
 
 _STEP: Final = 1 << 13  # bytes read at a probe, and where bisecting turns into reading on
 _BLOCK: Final = 1 << 20
@@ -40,8 +41,9 @@ _AHEAD: Final = re.compile(rb'"ahead"\s*:\s*true').search
 TIME_KEY: Final = "timestamp_utc"  # of raw lines and of most derived ones
 
 
-def is_there(path: Path) -> bool:
+def is_there(path: StrPath) -> bool:
     """Return True if a file exists. Raises VaultError if the system refuses to answer."""
+    path = Path(path)
     try:
         path.stat()
     except FileNotFoundError:
@@ -52,8 +54,9 @@ def is_there(path: Path) -> bool:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: StrPath) -> Iterator[None]:
     """Turn an error of reading a plain or packed file into a VaultError with a remedy."""
+    path = Path(path)
     try:
         yield
     except _DAMAGED as error:
@@ -68,23 +71,25 @@ def _damaged(path: Path, error: Exception) -> VaultError:
     )
 
 
-def open_lines(path: Path) -> BinaryIO:
+def open_lines(path: StrPath) -> BinaryIO:
     """Open a plain or ``.gz`` line file for reading its uncompressed bytes, unbuffered.
 
     A ``.gz`` has been read to its end by then, so that nothing is taken from a damaged one. Raises
     VaultError for that, and OSError.
     """
+    path = Path(path)
     if path.suffix == ".gz":
         check_packed(path)
         return cast("BinaryIO", gzip.open(path, "rb"))
     return cast("BinaryIO", path.open("rb", buffering=0))
 
 
-def check_packed(path: Path) -> None:
+def check_packed(path: StrPath) -> None:
     """Read a ``.gz`` to its end, once until it changes. Raises VaultError if it is damaged.
 
     Only there stands the checksum of what comes before. Raises OSError if it cannot be read.
     """
+    path = Path(path)
     facts = path.stat()
     stamp = path, facts.st_size, facts.st_mtime_ns, facts.st_ino
     if stamp in _whole:
@@ -124,17 +129,19 @@ def whole_lines(stream: BinaryIO) -> Iterator[bytes]:
         buffered.detach()  # it would close the stream
 
 
-def lines_forward(path: Path) -> Iterator[bytes]:
+def lines_forward(path: StrPath) -> Iterator[bytes]:
     """Yield the whole lines of a file, oldest first, newlines included. Raises VaultError."""
+    path = Path(path)
     with reading(path), open_lines(path) as stream:
         yield from whole_lines(stream)
 
 
-def lines_backward(path: Path) -> Iterator[bytes]:
+def lines_backward(path: StrPath) -> Iterator[bytes]:
     """Yield the whole lines of a file, newest first, newlines included. Raises VaultError.
 
     A packed file is read through, and only the lines of its last 1-2 MiB are yielded.
     """
+    path = Path(path)
     with LineFile(path, keep=_PACKED_TAIL) as file:
         for line in file.backward(file.size):
             yield line + b"\n"
@@ -169,12 +176,13 @@ def record_time(line: bytes, key: str) -> int | None:
     return moment
 
 
-def newest_time_in(path: Path, key: str) -> int | None:
+def newest_time_in(path: StrPath, key: str) -> int | None:
     """Return the largest time of the newest lines of a raw file; None if none has one to believe.
 
     Of the newest lines that are to be believed so many count that one from the past among them
     does not make the file look old. Raises VaultError.
     """
+    path = Path(path)
     moments = (record_time(line, key) for line in lines_backward(path))
     found = (moment for moment in moments if moment is not None)
     return max(islice(found, _NEWEST_LINES), default=None)
@@ -206,13 +214,14 @@ class LineFile:
 
     def __init__(
         self,
-        path: Path,
+        path: StrPath,
         key: str = TIME_KEY,
         *,
         time_of: Callable[[bytes], int | None] | None = None,
         until: int | None = None,
         keep: int = 1 << 28,
     ) -> None:
+        path = Path(path)
         self.path = path
         self.time_of = time_of or (line_time if key == TIME_KEY else time_of_key(key))
         with reading(path):

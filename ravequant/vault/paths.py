@@ -150,11 +150,12 @@ def _is_instrument(name: str) -> bool:
         return False
 
 
-def hour_files(folder: Path) -> Iterator[tuple[str, Path]]:
+def hour_files(folder: StrPath) -> Iterator[tuple[str, Path]]:
     """Yield (``2025-12-14/21``, file) of a folder of hour files, oldest first.
 
     If an hour has a plain and a ``.gz`` form, the plain one counts.
     """
+    folder = Path(folder)
     for day in sorted(_inside(folder)):
         if _is_day(day.name):
             found: dict[str, Path] = {}
@@ -165,21 +166,23 @@ def hour_files(folder: Path) -> Iterator[tuple[str, Path]]:
             yield from ((f"{day.name}/{hour}", path) for hour, path in sorted(found.items()))
 
 
-def book_files(folder: Path) -> Iterator[tuple[str, Path]]:
+def book_files(folder: StrPath) -> Iterator[tuple[str, Path]]:
     """Yield hour files and, for days that have none, the flat ``{YYYY-MM-DD}.jsonl[.gz]``.
 
     Oldest first; their keys (``2025-12-14/21`` or ``2025-12-14``) sort in the order of time.
     """
+    folder = Path(folder)
     hours = list(hour_files(folder))
     by_hour = {key[:10] for key, _ in hours}
     yield from sorted(hours + [item for item in day_files(folder) if item[0] not in by_hour])
 
 
-def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
+def day_files(folder: StrPath) -> Iterator[tuple[str, Path]]:
     """Yield (date, file) of a folder of day files, oldest first.
 
     If a day has a plain and a ``.gz`` form, the plain one counts.
     """
+    folder = Path(folder)
     found: dict[str, Path] = {}
     for path in _inside(folder):
         match = _DAY_FILE.fullmatch(path.name)
@@ -188,8 +191,9 @@ def day_files(folder: Path) -> Iterator[tuple[str, Path]]:
     yield from sorted(found.items())
 
 
-def strays(folder: Path) -> Iterator[Path]:
+def strays(folder: StrPath) -> Iterator[Path]:
     """Yield what stands among raw files and has no name of theirs: no reader looks at it."""
+    folder = Path(folder)
     for path in sorted(_inside(folder)):
         if path.name.startswith(".") or path.name.endswith(".torn"):
             continue

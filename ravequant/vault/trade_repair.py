@@ -28,7 +28,7 @@ from ravequant.vault.gap_ledger import (
 )
 from ravequant.vault.line_file import open_lines, reading
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import StrPath, Vault
 
 METRIC: Final = "repair"
 RETENTION: Final = "retention"  # finished days are compressed under this lock
@@ -266,8 +266,9 @@ def _cut(vault: Vault, inst_id: str, moves: Sequence[Move]) -> None:
         raise disk_error(source, "repaired", error) from error
 
 
-def planned_move(move: Move, source: Path) -> Move:
+def planned_move(move: Move, source: StrPath) -> Move:
     """Return a move with the CRC32 of what it will write. Raises VaultError."""
+    source = Path(source)
     head = _head(source, replace(move, head=_COMPARED))
     return replace(move, head=len(head), crc32=zlib.crc32(head))
 
