@@ -1,6 +1,5 @@
 """The instruments that a vault holds, for a question about one that it does not hold."""
 
-from difflib import get_close_matches
 from functools import partial
 from itertools import chain
 
@@ -23,7 +22,8 @@ def check_recorded(vault: Vault, inst_id: str) -> None:
     held = instruments(vault)
     if not held or inst_id in held:
         return
-    near = get_close_matches(inst_id, held, 1)
+    asset = inst_id.partition("-")[0]
+    near = [name for name in held if name.partition("-")[0] == asset]
     raise NoDataError(
         f"no data of {inst_id} in {vault.root}, which holds {', '.join(held)}; "
         + (f"type --instId {near[0]}" if near else "start its exporters, or name one of these")

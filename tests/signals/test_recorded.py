@@ -26,11 +26,11 @@ def test_raw_or_derived_data_are_data(two):
     ("name", "remedy"),
     [
         ("BTC-USDT", "type --instId BTC-USDT-SWAP"),
-        ("DOGE-USD", "start its exporters, or name one of these"),
+        ("BCH-USDT-SWAP", "start its exporters, or name one of these"),
     ],
 )
 def test_another_name_is_refused_with_those_that_are_there(two, name, remedy):
-    """The nearest is what was meant; without a near one both ways are named."""
+    """One of the same asset is the one meant; without one both ways are named."""
     with pytest.raises(NoDataError) as caught:
         check_recorded(two, name)
     assert str(caught.value) == (
