@@ -89,6 +89,28 @@ def test_what_was_seen_is_what_is_read_again(notes):
     assert read(notes, A + 8_000, past=True, live=False, seen=seen) == first
 
 
+def test_a_snapshot_that_comes_late_was_not_there(notes):
+    """Of the book no more is read than was seen, though it is of a time before the minute."""
+    trades(notes, (66_000, "101060"))
+    calculate(notes)
+    first = read(notes, A + 67_000, past=True)
+    assert (minute_of(first.state), first.state.book.ts) == (1, A)
+    put(notes.snapshots(BTC), [Market()._snapshot(58, stands=True)])
+    calculate(notes)
+    seen = first.state.instant.seen
+    assert read(notes, A + 67_000, past=True, live=False, seen=seen) == first
+    assert read(notes, A + 67_000).state.book.ts == A + 58_000
+
+
+def test_a_trade_that_came_after_its_minute_had_closed_is_looked_at(notes):
+    """No candle holds it; of the last hour, which is longer than a wick is young."""
+    late = ((-600_000, "101251"), (-39 * 60_000, "101252"), (-70 * 60_000, "101253"))
+    trades(notes, (6_000, "101060"), *late)
+    _, tail = read(notes, A + 9_000)
+    prices = [price(text) for text in ("101050.5", "101060", "101251", "101252")]
+    assert [trade.price for trade in tail.trades] == prices
+
+
 def test_calculators_that_are_behind_are_named(notes):
     """Each with how far it was; once they have run the answer is the same with what was seen."""
     trades(notes, (66_000, "101060"), (127_000, "101060"))
