@@ -55,9 +55,11 @@ def raw_end(vault: Vault, inst_id: str, ms: int, *, live: bool, seen: Seen | Non
     if seen is None or seen.book_ms is not None:
         book_ms = most if seen is None else seen.book_ms
         mid = _newest_mid(vault, inst_id, book_ms)
-    timed = [trade for trade in trades if trade.ts >= 0]
-    watermark = max((trade.ts for trade in timed), default=None)
-    newest = NewestPrice(timed[-1].ts, timed[-1].price, "trade") if timed else None
+    last = max(trades, key=lambda trade: (trade.ts, trade.trade_id), default=None)
+    if last is not None and last.ts < 0:
+        last = None  # all of them are ahead
+    watermark = None if last is None else last.ts
+    newest = None if last is None else NewestPrice(last.ts, last.price, "trade")
     if mid is not None and (newest is None or mid.ts >= newest.ts):
         newest = NewestPrice(mid.ts, mid.price, "mid")
     return RawEnd(

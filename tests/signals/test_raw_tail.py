@@ -96,8 +96,8 @@ def test_the_end_is_that_of_all_lines(tmp_path_factory, tape):
         end = end_of(vault, ms, live=live)
         assert end.seen.trade_id == (trades[-1].trade_id if trades else None)
         assert end.watermark == max((trade.ts for trade in timed), default=None)
-        newest = NewestPrice(timed[-1].ts, timed[-1].price, "trade") if timed else None
-        assert end.newest == newest
+        last = max(timed, key=lambda trade: (trade.ts, trade.trade_id), default=None)
+        assert end.newest == (last and NewestPrice(last.ts, last.price, "trade"))
         assert end.ms == max(ms, end.watermark or 0)
         if live:
             assert end_of(vault, ms, seen=end.seen) == end
