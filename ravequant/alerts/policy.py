@@ -244,9 +244,11 @@ class AlertPolicy:
         ]
 
     def _forget(self, now: int) -> None:
-        """Keep the state small."""
+        """Keep the state small; a clock that runs ahead makes nothing that was told old."""
         self._sent = [at for at in self._sent if now - times.HOUR_MS < at <= now]
-        old = [name for name, known in self._known.items() if now - known.at_ms > KEPT_MS]
+        newest = max((known.at_ms for known in self._known.values()), default=now)
+        moment = min(now, newest + times.HOUR_MS)
+        old = [name for name, known in self._known.items() if moment - known.at_ms > KEPT_MS]
         surplus = max(len(self._known) - MOST_KNOWN, 0)
         for name in {*old, *list(self._known)[:surplus]}:
             known = self._known.pop(name)

@@ -360,6 +360,14 @@ def test_what_is_remembered_stays_small():
     assert (alerts.pending, alerts.state()["left_out"]) == (0, 0)
 
 
+def test_a_clock_ahead_forgets_nothing_that_was_told():
+    """Once it is right again, a signal that still stands is not told a second time."""
+    alerts = AlertPolicy(10)
+    seen(alerts, "a")
+    seen(alerts, (), NOW + 15 * 24 * HOUR)
+    assert seen(alerts, "a", NOW + MINUTE) == []
+
+
 def test_the_state_of_the_version_before_is_read():
     """What was told is not told again, what waits is posted, and ends are told of both."""
     before = {
