@@ -1,6 +1,7 @@
 """Tests of scripts.packaging.editable_only: what pip asks of the project, and what it gets."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tomllib
@@ -72,3 +73,22 @@ def test_every_package_of_the_library_is_installed():
     assert found == listed
     assert (CHECKOUT / "ravequant" / "py.typed").is_file()
     assert CONFIG["tool"]["setuptools"]["package-data"] == {"ravequant": ["py.typed"]}
+
+
+def test_each_extra_has_its_use_and_is_all_that_is_named():
+    """SQL needs one package alone; every extra named in a page or a message exists."""
+    extras = CONFIG["project"]["optional-dependencies"]
+    names = {name: {line.partition("==")[0] for line in lines} for name, lines in extras.items()}
+    assert names["sql"] == {"duckdb"}
+    assert names["scale"] == {"dask", "distributed"}
+    page = (CHECKOUT / "scripts" / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `\[(\w+)\]` \|", page, re.MULTILINE)) == set(extras)
+    sources = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("[A-Zrst]*/**/*.md")]
+    sources += list(CHECKOUT.glob("[A-Zrst]*/**/*.py"))
+    named = {
+        extra
+        for path in sources
+        for found in re.findall(r"-e ['\"]?\.\[([\w,]+)\]", path.read_text(encoding="utf-8"))
+        for extra in found.split(",")
+    }
+    assert {"sql", "scale", "bench", "frames"} <= named <= set(extras)
