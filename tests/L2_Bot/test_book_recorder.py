@@ -16,6 +16,7 @@ from ravequant.exchanges import load
 from ravequant.exchanges.base import Channel, ChannelData, DeepBook
 from ravequant.exchanges.exchange_time import ExchangeTime
 from ravequant.exchanges.okx.messages import BOOKS
+from ravequant.records import RecordError
 from ravequant.settings import L2
 from ravequant.vault import atomic
 from ravequant.vault.append_log import HourLog
@@ -164,6 +165,50 @@ def test_older_market_in_a_newer_vault_is_said(vault, caplog):
         "BTC-USDT-SWAP: its time 2023-11-14T22:12:19.000Z lies before the newest line of "
         "2023-11-14T22:13:20.000Z; last book written"
     ) in caplog.text
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_message_past_the_exchange_s_time_is_a_break(vault, caplog, asked):
+    """Its time enters no file and no boundary; a whole book of now goes on where time stands."""
+    time = StillTime(TS + 10_000)
+    time.asked_at = float("inf") if asked else float("-inf")
+    subject = recorder(vault, time)
+    take(subject, whole(TS, 5))
+    take(subject, update(TS + 900, 6, 5))
+    assert take(subject, update(TS + 400 * times.DAY_MS, 7, 6))
+    assert on_disk(vault) == [(0, False), (901, True)]
+    assert subject.facts()["ahead"] == 1
+    said = "lies past the exchange's" if asked else "is true is not known: no answer to that"
+    assert said in caplog.text
+    take(subject, whole(TS + 1_500, 9))
+    take(subject, update(TS + 2_000, 10, 9))
+    assert on_disk(vault) == [(0, False), (901, True), (2_000, False)]
+
+
+def test_a_message_long_before_the_newest_line_is_a_break(vault):
+    """A minute earlier is a slip; more is another time."""
+    subject = recorder(vault)
+    take(subject, whole(TS, 5))
+    take(subject, update(TS - 60_000, 6, 5))
+    take(subject, update(TS - 60_001, 7, 6))
+    assert on_disk(vault) == [(0, False), (1, True)]
+
+
+@pytest.mark.parametrize("ts", [TS + 400 * times.DAY_MS, TS - 60_001])
+def test_a_deep_book_of_another_time_is_rejected(vault, ts):
+    """It would open an hour file of that time."""
+    time = StillTime(TS)
+    time.asked_at = float("inf")
+
+    async def scene() -> None:
+        subject = recorder(vault, time)
+        take(subject, whole(TS, 5))
+        with pytest.raises(RecordError, match="deep book rejected: its time "):
+            await subject.deepen(deep_book(ts), 0.0)
+        await subject.deepen(deep_book(TS + 100), 0.0)
+
+    asyncio.run(scene())
+    assert [row["timestamp_utc"] for row in deep_rows(vault)] == [times.iso(TS + 100)]
 
 
 def test_deep_snapshot_names_the_newest_line_on_disk(vault):

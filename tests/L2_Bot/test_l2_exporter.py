@@ -18,6 +18,8 @@ from ravequant.exchanges.recorder_options import RecorderOptions
 from ravequant.settings import L2
 from ravequant.vault.paths import Vault
 from tests.support import recordings
+from tests.support.book_lines import lines as book_lines
+from tests.support.book_lines import snapshot
 from tests.support.l2_box import (  # fmt: skip
     BTC,
     deep_rows,
@@ -192,6 +194,25 @@ def test_second_writer_is_refused_by_name(tmp_path, vault):
         f"l2_perps of BTC-USDT-SWAP has its one writer already: l2_exporter.py, pid {first.pid}"
         in log
     )
+
+
+def test_a_book_that_lies_in_the_future_is_left_out_with_the_remedy(tmp_path, vault):
+    """Nothing can follow on such a line; as the only instrument it is exit code 1."""
+    future = vault.snapshots(BTC) / "2098-01-01" / "10.jsonl"
+    future.parent.mkdir(parents=True)
+    line = snapshot(
+        times.parse_iso("2098-01-01T10:00:00.000Z"),
+        [["100", "1", "0", "1"]],
+        [["101", "1", "0", "1"]],
+    )
+    future.write_bytes(book_lines([line]))
+    path = tape(tmp_path / "tape.jsonl", steady(30))
+    with exchange(tmp_path, "--books", path) as where:
+        code, log = record(vault, where, "--instId", BTC)
+    assert code == 1
+    assert "the newest line of its book on disk is of 2098-01-01T10:00:00.000Z, past" in log
+    assert f"python scripts/repair_gaps.py --set-aside {BTC}" in log
+    assert [path.name for path in vault.snapshots(BTC).iterdir()] == ["2098-01-01"]
 
 
 def test_unknown_instrument_is_an_error(tmp_path, vault):
