@@ -32,9 +32,12 @@ class Exchange:
         self.behave = behave  # (connection number, socket) after the first subscribe
         self.opened = []
         self.subscribed = []
+        self.asked = []  # (op, instrument)
+        self.sockets = []
 
     async def serve(self, socket):
         self.opened.append(asyncio.get_running_loop().time())
+        self.sockets.append(socket)
         number = len(self.opened)
         task = None
         try:
@@ -44,6 +47,7 @@ class Exchange:
                     continue
                 request = orjson.loads(message)
                 self.subscribed.append((number, request["op"]))
+                self.asked += [(request["op"], arg["instId"]) for arg in request["args"]]
                 for arg in request["args"]:
                     await socket.send(orjson.dumps({"event": request["op"], "arg": arg}).decode())
                 task = task or asyncio.create_task(self.behave(number, socket))
@@ -310,3 +314,31 @@ def test_a_proxy_that_cannot_be_used_is_no_end_and_its_password_stays_out_of_the
 
     within(body())
     assert "s3cret" not in caplog.text
+
+
+def test_channels_join_and_leave_an_open_connection_and_every_later_one():
+    """One is added while it runs, the other given up; after a loss only the first is asked for."""
+    eth = Channel("trades", "ETH-USDT-SWAP")
+
+    async def behave(number, socket):
+        await socket.send(row(number))
+
+    async def scene():
+        async with connected(behave) as (exchange, client, collect):
+            await collect(lambda found: found)
+            client.add(eth)
+            await until(lambda: exchange.asked[-1] == ("subscribe", eth.inst_id))
+            client.drop(BTC)
+            await until(lambda: exchange.asked[-1] == ("unsubscribe", BTC.inst_id))
+            before = len(exchange.asked)
+            await exchange.sockets[-1].close()
+            await until(lambda: len(exchange.asked) > before)
+            assert exchange.asked[before:] == [("subscribe", eth.inst_id)]
+            assert client.connects == 2
+
+    within(scene())
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - a state, not an event
+        await asyncio.sleep(0.01)

@@ -3,7 +3,7 @@
 import pytest
 
 from ravequant.errors import UsageError
-from ravequant.exchanges.url import check_url
+from ravequant.exchanges.url import check_url, unreachable
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,19 @@ def test_an_address_with_a_login_is_refused_and_the_login_not_shown(url, shown):
         f"address {shown!r}: holds a user name or password, expected none; "
         "correct --ws-url, --rest-url or the settings"
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("[Errno -2] Name or service not known", "name not known"),
+        ("[Errno 11001] getaddrinfo failed", "name not known"),
+        ("[Errno 111] Connect call failed ('127.0.0.1', 9)", "connection refused"),
+        ("HTTPConnectionPool: Read timed out. (read timeout=10)", "no answer in time"),
+        ("HTTP 503, code 50001: busy", "HTTP 503, code 50001: busy"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_a_short_sentence(reason, said):
+    """For the window and the heartbeat: the host, and the systems' words in plain ones."""
+    url = "https://openapi.okx.com/api/v5"
+    assert unreachable(url, reason) == f"cannot reach openapi.okx.com: {said}"

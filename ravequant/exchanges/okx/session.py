@@ -127,6 +127,7 @@ class OkxSession:
         self._resubscribes: deque[float] = deque()
         self._asked: dict[str, tuple[Channel, ...]] = {}  # request id -> its channels
         self._dropped: list[Channel] = []  # to be unsubscribed from
+        self._left: set[Channel] = set()  # unsubscribed from, for good
         self._serial = 0
         self._quiet_until = 0.0
         self._heard_at = 0.0
@@ -141,7 +142,9 @@ class OkxSession:
 
     def add(self, channel: Channel, now: float) -> None:
         """Subscribe to one more channel."""
-        self._all.setdefault(channel, _TrackedChannel(channel)).enter(Stage.WANTED, now)
+        if channel not in self._all:
+            self._all[channel] = _TrackedChannel(channel)
+            self._all[channel].enter(Stage.WANTED, now)
 
     def drop(self, channel: Channel) -> None:
         """Give a channel up for good."""
@@ -247,6 +250,9 @@ class OkxSession:
 
     def _ack(self, ack: Ack, now: float) -> list[SessionEvent]:
         item = self._all.get(ack.channel)
+        if ack.op == "unsubscribe" and ack.channel in self._left:
+            self._left.discard(ack.channel)
+            return []
         if item is None:
             return [UnknownFrame(f"{ack.op} of {ack.channel} acknowledged, which nobody asked for")]
         if ack.op == "unsubscribe":
@@ -347,6 +353,7 @@ class OkxSession:
         self._requests.append(now)
         self._serial += 1
         leaving, self._dropped = self._dropped[:_ARGS_A_REQUEST], self._dropped[_ARGS_A_REQUEST:]
+        self._left.update(leaving)
         return [messages.request("unsubscribe", f"u{self._serial}", leaving)]
 
     def _may_resubscribe_at(self, now: float) -> float:

@@ -562,3 +562,39 @@ def test_a_row_that_cannot_be_read_is_no_activity():
 def test_what_is_not_understood_is_reported(frame, text):
     """In words for the log."""
     assert live(BTC).receive(frame, 1.0) == [UnknownFrame(text)]
+
+
+def test_a_channel_joins_a_connection_that_is_open():
+    """It is asked for at once, by itself; a second time it is not."""
+    subject = live(BTC)
+    subject.add(ETH, 5.0)
+    subject.add(BTC, 5.0)
+    assert asked(subject.due(5.0)[0]) == [("subscribe", [ETH.inst_id])]
+    assert not subject.complete
+    assert subject.receive(ack(ETH), 5.1) == [Subscribed(ETH)]
+    subject.add(ETH, 6.0)
+    assert subject.due(6.0) == ([], [])
+    assert subject.complete
+
+
+def test_a_channel_that_is_dropped_is_given_up_and_its_silence_is_nothing():
+    """The others stay; an answer to the farewell is no strange frame."""
+    subject = live(BTC, ETH)
+    subject.receive(trade(BTC, 1), 0.5)
+    subject.drop(ETH)
+    assert asked(subject.due(1.0)[0]) == [("unsubscribe", [ETH.inst_id])]
+    assert subject.receive(ack(ETH, "unsubscribe"), 1.1) == []
+    frames = [(2.0 + number, trade(BTC, 2 + number)) for number in range(300)]
+    texts, events = run(subject, 2.0, 300.0, frames)
+    assert not [text for _, text in texts if text != "ping"]
+    assert not [event for _, event in events if isinstance(event, Resubscribing)]
+    assert subject.failed is None
+    subject.add(ETH, 301.0)
+    assert asked(subject.due(301.0)[0]) == [("subscribe", [ETH.inst_id])]
+
+
+def test_a_channel_that_was_not_asked_for_yet_is_dropped_without_a_word():
+    """Nothing is to be unsubscribed from."""
+    subject = opened(BTC, ETH)
+    subject.drop(ETH)
+    assert asked(subject.due(0.0)[0]) == [("subscribe", [BTC.inst_id])]
