@@ -30,7 +30,7 @@ def test_it_is_the_newest_valid_line(vault):
 def test_lines_that_are_ahead_count_for_their_ids_alone(vault):
     """The time is that of the newest other line."""
     ahead = [replace(trade(number), ts=START + DAY_MS, ahead=True) for number in (3, 4)]
-    assert end(vault, trade(1), trade(2), *ahead) == (4, START + 2)
+    assert end(vault, trade(1), trade(2), *ahead, known=START + 9 * DAY_MS) == (4, START + 2)
 
 
 @pytest.mark.parametrize(("known", "ts"), [(START, START + 2), (None, START + 9 * DAY_MS)])

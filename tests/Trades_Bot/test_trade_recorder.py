@@ -244,7 +244,9 @@ def test_the_first_row_of_all_is_filed_by_the_exchange_s_date_if_it_is_ahead(vau
 
 def test_after_rows_ahead_the_next_life_goes_on_where_time_stood(vault):
     """Ids and gaps count them; the day and the time of new terms do not."""
-    take(recorder(vault, asked_anew(START)), timed(0, 365 * DAY_MS, 365 * DAY_MS))
+    subject = recorder(vault, asked_anew(START))
+    take(subject, timed(0, 365 * DAY_MS, 365 * DAY_MS))
+    assert (subject.last_id, subject.last_ts) == (3, START)
     subject = recorder(vault, asked_anew(START + 5))
     assert (subject.last_id, subject.last_ts) == (3, START)
     take(subject, rows(4))
