@@ -67,6 +67,7 @@ def test_a_trade_of_another_time_moves_nothing(faults, tmp_path, vault):
     assert "lies past the exchange's time: recorded as ahead" in TRADE.log(vault)
     facts = TRADE.facts(vault)["instruments"][BTC]
     assert facts["last_trade_utc"].startswith("2025-12-14")
+    invariants.derived(vault, BTC, ("vwap", "cvd"))
     fact.add("rows ahead", len(ahead))
     fact.times += 1
 
