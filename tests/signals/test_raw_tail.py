@@ -134,6 +134,27 @@ def test_a_late_line_that_is_later_than_all_before_its_minute_closed(vault):
     assert {trade.trade_id for trade in tail.trades} >= {3, 4}
 
 
+def test_many_lines_behind_a_later_one_hide_it_not(vault):
+    """Rows out of order by less than a minute, however many; one of long ago ends no search."""
+    first = Trade(MIDNIGHT + 50_000, 1, "buy", "101", "1")
+    trades = [first, *(Trade(MIDNIGHT + n, n, "buy", "102", "1") for n in range(2, 200))]
+    trades.insert(150, Trade(0, 150, "buy", "103", "1"))
+    put_trades(vault, map(ENCODER.line, trades), packed=False)
+    end = end_of(vault, MIDNIGHT + 60_000, live=True)
+    assert (end.watermark, end.newest.price, end.seen.trade_id) == (first.ts, price("101"), 199)
+
+
+def test_in_older_files_the_date_says_which_line_is_ahead(vault):
+    """A line of a later date than its file's is of no time, and it has an id."""
+    put_trades(vault, [ENCODER.line(Trade(MIDNIGHT - 9_000, 1, "buy", "101", "1"))], packed=False)
+    with (vault.trades(BTC) / "2025-12-14.jsonl").open("ab") as file:
+        file.write(ENCODER.line(Trade(MIDNIGHT + 9_000, 2, "buy", "999", "1")))
+    end = end_of(vault, MIDNIGHT - 5_000, live=True)
+    assert (end.ms, end.watermark, end.seen) == (MIDNIGHT - 5_000, MIDNIGHT - 9_000, Seen(2))
+    tail = raw_tail(vault, BTC, TailStart(0, MIDNIGHT - 60_000, MIDNIGHT - 60_000), end)
+    assert [trade.trade_id for trade in tail.trades] == [1]
+
+
 def test_the_minute_of_an_end(vault):
     """A trade 5 s past its end closes a minute; without one it is that of the moment."""
     assert RawEnd(MIDNIGHT + 90_000, Seen(), None, None).minute_ms == MIDNIGHT + 60_000
