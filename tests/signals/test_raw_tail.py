@@ -183,6 +183,17 @@ def test_ids_that_are_missing_since_the_minute_are_a_gap(vault):
     assert [gap(known) for known in (-25_000, 0, 1_500)] == [True, False, False]
 
 
+def test_a_gap_before_a_late_line_is_the_candles_own(vault):
+    """It was known when its minute closed; the late line is looked at for its price alone."""
+    rows = [(1, -30_000), (2, 6_000), (5, -20_000), (6, 70_000)]
+    trades = (Trade(MIDNIGHT + ms, n, "buy", "101", "1") for n, ms in rows)
+    put_trades(vault, map(ENCODER.line, trades), packed=False)
+    end = end_of(vault, MIDNIGHT + 71_000, live=True)
+    start = TailStart(MIDNIGHT - 60_000, MIDNIGHT + 60_000, MIDNIGHT + 60_000)
+    tail = raw_tail(vault, BTC, start, end)
+    assert ([trade.trade_id for trade in tail.trades], tail.gap) == ([5, 6], False)
+
+
 # --- mids ------------------------------------------------------------------------------------
 
 
