@@ -40,7 +40,6 @@ def parser() -> argparse.ArgumentParser:
     when.add_argument("--last", action="store_true", help="the newest snapshot (default)")
     when.add_argument(
         "--at",
-        type=cli.at_arg,
         metavar="TIME",
         help="the newest snapshot at or before this time: '2025-12-14 21:34', 21:34 "
         "(UTC where no zone is named), latest",

@@ -129,17 +129,6 @@ def time_arg(text: str) -> times.Moment:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def at_arg(text: str) -> times.Moment | Literal["latest"]:
-    """Return an argument that is a time, or `latest`: where the data end."""
-    if text == times.LATEST:
-        return times.LATEST
-    try:
-        return time_arg(text)
-    except argparse.ArgumentTypeError as error:
-        more = f"or {times.LATEST}, where the data end"
-        raise argparse.ArgumentTypeError(f"{error}; {more}") from None
-
-
 def day_arg(text: str) -> str:
     """Return an argument that is a UTC date."""
     try:
@@ -155,19 +144,21 @@ def asked(
 
     Raises UsageError for no time, and for one later than the clock and than the newest raw record.
     """
+    if at is None or at == times.LATEST:
+        return times.LATEST
     now = times.utc_now_ms()
     try:
-        if isinstance(at, datetime):
-            at = times.moment(at, now)
-        elif not isinstance(at, times.Moment):
-            at = at_arg(times.LATEST if at is None else at)
-        if isinstance(at, times.Moment) and at.ms > now:
-            from ravequant.vault.newest import newest_of_all  # noqa: PLC0415 - few ask for it
+        asked_for = at if isinstance(at, times.Moment) else times.moment(at, now)
+    except ValueError as error:
+        raise UsageError(f"--at: {error}; or {times.LATEST}, where the data end") from None
+    if asked_for.ms > now:
+        from ravequant.vault.newest import newest_of_all  # noqa: PLC0415 - few ask for it
 
-            at.refuse_later(now, newest_of_all(vault))
-    except (ValueError, argparse.ArgumentTypeError) as error:
-        raise UsageError(f"--at: {error}") from None
-    return at
+        try:
+            asked_for.refuse_later(now, newest_of_all(vault))
+        except ValueError as error:
+            raise UsageError(f"--at: {error}") from None
+    return asked_for
 
 
 def vault_of(args: argparse.Namespace) -> Vault:
