@@ -17,13 +17,13 @@ _NOT_TRADING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The outcome: usable metadata, or an obstacle, or no answer (``away``)."""
+    """The outcome: metadata if they are complete, an obstacle if there is one; or no answer."""
 
     meta: Metadata | None = None
     obstacle: str = ""
     refused: bool = False  # the exchange said no, and not for this moment
     unknown: bool = False  # it has no such instrument
-    away: str = ""
+    away: str = ""  # why there is no answer
 
 
 async def look_at(rest: RestClient, inst_id: str) -> Look:
@@ -36,9 +36,10 @@ async def look_at(rest: RestClient, inst_id: str) -> Look:
     except FeedError as error:
         return Look(away=str(error))
     state = row.get("state")
+    obstacle = ""
     if isinstance(state, str) and state in _NOT_TRADING:
-        return Look(obstacle=f"{_NOT_TRADING[state]} (state {state})")
+        obstacle = f"{_NOT_TRADING[state]} (state {state})"
     try:
-        return Look(instruments.parse_instrument(row))
+        return Look(instruments.parse_instrument(row), obstacle)
     except FeedError as error:
-        return Look(obstacle=str(error))
+        return Look(obstacle=obstacle or str(error))

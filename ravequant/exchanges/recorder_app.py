@@ -144,13 +144,15 @@ class RecorderApp(ABC, Generic[R]):
             await asyncio.sleep(_LOOK_AGAIN_S)
             look = await look_at(self.once, inst_id)
             try:
-                if look.meta is not None:
-                    self._back_again(inst_id)
-                    if meta is None or look.meta.terms != meta.terms or turn % _ROUNDS == 0:
-                        await self.renew(inst_id, look.meta)
-                        meta = look.meta
-                elif look.obstacle and not look.refused:
+                if look.meta is not None and (
+                    meta is None or look.meta.terms != meta.terms or turn % _ROUNDS == 0
+                ):
+                    await self.renew(inst_id, look.meta)
+                    meta = look.meta
+                if look.obstacle and not look.refused:
                     self._leave_out(inst_id, look.obstacle)
+                elif look.meta is not None:
+                    self._back_again(inst_id)
                 unknown = unknown + 1 if look.unknown else 0
                 if unknown == 2:  # one such answer may be a slip
                     self._leave_out(inst_id, look.obstacle)

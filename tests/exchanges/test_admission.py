@@ -90,12 +90,13 @@ def test_in_the_middle_of_a_run_a_delisted_one_is_named_and_given_up(vault, monk
         exchange.answers[ETH] = {"state": "suspend"}
         await until(lambda: "suspended" in subject.left_out.get(ETH, ""))
         assert (ETH, False) not in subject.channels  # its book and its last trade still come
+        await until(lambda: f"{ETH} 0.1 suspend" in subject.renewed)  # a change of its terms
         exchange.answers[ETH] = UnknownInstrumentError("no such", "51001")
         await until(lambda: (ETH, False) in subject.channels)
         assert subject.left_out[ETH].startswith("no such")
         exchange.answers[ETH] = {"tickSz": "0.5"}
         await until(lambda: subject.channels[-1] == (ETH, True))
-        await until(lambda: f"{ETH} 0.5" in subject.renewed)
+        await until(lambda: f"{ETH} 0.5 live" in subject.renewed)
         assert not subject.left_out
 
     attended(vault, monkeypatch, exchange, scene)

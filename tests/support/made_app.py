@@ -57,7 +57,7 @@ class App(RecorderApp[MadeRecorder]):
         self.subscribe(inst_id)
 
     async def renew(self, inst_id: str, meta: Metadata) -> None:
-        self.renewed.append(f"{inst_id} {meta.tick_sz}")
+        self.renewed.append(f"{inst_id} {meta.tick_sz} {meta.state}")
 
     def listen(self, inst_id: str, *, wanted: bool) -> None:
         self.channels.append((inst_id, wanted))
