@@ -138,9 +138,9 @@ def day_arg(text: str) -> str:
 
 
 def asked(
-    vault: Vault, at: str | datetime | times.Moment | None
+    vault: Vault, at: str | datetime | times.Moment | None, flag: str = "--at"
 ) -> times.Moment | Literal["latest"]:
-    """Return the time of a question to a vault, None being `latest`.
+    """Return the time of a question to a vault, None being `latest`; ``flag`` gave it.
 
     Raises UsageError for no time, and for one later than the clock and than the newest raw record.
     """
@@ -150,14 +150,14 @@ def asked(
     try:
         asked_for = at if isinstance(at, times.Moment) else times.moment(at, now)
     except ValueError as error:
-        raise UsageError(f"--at: {error}; or {times.LATEST}, where the data end") from None
+        raise UsageError(f"{flag}: {error}; or {times.LATEST}, where the data end") from None
     if asked_for.ms > now:
         from ravequant.vault.newest import newest_of_all  # noqa: PLC0415 - few ask for it
 
         try:
             asked_for.refuse_later(now, newest_of_all(vault))
         except ValueError as error:
-            raise UsageError(f"--at: {error}") from None
+            raise UsageError(f"{flag}: {error}") from None
     return asked_for
 
 

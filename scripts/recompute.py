@@ -74,6 +74,7 @@ def tasks_of(args: argparse.Namespace) -> list[RecomputeTask]:
         raise UsageError("--scheduler belongs to --engine dask; name both, or neither")
     source = _folder("--source", args.source or str(args.vault or default_root()))
     target = _folder("--target", args.target) if args.target else source
+    cli.asked(Vault(source), args.first, "--from")
     chosen = settings.load()
     return [
         RecomputeTask(metric, inst_id, source, target, chosen, days, args.rebuild)

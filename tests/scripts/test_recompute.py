@@ -142,6 +142,11 @@ def test_it_is_one_writer_among_others(tmp_path, capsys):
         (["--instId", "../../etc"], 2, "../../etc"),
         (["--instId", "ANY-THING"], 3, "no raw data of ANY-THING"),
         (["--from", "2025-12-15", "--to", "2025-12-14"], 2, "lies behind"),
+        (
+            ["--from", "2999-01-01"],
+            2,
+            "--from: '2999-01-01' is 2999-01-01T00:00:00Z, later than now",
+        ),
         (["--scheduler", "tcp://10.0.0.1:8786"], 2, "belongs to --engine dask"),
         ([], 3, "no raw data in"),
     ],
