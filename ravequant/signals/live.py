@@ -111,22 +111,33 @@ def _state(
     return InstantState(found, tail)
 
 
-def in_flight(asked: InstantQuestion, end_ms: int) -> str:
-    """Return the lines that may not have been on disk at an instant, in words; empty for none."""
-    since = end_ms - CLOSING_MS
-    end = raw_tail.raw_end(asked.vault, asked.inst_id, asked.ms, live=False, seen=None)
+def unsure(asked: InstantQuestion, end: Instant) -> str:
+    """Return the lines that an answer given at an instant may have lacked, in words.
+
+    With the end of that reading given, these are only trades that were repaired since.
+    """
+    parts = [] if asked.seen is not None else _in_flight(asked, end)
+    entries = GapLedger(asked.vault.gap_ledger(asked.inst_id), asked.inst_id).entries()
+    repaired = [
+        f"{entry.gap.from_id} to {entry.gap.to_id}"
+        for entry in entries
+        if entry.status == "repaired"
+        and entry.detected_ms > end.ms
+        and entry.gap.from_id <= (end.seen.trade_id or 0)
+    ]
+    parts += [f"trades {', '.join(repaired)}, repaired since"] if repaired else []
+    return "; ".join(parts)
+
+
+def _in_flight(asked: InstantQuestion, end: Instant) -> list[str]:
+    """Return the lines of the last seconds, which may still have been on their way."""
+    since = end.ms - CLOSING_MS
     start = TailStart(since, since, since)
-    tail = raw_tail.raw_tail(asked.vault, asked.inst_id, start, end)
+    read_to = RawEnd(end.ms, end.seen, None, None)
+    tail = raw_tail.raw_tail(asked.vault, asked.inst_id, start, read_to)
     parts = []
     if tail.trades:
         parts.append(f"trades {tail.trades[0].first_id} to {tail.trades[-1].trade_id}")
     if tail.mids:
         parts.append(f"snapshots since {times.iso(tail.mids[0].ts)}")
-    entries = GapLedger(asked.vault.gap_ledger(asked.inst_id), asked.inst_id).entries()
-    repaired = [
-        f"{entry.gap.from_id} to {entry.gap.to_id}"
-        for entry in entries
-        if entry.status == "repaired" and entry.detected_ms > end_ms
-    ]
-    parts += [f"repaired since: trades {', '.join(repaired)}"] if repaired else []
-    return "; ".join(parts)
+    return parts

@@ -90,10 +90,9 @@ class Request(NamedTuple):
         )
         if state.instant is None or (not _has_data(state) and state.instant.newest is None):
             raise self._no_data(f" by {times.iso(ms)}")
-        if not self.when.live and self.when.seen is None:
-            unsure = live.in_flight(asked, state.instant.ms)
-            if unsure:
-                _log.info("%s: an answer given then may have lacked %s", self.inst_id, unsure)
+        unsure = "" if self.when.live else live.unsure(asked, state.instant)
+        if unsure:
+            _log.info("%s: an answer given then may have lacked %s", self.inst_id, unsure)
         return since_minute(find(state, self.query, self.limits), tail, state.instant.newest)
 
     @property

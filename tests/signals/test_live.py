@@ -204,15 +204,23 @@ def test_missing_ids_since_the_minute_make_the_wick_doubtful(notes):
     assert state.gap_minutes == [state.minute]
 
 
-def test_lines_that_may_have_been_on_their_way_are_named(notes):
-    """Without what was seen nobody knows whether they were on disk; nor those repaired since."""
+def test_lines_that_an_answer_given_then_may_have_lacked_are_named(notes):
+    """Those on their way then, of which nobody knows; and those repaired since."""
     trades(notes, (7_000, "101060"))
-    asked = InstantQuestion(notes, BTC, A + 8_000, live=False)
-    assert live.in_flight(asked, A + 8_000) == "trades 1506 to 1507"
+
+    def unsure(after, seen=None):
+        asked = InstantQuestion(notes, BTC, A + after, live=False, seen=seen)
+        end = live.read(asked, back=50, age_max=40, past=False).state.instant
+        assert end is not None
+        return live.unsure(asked, end)
+
+    assert unsure(8_000) == "trades 1506 to 1507"
+    assert unsure(8_000, Seen(CLOSING_ID + 1, A)) == ""
+    assert unsure(20_000) == ""
     ledger = GapLedger(notes.gap_ledger(BTC), BTC)
-    for moment, ids in ((A, (3, 4)), (A + 9_000, (7, 9))):
+    for moment, ids in ((A, (3, 4)), (A + 9_000, (7, 9)), (A + 9_000, (2_000, 2_001))):
         ledger.append(LedgerEntry(Gap(*ids), "repaired", "fetched", moment))
-    early = InstantQuestion(notes, BTC, A + 1_000, live=False)
-    assert live.in_flight(early, A + 1_000) == (
-        "snapshots since 2025-12-14T21:35:00.000Z; repaired since: trades 7 to 9"
+    assert unsure(1_000) == (
+        "snapshots since 2025-12-14T21:35:00.000Z; trades 7 to 9, repaired since"
     )
+    assert unsure(8_000, Seen(CLOSING_ID + 1, A)) == "trades 7 to 9, repaired since"
