@@ -10,6 +10,7 @@ the defects of their stream; base rates ask it of the records of the past.
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 from ravequant import exact, times
@@ -311,13 +312,15 @@ def _vwap(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict
     return vwap(state.vwap[-1], limits, setup.wick.tip, short=setup.short)
 
 
-def _of_book(condition: Callable[[BookRow, SignalLimits, Side, int], Verdict]) -> Judge:
-    def judge(state: MarketState, limits: SignalLimits, setup: FadeSetup) -> Verdict:
-        if state.book is None:
-            return _MISSING
-        return condition(state.book, limits, setup.wick.side, setup.wick.tip)
-
-    return judge
+def _of_book(
+    condition: Callable[[BookRow, SignalLimits, Side, int], Verdict],
+    state: MarketState,
+    limits: SignalLimits,
+    setup: FadeSetup,
+) -> Verdict:
+    if state.book is None:
+        return _MISSING
+    return condition(state.book, limits, setup.wick.side, setup.wick.tip)
 
 
 RULES: Final = (
@@ -329,9 +332,9 @@ RULES: Final = (
         "volume",
         lambda s, limits, setup: absorption(_recent(s, limits), short=setup.short),
     ),
-    LayerRule("wall", 15, "buckets", _of_book(wall)),
-    LayerRule("imbalance", 10, "buckets", _of_book(imbalance)),
-    LayerRule("young_wall", 10, "buckets", _of_book(young_wall)),
+    LayerRule("wall", 15, "buckets", partial(_of_book, wall)),
+    LayerRule("imbalance", 10, "buckets", partial(_of_book, imbalance)),
+    LayerRule("young_wall", 10, "buckets", partial(_of_book, young_wall)),
     LayerRule("cvd", 10, "cvd", _cvd),
     LayerRule("vwap", 5, "vwap", _vwap),
 )

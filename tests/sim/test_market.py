@@ -19,7 +19,7 @@ from tests.support.measures import book
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 MINUTE = 60_000
 HOUR = 60 * MINUTE
-GOLDEN = (2_701_583_101, 1_936_030_321)
+GOLDEN = (1_404_938_685, 1_936_030_321)
 
 Side = dict[str, tuple[str, str]]  # price to (size, orders)
 
