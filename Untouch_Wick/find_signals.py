@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    seconds = cli.seconds(text)
     if not 0 < seconds <= 86_400:
         raise argparse.ArgumentTypeError(
             f"{text!r}: expected more than 0 and at most 86400 seconds"

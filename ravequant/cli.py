@@ -102,8 +102,10 @@ def duration(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Return an argument in seconds, 0 for never."""
-    return _number(text, least=0.0, wanted="a number of seconds, 0 or more")
+    """Return an argument in seconds, 0 for never; a span with its unit counts too."""
+    with suppress(ValueError):
+        return times.parse_duration(text) / times.SECOND_MS
+    return _number(text, least=0.0, wanted="a number of seconds, 0 or more, nor a span like 5m")
 
 
 def factor(text: str) -> float:

@@ -55,7 +55,7 @@ def test_an_error_is_one_line_on_stderr_and_its_exit_code(capsys, error, code):
         (cli.seconds, "-3", "'-3' is not a number of seconds, 0 or more"),
         (cli.seconds, "nan", "'nan' is not a number of seconds"),
         (cli.seconds, "inf", "'inf' is not a number of seconds"),
-        (cli.seconds, "5s", "'5s' is not a number of seconds"),
+        (cli.seconds, "5w", "'5w' is not a number of seconds, 0 or more, nor a span like 5m"),
         (cli.factor, "0", "'0' is not a number of 0.001 or more"),
     ],
 )
@@ -64,6 +64,7 @@ def test_a_number_that_is_none_is_refused(kind, text, words):
     with pytest.raises(argparse.ArgumentTypeError, match=words):
         kind(text)
     assert (cli.seconds("0"), cli.seconds("2.5"), cli.factor("20")) == (0, 2.5, 20)
+    assert (cli.seconds("30s"), cli.seconds("5m"), cli.seconds("500ms")) == (30, 300, 0.5)
 
 
 def test_a_log_file_may_be_named(tmp_path):
