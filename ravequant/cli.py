@@ -191,11 +191,21 @@ def run(
     """
     log_file = None if log_file is None else Path(log_file)
     _open_streams()
+    return until_reader_leaves(made.prog, lambda: _run(made, body, argv, log_file))
+
+
+def until_reader_leaves(prog: str, body: Callable[[], int]) -> int:
+    """Return the exit code of ``body``, which writes to stdout; the end is silent."""
     try:
-        return _without_readers(made.prog, _run(made, body, argv, log_file))
+        code = body()
     except SystemExit:  # argparse has written its help, its version or the usage
-        _without_readers(made.prog, DONE)
+        _without_readers(prog, DONE)
         raise
+    except OSError as error:
+        if not _reader_left(sys.stdout, error):
+            raise
+        code = DONE
+    return _without_readers(prog, code)
 
 
 def _run(

@@ -76,6 +76,10 @@ def start(program: Program, arguments: Sequence[str]) -> None:
 
 def main() -> int:
     """Start the program of the command line; return the exit code."""
+    return cli.until_reader_leaves(PROGRAM, _answer)
+
+
+def _answer() -> int:
     first, *arguments = sys.argv[1:] or ["--help"]
     if first in _HELP and arguments and not arguments[0].startswith("-"):
         first, arguments = arguments[0], ["--help"]  # `ravequant help doctor`

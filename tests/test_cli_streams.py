@@ -93,7 +93,7 @@ def test_a_full_disk_under_stdout_is_an_error():
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("kind", ["demo test environment peek", "vwap find_signals doctor"])
+@pytest.mark.parametrize("kind", ["demo test environment peek", "ravequant vwap find_signals"])
 def test_programs_of_each_kind_end_quietly(kind):
     """Those that set themselves up, that have one way in, and that leave without a collection."""
     read, write = os.pipe()

@@ -231,16 +231,19 @@ def test_a_little_is_read_without_what_takes_long_to_load(tmp_path, module, minu
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="counts threads with /proc")
-def test_numpy_starts_no_threads():
+def test_numpy_starts_no_threads(tmp_path):
     """A run of a second needs no thread on each core for linear algebra."""
     code = (
         "import pathlib; exec(pathlib.Path('scripts/begin.py').read_bytes()); "  # as programs do
-        "import sys, Liquidity_Buckets.l2_bucketizer; assert 'numpy' in sys.modules; "
+        "sys.path.insert(0, ''); import Liquidity_Buckets.l2_bucketizer; "
+        "assert 'numpy' in sys.modules; "
         "status = pathlib.Path('/proc/self/status').read_text(encoding='ascii'); "
         "print(status.partition('Threads:')[2].split()[0])"
     )
+    program = tmp_path / "program.py"
+    program.write_text(code, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
+        [sys.executable, program], capture_output=True, text=True, check=True, cwd=CHECKOUT
     )
     assert done.stdout == "1\n"
 
