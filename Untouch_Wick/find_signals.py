@@ -71,6 +71,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     where = Vault(vault or default_root())
     chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
     names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
+    _check_seen(seen, names)
     refreshes = refresh if refresh is not None else at is None
     wrong = clock.problem(where, clock.now()) if at is None else ""
     if wrong:
@@ -106,6 +107,11 @@ def _query(
     if min_touched < 0:
         raise UsageError(f"--min-touched {min_touched}: expected 0 or more")
     return Query(age_min, age_max, timeframe, min_touched, small_only)
+
+
+def _check_seen(seen: str | None, names: Sequence[str]) -> None:
+    if seen is not None and len(names) > 1:
+        raise UsageError(f"--seen is of one instrument, asked are {', '.join(names)}: add --instId")
 
 
 def _refresh(vault: Vault, inst_id: str) -> None:
@@ -244,6 +250,7 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
     )
     outcome, wrong = DONE, ""  # wrong: the line about the clock
     names = cli.instruments_of(args, chosen.instruments)
+    _check_seen(args.seen, names)
     if args.at is None:
         try:
             wrong = _first_lines(vault, outputs)

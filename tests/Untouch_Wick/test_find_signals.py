@@ -20,6 +20,7 @@ from tests.support.exchange_clock import exchange_clock
 from tests.support.notes_market import AT, BTC, A, Market, ask, command, lost, record
 from tests.support.trade_streams import write_raw
 from Untouch_Wick import find_signals
+from Untouch_Wick.find_signals import find_hidden_signals
 
 AGES = "expected 0 <= --age-min <= --age-max <= 10080, at which a wick expires"
 SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
@@ -258,6 +259,17 @@ def test_a_touched_signal_is_shown_and_not_recorded(vault, capsys):
     assert "NO TRADE: touched" in out
     assert "touched 2s ago at 21:35:07 UTC at 101250" in " ".join(out.split())
     assert not vault.derived("signals", BTC).joinpath("signals.jsonl").exists()
+
+
+def test_the_end_of_a_reading_is_of_one_instrument(notes, capsys):
+    """An id of one says nothing of another."""
+    names = ["--vault", str(notes.root), "--at", f"{AT[:-1]}.5Z", "--seen", "1506,-"]
+    said = "--seen is of one instrument, asked are BTC-USDT-SWAP, ETH-USDT-SWAP: add --instId"
+    assert find_signals.main(names) == 2
+    assert said in capsys.readouterr().err
+    with pytest.raises(UsageError, match=said):
+        find_hidden_signals(at=AT, seen="1506,-", vault=notes.root)
+    assert find_signals.main([*names, "--instId", BTC]) == 0
 
 
 def test_a_clock_that_does_not_answer_ends_the_question(notes, capsys, monkeypatch):

@@ -113,9 +113,17 @@ def test_an_old_market_is_not_called_fresh(faults, tmp_path, vault, clock):
         fact.times += 1
     assert not told.exists()
     assert not vault.derived("signals", BTC).exists()
-    clock(newest_s - int(time.time()))
+    right = newest_s - int(time.time())
+    clock(right)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "MAX x3" in done.stdout) == (0, True), done.stdout
+    watch = [*command, "--json", "--watch", "0.1"]
+    with alive(subprocess.Popen(watch, stdout=subprocess.PIPE)) as process:
+        assert process.stdout is not None
+        for offset, reason in ((right, None), (right - HOUR_S, "clock"), (right, None)):
+            clock(offset)
+            later = (json.loads(process.stdout.readline()) for _ in range(200))
+            assert any(row["no_trade"] == reason for row in later), offset
 
 
 @pytest.mark.first
