@@ -22,7 +22,7 @@ from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import Vault, held
 from ravequant.vault.side_input import SideInput
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits: a crash repeats at most so much
@@ -153,7 +153,7 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
     if next(iter(job.source.files()), None) is None:
         raise NoDataError(
             f"no raw data of {job.inst_id} in {job.vault.root}; start its exporter, or name "
-            "another vault with --vault"
+            f"another vault with --vault{held(job.vault.trades)}"
         )
     with writer_lock(job.vault, job.metric, job.inst_id):
         try:

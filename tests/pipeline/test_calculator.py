@@ -81,6 +81,7 @@ def test_one_instrument_without_data_does_not_stop_the_other(vault):
     assert code == 3
     assert [json.loads(line)["instId"] for line in out.splitlines()] == [BTC]
     assert "no raw data of ETH-USDT-SWAP" in err
+    assert err.endswith(f"another vault with --vault; the vault has {BTC}\n")
 
 
 def test_a_run_without_new_data_says_so(vault):
