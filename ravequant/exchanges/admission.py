@@ -30,9 +30,11 @@ async def look_at(rest: RestClient, inst_id: str) -> Look:
     """Ask the exchange for an instrument; no answer of it raises."""
     try:
         row = await in_thread(rest.instrument, inst_id)
+    except UnknownInstrumentError as error:
+        obstacle = f"the exchange does not know it (code {error.code}); correct the name"
+        return Look(obstacle=obstacle, refused=True, unknown=True)
     except RefusedError as error:
-        unknown = isinstance(error, UnknownInstrumentError)
-        return Look(obstacle=str(error), refused=True, unknown=unknown)
+        return Look(obstacle=str(error), refused=True)
     except FeedError as error:
         return Look(away=str(error))
     state = row.get("state")

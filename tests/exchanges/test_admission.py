@@ -42,7 +42,8 @@ NOT_YET = [
     ({"state": "suspend"}, "its trading is suspended (state suspend)"),
     ({"ctVal": ""}, "ctVal: '' is not"),
     ({"tickSz": ""}, "tickSz: '' is not"),
-    (UnknownInstrumentError("no such", "51001"), "no such"),
+    (UnknownInstrumentError("no such", "51001"), "the exchange does not know it (code 51001)"),
+    (RefusedError("HTTP 403", "403"), "HTTP 403"),
 ]
 
 
@@ -93,7 +94,7 @@ def test_in_the_middle_of_a_run_a_delisted_one_is_named_and_given_up(vault, monk
         await until(lambda: f"{ETH} 0.1 suspend" in subject.renewed)  # a change of its terms
         exchange.answers[ETH] = UnknownInstrumentError("no such", "51001")
         await until(lambda: (ETH, False) in subject.channels)
-        assert subject.left_out[ETH].startswith("no such")
+        assert subject.left_out[ETH].startswith("the exchange does not know it")
         exchange.answers[ETH] = {"tickSz": "0.5"}
         await until(lambda: subject.channels[-1] == (ETH, True))
         await until(lambda: f"{ETH} 0.5 live" in subject.renewed)
