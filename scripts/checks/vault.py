@@ -51,11 +51,21 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
             yield _late(name, text, recorder_state(vault, program, now), inst_id)
         else:
             yield Check(name, "PASS", f"newest record {programs.rough(max(0, now - moment))} old")
+    yield from _opened_early(vault, inst_id, now)
     failing = programs.failing(vault, now)
     for data in _DERIVED:
         raw = newest["l2" if data is BUCKETS else "trades"]
         failure = failing.get(f"{data.maker.name}.{inst_id}")
         yield failure or _calculator(vault, data, inst_id, raw)
+
+
+def _opened_early(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
+    """Yield a check if the trades are written into the file of a day that is yet to come."""
+    newest = max((key for key, _ in day_files(vault.trades(inst_id))), default="")
+    if newest > times.day(now + times.DAY_MS):
+        text = f"{newest}.jsonl, of a day to come, was opened by a trade ahead of its time"
+        remedy = "stop the trade exporter, then: python scripts/repair_gaps.py"
+        yield Check(f"trade days {inst_id}", "FAIL", text, remedy)
 
 
 def _late(name: str, text: str, state: RecorderState, inst_id: str) -> Check:

@@ -63,3 +63,32 @@ def test_a_span_without_books_of_more_than_ten_minutes_is_a_silence(vault):
     assert found.level == "WARN"
     assert found.text.startswith("no book 2025-12-14T19:28Z to 2025-12-14T20:34Z: asleep or off?")
     assert checks.asleep(vault, BTC, NOW + 2 * times.DAY_MS).level == "PASS"
+
+
+def test_a_trade_file_of_a_day_to_come_is_named(vault):
+    """An earlier version let a trade ahead of its time open it; tomorrow's may be there already."""
+    folder = vault.trades(BTC)
+    folder.mkdir(parents=True)
+
+    def named() -> list[tuple[str, str]]:
+        found = checks.records(vault, BTC, NOW)
+        return [(one.text, one.remedy) for one in found if one.name == f"trade days {BTC}"]
+
+    (folder / "2025-12-15.jsonl").write_bytes(b"")
+    assert named() == []
+    (folder / "2098-01-01.jsonl").write_bytes(b"")
+    assert named() == [
+        (
+            "2098-01-01.jsonl, of a day to come, was opened by a trade ahead of its time",
+            "stop the trade exporter, then: python scripts/repair_gaps.py",
+        )
+    ]
+
+
+def test_a_record_ahead_is_not_the_beginning_of_the_newest_hour(tmp_path):
+    """The lines before it are looked at, too."""
+    path = tmp_path / "2025-12-14.jsonl"
+    good = b'{"timestamp_utc":"2025-12-14T21:00:00.000Z"}\n'
+    ahead = b'{"timestamp_utc":"2025-12-14T23:59:00.000Z","ahead":true}\n'
+    path.write_bytes(good * 3 + ahead)
+    assert list(checks._newest_hour([("2025-12-14", path)])) == [ahead, good, good, good]
