@@ -9,6 +9,7 @@ contradict each other.
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -210,11 +211,13 @@ def unread() -> list[Path]:
     there = path.is_file()
     found = [other for other in _files(path.parent) if _alike(other, path, there=there)]
     if not there and path == _DEFAULT_FILE:
-        rooms = sorted(room for room in path.parent.iterdir() if room.name[:1] not in "._")
-        places = [*rooms, default_root(), Path.cwd(), path.parents[1], Path.home()]
+        places = [room for room in _files(path.parent) if room.name[:1] not in "._"]
+        for place in (default_root, Path.cwd, path.parent.parent.absolute, Path.home):
+            with suppress(OSError, RuntimeError):  # a folder that is gone, a user without a home
+                places.append(place())
         names = (path.name, f"{path.name}.txt")
         found += [place / name for place in dict.fromkeys(places) for name in names]
-    return [other for other in dict.fromkeys(found) if other != path and other.is_file()]
+    return [other for other in dict.fromkeys(found) if other != path and _is_file(other)]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -222,6 +225,13 @@ def _files(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def _alike(other: Path, path: Path, *, there: bool) -> bool:

@@ -1,6 +1,7 @@
 """The one settings file: defaults, what it may say, and how a slip is named."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -271,6 +272,23 @@ def test_settings_that_are_not_read_are_named_once(checkout, caplog, name):
     assert said.endswith(
         f"is not read: the settings stand in {checkout / 'ravequant.toml'}; move it there"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be deleted there")
+def test_a_folder_that_is_gone_and_no_home_are_no_error(checkout, tmp_path, monkeypatch):
+    """As in a container: the settings are looked for where there is something to look into."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.delenv("HOME")
+
+    def nobody(_uid):
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    (checkout / "L2_Bot" / "ravequant.toml").touch()
+    assert settings.unread() == [checkout / "L2_Bot" / "ravequant.toml"]
+    assert settings.load() == settings.Settings()
 
 
 def test_a_copy_beside_the_settings_is_no_slip(checkout, caplog):
