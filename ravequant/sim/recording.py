@@ -7,7 +7,7 @@ single fills and are joined by SPEC section 3; their sizes stay known, for REST.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from operator import itemgetter
 from pathlib import Path
@@ -22,6 +22,7 @@ from ravequant.records import RecordError, Trade
 from ravequant.sim.bookframes import BookTape
 from ravequant.sim.feed import BookChange
 from ravequant.sim.instruments import Decimals, contract, sizes, swap_row
+from ravequant.trades.bar_reader import end_of
 from ravequant.vault.line_file import lines_forward, open_lines, reading
 from ravequant.vault.paths import StrPath
 
@@ -43,10 +44,13 @@ class TradeTape:
     skipped: int = 0  # lines without a valid trade, or with an id not above the last
 
     def __iter__(self) -> Iterator[Moment]:
-        """Yield the records; the moment never goes back, even if recorded times do."""
-        moment = 0
+        """Yield the records; the moment never goes back, even if recorded times do.
+
+        A record ahead of its time comes when those around it do.
+        """
+        moment = self.first_ms
         for trade, fill_sizes in self._joined():
-            moment = max(moment, trade.ts)
+            moment = moment if trade.ahead else max(moment, trade.ts)
             yield moment, self.inst_id, trade, fill_sizes
 
     def _joined(self) -> Iterator[tuple[Trade, tuple[str, ...]]]:
@@ -67,6 +71,7 @@ class TradeTape:
         """Yield (trade, whether it is a single fill)."""
         last = -1
         for path in self.paths:
+            end = end_of(path.name)
             for line in lines_forward(path):
                 try:
                     trade, _ = records.parse_trade(line, self.inst_id)
@@ -77,7 +82,8 @@ class TradeTape:
                     self.skipped += 1
                     continue
                 last = trade.trade_id
-                yield trade, b'"count"' not in line
+                ahead = trade.ahead or trade.ts >= end
+                yield replace(trade, ahead=ahead), b'"count"' not in line
 
 
 def _look(path: Path) -> tuple[int, TradeTape]:
@@ -88,9 +94,9 @@ def _look(path: Path) -> tuple[int, TradeTape]:
     with reading(path), open_lines(path) as file:
         while block := file.read(_BLOCK):
             tail = tail[-_BLOCK // 16 :] + block
-            first = first or _first_trade(tail.splitlines())
+            first = first or _first_trade(tail.splitlines(), end_of(path.name))
             decimals = decimals.merged(_decimals(block))
-    last = _first_trade(reversed(tail.splitlines()))
+    last = _first_trade(reversed(tail.splitlines()), end_of(path.name))
     if first is None or last is None:
         raise NoDataError(f"{path}: holds no valid trade; name a trade file in the vault's shape")
     inst_id, trade, terms = first
@@ -105,13 +111,16 @@ def _decimals(block: bytes) -> Decimals:
     return Decimals(met[b"price"], met[b"qty_contracts"])
 
 
-def _first_trade(lines: Iterable[bytes]) -> tuple[str, Trade, Contract] | None:
+def _first_trade(lines: Iterable[bytes], end: int) -> tuple[str, Trade, Contract] | None:
+    """Return instrument, trade and contract of the first line that is not ahead of its time."""
     for line in lines:
         try:
             inst_id = records.check_inst_id(orjson.loads(line)["instId"])
-            return inst_id, *records.parse_trade(line, inst_id)
+            trade, terms = records.parse_trade(line, inst_id)
         except (RecordError, UsageError, ValueError, KeyError, TypeError):
             continue
+        if not trade.ahead and trade.ts < end:
+            return inst_id, trade, terms
     return None
 
 

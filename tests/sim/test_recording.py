@@ -76,6 +76,22 @@ def test_files_are_put_in_order_and_read_in_steps_of_time(tmp_path):
     assert feed.trades(START + 9999) == []
 
 
+def test_a_record_ahead_of_its_time_does_not_hurry_the_market(tmp_path):
+    """It comes when those around it do, by its field or by a date later than its file's."""
+    later = START + 70 * 365 * times.DAY_MS
+    rows = [
+        Trade(later, 7, "buy", "100", "1", ahead=True),
+        fill(8),
+        Trade(later, 9, "buy", "100", "1"),
+        fill(10, ts=START + 500),
+    ]
+    feed = Recording([written(tmp_path / "2025-12-14.jsonl", list(map(ENCODER.line, rows)))])
+    assert (feed.start_ms, feed.end_ms) == (START, START + 501)
+    came = [(trade.trade_id, trade.ts) for _, trade in feed.trades(START + 1)]
+    assert came == [(7, later), (8, START), (9, later)]
+    assert [trade.trade_id for _, trade in feed.trades(START + 501)] == [10]
+
+
 def test_ids_that_do_not_rise_and_bad_lines_are_left_out(tmp_path):
     """A line whose id is not above the last one, or that is no trade, is skipped and counted."""
     lines = [ENCODER.line(fill(8)), ENCODER.line(fill(8)), b"nonsense\n", ENCODER.line(fill(7))]
