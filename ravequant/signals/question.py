@@ -1,9 +1,10 @@
 """A question: an instrument, the rules of the query, and the moment (SPEC section 11)."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ravequant import cli, times
 from ravequant.errors import NoDataError, UsageError
@@ -18,6 +19,7 @@ from ravequant.signals.serialize import as_json
 from ravequant.signals.since_minute import since_minute, without_entry
 from ravequant.vault.paths import Vault
 
+_OF_TODAY: Final = re.compile(r"\s*[0-9]{2}:")  # a time without a date: the clock gives it
 _log = logging.getLogger("find_signals")
 
 
@@ -44,6 +46,10 @@ def when(vault: Vault, at: str | datetime | None, seen: str | None = None) -> Wh
         if seen is not None:
             raise UsageError(f"--seen is of an instant, not of {times.LATEST}: give it with --at")
         return When()
+    if isinstance(at, str) and _OF_TODAY.match(at):
+        wrong = clock.problem(vault, clock.Clock(times.utc_now_ms()))
+        if wrong:
+            _log.warning("%s is taken for %s: %s", at, times.iso(moment.ms), wrong)
     if seen is None and moment.ms % times.MINUTE_MS == 0:
         return When(moment.ms // times.MINUTE_MS)
     return When(instant_ms=moment.ms, seen=None if seen is None else parse_seen(seen))

@@ -71,6 +71,22 @@ def test_what_was_seen_belongs_to_a_time(vault, at, said):
     assert str(caught.value) == said
 
 
+def test_the_day_of_a_time_is_that_of_the_clock(vault, caplog):
+    """With a wrong clock it may be another day: that is said, and nothing is guessed."""
+    caplog.set_level("WARNING")
+    encoder, now = TradeEncoder(BTC, CONTRACT), times.utc_now_ms()
+    write_raw(vault, BTC, [encoder.line(Trade(now, 1, "buy", "1", "1"))])
+    when(vault, "00:00")
+    assert caplog.text == ""
+    write_raw(vault, BTC, [encoder.line(Trade(now + times.DAY_MS, 2, "buy", "1", "1"))])
+    when(vault, "2025-12-14 00:00")
+    assert caplog.text == ""
+    when(vault, "00:00")
+    assert "00:00 is taken for " in caplog.text
+    assert "T00:00:00.000Z: CLOCK " in caplog.text
+    assert " behind the exchange: set it (" in caplog.text
+
+
 def test_an_instant_before_all_data_has_none(notes, vault):
     """And the message names it."""
     with pytest.raises(NoDataError, match=r"no data of BTC-USDT-SWAP by 2025-12-14T12:00:07.500Z "):
