@@ -142,6 +142,7 @@ def check(args: argparse.Namespace, vault: Vault) -> int:
 
 def to_start(vault: Vault) -> Iterator[Check]:
     """Yield the checks that must pass before a program is started."""
+    yield from computer.python()
     programs = (*EXPORTERS, *CALCULATORS, L2_RETENTION, FIND_SIGNALS)
     yield computer.programs([program.script for program in programs])
     usable = computer.writable(vault)

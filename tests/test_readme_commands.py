@@ -46,6 +46,7 @@ NOT_RUN = {
 }
 # not run and no program of ours: only that the line is one of these
 ONLY_LOOKED_AT = {
+    r"git ": "changes the checkout of the person who types it",
     r"python -m pip install ": "installs an extra from the internet",
     r"systemctl --user |journalctl --user ": "asks the system of the person who installed",
 }

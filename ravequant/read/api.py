@@ -15,11 +15,9 @@ recorded, VaultError for a file that is damaged.
 """
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Final, Literal
 
 from ravequant import catalog, times
@@ -35,11 +33,11 @@ from ravequant.records import check_inst_id
 from ravequant.times import Moment
 from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.newest import newest_of_all
-from ravequant.vault.paths import Vault, default_root, instruments
+from ravequant.vault.paths import StrPath, Vault, default_root, instruments, user_path
 
 Name = Literal["trades", "minutes", "books", "vwap", "cvd", "volume", "wicks", "buckets", "signals"]
 When = str | datetime | None
-Folder = str | os.PathLike[str] | None
+Folder = StrPath | None
 
 LATEST: Final = "latest"
 _RECORDS: Final = {
@@ -187,7 +185,7 @@ def _whole(name: str, inst_id: str, since: When, until: When, vault: Folder) -> 
 
 def _stream(name: str, inst_id: str, folder: Folder, *, must_exist: bool = True) -> Stream:
     """Return the stream of a data set. Raises UsageError, and NoDataError if it has no file."""
-    vault = Vault((default_root() if folder is None else Path(folder).expanduser()).absolute())
+    vault = Vault((default_root() if folder is None else user_path(folder)).absolute())
     check_inst_id(inst_id)
     if name in _RAW:
         stream = _RAW[name](vault, inst_id)

@@ -41,8 +41,18 @@ def user_path(given: StrPath) -> Path:
 
 
 def default_root() -> Path:
-    """Return ``$RAVEQUANT_VAULT``, else ``Rave_Quant_Vault/`` of this checkout."""
-    return user_path(os.environ.get(VAULT_VARIABLE) or CHECKOUT / "Rave_Quant_Vault")
+    """Return ``$RAVEQUANT_VAULT``, else ``Rave_Quant_Vault/`` of this checkout.
+
+    Raises UsageError where the library stands in no checkout: data do not go among packages.
+    """
+    if named := os.environ.get(VAULT_VARIABLE):
+        return user_path(named)
+    if not (CHECKOUT / "pyproject.toml").is_file():
+        raise UsageError(
+            f"no vault is named, and {CHECKOUT} is no checkout of RaveQuant: name one with --vault "
+            f"or ${VAULT_VARIABLE}, or use a checkout (git clone, then pip install -e . in it)"
+        )
+    return CHECKOUT / "Rave_Quant_Vault"
 
 
 @dataclass(frozen=True, slots=True)

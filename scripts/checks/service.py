@@ -1,6 +1,7 @@
 """The check of the service: whether recording starts with the computer, or at a logon only."""
 
 import getpass
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +23,15 @@ def start() -> Iterator[Check]:
     if sys.platform == "win32":
         yield of_windows(_entry())
     elif sys.platform == "linux":
-        yield of_linux(unit_folder(), LINGER / getpass.getuser())
+        yield of_linux(unit_folder(), LINGER / _user())
+
+
+def _user() -> str:
+    """Return the name of this user; in a container one may have a number alone."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid()) if sys.platform != "win32" else ""
 
 
 def of_linux(folder: Path, linger: Path) -> Check:

@@ -258,7 +258,7 @@ def test_a_failure_never_stops_the_others(recorded, vault, box):
 def test_check_says_what_stands_in_the_way(vault, box):
     """One line a look; exit code 1 if any is bad; nothing is started."""
     code, said, _ = finished(start(vault, box, "--check"))
-    assert (code, [line[:4] for line in said.splitlines()]) == (0, ["PASS"] * 5)
+    assert (code, [line[:4] for line in said.splitlines()]) == (0, ["PASS"] * 6)
     code, said, _ = finished(start(vault, box, "--check", "--json", "--instId", "NO-SUCH-SWAP"))
     *good, bad = map(json.loads, said.splitlines())
     assert code == 1

@@ -205,6 +205,16 @@ def test_the_vault_is_where_the_environment_says(monkeypatch):
         assert paths.default_root() == Path(__file__).resolve().parents[2] / "Rave_Quant_Vault"
 
 
+def test_no_data_go_among_packages(monkeypatch, tmp_path):
+    """Where the library stands in no checkout there is no default, and the message says so."""
+    monkeypatch.delenv(paths.VAULT_VARIABLE, raising=False)
+    monkeypatch.setattr(paths, "CHECKOUT", tmp_path)
+    with pytest.raises(UsageError, match=r"no vault is named, and .* is no checkout of RaveQuant"):
+        paths.default_root()
+    monkeypatch.setenv(paths.VAULT_VARIABLE, str(tmp_path))
+    assert paths.default_root() == tmp_path
+
+
 def test_day_files_come_oldest_first_and_plain_before_packed(tmp_path):
     """Of two forms of a day the plain one counts; anything else in the folder is passed over."""
     for name in (

@@ -147,3 +147,16 @@ def test_settings_that_are_not_read_are_a_warning(tmp_path, monkeypatch):
         "WARN", f"BTC-USDT-SWAP, ETH-USDT-SWAP; {tmp_path / 'ravequant.toml.txt'} is not read"
     )  # fmt: skip
     assert found.remedy == f"move it to {tmp_path / 'ravequant.toml'}, or away"
+
+
+def test_packages_are_those_that_the_code_on_disk_needs(tmp_path, monkeypatch):
+    """After an update pip's note of the project is old: the file of the checkout counts."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "ravequant"\ndependencies = ["orjson>=3", "came-with-update>=1"]\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(computer, "CHECKOUT", tmp_path)
+    (found,) = computer.python()
+    assert (found.level, found.text, found.remedy) == (
+        "FAIL", "came-with-update is missing", "python scripts/environment.py",
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """The check of the service: with the computer, at a logon, or not at all."""
 
+import getpass
 import sys
 
 import pytest
@@ -40,3 +41,15 @@ def test_this_computer_has_none_of_the_test_s():
     """The tests' configuration is empty."""
     (found,) = service.start()
     assert (found.name, found.level) == ("service", "PASS")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the user of a container")
+def test_a_user_may_have_a_number_alone(monkeypatch):
+    """In a container the user may stand in no list; the check is made all the same."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    (found,) = service.start()
+    assert found.level in {"PASS", "WARN"}
