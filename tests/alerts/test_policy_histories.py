@@ -1,0 +1,74 @@
+"""Whatever happens in whatever order: each signal once, its end once, no more than the hour has."""
+
+from collections import Counter
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ravequant.alerts.policy import AlertPolicy, EndKind, SignalEnd
+from tests.support.alert_cases import MINUTE, NOW, seen_signal
+
+HOUR = 60 * MINUTE
+NAMES = "abcd"
+ENDS: list[EndKind] = ["reached", "withdrawn", "aged"]
+STEPS = st.one_of(
+    st.tuples(st.just("seen"), st.sampled_from(NAMES), st.booleans(), st.booleans()),
+    st.tuples(st.just("end"), st.sampled_from(NAMES), st.sampled_from(ENDS)),
+    st.tuples(st.just("post"), st.sampled_from(["accepted", "dropped", "later", "restart"])),
+    st.tuples(st.just("wait"), st.integers(1, 40)),
+)
+
+
+class History:
+    """A policy, the time, and what was posted."""
+
+    def __init__(self, per_hour: int) -> None:
+        self.alerts, self.per_hour, self.now = AlertPolicy(per_hour), per_hour, NOW
+        self.standing = set[str]()
+        self.posted: dict[str, list[str]] = {name: [] for name in NAMES}
+        self.counted = list[int]()  # times of the messages that take a place of the hour
+
+    def wait(self, minutes: int) -> None:
+        self.now += minutes * MINUTE
+
+    def seen(self, name: str, near: bool, grouped: bool) -> None:  # noqa: FBT001 - drawn
+        others = (f"{name} twin",) if grouped else ()
+        self.alerts.add([seen_signal(name, near=near, others=others)], self.now)
+        self.standing.add(name)
+
+    def end(self, name: str, kind: EndKind) -> None:
+        self.alerts.end([SignalEnd(kind, name, f"line {name}", "why", self.now)], self.now)
+        self.standing.discard(name)
+
+    def post(self, fate: str) -> None:
+        for message in self.alerts.due(self.standing, self.now):
+            if fate == "dropped":
+                self.alerts.dropped(message)
+            if fate not in {"accepted", "restart"}:
+                continue
+            self.alerts.accepted(message, self.now)
+            self.counted += [] if message.alerts[0].is_end else [self.now]
+            for alert in message.alerts:
+                self.posted[alert.key].append(alert.kind)
+        if fate == "restart":
+            state: Any = orjson.loads(orjson.dumps(self.alerts.state()))
+            self.alerts = AlertPolicy(self.per_hour)
+            self.alerts.restore(state)
+            assert self.alerts.state() == state
+
+
+@given(st.lists(STEPS, max_size=60), st.integers(1, 3))
+def test_any_history(steps, per_hour):
+    """New and near at most once, then an end at most once, and nothing after it."""
+    history = History(per_hour)
+    for name, *words in steps:
+        getattr(history, name)(*words)
+    for kinds in history.posted.values():
+        assert max(Counter(kinds).values(), default=0) <= 1
+        ends = [number for number, kind in enumerate(kinds) if kind in ENDS]
+        assert ends in ([], [len(kinds) - 1])
+        assert not ends or len(kinds) > 1  # only what was told ends
+    for at in history.counted:
+        assert sum(at - HOUR < other <= at for other in history.counted) <= per_hour
