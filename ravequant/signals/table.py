@@ -62,8 +62,10 @@ def instant_line(state: MarketState) -> str:
     if state.instant is None:
         return ""
     asked, minute = times.iso(state.instant.ms), times.iso_minute(state.minute + 1)[11:16]
-    behind = state.instant.ms // times.MINUTE_MS > state.minute
-    closed = f" ({minute} not closed yet)" if behind else ""
+    behind = state.instant.ms // times.MINUTE_MS - state.minute
+    closed = f" ({minute} not closed yet)" if behind == 1 else ""
+    if behind > 1:
+        closed = f" (no trade has closed a minute after {utc(state)[11:]})"
     return f"asked at {asked[:10]} {asked[11:-1]} UTC{closed}, seen{JOINT}{state.instant.seen.text}"
 
 

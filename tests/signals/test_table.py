@@ -206,4 +206,5 @@ def test_a_minute_that_is_not_closed_is_said():
     old = NOW._replace(ms=A * 60_000 + 365_000)
     text = shown(replace(both(), instant=old), 80)
     assert text.startswith("age at 21:40:00 UTC: trades 5m02s, buckets 5m01s STALE")
+    assert "(no trade has closed a minute after 21:35)" in text.replace("\n", " ")
     assert "clock +1m05s" in text
