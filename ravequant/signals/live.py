@@ -5,7 +5,6 @@ everything on disk is read; asked for again with the end of that reading (`seen`
 that is read, so that the answer is the same.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -13,15 +12,14 @@ from typing import Final, NamedTuple
 from ravequant import times
 from ravequant.errors import UsageError
 from ravequant.signals import as_of, raw_tail
+from ravequant.signals.clock import WRONG_MS
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.raw_tail import RawEnd, TailStart
 from ravequant.signals.seen import CLOSING_MS, LAGGING, Instant, Lagging, RawTail, Seen
 from ravequant.vault.gap_ledger import GapLedger
 from ravequant.vault.paths import Vault
 
-SLOW_MS: Final = 30_000  # so much the newest record may be ahead of the clock
 LATE_MINUTES: Final = 60  # trades of the last hour that came late are looked at
-_log = logging.getLogger("find_signals")
 
 
 class InstantQuestion(NamedTuple):
@@ -65,7 +63,7 @@ def read(
 
 def _end(asked: InstantQuestion) -> RawEnd:
     end = raw_tail.raw_end(asked.vault, asked.inst_id, asked.ms, live=asked.live, seen=asked.seen)
-    if asked.seen is not None and end.ms - asked.ms > SLOW_MS:
+    if asked.seen is not None and end.ms - asked.ms > WRONG_MS:
         raise UsageError(
             f"--seen {asked.seen.text} is of {times.iso(end.ms)}, later than --at "
             f"{times.iso(asked.ms)}: give both as the answer showed them"
