@@ -114,6 +114,18 @@ def test_the_instant_has_the_evidence_of_its_minute(notes):
     assert ask(notes, at=now["at_utc"]) == [now]
 
 
+def test_without_what_was_seen_the_lines_in_doubt_are_named(notes, caplog):
+    """Those of the last 5 s; with it there is no doubt, and of now there is none."""
+    caplog.set_level("INFO")
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7_000
+        (now,) = ask(notes, at=None, refresh=False)
+    ask(notes, at=now["at_utc"], seen=now["seen"])
+    assert "may have lacked" not in caplog.text
+    ask(notes, at=now["at_utc"])
+    assert f"{BTC}: an answer given then may have lacked trades 1506 to 1506" in caplog.text
+
+
 def test_a_wrong_clock_makes_no_entry_of_any_signal(notes, monkeypatch, caplog):
     """For questions of now alone: an answer of the past is the same with any clock."""
     caplog.set_level("WARNING")
