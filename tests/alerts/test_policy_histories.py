@@ -11,7 +11,7 @@ from ravequant.alerts.policy import AlertPolicy, EndKind, SignalEnd
 from tests.support.alert_cases import MINUTE, NOW, seen_signal
 
 HOUR = 60 * MINUTE
-NAMES = "abcd"
+NAMES = "ab"
 ENDS: list[EndKind] = ["reached", "withdrawn", "aged"]
 STEPS = st.one_of(
     st.tuples(st.just("seen"), st.sampled_from(NAMES), st.booleans(), st.booleans()),
