@@ -59,7 +59,7 @@ class History:
             assert self.alerts.state() == state
 
 
-@given(st.lists(STEPS, max_size=60), st.integers(1, 3))
+@given(st.lists(STEPS, min_size=12, max_size=40), st.integers(1, 3))
 def test_any_history(steps, per_hour):
     """New and near at most once, then an end at most once, and nothing after it."""
     history = History(per_hour)

@@ -43,6 +43,29 @@ def test_two_readings_of_what_is_met(met, very_high, strict, notes):
     assert (found.uncapped, found.capped_by, found.diverges) == (strict, None, False)
 
 
+def test_the_sizes():
+    """Three times, twice, once, nothing."""
+    assert SIZES == {"MAX": 3, "HIGH": 2, "WATCH": 1, "LOW": 0}
+
+
+@pytest.mark.parametrize(
+    ("met", "very_high", "strict", "notes", "diverges"),
+    [
+        ("wick wall cvd vwap", False, "HIGH", "HIGH", True),  # both were MAX
+        ("wick", True, "HIGH", "HIGH", True),  # one was
+        ("wick wall cvd", False, "HIGH", "HIGH", False),
+        ("wick cvd", False, "WATCH", "WATCH", False),
+        ("", False, "LOW", "LOW", False),
+    ],
+)
+def test_a_divergence_takes_max_from_either_reading(met, very_high, strict, notes, diverges):
+    """No reading is more than HIGH; it is said only where it took something."""
+    found = conviction.read(
+        frozenset(met.split()), very_high=very_high, diverges=True, capped_by=None
+    )
+    assert (found.strict, found.notes, found.diverges) == (strict, notes, diverges)
+
+
 EVERY = [
     frozenset(names) for count in range(8) for names in combinations(sorted(CONFLUENCES), count)
 ]
