@@ -7,7 +7,7 @@ import pytest
 
 from ravequant.contract import Contract
 from ravequant.records import Rejected, Trade, TradeEncoder
-from ravequant.trades.bar_reader import FEW_BYTES, BarReader
+from ravequant.trades.bar_reader import FEW_BYTES, BarReader, end_of
 from ravequant.trades.parallel_scan import collect
 from ravequant.trades.scanner import Scanner
 from ravequant.vault.paths import CHECKOUT
@@ -75,6 +75,17 @@ def test_lines_read_elsewhere_are_taken_if_they_follow():
     counts = made.counts()
     assert early.add_to(made) is None
     assert made.counts() == counts
+
+
+def test_a_span_with_a_record_ahead_is_read_in_order():
+    """By its field or by its date, also where it is the last of the span."""
+    years = 70 * 365 * 86_400_000
+    end = end_of("2025-12-14.jsonl")
+    for ahead, by_ms in ((False, years), (True, years), (True, 3_600_000)):
+        last = LINE(Trade(START + by_ms, 9_999, "buy", "100", "1", ahead=ahead))
+        assert collect(Scanner(INST_ID), WHALE, 0, [(0, LINES[0] + last)], end) is None
+        assert collect(Scanner(INST_ID), WHALE, 0, [(0, LINES[0]), (280, last)], end) is None
+    assert collect(Scanner(INST_ID), WHALE, 0, [(0, LINES[0])], end) is not None
 
 
 def test_a_span_of_bad_lines_alone_is_counted():
