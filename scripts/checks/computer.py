@@ -34,6 +34,7 @@ _LEAST_PYTHON: Final = (3, 11)
 _DAYS_FAIL, _DAYS_WARN = 3.0, 14.0
 _CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
 _GB: Final = 10**9
+_PROBE_BYTES: Final = 4_096  # a full disk takes an empty file
 TEST_MESSAGE: Final = "RaveQuant can reach you"
 LEAST_FREE: Final = 2 * _GB  # bytes: some hours of two instruments
 
@@ -125,7 +126,7 @@ def writable(vault: Vault) -> Check:
     """Make the vault if there is none, and try to write a file in it."""
     probe = vault.root / "state" / f".preflight.{os.getpid()}"
     try:
-        replace_file(probe, b"", durable=False)
+        replace_file(probe, bytes(_PROBE_BYTES), durable=False)
     except VaultError as error:
         full = getattr(error.__cause__, "errno", None) in FULL
         remedy = "free space on its disk" if full else "allow writing, or name another with --vault"

@@ -58,7 +58,7 @@ def _lost(vault: Vault, name: str, beat: dict[str, Any], age: int) -> Check:
         return Check(name, "FAIL", text, f"set this computer's clock, then {START[name]}")
     if beat.get("stopped"):
         return Check(name, "FAIL", f"was stopped {rough(age)} ago (pid {pid})", START[name])
-    if pid not in _holders(vault, STREAMS[name]):
+    if not holds(vault, name):
         return Check(
             name, "FAIL", f"gave no sign of life since {rough(age)} ago (pid {pid})", START[name]
         )
@@ -134,6 +134,12 @@ def _failure(name: str, inst_id: str, facts: dict[str, Any]) -> Check:
         )
     times_failed = f"failed {facts['failures']} times in a row, code {facts.get('last_code')}"
     return Check(f"{name} {inst_id}", "FAIL", f"{times_failed}: {text}", remedy)
+
+
+def holds(vault: Vault, name: str) -> bool:
+    """Return True if the exporter of the newest heartbeat holds its logs: then it lives."""
+    pid = shown((heartbeat.read(vault, name) or {}).get("pid"))
+    return pid in _holders(vault, STREAMS[name])
 
 
 def _holders(vault: Vault, stream: str) -> set[str]:

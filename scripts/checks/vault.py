@@ -40,7 +40,8 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         moment = newest[stream] = newest_raw(vault, stream, inst_id)
         name = f"{stream} {inst_id}"
         if moment is None:
-            yield _late(name, "no record at all", recorder_state(vault, program, now), inst_id)
+            text = "no record at all"
+            yield _late(vault, name, text, recorder_state(vault, program, now), inst_id)
         elif moment - now > _AHEAD_MS:
             ahead = programs.rough(moment - now)
             text = f"newest record lies {ahead} in the future: {times.iso(moment)}"
@@ -48,7 +49,7 @@ def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
             yield Check(name, "FAIL", text, remedy)
         elif now - moment > limit_s * 1000:
             text = f"newest record is {programs.rough(now - moment)} old"
-            yield _late(name, text, recorder_state(vault, program, now), inst_id)
+            yield _late(vault, name, text, recorder_state(vault, program, now), inst_id)
         else:
             yield Check(name, "PASS", f"newest record {programs.rough(max(0, now - moment))} old")
     yield from _opened_early(vault, inst_id, now)
@@ -68,9 +69,11 @@ def _opened_early(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         yield Check(f"trade days {inst_id}", "FAIL", text, remedy)
 
 
-def _late(name: str, text: str, state: RecorderState, inst_id: str) -> Check:
+def _late(vault: Vault, name: str, text: str, state: RecorderState, inst_id: str) -> Check:
     """Return the check of a stream whose newest record is old: the reason, and its remedy."""
     if not state.lives:
+        if programs.holds(vault, state.program):
+            return Check(name, "FAIL", text, f"see {state.program} above")
         return Check(name, "FAIL", text, programs.START[state.program])
     if name.startswith("trades ") and inst_id in state.filling:
         text = f"fetching past trades: {state.filling[inst_id].sentence}"

@@ -10,6 +10,7 @@ _OUTCOMES: Final = {
     NoDataError.exit_code: "without data yet",
     LockedError.exit_code: "at work elsewhere",
 }
+_MOST_NAMES: Final = 3
 _REBUILD: Final = "--rebuild"
 REBUILD_ALL: Final = "python scripts/run_all.py --rebuild"
 
@@ -50,8 +51,15 @@ class Round:
         by_remedy: dict[str, list[str]] = {}
         for name, words in self._words.items():
             by_remedy.setdefault(remedy_of(words), []).append(name)
-        told = [f"{', '.join(names)}: {text}" for text, names in by_remedy.items()]
+        told = [f"{_few(names)}: {text}" for text, names in by_remedy.items()]
         text = f"{len(self._words)} FAILED: {'; '.join(told)}"
         if any(_REBUILD in text for text in by_remedy):
             text += f" (all of them at once: {REBUILD_ALL})"
         return text
+
+
+def _few(names: list[str]) -> str:
+    """Return names for a line: all of a few, else the first two and how many more."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:2])} and {len(names) - 2} more"

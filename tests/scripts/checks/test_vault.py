@@ -4,6 +4,7 @@ from ravequant import times
 from ravequant.contract import Contract
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.heartbeat import Heartbeat
+from ravequant.vault.lock import writer_lock
 from scripts.checks import vault as checks
 from tests.scripts.test_doctor import put_books, put_trades
 from tests.support.trades_box import BTC
@@ -40,6 +41,19 @@ def test_an_old_record_is_explained_by_its_recorder(vault):
     level, text, remedy = trades()
     assert text == "newest record is 101 min old, though trades_exporter lives"
     assert remedy == "look for its last words: python scripts/peek.py log trades_exporter"
+
+
+def test_an_exporter_that_holds_its_log_is_not_to_be_started(vault):
+    """Its heartbeat is old, as on a full disk: the line of the exporter has the remedy."""
+    now = times.utc_now_ms()
+    Heartbeat(vault, "l2_exporter").write({"heartbeat_utc": times.iso(now - 600_000)})
+
+    def remedy() -> str:
+        return next(check.remedy for check in checks.records(vault, BTC, now) if "l2" in check.name)
+
+    assert remedy() == "start it: python L2_Bot/l2_exporter.py"
+    with writer_lock(vault, "l2_perps", BTC):
+        assert remedy() == "see l2_exporter above"
 
 
 def test_only_open_gaps_are_a_failure(vault):

@@ -20,6 +20,17 @@ def test_a_round_counts_the_last_end_of_each_calculator():
     assert not found
 
 
+def test_many_names_are_counted():
+    """A full disk stops all of them, and is one line."""
+    found = Round()
+    for number in range(10):
+        found.ended(f"c{number}", 1, "no room; free space")
+    assert found.tell() == "10 FAILED: c0, c1 and 8 more: free space"
+    for name in ("a", "b", "c"):
+        found.ended(name, 1, "no room; free space")
+    assert found.tell() == "3 FAILED: a, b, c: free space"
+
+
 def test_failures_are_told_by_their_remedy():
     """The names of those that fail with the same remedy stand together."""
     found = Round()
