@@ -52,19 +52,21 @@ class VwapSums:
 
     def add(self, other: "VwapSums") -> None:
         """Take in a minute."""
-        self._move(other, 1)
+        self.price_notional += other.price_notional
+        self.notional += other.notional
+        self.price_base += other.price_base
+        self.base += other.base
+        self.trade_count += other.trade_count
+        self.minutes += other.minutes
 
     def drop(self, other: "VwapSums") -> None:
         """Take a minute out again."""
-        self._move(other, -1)
-
-    def _move(self, other: "VwapSums", sign: int) -> None:
-        self.price_notional += sign * other.price_notional
-        self.notional += sign * other.notional
-        self.price_base += sign * other.price_base
-        self.base += sign * other.base
-        self.trade_count += sign * other.trade_count
-        self.minutes += sign * other.minutes
+        self.price_notional -= other.price_notional
+        self.notional -= other.notional
+        self.price_base -= other.price_base
+        self.base -= other.base
+        self.trade_count -= other.trade_count
+        self.minutes -= other.minutes
 
     def vwap(self, places: int) -> str:
         """Σ(price x notional) / Σ(notional)."""

@@ -69,22 +69,25 @@ def decimals(written: str) -> int:
 
 def text(value: int, places: int) -> str:
     """Return ``value`` units of ``10**-places`` in canonical form: plain, no trailing zeros."""
-    if not value or not places:
-        return str(value)
-    return fixed(value, places).rstrip("0").rstrip(".")
+    digits = str(value)
+    point = len(digits) - places
+    if point <= 0 or value <= 0 or not places:
+        return fixed(value, places).rstrip("0").rstrip(".") if value and places else digits
+    kept = digits.rstrip("0")
+    return f"{kept[:point]}.{kept[point:]}" if len(kept) > point else digits[:point]
 
 
 def fixed(value: int, places: int) -> str:
     """Return ``value`` units of ``10**-places`` with all its places shown (places > 0)."""
-    digits = str(abs(value)).rjust(places + 1, "0")
-    sign = "-" if value < 0 else ""
-    return f"{sign}{digits[:-places]}.{digits[-places:]}"
+    if value < 0:
+        return f"-{fixed(-value, places)}"
+    digits = str(value).rjust(places + 1, "0")
+    return f"{digits[:-places]}.{digits[-places:]}"
 
 
 def signed(written: str) -> str:
     """Return a written number with ``+`` before it if it is positive; others as they are."""
-    positive = written[0] != "-" and written.strip("0.")
-    return f"+{written}" if positive else written
+    return f"+{written}" if written[0] != "-" and written.strip("0.") else written
 
 
 def packed(value: int) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ravequant import cli
 from ravequant.errors import UsageError
-from scripts.bench import bars, books, increment, runs
+from scripts.bench import bars, books, increment, rebuild, runs
 from scripts.bench.runs import Comparison, Sizes
 
 
@@ -34,6 +34,7 @@ class Case(NamedTuple):
 CASES: Final = {
     "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
     "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
+    "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
     "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
 }
 SMALL: Final = {"lines": 500_000, "snapshots": 300, "days": (1, 3), "rate": 1.0}
@@ -74,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
     for name, kind, purpose in (
         ("lines", int, "trades of case bars"),
         ("snapshots", int, "snapshots of case books"),
-        ("days", whole_numbers, "days of trades in case increment, like 1,7"),
-        ("rate", float, "trades a second in case increment, on average"),
+        ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),
+        ("rate", float, "trades a second in both, on average"),
     ):
         sizes = f"default: {_text(SMALL[name])}; --full: {_text(FULL[name])}"
         add(f"--{name}", type=kind, metavar="N", help=f"{purpose} ({sizes})")

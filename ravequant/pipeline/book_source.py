@@ -5,7 +5,7 @@ from typing import Final
 
 from ravequant import catalog
 from ravequant.books.snapshot_reader import Books, SnapshotReader
-from ravequant.pipeline import runner
+from ravequant.pipeline.job import Source
 from ravequant.settings import Settings
 from ravequant.vault.paths import Vault
 from ravequant.vault.side_input import SideInput
@@ -25,10 +25,10 @@ class BookInput:
         """Return the folder of the raw snapshots."""
         return vault.snapshots(inst_id)
 
-    def source(self, vault: Vault, inst_id: str, _chosen: Settings) -> runner.Source[list[Books]]:
+    def source(self, vault: Vault, inst_id: str, _chosen: Settings) -> Source[list[Books]]:
         """Return the source of one instrument."""
         deep = SideInput(lambda: catalog.DEEP.files(vault, inst_id))
-        return runner.Source(
+        return Source(
             self.files(vault, inst_id),
             lambda reject: SnapshotReader(inst_id, deep, reject, vault.exchange),
             side_input=deep,

@@ -13,6 +13,7 @@ from ravequant import cli, settings
 from ravequant.catalog import DataSet
 from ravequant.errors import DONE, RaveQuantError, VaultError
 from ravequant.pipeline import runner
+from ravequant.pipeline.job import Fold, Job, Sink, Source
 from ravequant.settings import Settings
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
@@ -33,7 +34,7 @@ class Input(Protocol[Batch]):
     def folder(self, vault: Vault, inst_id: str) -> Path:
         """Return the folder of the raw files."""
 
-    def source(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Source[Batch]:
+    def source(self, vault: Vault, inst_id: str, chosen: Settings) -> Source[Batch]:
         """Return the source of an instrument."""
 
 
@@ -43,7 +44,7 @@ class Calculator(Generic[Batch]):
 
     description: str
     input: Input[Batch]
-    fold: Callable[[Vault, str, Settings], runner.Fold[Batch]]  # of an instrument
+    fold: Callable[[Vault, str, Settings], Fold[Batch]]  # of an instrument
     output: DataSet
     parameters: Callable[[str, Settings], dict[str, Any]]  # settings that the output depends on
     known_at_end: bool = False  # a record is ordered by when it became known, not by its start
@@ -54,9 +55,9 @@ class Calculator(Generic[Batch]):
         """Its folder under derived/ and state/."""
         return self.output.maker.name
 
-    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Job[Batch]:
+    def job(self, vault: Vault, inst_id: str, chosen: Settings) -> Job[Batch]:
         """Return the job that brings ``inst_id`` up to date."""
-        return runner.Job(
+        return Job(
             vault,
             self.metric,
             inst_id,
@@ -66,19 +67,19 @@ class Calculator(Generic[Batch]):
             self._sink(vault, inst_id),
         )
 
-    def _sink(self, vault: Vault, inst_id: str) -> runner.Sink:
+    def _sink(self, vault: Vault, inst_id: str) -> Sink:
         key, name = self.output.key, self.output.place(vault, inst_id).name
         publish = partial(self.publish, vault, inst_id) if self.publish else None
         if self.output.kind == "days":
             day = len("2025-12-14")
-            return runner.Sink(
+            return Sink(
                 "????-??-??.jsonl",
                 lambda row: f"{row[key][:day]}.jsonl",
                 key,
                 self.known_at_end,
                 publish,
             )
-        return runner.Sink(name, lambda _: name, key, self.known_at_end, publish)
+        return Sink(name, lambda _: name, key, self.known_at_end, publish)
 
 
 def main(calculator: Calculator[Any], argv: Sequence[str] | None = None) -> int:

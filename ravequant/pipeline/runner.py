@@ -7,23 +7,23 @@ and in ``ravequant.vault``.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic
 
 import orjson
 
 from ravequant import times
 from ravequant.errors import NoDataError, VaultError
+from ravequant.pipeline.job import Batch, DecodedSpan, Job, Leg
 from ravequant.vault import commit, tail
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault, held
-from ravequant.vault.side_input import SideInput
+from ravequant.vault.paths import held
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits: a crash repeats at most so much
 NEVER: Final = "~"  # sorts behind every time
@@ -32,96 +32,11 @@ SIDE_INPUT_MS: Final = (
 )
 LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
 
-Batch = TypeVar("Batch")
-Batch_co = TypeVar("Batch_co", covariant=True)
-Batch_contra = TypeVar("Batch_contra", contravariant=True)
-Reject = Callable[[int, str], None]
 _log = logging.getLogger(__name__)
 
 
 class SupersededStateError(Exception):
     """A fold's state whose rows would now be written otherwise: they are computed anew, once."""
-
-
-class Decoder(Protocol[Batch_co]):
-    """Blocks of whole raw lines in, batches for a fold out."""
-
-    def read(self, block: bytes, file: str, /) -> Batch_co:
-        """Decode the next block, which stands in the file of that name."""
-
-    def state(self) -> dict[str, Any]:
-        """Return everything that later batches depend on, JSON-able and exact."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore a state that ``state()`` returned."""
-
-    def counts(self) -> dict[str, int]:
-        """Return the counters of this run: lines, rejected, duplicates, …."""
-
-
-class DecodedSpan(Protocol[Batch_co]):
-    """The content of a span that another process has read."""
-
-    def add_to(self, decoder: Any) -> Batch_co | None:
-        """Pass the content to the decoder; None if the decoder must read the span itself."""
-
-
-# yields the chunks in their order, those that another process has read with their content
-ReadAhead = Callable[[Iterator[tail.Chunk]], Iterator[tuple[tail.Chunk, DecodedSpan[Batch] | None]]]
-
-
-class Fold(Protocol[Batch_contra]):
-    """Batches in, records out."""
-
-    def update(self, batch: Batch_contra) -> Iterable[dict[str, Any]]:
-        """Yield the records that the batch completes, in order."""
-
-    def state(self) -> dict[str, Any]:
-        """Return everything that later records depend on, JSON-able and exact."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore a state that ``state()`` returned.
-
-        Raises SupersededStateError if the rows before it must be computed anew.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Source(Generic[Batch]):
-    """Raw lines of one instrument, and the decoder that turns them into batches."""
-
-    files: tail.Listing  # (key, path), oldest first
-    decoder: Callable[[Reject], Decoder[Batch]]
-    side_input: SideInput | None = None  # a slower input, which the decoder pulls line by line
-    expires: bool = False  # raw files are deleted by age, and never repaired
-    archive: bool = False  # the raw files are final: they are not synced
-    read_ahead: ReadAhead[Batch] | None = None  # by other processes, of large files
-    # the first moment (ms) for which reading from a cursor gives a batch; None: that of the line
-    first_ms: Callable[[Cursor | None], int | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """The output files of a fold, in the calculator's folder of the instrument."""
-
-    pattern: str  # of the names of all output files
-    file_of: Callable[[dict[str, Any]], str]  # the name of the file of a record
-    time_key: str = "timestamp_utc"  # the field by which the output is ordered
-    known_at_end: bool = False  # it is when a record became known, not where that starts
-    publish: Callable[[Any], None] | None = None  # called each run with the fold, once committed
-
-
-@dataclass(frozen=True, slots=True)
-class Job(Generic[Batch]):
-    """One calculator on one instrument."""
-
-    vault: Vault
-    metric: str
-    inst_id: str
-    parameters: dict[str, Any]  # settings that the output depends on
-    source: Source[Batch]
-    fold: Callable[[], Fold[Batch]]
-    sink: Sink
 
 
 @dataclass(slots=True)
@@ -174,6 +89,12 @@ class _Run(Generic[Batch]):
         if not job.source.expires:
             self._generation = read_generation(job.vault.generation(job.inst_id))
         self._chunk: tail.Chunk | None = None
+        self._place: Cursor | None = (
+            None  # behind the newest line, if any was read since the last commit
+        )
+        self._uncommitted = 0  # bytes since then
+        self._unsynced = set[Path]()  # plain files that earlier tails have read since then
+        self._counted = 0  # bytes of the present tail that the summary holds
         self._rejects = 0
         self._summary = Summary(job.metric, job.inst_id)
         self._decoder = job.source.decoder(self._reject)
@@ -301,17 +222,11 @@ class _Run(Generic[Batch]):
 
     def go(self) -> Summary:
         """Read to the end of the raw files, commit, and return the summary."""
-        committed = self._tail.bytes_read
-        place: Cursor | None = None
         try:
-            for chunk, found in self._chunks():
-                for batch in self._batches(chunk, found):
-                    self._append(self._fold.update(batch))
-                place = chunk.after if isinstance(chunk, tail.Span) else self._tail.cursor()
-                if self._tail.bytes_read - committed >= COMMIT_BYTES:
-                    self._commit(place)
-                    committed, place = self._tail.bytes_read, None
-            if place:  # a file that was begun since, and is empty yet, is where it stands
+            for leg in self._legs():
+                self._use(leg.tail)
+                self._take(leg)
+            if self._place:  # a file that was begun since, and is empty yet, is where it stands
                 self._commit(self._tail.cursor())
         finally:
             self._output.close()
@@ -319,9 +234,51 @@ class _Run(Generic[Batch]):
             self._sink.publish(self._fold)
         if self._rejects > LOGGED_REJECTS:
             _log.warning("%d more lines were skipped", self._rejects - LOGGED_REJECTS)
-        self._summary.bytes_read = self._tail.bytes_read
+        self._use(self._tail)
         self._summary.counts = self._decoder.counts()
         return self._summary
+
+    def _legs(self) -> Iterator[Leg[Batch]]:
+        """Yield the finished parts of the raw files, as far as there are any, and the rest."""
+        if self._source.legs is not None:
+            at = self._tail.cursor()
+            for leg in self._source.legs(self._decoder, at, self._generation):
+                yield leg
+                at = leg.tail.cursor()
+            yield Leg(tail.Tail(self._source.files, at, self._generation))
+        else:
+            yield Leg(self._tail)
+
+    def _use(self, following: tail.Tail) -> None:
+        """Go on with another tail, and count the bytes of the present one."""
+        self._summary.bytes_read += self._tail.bytes_read - self._counted
+        self._unsynced |= self._tail.unsynced
+        self._tail, self._counted = following, following.bytes_read
+
+    def _take(self, leg: Leg[Batch]) -> None:
+        """Pass the lines of a leg to the fold, and commit now and then."""
+        if leg.batch is not None:
+            for line in leg.rejected:
+                self._chunk = tail.Block(line.path, 0, b"")
+                self._reject(line.offset, line.reason)
+            self._uncommitted += self._append(self._fold.update(leg.batch))
+            self._passed(self._tail.cursor())
+            return
+        before = self._tail.bytes_read
+        for chunk, found in self._chunks():
+            for batch in self._batches(chunk, found):
+                if leg.watch is not None and self._chunk is not None:
+                    leg.watch(self._chunk, found, batch)
+                self._append(self._fold.update(batch))
+            self._uncommitted += self._tail.bytes_read - before
+            before = self._tail.bytes_read
+            self._passed(chunk.after if isinstance(chunk, tail.Span) else self._tail.cursor())
+
+    def _passed(self, place: Cursor | None) -> None:
+        self._place = place
+        if self._uncommitted >= COMMIT_BYTES:
+            self._commit(place)
+            self._uncommitted, self._place = 0, None
 
     def _chunks(self) -> Iterator[tuple[tail.Chunk, DecodedSpan[Batch] | None]]:
         if self._source.read_ahead is None:
@@ -339,15 +296,20 @@ class _Run(Generic[Batch]):
             self._chunk = block
             yield self._decoder.read(block.data, block.path.name)
 
-    def _append(self, records: Iterable[dict[str, Any]]) -> None:
+    def _append(self, records: Iterable[dict[str, Any]]) -> int:
+        """Append records to their files; return how many bytes they are."""
+        length = 0
         for file, group in groupby(records, self._sink.file_of):
             rows = list(group)
-            self._output.append(file, b"".join(orjson.dumps(row) + b"\n" for row in rows))
+            data = b"".join([orjson.dumps(row) + b"\n" for row in rows])
+            self._output.append(file, data)
+            length += len(data)
             self._summary.records += len(rows)
             self._summary.newest_utc = rows[-1][self._sink.time_key]
+        return length
 
     def _commit(self, place: Cursor | None) -> None:
-        inputs = [self._tail.unsynced]
+        inputs = [self._unsynced, self._tail.unsynced]
         if self._side_input is not None:
             inputs.append(self._side_input.unsynced)
         unsynced = set() if self._source.archive else set().union(*inputs)

@@ -1,12 +1,13 @@
 """Raw trades as closed minute bars: the source of every calculator that works on minutes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ravequant import catalog, times
-from ravequant.pipeline import runner
+from ravequant.pipeline.job import Decoder, Leg, Reject, Source
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Settings
 from ravequant.trades.bar_builder import Closed
@@ -16,6 +17,8 @@ from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import GapLedger
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing, Tail
+
+_TWO: Final = 2  # files, of which the older one is finished
 
 
 class TradeInput:
@@ -31,25 +34,38 @@ class TradeInput:
         """Return the folder of the raw trades."""
         return vault.trades(inst_id)
 
-    def source(self, vault: Vault, inst_id: str, chosen: Settings) -> runner.Source[Closed]:
+    def source(self, vault: Vault, inst_id: str, chosen: Settings) -> Source[Closed]:
         """Return the source of one instrument."""
-        files = self.files(vault, inst_id)
-        return runner.Source(
-            files,
-            decoder(vault, inst_id, chosen),
-            read_ahead=partial(
-                read_ahead, inst_id, chosen.bars.whale_notional, exchange=vault.exchange
-            ),
-            first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor, vault.exchange),
-        )
+        source = source_of(vault, inst_id, chosen, self.files(vault, inst_id))
+        whale = chosen.bars.whale_notional
+        ahead = partial(read_ahead, inst_id, whale, exchange=vault.exchange)
+        return replace(source, read_ahead=ahead)
 
 
 TRADES: Final = TradeInput()
 
 
-def decoder(
-    vault: Vault, inst_id: str, chosen: Settings
-) -> Callable[[runner.Reject], runner.Decoder[Closed]]:
+def source_of(vault: Vault, inst_id: str, chosen: Settings, files: Listing) -> Source[Closed]:
+    """Return the source of an instrument whose raw files are ``files``; none is read ahead."""
+
+    def legs(reader: BarReader, cursor: Cursor | None, generation: int) -> Iterator[Leg[Closed]]:
+        keys = [key for key, _ in files()]
+        if len(keys) < _TWO or (cursor is not None and cursor.file >= keys[-1]):
+            return iter(())  # no day is finished
+        from ravequant.pipeline.kept_minutes import KeptMinutes  # noqa: PLC0415 - as most runs
+
+        whale = chosen.bars.whale_notional
+        return KeptMinutes(vault, inst_id, whale, files, generation).legs(reader, cursor)
+
+    return Source(
+        files,
+        decoder(vault, inst_id, chosen),
+        first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor, vault.exchange),
+        legs=legs,
+    )
+
+
+def decoder(vault: Vault, inst_id: str, chosen: Settings) -> Callable[[Reject], Decoder[Closed]]:
     """Return a factory of decoders of raw trades, with ledger and settings of ``inst_id``."""
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
 

@@ -6,7 +6,7 @@ the moment the watermark, the largest time read so far, has reached it until it 
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ravequant import exact, times
 from ravequant.trades.minute_bar import MinuteBar, Record, bar_of, merge, with_gap
@@ -15,6 +15,7 @@ IsGap = Callable[[int, int], bool]  # (first missing id, last missing id)
 
 CLOSE_DELAY_MS: Final = 5_000
 NOT_BEGUN: Final = -1
+_SUMS: Final = MinuteBar._fields.index("gap")  # the fields of a bar that a state holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,14 @@ class IdGap:
     last_missing: int
     watermark: int  # largest time before the record, ms; NOT_BEGUN: no time was believed yet
     ts: int  # the record's own time, ms
+
+
+class IdGapAnswer(NamedTuple):
+    """Missing ids that were met, and the ledger's answer: True for a gap, False for an id hole."""
+
+    first_missing: int
+    last_missing: int
+    is_gap: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +259,25 @@ class BarBuilder:
             state["waiting"] = [_packed(self._waiting), self._waiting.gap]
         return state
 
+    def state_with_squares(self) -> dict[str, Any]:
+        """Return ``state()`` and the sums of squares of the open minutes, which it leaves out."""
+        squares = [bar.square_notional for bar in self.open_bars]
+        texts = [None if value is None else exact.packed(value) for value in squares]
+        return {**self.state(), "squares": texts}
+
     @classmethod
     def restore(cls, whale_notional: int, state: dict[str, Any]) -> "BarBuilder":
         """Return a builder that goes on where ``state`` was taken."""
         builder = cls(whale_notional)
         builder.last_id, builder.watermark = state["last_id"], state["watermark_ms"]
-        builder._bars = {bar.minute: bar for bar in map(_unpacked, state["open"])}
+        bars = [_unpacked(texts) for texts in state["open"]]
+        if "squares" in state:
+            squares = [None if text is None else exact.unpacked(text) for text in state["squares"]]
+            bars = [
+                bar._replace(square_notional=square)
+                for bar, square in zip(bars, squares, strict=True)
+            ]
+        builder._bars = {bar.minute: bar for bar in bars}
         builder._marked = set(state["gaps"])
         if "waiting" in state:
             texts, gap = state["waiting"]
@@ -264,7 +286,8 @@ class BarBuilder:
 
 
 def _packed(bar: MinuteBar) -> list[str]:
-    return [exact.packed(value) for value in bar[:-1]]
+    sums: tuple[Any, ...] = bar[:_SUMS]
+    return [exact.packed(value) for value in sums]
 
 
 def _unpacked(texts: list[str]) -> MinuteBar:

@@ -19,8 +19,10 @@ from ravequant.trades.minute_bar import NEVER, MinuteBar, Record
 from ravequant.trades.scanner import TradeColumns
 
 FEW: Final = 64  # records that are taken one by one faster than in columns
+_LOW_HALF: Final = (1 << 32) - 1
 Rows = NDArray[np.int64]
-Amounts = tuple[int, int, int, int, int, int, int, int, int, int, int]  # base … whale_sell_notional
+# base … whale_sell_notional, and square_notional
+Amounts = tuple[tuple[int, int, int, int, int, int, int, int, int, int, int], int]
 
 
 def closed_by(
@@ -137,9 +139,10 @@ def _bars(
             low[i] * one,
             closes[i] * one,
             counts[i],
-            *amounts[i],
+            *amounts[i][0],
             first_ids[i],
             last_ids[i],
+            square_notional=amounts[i][1],
         )
         for i, minute in enumerate(minutes)
     ]
@@ -162,27 +165,48 @@ def _amounts(
     price_one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
     bases, buy_bases = _split(base, trades.buy, starts)
     totals, buy_totals = _split(notional, trades.buy, starts)
-    excess = np.add.reduceat(notional * (price - lowest), starts).tolist()
+    above = price - lowest
+    excesses = notional * above
+    excess = np.add.reduceat(excesses, starts).tolist()
+    squares = _square_sums(excesses, above, highest - lowest, starts)
     price_bases = totals  # linear: price x size once more
     if worth.inverse:
         price_bases = np.add.reduceat(price * base, starts).tolist()
     whales = _whales(notional, trades.buy, starts, -(-whale_notional // one))
     return [
         (
-            bases[i] * base_one,
-            buy_bases[i] * base_one,
-            (bases[i] - buy_bases[i]) * base_one,
-            totals[i] * one,
-            buy_totals[i] * one,
-            (totals[i] - buy_totals[i]) * one,
-            (excess[i] + lowest * totals[i]) * one * price_one,
-            price_bases[i] * base_one * price_one,
-            count,
-            whale_buy * one,
-            (whale - whale_buy) * one,
+            (
+                bases[i] * base_one,
+                buy_bases[i] * base_one,
+                (bases[i] - buy_bases[i]) * base_one,
+                totals[i] * one,
+                buy_totals[i] * one,
+                (totals[i] - buy_totals[i]) * one,
+                (excess[i] + lowest * totals[i]) * one * price_one,
+                price_bases[i] * base_one * price_one,
+                count,
+                whale_buy * one,
+                (whale - whale_buy) * one,
+            ),
+            (squares[i] + lowest * (2 * excess[i] + lowest * totals[i])) * one * price_one**2,
         )
         for i, (count, whale, whale_buy) in enumerate(whales)
     ]
+
+
+def _square_sums(excesses: Ints, above: Ints, highest: int, starts: Rows) -> list[int]:
+    """Return the sums of excess x price above the lowest one of each run.
+
+    Of int64 columns the products need more than 64 bits, so the excesses are taken in two halves;
+    ``highest`` is the largest price above the lowest one.
+    """
+    if excesses.dtype != object and swar_digits.fits((len(above) << 32) * max(highest, 1)):
+        high, low = (
+            np.add.reduceat(half * above, starts).tolist()
+            for half in (excesses >> 32, excesses & _LOW_HALF)
+        )
+        return [(upper << 32) + lower for upper, lower in zip(high, low, strict=True)]
+    return list(np.add.reduceat(excesses.astype(object) * above, starts).tolist())
 
 
 def _safe(price: Ints, qty: Ints, lowest: int, highest: int, *, inverse: bool) -> tuple[Ints, Ints]:

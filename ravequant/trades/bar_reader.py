@@ -4,16 +4,18 @@ Up to ``FEW_BYTES`` a run reads its lines one by one, which takes less time than
 rest is read in columns (``scanner``, ``bar_columns``), with the same bars.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ravequant import times
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, Rejected, check_whole, parse_trade
-from ravequant.trades.bar_builder import BarBuilder, Closed, IsGap, PartialBars
+from ravequant.trades.bar_builder import BarBuilder, Closed, IdGapAnswer, IsGap, PartialBars
 from ravequant.trades.minute_bar import NEVER, MinuteBar, Record, record_of
 
 if TYPE_CHECKING:
+    from ravequant.trades.day_minutes import DayMinutes
     from ravequant.trades.scanner import Scanner
 
 FEW_BYTES: Final = 1 << 20
@@ -26,6 +28,14 @@ def end_of(file: str) -> int:
         return times.day_start_ms(file[:10]) + times.DAY_MS
     except ValueError:
         return NEVER
+
+
+@dataclass(slots=True)
+class Heard:
+    """The ledger's answers, and the bad lines of the blocks read since it was emptied."""
+
+    answers: list[IdGapAnswer] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)  # offsets count from their block's start
 
 
 class BarReader:
@@ -46,9 +56,11 @@ class BarReader:
     ) -> None:
         self._inst_id, self._exchange = inst_id, exchange
         self._scanner: Scanner | None = None
+        self.single_lines = False  # blocks are single lines, read one by one however many
+        self.heard: Heard | None = None  # takes bad lines and the answers of the ledger, if there
         self._few = few_bytes  # that may still be read one by one
         self._whale_notional = whale_notional
-        self._is_gap = is_gap
+        self._ledger = is_gap
         self._reject = reject
         self.builder = BarBuilder(whale_notional)
         self.lines = 0
@@ -60,13 +72,20 @@ class BarReader:
         ``file`` is the name of the block's day file: a record of a later date is ahead.
         """
         self._few -= len(block)
-        read = self._one_by_one if self._few >= 0 else self._in_columns
+        few = self._few >= 0 or self.single_lines
+        read = self._one_by_one if few else self._in_columns
         bars: list[MinuteBar] = []
         gaps: list[int] = []
         for closed in read(block, end_of(file)) if len(block) else ():
             bars += closed.bars
             gaps += closed.gaps
         return Closed(bars, gaps, self.builder.through)
+
+    def _is_gap(self, first_missing: int, last_missing: int) -> bool:
+        answer = self._ledger(first_missing, last_missing)
+        if self.heard is not None:
+            self.heard.answers.append(IdGapAnswer(first_missing, last_missing, answer))
+        return answer
 
     def _one_by_one(self, block: bytes | memoryview, end: int) -> Iterator[Closed]:
         check_whole(block)
@@ -104,9 +123,36 @@ class BarReader:
             return Closed(through=self.builder.through)
         return self.builder.absorb(partial, self._is_gap)
 
+    def take_over(self, day: "DayMinutes") -> Closed:
+        """Go on behind the lines of a day that were read before; return the minutes they closed.
+
+        Its rejected lines are counted, and not handed to ``reject``. ValueError or TypeError for
+        a state that is none.
+        """
+        before = self.builder
+        self.builder = BarBuilder.restore(self._whale_notional, day.reader)
+        counts = day.counts
+        self.lines += counts["lines"]
+        self.rejected += counts["rejected"]
+        self.builder.records = before.records + counts["trades"]
+        self.builder.duplicates = before.duplicates + counts["duplicates"]
+        self.builder.late_trades = before.late_trades + counts["late_trades"]
+        self.builder.ahead = before.ahead + counts["ahead"]
+        self.builder.gap_count = before.gap_count + counts["holes"]
+        return day.closed
+
+    def is_answered(self, answers: Iterable[IdGapAnswer]) -> bool:
+        """Return True if the ledger still answers so."""
+        return all(
+            self._ledger(asked.first_missing, asked.last_missing) == asked.is_gap
+            for asked in answers
+        )
+
     def _count(self, lines: int, rejected: list[Rejected]) -> None:
         self.lines += lines
         self.rejected += len(rejected)
+        if self.heard is not None:
+            self.heard.rejected += rejected
         for line in rejected:
             self._reject(line.offset, line.reason)
 

@@ -35,6 +35,9 @@ class MinuteBar(NamedTuple):
     first_id: int  # first id the first record covers
     last_id: int
     gap: bool = False  # a gap touches this minute
+    # sum of price² x notional, 2 x PRICE_PLACES + NOTIONAL_PLACES; None: the state of a calculator,
+    # in which the minute was open, does not hold it
+    square_notional: int | None = None
 
 
 def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> MinuteBar:
@@ -61,6 +64,9 @@ def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> Minute
         earlier.first_id,
         max(earlier.last_id, later.last_id),
         earlier.gap or later.gap,
+        None
+        if earlier.square_notional is None or later.square_notional is None
+        else earlier.square_notional + later.square_notional,
     )
 
 
@@ -136,4 +142,5 @@ def bar_of(record: Record, whale_notional: int) -> MinuteBar:
         whale_sell_notional=notional - bought if whale else 0,
         first_id=record.first_id,
         last_id=record.trade_id,
+        square_notional=price * price * notional,
     )

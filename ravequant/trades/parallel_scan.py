@@ -6,6 +6,7 @@ read again by the process that asked.
 
 import logging
 import os
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class SpanResult:
     partial: PartialBars | None
     lines: int
     rejected: list[Rejected] = field(default_factory=list)  # offsets count from the span's start
+    crc32: int = 0  # of its bytes
 
     def add_to(self, reader: BarReader) -> Closed | None:
         """Add it to a reader; None if it does not follow the lines that the reader has read."""
@@ -200,9 +202,10 @@ def collect(
     """
     from ravequant.trades.bar_columns import partial_bars  # noqa: PLC0415
 
-    lines, rejected = 0, list[Rejected]()
+    lines, rejected, crc32 = 0, list[Rejected](), 0
     found: PartialBars | None = None
     for at, block in blocks:
+        crc32 = zlib.crc32(block, crc32)
         scanned = scanner.scan(block)
         lines += scanned.lines
         rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]
@@ -214,7 +217,7 @@ def collect(
             found = joined
     if found is not None and found.watermark >= day_end:
         return None
-    return SpanResult(found, lines, rejected)
+    return SpanResult(found, lines, rejected, crc32)
 
 
 def _blocks(path: Path, offset: int, end: int) -> Iterator[tuple[int, bytes]]:

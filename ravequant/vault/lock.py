@@ -72,6 +72,28 @@ def turn(vault: Vault, work: str, inst_id: str) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def if_free(vault: Vault, work: str, inst_id: str) -> Iterator[bool]:
+    """Hold the lock of a ``work`` that is left out while another program does it.
+
+    Yields False, without waiting, if it is held or cannot be taken.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    path = vault.lock(work, inst_id)
+    lock = FileLock(path, timeout=0, thread_local=False)
+    try:
+        make_folder(path.parent)
+        lock.acquire()
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
 def _holder_file(lock: Path) -> Path:
     return lock.with_suffix(".json")
 

@@ -16,6 +16,7 @@ VAULT_VARIABLE: Final = "RAVEQUANT_VAULT"
 TRADES: Final = "trades_perps"
 BOOKS: Final = "l2_perps"
 DEEP_BOOKS: Final = "l2_deep_perps"
+MINUTES: Final = "bars"
 
 _MOST_NAMED: Final = 8  # instruments in a message
 _DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
@@ -108,6 +109,10 @@ class Vault:
     def derived(self, metric: str, inst_id: str) -> Path:
         """Folder of a calculator's output."""
         return self.root / "derived" / metric / self.exchange / "perps" / check_inst_id(inst_id)
+
+    def minutes(self, inst_id: str) -> Path:
+        """Folder of the kept minutes of finished days: ``{YYYY-MM-DD}.json.gz``."""
+        return self.derived(MINUTES, inst_id)
 
     def state(self, metric: str, inst_id: str) -> Path:
         """A calculator's committed state."""

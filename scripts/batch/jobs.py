@@ -12,7 +12,8 @@ from ravequant.catalog import DEEP
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
 from ravequant.pipeline.calculator import Calculator
-from ravequant.pipeline.trade_source import TRADES, first_bar_ms
+from ravequant.pipeline.job import Job
+from ravequant.pipeline.trade_source import TRADES, source_of
 from ravequant.settings import Settings
 from ravequant.vault import commit
 from ravequant.vault.atomic import replace_file
@@ -104,15 +105,16 @@ def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
     return None  # the run itself names the fault
 
 
-def _job(task: RecomputeTask, cursor: Cursor | None) -> runner.Job[Any]:
+def _job(task: RecomputeTask, cursor: Cursor | None) -> Job[Any]:
     """Return the ordinary job, with the raw files of the source; it starts no other processes."""
     made, raw, inst_id = CALCULATORS[task.metric], Vault(task.source), task.inst_id
     files = task.days.listing(made.input.files(raw, inst_id), cursor)
     job = made.job(task.vault, inst_id, task.settings)
     archive = task.source != task.vault.root
-    source = replace(job.source, files=files, archive=archive, read_ahead=None)
+    source = replace(job.source, files=files)
     if task.metric in BARS:
-        source = replace(source, first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor))
+        source = source_of(task.vault, inst_id, task.settings, files)
+    source = replace(source, archive=archive)
     if source.side_input is not None:
         source.side_input.files = task.days.listing(lambda: DEEP.files(raw, inst_id), cursor)
     return replace(job, source=source)

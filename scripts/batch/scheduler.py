@@ -1,6 +1,7 @@
 """The order of a recomputation: books first, since they take the longest, then trades.
 
-A few more tasks than there are workers are under way at any time.
+One calculator of each instrument comes before the next calculator of any: it keeps the minutes that
+the others read. A few more tasks than there are workers are under way at any time.
 """
 
 import logging
@@ -83,7 +84,7 @@ class Scheduler:
     def run(self, tasks: Iterable[RecomputeTask]) -> Totals:
         """Do all tasks."""
         begun = shown = time.perf_counter()
-        self._waiting.extend(Attempt(task) for task in sorted(tasks, key=_reads_trades))
+        self._waiting.extend(Attempt(task) for task in sorted(tasks, key=_place))
         under_way: dict[Future[Any], Attempt] = {}
         while self._waiting or under_way:
             while self._waiting and len(under_way) < WINDOW * self._executor.width:
@@ -116,5 +117,6 @@ class Scheduler:
         self._on_outcome(outcome)
 
 
-def _reads_trades(task: RecomputeTask) -> bool:
-    return task.metric in BARS
+def _place(task: RecomputeTask) -> int:
+    """Return 0 for books, then the place of a calculator among those that read trades."""
+    return BARS.index(task.metric) + 1 if task.metric in BARS else 0

@@ -51,12 +51,14 @@ def _trades(market: ModelMarket, end_ms: int) -> Iterator[Trade]:
 
 
 class RepeatedDay:
-    """A day of BTC trades that is written as often as wanted: day 0 ends at START_MS."""
+    """A day of trades that is written as often as wanted: day 0 ends at START_MS."""
 
-    def __init__(self, seed: int, rate: float) -> None:
-        market = ModelMarket(seed, (BTC,), start_ms=START_MS - times.DAY_MS, rows_per_second=rate)
-        self._metadata = instruments.parse_instrument(market.instruments[BTC])
-        self._encoder = _encoder(market)
+    def __init__(self, seed: int, rate: float, inst_id: str = BTC) -> None:
+        begin = START_MS - times.DAY_MS
+        market = ModelMarket(seed, (inst_id,), start_ms=begin, rows_per_second=rate)
+        self._inst_id = inst_id
+        self._metadata = instruments.parse_instrument(market.instruments[inst_id])
+        self._encoder = TradeEncoder(inst_id, self._metadata.contract)
         self._trades = list(_trades(market, START_MS))
         self._ids = self._trades[-1].trade_id - self._trades[0].first_id + 1
 
@@ -70,7 +72,7 @@ class RepeatedDay:
             if first_ms <= trade.ts + shift < until_ms
         )
         name = f"{times.day(START_MS - times.DAY_MS + shift)}.jsonl"
-        return _append(vault.trades(BTC) / name, b"".join(map(self._encoder.line, moved)))
+        return _append(vault.trades(self._inst_id) / name, b"".join(map(self._encoder.line, moved)))
 
 
 def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]:

@@ -23,7 +23,7 @@ from ravequant import exact, settings, times
 from ravequant.catalog import TRADES
 from ravequant.errors import VaultError
 from ravequant.pipeline import trade_source
-from ravequant.pipeline.runner import Decoder
+from ravequant.pipeline.job import Decoder
 from ravequant.trades.bar_builder import Closed
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.atomic import disk_error, fsync_file, make_folder, move_over

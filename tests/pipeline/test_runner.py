@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ravequant import times
 from ravequant.errors import LockedError, NoDataError, VaultError
 from ravequant.pipeline import runner
+from ravequant.pipeline.job import Job, Reject, Sink, Source
 from ravequant.vault import commit
 from ravequant.vault.gap_ledger import raise_generation
 from ravequant.vault.lock import writer_lock
@@ -27,7 +28,7 @@ START = times.parse_iso("2025-12-14T22:00:00Z")
 class Lines:
     """A reader that hands on the time and length of each line; a line with ``bad`` is rejected."""
 
-    def __init__(self, reject: runner.Reject) -> None:
+    def __init__(self, reject: Reject) -> None:
         self._reject = reject
         self._lines = 0
 
@@ -71,21 +72,21 @@ class Total:
         self._count, self._sum = state["count"], state["sum"]
 
 
-def job(vault: Vault, *, dated: bool = True, **changes: Any) -> runner.Job[Any]:
+def job(vault: Vault, *, dated: bool = True, **changes: Any) -> Job[Any]:
     """Return a job over the raw trade days, with one output a day or one in all."""
     facts: dict[str, Any] = {
         "vault": vault,
         "metric": "total",
         "inst_id": BTC,
         "parameters": {"limit": "5"},
-        "source": runner.Source(lambda: day_files(vault.trades(BTC)), Lines),
+        "source": Source(lambda: day_files(vault.trades(BTC)), Lines),
         "fold": Total,
-        "sink": runner.Sink(
+        "sink": Sink(
             "*.jsonl",
             lambda row: f"{row['timestamp_utc'][:10]}.jsonl" if dated else "total.jsonl",
         ),
     }
-    return runner.Job(**{**facts, **changes})
+    return Job(**{**facts, **changes})
 
 
 def raw_line(number: int, padding: int = 0) -> bytes:

@@ -75,7 +75,7 @@ def test_full_takes_the_sizes_that_matter(quick, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--case", "bars,fast"), "unknown fast: expected some of bars, books, increment"),
+        (("--case", "bars,fast"), "unknown fast: expected some of bars, books, rebuild, increment"),
         (("--days", "0"), "'0': expected numbers above 0"),
         (("--rounds", "0"), "--rounds 0: expected a number above 0"),
         (("--rate", "-1"), "--rate -1: expected a number above 0"),

@@ -108,6 +108,7 @@ class Oracle:
         bar.add(row["side"] + "_notional", notional)
         bar.add("price_notional", row["price"] * notional)
         bar.add("price_base", row["price"] * base)
+        bar.add("square_notional", row["price"] ** 2 * notional)
         if notional >= self.whale:
             bar.add("whale_count", 1)
             bar.add(f"whale_{row['side']}_notional", notional)
@@ -117,7 +118,7 @@ class Oracle:
         return [as_minute_bar(minute, bar, gap=gap) for minute, bar, gap in self.out]
 
 
-UNITS = {"base": 30, "notional": 50, "price_notional": 70, "price_base": 50}
+UNITS = {"base": 30, "notional": 50, "price_notional": 70, "price_base": 50, "square_notional": 90}
 
 
 def as_minute_bar(minute, bar, *, gap):
@@ -143,7 +144,7 @@ def as_minute_bar(minute, bar, *, gap):
             for name in (
                 "trade_count", "base", "buy_base", "sell_base", "notional", "buy_notional",
                 "sell_notional", "price_notional", "price_base", "whale_count",
-                "whale_buy_notional", "whale_sell_notional",
+                "whale_buy_notional", "whale_sell_notional", "square_notional",
             )
         },
     )  # fmt: skip

@@ -11,7 +11,7 @@ LINEAR = Contract("0.01", "1", "linear")
 INVERSE = Contract("100", "1", "inverse")
 PRICE, SIZE, USD = exact.PRICE_ONE, exact.SIZE_ONE, exact.NOTIONAL_ONE
 WHALE = 1_000 * USD
-AMOUNTS = MinuteBar._fields[5:17]  # of trade_count to whale_sell_notional
+AMOUNTS = (*MinuteBar._fields[5:17], "square_notional")  # trade_count to whale_sell_notional
 
 
 def record(ts: int, last: int, price: int, qty: int, *, buy: bool = True, ids: int = 1) -> Record:
@@ -74,9 +74,9 @@ def test_two_bars_of_a_minute_are_one():
 
 def test_each_amount_of_two_bars_is_the_sum_of_the_same_amount():
     """Of bars in which no two amounts are alike, so that none can stand for another."""
-    numbers = range(1, len(MinuteBar._fields) - 1)
-    first = MinuteBar(7, *[10**at for at in numbers])
-    second = MinuteBar(7, *[3 * 10**at for at in numbers])
+    numbers = range(1, len(MinuteBar._fields) - 2)
+    first = MinuteBar(7, *[10**at for at in numbers])._replace(square_notional=10**40)
+    second = MinuteBar(7, *[3 * 10**at for at in numbers])._replace(square_notional=3 * 10**40)
     sums = {name: 4 * value for name, value in first._asdict().items() if name in AMOUNTS}
     assert merge(first, second) == MinuteBar(
         minute=7,
@@ -88,6 +88,17 @@ def test_each_amount_of_two_bars_is_the_sum_of_the_same_amount():
         last_id=second.last_id,
         **sums,
     )
+
+
+def test_squares_that_are_not_known_stay_unknown():
+    """Whichever of the two bars lacks them; 0 is a sum like others."""
+    bar = bar_of(record(0, 10, 300, 1), WHALE)
+    assert bar.square_notional == bar.open * bar.price_notional
+    lacking = bar._replace(square_notional=None)
+    assert merge(bar, lacking).square_notional is None
+    assert merge(lacking, bar).square_notional is None
+    nothing = bar._replace(square_notional=0)
+    assert merge(bar, nothing).square_notional == bar.square_notional
 
 
 def test_a_late_record_moves_no_price():

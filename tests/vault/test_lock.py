@@ -11,7 +11,7 @@ import pytest
 
 from ravequant.errors import LockedError, UsageError
 from ravequant.vault import lock as lock_module
-from ravequant.vault.lock import turn, writer_lock
+from ravequant.vault.lock import if_free, turn, writer_lock
 
 BTC = "BTC-USDT-SWAP"
 HOLDER = """
@@ -170,3 +170,19 @@ def test_a_turn_that_never_comes_is_an_error(vault, monkeypatch):
         f"{vault.lock('metadata', BTC)}: metadata of BTC-USDT-SWAP has been held for 0.1 s, "
         "expected a moment; end the program that hangs there"
     )
+
+
+def test_a_work_that_another_program_does_is_left_to_it(vault):
+    """Without waiting; once that is done it can be taken."""
+    with if_free(vault, "bars", BTC) as first, if_free(vault, "bars", BTC) as second:
+        assert (first, second) == (True, False)
+    with if_free(vault, "bars", BTC) as third:
+        assert third
+
+
+def test_a_work_whose_lock_cannot_be_taken_is_left_out(vault):
+    """A folder that cannot be made is no error here."""
+    vault.root.mkdir(parents=True, exist_ok=True)
+    (vault.root / "state").write_bytes(b"")
+    with if_free(vault, "bars", BTC) as free:
+        assert not free

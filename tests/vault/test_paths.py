@@ -30,6 +30,7 @@ BTC = "BTC-USDT-SWAP"
         (lambda vault: vault.gap_ledger(BTC), "meta/okx/gaps/BTC-USDT-SWAP.jsonl"),
         (lambda vault: vault.generation(BTC), "meta/okx/gaps/BTC-USDT-SWAP.generation.json"),
         (lambda vault: vault.derived("vwap", BTC), "derived/vwap/okx/perps/BTC-USDT-SWAP"),
+        (lambda vault: vault.minutes(BTC), "derived/bars/okx/perps/BTC-USDT-SWAP"),
         (lambda vault: vault.state("cvd", BTC), "state/cvd/okx/perps/BTC-USDT-SWAP.state.json"),
         (lambda vault: vault.health("trades_exporter"), "state/health/trades_exporter.json"),
         (lambda vault: vault.lock("vwap", BTC), "state/locks/vwap.BTC-USDT-SWAP.lock"),
@@ -55,6 +56,7 @@ def places(vault: Vault, inst_id: str) -> list[Path]:
         vault.gap_ledger(inst_id),
         vault.generation(inst_id),
         vault.alerts(),
+        vault.minutes(inst_id),
         *(vault.derived(metric, inst_id) for metric in streams),
         *(vault.state(metric, inst_id) for metric in streams),
         *(vault.lock(stream, inst_id) for stream in streams),
@@ -68,7 +70,7 @@ def test_every_builder_of_a_path_is_among_those_compared():
     builders = {name for name in vars(Vault) if name[0] != "_"} - {"root", "exchange", "locks"}
     assert builders == {
         "trades", "snapshots", "deep_snapshots", "metadata", "metadata_history", "gap_ledger",
-        "generation", "derived", "state", "health", "alerts", "lock",
+        "generation", "derived", "minutes", "state", "health", "alerts", "lock",
     }  # fmt: skip
 
 

@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 from ravequant.errors import LockedError, NoDataError, VaultError
 from ravequant.settings import Retention
 from ravequant.vault import compress
+from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
+from ravequant.vault.raw_content import RawContents
 from ravequant.vault.retention import plan
 from ravequant.vault.retention.plan import Action, Survey
 from ravequant.vault.retention.report import (
@@ -112,5 +114,15 @@ class RetentionRun:
                         f"{path}: its calculator is back at it; left as it is"
                     )
             length = compress.pack(path)
+        if action.file.stream == plan.TRADES:
+            self._carry_over(action.file.inst_id, action.file.key, path)
         _log.info("compressed %s to %s", path, size(length))
         return action.file.size - length
+
+    def _carry_over(self, inst_id: str, key: str, path: Path) -> None:
+        """Let the packed day be known by the content that was noted of it, for kept minutes."""
+        with suppress(VaultError):  # it saves reading the day once more, and nothing else
+            generation = read_generation(self._vault.generation(inst_id))
+            contents = RawContents(self._vault, inst_id, generation)
+            contents.carry_over(key, compress.packed_form(path))
+            contents.save()

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ravequant import settings
 from ravequant.vault.paths import day_files
 from scripts import recompute
 from scripts.batch import jobs, scheduler
@@ -93,3 +94,29 @@ def test_a_worker_that_dies_costs_attempts_and_only_the_last_is_a_failure(
     assert told["lost"] == deaths * len(workers.begun)
     if not failed:
         assert outputs(tmp_path / "met") == calculated(tmp_path / "plain", source)
+
+
+def test_one_calculator_of_each_instrument_comes_first(tmp_path, monkeypatch):
+    """It keeps the minutes that the others read."""
+    asked = [(task.metric, task.inst_id) for task in _tasks(tmp_path)]
+    done: list[tuple[str, str]] = []
+
+    def noted(task):
+        done.append((task.metric, task.inst_id))
+        return jobs.Outcome(task.metric, task.inst_id)
+
+    monkeypatch.setattr(scheduler, "run_task", noted)
+    scheduler.Scheduler(ThisProcess(), lambda _: None).run(_tasks(tmp_path))
+    assert sorted(done) == sorted(asked)
+    assert [metric for metric, _ in done] == [
+        "liquidity_buckets", "liquidity_buckets", "vwap", "vwap", "cvd", "cvd",
+        "volume", "volume", "wicks", "wicks",
+    ]  # fmt: skip
+
+
+def _tasks(root):
+    return [
+        jobs.RecomputeTask(metric, name, root, root, settings.load(), jobs.Days(), rebuild=True)
+        for name in (BTC, "ETH-USDT-SWAP")
+        for metric in jobs.CALCULATORS
+    ]

@@ -1,0 +1,321 @@
+"""Kept minutes: those of a finished day are computed once, and read again by every cold reader.
+
+The first run that reads a whole finished day keeps its minutes in ``derived/bars/``. A later run
+that comes to that day takes them from there, if they were made of the same lines in the same way
+(``trades/day_minutes.py`` holds the key); else it reads the lines again, and keeps their minutes.
+Deleting kept minutes loses nothing but time.
+"""
+
+import logging
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ravequant import times
+from ravequant.errors import VaultError
+from ravequant.pipeline.job import BadLine, Leg
+from ravequant.trades.bar_builder import Closed
+from ravequant.trades.bar_reader import BarReader, Heard
+from ravequant.trades.day_minutes import (
+    DamagedMinutesError,
+    DayMinutes,
+    MinutesKey,
+    RejectedLine,
+    decode,
+    encode,
+)
+from ravequant.vault import crc
+from ravequant.vault.atomic import replace_file
+from ravequant.vault.cursor import Cursor, Trail
+from ravequant.vault.lock import if_free
+from ravequant.vault.paths import MINUTES, Vault
+from ravequant.vault.raw_content import (
+    RawContent,
+    RawContents,
+    first_bytes,
+    stamp,
+    whole_content,
+)
+from ravequant.vault.tail import Block, Chunk, Listing, Span, Tail
+
+if TYPE_CHECKING:
+    from ravequant.trades.minute_bar import MinuteBar
+
+CLOSING_BYTES: Final = 1 << 20  # a day whose last minute closes later is not kept
+_CLOSING_BLOCK: Final = 1 << 16
+_MOST_LISTED: Final = 1_000  # bad lines, or missing ids: a day with more of them is not kept
+_log = logging.getLogger(__name__)
+
+
+class FinishedDay(NamedTuple):
+    """A raw day file behind which a later one stands: it changes by repair alone."""
+
+    key: str
+    path: Path
+    next_key: str
+    next_path: Path
+
+    @property
+    def last_minute(self) -> int:
+        """Its 23:59, in Unix minutes."""
+        return times.day_start_ms(self.key) // times.MINUTE_MS + times.DAY_MINUTES - 1
+
+
+def finished_day(files: Listing, key: str | None) -> FinishedDay | None:
+    """Return the day of that key (None: the oldest); None if it or a later file does not exist."""
+    found = list(files())
+    for (at, path), later in pairwise(found):
+        if key is None or key == at:
+            return FinishedDay(at, path, *later)
+    return None
+
+
+class KeptMinutes:
+    """Reads an instrument's finished days: from kept minutes, or from raw lines, which it keeps."""
+
+    def __init__(
+        self, vault: Vault, inst_id: str, whale_notional: int, files: Listing, generation: int
+    ) -> None:
+        self._vault, self._inst_id, self._whale_notional = vault, inst_id, whale_notional
+        self._files, self._generation = files, generation
+        self._contents = RawContents(vault, inst_id, generation)
+        self._refused = False  # the disk has refused: no further day of this run is kept
+
+    def legs(self, reader: BarReader, cursor: Cursor | None) -> Iterator[Leg[Closed]]:
+        """Yield the finished days from ``cursor`` on, where ``reader`` stands."""
+        fresh = reader.builder.last_id is None and (cursor is None or cursor.offset == 0)
+        passed = RawContent(0, 0) if fresh else None  # of the day's file, if all is known of it
+        while (day := finished_day(self._files, cursor.file if cursor else None)) is not None:
+            key = self._key(day, cursor, reader)
+            known = self._known(day, key, reader)
+            if known is not None:
+                minutes, cursor = known
+                yield self._taken_over(day, minutes, cursor, reader)
+                passed = minutes.next_content
+                continue
+            if passed is None and finished_day(self._files, day.next_key) is None:
+                break  # a run over midnight, as every night has one: no whole day lies before it
+            recording = _Recording(day, key, passed, reader)
+            closing = ClosingTail(self._after(day), self._generation, reader, day)
+            yield from self._read(day, cursor, reader, recording, closing)
+            cursor = closing.cursor()
+            if cursor is None or not closing.closed:
+                passed = None
+                continue
+            self._keep(recording, reader, cursor)
+            passed = recording.next_content
+        with suppress(VaultError):  # they save time, and nothing else
+            self._contents.save()
+
+    def _taken_over(
+        self, day: FinishedDay, minutes: DayMinutes, cursor: Cursor, reader: BarReader
+    ) -> Leg[Closed]:
+        tail = Tail(self._files, cursor, self._generation)
+        paths = {day.key: day.path, day.next_key: day.next_path}
+        tail.unsynced |= {path for path in paths.values() if path.suffix != ".gz"}
+        rejected = [BadLine(paths[bad.file], bad.offset, bad.reason) for bad in minutes.rejected]
+        return Leg(tail, reader.take_over(minutes), tuple(rejected))
+
+    def _read(
+        self,
+        day: FinishedDay,
+        cursor: Cursor | None,
+        reader: BarReader,
+        recording: "_Recording",
+        closing: "ClosingTail",
+    ) -> Iterator[Leg[Closed]]:
+        """Yield the day's own file, then the lines behind it that close its last minute."""
+        reader.heard = recording.heard
+        tail = Tail(self._up_to(day), cursor, self._generation)
+        yield Leg(tail, watch=recording.take)
+        reader.single_lines = True
+        yield Leg(closing, watch=recording.take_closing)
+        reader.single_lines, reader.heard = False, None
+
+    def _up_to(self, day: FinishedDay) -> Listing:
+        return lambda: (item for item in self._files() if item[0] <= day.key)
+
+    def _after(self, day: FinishedDay) -> Listing:
+        return lambda: (item for item in self._files() if item[0] > day.key)
+
+    def _key(self, day: FinishedDay, cursor: Cursor | None, reader: BarReader) -> MinutesKey:
+        return MinutesKey(
+            self._vault.exchange,
+            self._inst_id,
+            day.key,
+            self._whale_notional,
+            cursor.offset if cursor is not None else 0,
+            reader.state(),
+        )
+
+    def _path(self, key: str) -> Path:
+        return self._vault.minutes(self._inst_id) / f"{key}.json.gz"
+
+    def _known(
+        self, day: FinishedDay, key: MinutesKey, reader: BarReader
+    ) -> tuple[DayMinutes, Cursor] | None:
+        """Return the kept minutes of the lines that come next, and the place behind these lines.
+
+        None if there are none, or if they were made of other lines, or in another way.
+        """
+        path = self._path(day.key)
+        try:
+            minutes = decode(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, DamagedMinutesError) as error:
+            _log.warning("%s cannot be used: %s; the raw lines are read again", path, error)
+            return None
+        if (minutes.key, minutes.next_file) != (key, day.next_key):
+            return None
+        try:
+            end = self._end(day, minutes)
+            if end is None or not self._contents.holds(day.key, day.path, minutes.content):
+                return None
+        except VaultError as error:  # reading in order raises it, where it matters
+            _log.debug("%s", error)
+            return None
+        return (minutes, end) if reader.is_answered(minutes.id_gaps) else None
+
+    def _end(self, day: FinishedDay, minutes: DayMinutes) -> Cursor | None:
+        """Return the place behind the line that closes the day; None if it is another line now."""
+        data = first_bytes(day.next_path, minutes.next_content.length)
+        if RawContent(len(data), zlib.crc32(data)) != minutes.next_content:
+            return None
+        trail = Trail()
+        trail.pass_over(data)
+        return trail.cursor(day.next_key, self._generation)
+
+    def _keep(self, recording: "_Recording", reader: BarReader, cursor: Cursor) -> None:
+        """Write the recorded day; a disk that refuses costs the kept minutes, and nothing else."""
+        path = self._path(recording.day.key)
+        try:
+            minutes = None if self._refused else recording.minutes(reader, cursor)
+            if minutes is None:
+                return
+            data = _checked(minutes)
+            with if_free(self._vault, MINUTES, self._inst_id) as free:
+                if free:
+                    replace_file(path, data, durable=False)
+        except (VaultError, ValueError, TypeError) as error:
+            self._refused = isinstance(error, VaultError)
+            _log.warning("%s is not kept: %s", path, error)
+        else:
+            day = recording.day
+            self._contents.note(day.key, day.path, recording.stamp, minutes.content)
+
+
+def _checked(minutes: DayMinutes) -> bytes:
+    """Return the file of a day; ValueError if it does not read back as that day."""
+    data = encode(minutes)
+    if decode(data) != minutes:
+        raise ValueError("it does not read back")
+    return data
+
+
+class ClosingTail(Tail):
+    """Single lines behind a finished day, to the line that closes its last minute."""
+
+    def __init__(
+        self, files: Listing, generation: int, reader: BarReader, day: FinishedDay
+    ) -> None:
+        super().__init__(files, None, generation, _CLOSING_BLOCK, single_lines=True)
+        self._reader, self._day = reader, day
+
+    @property
+    def closed(self) -> bool:
+        """True if the last minute is closed, and by a line of the next file."""
+        at = self.cursor()
+        return at is not None and at.file == self._day.next_key and self._is_closed()
+
+    def _is_closed(self) -> bool:
+        return self._reader.builder.through >= self._day.last_minute
+
+    def _pieces(self, *, spans: bool) -> Iterator[Block | Span]:
+        del spans
+        passed = 0
+        for line in super()._pieces(spans=False):
+            yield line
+            passed += line.end - line.offset if isinstance(line, Span) else len(line.data)
+            if self._is_closed() or passed >= CLOSING_BYTES:
+                return
+
+
+class _Recording:
+    """The minutes and the facts that the lines of a finished day give while they are read."""
+
+    def __init__(
+        self, day: FinishedDay, key: MinutesKey, passed: RawContent | None, reader: BarReader
+    ) -> None:
+        self.day, self._key = day, key
+        self.stamp = stamp(day.path)
+        self.heard = Heard()
+        self.next_content = RawContent(0, 0)
+        self._whole = passed is not None and passed.length == key.offset
+        self._length, self._crc32 = passed or RawContent(0, 0)
+        self._counts = reader.counts()
+        self._bars: list[MinuteBar] = []
+        self._gaps: list[int] = []
+        self._rejected: list[RejectedLine] = []
+
+    def take(self, chunk: Chunk, found: Any, closed: Closed) -> None:
+        """Take in a chunk of the day's file, and the minutes that it has closed."""
+        self._whole &= (chunk.path, chunk.offset) == (self.day.path, self._length)
+        if isinstance(chunk, Span):
+            length = chunk.end - chunk.offset
+            self._crc32 = crc.joined(self._crc32, found.crc32, length)
+        else:
+            length = len(chunk.data)
+            if chunk.path.suffix != ".gz":  # of that its own trailer holds the checksum
+                self._crc32 = zlib.crc32(chunk.data, self._crc32)
+        self._length += length
+        self._add(self.day.key, chunk.offset, closed)
+
+    def take_closing(self, chunk: Chunk, _: Any, closed: Closed) -> None:
+        """Take in a line of the next file, and the minutes that it has closed."""
+        if isinstance(chunk, Block):
+            length, crc32 = self.next_content
+            self._whole &= chunk.offset == length
+            self.next_content = RawContent(length + len(chunk.data), zlib.crc32(chunk.data, crc32))
+        self._add(self.day.next_key, chunk.offset, closed)
+
+    def _add(self, file: str, offset: int, closed: Closed) -> None:
+        self._bars += closed.bars
+        self._gaps += closed.gaps
+        bad = self.heard.rejected
+        self._rejected += [RejectedLine(file, offset + line.offset, line.reason) for line in bad]
+        bad.clear()
+        self._whole &= max(len(self._rejected), len(self.heard.answers)) <= _MOST_LISTED
+        if not self._whole:
+            self._bars.clear()
+            self._gaps.clear()
+            self._rejected.clear()
+            self.heard.answers.clear()
+
+    def minutes(self, reader: BarReader, cursor: Cursor) -> DayMinutes | None:
+        """Return the day; None if not all of it was read, or more than kept minutes can hold.
+
+        Raises VaultError.
+        """
+        if not self._whole or cursor.offset != self.next_content.length:
+            return None
+        if any(bar.square_notional is None for bar in self._bars):
+            return None
+        content = whole_content(self.day.path, self._length, self._crc32)
+        if content is None or self.stamp is None or self.stamp != stamp(self.day.path):
+            return None
+        counts = {name: n - self._counts[name] for name, n in reader.counts().items()}
+        return DayMinutes(
+            self._key,
+            content,
+            self.day.next_key,
+            self.next_content,
+            tuple(self.heard.answers),
+            Closed(self._bars, self._gaps, reader.builder.through),
+            reader.builder.state_with_squares(),
+            counts,
+            tuple(self._rejected),
+        )
