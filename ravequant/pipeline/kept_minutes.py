@@ -86,8 +86,8 @@ class KeptMinutes:
 
     def legs(self, reader: BarReader, cursor: Cursor | None) -> Iterator[Leg[Closed]]:
         """Yield the finished days from ``cursor`` on, where ``reader`` stands."""
-        fresh = reader.builder.last_id is None and (cursor is None or cursor.offset == 0)
-        passed = RawContent(0, 0) if fresh else None  # of the day's file, if all is known of it
+        at_start = cursor is None or cursor.offset == 0
+        passed = RawContent(0, 0) if at_start else None  # of the day's file, where that is known
         while (day := finished_day(self._files, cursor.file if cursor else None)) is not None:
             key = self._key(day, cursor, reader)
             known = self._known(day, key, reader)
@@ -105,7 +105,7 @@ class KeptMinutes:
             if cursor is None or not closing.closed:
                 passed = None
                 continue
-            self._keep(recording, reader, cursor)
+            self._keep(recording, reader)
             passed = recording.next_content
         with suppress(VaultError):  # they save time, and nothing else
             self._contents.save()
@@ -189,11 +189,11 @@ class KeptMinutes:
         trail.pass_over(data)
         return trail.cursor(day.next_key, self._generation)
 
-    def _keep(self, recording: "_Recording", reader: BarReader, cursor: Cursor) -> None:
+    def _keep(self, recording: "_Recording", reader: BarReader) -> None:
         """Write the recorded day; a disk that refuses costs the kept minutes, and nothing else."""
         path = self._path(recording.day.key)
         try:
-            minutes = None if self._refused else recording.minutes(reader, cursor)
+            minutes = None if self._refused else recording.minutes(reader)
             if minutes is None:
                 return
             data = _checked(minutes)
@@ -254,7 +254,7 @@ class _Recording:
         self.stamp = stamp(day.path)
         self.heard = Heard()
         self.next_content = RawContent(0, 0)
-        self._whole = passed is not None and passed.length == key.offset
+        self._whole = passed is not None
         self._length, self._crc32 = passed or RawContent(0, 0)
         self._counts = reader.counts()
         self._bars: list[MinuteBar] = []
@@ -295,14 +295,12 @@ class _Recording:
             self._rejected.clear()
             self.heard.answers.clear()
 
-    def minutes(self, reader: BarReader, cursor: Cursor) -> DayMinutes | None:
+    def minutes(self, reader: BarReader) -> DayMinutes | None:
         """Return the day; None if not all of it was read, or more than kept minutes can hold.
 
         Raises VaultError.
         """
-        if not self._whole or cursor.offset != self.next_content.length:
-            return None
-        if any(bar.square_notional is None for bar in self._bars):
+        if not self._whole or any(bar.square_notional is None for bar in self._bars):
             return None
         content = whole_content(self.day.path, self._length, self._crc32)
         if content is None or self.stamp is None or self.stamp != stamp(self.day.path):

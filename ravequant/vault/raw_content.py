@@ -5,14 +5,15 @@ as noted, under the same repair generation, still has the content noted with it;
 read through again. Times of change are compared with each other alone, never with a clock.
 """
 
+import gzip
 import logging
 import zlib
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 from ravequant.errors import VaultError
 from ravequant.vault import commit
-from ravequant.vault.line_file import open_lines, reading
+from ravequant.vault.line_file import reading
 from ravequant.vault.lock import if_free
 from ravequant.vault.paths import MINUTES, Vault
 
@@ -39,10 +40,15 @@ def stamp(path: Path) -> Stamp | None:
     return path.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
+def _opened(path: Path) -> BinaryIO:
+    """Open a file for reading its uncompressed bytes; a ``.gz`` is not read to its end before."""
+    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
 def content_of(path: Path) -> RawContent:
     """Read a file through and return its content. Raises VaultError."""
     length = crc32 = 0
-    with reading(path), open_lines(path) as stream:
+    with reading(path), _opened(path) as stream:
         while block := stream.read(_BLOCK):
             length += len(block)
             crc32 = zlib.crc32(block, crc32)
@@ -52,7 +58,7 @@ def content_of(path: Path) -> RawContent:
 def first_bytes(path: Path, length: int) -> bytes:
     """Return the first bytes of a file's content, fewer if it is shorter. Raises VaultError."""
     parts, left = [], length
-    with reading(path), open_lines(path) as stream:
+    with reading(path), _opened(path) as stream:
         while left > 0 and (block := stream.read(min(left, _BLOCK))):
             parts.append(block)
             left -= len(block)

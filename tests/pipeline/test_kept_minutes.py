@@ -193,6 +193,22 @@ def test_each_part_of_the_key_counts(standing, change):
     assert {path.name: path.read_bytes() for path in kept_files(standing)} == before
 
 
+def test_a_day_replaced_while_it_is_read_is_not_kept(vault, tmp_path, monkeypatch):
+    """Its minutes are those of the lines before, and would pass for those of the lines now."""
+    put(vault, stream(3), packed=(SECOND,))
+
+    def late(path, *facts):
+        if path.suffix == ".gz":
+            turned_digit(path)
+        return raw_content.whole_content(path, *facts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_minutes, "whole_content", late)
+        run(vault)
+    run(vault)
+    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+
+
 def test_an_earlier_version_is_not_believed(standing, monkeypatch):
     """The same lines may give other minutes there."""
     monkeypatch.setattr(day_minutes, "VERSION", day_minutes.VERSION + 1)

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from ravequant.errors import VaultError
-from ravequant.vault import raw_content
+from ravequant.vault import line_file, raw_content
 from ravequant.vault.lock import if_free
 from ravequant.vault.raw_content import RawContent, RawContents
 
@@ -41,6 +41,16 @@ def test_content_is_that_of_the_uncompressed_bytes(path):
     assert raw_content.content_of(file) == CONTENT
     assert raw_content.first_bytes(file, 100) == LINES[:100]
     assert raw_content.first_bytes(file, 1 << 20) == LINES
+
+
+def test_the_first_bytes_cost_no_more_than_they_are(path, monkeypatch):
+    """A packed file is not read to its end for them; a damaged one raises all the same."""
+    file = packed(path)
+    monkeypatch.setattr(line_file, "check_packed", None)
+    assert raw_content.first_bytes(file, 100) == LINES[:100]
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(VaultError, match="not a whole gzip"):
+        raw_content.content_of(file)
 
 
 def test_a_file_whose_stamp_is_noted_is_not_read(vault, path, monkeypatch):
