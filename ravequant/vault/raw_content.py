@@ -15,7 +15,7 @@ from ravequant.errors import VaultError
 from ravequant.vault import commit
 from ravequant.vault.line_file import reading
 from ravequant.vault.lock import if_free
-from ravequant.vault.paths import MINUTES, Vault
+from ravequant.vault.paths import MINUTES, StrPath, Vault
 
 _BLOCK: Final = 1 << 20
 _TRAILER: Final = 8  # of a gzip file: CRC-32 and length of its content, 4 bytes each
@@ -31,13 +31,13 @@ class RawContent(NamedTuple):
     crc32: int
 
 
-def stamp(path: Path) -> Stamp | None:
+def stamp(path: StrPath) -> Stamp | None:
     """Return the stamp of a file; None if it is not there, or the system does not answer."""
     try:
-        found = path.stat()
+        found = Path(path).stat()
     except OSError:
         return None
-    return path.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    return Path(path).name, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -45,32 +45,33 @@ def _opened(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
-def content_of(path: Path) -> RawContent:
+def content_of(path: StrPath) -> RawContent:
     """Read a file through and return its content. Raises VaultError."""
     length = crc32 = 0
-    with reading(path), _opened(path) as stream:
+    with reading(path), _opened(Path(path)) as stream:
         while block := stream.read(_BLOCK):
             length += len(block)
             crc32 = zlib.crc32(block, crc32)
     return RawContent(length, crc32)
 
 
-def first_bytes(path: Path, length: int) -> bytes:
+def first_bytes(path: StrPath, length: int) -> bytes:
     """Return the first bytes of a file's content, fewer if it is shorter. Raises VaultError."""
     parts, left = [], length
-    with reading(path), _opened(path) as stream:
+    with reading(path), _opened(Path(path)) as stream:
         while left > 0 and (block := stream.read(min(left, _BLOCK))):
             parts.append(block)
             left -= len(block)
     return b"".join(parts)
 
 
-def whole_content(path: Path, length: int, crc32: int | None) -> RawContent | None:
+def whole_content(path: StrPath, length: int, crc32: int | None) -> RawContent | None:
     """Return the content of a file of which all whole lines were read: so many bytes.
 
     None if it holds more than these. Of a packed file, which its reader has checked, the trailer
     gives the checksum; of a plain file it is ``crc32``. Raises VaultError.
     """
+    path = Path(path)
     with reading(path):
         if path.suffix != ".gz":
             whole = crc32 is not None and path.stat().st_size == length
@@ -101,7 +102,7 @@ class RawContents:
         fits = facts.get("generation") == self._generation and isinstance(noted, dict)
         return dict(noted) if fits and noted is not None else {}
 
-    def holds(self, key: str, path: Path, content: RawContent) -> bool:
+    def holds(self, key: str, path: StrPath, content: RawContent) -> bool:
         """Return True if a file has this content. Raises VaultError."""
         before = stamp(path)
         noted = self._noted.get(key)
@@ -111,13 +112,13 @@ class RawContents:
         self.note(key, path, before, found)
         return found == content
 
-    def note(self, key: str, path: Path, before: Stamp | None, content: RawContent) -> None:
+    def note(self, key: str, path: StrPath, before: Stamp | None, content: RawContent) -> None:
         """Note the content of a file that was read; ``before`` is its stamp before that."""
         if before is not None and before == stamp(path):
             self._noted[key] = [*before, *content]
             self._changed = True
 
-    def carry_over(self, key: str, packed: Path) -> None:
+    def carry_over(self, key: str, packed: StrPath) -> None:
         """Note a file that was just compressed: it holds the content noted of its plain form.
 
         Its trailer says so, and its writer has read it back. Raises VaultError.
