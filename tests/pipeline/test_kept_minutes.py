@@ -171,6 +171,20 @@ def test_another_whale_threshold_gives_other_minutes(standing, tmp_path):
     assert believed(standing) == []
 
 
+def test_the_name_of_the_next_file_counts(standing, tmp_path):
+    """A line of a later date than its file's is ahead; under a later name it is not."""
+    path = day(standing, "2025-12-16")
+    first = path.read_bytes().partition(b"\n")[0] + b"\n"
+    later = first.replace(b"2025-12-16", b"2025-12-17")
+    path.write_bytes(path.read_bytes().replace(first, later, 1))
+    run(standing)
+    assert "2025-12-15" in believed(standing)
+    path.rename(path.with_name("2025-12-17.jsonl"))
+    wanted = fresh(standing, tmp_path / "fresh")["volume"]
+    run(standing)
+    assert made(standing) == wanted
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -383,7 +397,8 @@ def test_the_file_can_be_read_by_anything(standing):
     """JSON of columns: whole numbers, and how many of their digits are decimals."""
     facts = orjson.loads(gzip.decompress(kept_files(standing)[1].read_bytes()))
     columns = facts["minutes"]
-    assert facts["day"] == SECOND
+    assert (facts["exchange"], facts["instId"], facts["day"]) == ("okx", BTC, SECOND)
+    assert facts["from"]["reader"]["last_id"] < facts["to"]["reader"]["last_id"]
     begin = times.day_start_ms(SECOND) // times.MINUTE_MS
     assert columns["minute"]["values"][-1] < begin + times.DAY_MINUTES
     assert columns["close"]["places"] == 1
