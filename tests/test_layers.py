@@ -89,6 +89,7 @@ LONG = {
     "tests.vault.test_append_log": "each refusal of the disk, in one file and in dated ones",
     "tests.trades.test_bar_builder": "each rule of a minute, in all ways to read",
     "tests.trades.test_scanner": "each way in which a line can be odd, read on both paths",
+    "tests.pipeline.test_kept_minutes": "each way in which kept minutes can be stale",
     "tests.pipeline.test_runner": "each crash, cut and repair of the one loop",
 }
 
