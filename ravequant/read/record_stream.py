@@ -74,7 +74,7 @@ class RecordStream(Stream):
 
     def _damaged(self, block: Block, offset: int, error: Exception) -> VaultError:
         remedy = f"its maker computes it anew: {self.data.made_by} --rebuild"
-        if self.data is catalog.SIGNALS:  # what was seen then is computed by nobody
+        if self.data is catalog.SIGNALS:  # no program computes them anew
             remedy = "put a good copy in its place, or take that line out"
         return VaultError(
             f"{block.path}: at or after byte {offset} stands no record of {self.name}: {error}; "
