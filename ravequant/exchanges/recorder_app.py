@@ -277,9 +277,8 @@ class RecorderApp(ABC, Generic[R]):
         }
 
     def _facts_of(self, inst_id: str) -> dict[str, Any]:
-        known = inst_id in self.recorders
-        facts = self.recorders[inst_id].facts() if known else {"filling": None}
-        return {**facts, "left_out": self.left_out.get(inst_id)}
+        own = self.recorders[inst_id].facts() if inst_id in self.recorders else {"filling": None}
+        return {**own, "left_out": self.left_out.get(inst_id)}
 
     def _standstill(self) -> dict[str, str | None]:
         """Return why nothing is recorded, and since when (wall clock)."""
