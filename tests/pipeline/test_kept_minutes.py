@@ -399,6 +399,7 @@ def test_the_file_can_be_read_by_anything(standing):
     columns = facts["minutes"]
     assert (facts["exchange"], facts["instId"], facts["day"]) == ("okx", BTC, SECOND)
     assert facts["from"]["reader"]["last_id"] < facts["to"]["reader"]["last_id"]
+    assert facts["from"]["offset"] > 0
     begin = times.day_start_ms(SECOND) // times.MINUTE_MS
     assert columns["minute"]["values"][-1] < begin + times.DAY_MINUTES
     assert columns["close"]["places"] == 1
