@@ -20,7 +20,7 @@ import orjson
 
 from ravequant import cli, exchanges, settings, tables
 from ravequant.catalog import TRADES
-from ravequant.errors import DONE, FAILED, LockedError, NoDataError, RaveQuantError
+from ravequant.errors import DONE, FAILED, FeedError, LockedError, NoDataError, RaveQuantError
 from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
 from ravequant.vault.lock import writer_lock
@@ -28,7 +28,7 @@ from ravequant.vault.paths import Vault, held, instruments
 from ravequant.vault.set_aside import set_aside
 from scripts.audit.day_certificate import forget
 from scripts.audit.day_moves import plan_moves
-from scripts.audit.gap_plan import RepairPlan, fetch, look
+from scripts.audit.gap_plan import RepairPlan, fetch, judged, look
 
 PROGRAM: Final = "repair_gaps"
 HEADERS: Final = ("instId", "holes", "asked for", "repaired", "id holes", "lost", "still open")
@@ -78,7 +78,8 @@ def repair(
             _log.warning(MOVED, inst_id, key, found.days[key].misfiled)
             forget(vault, inst_id, key)
             found = look(vault, inst_id)
-        plan, history = RepairPlan(vault, inst_id, found), partial(rest.history_trades, inst_id)
+        plan = RepairPlan(vault, inst_id, found)
+        history = judged(partial(rest.history_trades, inst_id), _exchange_ms(rest))
         for missing in found.missing:
             for gap in found.wanted(missing):
                 _log.info("%s: asking for ids %d to %d", inst_id, gap.from_id, gap.to_id)
@@ -107,6 +108,14 @@ def repair(
         "open": plan.ids["open"],
     }
     return {"instId": inst_id, "holes": gaps, "asked": asked_for, **ids, "records": plan.records}
+
+
+def _exchange_ms(rest: RestClient) -> int | None:
+    try:
+        return rest.server_time()
+    except FeedError as error:
+        _log.warning("the exchange's time cannot be had: %s", error)
+        return None
 
 
 def carry_out(vault: Vault, inst_id: str, wait_s: float) -> None:

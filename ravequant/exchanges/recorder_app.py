@@ -37,7 +37,7 @@ _LOOK_AGAIN_S: Final = 60.0
 _ROUNDS: Final = 60  # after so many, metadata are saved though nothing changed
 _ANSWER_S: Final = 5.0  # a message waits at most so long for the exchange's time
 _ILLEGAL: Final = (
-    "it can be no instrument's name, expected one like BTC-USDT-SWAP; correct the settings"
+    "it is no instrument's name: expected one like BTC-USDT-SWAP; correct the settings"
 )
 
 
@@ -277,9 +277,8 @@ class RecorderApp(ABC, Generic[R]):
         }
 
     def _facts_of(self, inst_id: str) -> dict[str, Any]:
-        recorder = self.recorders.get(inst_id)
-        facts = {"filling": None} if recorder is None else recorder.facts()
-        return {**facts, "left_out": self.left_out.get(inst_id)}
+        own = self.recorders[inst_id].facts() if inst_id in self.recorders else {"filling": None}
+        return {**own, "left_out": self.left_out.get(inst_id)}
 
     def _standstill(self) -> dict[str, str | None]:
         """Return why nothing is recorded, and since when (wall clock)."""

@@ -352,6 +352,4 @@ def _trade(inst_id: str, exchange: str, line: bytes) -> LastTrade | None:
         trade, _ = parse_trade(line, inst_id, exchange)
     except RecordError:
         return None
-    if trade.ahead:
-        return None
     return LastTrade(trade.ts, exact.units(trade.price, exact.PRICE_PLACES))

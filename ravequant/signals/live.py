@@ -138,4 +138,7 @@ def _in_flight(asked: InstantQuestion, end: Instant) -> list[str]:
         parts.append(f"trades {tail.trades[0].first_id} to {tail.trades[-1].trade_id}")
     if tail.mids:
         parts.append(f"snapshots since {times.iso(tail.mids[0].ts)}")
-    return parts
+    late = [
+        str(trade.trade_id) for trade in raw_tail.came_later(asked.vault, asked.inst_id, end.ms)
+    ]
+    return [*parts, f"trades {', '.join(late)}, which came later"] if late else parts

@@ -96,6 +96,16 @@ def _newest_trades(
     return list(_rising(reversed(found)))
 
 
+def came_later(vault: Vault, inst_id: str, ms: int) -> list[RawTrade]:
+    """Return the trades of a time up to ``ms`` that stand behind a trade of a later time."""
+    found, passed = list[RawTrade](), False
+    for trade in _newest_trades(vault, inst_id, ms, None, None):
+        passed = passed or trade.ts > ms
+        if passed and 0 <= trade.ts <= ms:
+            found.append(trade)
+    return found
+
+
 def _backward(vault: Vault, inst_id: str, near: int | None) -> Iterator[RawTrade]:
     """Yield trades, newest line first, from a little after ``near`` on."""
     after = None if near is None else near + 2 * DISORDER_MS

@@ -251,17 +251,24 @@ def _append(vault: Vault, inst_id: str, move: Move) -> None:
 
 
 def _cut(vault: Vault, inst_id: str, moves: Sequence[Move]) -> None:
-    """Cut the moved lines off the start of their file, unless that is done; delete an empty one."""
+    """Cut the moved lines off the start of their file, unless that is done.
+
+    A file without another whole line is deleted, its torn line kept aside: it would be the newest
+    one, in which the exporter goes on.
+    """
     source, end = _standing(vault, inst_id, moves[0].key), moves[-1].end
     try:
         if not _is_there(source, moves[0]):
             return
-        if any(_bytes_of(source, end, end + 1)):
+        if any(b"\n" in block for block in _bytes_of(source, end, None)):
             _replace(source, _bytes_of(source, end, None))
             _drop_twin(source)
-        else:
-            for path in {source, compress.packed_form(source)}:
-                path.unlink(missing_ok=True)
+            return
+        if torn := b"".join(_bytes_of(source, end, None)):
+            with (source.parent / f"{moves[0].key}.jsonl.torn").open("ab") as aside:
+                aside.write(torn)
+        for path in {source, compress.packed_form(source)}:
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise disk_error(source, "repaired", error) from error
 

@@ -3,13 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import PageLimits, TradePage
+from ravequant.exchanges.exchange_time import is_past
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault import instruments
 from ravequant.vault.gap_ledger import (
@@ -90,6 +91,20 @@ def look(vault: Vault, inst_id: str) -> TradeFindings:
     return found
 
 
+def judged(history: History, exchange_ms: int | None) -> History:
+    """Return ``history`` with the rows marked that lie past the exchange's time (SPEC section 3).
+
+    Without that time none is marked.
+    """
+
+    def page(after_id: int) -> TradePage:
+        found = history(after_id)
+        trades = (replace(row, ahead=is_past(row.ts, exchange_ms)) for row in found.trades)
+        return TradePage(tuple(trades), found.unreadable)
+
+    return page
+
+
 def fetch(
     history: History,
     gap: Gap,
@@ -151,7 +166,8 @@ class RepairPlan:
         for action in actions:
             if isinstance(action, Trade):
                 # the file of the largest date so far, but no later one than the next record's
-                newest = min(max(newest, times.day(action.ts)), missing.after.key)
+                if not action.ahead:
+                    newest = min(max(newest, times.day(action.ts)), missing.after.key)
                 contract = self._contract(missing, action.ts)
                 encoder = TradeEncoder(self._inst_id, contract, self._vault.exchange)
                 lines.setdefault(newest, []).append(encoder.line(action))

@@ -48,7 +48,7 @@ def of_windows(entry: str | None) -> Check:
     """Judge the XML of the Task Scheduler's entry; None: there is no entry."""
     if entry is None:
         return Check("service", "PASS", _NOT_INSTALLED)
-    if "<BootTrigger>" in entry:
+    if "<BootTrigger>" in entry.replace("\0", ""):  # UTF-16 in a pipe of another encoding
         return Check("service", "PASS", "starts with the computer")
     remedy = f"{_INSTALL} in a terminal that was opened as administrator"
     return Check("service", "WARN", f"starts when you log on: {_LATE}", remedy)

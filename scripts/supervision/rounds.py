@@ -12,7 +12,7 @@ _OUTCOMES: Final = {
 }
 _MOST_NAMES: Final = 3
 _REBUILD: Final = "--rebuild"
-REBUILD_ALL: Final = "python scripts/run_all.py --rebuild"
+REBUILD_ALL: Final = "end run_all, then: python scripts/run_all.py --rebuild"
 
 
 class Round:
@@ -54,7 +54,7 @@ class Round:
         told = [f"{_few(names)}: {text}" for text, names in by_remedy.items()]
         text = f"{len(self._words)} FAILED: {'; '.join(told)}"
         if any(_REBUILD in text for text in by_remedy):
-            text += f" (all of them at once: {REBUILD_ALL})"
+            text += f" (all at once: {REBUILD_ALL})"
         return text
 
 

@@ -1,11 +1,14 @@
 """Tests of ravequant.read.json_columns: each kind of field, and values that are of another."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ravequant.read.json_columns import column_of
+from ravequant.read.json_columns import column_of, many_decimals
 from ravequant.vault.fields import Field
 
 READ = {"price": 101200, "notional": 2500000, "age_s": 45, "young": True, "ratio": Decimal("8.2")}
@@ -33,6 +36,32 @@ def test_each_kind_keeps_its_values(kind, values, rows):
     column = column_of(Field("name", kind), values)
     assert column.rows() == rows
     assert len(column) == len(values)
+
+
+written = st.from_regex(r"[+-]?(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?", fullmatch=True)
+odd = st.text("0123456789.+-e \0\u0660", max_size=12)
+
+
+@given(st.lists(written, min_size=1, max_size=30), st.lists(odd, max_size=1))
+def test_many_decimals_are_those_read_one_by_one(texts, others):
+    """The same numbers; and one text that is no decimal makes all of them read by themselves."""
+    found = many_decimals(texts)
+    assert found is not None
+    values, places = found
+    assert [Decimal(int(value)).scaleb(-places) for value in values] == list(map(Decimal, texts))
+    for other in others:
+        if not re.fullmatch(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?", other, re.ASCII):
+            assert many_decimals([*texts, other]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1234567890123456789", "0.1234567890123456789", "9" * 40, "", "-", ".", "1.", ".5", "+-1",
+     "01", "-01", "1.2.3", "1\0", "\u0661"],
+)  # fmt: skip
+def test_what_is_not_read_at_once(text):
+    """Too many digits, or another spelling."""
+    assert many_decimals(["1", text]) is None
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,16 @@ def test_a_calculator_is_dead_while_the_exporter_lives(healthy, there, capsys, m
     only(look(healthy, there, capsys), f"{metric} {BTC}", "FAIL", "has made nothing yet")
 
 
+def test_a_calculator_fails_under_run_all(healthy, there, capsys):
+    """At once, not after twenty minutes, and with its own remedy in place of "run it"."""
+    words = "2026-01-01T00:00:00Z ERROR vwap: vwap_1m.jsonl is 3 bytes; run again with --rebuild"
+    failing = {"runs": 3, "failures": 2, "last_code": 1, "last_words": words}
+    Heartbeat(healthy, "run_all").write({"tasks": {f"vwap.{BTC}": failing}})
+    only(look(healthy, there, capsys), f"vwap {BTC}", "FAIL",
+         "failed 2 times in a row, code 1: vwap_1m.jsonl is 3 bytes -> run again with --rebuild: "
+         f"python VWAP/vwap_calculator.py --instId {BTC} --rebuild")  # fmt: skip
+
+
 def test_an_exporter_is_dead(healthy, there, capsys):
     """No heartbeat any more, stopped, or never started: each in its own words."""
     start = "-> start it: python Trades_Bot/trades_exporter.py"

@@ -67,6 +67,9 @@ LONG = wanted("sells", "+0.70 or more", "bid", ("positive", "below"))
 def test_a_layer_in_words(facts, layers, values):
     """What each wants of a SHORT and of a LONG, what it sees, from which stream, how old."""
     found = {one.name: one for one in only(facts).layers}
+    assert [(one.state, one.points) for one in found.values()] == [
+        ("met", points) for points in (20, 15, 15, 15, 10, 10, 10, 5)
+    ]
     assert {
         name: (one.most, one.condition, one.stream, one.age_ms) for name, one in found.items()
     } == layers
@@ -77,7 +80,9 @@ def test_a_layer_in_words(facts, layers, values):
 
 
 def test_half_the_points_are_a_whole_number():
-    """Ten of twenty, for the score and for JSON."""
+    """Ten of twenty, for the score and for JSON; what is not met has none."""
+    bare = layer(set_up(book=book(side())), "wall")
+    assert (bare.state, bare.points) == ("not_met", 0)
     points = layer(set_up(the_wick=hidden(tip_exact=False)), "wick").points
     assert (points, type(points)) == (10, int)
 

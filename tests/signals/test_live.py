@@ -217,10 +217,14 @@ def test_lines_that_an_answer_given_then_may_have_lacked_are_named(notes):
     assert unsure(8_000) == "trades 1506 to 1507"
     assert unsure(8_000, Seen(CLOSING_ID + 1, A)) == ""
     assert unsure(20_000) == ""
+    trades(notes, (70_000, "101060"), (18_000, "101060"), (-9_000, "101060"))
+    assert unsure(24_000) == "trades 1509, 1510, which came later"
+    assert unsure(20_000) == "trades 1509 to 1509; trades 1509, 1510, which came later"
     ledger = GapLedger(notes.gap_ledger(BTC), BTC)
     for moment, ids in ((A, (3, 4)), (A + 9_000, (7, 9)), (A + 9_000, (2_000, 2_001))):
         ledger.append(LedgerEntry(Gap(*ids), "repaired", "fetched", moment))
     assert unsure(1_000) == (
-        "snapshots since 2025-12-14T21:35:00.000Z; trades 7 to 9, repaired since"
+        "snapshots since 2025-12-14T21:35:00.000Z; trades 1510, which came later; trades 7 to 9, "
+        "repaired since"
     )
     assert unsure(8_000, Seen(CLOSING_ID + 1, A)) == "trades 7 to 9, repaired since"

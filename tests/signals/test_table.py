@@ -15,8 +15,10 @@ from ravequant.signals.inputs import LastTrade, VwapRow, price
 from ravequant.signals.limits import STREAMS
 from ravequant.signals.rules import find
 from ravequant.signals.seen import Instant, NewestPrice, Seen
+from ravequant.vault.paths import CHECKOUT
 from tests.support.made_signals import LIMITS, A, book, hidden, set_up, surrounding, volume, wick
 
+README = CHECKOUT / "Untouch_Wick" / "README.md"
 CET = timezone(timedelta(hours=1))
 NOW = Instant(
     A * 60_000 + 42_000,
@@ -129,6 +131,11 @@ def test_golden(width, golden):
     assert shown(both(), width, now=True) == golden
     assert max(map(len, golden.splitlines())) <= width
     assert [line for line in golden.splitlines() if line != line.rstrip()] == []
+
+
+def test_the_answer_in_the_readme_is_the_answer():
+    """Line by line."""
+    assert f"```\n{AT_80}```" in README.read_text(encoding="utf-8")
 
 
 def test_explained_golden():

@@ -93,6 +93,12 @@ def test_golden():
     assert screen(TWO, 80, 23, [note]) == AT_80.splitlines()
 
 
+def test_the_screen_in_the_readme_is_the_screen():
+    """Line by line, as far as it is shown there."""
+    text = (CHECKOUT / "Untouch_Wick" / "README.md").read_text(encoding="utf-8")
+    assert "```\n" + "\n".join(AT_80.splitlines()[:6]) + "\n```" in text
+
+
 @pytest.mark.parametrize("width", [40, 60, 79, 80, 100, 120, 200])
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 7, 9, 12, 23, 29, 60])
 def test_no_instrument_is_lost(width, height):

@@ -135,6 +135,7 @@ LATER = "2098-01-01"
 AHEAD = ENCODER.line(Trade(times.day_start_ms(LATER) + 5, 3, "buy", "100", "1"))
 MARKED = AHEAD.replace(b"}", b',"ahead":true}')
 KEPT = ENCODER.line(Trade(times.day_start_ms(LATER) + 9, 9, "buy", "100", "1"))
+TORN = KEPT[:40]
 NEXT = "2025-12-15"
 
 
@@ -152,7 +153,7 @@ def opened_early(vault: Vault, kept: bytes = b"", *, packed: bool = False) -> Re
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("kept", [b"", KEPT])
+@pytest.mark.parametrize("kept", [b"", KEPT, TORN])
 def test_lines_move_to_earlier_days_and_a_move_stopped_anywhere_is_resumed(tmp_path, packed, kept):
     """The record that is ahead says so then; a file without lines left is gone."""
     first = Vault(tmp_path / "whole")
@@ -176,7 +177,10 @@ def test_lines_move_to_earlier_days_and_a_move_stopped_anywhere_is_resumed(tmp_p
             f"{DAY}.jsonl{'.gz' if packed else ''}": lines(1, 2) + MARKED + lines(4, 5),
             f"{NEXT}.jsonl": lines(6),
         }
-        assert found == wanted | ({f"{LATER}.jsonl": kept} if kept else {})
+        aside = vault.trades(BTC) / f"{LATER}.jsonl.torn"
+        assert (found.pop(aside.name, None) is not None) is (kept == TORN)
+        assert kept != TORN or aside.read_bytes().startswith(TORN)
+        assert found == wanted | ({f"{LATER}.jsonl": kept} if kept == KEPT else {})
         assert read_generation(vault.generation(BTC)) == 1
         assert not trade_repair.is_noted(vault, BTC)
 

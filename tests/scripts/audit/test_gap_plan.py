@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from ravequant.contract import Contract
+from ravequant.exchanges.base import TradePage
+from ravequant.records import Trade
 from ravequant.vault.gap_ledger import Gap, LedgerEntry
-from scripts.audit.gap_plan import TradeFindings
+from scripts.audit.gap_plan import TradeFindings, judged
 from scripts.audit.trade_days import MissingIds, Neighbour, TradeDayAudit
 
 BESIDE = Neighbour("2025-12-14", 0, Contract("0.01", "1", "linear"))
@@ -41,3 +43,16 @@ def test_ids_on_disk_that_the_ledger_calls_open_are_settled():
         Gap(10, 11), Gap(14, 19), Gap(28, 29), Gap(45, 50)
     ]  # fmt: skip
     assert list(TradeFindings(entries=found.entries).settled_unnoticed()) == []
+
+
+def test_rows_by_rest_that_lie_past_the_exchange_s_time_are_marked():
+    """A minute is allowed; without that time none is marked."""
+    start = 1_700_000_000_000
+    rows = [Trade(start + ms, number, "buy", "1", "1") for number, ms in ((1, 60_000), (2, 60_001))]
+
+    def history(after_id: int) -> TradePage:
+        assert after_id == 3
+        return TradePage(tuple(rows), 1)
+
+    assert [row.ahead for row in judged(history, start)(3).trades] == [False, True]
+    assert judged(history, None)(3) == TradePage(tuple(rows), 1)

@@ -1,5 +1,7 @@
 """Checks of this computer: each passes, or names the remedy."""
 
+import errno
+import os
 import shutil
 from types import SimpleNamespace
 from typing import Any
@@ -120,6 +122,17 @@ def test_without_a_webhook_no_test_message_can_be_sent(monkeypatch):
     assert (found.level, found.text) == ("FAIL", f"none set in {WEBHOOK_VARIABLE}")
     assert found.remedy == "put its address there, or into the settings as alerts.discord_webhook"
     assert computer.discord(settings.Settings()).level == "PASS"
+
+
+def test_a_full_disk_is_no_missing_permission(tmp_path, monkeypatch):
+    """It takes the name of a file and not one byte: the probe has bytes, the remedy is space."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    found = computer.writable(Vault(tmp_path / "vault"))
+    assert (found.level, found.remedy) == ("FAIL", "free space on its disk")
 
 
 @pytest.mark.parametrize(

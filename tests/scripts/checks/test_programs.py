@@ -101,7 +101,7 @@ def test_a_failing_calculator_repeats_its_own_remedy(vault):
     assert vwap.text == "failed 9 times in a row, code 1: /v/vwap_1m.jsonl: 3 bytes"
     assert vwap.remedy == (
         f"run again with --rebuild: python VWAP/vwap_calculator.py --instId {BTC} --rebuild; "
-        "all: python scripts/run_all.py --rebuild"
+        "all: end run_all, then: python scripts/run_all.py --rebuild"
     )
     assert wicks.text == "failed 1 times in a row, code -9: it said nothing"
     assert wicks.remedy == f"look into its log: python scripts/peek.py log wicks.{BTC}"

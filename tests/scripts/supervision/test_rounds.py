@@ -42,7 +42,8 @@ def test_failures_are_told_by_their_remedy():
     assert found.failed
     assert found.tell() == (
         "1 up to date, 4 FAILED: vwap, cvd: run again with --rebuild; wicks: free space on its "
-        "disk; volume: it said nothing (all of them at once: python scripts/run_all.py --rebuild)"
+        "disk; volume: it said nothing (all at once: end run_all, then: python scripts/run_all.py "
+        "--rebuild)"
     )
     found.ended("vwap", 0, "")
     assert (found.failed, found.tell()) == (False, "1 up to date")
