@@ -75,6 +75,10 @@ def test_a_column_holds_numbers_of_the_coarsest_units():
     assert columns["notional"] == {"places": 50, "values": [7, 7]}
     assert columns["price_notional"]["places"] == 51
     assert columns["gap"] == [False, True]
+    assert columns["trade_count"] == {"places": 0, "values": [2, 2]}
+    assert columns["last_id"] == {"places": 0, "values": [2, 3]}
+    assert columns["whale_count"]["places"] == columns["minute"]["places"] == 0
+    assert columns["square_notional"]["places"] == 52  # 50 of the notional, 1 of each price
     assert (facts["whale_notional"], facts["version"]) == ("100000", day_minutes.VERSION)
     wide = orjson.loads(gzip.decompress(encode(day(bar(1, 1, 2**63, 0)))))
     assert wide["minutes"]["notional"] == {"places": 50, "values": [str(2**63)]}

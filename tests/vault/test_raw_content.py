@@ -43,6 +43,14 @@ def test_content_is_that_of_the_uncompressed_bytes(path):
     assert raw_content.first_bytes(file, 1 << 20) == LINES
 
 
+def test_a_file_of_many_blocks_is_read_to_its_end(path, monkeypatch):
+    """Its length and checksum are those of all of them, its first bytes may be several."""
+    monkeypatch.setattr(raw_content, "_BLOCK", 1_000)
+    assert raw_content.content_of(path) == CONTENT
+    assert raw_content.first_bytes(path, 2_500) == LINES[:2_500]
+    assert raw_content.first_bytes(path, 2_001) == LINES[:2_001]
+
+
 def test_the_first_bytes_cost_no_more_than_they_are(path, monkeypatch):
     """A packed file is not read to its end for them; a damaged one raises all the same."""
     file = packed(path)
@@ -140,6 +148,9 @@ def test_notes_are_left_to_the_program_that_writes_them(vault, path):
         assert not vault.state("bars", BTC).exists()
     contents.save()
     assert vault.state("bars", BTC).exists()
+    vault.state("bars", BTC).unlink()
+    contents.save()
+    assert not vault.state("bars", BTC).exists()  # nothing is new
 
 
 def test_a_packed_day_is_known_by_the_content_of_its_plain_form(vault, path, monkeypatch):
