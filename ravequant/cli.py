@@ -30,8 +30,9 @@ class HintingParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Write the usage and the message with its hint; exit code 2."""
-        unknown = message.removeprefix("unrecognized arguments: ")
-        super().error(message if unknown == message else message + self._hint(unknown.split()[0]))
+        _, sign, unknown = message.partition("unrecognized arguments: ")
+        words = unknown.split()  # none, if the argument is empty
+        super().error(message + self._hint(words[0]) if sign and words else message)
 
     def _hint(self, word: str) -> str:
         flag, joined, value = word.partition("=")

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -19,9 +20,12 @@ pytest_plugins = ("tests.faults.plugin",)
 LOG_LEVEL = logging.getLogger().level
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 
-# a shell that starts the tests behind it has Ctrl-C ignored, and every program started here with it
+# a shell that starts the tests behind it has Ctrl-C ignored, nohup a hang-up, and every program
+# started here with it
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -174,6 +174,7 @@ def test_instruments_are_each_once_and_checked(capsys):
         (["BTC-USDT-SWAP"], "BTC-USDT-SWAP; an instrument is named so: --instId BTC-USDT-SWAP"),
         (["--rebild"], "arguments: --rebild; did you mean --rebuild?"),
         (["--zzz"], "unrecognized arguments: --zzz"),
+        ([""], "unrecognized arguments:"),
         (["--since", "soon"], "'soon' is not a duration like 30s, 240m, 4h or 2d"),
     ],
 )

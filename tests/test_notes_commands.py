@@ -203,6 +203,9 @@ class Shell:
             wait_for(lambda: newest(self.vault) > first + self.span_ms, process)
             process.send_signal(signal.SIGINT)
             shown, _ = process.communicate(timeout=60)
+        except AssertionError as error:
+            process.kill()
+            raise AssertionError(f"{words}: {error}\n{process.communicate()[0]}") from None
         finally:
             process.kill()
         assert process.returncode == 0, f"{words}: exit code {process.returncode}\n{shown}"
@@ -222,6 +225,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     skipped = shutil.ignore_patterns("__pycache__", "*.log", "*.jsonl")
     for name in PARTS:
         shutil.copytree(CHECKOUT / name, home / name, ignore=skipped)
+    shutil.copy(CHECKOUT / "pyproject.toml", home)  # the sign of a checkout
     made = Shell(home)
     with made.market:
         yield made

@@ -96,7 +96,7 @@ def test_an_old_market_is_not_called_fresh(faults, tmp_path, vault, clock):
     words = [sys.executable, SCRIPT, "--vault", vault.root, "--instId", BTC, "--no-refresh"]
     command = [*map(str, words)]
     told = tmp_path / "told"
-    tell = f"{sys.executable} -c \"open(r'{told}', 'w')\""
+    tell = f"\"{sys.executable}\" -c \"open(r'{told}', 'w')\""
     newest_s = notes_market.A // 1000 + 5
     for slow_s in (218, 60, HOUR_S, 15 * 24 * HOUR_S)[: faults.count(1, 4)]:
         clock(newest_s - slow_s - int(time.time()))

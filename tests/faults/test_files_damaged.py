@@ -6,6 +6,7 @@ it refuses, it must name the file and end with an exit code other than 0.
 
 import gzip
 import hashlib
+import importlib.util
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,6 +81,11 @@ BOOKS = {
     "sql": Reader(sql.main, ("--json", "SELECT sum(mid_price), count(*) FROM book")),
     "export_parquet": Reader(export_parquet.main, ("--table", "book", *OF_INST)),
 }
+
+if importlib.util.find_spec("duckdb") is None:  # an extra
+    for readers in (TRADES, BOOKS):
+        for name in [name for name in readers if name.startswith(("sql", "export_parquet"))]:
+            del readers[name]
 
 
 def turned(packed: bytes) -> bytes:

@@ -265,7 +265,7 @@ def test_what_the_exchange_says_cannot_drive_a_terminal_or_forge_a_line(tmp_path
     """Control characters in an answer stand escaped in the log, on its one line."""
     fact = faults.row("B2", "security: control characters in the log")
     text = EVIL.encode("unicode_escape").replace(b"\\x", b"\\u00")
-    body = b'{"code":"51001","msg":"' + text + b'","data":[]}'
+    body = b'{"code":"51000","msg":"' + text + b'","data":[]}'
     vault, log = tmp_path / "vault", tmp_path / "own.log"
     with serving((200, {}, body)) as (port, asked):
         command = [
