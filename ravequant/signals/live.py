@@ -103,7 +103,7 @@ def _state(
     found = replace(
         state,
         files={stream: name.removesuffix(".gz") for stream, name in state.files.items()},
-        instant=Instant(end.ms, end.seen._replace(reach=behind), end.newest),
+        instant=Instant(end.ms, end.seen._replace(reach=behind), end.newest, end.watermark),
         gap_since=tail.gap,
     )
     return InstantState(found, tail)

@@ -65,6 +65,18 @@ class MarketState:
         end = self._end_ms(stream)
         return None if end is None else self.aged_ms - end
 
+    def shown_age_ms(self, stream: Stream) -> int | None:
+        """Return the age of a stream's newest record at the instant, for people to read.
+
+        Of trades it is the newest one that was read; layers stand on the records of the minute.
+        """
+        if self.instant is None:
+            return self.age_ms(stream)
+        end = self._end_ms(stream)
+        if stream == "trades" and self.instant.trade_ms is not None:
+            end = self.instant.trade_ms
+        return None if end is None else self.instant.ms - end
+
     def _end_ms(self, stream: Stream) -> int | None:
         if stream == "trades":
             return None if self.trade is None else self.trade.ts

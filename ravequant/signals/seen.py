@@ -76,6 +76,7 @@ class Instant(NamedTuple):
     ms: int
     seen: Seen
     newest: NewestPrice | None = None
+    trade_ms: int | None = None  # of the newest trade that was read
 
     @property
     def aged_ms(self) -> int:

@@ -24,25 +24,19 @@ _NO_TRADE: Final = {
 }
 
 
-def age_line(state: MarketState, limits: SignalLimits, *, clock: bool = True) -> str:
-    """Return the age of each stream at the state's minute, and of that minute at the instant.
-
-    ``clock`` False leaves the latter out.
-    """
+def age_line(state: MarketState, limits: SignalLimits) -> str:
+    """Return the age of each stream at the state's minute, or at the instant if one was asked."""
     ages = [(name, _age_of(state, limits, name)) for name in STREAMS]
     groups = (
         JOINT.join([*(name for name, _ in group), age])
         for age, group in groupby(ages, lambda item: item[1])
     )
-    at = utc(state)[11:] if state.aged_ms == state.ms else times.iso(state.aged_ms)[11:19]
-    line = f"age at {at} UTC: {', '.join(groups)}"
-    if state.instant is None or not clock:
-        return line
-    return f"{line}; clock{JOINT}+{duration(state.instant.ms - state.aged_ms)}"
+    at = utc(state)[11:] if state.instant is None else times.iso(state.instant.ms)[11:19]
+    return f"age at {at} UTC: {', '.join(groups)}"
 
 
 def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
-    age = state.age_ms(name)
+    age = state.shown_age_ms(name)
     if age is None:
         return "MISSING"
     defect = state.defect(name, limits)

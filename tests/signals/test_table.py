@@ -29,8 +29,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 # fmt: off
 AT_80 = """\
-age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE;
-clock +42s
+age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s,
+vwap 30m42s STALE
 BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid, 0s)
 asked at 2025-12-14 21:35:42.000 UTC, seen 1234567890,2025-12-14T21:35:41.900Z
 fade        wick            evidence         trade
@@ -50,7 +50,7 @@ SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd
 """
 
 AT_140 = """\
-age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE; clock +42s
+age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s, vwap 30m42s STALE
 BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid, 0s)
 asked at 2025-12-14 21:35:42.000 UTC, seen 1234567890,2025-12-14T21:35:41.900Z
 fade      level     bps  conviction  confl.  score  age  touched  tip    small      stop    target  net R/R  break-even
@@ -209,9 +209,18 @@ def test_a_minute_that_is_not_closed_is_said():
     assert (
         "asked at 2025-12-14 21:36:02.123 UTC (21:36 not closed yet),\nseen 1234567890,2025" in text
     )
-    assert text.startswith("age at 21:35 UTC: trades 2s")
+    assert text.startswith("age at 21:36:02 UTC: trades 1m04s, buckets 1m03s,")
     old = NOW._replace(ms=A * 60_000 + 365_000)
     text = shown(replace(both(), instant=old), 80)
-    assert text.startswith("age at 21:40:00 UTC: trades 5m02s, buckets 5m01s STALE")
+    assert text.startswith("age at 21:41:05 UTC: trades 6m07s, buckets 6m06s STALE")
     assert "(no trade has closed a minute after 21:35)" in text.replace("\n", " ")
-    assert "clock +1m05s" in text
+
+
+def test_ages_are_those_at_the_instant():
+    """One number each, that of trades to the newest one read; STALE is judged as of the minute."""
+    facts = replace(both(), instant=NOW._replace(ms=A * 60_000 + 125_000, trade_ms=A * 60_000))
+    assert shown(facts, 200).startswith(
+        "age at 21:37:05 UTC: trades 2m05s, buckets 2m06s, wicks volume cvd 2m05s, vwap 32m05s STALE"
+    )
+    most = LIMITS.buckets_stale_s * 1000
+    assert most - 65_000 < facts.age_ms("buckets") <= most

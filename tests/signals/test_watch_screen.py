@@ -62,8 +62,8 @@ TWO = (three(vwap=STALE), three("ETH-USDT-SWAP"))
 # fmt: off
 AT_80 = """\
 BTC-USDT-SWAP 1m  21:35 UTC, local 22:35  price 101050.9 (mid)
-age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE;
-    clock +42s
+age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s,
+    vwap 30m42s STALE
 fade      level     bps  conviction  score      stop    target  break-even
 LONG   100900.5  -14.88  WATCH x1       25  100890.4    101250      22.46%
 SHORT    101250  +19.70  MAX x3         95  101260.2  100900.5      22.53%
@@ -75,7 +75,7 @@ SHORT 101300: + wick volume_tier absorption imbalance cvd  - wall, young_wall,
     vwap STALE
 
 ETH-USDT-SWAP 1m  21:35 UTC, local 22:35  price 101050.9 (mid)
-age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd vwap 0s; clock +42s
+age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd vwap 42s
 fade      level     bps  conviction  score      stop  target  break-even
 LONG   100900.5  -14.88  HIGH x2        30  100890.4  101058      48.19%
 SHORT    101250  +19.70  MAX x3        100  101260.2  101058      40.08%
@@ -267,7 +267,7 @@ def test_a_screen_is_drawn_over_the_one_before(monkeypatch):
             out.seek(0)
             out.truncate()
     assert terminal.cleared == 1
-    assert [line[:13] for line in lines] == ["BTC-USDT-SWAP", "age at 21:35 ", "no signal: ru"]
+    assert [line[:13] for line in lines] == ["BTC-USDT-SWAP", "age at 21:35:", "no signal: ru"]
 
 
 def test_warnings_stand_on_the_screen_in_place_of_stderr(monkeypatch):
