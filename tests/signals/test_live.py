@@ -67,6 +67,7 @@ def test_all_on_disk_is_read_though_the_clock_is_a_little_slow(notes):
     trades(notes, (6_000, "101060"))
     state, tail = read(notes, A + 1_000)
     assert (state.instant.ms, minute_of(state)) == (A + 6_000, 0)
+    assert state.instant.trade_ms == A + 6_000
     assert state.instant.seen == Seen(CLOSING_ID + 1, A)
     assert [trade.price for trade in tail.trades if trade.ts >= A] == [
         price("101050.5"), price("101060"),
