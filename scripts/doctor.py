@@ -65,6 +65,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
         yield from _made("clock", partial(programs.clock, vault, now))
     yield from _made("disk", partial(computer.disk, vault, chosen, now))
     yield from _made("exporters", partial(programs.exporters, vault, now))
+    yield from _made("alerts", partial(programs.alerts, vault, now))
     yield from _made("code", partial(programs.code, vault, now))
     for inst_id in cli.instruments_of(args, chosen.instruments):
         for name, look in (

@@ -18,11 +18,13 @@ from typing import Any, Final
 
 import orjson
 
+from ravequant import times
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.errors import UsageError
 
 _LIMIT_S: Final = 30.0
 _MOST_WAITING: Final = 100
+_REMEDY: Final = "run that command by hand with an alert, a JSON object, on its stdin"
 _log = logging.getLogger("find_signals")
 
 
@@ -53,6 +55,8 @@ class Command:
         self._start, self._limit_s = split(command), limit_s
         self._rows = queue.Queue[dict[str, Any]](_MOST_WAITING)
         self._program = Path(shlex.split(command, posix=False)[0].strip("\"'")).name
+        self.problem = ""  # why the last alert did not reach it, with the remedy
+        self.sent_ms: int | None = None  # when it took the last alert, Unix ms
         threading.Thread(target=self._work, name="exec", daemon=True).start()
 
     def run(self, row: dict[str, Any]) -> None:
@@ -60,11 +64,12 @@ class Command:
         try:
             self._rows.put_nowait(row)
         except queue.Full:
-            _log.warning(
-                "--exec: %d alerts wait for %s already; one is left out",
-                _MOST_WAITING,
-                self._program,
-            )
+            self._fail(f"{_MOST_WAITING} alerts wait for {self._program} already, one is left out")
+
+    @property
+    def waiting(self) -> int:
+        """The alerts that the command has not ended for yet."""
+        return self._rows.unfinished_tasks
 
     def finish(self, patience_s: float) -> None:
         """Wait until no alert waits, at most ``patience_s``."""
@@ -78,7 +83,7 @@ class Command:
             try:
                 self._run(row)
             except Exception as error:  # noqa: BLE001 - after the thread no command would run
-                _log.warning("--exec: %s was not run: %s", self._program, error)
+                self._fail(f"{self._program} was not run: {error}")
             finally:
                 self._rows.task_done()
 
@@ -94,9 +99,13 @@ class Command:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            _log.warning(
-                "--exec: %s ran for more than %g s and was ended", self._program, self._limit_s
-            )
+            self._fail(f"{self._program} ran for more than {self._limit_s:g} s and was ended")
         else:
             if done.returncode:
-                _log.warning("--exec: %s ended with exit code %d", self._program, done.returncode)
+                self._fail(f"{self._program} ended with exit code {done.returncode}")
+            else:
+                self.problem, self.sent_ms = "", times.utc_now_ms()
+
+    def _fail(self, why: str) -> None:
+        self.problem = f"--exec: {why}; {_REMEDY}"
+        _log.warning("--exec: %s", why)

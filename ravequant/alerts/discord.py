@@ -19,6 +19,7 @@ import orjson
 import requests
 from urllib3.exceptions import HTTPError
 
+from ravequant import times
 from ravequant.alerts.policy import AlertMessage
 from ravequant.alerts.refusals import DeliveryStatus, refusal
 from ravequant.alerts.webhook import Webhook
@@ -30,6 +31,8 @@ _SHORT_WAIT_S: Final = 3.0  # a wait that Discord asks for is spent within the b
 _SHORT_WAITS: Final = 3  # of a message in one batch
 _SILENT_S: Final = 300.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 300.0
+_NETWORK: Final = "see whether the network is up, it is tried again by itself"
+_NEXT: Final = "that alert is lost, the next one is tried"
 _log = logging.getLogger("find_signals")
 
 
@@ -123,6 +126,8 @@ class DiscordSender:
         self._not_before = 0.0
         self._silent_at = 0.0  # a batch that still runs then is logged
         self.off = False
+        self.problem = ""  # why the last message was not accepted, with the remedy
+        self.sent_ms: int | None = None  # when the last message was accepted, Unix ms
 
     @property
     def idle(self) -> bool:
@@ -156,6 +161,7 @@ class DiscordSender:
             self._thread.join(patience_s)
         if not self.idle and self._clock() > self._silent_at:
             self._silent_at += _SILENT_S
+            self.problem = f"Discord has not ended its answer for minutes; {_NETWORK}"
             _log.warning(
                 "alerts: Discord has not ended its answer for minutes; nothing is posted meanwhile"
             )
@@ -173,7 +179,10 @@ class DiscordSender:
                     return
                 self._failures = 0
                 if posted.status is DeliveryStatus.REFUSED:
+                    self.problem = f"Discord refused the last message: {posted.why}; {_NEXT}"
                     _log.error("alerts: Discord refused a message: %s; it is dropped", posted.why)
+                else:
+                    self.problem, self.sent_ms = "", times.utc_now_ms()
                 self._done.put((message, posted.status is DeliveryStatus.ACCEPTED))
         except Exception as error:  # noqa: BLE001 - a thread that dies unseen posts nothing any more
             kind = type(error).__name__  # the text of the error may hold the address
@@ -190,6 +199,7 @@ class DiscordSender:
     def _fail(self, posted: PostResult) -> None:
         if posted.status is DeliveryStatus.OFF:
             self.off = True
+            self.problem = f"Discord answered {posted.why}; {posted.remedy}"
             _log.error(
                 "alerts: nothing is posted to Discord until the next start: %s from the webhook; "
                 "%s",
@@ -198,6 +208,7 @@ class DiscordSender:
             )
             return
         self._failures += 1
+        self.problem = f"Discord did not take a message: {posted.why}; {_NETWORK}"
         longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures - 1, 8))
         wait = posted.wait_s
         if wait is None:

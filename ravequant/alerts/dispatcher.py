@@ -14,6 +14,7 @@ import orjson
 from ravequant import times
 from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
+from ravequant.alerts.delivery import DeliveryHeartbeat
 from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd, SignalSeen
 from ravequant.errors import VaultError, shown
@@ -66,6 +67,7 @@ class AlertDispatcher:
         self._round: dict[str, _StandingSignal] = {}  # by every event_id of each level
         self._answers: dict[str, RoundAnswer] = {}  # by instrument
         self._saved = b""
+        self._heartbeat = DeliveryHeartbeat(vault)
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -76,6 +78,7 @@ class AlertDispatcher:
                 from ravequant.alerts import discord  # noqa: PLC0415 - loads requests
 
                 self._discord = discord.DiscordSender(discord.DiscordClient(self._webhook).post)
+            self._tell()
             self._held = held.pop_all()
         return self
 
@@ -86,6 +89,7 @@ class AlertDispatcher:
             self._collect(_LAST_S)
             if self._command is not None:
                 self._command.finish(_LAST_S)
+            self._tell(stopped=True)
 
     def add(self, answer: RoundAnswer, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take the answer for one instrument in this round; ``rows``: its standing signals."""
@@ -112,6 +116,15 @@ class AlertDispatcher:
         self._save()
         self._post()
         self._collect(_PATIENCE_S)
+        self._tell()
+
+    def _tell(self, *, stopped: bool = False) -> None:
+        """Write to the heartbeat whether alerts are sent."""
+        used = [channel for channel in (self._discord, self._command) if channel is not None]
+        problem = next((channel.problem for channel in used if channel.problem), "")
+        waiting = self._policy.pending + (self._command.waiting if self._command else 0)
+        sent = min((channel.sent_ms or 0 for channel in used), default=0)
+        self._heartbeat.write(problem, waiting, sent or None, stopped=stopped)
 
     def _ends(self) -> list[SignalEnd]:
         """Return the ends of the announced signals, as the answers of this round have them."""
@@ -124,12 +137,13 @@ class AlertDispatcher:
         while (left := ends - time.monotonic()) > 0:
             discord = self._discord
             if discord is None or discord.off or (discord.idle and not self._policy.pending):
-                time.sleep(left)
+                time.sleep(min(left, _PAUSE_S))
             elif not discord.idle:
-                self._collect(left)
+                self._collect(min(left, _PAUSE_S))
             else:
-                time.sleep(min(left, max(discord.wait_s, _PAUSE_S)))
+                time.sleep(min(left, _PAUSE_S))
                 self._post()
+            self._tell()
         self._round.clear()
         self._answers.clear()
 

@@ -9,6 +9,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from ravequant import times
+from ravequant.alerts.delivery import delivery
 from ravequant.catalog import BOOK, CALCULATORS, TRADES
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
@@ -98,6 +99,22 @@ def code(vault: Vault, now: int) -> Iterator[Check]:
     if older:
         text = f"older code than that on disk is run by {', '.join(older)}"
         yield Check("code", "WARN", text, "end and start them again (a service: restart it)")
+
+
+def alerts(vault: Vault, now: int) -> Iterator[Check]:
+    """Check that the alerts of a watch, if there is one, are sent."""
+    found = delivery(vault, now)
+    lives = any(_held_by(vault, "alerts"))
+    lasts = f" for {rough(max(0, now - found.since_ms))}" if found.since_ms is not None else ""
+    wait = f", {found.waiting} wait" if found.waiting else ""
+    why, _, remedy = found.problem.rpartition("; ")
+    if lives and found.problem:
+        yield Check("alerts", "FAIL", f"NOT SENT{lasts}{wait}: {why}", remedy)
+    elif lives:
+        yield Check("alerts", "PASS", f"no failure{wait}")
+    elif found.problem and found.age_ms < _FAILED_MS:
+        text = f"the watch has ended {rough(found.age_ms)} ago and had NOT SENT alerts{wait}: {why}"
+        yield Check("alerts", "WARN", text, remedy)
 
 
 def clock(vault: Vault, now: int) -> Iterator[Check]:

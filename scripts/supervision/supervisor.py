@@ -15,6 +15,7 @@ from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import recorder_state
+from scripts.supervision.alert_news import AlertNews
 from scripts.supervision.news import RUN_ALL, RecordingNews
 from scripts.supervision.processes import SILENT, Programs
 from scripts.supervision.rounds import Round
@@ -44,6 +45,7 @@ class Supervisor:
         self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
         self._news = RecordingNews()
         self._signals, self._bell = signals, bell
+        self._alerts = AlertNews(vault)
         self._surroundings = Surroundings(vault)
         self._away = False  # the vault was moved
         self._round = Round()
@@ -150,7 +152,7 @@ class Supervisor:
         now = times.utc_now_ms()
         states = [recorder_state(self._vault, program.name, now) for program in EXPORTERS]
         more = self._surroundings.troubles(states, now, writable=self._writable)
-        for line in self._news.lines(states, now, more):
+        for line in self._news.lines(states, now, (*more, *self._alerts.troubles())):
             _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
         signals = self._signals.lines() if self._signals else []
         for text in signals:

@@ -7,9 +7,13 @@ import orjson
 import pytest
 
 from ravequant import times
+from ravequant.alerts.dispatcher import AlertDispatcher
+from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.lock import writer_lock
 from scripts.checks import programs
+from tests.alerts.test_dispatcher import DISCORD, a_round, few
+from tests.support.alert_cases import hook
 from tests.support.trades_box import BTC
 
 NOW = times.parse_iso("2025-12-14T21:34:00.000Z")
@@ -133,3 +137,27 @@ def test_the_clock_is_judged_by_what_an_exporter_measured(vault):
     (found,) = programs.clock(vault, NOW)
     assert (found.level, found.text) == ("FAIL", "90.0 s behind the exchange")
     assert list(programs.clock(vault, NOW + 31_000)) == []
+
+
+def test_alerts_that_are_not_sent_fail_with_the_remedy(vault, monkeypatch):
+    """While the watch runs; a watch that has ended so is a warning, and one that never ran none."""
+    now = times.utc_now_ms()
+
+    def found() -> list[tuple[str, str, str]]:
+        return [(check.level, check.text, check.remedy) for check in programs.alerts(vault, now)]
+
+    assert found() == []
+    with hook() as there:
+        monkeypatch.setenv(WEBHOOK_VARIABLE, there.url)
+        there.answers = [(404, {}, b"")]
+        with AlertDispatcher(vault, DISCORD, few()) as alerts:
+            assert found() == [("PASS", "no failure", "")]
+            a_round(alerts, "a")
+            remedy = "make a new webhook in the channel's settings and start again"
+            text = "NOT SENT for 0 s, 1 wait: Discord answered HTTP 404"
+            assert found() == [("FAIL", text, remedy)]
+        ((level, text, again),) = found()
+        assert (level, again) == ("WARN", remedy)
+        assert "had NOT SENT alerts, 1 wait: Discord answered HTTP 404" in text
+        now += 2 * times.HOUR_MS
+        assert found() == []
