@@ -17,7 +17,7 @@ COMPONENT: Final = "find_signals"
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class SendingState:
     """The state of sending, as the newest heartbeat has it."""
 
     start: str = ""  # names the start of the watch; empty: there was none
@@ -28,16 +28,16 @@ class Delivery:
     age_ms: int = 0
 
 
-def delivery(vault: Vault, now: int) -> Delivery:
+def delivery(vault: Vault, now: int) -> SendingState:
     """Return the state of sending; ``now`` is the wall clock.
 
     A field that is absent or damaged counts as nothing.
     """
     beat = heartbeat.read(vault, COMPONENT)
     if beat is None:
-        return Delivery()
+        return SendingState()
     problem, waiting = beat.get("problem"), beat.get("waiting")
-    return Delivery(
+    return SendingState(
         f"{beat.get('started_utc')} {beat.get('pid')}",
         problem if isinstance(problem, str) else "",
         _time(beat.get("problem_since_utc")),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ravequant import times
-from ravequant.alerts.delivery import Delivery, delivery
+from ravequant.alerts.delivery import SendingState, delivery
 from ravequant.vault.paths import Vault
 from scripts.supervision.news import RUN_ALL, Trouble
 
@@ -17,7 +17,7 @@ class AlertNews:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._before = self._now().start  # of a watch before this run
-        self._failed: Delivery | None = None
+        self._failed: SendingState | None = None
 
     def troubles(self) -> Iterator[Trouble]:
         """Yield the trouble; a new start of the watch ends it only once an alert was sent."""
@@ -33,5 +33,5 @@ class AlertNews:
             since = self._failed.since_ms
             yield Trouble((RUN_ALL, "alerts"), text, over, since, _PATIENCE_MS)
 
-    def _now(self) -> Delivery:
+    def _now(self) -> SendingState:
         return delivery(self._vault, times.utc_now_ms())

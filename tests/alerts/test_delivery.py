@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from ravequant import times
-from ravequant.alerts.delivery import Delivery, DeliveryHeartbeat, delivery
+from ravequant.alerts.delivery import DeliveryHeartbeat, SendingState, delivery
 from ravequant.alerts.dispatcher import AlertDispatcher, Channels
 from tests.alerts.test_dispatcher import DISCORD, a_round, few
 
@@ -14,14 +14,14 @@ NEW_WEBHOOK = "make a new webhook in the channel's settings and start again"
 GONE = b'{"code":10015,"message":"Unknown Webhook"}'
 
 
-def now(vault) -> Delivery:
+def now(vault) -> SendingState:
     """Return the state that a reader finds."""
     return delivery(vault, times.utc_now_ms())
 
 
 def test_a_webhook_that_is_gone_stands_in_the_heartbeat(vault, there):
     """The reason, the remedy, since when, and how many wait; nothing is proven by a new start."""
-    assert now(vault) == Delivery()
+    assert now(vault) == SendingState()
     there.answers = [(404, {}, GONE)]
     with AlertDispatcher(vault, DISCORD, few()) as alerts:
         assert (now(vault).problem, now(vault).proven) == ("", False)
