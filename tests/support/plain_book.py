@@ -124,6 +124,9 @@ class Plainly:
 
     def take(self, action: str, row: dict[str, Any]) -> None:
         ts = int(row.get("ts", self.applied + 1))
+        if "ts" in row and ts < self.newest() - 60_000:  # a time that is not believed
+            self.breaks(self.applied + 1)
+            return
         if not self.usable(action, row):
             self.breaks(ts)
             return

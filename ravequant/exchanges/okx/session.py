@@ -46,7 +46,8 @@ _PACED_FROM: Final = 120  # with so many in an hour the others are spread over i
 _PACE_S: Final = _HOUR_S / (_RESUBSCRIBES_AN_HOUR - _PACED_FROM)
 WHOLE_WITHIN_S: Final = 10.0  # from the ack of a book to its snapshot
 _UNSOUND_S: Final = 0.5  # a book that breaks so soon after its snapshot counts as unsound
-_UNSOUND_ROUNDS: Final = 10  # so many in a row are asked for at once
+_UNSOUND_ROUNDS: Final = 10  # so many in a row are asked for anew within seconds
+_UNSOUND_WAIT_S: Final = 0.05  # so much longer after each of them
 _UNSOUND_DOUBLINGS: Final = 5
 _ARGS_A_REQUEST: Final = 100  # far below 64 KB
 _SPACINGS: Final = 33
@@ -174,7 +175,8 @@ class OkxSession:
             return
         item.unsound = item.unsound + 1 if now - item.whole_at < _UNSOUND_S else 0
         rounds = min(item.unsound - _UNSOUND_ROUNDS, _UNSOUND_DOUBLINGS)
-        item.renew_at = now + (2.0**rounds if rounds > 0 else 0.0)
+        soon = _UNSOUND_WAIT_S * max(item.unsound - 1, 0)  # a crossed book may last a while
+        item.renew_at = now + (2.0**rounds if rounds > 0 else soon)
 
     def receive(self, frame: bytes | str, now: float) -> list[SessionEvent]:  # noqa: PLR0911 - by kind
         """Take in a frame; return its events."""

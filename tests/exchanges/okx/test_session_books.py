@@ -177,10 +177,14 @@ def test_a_snapshot_is_waited_for_10_seconds_then_twice_as_long_each_time():
         subscribed_again(subject, now)
 
 
-def test_the_tenth_book_that_breaks_at_once_is_the_last_asked_for_at_once():
-    """Then after 2 s, 4 s and so on up to 32; a book that lasts half a second ends that."""
+def test_the_tenth_book_that_breaks_at_once_is_the_last_asked_for_soon():
+    """Each 50 ms later than the one before, then 2 s, 4 s and so on up to 32.
+
+    A crossed book lasts a while, and no answer before its end is of use. A book that lasts half a
+    second ends all that.
+    """
     subject, now = live(BTC), 0.0
-    at_once = [(0.499, 0.0)] * 10
+    at_once = [(0.499, 0.05 * number) for number in range(10)]
     slower = [(0.499, wait) for wait in (2.0, 4.0, 8.0, 16.0, 32.0, 32.0)]
     for lasted, wait in (*at_once, *slower, (0.5, 0.0), *at_once, slower[0]):
         now += lasted
