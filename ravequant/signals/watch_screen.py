@@ -1,8 +1,9 @@
 """The screen of a watch: every instrument, one line a signal, cut to the height of the terminal.
 
 It is drawn in one go over the screen before, so that it is never blank. Where lines are
-few, details go first, then headings, then signals without a size, then ages, then the other
-signals; the line of an instrument goes last.
+few, details go first, then signals without a size, then ages, then the other signals; the line of
+an instrument goes last. The columns are those of all instruments, and headings stand once, above
+the first signal that is shown.
 """
 
 import logging
@@ -14,23 +15,27 @@ from ravequant.signals.limits import STREAMS, SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import QueryResult, Signal
 from ravequant.signals.table import BREAK_EVEN, WORDS, cells, place_line, print_line, wrapped
-from ravequant.signals.wording import age_line, evidence, other_reading, why_no_trade
+from ravequant.signals.wording import age_line, evidence, why_no_trade
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from rich.console import Console
 
+_OTHERS: Final = {"strict": "notes", "notes": "strict"}  # the reading that does not decide
 _COLUMNS: Final = (
-    "fade", "level", "bps", "conviction", "confl.", "score", "age", "touched", "stop", "target",
-    "net R/R", BREAK_EVEN,
+    "fade", "level", "bps", "conviction", "notes", "strict", "confl.", "score", "age", "touched",
+    "stop", "target", "net R/R", BREAK_EVEN,
 )  # fmt: skip
-_FREE: Final = ("touched", "age", "confl.", "net R/R", "score", "stop")  # left out, first to last
+_FREE: Final = tuple(  # left out, first to last
+    f"touched age confl. {BREAK_EVEN} notes strict".split() + ["net R/R", "score", "target", "stop"]
+)
+_WORDS: Final = WORDS | {*_OTHERS}
 _FIRST: Final = 4  # columns that every signal has, a trade or not
-_AGES, _NONE = 1, 2  # places in a panel
+_AGES, _NONE, _HEADINGS = 1, 2, 2  # places in a panel
 _MORE: Final = "..."
 _WARNED_S, _ERROR_S = 60.0, 600.0  # for which a warning, and an error, stands on the screen
-_NOTES: Final = 3  # warnings at a time
+_NOTES: Final = 3  # warnings at a time, and lines of one
 
 
 class Panel(NamedTuple):
@@ -38,8 +43,8 @@ class Panel(NamedTuple):
 
     head: str
     ages: tuple[str, ...] = ()
-    none: str = ""  # in place of headings and signals
-    headings: str = ""
+    none: tuple[str, ...] = ()  # in place of signals
+    headings: str = ""  # the same in each panel that has signals
     signals: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()  # of the signals
     details: tuple[tuple[str, ...], ...] = ()  # of each signal
@@ -55,29 +60,50 @@ class _ScreenLines(NamedTuple):
     place: int  # in its panel, from the top
     lines: tuple[str, ...]
     is_signal: bool = False
+    shortens: bool = False  # its first lines may stand for all
 
 
-def panel(
-    result: QueryResult,
-    limits: SignalLimits,
-    timeframe: str,
-    width: int,
-    *,
-    zone: "tzinfo | None" = None,
-) -> Panel:
-    """Return the lines of an answer for a screen of this width."""
+class Answer(NamedTuple):
+    """The answer for one instrument."""
+
+    result: QueryResult
+    limits: SignalLimits
+    timeframe: str
+
+
+def panels(
+    answers: Sequence[Answer | Panel], width: int, *, zone: "tzinfo | None" = None
+) -> list[Panel]:
+    """Return the lines of all answers for a screen of this width, with the same columns."""
+    found = [answer for answer in answers if isinstance(answer, Answer)]
+    judged = [(signal, answer.limits) for answer in found for signal in answer.result.signals]
+    headings, *lines = _lines(judged, width) if judged else [""]
+    made = list[Panel]()
+    for answer in answers:
+        if isinstance(answer, Answer):
+            count = len(answer.result.signals)
+            mine, lines = lines[:count], lines[count:]
+            made.append(_panel(answer, [headings, *mine], width, zone))
+        else:
+            made.append(answer)
+    return made
+
+
+def _panel(answer: Answer, table: Sequence[str], width: int, zone: "tzinfo | None") -> Panel:
+    result, limits, timeframe = answer
     head, *rest = wrapped(place_line(result, timeframe, zone, dated=False), width)
     ages = (*rest, *wrapped(age_line(result.state, limits), width, 4))
     lacks = _lacks(result.state, limits)
     if not result.signals:
-        return Panel(head, ages, none=cut(f"no signal: {result.missing}", width), lacks=lacks)
-    headings, *lines = _lines(result.signals, limits, width)
+        none = tuple(wrapped(f"no signal: {result.missing}", width, 4))
+        return Panel(head, ages, none=none, lacks=lacks)
+    headings, *lines = table
     found = (evidence(signal, limits) for signal in result.signals)
     details = (
         tuple(part for line in lines_of for part in wrapped(line, width, 4)) for lines_of in found
     )
     sizes = tuple(signal.size for signal in result.signals)
-    return Panel(head, ages, "", headings, tuple(lines), sizes, tuple(details), lacks)
+    return Panel(head, ages, (), headings, tuple(lines), sizes, tuple(details), lacks)
 
 
 def _lacks(state: MarketState, limits: SignalLimits) -> str:
@@ -91,24 +117,26 @@ def cut(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - len(_MORE)] + _MORE
 
 
-def _lines(signals: Sequence[Signal], limits: SignalLimits, width: int) -> list[str]:
-    """Return the headings and one line for each signal."""
-    rows = [_row(signal) for signal in signals]
-    reasons = [why_no_trade(signal, limits) for signal in signals]
+def _lines(judged: Sequence[tuple[Signal, SignalLimits]], width: int) -> list[str]:
+    """Return the headings and one line for each signal, in as many columns as the width allows."""
+    rows = [_row(signal) for signal, _ in judged]
+    reasons = [why_no_trade(signal, limits) for signal, limits in judged]
     names = [*_COLUMNS] if None in reasons else [*_COLUMNS[:_FIRST]]
+    names = [name for name in names if any(row.get(name) for row in rows)]
     for name in (None, *_FREE):
         names = [one for one in names if one != name]
-        lines = _aligned(names, rows, reasons)
-        if max(map(len, lines)) <= width:
-            return lines
-    return [cut(line, width) for line in lines]
+        if len(_aligned(names, rows, [None] * len(rows))[0]) <= width:
+            break
+    return [cut(line, width) for line in _aligned(names, rows, reasons)]
 
 
 def _row(signal: Signal) -> dict[str, str]:
     row = cells(signal)
-    head, _, _ = row["conviction"].partition(":")
-    other = other_reading(signal)
-    row["conviction"] = f"{head} ({other})" if other and head == row["conviction"] else head
+    row["conviction"], colon, _ = row["conviction"].partition(":")
+    readings = {"strict": signal.conviction, "notes": signal.conviction_notes}
+    if not colon and readings["strict"] != readings["notes"]:
+        other = _OTHERS[signal.max_rule]
+        row[other] = readings[other]
     return row
 
 
@@ -117,10 +145,13 @@ def _aligned(
 ) -> list[str]:
     """Return the lines of a table; a reason stands in the place of the numbers of a trade."""
     trades = [
-        [row[name] if why is None or number < _FIRST else "" for number, name in enumerate(names)]
+        [
+            row.get(name, "") if why is None or number < _FIRST else ""
+            for number, name in enumerate(names)
+        ]
         for row, why in zip(rows, reasons, strict=True)
     ]
-    headings, *lines = tables.aligned(names, trades, WORDS)
+    headings, *lines = tables.aligned(names, trades, _WORDS)
     start = headings.index(names[_FIRST - 1]) + len(names[_FIRST - 1])
     return [
         headings,
@@ -136,7 +167,7 @@ def fitted(
 ) -> list[str]:
     """Return the lines of a screen: ``first``, the panels, ``last``, at most ``height`` lines."""
     top = [part for line in first for part in wrapped(line, width)]
-    notes = [cut(line, width) for line in last]
+    notes = [wrapped(line, width, 4) for line in last]
     room = max(height - len(top), 1)
     if len(panels) > room:
         heads = [cut(one.head, width) for one in panels[: room - 1]]
@@ -144,9 +175,10 @@ def fitted(
         return [*top, *heads, f"{_MORE} {more} more instruments"][:height]
     parts = [part for number, one in enumerate(panels) for part in _parts(one, number)]
     parts += [
-        _ScreenLines(2, -1, len(panels), number, (line,)) for number, line in enumerate(notes)
+        _ScreenLines(2, -1, len(panels), number, _first(lines, _NOTES), shortens=True)
+        for number, lines in enumerate(notes)
     ]
-    kept = _kept(sorted(parts), room)
+    kept = _headed(parts, panels, room)
     lines = [*top]
     for number in range(len(panels) + 1):
         mine = [part for part in kept if part.panel == number]
@@ -158,9 +190,7 @@ def _parts(one: Panel, number: int) -> Iterable[_ScreenLines]:
     yield _ScreenLines(0, 0, number, 0, (one.head,))
     yield _ScreenLines(2, 0, number, _AGES, one.ages)
     if one.none:
-        yield _ScreenLines(3, 0, number, _NONE, (one.none,))
-    if one.headings:
-        yield _ScreenLines(4, 0, number, 2, (one.headings,))
+        yield _ScreenLines(3, 0, number, _NONE, one.none, shortens=True)
     count = len(one.signals)
     orders = [place - size * count for place, size in enumerate(one.sizes)]  # largest size first
     for place, (line, size) in enumerate(zip(one.signals, one.sizes, strict=True)):
@@ -173,13 +203,40 @@ def _parts(one: Panel, number: int) -> Iterable[_ScreenLines]:
         yield _ScreenLines(6, orders[place], number, 3 + count + place, lines)
 
 
-def _kept(parts: Sequence[_ScreenLines], room: int) -> list[_ScreenLines]:
+def _headed(
+    parts: Iterable[_ScreenLines], panels: Sequence[Panel], room: int
+) -> list[_ScreenLines]:
+    """Return the lines that fit; headings come second, after the first signal."""
+    ranked = sorted(parts)
+    best = next((place for place, part in enumerate(ranked) if part.is_signal), None)
+    if best is None:
+        return _kept(ranked, room)
+    headings = ranked[best]._replace(
+        lines=(panels[ranked[best].panel].headings,), is_signal=False, place=_HEADINGS
+    )
+    kept = _kept([*ranked[: best + 1], headings, *ranked[best + 1 :]], room)
+    shown = min((part.panel for part in kept if part.is_signal), default=None)
+    return [
+        part._replace(panel=shown) if part is headings and shown is not None else part
+        for part in kept
+    ]
+
+
+def _kept(parts: Iterable[_ScreenLines], room: int) -> list[_ScreenLines]:
     kept = []
     for part in parts:
-        if len(part.lines) <= room:
-            kept.append(part)
-            room -= len(part.lines)
+        lines = _first(part.lines, room) if part.shortens else part.lines
+        if len(lines) <= room and (lines or not part.shortens):
+            kept.append(part if lines is part.lines else part._replace(lines=lines))
+            room -= len(lines)
     return kept
+
+
+def _first(lines: Sequence[str], most: int) -> tuple[str, ...]:
+    """Return the first lines; the last of them says that there are more."""
+    if len(lines) <= most:
+        return tuple(lines)
+    return (*lines[: most - 1], f"{lines[most - 1]} {_MORE}") if most else ()
 
 
 def _unsaid(one: Panel, parts: Sequence[_ScreenLines]) -> list[str]:
@@ -210,7 +267,7 @@ class WatchScreen:
     def __init__(self, console: "Console") -> None:
         self._console = console
         self._first: list[str] = []
-        self._panels: list[Panel] = []
+        self._answers: list[Answer | Panel] = []
         self._notes = _Notes()
         self._others: list[logging.Handler] = []
         self._drawn = False
@@ -235,12 +292,12 @@ class WatchScreen:
 
     def add(self, result: QueryResult, limits: SignalLimits, timeframe: str) -> None:
         """Have the answer for an instrument stand on the next screen."""
-        self._panels.append(panel(result, limits, timeframe, self._console.width))
+        self._answers.append(Answer(result, limits, timeframe))
 
     def fail(self, inst_id: str, reason: str) -> None:
         """Have an instrument without an answer stand on the next screen."""
-        line = cut(f"no answer: {reason}", self._console.width)
-        self._panels.append(Panel(inst_id, none=line))
+        lines = wrapped(f"no answer: {reason}", self._console.width, 4)
+        self._answers.append(Panel(inst_id, none=tuple(lines)))
 
     def draw(self) -> None:
         """Draw the screen over the one before."""
@@ -248,7 +305,11 @@ class WatchScreen:
         from rich.segment import ControlType  # noqa: PLC0415
 
         console, height = self._console, self._console.height - 1
-        lines = fitted(self._first, self._panels, self._notes.lines(), console.width, height)
+        found = panels(self._answers, console.width)
+        notes = [
+            note for note in self._notes.lines() if not any(line in note for line in self._first)
+        ]
+        lines = fitted(self._first, found, notes, console.width, height)
         with console:  # one write
             if not self._drawn:
                 console.control(Control.clear())
@@ -257,7 +318,7 @@ class WatchScreen:
                 console.control(Control((ControlType.ERASE_IN_LINE, 0)))
                 print_line(lines[number] if number < len(lines) else "", console)
         self._drawn = True
-        self._first, self._panels = [], []
+        self._first, self._answers = [], []
 
 
 class _Notes(logging.Handler):

@@ -21,7 +21,7 @@ from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from ravequant.signals.rules import Reached, find
 from ravequant.signals.seen import Instant, Seen
-from ravequant.signals.watch_screen import WatchScreen, fitted
+from ravequant.signals.watch_screen import Answer, WatchScreen, fitted
 from ravequant.vault.paths import CHECKOUT
 from tests.support.made_signals import (
     LIMITS,
@@ -49,11 +49,14 @@ def three(inst_id="BTC-USDT-SWAP", **other):
 
 def panel(state, width, limits=LIMITS):
     result = find(replace(state, instant=NOW), Query(), limits)
-    return watch_screen.panel(result, limits, "1m", width, zone=CET)
+    (found,) = watch_screen.panels([Answer(result, limits, "1m")], width, zone=CET)
+    return found
 
 
 def screen(states, width, height, last=(), first=()):
-    return fitted(first, [panel(state, width) for state in states], last, width, height)
+    found = [find(replace(state, instant=NOW), Query(), LIMITS) for state in states]
+    answers = [Answer(result, LIMITS, "1m") for result in found]
+    return fitted(first, watch_screen.panels(answers, width, zone=CET), last, width, height)
 
 
 STALE = (VwapRow(A - 31, price("101050"), price("101058"), gap=False),)
@@ -64,10 +67,10 @@ AT_80 = """\
 BTC-USDT-SWAP 1m  21:35 UTC, local 22:35  price 101050.9 (mid)
 age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s,
     vwap 30m42s STALE
-fade      level     bps  conviction  score      stop    target  break-even
-LONG   100900.5  -14.88  WATCH x1       25  100890.4    101250      22.46%
-SHORT    101250  +19.70  MAX x3         95  101260.2  100900.5      22.53%
-SHORT    101300  +24.65  MAX x3         60  101310.2  100900.5      19.79%
+fade      level     bps  conviction  score      stop    target  net R/R
+LONG   100900.5  -14.88  WATCH x1       25  100890.4    101250     3.45
+SHORT    101250  +19.70  MAX x3         95  101260.2  100900.5     3.44
+SHORT    101300  +24.65  MAX x3         60  101310.2  100900.5     4.05
 SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd
     - vwap STALE
     defended to the tick
@@ -76,12 +79,13 @@ SHORT 101300: + wick volume_tier absorption imbalance cvd  - wall, young_wall,
 
 ETH-USDT-SWAP 1m  21:35 UTC, local 22:35  price 101050.9 (mid)
 age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd vwap 42s
-fade      level     bps  conviction  score      stop  target  break-even
-LONG   100900.5  -14.88  HIGH x2        30  100890.4  101058      48.19%
-SHORT    101250  +19.70  MAX x3        100  101260.2  101058      40.08%
-SHORT    101300  +24.65  MAX x3         65  101310.2  101058      32.15%
+LONG   100900.5  -14.88  HIGH x2        30  100890.4    101058     1.08
+SHORT    101250  +19.70  MAX x3        100  101260.2    101058     1.50
+SHORT    101300  +24.65  MAX x3         65  101310.2    101058     2.11
 SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd vwap
     defended to the tick
+SHORT 101300: + wick volume_tier absorption imbalance cvd vwap  - wall,
+    young_wall
 12:00:00 WARNING vwap was not brought up to date
 """
 # fmt: on
@@ -112,11 +116,11 @@ def test_no_instrument_is_lost(width, height):
     if height < 3:
         assert lines[-1] == f"... {3 - len(heads)} more instruments"
     if height >= 12:
-        assert sum(line.startswith(("LONG", "SHORT")) for line in lines) >= 9
+        assert sum(line.startswith(("LONG", "SHORT")) for line in lines) >= 8
 
 
 def test_too_little_room_takes_the_least_first():
-    """Details, headings, signals without a size, ages, then signals of the smallest size."""
+    """Details, signals without a size, ages, signals of the smallest size; then headings."""
     wicks = [*surrounding(), wick(28, "101300", size_ticks=8), wick(25, "100900.5", "low")]
     fees = (VwapRow(A - 1, price("101050"), price("100950"), gap=False),)
     state = set_up(wicks, vwap=fees)
@@ -129,10 +133,10 @@ def test_too_little_room_takes_the_least_first():
     ages, signals = ["age a", "c"], ["LONG", "SHORT", "SHORT"]
     assert len(screen([state], 80, 23)) > 7
     assert kinds(7) == ("", [*ages, "fade", *signals])
-    assert kinds(6) == ("", [*ages, *signals])
-    assert kinds(5) == ("  +1 more", [*ages, *signals[1:]])
-    assert kinds(4) == ("  GAP", signals)
-    assert kinds(3) == ("  +1 more  GAP", signals[1:])
+    assert kinds(6) == ("  +1 more", [*ages, "fade", *signals[1:]])
+    assert kinds(5) == ("  GAP", ["fade", *signals])
+    assert kinds(4) == ("  +1 more  GAP", ["fade", *signals[1:]])
+    assert kinds(3) == ("  +2 more  GAP", ["fade", *signals[1:2]])
     assert kinds(2) == ("  +2 more  GAP", signals[1:2])
 
 
@@ -152,8 +156,8 @@ HIGH = set_up(
             set_up(trade=LastTrade(A * 60_000, price("101250"))),
             "SHORT  101250  +19.70  NO ENTRY    price is at the tip: too late to enter",
         ),
-        (NO_BOOK, "SHORT  101250  +19.74  WATCH x1 (MAX by the notes)"),
-        (HIGH, "SHORT  101250  +19.70  HIGH x2 (MAX by the notes)"),
+        (NO_BOOK, "SHORT  101250  +19.74  WATCH x1    MAX "),
+        (HIGH, "SHORT  101250  +19.70  HIGH x2     MAX "),
     ],
 )
 def test_a_line_says_why_there_is_no_more(state, line):
@@ -170,28 +174,62 @@ def test_a_reason_has_the_whole_line():
     first, second = result.signals
     long = first._replace(readings=first.readings._replace(strict="HIGH"))
     touched = second._replace(no_trade="touched", reached=touch)
-    found = watch_screen.panel(result._replace(signals=(long, touched)), LIMITS, "1m", 80)
-    assert found.signals[0].startswith("SHORT  101250  +19.70  HIGH x2 (MAX by the notes)")
+    answer = Answer(result._replace(signals=(long, touched)), LIMITS, "1m")
+    (found,) = watch_screen.panels([answer], 80)
+    assert found.signals[0].startswith("SHORT  101250  +19.70  HIGH x2     MAX  ")
     assert found.signals[1] == (
         "SHORT  101300  +24.65  NO TRADE    touched at 21:35:20 UTC at 101300"
     )
 
 
 def test_the_reading_of_the_notes_may_decide():
-    """Then the strict one stands in brackets."""
-    (found,) = panel(HIGH, 120, limits_of(max_rule="notes")).signals
-    assert "MAX x3 (HIGH by the strict rule)" in found
+    """Then the strict one has the column beside it."""
+    shown = panel(HIGH, 120, limits_of(max_rule="notes"))
+    assert "conviction  strict  " in shown.headings
+    assert "MAX x3      HIGH    " in shown.signals[0]
 
 
-def test_without_a_signal_the_reason_is_one_line():
-    """Cut at the end; without room for it the head says so."""
+def test_without_a_signal_the_reason_is_seen():
+    """Broken between words; where room is short the head says so, or its first line stands."""
     state = set_up(surrounding(3))
     lines = screen([state], 80, 23)
-    assert lines[2] == (
-        "no signal: rule 2: no untouched 1m wick aged 20 to 40 min has 10 touched wick..."
-    )
-    assert len(lines) == 3
+    reason = find(state, Query(), LIMITS).missing
+    assert len(lines) == 4
+    assert f"{lines[2]} {lines[3].strip()}" == f"no signal: {reason}"
+    assert screen([state], 80, 3)[2] == f"{lines[2]}..."[:77].rstrip(".") + "..."
     assert screen([state, state], 80, 2)[0].endswith("(mid)  no signal")
+
+
+def test_columns_are_those_of_all_instruments():
+    """Their headings stand once, and the other reading pushes none of them away."""
+    lines = screen([three(book=None), three("ETH-USDT-SWAP"), set_up(vwap=())], 80, 30)
+    heads = [line for line in lines if line.startswith("fade ")]
+    assert heads == ["fade      level     bps  conviction  notes  score      stop  target  net R/R"]
+    signals = [line for line in lines if re.match(r"(LONG|SHORT) +[0-9.]+ ", line)]
+    assert {len(line) for line in signals if " x" in line} == {len(heads[0])}
+    at = heads[0].index("stop") + len("stop")
+    stops = {line[:at].split()[-1] for line in signals if " x" in line}
+    assert stops == {"100890.4", "101260.2", "101310.2"}
+
+
+def test_headings_stand_above_the_first_signal_that_is_shown():
+    """On a small screen too, where the first instrument has none."""
+    lines = screen([set_up(surrounding(3)), three("ETH-USDT-SWAP")], 60, 5)
+    assert [line.split()[0] for line in lines] == [
+        "BTC-USDT-SWAP", "ETH-USDT-SWAP", "fade", "SHORT", "SHORT",
+    ]  # fmt: skip
+    assert lines[2].split()[-2:] == ["stop", "target"]
+
+
+def test_a_long_warning_is_broken_between_words():
+    """So that its reason is seen, in three lines at most."""
+    note = (
+        f"12:00:00 ERROR {'/a/long/path' * 6}: signals.stop_bps = 1: expected a decimal in quotes"
+    )
+    lines = screen([set_up(surrounding(3))], 80, 23, [note])
+    assert lines[-1].endswith("signals.stop_bps = 1: expected a decimal in quotes")
+    lines = screen([set_up(surrounding(3))], 80, 23, ["word " * 99])
+    assert [line[-3:] for line in lines[-3:]] == ["ord", "ord", "..."]
 
 
 def test_what_concerns_all_stands_first_and_warnings_last():
@@ -267,7 +305,9 @@ def test_a_screen_is_drawn_over_the_one_before(monkeypatch):
             out.seek(0)
             out.truncate()
     assert terminal.cleared == 1
-    assert [line[:13] for line in lines] == ["BTC-USDT-SWAP", "age at 21:35:", "no signal: ru"]
+    assert [line[:13] for line in lines] == [
+        "BTC-USDT-SWAP", "age at 21:35:", "no signal: ru", "    within 10",
+    ]  # fmt: skip
 
 
 def test_warnings_stand_on_the_screen_in_place_of_stderr(monkeypatch):
