@@ -72,6 +72,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
     names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
     _check_seen(seen, names)
+    given = None if at is None and seen is None else when(where, at, seen)
     refreshes = refresh if refresh is not None else at is None
     wrong = clock.problem(where, clock.now()) if at is None else ""
     if wrong:
@@ -83,7 +84,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
             if again is not None:
                 again()
             request = Request(
-                where, name, query, SignalLimits.of(name, chosen), when(where, at, seen),
+                where, name, query, SignalLimits.of(name, chosen), given or when(where, None),
                 bool(wrong), again,
             )  # fmt: skip
             found += request.rows(request.find(past=True).signals)
@@ -124,6 +125,7 @@ class Outputs(NamedTuple):
     """The outputs of a round of requests, and the refresh before each of them."""
 
     console: "Console | None"  # None: JSON
+    standing: settings.StandingSettings
     refresh: Callable[[Vault, str], None] = _refresh
     alerts: "AlertDispatcher | None" = None
     screen: "WatchScreen | None" = None  # of a watch on a terminal
@@ -244,13 +246,14 @@ class RoundOutcome(NamedTuple):
 
 def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
     """Answer for every instrument; an instrument that fails does not stop the others."""
-    vault, chosen = cli.vault_of(args), settings.load()
+    vault, chosen = cli.vault_of(args), _settings(outputs)
     query = _query(
         args.age_min, args.age_max, args.timeframe, args.min_touched, small_only=not args.all_sizes
     )
     outcome, wrong = DONE, ""  # wrong: the line about the clock
     names = cli.instruments_of(args, chosen.instruments)
     _check_seen(args.seen, names)
+    given = None if args.at is None and args.seen is None else when(vault, args.at, args.seen)
     if args.at is None:
         try:
             wrong = _first_lines(vault, outputs)
@@ -270,7 +273,7 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
             check_recorded(vault, inst_id)
             if again is not None:
                 again()
-            limits, moment = SignalLimits.of(inst_id, chosen), when(vault, args.at, args.seen)
+            limits, moment = SignalLimits.of(inst_id, chosen), given or when(vault, None)
             request = Request(vault, inst_id, query, limits, moment, bool(wrong), again)
             _answer(request, args, outputs)
         except RaveQuantError as error:
@@ -283,6 +286,14 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
             else:
                 cli.report("find_signals", error)
     return RoundOutcome(outcome, bool(wrong))
+
+
+def _settings(outputs: Outputs) -> settings.Settings:
+    """Return the settings of a round; the screen of a watch says why they are older ones."""
+    chosen = outputs.standing.load()
+    if outputs.standing.problem and outputs.screen is not None:
+        outputs.screen.say(outputs.standing.problem)
+    return chosen
 
 
 def _first_lines(vault: Vault, outputs: Outputs) -> str:
@@ -322,15 +333,15 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     terminal = console if console is not None and console.is_terminal else None
     with ExitStack() as held:
         calculators = held.enter_context(LoadedCalculators())
-        alerts = None
+        alerts, standing = None, settings.StandingSettings()
         if _notifies(args):
             channels = Channels(args.discord, args.command, args.bell)
-            alerts = AlertDispatcher(cli.vault_of(args), channels, settings.load())
+            alerts = AlertDispatcher(cli.vault_of(args), channels, standing.load())
             held.enter_context(alerts)
         screen = None
         if terminal is not None and not args.explain:
             screen = held.enter_context(WatchScreen(terminal))
-        outputs = Outputs(console, calculators.refresh, alerts, screen)
+        outputs = Outputs(console, standing, calculators.refresh, alerts, screen)
         while True:
             with terminal or nullcontext():  # drawn when it is ready
                 if terminal is not None and screen is None:
@@ -358,7 +369,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "--discord, --exec and --bell tell what is new since the round before: add "
                 "--watch 30"
             )
-        return _round(args, Outputs(console)).code
+        return _round(args, Outputs(console, settings.StandingSettings())).code
 
     return cli.run(_parser(), body, argv)
 

@@ -260,6 +260,49 @@ def load(path: StrPath | None = None) -> Settings:
     return _load(path)[0]
 
 
+class StandingSettings:
+    """The settings of a program that reads them again and again while it runs.
+
+    While the file is wrong, empty or gone the last good ones hold, and ``problem`` says why.
+    """
+
+    def __init__(self) -> None:
+        self.problem = ""
+        self._good: Settings | None = None
+        self._filled = False  # they come from a file that says something
+
+    def load(self) -> Settings:
+        """Return the settings of the file in use, or the last good ones, and log once why.
+
+        Raises UsageError for a file that is wrong from the beginning.
+        """
+        try:
+            self._good, self.problem = self._read(), ""
+        except UsageError as error:
+            if self._good is None:
+                raise
+            problem = f"{error}; until it is mended the settings read before hold"
+            if problem != self.problem:
+                _log.warning("%s", problem)
+            self.problem = problem
+        return self._good
+
+    def _read(self) -> Settings:
+        filled = _says_something(file_in_use())
+        found = load()
+        if self._filled and not (filled and _says_something(file_in_use())):
+            raise UsageError(f"{file_in_use()}: gone or empty while the program runs")
+        self._filled = filled
+        return found
+
+
+def _says_something(path: Path) -> bool:
+    try:
+        return bool(path.read_bytes().strip())
+    except OSError:
+        return False
+
+
 def no_instruments() -> tuple[str, ...]:
     """Return the names of ``instruments`` in the file in use that can be no instrument's."""
     return _load(None)[1]

@@ -28,7 +28,7 @@ _COLUMNS: Final = (
     "stop", "target", "net R/R", BREAK_EVEN,
 )  # fmt: skip
 _FREE: Final = tuple(  # left out, first to last
-    f"touched age confl. {BREAK_EVEN} notes strict".split() + ["net R/R", "score", "target", "stop"]
+    f"touched,age,confl.,{BREAK_EVEN},notes,strict,net R/R,score,target,stop".split(",")
 )
 _WORDS: Final = WORDS | {*_OTHERS}
 _FIRST: Final = 4  # columns that every signal has, a trade or not

@@ -1,11 +1,13 @@
 """The command: its output, exit codes, times, what it records and what it brings up to date."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 
@@ -320,6 +322,40 @@ def test_watch_asks_again_and_records(vault):
                 break
         process.kill()
     assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_a_watch_outlives_a_slip_in_the_settings(vault, tmp_path):
+    """It goes on with the last good ones and says once which key is wrong; at the start it ends."""
+    record(vault, Market())
+    path = tmp_path / "ravequant.toml"
+    path.write_text('[signals]\nstop_bps = "1"\n', encoding="utf-8")
+    arguments = ["--vault", str(vault.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
+    program = partial(
+        subprocess.Popen, [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "RAVEQUANT_SETTINGS": str(path)},
+    )  # fmt: skip
+    with program() as process:
+        assert process.stdout is not None
+        heads = 0
+        for line in process.stdout:
+            heads += line.startswith("age at 21:35 UTC")
+            if heads == 1:
+                path.write_text("[signals]\nstop_bps = 1\n", encoding="utf-8")
+            if heads == 5:
+                break
+        process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read().count("signals.stop_bps") == 1
+    with program() as process:
+        assert "signals.stop_bps" in process.communicate()[1]
+    assert process.returncode == 2
+
+
+def test_a_wrong_time_is_said_once(notes, capsys):
+    """Not once an instrument."""
+    arguments = ["--vault", str(notes.root), "--instId", BTC, "--instId", "ETH-USDT-SWAP"]
+    assert find_signals.main([*arguments, "--at", "soon"]) == 2
+    assert capsys.readouterr().err.count("'soon' is not a time") == 1
 
 
 def test_what_cannot_be_recorded_is_shown_all_the_same(notes, capsys):
