@@ -31,6 +31,7 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.question import Request, when
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult
+from ravequant.stop_signals import on_stop
 from ravequant.vault.paths import StrPath, Vault, default_root
 from ravequant.vault.recorder_state import why_unknown
 
@@ -324,6 +325,11 @@ def _notifies(args: argparse.Namespace) -> bool:
     return args.discord or args.command is not None or args.bell
 
 
+def _interrupt() -> NoReturn:
+    """End like after a Ctrl-C, so that processes and alerts under way end in order."""
+    raise KeyboardInterrupt
+
+
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     """Answer again and again, and send alerts of new signals."""
     from ravequant.alerts.dispatcher import AlertDispatcher, Channels  # noqa: PLC0415 - for a watch
@@ -332,6 +338,7 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
 
     terminal = console if console is not None and console.is_terminal else None
     with ExitStack() as held:
+        held.enter_context(on_stop(_interrupt))
         calculators = held.enter_context(LoadedCalculators())
         alerts, standing = None, settings.StandingSettings()
         if _notifies(args):

@@ -167,6 +167,13 @@ def work(args: argparse.Namespace, vault: Vault) -> int:
             return supervise(args, vault, supervisor)
 
 
+def at_end(args: argparse.Namespace, vault: Vault) -> str:
+    """Return the fate of the data after a Ctrl-C."""
+    if args.demo:
+        return f"and the next start of the demo begins anew: it empties {vault.root}"
+    return "nothing is lost"
+
+
 @contextmanager
 def metrics_of(args: argparse.Namespace, vault: Vault) -> Iterator[None]:
     """Serve the metrics of the vault in a ``with`` block."""
@@ -180,7 +187,7 @@ def metrics_of(args: argparse.Namespace, vault: Vault) -> Iterator[None]:
 def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:
     """Follow the plan to its end or to a signal; then no program is left, even after an error."""
     kept, passing = tasks(args, vault)
-    _log.info("times are UTC; Ctrl-C ends everything, nothing is lost")
+    _log.info("times are UTC; Ctrl-C ends everything, %s", at_end(args, vault))
     if not (args.once or args.no_exporters):
         tell_backfill(args, vault)
     if kept:

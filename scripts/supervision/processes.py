@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,13 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from ravequant import lifeline
+from ravequant.errors import message_of
 from ravequant.vault.paths import CHECKOUT
 from scripts.supervision.schedule import Task
 
 END_WITHIN_S: Final = 8.5  # a little longer than the lifeline waits in the program itself
 SILENT: Final = "it said nothing"
 _ASIDE_BYTES: Final = 1_000_000  # a longer .out file is renamed at the next start
-_LAST_WORDS: Final = 2_000
+_LAST_WORDS: Final = 1 << 16  # bytes at the end of a file
+_LONGEST: Final = 500  # characters of the last words
+_NOISE: Final = re.compile(r"resource_tracker|^\s*warnings\.warn\(|^[\s{}\[\]\"',]|^$")
+_CRASH: Final = "Traceback (most recent call last)"
 _TICK_S: Final = 0.05
 
 
@@ -41,6 +46,7 @@ class Programs:
         self.logs = logs
         self._older: dict[str, list[tuple[int, int]]] = {}  # stamps of its files at the start
         self._running: dict[str, RunningTask] = {}
+        self._asked: set[str] = set()  # tasks that were asked to end, and have ended
 
     def __contains__(self, name: str) -> bool:
         return name in self._running
@@ -55,6 +61,7 @@ class Programs:
         self.logs.mkdir(parents=True, exist_ok=True)
         words = self.logs / f"{task.name}.out"
         _set_aside(words)
+        self._asked.discard(task.name)
         self._older[task.name] = [_stamp(path) for path in self._words(task.name)]
         with words.open("ab") as out:
             process = subprocess.Popen(
@@ -77,6 +84,8 @@ class Programs:
             if code is not None:
                 _cut(program)
                 del self._running[name]
+                if program.end_by is not None:
+                    self._asked.add(name)
                 yield name, code
             elif program.end_by is not None and time.monotonic() > program.end_by:
                 program.process.kill()
@@ -90,6 +99,10 @@ class Programs:
         program.end_by = time.monotonic() + END_WITHIN_S
         return True
 
+    def was_asked(self, name: str) -> bool:
+        """Return True if the last run of a task has ended because it was asked to, or killed."""
+        return name in self._asked
+
     def end_all(self) -> None:
         """End all programs; the clean way first, and never longer than 10 s."""
         for name in self._running:
@@ -100,14 +113,16 @@ class Programs:
             time.sleep(_TICK_S)
 
     def last_words(self, name: str) -> str:
-        """Return the last line that a program has written since its start, to either file."""
+        """Return the last line that says something since the start of a program, in either file.
+
+        That is the last line of its log or, after a crash, the name of the error; neither the noise
+        of an interpreter that ends nor the inside of a message of several lines.
+        """
         found: list[tuple[int, str]] = []
         for path, older in zip(self._words(name), self._older[name], strict=True):
-            if _stamp(path) == older:
-                continue
-            with contextlib.suppress(OSError):
-                tail = path.read_bytes()[-_LAST_WORDS:].decode("utf-8", "replace").strip()
-                found += [(path.stat().st_mtime_ns, tail.splitlines()[-1])] if tail else []
+            stamp = _stamp(path)
+            if stamp != older and (words := _spoken(path, older[0])):
+                found.append((stamp[1], words))
         return max(found)[1] if found else SILENT
 
     def _log(self, name: str) -> Path:
@@ -121,6 +136,23 @@ def _cut(program: RunningTask) -> None:
     if program.process.stdin is not None:
         with contextlib.suppress(OSError):
             program.process.stdin.close()
+
+
+def _spoken(path: Path, begin: int) -> str:
+    """Return the last line behind ``begin`` that says something; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            since = begin if begin < length else 0  # else it has rotated
+            file.seek(max(since, length - _LAST_WORDS))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line for line in text.splitlines() if not _NOISE.search(line)]
+    logged = [line for line in lines if message_of(line) != line]
+    if logged and _CRASH not in text:
+        lines = logged
+    return lines[-1][:_LONGEST].rstrip() if lines else ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:

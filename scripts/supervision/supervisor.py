@@ -168,6 +168,7 @@ class Supervisor:
 
     def _report(self, standing: Standing) -> None:
         task, code = standing.task, standing.last_code or 0
+        how = "was ended by run_all" if self.programs.was_asked(task.name) else _how(code)
         words = self.programs.last_words(task.name)
         self._words.pop(task.name, None)
         if standing.failures:
@@ -175,7 +176,7 @@ class Supervisor:
         if task.kept:
             wait = max(0.0, standing.next_at - self._now)
             text = "%s %s, starts again in %.0f s; its last words: %s"
-            _log.warning(text, task.name, _how(code), wait, message_of(words))
+            _log.warning(text, task.name, how, wait, message_of(words))
         elif task.calculates:
             self._waits = False
             self._round.ended(task.name, code, words)
@@ -184,7 +185,7 @@ class Supervisor:
                 _log.info("%s", message_of(words))
         elif standing.failures:
             text = "%s %s, failures in a row: %d; its last words: %s"
-            _log.error(text, task.name, _how(code), standing.failures, message_of(words))
+            _log.error(text, task.name, how, standing.failures, message_of(words))
 
     def _facts(self, plan: Plan) -> dict[str, Any]:
         return {

@@ -323,6 +323,8 @@ def test_the_demo_heals_its_exchange_and_allows_one_start(tmp_path, box):
         demo.send_signal(signal.SIGINT)
         assert finished(demo)[0] == 0
     assert "trades_exporter ended with" not in logged(vault)
+    assert "nothing is lost" not in logged(vault)
+    assert f"next start of the demo begins anew: it empties {vault.root}" in logged(vault)
     ids = [
         int(json.loads(line)["trade_id"])
         for _, path in day_files(vault.trades(BTC))

@@ -31,3 +31,46 @@ def test_deaf_programs_are_killed(vault, monkeypatch):
     programs.start(Task("deaf", deaf))
     assert programs.last_words("deaf") == "it said nothing"  # those were of the run before
     programs.end_all()
+
+
+def finished(vault, text: str) -> tuple[Programs, str]:
+    """Run a program to its end; return the programs and its last words."""
+    programs = Programs(vault.root / "logs")
+    programs.start(Task("task", script(vault.root.parent, text)))
+    wait_for(lambda: "task" not in programs or list(programs.ended()))
+    return programs, programs.last_words("task")
+
+
+def test_the_last_words_are_those_that_say_something(vault):
+    """No noise of an end, no inside of a message; the line of the log, whole, of this run."""
+    line = "2026-01-01T00:00:00Z ERROR x: the exchange answered [" + "1," * 1_500
+    noise = (
+        "/lib/resource_tracker.py:254: UserWarning: resource_tracker: There appear to be 5 leaked\n"
+        "  warnings.warn('resource_tracker: There appear to be %d '\n"
+    )
+    said = f'{line}\n{{"asks":[\n["1","2"]]}}\n{noise}'
+    _, words = finished(vault, f"sys.stderr.write({said!r})\n")
+    assert words == line[:500]
+    _, words = finished(vault, f"sys.stderr.write({noise!r})\n")
+    assert words == "it said nothing"  # the line was of the run before
+
+
+def test_the_last_words_of_a_crash_are_its_error(vault):
+    """Also behind lines of the log."""
+    said = "2026-01-01T00:00:00Z INFO x: begun\n"
+    _, words = finished(vault, f"sys.stderr.write({said!r})\nraise KeyError('tick')\n")
+    assert words == "KeyError: 'tick'"
+
+
+def test_an_end_that_was_asked_for_is_known(vault, monkeypatch):
+    """Whether the program heeded it or was killed; its next run begins anew."""
+    monkeypatch.setattr("scripts.supervision.processes.END_WITHIN_S", 0.3)
+    programs, _ = finished(vault, "pass\n")
+    assert not programs.was_asked("task")
+    task = Task("task", script(vault.root.parent, "time.sleep(100)\n"))
+    programs.start(task)
+    programs.end_all()
+    assert programs.was_asked("task")
+    programs.start(task)
+    assert not programs.was_asked("task")
+    programs.end_all()

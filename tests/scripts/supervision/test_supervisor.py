@@ -194,3 +194,18 @@ def test_where_no_heartbeat_can_be_written_silence_says_nothing(vault, monkeypat
     assert "silent" in supervisor.programs
     assert plan.standings["silent"].runs == 1
     supervisor.close(plan)
+
+
+def test_a_program_that_run_all_ended_died_of_no_signal(vault, monkeypatch, caplog):
+    """Silent, it is ended; the window does not call that its own death."""
+    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.2)
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("scripts.supervision.processes.END_WITHIN_S", 0.3)
+    deaf = script(vault.root.parent, "time.sleep(100)\n")
+    plan, supervisor = UntilTold([Task("deaf", deaf, heartbeat="deaf")], 1), Supervisor(vault)
+    plan.logged = lambda: any("starts again" in text for text in caplog.messages)
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, LIMIT_S)
+        supervisor.close(plan)
+    (line,) = (text for text in caplog.messages if "starts again" in text)
+    assert line.startswith("deaf was ended by run_all, starts again in ")
