@@ -8,10 +8,11 @@ if __name__ == "__main__":
 
 import argparse
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Final
 
@@ -27,6 +28,7 @@ from scripts.checks.computer import Check
 
 PROGRAM: Final = "doctor"
 _STEP_S: Final = 1.0
+_COMMAND: Final = re.compile(r"python (?!scripts/(?:environment|settings)\.py)[\w/]+\.py")
 Look = Callable[[], Check | Iterable[Check]]
 
 
@@ -124,7 +126,9 @@ def body(args: argparse.Namespace) -> int:
     """Make all checks and print them."""
     logging.getLogger().setLevel(logging.ERROR)  # the table holds all that matters
     vault, found = cli.vault_of(args), list[Check]()
-    for check in looks(args, vault):
+    for made in looks(args, vault):
+        named = args.vault is not None
+        check = replace(made, remedy=_for_vault(made.remedy, vault)) if named else made
         found.append(check)
         if not args.json:
             _show(check)
@@ -138,6 +142,12 @@ def body(args: argparse.Namespace) -> int:
         count = f"{len(found)} checks: {failed} FAIL, {len(bad) - failed} WARN"
         sys.stdout.write(f"\n{count}{names}\n")
     return FAILED if failed else DONE
+
+
+def _for_vault(remedy: str, vault: Vault) -> str:
+    """Return a remedy whose commands name the vault."""
+    place = f'"{vault.root}"' if " " in str(vault.root) else str(vault.root)
+    return _COMMAND.sub(lambda met: f"{met[0]} --vault {place}", remedy)
 
 
 def _show(check: Check) -> None:

@@ -20,6 +20,7 @@ from ravequant.errors import DONE, UsageError
 from ravequant.vault.paths import VAULT_VARIABLE
 
 PROGRAM: Final = "settings"
+PERPETUAL: Final = "-SWAP"  # the end of its name
 DEFAULT: Final = "default"
 _TABLE: Final = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([\w\s.\"'-]+?)\s*=")
@@ -127,7 +128,12 @@ def body(args: argparse.Namespace) -> int:
         count = len(sources(path))
         text = f"valid, {count} keys set" if path.is_file() else "absent: the defaults hold"
         sys.stdout.write(f"{path}: {text}\n")
-        return UsageError.exit_code if settings.unread() or settings.no_instruments() else DONE
+        others = [name for name in chosen.instruments if not name.endswith(PERPETUAL)]
+        for name in others:
+            meant = f"; did you mean {name}{PERPETUAL}?" if name.count("-") == 1 else ""
+            sys.stdout.write(f"{path}: {name} is no perpetual and is not recorded{meant}\n")
+        bad = settings.unread() or settings.no_instruments() or others
+        return UsageError.exit_code if bad else DONE
     rows = [*places(args, path), *everything(chosen, path)]
     if args.json:
         facts = {row.name: {"value": row.value, "from": row.source} for row in rows}

@@ -18,10 +18,11 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 from scripts.checks import computer
 from scripts.checks.computer import Check
+from scripts.showcase.demo_vault import MARKER
 from scripts.supervision import rounds, surroundings
 
 STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
-START: Final = {data.maker.name: f"start it: python {data.made_by}" for data in (TRADES, BOOK)}
+_START: Final = {data.maker.name: data.made_by for data in (TRADES, BOOK)}
 NETWORK: Final = "see whether the network is up; it goes on by itself"
 _SCRIPTS: Final = {program.name: program.script for program in CALCULATORS}
 _RUN_ALL: Final = "run_all"
@@ -34,7 +35,7 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
         beat = heartbeat.read(vault, name)
         state = recorder_state(vault, name, now)
         if beat is None:
-            yield Check(name, "FAIL", "has never run on this vault", START[name])
+            yield Check(name, "FAIL", "has never run on this vault", start(vault, name))
         elif not state.lives:
             yield _lost(vault, name, beat, heartbeat.age_ms(beat, now))
         elif others := sorted(_holders(vault, stream) - {shown(beat.get("pid"))}):
@@ -51,24 +52,41 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
                 yield exclusion(f"{name} {inst_id}", why)
 
 
+def start(vault: Vault, name: str) -> str:
+    """Return the remedy for an exporter that does not run: the program that it last ran under."""
+    script, under = _START[name], heartbeat.read(vault, _RUN_ALL) or {}
+    ran = heartbeat.read(vault, name)
+    tasks = under.get("tasks")
+    kept = ran is not None and isinstance(tasks, dict) and name in tasks
+    if kept and heartbeat.age_ms(under, 0) <= heartbeat.age_ms(ran or {}, 0) + heartbeat.FRESH_MS:
+        demo = " --demo" if (vault.root / MARKER).exists() else ""
+        return f"start run_all again: python scripts/run_all.py{demo}"
+    return f"start it: python {script}"
+
+
 def _lost(vault: Vault, name: str, beat: dict[str, Any], age: int) -> Check:
     """Return the check of an exporter without a fresh heartbeat: it ended, or cannot write it."""
     pid = shown(beat.get("pid"))
     if age < 0:
         text = f"its last sign of life lies {rough(-age)} in the future (pid {pid})"
-        return Check(name, "FAIL", text, f"set this computer's clock, then {START[name]}")
+        return Check(name, "FAIL", text, f"set this computer's clock, then {start(vault, name)}")
     if beat.get("stopped"):
-        return Check(name, "FAIL", f"was stopped {rough(age)} ago (pid {pid})", START[name])
+        return Check(name, "FAIL", f"was stopped {rough(age)} ago (pid {pid})", start(vault, name))
     if not holds(vault, name):
         return Check(
-            name, "FAIL", f"gave no sign of life since {rough(age)} ago (pid {pid})", START[name]
+            name,
+            "FAIL",
+            f"gave no sign of life since {rough(age)} ago (pid {pid})",
+            start(vault, name),
         )
     text = f"lives (pid {pid}), but its heartbeat of {rough(age)} ago could not be written again"
     free = shutil.disk_usage(vault.root).free
     if free < surroundings.LEAST_FREE:
         text += f": the disk is full, {free:,} bytes are free"
         return Check(name, "FAIL", text, "free space on its disk; then it goes on by itself")
-    remedy = f"look for its last words: python scripts/peek.py log {name}; end it, {START[name]}"
+    remedy = (
+        f"look for its last words: python scripts/peek.py log {name}; end it, {start(vault, name)}"
+    )
     return Check(name, "FAIL", text, remedy)
 
 

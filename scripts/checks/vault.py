@@ -74,7 +74,7 @@ def _late(vault: Vault, name: str, text: str, state: RecorderState, inst_id: str
     if not state.lives:
         if programs.holds(vault, state.program):
             return Check(name, "FAIL", text, f"see {state.program} above")
-        return Check(name, "FAIL", text, programs.START[state.program])
+        return Check(name, "FAIL", text, programs.start(vault, state.program))
     if name.startswith("trades ") and inst_id in state.filling:
         text = f"fetching past trades: {state.filling[inst_id].sentence}"
         return Check(name, "WARN", text, "wait, it ends by itself; then the signals are up to date")

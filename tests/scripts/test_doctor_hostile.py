@@ -173,7 +173,8 @@ def test_an_empty_vault_says_what_to_start(vault, capsys):
     vault.root.mkdir()
     found = look(vault, capsys)
     assert {"trades_exporter", "l2_exporter", f"trades {BTC}", f"l2 {BTC}"} <= set(found)
-    assert found["trades_exporter"]["remedy"] == "start it: python Trades_Bot/trades_exporter.py"
+    named = f"start it: python Trades_Bot/trades_exporter.py --vault {vault.root}"
+    assert found["trades_exporter"]["remedy"] == named
 
 
 def test_records_and_signs_of_life_from_the_future_are_no_good_news(healthy, capsys):

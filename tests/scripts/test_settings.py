@@ -120,6 +120,14 @@ def test_check_says_valid_or_what_is_wrong(file):
         assert bad.stderr.endswith(said)
 
 
+def test_an_instrument_that_is_no_perpetual_is_named(file, capsys):
+    """It would be left out: exit code 2, with the name that was probably meant."""
+    file('instruments = ["BTC-USDT", "ETH-USDT-SWAP"]\n')
+    assert program.main(["--check"]) == 2
+    said = "BTC-USDT is no perpetual and is not recorded; did you mean BTC-USDT-SWAP?\n"
+    assert capsys.readouterr().out.endswith(said)
+
+
 def test_the_file_need_not_be_there(monkeypatch, capsys, tmp_path):
     """Without one all are defaults."""
     monkeypatch.delenv(SETTINGS_VARIABLE)

@@ -161,3 +161,16 @@ def test_alerts_that_are_not_sent_fail_with_the_remedy(vault, monkeypatch):
         assert "had NOT SENT alerts, 1 wait: Discord answered HTTP 404" in text
         now += 2 * times.HOUR_MS
         assert found() == []
+
+
+def test_the_remedy_names_the_program_that_kept_the_exporter_running(vault):
+    """That is run_all, unless the exporter was started by itself later."""
+    put_beat(vault, "l2_exporter", NOW, stopped=True)
+    assert programs.start(vault, "l2_exporter") == "start it: python L2_Bot/l2_exporter.py"
+    put_beat(vault, "run_all", NOW, tasks={"l2_exporter": {}}, stopped=True)
+    again = "start run_all again: python scripts/run_all.py"
+    assert programs.start(vault, "l2_exporter") == again
+    (vault.root / ".made_by_demo").touch()
+    assert programs.start(vault, "l2_exporter") == f"{again} --demo"
+    put_beat(vault, "l2_exporter", NOW + 60_000, stopped=True)
+    assert programs.start(vault, "l2_exporter") == "start it: python L2_Bot/l2_exporter.py"
