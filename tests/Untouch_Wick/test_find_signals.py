@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -397,26 +396,3 @@ def test_the_clock_is_only_that_of_the_question(notes):
     (signal,) = ask(notes)
     assert "clock_age_s" not in signal
     assert signal["as_of_utc"] == times.iso_minute(A // times.MINUTE_MS)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
-def test_a_watch_that_is_ended_says_nothing_more(tmp_path):
-    """After a SIGTERM, as `timeout` sends it: no word of the interpreter, the code of Ctrl-C.
-
-    From the second round on it has processes of its own.
-    """
-    vault = Vault(tmp_path / "vault")
-    record(vault, Market())
-    arguments = ["--vault", str(vault.root), "--instId", BTC, "--watch", "0.1", "--json"]
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *arguments, "--log-level", "error"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-    )  # fmt: skip
-    assert process.stdout is not None
-    for _ in range(3):
-        assert process.stdout.readline().startswith("{")
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate()
-    assert process.returncode == 130
-    assert "resource_tracker" not in errors
-    assert "Traceback" not in errors

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from ravequant import settings
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.settings import Alerts as AlertSettings
 from ravequant.settings import Settings
-from ravequant.vault.paths import CHECKOUT
+from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.alert_cases import SECRET, hook
 from tests.support.notes_market import AT, BTC, Market, command, record
 
@@ -117,3 +118,26 @@ def test_a_missing_address_is_said_without_a_start(vault, there):
     assert (process.returncode, out, SECRET in err) == (2, "", False)
     assert WEBHOOK_VARIABLE in err
     assert not vault.root.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_a_watch_that_is_ended_says_nothing_more(tmp_path):
+    """After a SIGTERM, as `timeout` sends it: no word of the interpreter, the code of Ctrl-C.
+
+    From the second round on it has processes of its own.
+    """
+    vault = Vault(tmp_path / "vault")
+    record(vault, Market())
+    arguments = ["--vault", str(vault.root), "--instId", BTC, "--watch", "0.1", "--json"]
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), *arguments, "--log-level", "error"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert process.stdout is not None
+    for _ in range(3):
+        assert process.stdout.readline().startswith("{")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "resource_tracker" not in errors
+    assert "Traceback" not in errors
