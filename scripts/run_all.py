@@ -226,7 +226,7 @@ def tell_backfill(args: argparse.Namespace, vault: Vault) -> None:
     if hours > 1:
         text = (
             "--backfill 1h would be done %g times sooner, and is enough for signals; but the 4 h "
-            "VWAP (5 of 100 points) would be full %g h later"
+            "VWAP would count only %g h later, as a target and for 5 of 100 points"
         )
         _log.info(text, hours, min(hours, 4.0) - 1)
 

@@ -98,7 +98,7 @@ def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -
     lacks = [
         f"{layer.name} {layer.state.upper()}"
         for layer in signal.layers
-        if layer.state in {"stale", "gap", "missing"}
+        if layer.state in {"stale", "gap", "missing", "partial"}
     ]
     if lacks:
         words.insert(0, f"**does not count: {plain(', '.join(lacks), TEXT // 4)}**")

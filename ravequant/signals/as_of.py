@@ -20,7 +20,14 @@ from ravequant.catalog import DataSet
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.signals import inputs
-from ravequant.signals.inputs import BookRow, LastTrade, Status, WickAsOf
+from ravequant.signals.inputs import (
+    VWAP_MINUTES,
+    BookRow,
+    LastTrade,
+    Status,
+    VwapRow,
+    WickAsOf,
+)
 from ravequant.signals.limits import STREAMS, Stream
 from ravequant.signals.market_state import BOOK_STEP, MarketState, reach
 from ravequant.signals.seen import CLOSING_MS, LAGGING, Lagging
@@ -76,7 +83,7 @@ def read(
         tracked=tracked,
         volume=_minutes(files["volume"], inputs.volume, since, rows_to["volume"]),
         cvd=_minutes(files["cvd"], inputs.cvd, minute - DAY, rows_to["cvd"]),
-        vwap=_minutes(files["vwap"], inputs.vwap, minute - DAY, rows_to["vwap"]),
+        vwap=_vwap(files["vwap"], minute - DAY, rows_to["vwap"]),
         book=book,
         trade=trade,
         tick=_tick(vault, inst_id, minute),
@@ -130,6 +137,21 @@ def _minutes(
             return found
         newest = next(_parsed(path, file.newest(until), parse), None)
         return () if newest is None else (newest,)
+
+
+def _vwap(path: Path, since: int, minute: int) -> tuple[VwapRow, ...]:
+    """Return the rows of the span; whole is each whose window the file's first row covers."""
+    rows = _minutes(path, inputs.vwap, since, minute)
+    if all(row.whole for row in rows):
+        return rows
+    with LineFile(path) as file:
+        first = _first_minute(file, file.forward(0))
+    return tuple(
+        row._replace(
+            whole=row.whole or (first is not None and first <= row.minute - VWAP_MINUTES + 1)
+        )
+        for row in rows
+    )
 
 
 def _newest_minute(vault: Vault, inst_id: str, data: DataSet) -> int | None:

@@ -4,10 +4,11 @@ MAX of the strict reading is rare: it takes four confluences that are different 
 resting book or a VERY_HIGH wick. The reading of the notes counts every layer.
 """
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal, NamedTuple
 
-from ravequant.signals.evidence import RULES, TAPE
+from ravequant.signals.evidence import RULES, TAPE, Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 
@@ -78,12 +79,16 @@ def _at_most(found: Conviction, most: Conviction) -> Conviction:
     return most if SIZES[found] > SIZES[most] else found
 
 
-def cap(state: MarketState, limits: SignalLimits, gap: int | None) -> Cap | None:
+def cap(
+    state: MarketState, limits: SignalLimits, layers: Sequence[Evidence], gap: int | None
+) -> Cap | None:
     """Return the part of the market that is missing, stale or over a gap; None if none is.
 
-    ``gap``: the minute since which a missing trade may have touched the wick, None without one.
+    A book that does not reach the tip is missing there. ``gap``: the minute since which a missing
+    trade may have touched the wick, None without one.
     """
-    if state.defect("buckets", limits) is not None:
+    unseen = any(layer.name in _THE_BOOK and layer.state == "missing" for layer in layers)
+    if unseen or state.defect("buckets", limits) is not None:
         return "book"
     defects = (state.defect(stream, limits) for stream in _TAPE_STREAMS)
     return "tape" if gap is not None or any(defects) else None

@@ -1,8 +1,9 @@
 """The eight layers of evidence for a fade at a wick's tip (SPEC section 11, rule 5). Pure.
 
 A layer is met, not met, or cannot be judged: `missing` (no records), `stale` (the newest record is
-older than its limit), `gap` (trades or snapshots are missing), `far` (price is too far from the tip
-for the tape to say anything about it). Only a layer that is met counts and gives its points.
+older than its limit), `gap` (trades or snapshots are missing), `partial` (the recording is younger
+than the window), `far` (price is too far from the tip for the tape to say anything about it). Only
+a layer that is met counts and gives its points.
 
 Each layer has one condition, a function of records. `judge` asks it of the newest records and adds
 the defects of their stream; base rates ask it of the records of the past.
@@ -16,6 +17,7 @@ from typing import Final, Literal, NamedTuple
 from ravequant import exact, times
 from ravequant.signals.inputs import (
     BOOK_SIDES,
+    VWAP_MINUTES,
     BookRow,
     CvdRow,
     RestingWall,
@@ -27,7 +29,7 @@ from ravequant.signals.inputs import (
 from ravequant.signals.limits import SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 
-State = Literal["met", "not_met", "missing", "stale", "gap", "far"]
+State = Literal["met", "not_met", "missing", "stale", "gap", "partial", "far"]
 BPS: Final = 10_000 * exact.SIZE_ONE  # 1 in units of a bps with SIZE_PLACES
 
 
@@ -215,11 +217,19 @@ def vwap(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> Verdic
     distance = tip - row.vwap_4h
 
     def text() -> str:
+        if not row.whole:
+            return f"only {minutes_text(row)}"
         off = exact.fixed(exact.divide(distance * 10_000, row.vwap_4h, 2), 2)
         return f"tip {exact.signed(off)} bps from {mean_text(row.vwap_4h)}"
 
     beyond = distance if short else -distance
-    return Verdict(_judged(row, met=beyond * BPS >= limits.vwap_bps * row.vwap_4h), text)
+    state = _judged(row, met=beyond * BPS >= limits.vwap_bps * row.vwap_4h)
+    return Verdict(state if row.whole or row.gap else "partial", text)
+
+
+def minutes_text(row: VwapRow) -> str:
+    """Return how much of its window a VWAP covers, in words."""
+    return f"{row.traded} of {VWAP_MINUTES} min"
 
 
 def mean_text(price: int) -> str:

@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes
 SIDES: Final[tuple[Side, Side]] = ("high", "low")
+VWAP_MINUTES: Final = 240  # of vwap_4h, its own minute included
+WHOLE_MINUTES: Final = 228  # 95 %: with trades in so many its window is whole at any start
 STRENGTHS: Final = (None, "EXACT", "NEAR", "CLOSE")  # of a tip on an older one
 BOOK_SIDES: Final[Mapping[Side, str]] = {
     "high": "ask",
@@ -71,6 +73,8 @@ class VwapRow(NamedTuple):
     close: int
     vwap_4h: int
     gap: bool
+    traded: int = VWAP_MINUTES  # minutes of the 4 h that had trades
+    whole: bool = True  # the recording covers the 4 h
 
 
 class RestingWall(NamedTuple):
@@ -196,9 +200,12 @@ def cvd(row: Row) -> CvdRow:
 
 
 def vwap(row: Row) -> VwapRow:
-    """Return a record of ``vwap_1m.jsonl``."""
-    minute = minute_of(row["timestamp_utc"])
-    return VwapRow(minute, price(row["close"]), mean(row["vwap_4h"]), bool(row["gap"]))
+    """Return a record of ``vwap_1m.jsonl``, whole if it shows that by itself."""
+    minute, traded = minute_of(row["timestamp_utc"]), int(row["minutes_4h"])
+    return VwapRow(
+        minute, price(row["close"]), mean(row["vwap_4h"]), bool(row["gap"]), traded,
+        whole=traded >= WHOLE_MINUTES,
+    )  # fmt: skip
 
 
 def book(row: Row) -> BookRow:

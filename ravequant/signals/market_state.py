@@ -100,7 +100,7 @@ class MarketState:
 
     def defect(
         self, stream: Stream, limits: SignalLimits
-    ) -> Literal["missing", "stale", "gap"] | None:
+    ) -> Literal["missing", "stale", "gap", "partial"] | None:
         """Return the reason why a stream does not count, None if it counts."""
         age = self.age_ms(stream)
         if age is None:
@@ -109,7 +109,9 @@ class MarketState:
         if most is not None and age > most:
             return "stale"
         newest = self._newest(stream)
-        return "gap" if newest is not None and newest.gap else None
+        if newest is not None and newest.gap:
+            return "gap"
+        return "partial" if isinstance(newest, VwapRow) and not newest.whole else None
 
 
 def reach(newest_event: int | None, tracked: int | None, volume_end: int | None) -> int | None:

@@ -213,7 +213,7 @@ def _signal(
             _met(layers),
             very_high=sure and strength == "VERY_HIGH",
             diverges=_divergence_against(state, limits, wick),
-            capped_by=conviction.cap(state, limits, touch_gap(wick, state.gap_minutes)),
+            capped_by=conviction.cap(state, limits, layers, touch_gap(wick, state.gap_minutes)),
         ),
         max_rule=limits.max_rule,
         wicks=tuple(same_price(state, wicks)),

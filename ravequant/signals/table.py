@@ -28,7 +28,7 @@ _STYLES: Final = {
     r"\bLONG\b": "green",
     r"\bMAX x3\b": "bold",
     # readable on white and on black
-    r"\b(?:in contact|NO TRADE|NO ENTRY|STALE|GAP|MISSING)\b": "bold magenta",
+    r"\b(?:in contact|NO TRADE|NO ENTRY|STALE|GAP|MISSING|PARTIAL)\b": "bold magenta",
 }
 _NARROW: Final = 60  # columns: below that a table would break words
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from ravequant import times
-from ravequant.signals.evidence import price_text, shown
+from ravequant.signals.evidence import minutes_text, price_text, shown
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import Signal
@@ -40,6 +40,8 @@ def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
     if age is None:
         return "MISSING"
     defect = state.defect(name, limits)
+    if defect == "partial":
+        return f"{duration(age)},{JOINT}{minutes_text(state.vwap[-1]).replace(' ', JOINT)}"
     return f"{duration(age)}{JOINT}{defect.upper()}" if defect else duration(age)
 
 

@@ -50,6 +50,14 @@ def test_the_embed_in_the_readme_is_the_embed():
     assert text in README.read_text(encoding="utf-8"), text
 
 
+def test_the_embed_says_that_the_vwap_is_of_a_young_recording():
+    """It stands above all else, like what is stale."""
+    (row,) = set_up().vwap
+    signal = only(set_up(vwap=(row._replace(traded=64, whole=False),)))
+    words = discord_embed.embed(signal, LIMITS, signal.state.ms, near=False)["embeds"][0]
+    assert words["description"].startswith("**does not count: vwap PARTIAL**\n")
+
+
 def test_the_embed_says_what_its_data_lack():
     """STALE, GAP and MISSING stand above all else; old data too."""
     facts = set_up()

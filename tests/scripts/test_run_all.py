@@ -280,7 +280,7 @@ def test_the_cost_of_the_back_fill_is_told_for_an_empty_vault(vault, recorded, c
         "an empty vault: the trades of the last 4h are fetched first",
         (
             "--backfill 1h would be done 4 times sooner, and is enough for signals; but the 4 h "
-            "VWAP (5 of 100 points) would be full 3 h later"
+            "VWAP would count only 3 h later, as a target and for 5 of 100 points"
         ),
         "an empty vault: the trades of the last 30m are fetched first",
     ]

@@ -145,7 +145,9 @@ def rows(minute):
             "divergence_type": None, "whale_count": 1, "whale_volume": "5", "gap": False,
         },
         "cvd": stamp | {"cvd_1m": f"-{minute}", "gap": False},
-        "vwap": stamp | {"close": "100", "vwap_4h": f"{100 + minute}", "gap": False},
+        "vwap": stamp | {
+            "close": "100", "vwap_4h": f"{100 + minute}", "minutes_4h": 64, "gap": False,
+        },
     }  # fmt: skip
 
 
@@ -231,6 +233,15 @@ def test_what_is_older_than_a_day_is_still_named(hour):
     assert facts.age_ms("cvd") == (3 * 1440 - 60) * MINUTE
     assert facts.newest_event == START // MINUTE + 30
     assert facts.book is not None
+
+
+def test_a_vwap_is_whole_once_the_recording_is_as_old_as_its_window(hour):
+    """In a quiet market few of the 240 minutes have trades; the file's first row says its age."""
+    found = (0, 238, 239, 1600)
+    put(DATA_SETS["vwap"].place(hour, BTC), (rows(minute)["vwap"] for minute in found))
+    assert [row.whole for row in read(hour, 239).vwap] == [False, False]
+    assert [row.whole for row in read(hour, 240).vwap] == [False, False, True]
+    assert [row.whole for row in read(hour, 1601).vwap] == [False, True, True]
 
 
 def test_missing_files_are_missing_facts(vault):

@@ -313,6 +313,15 @@ def test_rows_and_snapshots_over_a_gap_are_not_counted():
     assert found["wall"] == found["imbalance"] == found["young_wall"] == Rate(1, 3)
 
 
+def test_a_vwap_of_a_part_of_its_window_is_not_counted():
+    """The layer says `partial` there, and its base rate agrees."""
+    vwap = tuple(
+        VwapRow(A - 2 + n, LAST, price("101058"), gap=False, whole=whole)
+        for n, whole in enumerate((False, True))
+    )
+    assert rates(set_up(vwap=vwap))["vwap"] == Rate(1, 2)
+
+
 def test_a_wick_that_a_gap_may_have_touched_is_not_counted():
     """From the end of the minute in which trades are missing; with its own candle, never."""
     whole = [volume(ago, gap=ago == 4) for ago in range(60, -1, -1)]

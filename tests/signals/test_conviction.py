@@ -10,7 +10,7 @@ from ravequant.signals import conviction
 from ravequant.signals.conviction import SIZES
 from ravequant.signals.evidence import CONFLUENCES
 from ravequant.signals.inputs import CvdRow
-from tests.support.made_signals import A, book, hidden, only, set_up, volume
+from tests.support.made_signals import A, book, hidden, only, set_up, side, volume
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,9 @@ LATE = A - 60
         ({"book": book(gap=True)}, "book"),
         ({"book": book(ts=A * 60_000 - 121_000)}, "book"),
         ({"book": None, "volume": ()}, "book"),
+        ({"book": book(side(depth=937))}, "book"),  # the tip lies 19.70 bps away
+        ({"book": book(imbalance=(10, None, 5, 0, 3, None))}, "book"),  # its band is seen in part
+        ({"book": book(imbalance=(None, -78, None, None, None, None))}, None),
         ({"volume": ()}, "tape"),
         ({"volume": ROWS[:-4]}, "tape"),  # stale
         ({"volume": (*ROWS[:-1], volume(0, gap=True))}, "tape"),

@@ -22,6 +22,8 @@ from tests.support.made_signals import (
     wall,
 )
 
+VWAP_ROW = VwapRow(A - 1, price("101050"), price("101058"), gap=False)
+
 # --- each layer, one fact wrong at a time -----------------------------------------------------
 
 
@@ -126,6 +128,16 @@ def test_the_tip_is_ten_bps_beyond_vwap(vwap, state):
         trade=LastTrade(A * MINUTE, price("100090")),
     )  # fmt: skip
     assert states(facts)["vwap"] == state
+
+
+def test_a_vwap_of_a_part_of_its_window_is_no_evidence():
+    """It is `partial` and says how much it covers; a gap or its age say more."""
+    part = (VWAP_ROW._replace(traded=64, whole=False),)
+    (layer,) = (one for one in only(set_up(vwap=part)).layers if one.name == "vwap")
+    assert (layer.state, layer.points, layer.value) == ("partial", 0, "only 64 of 240 min")
+    assert states(set_up(vwap=(part[0]._replace(gap=True),)))["vwap"] == "gap"
+    assert states(set_up(vwap=(part[0]._replace(minute=A - 30),)))["vwap"] == "stale"
+    assert states(set_up(vwap=(VWAP_ROW._replace(traded=64),)))["vwap"] == "met"
 
 
 # --- stale, gap, far, missing --------------------------------------------------------------

@@ -20,7 +20,7 @@ VOLUME = {
     "whale_count": 3, "whale_volume": "250000.25", "gap": True,
 }  # fmt: skip
 CVD = {"timestamp_utc": STAMP, "cvd_1m": "-125000", "gap": False}
-VWAP = {"timestamp_utc": STAMP, "close": "100", "vwap_4h": "100.5", "gap": False}
+VWAP = {"timestamp_utc": STAMP, "close": "100", "vwap_4h": "100.5", "minutes_4h": 240, "gap": False}
 
 
 def bucket(bands=2):
@@ -53,7 +53,14 @@ def test_minute_rows():
     assert row.whale_volume == exact.units("250000.25", exact.NOTIONAL_PLACES)
     assert (row.whale_count, row.divergence, row.gap) == (3, None, True)
     assert inputs.cvd(CVD) == (MINUTE, "-125000", False)
-    assert inputs.vwap(VWAP) == (MINUTE, price("100"), price("100.5"), False)
+    assert inputs.vwap(VWAP) == (MINUTE, price("100"), price("100.5"), False, 240, True)
+
+
+@pytest.mark.parametrize(("minutes", "whole"), [(240, True), (228, True), (227, False), (1, False)])
+def test_a_vwap_of_95_percent_of_its_minutes_is_whole(minutes, whole):
+    """Of fewer minutes with trades nobody knows it from the row alone."""
+    row = inputs.vwap({**VWAP, "minutes_4h": minutes})
+    assert (row.traded, row.whole) == (minutes, whole)
 
 
 @pytest.mark.parametrize(

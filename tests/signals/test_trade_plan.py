@@ -48,8 +48,8 @@ def test_a_stop_goes_to_the_next_tick(wick_side, tip, stop):
     assert stop_at(wick(32, tip, wick_side), price("0.1"), bps) == price(stop)
 
 
-def vwap_at(text, ago=1):
-    return (VwapRow(A - ago, price("101050"), price(text), gap=False),)
+def vwap_at(text, ago=1, *, whole=True):
+    return (VwapRow(A - ago, price("101050"), price(text), gap=False, whole=whole),)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,8 @@ def vwap_at(text, ago=1):
         ("101000", (), "101000", "wick"),
         ("101000", vwap_at("101251"), "101000", "wick"),  # not in the trade's way
         ("101000", vwap_at("101058", ago=30), "101000", "wick"),  # stale
+        ("101000", vwap_at("101058", whole=False), "101000", "wick"),
+        (None, vwap_at("101058", whole=False), None, None),
         ("100642.5", (), "100642.5", "wick"),  # 60 bps away
         ("100642.4", (), None, None),  # a tick more
         ("100600", vwap_at("101058"), "101058", "vwap_4h"),

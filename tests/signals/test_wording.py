@@ -36,6 +36,15 @@ def said(facts, limits=LIMITS):
 DEFENDED = wording.DEFENDED
 
 
+def test_a_young_recording_shows_how_much_its_vwap_covers():
+    """Beside its age, in the first line; and at its layer, in a word."""
+    (row,) = vwap_at("101058")
+    signal = only(set_up(vwap=(row._replace(traded=64, whole=False),)))
+    words = wording.age_line(signal.state, LIMITS).replace(wording.JOINT, " ")
+    assert words.endswith("wicks volume cvd 0s, vwap 0s, 64 of 240 min")
+    assert "vwap PARTIAL" in wording.evidence(signal, LIMITS)[0].replace(wording.JOINT, " ")
+
+
 @pytest.mark.parametrize(
     ("facts", "worth", "why"),
     [
