@@ -130,7 +130,7 @@ class Signals(NamedTuple):
     tape_minutes: int = 5  # volume tier and absorption look this far back
     wall_notional: Amounts = NOTIONAL.defaults(BTC="2000000", default="2000000")
     wall_bps: ExactDecimal = BPS.default("2")  # a wall at most this far from the tip stands at it
-    wall_fresh_s: int = 300  # a younger wall counts as young
+    wall_fresh_s: int = 300  # a young wall counts while it is younger
     # of the tip's band, against the way through it
     imbalance: ExactDecimal = IMBALANCE.default("0.70")
     vwap_bps: ExactDecimal = BPS.default("10")  # tip at least this far beyond the 4h VWAP

@@ -286,12 +286,26 @@ def imbalance(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verd
     return Verdict(_judged(book, met=met), lambda: f"{written} in {name}")
 
 
+def _youth(wall: RestingWall, limits: SignalLimits) -> str:
+    """Return whether a wall is young in words, and why it is not or does not count."""
+    age, first = wall.age_s, limits.young_from_s
+    if age is None:
+        return "not young"
+    if wall.young:
+        return "young" if age < limits.wall_fresh_s else f"young, not under {limits.wall_fresh_s} s"
+    if age < first:
+        return f"not young before {first} s"
+    if age >= limits.young_to_s:
+        return f"not young after {limits.young_to_s} s"
+    return f"not young: not seen again since it was {first} s old"
+
+
 def young_wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
     """Judge whether the wall at the tip is young, or, without such a wall, the tip's band."""
     found, (band, name) = wall_at(book, limits, side, tip), _band(book, tip)
     if found is not None:
         age_s = found.age_s if found.young else None
-        text = f"the wall: {_age(found)}, {'young' if found.young else 'not young'}"
+        text = f"the wall: {_age(found)}, {_youth(found, limits)}"
     else:
         age_s = None if band is None else book.sides[side].young_age_s[band]
         text = f"no young wall in {name}" if age_s is None else f"band {name}: {age_s} s"
@@ -358,14 +372,14 @@ def _conditions(limits: SignalLimits, *, short: bool) -> dict[str, str]:
     wall = f"{'ask' if short else 'bid'} wall of {amount(limits.least_wall)} or more"
     lean = f"{'-' if short else '+'}{exact.fixed(limits.imbalance, 2)}"
     distance = f"{shown(limits.vwap_bps)} bps or more"
-    fresh = f"under {limits.wall_fresh_s} s"
+    fresh = f"{limits.young_from_s} to {limits.wall_fresh_s - 1} s"
     return {
         "wick": "rules 1 to 3 passed; half the points without an exact tip",
         "volume_tier": f"a T4 {minutes}",
         "absorption": f"{'buys' if short else 'sells'} absorbed {minutes}",
         "wall": f"{wall} within {shown(limits.wall_bps)} bps of the tip",
         "imbalance": f"{lean} or {'less' if short else 'more'} in the tip's band",
-        "young_wall": f"that wall is young and {fresh}; without one, the tip's band is",
+        "young_wall": f"that wall is young, {fresh}; without one, the tip's band is",
         "cvd": f"cvd_1m {'negative' if short else 'positive'}",
         "vwap": f"tip {distance} {'above' if short else 'below'} vwap_4h",
     }

@@ -1,4 +1,4 @@
-"""The limits of the query: the settings under ``[signals]``, for one instrument. Pure."""
+"""The limits of the query: the settings under ``[signals]``, for an instrument. Pure."""
 
 from typing import Final, Literal
 
@@ -13,12 +13,16 @@ class SignalLimits(Signals):
     """The settings of the query, and the size of a wall of the instrument."""
 
     least_wall: int  # in units of exact.NOTIONAL_PLACES
+    young_from_s: int  # the bucketizer calls a wall young from this age
+    young_to_s: int  # no more at an age above this
 
     @classmethod
     def of(cls, inst_id: str, settings: Settings) -> "SignalLimits":
         """Return the limits of an instrument."""
         made = cls._make(settings.signals)
         made.least_wall = made.wall_notional.of(inst_id)
+        made.young_from_s = settings.buckets.confirm_s
+        made.young_to_s = settings.buckets.young_s
         return made
 
     def stale_ms(self, stream: Stream) -> int | None:

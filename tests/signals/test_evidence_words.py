@@ -34,7 +34,7 @@ def wanted(minutes, lean, passed, way):
         "imbalance": (10, f"{lean} in the tip's band", "buckets", 1_000),
         "young_wall": (
             10,
-            "that wall is young and under 300 s; without one, the tip's band is",
+            "that wall is young, 30 to 299 s; without one, the tip's band is",
             "buckets",
             1_000,
         ),
@@ -97,7 +97,25 @@ OLD_WALL = RestingWall(price("101250"), 2_500_000 * NOTIONAL, 4_000, young=False
             side(walls=(wall(age_s=None),)),
             ("2.50M at 101250, age unknown", "the wall: age unknown, not young"),
         ),
-        (side(walls=(OLD_WALL,)), ("2.50M at 101250, 4000 s", "the wall: 4000 s, not young")),
+        (
+            side(walls=(OLD_WALL,)),
+            ("2.50M at 101250, 4000 s", "the wall: 4000 s, not young after 3600 s"),
+        ),
+        (
+            side(walls=(OLD_WALL._replace(age_s=29),)),
+            ("2.50M at 101250, 29 s", "the wall: 29 s, not young before 30 s"),
+        ),
+        (
+            side(walls=(OLD_WALL._replace(age_s=34),)),
+            (
+                "2.50M at 101250, 34 s",
+                "the wall: 34 s, not young: not seen again since it was 30 s old",
+            ),
+        ),
+        (
+            side(walls=(wall(age_s=300),)),
+            ("2.50M at 101250, 300 s", "the wall: 300 s, young, not under 300 s"),
+        ),
         (side(), ("no such wall on the ask side", "no young wall in 10-25 bps")),
         (
             side(young_age_s=(None, 95, None, None, None, None)),

@@ -93,7 +93,7 @@ SHORT 101250  BTC-USDT-SWAP|1m|2025-12-14T21:03:00Z|high
     too few to say: 3 moments in 24 h; 1s old
     derived/buckets.jsonl
   10/10 young_wall met: the wall: 95 s, young
-    wants that wall is young and under 300 s; without one, the tip's band is
+    wants that wall is young, 30 to 299 s; without one, the tip's band is
     too few to say: 3 moments in 24 h; 1s old
     derived/buckets.jsonl
   10/10 cvd met: -125k at 21:34
