@@ -221,7 +221,8 @@ def explain(layer: Evidence, state: MarketState, rates: Rates) -> list[str]:
     """Return the lines of a layer: value, condition, base rate, age, file."""
     met = "not met" if layer.state == "not_met" else layer.state
     rate = rates.get(layer.name)
-    age = "no data" if layer.age_ms is None else f"{duration(layer.age_ms)} old"
+    age_ms = state.shown_age_ms(layer.stream)
+    age = "no data" if age_ms is None else f"{duration(age_ms)} old"
     return [
         f"{layer.points:>4}/{layer.most} {layer.name} {met}: {layer.value or NONE}",
         f"    wants {layer.condition}",

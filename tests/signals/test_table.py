@@ -216,6 +216,16 @@ def test_a_minute_that_is_not_closed_is_said():
     assert "(no trade has closed a minute after 21:35)" in text.replace("\n", " ")
 
 
+def test_a_layer_is_as_old_as_the_head_says():
+    """Both count to the instant."""
+    result = find(replace(set_up(), instant=NOW), Query(), LIMITS)
+    (signal,) = result.signals
+    (rates,) = base_rates(result.signals, Query(), LIMITS)
+    texts = ["\n".join(table.explain(layer, result.state, rates)) for layer in signal.layers]
+    ages = {age for text in texts for age in re.findall(r"; (\S+) old", text)}
+    assert ages == {"42s", "43s"}
+
+
 def test_ages_are_those_at_the_instant():
     """One number each, that of trades to the newest one read; STALE is judged as of the minute."""
     facts = replace(both(), instant=NOW._replace(ms=A * 60_000 + 125_000, trade_ms=A * 60_000))
