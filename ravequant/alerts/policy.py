@@ -134,10 +134,17 @@ class AlertPolicy:
             known.names[0], end.kind, end.line[:MOST_TEXT], now, detail=end.detail[:MOST_TEXT]
         )
         if self._posts and known.told:
-            self._pending.append(alert)
+            self._close(known, alert)
         elif self._posts:
             known.end = alert
         return True
+
+    def _close(self, known: _Known, end: PendingAlert) -> None:
+        """Let the end of a told signal wait, in the place of all that still waits of it."""
+        self._pending = [
+            alert for alert in self._pending if alert.is_end or alert.key not in known.names
+        ]
+        self._pending.append(end)
 
     def due(self, standing: Container[str], now: int) -> list[AlertMessage]:
         """Return the messages that may be posted now, in order.
@@ -176,7 +183,8 @@ class AlertPolicy:
             known = self._known.get(alert.key)
             if known is not None:
                 known.told = True
-                self._pending += [] if known.end is None else [known.end]
+                if known.end is not None:
+                    self._close(known, known.end)
                 known.end = None
 
     def dropped(self, message: AlertMessage) -> None:
