@@ -21,9 +21,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows sends no signal
 
 def ignoring(*words: object) -> subprocess.Popen[bytes]:
     """Start a program of the checkout with hang-up and Ctrl-C ignored."""
-    command = f"trap '' HUP INT; exec {sys.executable} \"$@\""
+    command = "trap '' HUP INT; exec \"$@\""
     return subprocess.Popen(
-        ["sh", "-c", command, "sh", *map(str, words)],
+        ["sh", "-c", command, "sh", sys.executable, *map(str, words)],
         cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
