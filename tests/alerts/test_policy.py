@@ -225,36 +225,6 @@ def test_the_end_of_a_told_signal_is_told_once(kind):
     assert alerts.due("a", NOW) == []
 
 
-def test_after_its_end_nothing_that_waited_is_told():
-    """An approach that was not posted in time is of no use any more."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "a")
-    post(alerts, "a", NOW)
-    seen(alerts, "a", near=True)
-    alerts.end([SignalEnd("withdrawn", "a", "line", "why", NOW)], NOW)
-    (message,) = alerts.due("a", NOW)
-    assert [alert.kind for alert in message.alerts] == ["withdrawn"]
-    assert alerts.pending == 1
-
-
-def test_what_is_told_late_ends_with_what_was_told():
-    """A list tells of a signal that has ended and come near meanwhile: its end is the last word."""
-    alerts = AlertPolicy(1)
-    seen(alerts, "b")
-    post(alerts, "b", NOW)
-    seen(alerts, "a")
-    later = NOW + 20 * MINUTE
-    alerts.due("a", later)  # listed: it waited too long
-    seen(alerts, "a", later, near=True)
-    alerts.end([SignalEnd("withdrawn", "a", "line", "why", later)], later)
-    posted = []
-    for now in (later + HOUR, later + HOUR, later + 2 * HOUR, later + 3 * HOUR):
-        for message in alerts.due("a", now):
-            alerts.accepted(message, now)
-            posted += [alert.kind for alert in message.alerts]
-    assert posted == ["new", "near", "withdrawn"]
-
-
 def test_an_end_takes_no_place_of_the_hour():
     """It is posted though the hour is full, and leaves the hour as it was; first of all."""
     alerts = AlertPolicy(1)

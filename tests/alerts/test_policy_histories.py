@@ -72,3 +72,35 @@ def test_any_history(steps, per_hour):
         assert not ends or len(kinds) > 1  # only what was told ends
     for at in history.counted:
         assert sum(at - HOUR < other <= at for other in history.counted) <= per_hour
+
+
+def kinds_posted(alerts: AlertPolicy, now: int) -> list[str]:
+    """Post what is due of signal ``a``, all of it accepted; return the kinds."""
+    posted: list[str] = []
+    for message in alerts.due("a", now):
+        alerts.accepted(message, now)
+        posted += [alert.kind for alert in message.alerts]
+    return posted
+
+
+def test_after_its_end_nothing_that_waited_is_told():
+    """An approach that was not posted in time is of no use any more."""
+    alerts = AlertPolicy(10)
+    alerts.add([seen_signal("a")], NOW)
+    assert kinds_posted(alerts, NOW) == ["new"]
+    alerts.add([seen_signal("a", near=True)], NOW)
+    alerts.end([SignalEnd("withdrawn", "a", "line", "why", NOW)], NOW)
+    assert kinds_posted(alerts, NOW) == ["withdrawn"]
+    assert alerts.pending == 0
+
+
+def test_the_end_is_the_last_word_of_a_signal_told_late():
+    """A list tells of a signal that has come near and ended meanwhile."""
+    alerts = AlertPolicy(1)
+    alerts.add([seen_signal("a")], NOW)
+    later = NOW + 20 * MINUTE
+    alerts.due("b", later)  # listed: it waited too long
+    alerts.add([seen_signal("a", near=True)], later)
+    alerts.end([SignalEnd("withdrawn", "a", "line", "why", later)], later)
+    posted = [kind for hour in range(4) for kind in kinds_posted(alerts, later + hour * HOUR)]
+    assert posted == ["new", "near", "withdrawn"]
