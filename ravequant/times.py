@@ -87,6 +87,18 @@ def iso(moment_ms: int) -> str:
 
 
 @lru_cache(maxsize=1 << 12)
+def duration(ms: int) -> str:
+    """Return a span in its two largest units: ``42s``, ``3m05s``, ``2h10m``, ``3d04h``."""
+    seconds = abs(ms) // SECOND_MS
+    sign = "-" if ms < 0 else ""
+    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
+    if days:
+        return f"{sign}{days}d{hours % 24:02}h"
+    if hours:
+        return f"{sign}{hours}h{minutes % 60:02}m"
+    return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
+
+
 def iso_minute(minute: int) -> str:
     """Return the start of a minute as ``2025-12-14T21:34:00Z``."""
     days, rest = divmod(minute, DAY_MINUTES)

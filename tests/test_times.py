@@ -305,3 +305,13 @@ def test_the_wall_clock_is_in_milliseconds():
 def test_hour_is_that_of_utc(moment, name):
     """00 to 23, under the UTC date."""
     assert times.hour(times.parse_iso(moment)) == name
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (59, "59s"), (60, "1m00s"), (3599, "59m59s"), (3600, "1h00m"), (86399, "23h59m"),
+     (86400, "1d00h"), (-42, "-42s")],
+)  # fmt: skip
+def test_duration(seconds, text):
+    """Two units are enough for an age."""
+    assert times.duration(seconds * 1000) == text

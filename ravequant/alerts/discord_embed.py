@@ -14,7 +14,7 @@ from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
 from ravequant.signals.table import BREAK_EVEN, cells
-from ravequant.signals.wording import JOINT, age_line, duration, notes, worth
+from ravequant.signals.wording import JOINT, age_line, notes, worth
 
 TITLE, TEXT, NAME, VALUE, FOOTER = 256, 4_096, 256, 1_024, 2_048  # Discord's, in characters
 WHOLE: Final = 6_000  # all of them together
@@ -94,7 +94,7 @@ def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -
     ages = plain(age_line(state, limits), TEXT // 4)
     words = [f"<t:{second}:R>, {ages}"]
     if clock_ms - state.ms > _OLD_MS:
-        words.insert(0, f"**OLD: the data end {duration(clock_ms - state.ms)} before now**")
+        words.insert(0, f"**OLD: the data end {times.duration(clock_ms - state.ms)} before now**")
     lacks = [
         f"{layer.name} {layer.state.upper()}"
         for layer in signal.layers

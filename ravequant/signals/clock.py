@@ -11,22 +11,18 @@ its REST address, and its time is now. Only an address of this computer is belie
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
 
-import orjson
-
-from ravequant import catalog, times
+from ravequant import catalog, exchanges, times
 from ravequant.errors import FeedError, UsageError
-from ravequant.vault import newest
+from ravequant.exchanges.url import check_url
+from ravequant.records import DEFAULT_EXCHANGE
+from ravequant.vault import heartbeat, newest
 from ravequant.vault.paths import Vault
 
 CLOCK_VARIABLE: Final = "RAVEQUANT_EXCHANGE_CLOCK"
 WRONG_MS: Final = 30_000  # of difference; more falsifies every age
 ALIVE_MS: Final = 120_000  # an older heartbeat says nothing of now
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-_PATH: Final = "/api/v5/public/time"
-_WAIT_S: Final = 2.0
 
 
 class Clock(NamedTuple):
@@ -53,23 +49,25 @@ def now() -> Clock:
 
 
 def _time_of(url: str) -> int:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+    try:
+        local = check_url(url, "http", "http")
+    except UsageError:
+        local = False
+    if not local:
         raise UsageError(
             f"{CLOCK_VARIABLE}={url!r}: expected the address of a local exchange, like "
             "http://127.0.0.1:8791; no other clock is believed: remove the variable"
         )
-    from urllib import request  # noqa: PLC0415 - for a local exchange only
-
-    opener = request.build_opener(request.ProxyHandler({}))
+    rest = exchanges.load(DEFAULT_EXCHANGE).rest(url, attempts=1)
     try:
-        with opener.open(url.rstrip("/") + _PATH, timeout=_WAIT_S) as answer:
-            return int(orjson.loads(answer.read())["data"][0]["ts"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        return rest.server_time()
+    except FeedError as error:
         raise FeedError(
             f"{CLOCK_VARIABLE}={url}: no exchange tells its time there: {error}; start it, or "
             "remove the variable"
         ) from None
+    finally:
+        rest.close()
 
 
 def wrong_by(vault: Vault, clock: Clock) -> int | None:
@@ -94,15 +92,14 @@ def wrong_by(vault: Vault, clock: Clock) -> int | None:
 def _offsets(vault: Vault, now_ms: int) -> Iterator[tuple[int, int, bool]]:
     """Yield, for each exporter, the time of its heartbeat, its clock's offset, and if it lives."""
     for program in catalog.EXPORTERS:
-        try:
-            beat: Any = orjson.loads(vault.health(program.name).read_bytes())
-            written, offset = times.parse_iso(beat["heartbeat_utc"]), beat.get("clock_offset_ms")
-            stopped = bool(beat.get("stopped"))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        beat = heartbeat.read(vault, program.name)
+        if beat is None:
             continue
+        offset, age = beat.get("clock_offset_ms"), heartbeat.age_ms(beat, now_ms)
+        stopped = bool(beat.get("stopped"))
         if type(offset) is int:
-            living = not stopped and -WRONG_MS <= now_ms - written <= ALIVE_MS
-            yield written, offset, living
+            living = not stopped and -WRONG_MS <= age <= ALIVE_MS
+            yield now_ms - age, offset, living
 
 
 def problem(vault: Vault, clock: Clock) -> str:
@@ -117,13 +114,4 @@ def problem(vault: Vault, clock: Clock) -> str:
     }.get(sys.platform, "sudo timedatectl set-ntp true")
     if clock.exchange:
         remedy = f"{CLOCK_VARIABLE} names another exchange than the one that is recorded"
-    return f"CLOCK {_span(abs(off))} {side} the exchange: set it ({remedy})"
-
-
-def _span(ms: int) -> str:
-    """Return a span in its two largest units: ``3m38s``, ``2h10m``, ``3d04h``."""
-    seconds = ms // times.SECOND_MS
-    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
-    if days:
-        return f"{days}d{hours % 24:02}h"
-    return f"{hours}h{minutes % 60:02}m" if hours else f"{minutes}m{seconds % 60:02}s"
+    return f"CLOCK {times.duration(abs(off))} {side} the exchange: set it ({remedy})"

@@ -16,7 +16,7 @@ from ravequant.signals.evidence import Evidence, price_text
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import QueryResult, Signal
-from ravequant.signals.wording import JOINT, NONE, age_line, duration, evidence, title, utc, worth
+from ravequant.signals.wording import JOINT, NONE, age_line, evidence, title, utc, worth
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +54,7 @@ def _source(result: QueryResult) -> str:
     instant = result.state.instant
     if instant is None or instant.newest is None:
         return source
-    return f"{source}, {duration(instant.ms - instant.newest.ts)}"
+    return f"{source}, {times.duration(instant.ms - instant.newest.ts)}"
 
 
 def instant_line(state: MarketState) -> str:
@@ -222,7 +222,7 @@ def explain(layer: Evidence, state: MarketState, rates: Rates) -> list[str]:
     met = "not met" if layer.state == "not_met" else layer.state
     rate = rates.get(layer.name)
     age_ms = state.shown_age_ms(layer.stream)
-    age = "no data" if age_ms is None else f"{duration(age_ms)} old"
+    age = "no data" if age_ms is None else f"{times.duration(age_ms)} old"
     return [
         f"{layer.points:>4}/{layer.most} {layer.name} {met}: {layer.value or NONE}",
         f"    wants {layer.condition}",

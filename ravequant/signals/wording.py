@@ -41,20 +41,8 @@ def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
         return "MISSING"
     defect = state.defect(name, limits)
     if defect == "partial":
-        return f"{duration(age)},{JOINT}{minutes_text(state.vwap[-1]).replace(' ', JOINT)}"
-    return f"{duration(age)}{JOINT}{defect.upper()}" if defect else duration(age)
-
-
-def duration(ms: int) -> str:
-    """Return a span in its two largest units: ``42s``, ``3m05s``, ``2h10m``, ``3d04h``."""
-    seconds = abs(ms) // times.SECOND_MS
-    sign = "-" if ms < 0 else ""
-    minutes, hours, days = seconds // 60, seconds // 3_600, seconds // 86_400
-    if days:
-        return f"{sign}{days}d{hours % 24:02}h"
-    if hours:
-        return f"{sign}{hours}h{minutes % 60:02}m"
-    return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
+        return f"{times.duration(age)},{JOINT}{minutes_text(state.vwap[-1]).replace(' ', JOINT)}"
+    return f"{times.duration(age)}{JOINT}{defect.upper()}" if defect else times.duration(age)
 
 
 def utc(state: MarketState) -> str:
@@ -105,7 +93,7 @@ def _touched(signal: Signal) -> str:
         return "touched"
     at, price = times.iso(signal.reached.ts)[11:19], price_text(signal.reached.price)
     instant = signal.state.instant
-    ago = f" {duration(instant.ms - signal.reached.ts)} ago" if instant else ""
+    ago = f" {times.duration(instant.ms - signal.reached.ts)} ago" if instant else ""
     return f"touched{ago} at {at} UTC at {price}"
 
 

@@ -127,13 +127,3 @@ def test_what_else_is_at_its_level():
     ]
     both = said(set_up([*surrounding(), *frames, *twins]))[1]
     assert both == [DEFENDED, "on 1m, 5m, 1h, one level with 101245, 101258"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (59, "59s"), (60, "1m00s"), (3599, "59m59s"), (3600, "1h00m"), (86399, "23h59m"),
-     (86400, "1d00h"), (-42, "-42s")],
-)  # fmt: skip
-def test_duration(seconds, text):
-    """Two units are enough for an age."""
-    assert wording.duration(seconds * 1000) == text
