@@ -23,6 +23,7 @@ import orjson
 
 from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, FAILED, NoDataError, RaveQuantError, UsageError
+from ravequant.lifeline import on_stop
 from ravequant.records import check_inst_id
 from ravequant.signals import clock
 from ravequant.signals.candidates import Query
@@ -31,7 +32,6 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.question import Request, when
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult
-from ravequant.stop_signals import on_stop
 from ravequant.vault.paths import StrPath, Vault, default_root
 from ravequant.vault.recorder_state import why_unknown
 

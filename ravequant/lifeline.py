@@ -1,7 +1,7 @@
-"""The lifeline of a supervised program: a pipe on its stdin that ends with its supervisor.
+"""How a program is asked to end: by signals, or by the lifeline of its supervisor.
 
-It works alike on every system, also if the supervisor is killed. The supervisor closes the pipe to
-ask a program to end.
+The lifeline is a pipe on the program's stdin that ends with its supervisor. It works alike on every
+system, also if the supervisor is killed. The supervisor closes the pipe to ask a program to end.
 """
 
 import os
@@ -9,13 +9,15 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ravequant.errors import FAILED
 
 VARIABLE: Final = "RAVEQUANT_SUPERVISED"  # set by the supervisor: the log file of the program
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # as far as the system has them
 _GRACE_S: Final = 8.0  # then a program that has not ended is ended
 
 
@@ -51,3 +53,20 @@ def _ask_to_end() -> None:
         signal.pthread_kill(main, number)  # also out of a sleep
     else:
         signal.raise_signal(number)
+
+
+@contextmanager
+def on_stop(stop: Callable[[], Any]) -> Iterator[None]:
+    """Call ``stop`` on every signal that asks the program to end; afterwards undo that.
+
+    A signal that is ignored stays so: `nohup` ignores the hang-up, and `&` in a shell without job
+    control ignores Ctrl-C, both because the program is to live on.
+    """
+    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    earlier = [(number, signal.signal(number, lambda *_: stop())) for number in heard]
+    try:
+        yield
+    finally:
+        for number, handler in earlier:
+            signal.signal(number, handler)

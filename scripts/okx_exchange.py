@@ -17,12 +17,12 @@ import orjson
 from ravequant import cli, times
 from ravequant.cli import path_arg
 from ravequant.errors import UsageError
+from ravequant.lifeline import on_stop
 from ravequant.sim import faults
 from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.feed import Feed
 from ravequant.sim.recording import Recording
-from ravequant.stop_signals import on_stop
 from ravequant.vault import atomic
 
 NOW: Final = -1

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ravequant import times
 from ravequant.catalog import EXPORTERS
 from ravequant.errors import DONE, FAILED, message_of
-from ravequant.stop_signals import on_stop
+from ravequant.lifeline import on_stop
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault

@@ -1,4 +1,4 @@
-"""Tests of ravequant.stop_signals: real signals to this process and to programs under nohup."""
+"""Signals that ask to end: real signals to this process and to programs under nohup."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ravequant.stop_signals import on_stop
+from ravequant.lifeline import on_stop
 from ravequant.vault.paths import CHECKOUT
 from tests.support.box import wait_for
 
