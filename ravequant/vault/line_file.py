@@ -35,6 +35,8 @@ _REMEMBERED: Final = 1 << 14
 _whole: Final[set[tuple[Path, int, int, int]]] = set()  # packed files that were read to their end
 
 _NEWEST_LINES: Final = 64
+_NEWEST_BYTES: Final = 1 << 18  # of long lines, which are books, fewer do
+_FEWEST_LINES: Final = 3
 _ASKED: Final = 4  # lines at a probe
 _AHEAD: Final = re.compile(rb'"ahead"\s*:\s*true').search
 
@@ -183,9 +185,18 @@ def newest_time_in(path: StrPath, key: str) -> int | None:
     does not make the file look old. Raises VaultError.
     """
     path = Path(path)
-    moments = (record_time(line, key) for line in lines_backward(path))
-    found = (moment for moment in moments if moment is not None)
-    return max(islice(found, _NEWEST_LINES), default=None)
+    found: list[int] = []
+    size = 0
+    for line in lines_backward(path):
+        moment = record_time(line, key)
+        if moment is None:
+            continue
+        found.append(moment)
+        size += len(line)
+        enough = _FEWEST_LINES if size >= _NEWEST_BYTES else _NEWEST_LINES
+        if len(found) >= enough:
+            break
+    return max(found, default=None)
 
 
 def _check_members(stream: BinaryIO) -> None:

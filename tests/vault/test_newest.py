@@ -67,6 +67,24 @@ def test_of_the_newest_lines_the_largest_time_counts(tmp_path):
     assert newest(vault) == NOON
 
 
+def test_of_long_lines_three_are_enough(tmp_path, monkeypatch):
+    """A deep book of 300 KB a line is not read 64 lines back for each question."""
+    vault, read = Vault(tmp_path), list[bytes]()
+    levels = f',"bids":"{"9" * 300_000}"'
+    rows = [line(f"2025-12-14T12:{minute:02}:00.000Z", levels) for minute in range(8)]
+    write(vault.deep_snapshots(BTC) / "2025-12-14" / "12.jsonl", b"".join(rows))
+
+    def noted(one: bytes, key: str) -> int | None:
+        read.append(one)
+        return record_time(one, key)
+
+    monkeypatch.setattr("ravequant.vault.line_file.record_time", noted)
+    found = newest_record(vault, catalog.DEEP, BTC)
+    assert found is not None
+    assert times.iso(found) == "2025-12-14T12:07:00.000Z"
+    assert len(read) == 3
+
+
 def test_what_cannot_be_read_is_passed_over(tmp_path):
     """Torn and spoiled lines, a damaged packed day, a folder named like a file, odd folders."""
     vault = Vault(tmp_path)
