@@ -1,0 +1,1 @@
+"""Published files of any exchange: fetched, and read as hostile streams."""
