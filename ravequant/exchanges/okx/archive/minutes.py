@@ -1,0 +1,69 @@
+"""The minutes of a day's fills, which the archive's own candles must show too."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ravequant import exact, times
+from ravequant.contract import Contract, amounts
+from ravequant.trades.fast_scan import Columns
+from ravequant.trades.joining import sums
+
+
+class MinuteOfFills(NamedTuple):
+    """One UTC minute with fills, in order of their ids; all numbers count units of `exact`."""
+
+    open: int
+    high: int
+    low: int
+    close: int
+    qty: int  # contracts
+    coins: int | None = None  # in units of a base; None for an inverse contract, where it rounds
+
+
+class MinuteSums:
+    """Adds fills up by the minute of their own time."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, MinuteOfFills] = {}
+
+    def add(self, of: Columns) -> None:
+        """Take in the next fills (at least one)."""
+        minute = of.ts // times.MINUTE_MS
+        starts = np.concatenate(([0], (minute[1:] != minute[:-1]).nonzero()[0] + 1))
+        ends = np.append(starts[1:], len(minute)) - 1
+        price = 10 ** (exact.PRICE_PLACES - of.price_decimals)
+        qty = 10 ** (exact.SIZE_PLACES - of.qty_decimals)
+        columns = (
+            (of.price[starts], price),
+            (np.maximum.reduceat(of.price, starts), price),
+            (np.minimum.reduceat(of.price, starts), price),
+            (of.price[ends], price),
+            (sums(of.qty, starts), qty),
+        )
+        found = zip(*([value * unit for value in c.tolist()] for c, unit in columns), strict=True)
+        for number, values in zip(minute[starts].tolist(), found, strict=True):
+            self._merge(number, MinuteOfFills(*values))
+
+    def minutes(self, contract: Contract) -> dict[int, MinuteOfFills]:
+        """Return all minutes so far, with the coins of a linear contract."""
+        if contract.ct_type != "linear":
+            return dict(self._minutes)
+        return {
+            number: found._replace(coins=amounts(contract, found.close, found.qty)[0])
+            for number, found in self._minutes.items()
+        }
+
+    def _merge(self, number: int, later: MinuteOfFills) -> None:
+        earlier = self._minutes.get(number)
+        self._minutes[number] = (
+            later
+            if earlier is None
+            else MinuteOfFills(
+                earlier.open,
+                max(earlier.high, later.high),
+                min(earlier.low, later.low),
+                later.close,
+                earlier.qty + later.qty,
+            )
+        )
