@@ -1,16 +1,26 @@
 """The exchanges whose markets are recorded: a folder each; the modules here serve all of them."""
 
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ravequant.exchanges.base import Exchange
+
+if TYPE_CHECKING:
+    from ravequant.exchanges.archive.book_days import ArchivedBooks
 
 # The module of each exchange, loaded when it is asked for: each brings libraries of its own.
 _MODULES: Final = {"okx": "ravequant.exchanges.okx.exchange"}
 NAMES: Final = tuple(_MODULES)
+_ARCHIVED_BOOKS: Final = {"okx": "ravequant.exchanges.okx.archive.book_messages"}
 
 
 def load(name: str) -> Exchange:
     """Return an exchange by its name, one of ``NAMES``."""
     exchange: Exchange = import_module(_MODULES[name]).EXCHANGE
     return exchange
+
+
+def load_archived_books(name: str) -> "ArchivedBooks":
+    """Return the form of the books that an exchange publishes, by its name, one of ``NAMES``."""
+    books: ArchivedBooks = import_module(_ARCHIVED_BOOKS[name]).BOOKS
+    return books
