@@ -3,7 +3,8 @@
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,35 @@ def market_fills(count: int, start_ms: int, seed: int = 1, inst_id: str = BTC) -
         for _, trade in market.trades(until):
             found += fills(trade, None, lot)
     return list(islice(found, count))
+
+
+CANDLES = b"instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm\n"
+
+
+def candle_rows(
+    trades: Iterable[Trade], worth: str = "0.01", inst_id: str = BTC
+) -> list[list[str]]:
+    """Return a candle row for every minute from the first fill to the last, flat where none is."""
+    minutes: dict[int, list[Trade]] = {}
+    for trade in trades:
+        minutes.setdefault(trade.ts // 60_000, []).append(trade)
+    rows, close = [], Decimal(0)
+    for minute in range(min(minutes), max(minutes) + 1):
+        its = minutes.get(minute, [])
+        prices = [Decimal(trade.price) for trade in its] or [close]
+        close = prices[-1]
+        qty = sum((Decimal(trade.qty) for trade in its), Decimal(0))
+        coins = qty * Decimal(worth)
+        quote = sum((Decimal(t.price) * Decimal(t.qty) * Decimal(worth) for t in its), Decimal(0))
+        values = (prices[0], max(prices), min(prices), close, qty, coins, quote)
+        texts = [float_text(str(value)) for value in values]
+        rows.append([inst_id, *texts, str(minute * 60_000), "1"])
+    return rows
+
+
+def candle_file(
+    folder: Path, label: str, rows: Iterable[Sequence[str]], inst_id: str = BTC
+) -> Path:
+    """Write the candle archive of a label."""
+    data = CANDLES + b"".join(",".join(row).encode() + b"\n" for row in rows)
+    return write_zip(folder / f"{inst_id}-candlesticks-{label}.zip", data)

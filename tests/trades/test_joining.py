@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravequant import exact
-from ravequant.exchanges.okx.archive.trade_rows import columns_of
 from ravequant.records import Trade, join_fills
-from ravequant.trades.joining import joined, sums, together
+from ravequant.trades.joining import columns_of, joined, sums, together
 from ravequant.trades.line_writer import trades
 
 fill = st.builds(

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravequant.contract import Contract
-from ravequant.exchanges.okx.archive.trade_rows import canonical, columns_of
+from ravequant.exchanges.okx.archive.csv_rows import canonical
 from ravequant.records import Trade, TradeEncoder
+from ravequant.trades.joining import columns_of
 from ravequant.trades.line_writer import LineWriter
 
 CONTRACT = Contract("0.01", "1", "linear")

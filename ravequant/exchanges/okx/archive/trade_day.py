@@ -16,10 +16,10 @@ import numpy as np
 
 from ravequant import times
 from ravequant.contract import Contract
-from ravequant.exchanges.archive.container import drain, open_member, refusal, sha256_of
+from ravequant.exchanges.archive.container import drain, open_member, sha256_of
+from ravequant.exchanges.okx.archive.csv_rows import check_archive_name
 from ravequant.exchanges.okx.archive.fill_order import NO_ID, FillOrder, OrderedFills
 from ravequant.exchanges.okx.archive.minutes import MinuteOfFills, MinuteSums
-from ravequant.exchanges.okx.archive.names import parse_name
 from ravequant.exchanges.okx.archive.trade_rows import RowReader
 from ravequant.swar_digits import Places
 from ravequant.trades.joining import SourcedColumns, joined, together
@@ -81,7 +81,9 @@ class TradeDay:
         contract: Contract,
         covered: Iterable[IdSpan] = (),
     ) -> None:
-        self._paths = [_trade_archive(Path(path), inst_id) for path in paths]
+        self._paths = [Path(path) for path in paths]
+        for path in self._paths:
+            check_archive_name(path, "trades", inst_id)
         self._inst_id, self._contract = inst_id, contract
         self._start = times.day_start_ms(day)
         self._covered = _Covered(covered)
@@ -115,19 +117,6 @@ class TradeDay:
             files.append(FileFacts(path.name, path.stat().st_size, digest, reader.header))
         yield from day.end()
         self._facts = day.facts(tuple(files), self._contract)
-
-
-def _trade_archive(path: Path, inst_id: str) -> Path:
-    """Return the path of a file of trades of the instrument. Raises ArchiveError for another."""
-    name = parse_name(path.name)
-    if name is None or (name.stream, name.inst_id) != ("trades", inst_id):
-        raise refusal(
-            path,
-            "by its name it holds no trades of this instrument",
-            f"a name like {inst_id}-trades-2025-01-31.zip",
-            "give it the name it was published under, or leave it out",
-        )
-    return path
 
 
 class _Covered:

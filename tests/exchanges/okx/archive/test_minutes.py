@@ -5,8 +5,8 @@ import pytest
 from ravequant import exact, times
 from ravequant.contract import Contract
 from ravequant.exchanges.okx.archive.minutes import MinuteOfFills, MinuteSums
-from ravequant.exchanges.okx.archive.trade_rows import columns_of
 from ravequant.records import Trade
+from ravequant.trades.joining import columns_of
 from tests.support.archive_files import market_fills
 
 LINEAR = Contract("0.01", "1", "linear")

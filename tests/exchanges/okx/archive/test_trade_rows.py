@@ -8,7 +8,8 @@ import pytest
 
 from ravequant import times
 from ravequant.exchanges.archive.container import ArchiveError, open_member
-from ravequant.exchanges.okx.archive.trade_rows import RowReader, canonical, header_form
+from ravequant.exchanges.okx.archive.csv_rows import canonical
+from ravequant.exchanges.okx.archive.trade_rows import RowReader, header_form
 from ravequant.records import Trade
 from ravequant.trades.line_writer import trades
 from tests.support.archive_files import BTC, FORMS, HEADERS, market_fills, trade_csv, write_zip
@@ -37,29 +38,6 @@ def refused(tmp_path: Path, data: bytes) -> str:
     with pytest.raises(ArchiveError) as caught:
         read(path)
     return str(caught.value).removeprefix(f"{path}: ")
-
-
-@pytest.mark.parametrize(
-    ("text", "exact"),
-    [
-        ("38.0", "38"), ("7.98e-05", "0.0000798"), ("104503.0", "104503"), ("0.02", "0.02"),
-        ("1e+16", "10000000000000000"), ("2.5E1", "25"), ("100", "100"), ("1.50", "1.5"),
-        ("0.1234567890123456789", "0.1234567890123456789"), ("0.0", "0"), ("0", "0"),
-    ],
-)  # fmt: skip
-def test_floats_become_canonical_decimals(text, exact):
-    """Exactly, never by way of a binary number."""
-    assert canonical(text) == exact
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "-1", "+1", ".5", "5.", "1_0", "nan", "inf", "1e", "1e999", "01", "0x1", "1 ", "\u0661"],
-)
-def test_other_text_is_no_number(text):
-    """What Python's own functions would take is refused too."""
-    with pytest.raises(ValueError, match="is not a number like"):
-        canonical(text)
 
 
 @pytest.mark.parametrize("form", FORMS)
