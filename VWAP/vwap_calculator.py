@@ -2,12 +2,15 @@
 
     vwap      = sum(price x notional) / sum(notional)      the user's formula
     vwap_base = sum(price x base)     / sum(base)          the field's standard VWAP
+    sd        = sqrt(sum(price² x notional) / sum(notional) - vwap²)
 
 VwapSums are exact integers; each ratio is divided once, when its record is written. The window of
 minute M ends with the end of M: 1h = M-59…M, 4h = M-239…M, session = since 00:00 UTC.
 
 A VWAP has 8 places, or 6 more than the tick in force at the start of its minute, if that is more:
-the mean of a price that begins at the seventh place would lose itself in eight.
+the mean of a price that begins at the seventh place would lose itself in eight. So has its sd.
+
+A state of earlier versions holds no sums of squares: rows go on without sd until they are rebuilt.
 """
 
 if __name__ == "__main__":
@@ -22,7 +25,7 @@ from ravequant import catalog, cli, exact, times
 from ravequant.pipeline import calculator
 from ravequant.pipeline.calculator import Calculator
 from ravequant.pipeline.runner import SupersededStateError
-from ravequant.pipeline.trade_source import TRADES
+from ravequant.pipeline.trade_source import TRADES_WITH_SQUARES
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.vault.instruments import known_history
 
@@ -49,6 +52,7 @@ class VwapSums:
     base: int = 0
     trade_count: int = 0
     minutes: int = 0
+    square_notional: int = 0  # units of 10**-(2 x PRICE_PLACES + NOTIONAL_PLACES)
 
     def add(self, other: "VwapSums") -> None:
         """Take in a minute."""
@@ -58,6 +62,7 @@ class VwapSums:
         self.base += other.base
         self.trade_count += other.trade_count
         self.minutes += other.minutes
+        self.square_notional += other.square_notional
 
     def drop(self, other: "VwapSums") -> None:
         """Take a minute out again."""
@@ -67,6 +72,7 @@ class VwapSums:
         self.base -= other.base
         self.trade_count -= other.trade_count
         self.minutes -= other.minutes
+        self.square_notional -= other.square_notional
 
     def vwap(self, places: int) -> str:
         """Σ(price x notional) / Σ(notional)."""
@@ -78,6 +84,12 @@ class VwapSums:
             return None
         return _ratio(self.price_base, self.base * exact.PRICE_ONE, places)
 
+    def sd(self, places: int) -> str:
+        """Return sqrt(Σ(price² x notional) / Σ(notional) - vwap²), with one root."""
+        spread = self.square_notional * self.notional - self.price_notional**2
+        one = self.notional * exact.PRICE_ONE
+        return exact.text(exact.root(spread, one * one, places), places)
+
     def above(self, price: int) -> int:
         """Return (price - vwap) x Σ(notional): above the VWAP it is positive."""
         return price * self.notional - self.price_notional
@@ -87,9 +99,10 @@ class VwapSums:
         bps = exact.divide(self.above(close) * 10_000, self.price_notional, 2)
         return exact.signed(exact.fixed(bps, 2))
 
-    def state(self) -> list[str]:
-        """Return the sums as text, in the order of the fields."""
-        return [exact.packed(getattr(self, name)) for name in self.__slots__]
+    def state(self, *, squares: bool) -> list[str]:
+        """Return the sums as text, in the order of the fields; that of squares is the last."""
+        names = self.__slots__ if squares else self.__slots__[:-1]
+        return [exact.packed(getattr(self, name)) for name in names]
 
     @classmethod
     def restore(cls, state: Sequence[str]) -> "VwapSums":
@@ -117,6 +130,7 @@ class VwapFold:
         self._inst_id, self._exchange = inst_id, exchange
         self._terms = terms
         self._places = LEAST_PLACES  # of the newest record
+        self._squares = True  # every minute of the windows has its sum of squares
         self._extended_bps = settings.vwap.extended_bps
         self._minutes: deque[tuple[int, VwapSums]] = deque()  # the last 4 hours, oldest first
         self._one_hour, self._four_hours, self._session = VwapSums(), VwapSums(), VwapSums()
@@ -144,8 +158,10 @@ class VwapFold:
             self._day = minute // times.DAY_MINUTES
             self._session = VwapSums()
         sums = VwapSums(
-            bar.price_notional, bar.notional, bar.price_base, bar.base, bar.trade_count, minutes=1
-        )
+            bar.price_notional, bar.notional, bar.price_base, bar.base, bar.trade_count, minutes=1,
+            square_notional=bar.square_notional or 0,
+        )  # fmt: skip
+        self._squares &= bar.square_notional is not None
         self._minutes.append((minute, sums))
         for window in (self._one_hour, self._four_hours, self._session):
             window.add(sums)
@@ -168,7 +184,7 @@ class VwapFold:
         one, four, session = self._one_hour, self._four_hours, self._session
         extended = abs(four.above(bar.close)) * 10_000 * exact.SIZE_ONE
         oldest = max(min(bar.minute - FOUR_HOURS + 1, self._day * times.DAY_MINUTES), 0)
-        return {
+        row = {
             "timestamp_utc": times.iso_minute(bar.minute),
             "instId": self._inst_id,
             "exchange": self._exchange,
@@ -192,6 +208,10 @@ class VwapFold:
             "trade_count_4h": four.trade_count,
             "gap": self._gap_minute >= oldest,
         }
+        if self._squares:
+            row["sd_1h"], row["sd_4h"] = one.sd(places), four.sd(places)
+            row["sd_session"] = session.sd(places)
+        return row
 
     def _cross(self) -> str | None:
         """Return how vwap_1h has crossed vwap_4h since the previous record, on exact values."""
@@ -208,9 +228,10 @@ class VwapFold:
 
     def state(self) -> dict[str, Any]:
         """Return everything that later records depend on; ``places`` if they are more than 8."""
+        squares = self._squares
         state = {
-            "minutes": [[minute, *sums.state()] for minute, sums in self._minutes],
-            "session": self._session.state(),
+            "minutes": [[minute, *sums.state(squares=squares)] for minute, sums in self._minutes],
+            "session": self._session.state(squares=squares),
             "day": self._day,
             "gap_minute": self._gap_minute,
             "order": self._order,
@@ -225,6 +246,7 @@ class VwapFold:
         self._day, self._gap_minute = int(state["day"]), int(state["gap_minute"])
         self._order = state["order"]
         self._session = VwapSums.restore(state["session"])
+        self._squares = len(state["session"]) == len(VwapSums.__slots__)
         self._minutes.extend((minute, VwapSums.restore(sums)) for minute, *sums in state["minutes"])
         for _, sums in self._minutes:
             self._one_hour.add(sums)  # the next minute drops those that left the hour
@@ -239,7 +261,7 @@ class VwapFold:
 
 CALCULATOR: Final = Calculator(
     description="VWAP per minute over 1 h, 4 h and the UTC session, from raw trades.",
-    input=TRADES,
+    input=TRADES_WITH_SQUARES,
     fold=lambda vault, inst_id, settings: VwapFold(
         inst_id, settings, vault.exchange, known_history(vault, inst_id)
     ),

@@ -13,11 +13,12 @@ notional      50  quote currency (base x price)
 ========  ======  =========================================================
 
 Python's integers have no width, so sums of products never overflow or round. Only ``divide``
-rounds: once, at the end, half-even (SPEC section 2).
+rounds, and ``root``: once, at the end, half-even (SPEC section 2).
 """
 
 import re
 from functools import lru_cache
+from math import isqrt
 from typing import Final
 
 from ravequant.errors import shown
@@ -120,3 +121,16 @@ def divide(numerator: int, denominator: int, places: int) -> int:
     if twice > denominator or (twice == denominator and quotient & 1):
         quotient += 1
     return quotient
+
+
+def root(numerator: int, denominator: int, places: int) -> int:
+    """Return sqrt(numerator / denominator) in units of ``10**-places``, rounded once, half to even.
+
+    Neither number is negative.
+    """
+    square = 4 * 10 ** (2 * places) * numerator  # of twice the root, times the denominator
+    twice = isqrt(square // denominator)
+    down, over = twice >> 1, twice & 1
+    if over and twice * twice * denominator == square:  # halfway
+        return down + (down & 1)
+    return down + over

@@ -155,6 +155,30 @@ def test_divide_by_zero_is_an_error():
         exact.divide(1, 0, 2)
 
 
+@given(st.integers(0, 10**60), st.integers(1, 10**40), st.integers(0, 12))
+def test_root_is_the_nearest(numerator, denominator, places):
+    """No other number of these places is as near: half a unit down and half up enclose the root."""
+    found = exact.root(numerator, denominator, places)
+    value, unit = Fraction(numerator, denominator), Fraction(1, 10**places)
+    assert value <= ((found + Fraction(1, 2)) * unit) ** 2
+    assert found == 0 or value >= ((found - Fraction(1, 2)) * unit) ** 2
+
+
+@given(st.integers(0, 400), st.integers(1, 9), st.integers(0, 2))
+def test_root_meets_ties(numerator, denominator, places):
+    """Of squares, where half is met often, the root is rounded half to even."""
+    wanted = round(Fraction(numerator, denominator) * 10**places)
+    assert exact.root(numerator**2, denominator**2, places) == wanted
+
+
+@pytest.mark.parametrize(
+    ("numerator", "wanted"), [(0, 0), (1, 0), (2, 1), (9, 2), (10, 2), (24, 2), (25, 2), (26, 3)]
+)
+def test_root_of_quarters(numerator, wanted):
+    """Of n / 4 to whole numbers: 0.5 and 2.5 go to the even neighbour, 1.5 too."""
+    assert exact.root(numerator, 4, 0) == wanted
+
+
 def test_the_places_are_those_of_every_state():
     """States hold counts of units: with other places, old vaults would mean other numbers."""
     places = (exact.PRICE_PLACES, exact.SIZE_PLACES, exact.BASE_PLACES, exact.NOTIONAL_PLACES)

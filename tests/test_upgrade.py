@@ -19,6 +19,8 @@ import pytest
 
 from CVD import run_cvd_from_jsonl
 from Liquidity_Buckets import l2_bucketizer
+from ravequant import read
+from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import export_parquet, verify_vault
 from Untouch_Wick import untouch_wick
@@ -167,6 +169,46 @@ def test_parquet_days_are_not_made_again(earlier, capsys):
     assert {path.parts[-4] for path in made if made[path] != before[path]} == {"signals"}
 
 
+DEVIATIONS = ("sd_1h", "sd_4h", "sd_session")
+
+
+def rows_of(vault: Vault, inst_id: str) -> list[dict[str, Any]]:
+    """Return the VWAP records of an instrument."""
+    path = vault.derived("vwap", inst_id) / "vwap_1m.jsonl"
+    return [json.loads(row) for row in path.read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_deviations_come_with_the_next_rebuild_and_not_before(earlier, unpacked, capsys, asked):
+    """One asked for, or that after a repair, which is announced; all other fields are the same."""
+    record_more(earlier, unpacked)
+    calculate(earlier, "vwap")
+    before = rows_of(earlier, BTC)
+    assert not any(name in row for row in before for name in DEVIATIONS)
+    if asked:
+        names = ["--vault", str(earlier.root), "--instId", BTC, "--rebuild"]
+        assert vwap_calculator.main(names) == 0
+    else:
+        generation = read_generation(earlier.generation(BTC))
+        earlier.generation(BTC).write_text(json.dumps({"generation": generation + 1}))
+        capsys.readouterr()
+        calculate(earlier, "vwap", level="warning")
+        assert "everything that can be recomputed is" in capsys.readouterr().err
+    found = rows_of(earlier, BTC)
+    assert [tuple(row)[-3:] for row in found] == [DEVIATIONS] * len(before)
+    assert [{n: v for n, v in row.items() if n not in DEVIATIONS} for row in found] == before
+    assert not any(name in row for row in rows_of(earlier, USD) for name in DEVIATIONS)
+    state = earlier.state("vwap", BTC).read_bytes()
+    calculate(earlier, "vwap", level="warning")  # once: the next run finds nothing to do
+    assert earlier.state("vwap", BTC).read_bytes() == state
+    assert read.vwap(BTC, vault=earlier.root)["sd_4h"].text().tolist() == [
+        row["sd_4h"] for row in found
+    ]
+    assert read.vwap(USD, vault=earlier.root)["sd_4h"].text().tolist() == [None] * len(
+        rows_of(earlier, USD)
+    )
+
+
 def test_a_tick_of_many_zeros_gives_one_rebuild_that_is_announced(earlier, capsys):
     """Of the VWAP of that instrument alone, and of its Parquet days; the other goes on as it is."""
     for path in (earlier.metadata(BTC), earlier.metadata_history(BTC)):
@@ -182,7 +224,8 @@ def test_a_tick_of_many_zeros_gives_one_rebuild_that_is_announced(earlier, capsy
         assert ("16 places, those on disk have 8" in capsys.readouterr().err) is announced
     found = [json.loads(line) for line in output.read_bytes().splitlines()]
     assert max(len(row["vwap_4h"].partition(".")[2]) for row in found) == 16
-    means = {name for name in rows[0] if name.startswith("vwap_")}
+    assert all(row.keys() == rows[0].keys() | set(DEVIATIONS) for row in found)
+    means = {name for name in rows[0] if name.startswith("vwap_")}.union(DEVIATIONS)
     assert [{n: v for n, v in row.items() if n not in means} for row in found] == [
         {n: v for n, v in row.items() if n not in means} for row in rows
     ]

@@ -148,7 +148,7 @@ class KeptMinutes:
             day.key,
             self._whale_notional,
             cursor.offset if cursor is not None else 0,
-            reader.state(),
+            reader.builder.state(),  # the same for every calculator
         )
 
     def _path(self, key: str) -> Path:

@@ -22,9 +22,12 @@ _TWO: Final = 2  # files, of which the older one is finished
 
 
 class TradeInput:
-    """The raw trades of a vault."""
+    """The raw trades of a vault; ``squares``: for a fold that needs the sums of squares."""
 
     record: Final = "trade"
+
+    def __init__(self, *, squares: bool = False) -> None:
+        self.squares = squares
 
     def files(self, vault: Vault, inst_id: str) -> Listing:
         """Return the listing of the raw trade files."""
@@ -36,16 +39,20 @@ class TradeInput:
 
     def source(self, vault: Vault, inst_id: str, chosen: Settings) -> Source[Closed]:
         """Return the source of one instrument."""
-        source = source_of(vault, inst_id, chosen, self.files(vault, inst_id))
+        files = self.files(vault, inst_id)
+        source = source_of(vault, inst_id, chosen, files, squares=self.squares)
         whale = chosen.bars.whale_notional
         ahead = partial(read_ahead, inst_id, whale, exchange=vault.exchange)
         return replace(source, read_ahead=ahead)
 
 
 TRADES: Final = TradeInput()
+TRADES_WITH_SQUARES: Final = TradeInput(squares=True)
 
 
-def source_of(vault: Vault, inst_id: str, chosen: Settings, files: Listing) -> Source[Closed]:
+def source_of(
+    vault: Vault, inst_id: str, chosen: Settings, files: Listing, *, squares: bool = False
+) -> Source[Closed]:
     """Return the source of an instrument whose raw files are ``files``; none is read ahead."""
 
     def legs(reader: BarReader, cursor: Cursor | None, generation: int) -> Iterator[Leg[Closed]]:
@@ -59,14 +66,19 @@ def source_of(vault: Vault, inst_id: str, chosen: Settings, files: Listing) -> S
 
     return Source(
         files,
-        decoder(vault, inst_id, chosen),
+        decoder(vault, inst_id, chosen, squares=squares),
         first_ms=lambda cursor: first_bar_ms(files, inst_id, cursor, vault.exchange),
         legs=legs,
     )
 
 
-def decoder(vault: Vault, inst_id: str, chosen: Settings) -> Callable[[Reject], Decoder[Closed]]:
-    """Return a factory of decoders of raw trades, with ledger and settings of ``inst_id``."""
+def decoder(
+    vault: Vault, inst_id: str, chosen: Settings, *, squares: bool = False
+) -> Callable[[Reject], Decoder[Closed]]:
+    """Return a factory of decoders of raw trades, with ledger and settings of ``inst_id``.
+
+    ``squares``: their state holds the sums of squares of the open minutes.
+    """
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
 
     def is_gap(first_missing: int, last_missing: int) -> bool:
@@ -74,7 +86,9 @@ def decoder(vault: Vault, inst_id: str, chosen: Settings) -> Callable[[Reject], 
         return ledger.is_gap(first_missing, last_missing)
 
     whale = chosen.bars.whale_notional
-    return lambda reject: BarReader(inst_id, whale, is_gap, reject, exchange=vault.exchange)
+    return lambda reject: BarReader(
+        inst_id, whale, is_gap, reject, exchange=vault.exchange, squares=squares
+    )
 
 
 def first_bar_ms(

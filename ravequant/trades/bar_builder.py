@@ -260,8 +260,12 @@ class BarBuilder:
         return state
 
     def state_with_squares(self) -> dict[str, Any]:
-        """Return ``state()`` and the sums of squares of the open minutes, which it leaves out."""
-        squares = [bar.square_notional for bar in self.open_bars]
+        """Return ``state()`` and the sums of squares, which it leaves out.
+
+        They are those of the open minutes, and of the records that wait, if any do.
+        """
+        bars = [*self.open_bars, *([] if self._waiting is None else [self._waiting])]
+        squares = [bar.square_notional for bar in bars]
         texts = [None if value is None else exact.packed(value) for value in squares]
         return {**self.state(), "squares": texts}
 
@@ -270,18 +274,13 @@ class BarBuilder:
         """Return a builder that goes on where ``state`` was taken."""
         builder = cls(whale_notional)
         builder.last_id, builder.watermark = state["last_id"], state["watermark_ms"]
-        bars = [_unpacked(texts) for texts in state["open"]]
-        if "squares" in state:
-            squares = [None if text is None else exact.unpacked(text) for text in state["squares"]]
-            bars = [
-                bar._replace(square_notional=square)
-                for bar, square in zip(bars, squares, strict=True)
-            ]
+        packed = [*state["open"], *state.get("waiting", [])[:1]]
+        squares = state.get("squares", [None] * len(packed))
+        bars = [_unpacked(*texts) for texts in zip(packed, squares, strict=True)]
+        if "waiting" in state:
+            builder._waiting = bars.pop()._replace(gap=state["waiting"][1])
         builder._bars = {bar.minute: bar for bar in bars}
         builder._marked = set(state["gaps"])
-        if "waiting" in state:
-            texts, gap = state["waiting"]
-            builder._waiting = _unpacked(texts)._replace(gap=gap)
         return builder
 
 
@@ -290,6 +289,7 @@ def _packed(bar: MinuteBar) -> list[str]:
     return [exact.packed(value) for value in sums]
 
 
-def _unpacked(texts: list[str]) -> MinuteBar:
+def _unpacked(texts: list[str], square: str | None) -> MinuteBar:
     values: list[Any] = [exact.unpacked(text) for text in texts]
-    return MinuteBar(*values)
+    known = None if square is None else exact.unpacked(square)
+    return MinuteBar(*values)._replace(square_notional=known)

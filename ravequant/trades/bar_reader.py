@@ -53,8 +53,10 @@ class BarReader:
         few_bytes: int = FEW_BYTES,
         *,
         exchange: str = DEFAULT_EXCHANGE,
+        squares: bool = False,
     ) -> None:
         self._inst_id, self._exchange = inst_id, exchange
+        self._squares = squares  # the state holds the sums of squares of the open minutes
         self._scanner: Scanner | None = None
         self.single_lines = False  # blocks are single lines, read one by one however many
         self.heard: Heard | None = None  # takes bad lines and the answers of the ledger, if there
@@ -158,10 +160,11 @@ class BarReader:
 
     def state(self) -> dict[str, Any]:
         """Return the exact state of the open minutes, for JSON."""
-        return self.builder.state()
+        return self.builder.state_with_squares() if self._squares else self.builder.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where ``state`` was taken; the builder's counters start again."""
+        """Go on where ``state`` was taken, in its form; the builder's counters start again."""
+        self._squares = "squares" in state
         self.builder = BarBuilder.restore(self._whale_notional, state)
 
     def counts(self) -> dict[str, int]:

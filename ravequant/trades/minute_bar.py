@@ -35,8 +35,8 @@ class MinuteBar(NamedTuple):
     first_id: int  # first id the first record covers
     last_id: int
     gap: bool = False  # a gap touches this minute
-    # sum of price² x notional, 2 x PRICE_PLACES + NOTIONAL_PLACES; None: the state of a calculator,
-    # in which the minute was open, does not hold it
+    # sum of price² x notional, 2 x PRICE_PLACES + NOTIONAL_PLACES; None: the minute was open in the
+    # state of a calculator that does not need it
     square_notional: int | None = None
 
 

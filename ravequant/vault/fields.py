@@ -47,7 +47,8 @@ vwap
     mean quote currency: vwap_1h vwap_4h vwap_session vwap_base_1h vwap_base_4h vwap_base_session;
     ratio basis points: deviation_bps_1h deviation_bps_4h deviation_bps_session; flag: extended;
     text: cross; count minutes: minutes_1h minutes_4h minutes_session;
-    count records: trade_count_1h trade_count_4h; flag: gap
+    count records: trade_count_1h trade_count_4h; flag: gap;
+    mean quote currency: sd_1h sd_4h sd_session
 cvd
     KEY; PRICE: close;
     VALUE: buy_volume sell_volume cvd_1m cvd cvd_session cvd_change_15m cvd_change_1h;

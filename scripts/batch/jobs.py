@@ -13,7 +13,7 @@ from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
 from ravequant.pipeline.calculator import Calculator
 from ravequant.pipeline.job import Job
-from ravequant.pipeline.trade_source import TRADES, source_of
+from ravequant.pipeline.trade_source import TradeInput, source_of
 from ravequant.settings import Settings
 from ravequant.vault import commit
 from ravequant.vault.atomic import replace_file
@@ -28,7 +28,9 @@ from VWAP.vwap_calculator import CALCULATOR as VWAP
 CALCULATORS: Final[dict[str, Calculator[Any]]] = {
     made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS)
 }
-BARS: Final = tuple(metric for metric, made in CALCULATORS.items() if made.input is TRADES)
+BARS: Final = tuple(
+    metric for metric, made in CALCULATORS.items() if isinstance(made.input, TradeInput)
+)
 LAST: Final = "~"  # behind every day
 
 
@@ -112,8 +114,9 @@ def _job(task: RecomputeTask, cursor: Cursor | None) -> Job[Any]:
     job = made.job(task.vault, inst_id, task.settings)
     archive = task.source != task.vault.root
     source = replace(job.source, files=files)
-    if task.metric in BARS:
-        source = source_of(task.vault, inst_id, task.settings, files)
+    if isinstance(made.input, TradeInput):
+        squares = made.input.squares
+        source = source_of(task.vault, inst_id, task.settings, files, squares=squares)
     source = replace(source, archive=archive)
     if source.side_input is not None:
         source.side_input.files = task.days.listing(lambda: DEEP.files(raw, inst_id), cursor)

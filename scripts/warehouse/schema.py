@@ -22,7 +22,10 @@ from ravequant.vault.paths import Vault
 _NARROW: Final = {kind: places for kind, places in PLACES.items() if kind != "mean"}
 _MEANS: Final = {f"mean{n}": n for n in range(PLACES["price"] + 1, PLACES["mean"] + 1)}
 _EXACT: Final = {**_NARROW, **_MEANS}
-AHEAD: Final = ("trades", "ahead")  # the column that files of earlier versions do not have
+# columns that the files of earlier versions do not have, nor the records of which these were made
+ADDED: Final = frozenset(
+    {("trades", "ahead"), ("vwap", "sd_1h"), ("vwap", "sd_4h"), ("vwap", "sd_session")}
+)
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text
 
 
@@ -72,12 +75,12 @@ class SqlTable:
         """A hash of the columns: when one changes, the files of all days are made again.
 
         The manifests on disk hold it, so its text may not depend on the names of our classes. A day
-        without the column AHEAD stands: no record of it is ahead.
+        without one of the columns ADDED stands: none of its records has a value there.
         """
         columns = "".join(
             f"Column(name={column.name!r}, kind={column.kind!r}, unit={column.unit!r}), "
             for column in self.columns
-            if (self.name, column.name) != AHEAD
+            if (self.name, column.name) not in ADDED
         )
         kinds = {column.kind for column in self.columns} & _MEANS.keys()
         places = sorted({**_NARROW, **{kind: _MEANS[kind] for kind in kinds}}.items())

@@ -30,6 +30,11 @@ def test_the_example_of_the_book_comes_out():
     )
     assert sums.vwap(8) == "101231.12345678"
     assert sums.deviation_bps(exact.units("101260", exact.PRICE_PLACES)) == "+2.85"
+    far = exact.units("49.98765432", exact.PRICE_PLACES)
+    sums.square_notional = (
+        sums.price_notional**2 // exact.NOTIONAL_ONE + far**2 * exact.NOTIONAL_ONE
+    )
+    assert sums.sd(8) == "49.98765432"
 
 
 def test_a_record_has_the_fields_of_the_book_in_order(vault):
@@ -42,11 +47,13 @@ def test_a_record_has_the_fields_of_the_book_in_order(vault):
     assert " ".join(row) == (
         "timestamp_utc instId exchange market close vwap_1h vwap_4h vwap_session vwap_base_1h "
         "vwap_base_4h vwap_base_session deviation_bps_1h deviation_bps_4h deviation_bps_session "
-        "extended cross minutes_1h minutes_4h minutes_session trade_count_1h trade_count_4h gap"
+        "extended cross minutes_1h minutes_4h minutes_session trade_count_1h trade_count_4h gap "
+        "sd_1h sd_4h sd_session"
     )
     assert (row["instId"], row["exchange"], row["market"]) == (shared.BTC, "okx", "perp")
     assert row["timestamp_utc"] == "2025-12-14T21:34:00Z"
     assert (row["close"], row["vwap_1h"], row["deviation_bps_1h"]) == ("101260", "101260", "0.00")
+    assert (row["sd_1h"], row["sd_4h"], row["sd_session"]) == ("0", "0", "0")
 
 
 def test_inverse_base_too_small_to_show_has_no_vwap(vault):
@@ -77,14 +84,19 @@ def bar(minute: int, price: int, coins: int = 1, close: str | None = None) -> Mi
     """Return minute 21:34 + ``minute``, in which ``coins`` traded at one price."""
     at, base = price * exact.PRICE_ONE, coins * exact.BASE_ONE
     return shared.bar(minute, [close or str(price)])._replace(
-        notional=at * base, price_notional=at * at * base, base=base, price_base=at * base
-    )
+        notional=at * base, price_notional=at * at * base, base=base, price_base=at * base,
+        square_notional=at**3 * base,
+    )  # fmt: skip
 
 
 def tiny(minute: int, price_notional: int, notional: int) -> MinuteBar:
     """Return a minute whose sums are a few units, so that comparisons are exact by hand."""
     bare = bar(minute, 1)
-    return bare._replace(price_notional=price_notional, notional=notional, base=0, price_base=0)
+    squares = price_notional**2  # so many that no window has fewer than its VWAP needs
+    return bare._replace(
+        price_notional=price_notional, notional=notional, base=0, price_base=0,
+        square_notional=squares,
+    )  # fmt: skip
 
 
 def fold(bars, gaps=()):
@@ -102,12 +114,14 @@ def test_a_minute_leaves_each_window_at_its_edge(minute, hour, four_hours, sessi
     """Windows M-59…M and M-239…M and since midnight: a minute M-60 (M-240) is in no hour (four)."""
     row = fold([bar(0, 100), bar(minute, 200)])[-1]
     vwap, vwap_base = {1: "200", 2: "166.66666667"}, {1: "200", 2: "150"}
+    sd = {1: "0", 2: "47.14045208"}  # of 100 with a third of the weight, 200 with two
     bps = {1: "0.00", 2: "+2000.00"}
     for window, minutes in (("1h", hour), ("4h", four_hours), ("session", session)):
         assert row[f"minutes_{window}"] == minutes
         assert row[f"vwap_{window}"] == vwap[minutes]
         assert row[f"vwap_base_{window}"] == vwap_base[minutes]
         assert row[f"deviation_bps_{window}"] == bps[minutes]
+        assert row[f"sd_{window}"] == sd[minutes]
     assert (row["trade_count_1h"], row["trade_count_4h"]) == (1250 * hour, 1250 * four_hours)
 
 
@@ -131,10 +145,12 @@ def test_every_window_is_the_sum_of_its_minutes():
                 notional=sum(b.notional for b in inside),
                 price_base=sum(b.price_base for b in inside),
                 base=sum(b.base for b in inside),
+                square_notional=sum(b.square_notional or 0 for b in inside),
             )
             assert row[f"minutes_{window}"] == len(inside)
             assert row[f"vwap_{window}"] == sums.vwap(8)
             assert row[f"vwap_base_{window}"] == sums.vwap_base(8)
+            assert row[f"sd_{window}"] == sums.sd(8)
 
 
 TINY = ["0.0000002345", "0.0000002346", "0.0000002344"]
@@ -154,21 +170,22 @@ def vwaps(vault: Vault) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("tick", "vwap"),
+    ("tick", "vwap", "sd"),
     [
-        ("0.1", "0.00000023"),
-        ("0.01000", "0.00000023"),
-        ("0.001", "0.000000235"),
-        ("0.0000000001", "0.0000002345500107"),
-        ("0.00000000000000000001", "0.00000023455001065870816457"),
+        ("0.1", "0.00000023", "0"),
+        ("0.01000", "0.00000023", "0"),
+        ("0.001", "0.000000235", "0"),
+        ("0.0000000001", "0.0000002345500107", "0.00000000005"),
+        ("0.00000000000000000001", "0.00000023455001065870816457", "0.00000000004999999886391939"),
     ],
 )
-def test_a_vwap_has_six_places_more_than_the_tick_and_at_least_eight(vault, tick, vwap):
+def test_a_vwap_has_six_places_more_than_the_tick_and_at_least_eight(vault, tick, vwap, sd):
     """Zeros behind the tick are no places; without a tick there are eight."""
     wick_vault.tick_size(vault, tick)
     shared.write_raw(vault, shared.BTC, tiny_lines([*TINY[:2], *TINY[1:]]))
     ROOM.run(vault)
     assert vwaps(vault)[:1] == [vwap]
+    assert json.loads(ROOM.lines(vault).splitlines()[0])["sd_4h"] == sd
     state = json.loads(vault.state("vwap", shared.BTC).read_bytes())["fold"]
     assert state.get("places", 8) == max(8, len(tick.rstrip("0")) - 2 + 6)
     assert ("places" in state) is (len(vwap) > len("0.00000023"))
@@ -226,17 +243,17 @@ def test_a_fold_goes_on_from_its_state(cut):
 def test_the_state_has_this_form():
     """Every vault holds it: names, order and packed sums are a contract with older programs."""
     made = vwap_calculator.VwapFold(shared.BTC, Settings())
-    zeros = ["0"] * 6
+    zeros = ["0"] * 7
     assert orjson.dumps(made.state()) == orjson.dumps(
         {"minutes": [], "session": zeros, "day": -1, "gap_minute": -1, "order": None}
     )
     list(made.update(Closed([bar(0, 100), bar(70, 200, 3)], [shared.MINUTE + 4])))
-    first, second = (["1e74", "1e52", "1e52", "1e30", "125e1", "1"],
-                     ["12e74", "6e52", "6e52", "3e30", "125e1", "1"])  # fmt: skip
+    first, second = (["1e74", "1e52", "1e52", "1e30", "125e1", "1", "1e96"],
+                     ["12e74", "6e52", "6e52", "3e30", "125e1", "1", "24e96"])  # fmt: skip
     assert orjson.dumps(made.state()) == orjson.dumps(
         {
             "minutes": [[shared.MINUTE, *first], [shared.MINUTE + 70, *second]],
-            "session": ["13e74", "7e52", "7e52", "4e30", "25e2", "2"],
+            "session": ["13e74", "7e52", "7e52", "4e30", "25e2", "2", "25e96"],
             "day": shared.MINUTE // 1440,
             "gap_minute": shared.MINUTE + 4,
             "order": 1,

@@ -3,7 +3,7 @@
 from ravequant import settings
 from ravequant.contract import Contract
 from ravequant.pipeline import trade_source
-from ravequant.pipeline.trade_source import TRADES
+from ravequant.pipeline.trade_source import TRADES, TRADES_WITH_SQUARES
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from tests.support.trade_streams import BTC, START, write_raw
@@ -25,6 +25,17 @@ def test_raw_trades_are_read_in_parts_and_never_expire(vault):
     assert list(source.files()) == []
     write_raw(vault, BTC, lines((0, 1)))
     assert [path.parent for _, path in source.files()] == [TRADES.folder(vault, BTC)]
+
+
+def test_the_sums_of_squares_stand_in_the_state_of_whom_needs_them(vault):
+    """Of VWAP alone: the states of the other calculators are those of earlier versions."""
+    write_raw(vault, BTC, lines((0, 1)))
+    for made, squares in ((TRADES, False), (TRADES_WITH_SQUARES, True)):
+        chosen, files = settings.Settings(), made.files(vault, BTC)
+        here = made.source(vault, BTC, chosen)
+        there = trade_source.source_of(vault, BTC, chosen, files, squares=made.squares)
+        for source in (here, there):
+            assert ("squares" in source.decoder(lambda *_: None).state()) is squares
 
 
 def test_a_decoder_asks_the_ledger_of_the_instrument(vault):

@@ -105,6 +105,27 @@ def decimal_text(
     return "+" + written if sign and exact > 0 else written
 
 
+def deviation(bars: Iterable[Minute], mean: Fraction) -> str:
+    """Return how far from ``mean`` the notional of some minutes traded, by its definition."""
+    known = list(bars)
+    squares = over(known, lambda p, _b, n: (p - mean) ** 2 * n)
+    return root_text(squares / over(known, lambda _p, _b, n: n), 8)
+
+
+def root_text(value: Fraction, places: int) -> str:
+    """Write the square root of a fraction, rounded half-even: the number found by halving."""
+    low, high = 0, 1
+    while Fraction(high, 10**places) ** 2 <= value:
+        high *= 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        below = Fraction(middle, 10**places) ** 2 <= value
+        low, high = (middle, high) if below else (low, middle)
+    half = Fraction(2 * low + 1, 2 * 10**places) ** 2
+    up = value > half or (value == half and low % 2 == 1)
+    return decimal_text(Fraction(low + up, 10**places), places)
+
+
 def over(bars: Iterable[Minute], weight: Callable[[Fraction, Fraction, Fraction], Fraction]):
     """Sum ``weight`` over the trades of several minutes."""
     return sum((bar.total(weight) for bar in bars), Fraction(0))
@@ -159,6 +180,7 @@ def vwap_rows(minutes: Iterable[Minute], inst_id: str) -> list[dict[str, Any]]:
         for name in ("1h", "4h"):
             row[f"trade_count_{name}"] = sum(len(bar.joined) for bar in inside[name])
         row["gap"] = any(bar.gap for bar in inside["4h"] + inside["session"])
+        row |= {f"sd_{name}": deviation(bars, exact[name]) for name, bars in inside.items()}
         rows.append(row)
     return rows
 

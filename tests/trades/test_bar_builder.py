@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ravequant import exact
 from ravequant.contract import Contract
-from ravequant.records import Trade, TradeEncoder
+from ravequant.records import Trade, TradeEncoder, parse_trade
 from ravequant.trades import bar_builder, bar_columns
 from ravequant.trades.bar_builder import BarBuilder
 from ravequant.trades.bar_reader import FEW_BYTES, BarReader
-from ravequant.trades.minute_bar import MinuteBar
+from ravequant.trades.minute_bar import MinuteBar, record_of
 from ravequant.trades.scanner import Scanner
 from tests.support import recordings
 from tests.support.bar_oracle import MINUTE, Oracle, as_minute_bar, parsed
@@ -180,6 +180,20 @@ def test_records_ahead_of_the_first_trade_wait_for_its_minute():
     ]
     assert (found[0].low, found[0].high, gaps) == (100 * exact.PRICE_ONE,) * 2 + ([M0],)
     assert "waiting" not in reader.state()
+
+
+def test_the_squares_of_waiting_records_stand_in_the_state_behind_those_of_minutes():
+    """A builder restored from it closes the same bar as the one that went on."""
+    builder = BarBuilder(WHALE)
+    builder.take([record_of(*parse_trade(line(YEARS, 10, "999", ahead=True), INST_ID))], odd_holes)
+    state = orjson.loads(orjson.dumps(builder.state_with_squares()))
+    assert (state["open"], len(state["squares"])) == ([], 1)
+    other = BarBuilder.restore(WHALE, state)
+    later = [line(0, 11, "3"), line(70_000, 12, "5")]
+    records = [record_of(*parse_trade(one, INST_ID)) for one in later]
+    (bar,) = builder.take(records, odd_holes).bars
+    assert other.take(records, odd_holes).bars == [bar]
+    assert bar.square_notional == (999**3 + 3**3) * 10**88
 
 
 def test_without_a_trade_to_believe_nothing_closes():

@@ -39,6 +39,27 @@ def test_both_ways_close_the_same_minutes(few):
 
 
 @pytest.mark.parametrize("few", [0, FEW_BYTES])
+@pytest.mark.parametrize("cut", [0, 30, 70, 150])
+def test_with_squares_the_state_loses_no_sum(few, cut):
+    """The bars that close later are those of one reading; without, their squares are unknown."""
+    whole = reader().read(b"".join(LINES)).bars
+    for squares in (True, False):
+        first, second = (
+            BarReader(INST_ID, WHALE, lambda *_: True, print, few, squares=True) for _ in range(2)
+        )
+        bars = first.read(b"".join(LINES[:cut])).bars
+        state = first.state() if squares else first.builder.state()
+        assert ("squares" in state) is squares
+        second.restore(state)
+        assert second.state() == state  # in its form: an earlier state is not made a newer one
+        bars += second.read(b"".join(LINES[cut:])).bars
+        assert (bars == whole) is (squares or not cut)
+        assert [bar._replace(square_notional=0) for bar in bars] == [
+            bar._replace(square_notional=0) for bar in whole
+        ]
+
+
+@pytest.mark.parametrize("few", [0, FEW_BYTES])
 def test_rejected_lines_are_named_by_their_place(few):
     """Offset in the block and reason; the lines around them count."""
     met: list[tuple[int, str]] = []

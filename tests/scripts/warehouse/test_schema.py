@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from ravequant.vault.paths import Vault
-from scripts.warehouse.schema import TABLES, TRADES, SqlColumn, mean_places
+from scripts.warehouse.schema import ADDED, TABLES, TRADES, SqlColumn, mean_places
 from tests.support.sql_vault import BTC, ETH, USD, trade_lines
 from tests.support.wick_vault import tick_size
 
@@ -25,6 +25,20 @@ EXPORTED = {
 def test_exported_days_stay_as_they_are():
     """The fingerprint of each table is that of the days exported so far."""
     assert {name: table.fingerprint for name, table in TABLES.items()} == EXPORTED
+
+
+def test_columns_that_were_added_make_no_day_anew():
+    """The records of those days have no such value, so their files say the same without it."""
+    assert {name: sum(table == name for table, _ in ADDED) for name, _ in ADDED} == {
+        "trades": 1,
+        "vwap": 3,
+    }
+    for name, column in ADDED:
+        table = TABLES[name]
+        there = [one for one in table.columns if one.name == column]
+        assert len(there) == 1
+        less = replace(table, columns=tuple(one for one in table.columns if one not in there))
+        assert less.fingerprint == table.fingerprint
 
 
 def test_another_column_is_another_fingerprint():
@@ -99,7 +113,8 @@ def test_only_means_become_wide():
     wide = vwap.wide(16)
     changed = [one.name for one, was in zip(wide.columns, vwap.columns, strict=True) if one != was]
     assert changed == [
-        "vwap_1h", "vwap_4h", "vwap_session", "vwap_base_1h", "vwap_base_4h", "vwap_base_session"
+        "vwap_1h", "vwap_4h", "vwap_session", "vwap_base_1h", "vwap_base_4h", "vwap_base_session",
+        "sd_1h", "sd_4h", "sd_session",
     ]  # fmt: skip
     assert wide.columns[5].exact == 'exact_mean16("vwap_1h") AS "vwap_1h"'
     assert len({vwap.fingerprint, wide.fingerprint, vwap.wide(17).fingerprint}) == 3
