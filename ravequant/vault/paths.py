@@ -103,6 +103,10 @@ class Vault:
         """The file of the repair generation: how often the log was repaired."""
         return self._meta("gaps", f"{check_inst_id(inst_id)}.generation.json")
 
+    def import_terms(self) -> Path:
+        """The terms of the exchange's published files that the user has accepted."""
+        return self._meta("imports", "terms.json")
+
     def _meta(self, folder: str, name: str) -> Path:
         return self.root / "meta" / self.exchange / folder / name
 
