@@ -18,7 +18,8 @@ from ravequant import cli, times
 from ravequant.cli import path_arg
 from ravequant.errors import UsageError
 from ravequant.lifeline import on_stop
-from ravequant.sim import faults
+from ravequant.sim import archive_files, faults
+from ravequant.sim.archive_rows import HEADERS, NAMED
 from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.feed import Feed
@@ -31,6 +32,13 @@ NOW: Final = -1
 def opening(text: str) -> int:
     """Return the moment of ``--start`` (Unix ms), or NOW; a made-up market may lie anywhere."""
     return NOW if text == "now" else cli.time_arg(text).ms
+
+
+def header(text: str) -> str:
+    """Return a form of trade files."""
+    if text not in HEADERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(HEADERS)}")
+    return text
 
 
 # flag, type, name in the help, help, attribute; a type in a list: the flag may be repeated
@@ -56,6 +64,12 @@ FLAGS: Final = (
     ("--rest-limit-factor", float, "X", "times OKX's rate limits (default: 1)",
      "rest_limit_factor"),
     ("--faults", path_arg, "FILE", "what goes wrong; see ravequant/sim/faults.py", "faults"),
+    ("--archive", path_arg, "DIR",
+     "publish the files in DIR; those of the market's finished days are written into it first",
+     "archive"),
+    ("--archive-header", header, "FORM", f"of trade files: {', '.join(HEADERS)}", "header"),
+    ("--archive-books", cli.duration, "SPAN",
+     "with --archive: write the books of the market's first SPAN too", "archive_books_ms"),
     ("--frame-log", path_arg, "FILE", "every frame and its fate, one JSON object a line",
      "frame_log"),
 )  # fmt: skip
@@ -134,6 +148,24 @@ def market(args: argparse.Namespace) -> Feed:
     return ModelMarket(given.get("seed", 1), **more)
 
 
+def publish(args: argparse.Namespace) -> None:
+    """Write the files of the market's finished days, from a market of their own."""
+    given = vars(args)
+    if "archive" not in given:
+        return
+    feed = market(args)
+    form = archive_files.ArchiveForm(given.get("header", NAMED))
+    opened_ms = feed.start_ms + given.get("history_ms", 0)
+    today = archive_files.label_of(opened_ms)
+    finished_ms = archive_files.label_end_ms(today) - times.DAY_MS
+    if finished_ms > feed.start_ms:
+        archive_files.write_days(args.archive, feed, finished_ms, form)
+    if "archive_books_ms" in given:
+        feed = market(args)
+        until_ms = min(opened_ms, feed.start_ms + args.archive_books_ms)
+        archive_files.write_books(args.archive, feed, until_ms, form)
+
+
 def plan(path: Path | None) -> FaultPlan:
     """Return the scripted faults."""
     if path is None:
@@ -173,6 +205,7 @@ def body(args: argparse.Namespace) -> int:
     """Run the exchange."""
     logging.getLogger("websockets.server").setLevel(logging.WARNING)
     open_now(args)
+    publish(args)
     given = vars(args)
     faulty = plan(given.get("faults"))
     asyncio.run(serve(market(args), options(args), faulty, given.get("ready")))

@@ -18,9 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidProxy, WebSocketExcep
 
 from ravequant.exchanges import base
 from ravequant.exchanges.base import Channel, Exchange
-from ravequant.exchanges.url import check_url, unreachable
+from ravequant.exchanges.url import USER_AGENT, check_url, unreachable
 
-USER_AGENT: Final = "ravequant"
 _OPEN_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 1.0
 _MAX_BACK_OFF_S: Final = 30.0

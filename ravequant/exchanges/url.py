@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from ravequant.errors import UsageError
 
-USER_AGENT: Final = "ravequant"  # without one OKX answers 403
+USER_AGENT: Final = "ravequant"  # an exchange may refuse a client without one
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _LOGIN = re.compile(r"^([^@/]*//)?.*@", re.DOTALL)
 

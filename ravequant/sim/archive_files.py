@@ -6,7 +6,6 @@ bytes whenever they are run.
 """
 
 import gzip
-import io
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from ravequant import exact, times
 from ravequant.contract import Contract
 from ravequant.records import Trade
 from ravequant.sim import archive_books, archive_rows, frames
+from ravequant.sim.archive_spoil import unpacked
 from ravequant.sim.feed import BookChange, Feed, KnowsFills
 from ravequant.vault.paths import StrPath
 
@@ -192,9 +192,7 @@ def _split(known: KnowsFills | None, inst_id: str, lot: int, trade: Trade) -> li
 
 def _maker(feed: Feed, inst_id: str) -> archive_rows.CandleMaker:
     row = feed.instruments[inst_id]
-    return archive_rows.CandleMaker(
-        inst_id, Contract(row["ctVal"], row["ctMult"], row["ctType"])
-    )
+    return archive_rows.CandleMaker(inst_id, Contract(row["ctVal"], row["ctMult"], row["ctType"]))
 
 
 def write_funding(
@@ -252,11 +250,4 @@ def write_messages(
 def read_member(path: StrPath) -> tuple[str, bytes]:
     """Return name and content of the only member of a small file written here."""
     path = Path(path)
-    if path.name.endswith(".zip"):
-        with zipfile.ZipFile(path) as made:
-            name = made.namelist()[0]
-            return name, made.read(name)
-    with tarfile.open(path) as made_tar:
-        info = made_tar.getmembers()[0]
-        inside = made_tar.extractfile(info) or io.BytesIO()
-        return info.name, inside.read()
+    return unpacked(path.read_bytes(), path.name)

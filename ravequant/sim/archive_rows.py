@@ -18,9 +18,7 @@ HEADERS: Final = {  # form -> first line of a trade file
     "chinese-match": "trade_id/撮合id,side/交易方向,size/数量,price/价格,created_time/成交时间",
     "bare": "",
 }
-CANDLES: Final = (
-    "instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm\n"
-)
+CANDLES: Final = "instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm\n"
 FUNDING: Final = "instrument_name,funding_rate,funding_time\n"
 FUNDING_MS: Final = 8 * times.HOUR_MS
 _FIVE: Final = ("chinese", "chinese-match", "bare")  # size before price, no instrument
@@ -74,9 +72,9 @@ class CandleMaker:
         self.prices = first, high, low, fill.price
         size = exact.units(fill.qty, exact.SIZE_PLACES)
         coins, quote = amounts(self.contract, key, size)
-        self.contracts, self.coins, self.quote = (
-            self.contracts + size, self.coins + coins, self.quote + quote,
-        )  # fmt: skip
+        self.contracts += size
+        self.coins += coins
+        self.quote += quote
 
     def close_until(self, minute: int) -> Iterator[tuple[int, bytes]]:
         """Yield (minute, line) of the candles before a minute; those without fills are flat."""

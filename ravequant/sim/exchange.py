@@ -16,11 +16,13 @@ from websockets.http11 import Request, Response
 
 from ravequant import times
 from ravequant.errors import UsageError
+from ravequant.sim.archive import PublishedFolder
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import Feed
 from ravequant.sim.framelog import FrameLog
-from ravequant.sim.rest import HttpAnswer, RateLimits, RestApi
+from ravequant.sim.replies import HttpAnswer
+from ravequant.sim.rest import RateLimits, RestApi
 from ravequant.sim.sessions import PATHS, ChannelRequest, ClientSession
 from ravequant.sim.sockets import Connection, Socket, reset
 from ravequant.sim.trading import MarketClock, Subscriber, Trading
@@ -50,6 +52,7 @@ class SimOptions:
     rest_limit_factor: float = 1.0
     idle_s: float = 30.0
     frame_log: Path | None = None
+    archive: Path | None = None  # the folder of its published files
 
 
 class SimExchange:
@@ -65,7 +68,8 @@ class SimExchange:
         self._log.note("start", start_ms=feed.start_ms, opened_ms=opened_ms, end_ms=feed.end_ms)
         self.trading = Trading(feed, opened_ms, self._plan, self._log)
         self._end_ms = _earliest(feed.end_ms, opened_ms, options.until_ms)
-        self._rest = RestApi(self.trading, RateLimits(options.rest_limit_factor))
+        limits = RateLimits(options.rest_limit_factor)
+        self._rest = RestApi(self.trading, limits, self._published(options.archive))
         self._clock = MarketClock(opened_ms, options.speed)
         self._instruments = frozenset(feed.instruments)
         self._clients: dict[int, Subscriber] = {}
@@ -103,6 +107,17 @@ class SimExchange:
         """The base addresses of its WebSocket and its REST side."""
         place = f"{self._options.host}:{self.port}"
         return {"ws_url": f"ws://{place}/ws/v5", "rest_url": f"http://{place}"}
+
+    def _published(self, folder: Path | None) -> PublishedFolder | None:
+        """Return the archive in a folder of files."""
+        if folder is None:
+            return None
+        return PublishedFolder(
+            folder,
+            self._plan,
+            lambda: (self.trading.now_ms, self.trading.elapsed_ms),
+            lambda: f"{self._options.host}:{self.port}",
+        )
 
     async def wait(self) -> None:
         """Wait until it is done (``exit_at_end``); an error that broke the market is raised."""
@@ -144,7 +159,7 @@ class SimExchange:
         if not self._refuses():
             if url.path in PATHS:
                 return None
-            answer, fault = self._get(url.path, dict(parse_qsl(url.query)))
+            answer, fault = self._get(url.path, dict(parse_qsl(url.query)), request.headers)
             await asyncio.sleep(0 if fault is None else fault.delay_ms / 1_000)
             if fault is None or fault.kind != "rest-timeout":
                 return _response(answer)
@@ -152,10 +167,13 @@ class SimExchange:
         await connection.wait_closed()
         return None
 
-    def _get(self, path: str, query: Mapping[str, str]) -> tuple[HttpAnswer, Fault | None]:
+    def _get(
+        self, path: str, query: Mapping[str, str], headers: Headers
+    ) -> tuple[HttpAnswer, Fault | None]:
         """Return the answer to a GET, and the fault that delays it."""
         fault = self._plan.rest(path, query.get("instId", ""), self.trading.elapsed_ms)
-        answer = self._rest.answer(path, query, time.monotonic(), fault)
+        found = {name: headers[name] for name in ("Range", "If-Range") if name in headers}
+        answer = self._rest.answer(path, query, time.monotonic(), fault, found)
         kind = "" if fault is None else fault.kind
         status = answer.status
         self._log.note("rest", path=path, query=query, status=status, rows=answer.rows, fault=kind)
@@ -310,6 +328,7 @@ def _response(answer: HttpAnswer) -> Response:
             "Content-Type": answer.content_type,
             "Content-Length": str(len(answer.body)),
             "Connection": "close",
+            **answer.headers,
         }
     )
     return Response(answer.status, HTTPStatus(answer.status).phrase, headers, answer.body)

@@ -156,6 +156,16 @@ class FaultPlan:
                 return fault
         return None
 
+    def archive(
+        self, name: str, inst_id: str, elapsed_ms: int, hows: tuple[str, ...]
+    ) -> Fault | None:
+        """Return the fault that strikes a published file in one of these ways, if any."""
+        for index, fault in self._of(("archive",)):
+            touched = (fault.path or "") in name and fault.inst_id in (None, inst_id)
+            if fault.how in hows and touched and self._strikes(index, fault, elapsed_ms):
+                return fault
+        return None
+
     def outage(self, elapsed_ms: int) -> bool:
         """Return True if the exchange is unreachable."""
         return any(fault.kind == "outage" and fault.in_time(elapsed_ms) for fault in self.faults)

@@ -42,6 +42,11 @@ rest-repeat      the page before, again
 rest-corrupt     ``field`` of the first row of the answer becomes ``value``
 rest-slow        the answer comes ``delay`` (3s) late
 rest-timeout     no answer; the connection is dropped after ``delay`` (60s)
+archive          a published file, ``path`` a part of its name, ``how``: ``missing`` (404), ``cut``
+                 (after ``length`` bytes, by default half), ``crc``, ``bomb`` (``length`` 64 MB),
+                 ``member`` (named ``value``), ``falls`` (an id), ``rewritten`` (the same lines),
+                 ``changed`` (a line less), ``capitals`` (in the ETag), and in the listing
+                 ``unlisted``, ``small`` (sizeMB 0), ``part`` (of the list, ``length`` 1)
 instrument       REST shows the instrument with ``set``, an object of fields (``after``, ``until``)
 outage           connections are cut at ``after``, and refused for ``for``
 ================ ===========================================================================
@@ -81,16 +86,20 @@ REST_KINDS: Final = (
     "rest-slow",
     "rest-timeout",
 )
-KINDS: Final = (*FRAME_KINDS, *ACK_KINDS, *REST_KINDS, "instrument", "outage")
+KINDS: Final = (*FRAME_KINDS, *ACK_KINDS, *REST_KINDS, "archive", "instrument", "outage")
 _DELAYS_MS: Final = {
     "notice": 5_000,
     "ack-delay": 1_000,
     "rest-slow": 3_000,
     "rest-timeout": 60_000,
 }
+_ARCHIVE_HOWS: Final = (
+    "missing cut crc bomb member falls rewritten changed capitals unlisted small part"
+)
 _HOWS: Final[Mapping[str, tuple[str, ...]]] = {
     "corrupt": ("json", "missing", "number", "text", "unknown"),
     "disconnect": ("drop", "reset", "close", "half-open"),
+    "archive": tuple(_ARCHIVE_HOWS.split()),
 }
 _DURATIONS: Final = {"after": "after_ms", "until": "until_ms", "for": "for_ms", "delay": "delay_ms"}
 _PLAIN: Final[Mapping[str, type | tuple[type, ...]]] = {
@@ -178,6 +187,8 @@ def _check(fault: Fault, where: str) -> None:
     hows = _HOWS.get(fault.kind, ())
     if fault.how and fault.how not in hows:
         raise UsageError(f"{where}: how {fault.how!r} is none of {', '.join(hows) or 'this kind'}")
+    if fault.kind == "archive" and not fault.how:
+        raise UsageError(f"{where}: how is lacking: one of {', '.join(hows)}")
     if fault.kind == "outage" and (fault.end_ms is None or fault.after_ms == 0):
         raise UsageError(f"{where}: an outage needs after (above 0) and for, like 10s and 30s")
 

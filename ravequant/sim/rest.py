@@ -2,17 +2,18 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
 from ravequant.sim import frames
+from ravequant.sim.archive import FILES, LISTING, PublishedFolder
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange
 from ravequant.sim.history import TradeHistory
+from ravequant.sim.replies import NO_HEADERS, HttpAnswer, RestError, envelope, too_many
 from ravequant.sim.trading import Trading
 
-JSON: Final = "application/json"
 _WINDOW_S: Final = 2.0
 _LIMITS: Final = {  # requests in 2 seconds
     "/api/v5/market/trades": 100,
@@ -21,6 +22,7 @@ _LIMITS: Final = {  # requests in 2 seconds
     "/api/v5/market/books-full": 10,
     "/api/v5/public/instruments": 20,
     "/api/v5/public/time": 10,
+    LISTING: 1,  # measured; the reference says 5
 }
 _INST_TYPES: Final = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS")
 _NOT_FOUND: Final = {
@@ -28,29 +30,6 @@ _NOT_FOUND: Final = {
     "error_message": "Not Found", "msg": "Not Found",
 }  # fmt: skip
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>"
-
-
-class HttpAnswer(NamedTuple):
-    """An HTTP answer; ``rows`` is for the frame log."""
-
-    status: int
-    body: bytes
-    content_type: str = JSON
-    rows: int = 0
-
-
-class RestError(Exception):
-    """A refused request: code, message, HTTP status."""
-
-    def __init__(self, code: str, message: str, status: int = 200) -> None:
-        super().__init__(message)
-        self.answer = envelope([], code, message, status)
-
-
-def envelope(data: Any, code: str = "0", message: str = "", status: int = 200) -> HttpAnswer:
-    """Return the usual answer around ``data``."""
-    body = orjson.dumps({"code": code, "msg": message, "data": data})
-    return HttpAnswer(status, body, rows=len(data))
 
 
 class RateLimits:
@@ -74,9 +53,12 @@ class RateLimits:
 class RestApi:
     """Answers GET requests from the market."""
 
-    def __init__(self, market: Trading, limits: RateLimits) -> None:
+    def __init__(
+        self, market: Trading, limits: RateLimits, archive: PublishedFolder | None = None
+    ) -> None:
         self._market = market
         self._limits = limits
+        self._archive = archive
         self._last: dict[
             str, HttpAnswer
         ] = {}  # the previous page of each path, for the fault that repeats it
@@ -88,11 +70,21 @@ class RestApi:
             "/api/v5/public/instruments": self._instruments,
             "/api/v5/public/time": self._time,
         }
+        if archive is not None:
+            self._paths[LISTING] = archive.listing
 
     def answer(
-        self, path: str, query: Mapping[str, str], wall_s: float, fault: Fault | None = None
+        self,
+        path: str,
+        query: Mapping[str, str],
+        wall_s: float,
+        fault: Fault | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> HttpAnswer:
         """Return the answer to ``GET path?query``, spoiled by the fault if there is one."""
+        if self._archive is not None and path.startswith(FILES):
+            spoiled = None if fault is None else _spoiled(fault, None)
+            return spoiled or self._archive.file(path, headers)
         if path not in self._paths:
             return HttpAnswer(404, orjson.dumps(_NOT_FOUND))
         if self._limits.refuses(path, wall_s):
@@ -187,11 +179,6 @@ def _whole(query: Mapping[str, str], name: str, default: Any) -> Any:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise RestError("51000", f"Parameter {name} error")
     return int(text)
-
-
-def too_many(status: int) -> HttpAnswer:
-    """Return the rate limit's answer, in its own shape without ``data``."""
-    return HttpAnswer(status, orjson.dumps({"msg": "Too Many Requests", "code": "50011"}))
 
 
 def corrupt(answer: HttpAnswer, fault: Fault) -> HttpAnswer:

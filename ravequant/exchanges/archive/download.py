@@ -146,10 +146,11 @@ class Fetcher:
     def _attempt(self, file: PublishedFile, part: PartialFile) -> bool:
         """Receive what is lacking; False if there is no such file. _PauseError if it was cut."""
         headers = {"Range": f"bytes={part.length}-", "If-Range": f'"{part.etag}"'}
+        resumed = part.length > 0 and part.etag != ""
         try:
             with self._http.get(
                 file.url,
-                headers=headers if part.length else {},
+                headers=headers if resumed else {},
                 timeout=_TIMEOUTS_S,
                 stream=True,
                 allow_redirects=False,
@@ -187,7 +188,7 @@ class Fetcher:
         part.begin(_etag(answer.headers), self._size(file, answer.headers))
 
     def _size(self, file: PublishedFile, headers: Mapping[str, str]) -> int:
-        """Return the size that the answer says; FeedError if it is none, VaultError without room."""
+        """Return the size that is said; FeedError if it is none, VaultError without room."""
         text, packing = headers.get("Content-Length", ""), headers.get("Content-Encoding", "")
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_BYTES) or packing:
             raise FeedError(
@@ -228,8 +229,8 @@ def _etag(headers: Mapping[str, str]) -> str:
 
 def _mismatch(file: PublishedFile) -> str:
     return (
-        f"{file.url}: its MD5 is not its ETag, twice; nothing was kept, run again later, and report "
-        "it if it stays so"
+        f"{file.url}: its MD5 is not its ETag, twice; nothing was kept, run again later, and "
+        "report it if it stays so"
     )
 
 

@@ -59,7 +59,7 @@ def plan_lines(plan: DownloadPlan) -> list[str]:
     took = (
         "time: unknown before the first file"
         if plan.seconds is None
-        else f"time: about {times.duration(round(plan.seconds * 1_000))} at the rate of the last run"
+        else f"time: about {times.duration(round(plan.seconds * 1_000))} at the last rate"
     )
     return [
         f"to fetch: {plan.files} files, {megabytes(plan.size)}{small}",

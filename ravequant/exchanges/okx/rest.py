@@ -44,7 +44,7 @@ _PER_SECOND: Final = {
     HISTORY_TRADES: 10.0,
     BOOKS_FULL: 5.0,
     TIME: 5.0,
-    DATA_HISTORY: 0.4 / _SAFETY,  # 2.5 s apart: at 1 s some are refused, whatever the reference says
+    DATA_HISTORY: 0.4 / _SAFETY,  # 2.5 s apart: more often than the reference says is refused
 }
 _BURST: Final = 1
 _TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes

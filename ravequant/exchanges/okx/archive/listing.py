@@ -8,12 +8,18 @@ address in an answer is believed only if it has the form asked for.
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ravequant import times
 from ravequant.errors import FeedError, UsageError, shown
 from ravequant.exchanges.archive.published import Published, PublishedFile
-from ravequant.exchanges.okx.archive.names import ALL_SWAPS, ArchiveName, Stream, parse_name, start_ms
+from ravequant.exchanges.okx.archive.names import (
+    ALL_SWAPS,
+    ArchiveName,
+    Stream,
+    parse_name,
+    start_ms,
+)
 from ravequant.exchanges.okx.rest import OkxRest
 from ravequant.exchanges.url import check_url
 
@@ -39,7 +45,7 @@ class OkxListing:
     def __init__(self, rest_url: str, *, attempts: int = 5, limit_factor: float = 1.0) -> None:
         self._rest = OkxRest(rest_url, attempts=attempts, limit_factor=limit_factor)
         local = check_url(rest_url, "https", "http")
-        self._local = urlsplit(rest_url).netloc if local else None
+        self._port = urlsplit(rest_url).port if local else None  # of an exchange on this machine
 
     def close(self) -> None:
         """End waits and refuse further calls; callable from any thread."""
@@ -92,23 +98,25 @@ class OkxListing:
         text = url if isinstance(url, str) else ""
         try:
             parts = urlsplit(text)
-            port = parts.port
+            ours = self._is_ours(parts)
         except ValueError:
-            parts, port = urlsplit(""), None
-        ours = (
-            parts.netloc == self._local and parts.scheme in ("http", "https")
-            if self._local
-            else parts.scheme == "https" and parts.hostname in FILE_HOSTS and port in (None, 443)
-        )
+            parts, ours = urlsplit(""), False
         plain = text.isascii() and text.isprintable() and " " not in text and "@" not in text
         if ours and plain and parts.path.endswith(f"/{known.file}") and "/.." not in parts.path:
             return text
-        hosts = self._local or " or ".join(sorted(FILE_HOSTS))
+        hosts = " or ".join(sorted(FILE_HOSTS)) if self._port is None else f"127.0.0.1:{self._port}"
         raise FeedError(
-            f"listing of {known.file}: url {shown(url)}: expected "
-            f"{'http' if self._local else 'https'}://{hosts}/…/{known.file}; nothing was fetched, "
-            "report it if it stays so"
+            f"listing of {known.file}: url {shown(url)}: expected https://{hosts}/…/{known.file}; "
+            "nothing was fetched, report it if it stays so"
         )
+
+    def _is_ours(self, parts: SplitResult) -> bool:
+        """Return True for a host of the exchange's files; ValueError for an impossible port."""
+        if self._port is None:
+            known = parts.scheme == "https" and parts.hostname in FILE_HOSTS
+            return known and parts.port in (None, 443)
+        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        return local and parts.port == self._port and parts.scheme == "http"
 
 
 def query(stream: Stream, inst_id: str, first: str, last: str) -> dict[str, str]:
