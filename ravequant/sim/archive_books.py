@@ -21,7 +21,7 @@ def fine_steps(change: BookChange) -> list[BookChange]:
     """Return an update as several, 10 ms apart, of which the last has its time and its seq_id.
 
     Levels are removed before others are set, so no book on the way is crossed or too deep. A
-    snapshot stays whole, and so does an update whose sequence leaves no room for more ids.
+    snapshot stays whole, and so does an update whose sequence has no ids between.
     """
     levels = _removals_first(change)
     room = change.seq_id - change.prev_seq_id
@@ -62,7 +62,8 @@ def book_messages(
     """Yield the messages of all instruments of a feed up to a time, as the archive has them.
 
     Each UTC day of an instrument begins with a snapshot, and each ``snapshot_every_ms`` of its
-    time another one stands in the place of the update of that moment. ``fine``: steps of 10 ms.
+    time a further snapshot stands in the place of the update of that moment. ``fine``: steps of
+    10 ms.
     """
     books: dict[str, RecordedBook] = {}
     periods: dict[str, int] = {}

@@ -102,8 +102,9 @@ def pack_tar(path: StrPath, member: str, text: StrPath) -> None:
 class _Pens:
     """The open files of a stream: at most one of each instrument, that of its newest label."""
 
-    def __init__(self, folder: Path, word: str, header: bytes, ending: str = ".zip") -> None:
-        self._folder, self._word, self._header, self._ending = folder, word, header, ending
+    def __init__(self, folder: StrPath, word: str, header: bytes, ending: str = ".zip") -> None:
+        self._folder, self._word = Path(folder), word
+        self._header, self._ending = header, ending
         self._open: dict[str, tuple[str, _Pen]] = {}
         self.written: list[Path] = []
 

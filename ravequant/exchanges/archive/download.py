@@ -188,7 +188,7 @@ class Fetcher:
         part.begin(_etag(answer.headers), self._size(file, answer.headers))
 
     def _size(self, file: PublishedFile, headers: Mapping[str, str]) -> int:
-        """Return the size that is said; FeedError if it is none, VaultError without room."""
+        """Return the size that is said; FeedError if it is none, VaultError if the disk is full."""
         text, packing = headers.get("Content-Length", ""), headers.get("Content-Encoding", "")
         if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MOST_BYTES) or packing:
             raise FeedError(

@@ -1,4 +1,4 @@
-"""What a download would fetch, how much room it takes at once, and how long it takes; pure."""
+"""The plan of a download: its files, their bytes, those on disk at once, its time; pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple

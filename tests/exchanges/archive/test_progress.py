@@ -12,6 +12,8 @@ MB = 1_000_000
 
 
 class Clock:
+    """A clock that is set by hand."""
+
     def __init__(self) -> None:
         self.now = 100.0
 
@@ -20,6 +22,8 @@ class Clock:
 
 
 class Screen(io.StringIO):
+    """A terminal."""
+
     def isatty(self) -> bool:
         return True
 

@@ -150,7 +150,7 @@ def _named(stream: Stream, inst_id: str, label: str) -> ArchiveName | None:
 
 
 def _parts(labels: Sequence[str]) -> Iterable[list[str]]:
-    """Yield labels in parts that one call may ask for: at most ten days or months from its first.
+    """Yield labels in parts, each for a single call: at most ten days or months from its first.
 
     Gaps count: a call asks for a span.
     """
