@@ -81,7 +81,8 @@ def test_another_run_goes_on_where_one_stopped(host, tmp_path):
         Fetcher(tmp_path, pause=stop).fetch(host.published(NAME))
     assert (tmp_path / f"{NAME}.partial").stat().st_size == 200_000
     assert not (tmp_path / NAME).exists()
-    assert Fetcher(tmp_path).fetch(host.published(NAME)).path.read_bytes() == DATA
+    assert Fetcher(tmp_path).fetch(host.published(NAME))
+    assert (tmp_path / NAME).read_bytes() == DATA
     assert host.requests[-1]["Range"] == "bytes=200000-"
 
 

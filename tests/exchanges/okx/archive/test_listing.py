@@ -13,7 +13,7 @@ from ravequant.errors import FeedError, UsageError
 from ravequant.exchanges.base import RefusedError
 from ravequant.exchanges.okx.archive import listing
 from ravequant.exchanges.okx.archive.listing import OkxListing, query
-from ravequant.exchanges.okx.archive.names import ALL_SWAPS, parse_name
+from ravequant.exchanges.okx.archive.names import ALL_SWAPS, ArchiveName
 
 BTC = "BTC-USDT-SWAP"
 FAST = 1_000.0  # times the exchange's limits
@@ -261,7 +261,7 @@ def test_addresses_of_the_real_exchange_are_https_on_its_file_host(url, believed
     """No other host, no other port, no login."""
     client = OkxListing("https://www.okx.com")
     (name,) = trades("2026-09-01")
-    known = parse_name(name)
+    known = ArchiveName("trades", BTC, "2026-09-01")
     if believed:
         assert client._url(url.format(name=name), known) == url.format(name=name)
     else:
