@@ -200,6 +200,42 @@ def _align(values: Words, places: Places, most: int) -> Ints:
     return np.array([value * 10 ** (most - own) for value, own in pairs], dtype=object)
 
 
+def whole_numbers(rows: Words, length: int, errors: Words) -> Words:
+    """Return the whole numbers of ``length`` digits that end where the words of ``rows`` do."""
+    last = rows.shape[1] - 1
+    found = _last_part(rows[:, last], min(length, 8), errors)
+    for column in range(last):
+        part = _front_part(rows[:, column], min(length - 8 * (last - column), 8), errors)
+        found += part * np.uint64(10 ** (8 * (last - column)))
+    least = np.uint64(10 ** (length - 1) if length > 1 else 0)
+    if found.min() < least:
+        errors |= found < least
+    return found
+
+
+def _front_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
+    """Return the number in the last ``width`` of eight characters; a scalar if all are equal."""
+    own = text >> U[64 - 8 * width]
+    if not (own == own[0]).all():
+        return _last_part(text, width, errors)
+    written = int(own[0]).to_bytes(width, "little")
+    if written.isdigit():
+        return np.uint64(int(written))
+    errors |= U[1]
+    return U[0]
+
+
+def _last_part(text: Words, width: int, errors: Words) -> Words:
+    """Return the number in the last ``width`` of eight characters."""
+    part = text ^ ZEROS
+    if width < 8:
+        cut = U[64 - 8 * width]
+        part >>= cut
+        part <<= cut
+    refuse(part | (part + OVER_NINE), errors)
+    return number(part)
+
+
 # -- the tables by pattern
 
 

@@ -137,3 +137,31 @@ def test_words_are_gathered_from_any_offset():
     assert [int(row[0]) & 255 for row in rows] == [0, 3, 24]
     assert [int(row[1]) & 255 for row in rows] == [8, 11, 32]
     assert len(swar_digits.texts(data, 41)) == 0
+
+
+@given(
+    st.integers(1, 16),
+    st.lists(
+        st.binary(min_size=16, max_size=16) | st.from_regex(rb"[0-9]{16}", fullmatch=True),
+        min_size=1,
+        max_size=9,
+    ),
+)
+@example(13, [b"ab.1738281600123", b",,,1738281600124"])
+@example(13, [b"ab.17382816001x3", b",,,1738281600124"])
+@example(13, [b"ab.x738281600123", b",,,x738281600124"])
+@example(9, [b"1234567000000009", b"7654321000000009"])
+@example(1, [b"...............0"])
+def test_whole_numbers_end_where_the_words_do(length, texts):
+    """Digits alone, without a leading zero; what stands before them does not count."""
+    words = -(-length // 8)
+    texts = [text[16 - 8 * words :] for text in texts]
+    rows = np.frombuffer(b"".join(texts), "<u8").reshape(-1, words)
+    errors = np.zeros(len(texts), np.uint64)
+    found = swar_digits.whole_numbers(rows, length, errors)
+    for text, value, wrong in zip(texts, found.tolist(), errors.tolist(), strict=True):
+        own = text[len(text) - length :]
+        if own.isdigit() and (length == 1 or own[:1] != b"0"):
+            assert (value, wrong) == (int(own), 0)
+        else:
+            assert wrong

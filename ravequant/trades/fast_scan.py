@@ -160,7 +160,7 @@ def _read_id_and_side(
     """Return the ids, 1 for each taker who sells, and the first eight characters of the prices."""
     before, text = -(-template.id_digits // 8), len(template.buy)
     rows = gather(data[template.id_end - 8 * before :], starts, before + text + 1)
-    trade_id = _read_ids(rows[:, :before], template.id_digits, errors)
+    trade_id = swar_digits.whole_numbers(rows[:, :before], template.id_digits, errors)
     sell = rows[:, before + template.side_at // 8] >> U[template.side_at % 8 * 8]
     sell &= U[1]  # the lowest bit of "s"; that of "b" is 0
     shift = sell * U[8]  # the price of a sale begins a byte further
@@ -176,41 +176,6 @@ def _read_id_and_side(
     price = rows[:, -2] >> shift
     price |= rows[:, -1] << back
     return trade_id, sell, price
-
-
-def _read_ids(rows: Words, length: int, errors: Words) -> Words:
-    """Return the ids of ``length`` digits that end where the words of ``rows`` do."""
-    last = rows.shape[1] - 1
-    ids = _id_part(rows[:, last], min(length, 8), errors)
-    for column in range(last):
-        part = _front_part(rows[:, column], min(length - 8 * (last - column), 8), errors)
-        ids += part * np.uint64(10 ** (8 * (last - column)))
-    least = np.uint64(10 ** (length - 1) if length > 1 else 0)
-    if ids.min() < least:
-        errors |= ids < least
-    return ids
-
-
-def _front_part(text: Words, width: int, errors: Words) -> Words | np.uint64:
-    """Return the number in the last ``width`` of eight characters; a scalar if all are equal."""
-    if not (text == text[0]).all():
-        return _id_part(text, width, errors)
-    written = int(text[0]).to_bytes(8, "little")[8 - width :]
-    if written.isdigit():
-        return np.uint64(int(written))
-    errors |= U[1]
-    return U[0]
-
-
-def _id_part(text: Words, width: int, errors: Words) -> Words:
-    """Return the number in the last ``width`` of eight characters."""
-    part = text ^ ZEROS
-    if width < 8:
-        cut = U[64 - 8 * width]
-        part >>= cut
-        part <<= cut
-    swar_digits.refuse(part | (part + OVER_NINE), errors)
-    return swar_digits.number(part)
 
 
 def _read_size(

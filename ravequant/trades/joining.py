@@ -91,10 +91,18 @@ def joined(rows: SourcedColumns) -> SourcedColumns:
     ends = np.append(new.nonzero()[0], len(rows) - 1)
     if len(ends) == len(rows):
         return rows
-    starts = np.concatenate(([0], ends[:-1] + 1))
     last = rows.select(ends)
-    qty, count = sums(of.qty, starts), np.add.reduceat(of.count, starts)
+    qty, count = _totals(of.qty, ends), _totals(of.count, ends)
     return replace(last, columns=replace(last.columns, qty=qty, count=count))
+
+
+def _totals(values: Ints, ends: NDArray[np.int64]) -> Ints:
+    """Return the exact sum of each stretch up to one of ``ends``, and with it."""
+    if values.dtype != object and not fits(int(values.max()) * len(values)):
+        values = values.astype(object)
+    found: Ints = values.cumsum()[ends]
+    found[1:] -= found[:-1].copy()
+    return found
 
 
 def sums(values: Ints, starts: NDArray[np.int64]) -> Ints:

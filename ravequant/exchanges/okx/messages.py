@@ -33,8 +33,8 @@ _WHOLE: Final = r"(?:0|[1-9][0-9]{0,19})"
 PRICE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.PRICE_PLACES}}})?"
 SIZE_FORM: Final = rf"{_WHOLE}(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?"
 _DEEP_LEVEL: Final = re.compile(rf"{PRICE_FORM},{SIZE_FORM},[0-9]{{1,18}}")
-_EARLIEST_MS: Final = 1_262_304_000_000  # 2010: seconds taken for milliseconds lie far below
-_LATEST_MS: Final = (
+EARLIEST_MS: Final = 1_262_304_000_000  # 2010: seconds taken for milliseconds lie far below
+LATEST_MS: Final = (
     4_102_444_800_000  # 2100: a wrong time far ahead would hold the day file for good
 )
 _EXCERPT: Final = 200  # characters of a strange frame worth logging
@@ -178,7 +178,7 @@ def _deep_price(level: Any) -> int:
 def moment(text: Any) -> int:
     """Return a ``ts`` of the exchange in Unix milliseconds; RecordError if it cannot be one."""
     ts = counting_number(text, "ts")
-    if not _EARLIEST_MS <= ts < _LATEST_MS:
+    if not EARLIEST_MS <= ts < LATEST_MS:
         raise RecordError(f"ts: {ts} is not a time in Unix milliseconds")
     return ts
 

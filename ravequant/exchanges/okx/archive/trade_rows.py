@@ -6,8 +6,10 @@ these five without a header, before 2022. Columns are read by name. Numbers beco
 socket send: ``38`` for ``38.0``, ``0.0000798`` for ``7.98e-05``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from ravequant import exact
 from ravequant.exchanges.archive.container import Member, blocks, refusal
@@ -21,14 +23,15 @@ from ravequant.exchanges.okx.archive.csv_rows import (
     row_of,
     unknown_header,
 )
-from ravequant.exchanges.okx.messages import moment
+from ravequant.exchanges.okx.archive.fast_rows import SOURCE, RowShape, read_rows, shape_of
+from ravequant.exchanges.okx.messages import EARLIEST_MS, LATEST_MS, moment
 from ravequant.records import Trade, counting_number, positive_decimal, taker_side
-from ravequant.trades.joining import SourcedColumns, columns_of
+from ravequant.trades.joining import SourcedColumns, columns_of, together
 from ravequant.vault.paths import StrPath
 
-SOURCE: Final = "source"
 _NEEDED: Final = ("trade_id", "side", "price", "size", "created_time")
 _WITHOUT_HEADER: Final = ("trade_id", "side", "size", "price", "created_time")
+_BLOCK: Final = 1 << 19  # its columns, and its lines, stay in the cache
 _KNOWN: Final = frozenset((*_NEEDED, INSTRUMENT, SOURCE))
 
 
@@ -63,28 +66,53 @@ class RowReader:
 
         Raises ArchiveError, which names file and line, for a row of another form.
         """
-        number, form = 1, None
-        for block in blocks(self._member):
-            lines = block.split(b"\n")[:-1]
+        number, form, shape = 1, None, None
+        for block in blocks(self._member, _BLOCK):
             if form is None:
-                form = header_form(self._member.path, lines[0])
-                self.header = form.text
-                if form.text:
-                    del lines[0]
-                    number += 1
-            if lines:
-                yield number, self._read(form, lines, number)
-            number += len(lines)
+                form, begin = self._header(block)
+                shape = shape_of(form.columns, self._inst_id)
+                block = block[begin:]  # noqa: PLW2901 - rows are left
+                number += begin > 0
+            if block:
+                rows = self._read(form, shape, block, number)
+                yield number, rows
+                number += len(rows)
         if form is None:
             raise refusal(self._member.path, "its csv is empty", "a header or rows")
 
-    def _read(self, form: HeaderForm, lines: Sequence[bytes], number: int) -> SourcedColumns:
+    def _header(self, block: bytes) -> tuple[HeaderForm, int]:
+        """Return the form of the file, and where its rows begin in the first block."""
+        end = block.index(b"\n") + 1
+        form = header_form(self._member.path, block[:end])
+        self.header = form.text
+        return form, end if form.text else 0
+
+    def _read(
+        self, form: HeaderForm, shape: RowShape | None, block: bytes, number: int
+    ) -> SourcedColumns:
+        """Return the rows of a block: many at once, and one by one those that do not look alike."""
+        found = None if shape is None else read_rows(shape, block, EARLIEST_MS, LATEST_MS)
+        if found is not None and found[0].all():
+            return found[1]
+        lines = block.split(b"\n")[:-1]
+        if found is None:
+            return self._one_by_one(form, lines, range(len(lines)), number)
+        odd = (~found[0]).nonzero()[0]
+        others = self._one_by_one(form, lines, odd.tolist(), number)
+        place = np.concatenate((found[0].nonzero()[0], odd))
+        return together([found[1], others]).select(np.argsort(place))
+
+    def _one_by_one(
+        self, form: HeaderForm, lines: Sequence[bytes], chosen: Iterable[int], number: int
+    ) -> SourcedColumns:
+        """Return the chosen lines; the first of all has the number."""
         rows = []
-        for at, line in enumerate(lines, number):
+        for at in chosen:
             try:
-                rows.append(_trade(form, line, self._inst_id))
+                rows.append(_trade(form, lines[at], self._inst_id))
             except ValueError as error:
-                raise bad_row(self._member.path, at, line, error, self._inst_id) from None
+                path = self._member.path
+                raise bad_row(path, number + at, lines[at], error, self._inst_id) from None
         return columns_of(rows)
 
 

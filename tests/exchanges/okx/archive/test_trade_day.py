@@ -98,7 +98,7 @@ def test_a_month_stands_in_the_place_of_its_days(tmp_path):
 def test_a_record_is_not_cut_by_a_block(tmp_path, monkeypatch):
     """The same bytes, however few rows are read at once, and however often the day is read."""
     whole = text(read(two_files(tmp_path))[1])
-    monkeypatch.setattr(trade_rows, "blocks", lambda member: container.blocks(member, 150))
+    monkeypatch.setattr(trade_rows, "blocks", lambda member, _: container.blocks(member, 150))
     day, blocks = read(two_files(tmp_path))
     assert text(blocks) == whole == text(list(day.blocks()))
     assert len(blocks) > 100
