@@ -18,6 +18,7 @@ import orjson
 from ravequant import times
 from ravequant.errors import NoDataError, VaultError
 from ravequant.pipeline.job import Batch, DecodedSpan, Job, Leg
+from ravequant.pipeline.lost_outputs import begin_after
 from ravequant.vault import commit, tail
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import Cursor
@@ -164,6 +165,8 @@ class _Run(Generic[Batch]):
                 "again with --rebuild to recompute it"
             )
         start, cursor = self._start(since_ms)
+        if rebuild and source.expires:
+            start, cursor = self._behind_lost(start, cursor)
         if self._side_input is not None:
             before = None
             if cursor is not None:
@@ -197,6 +200,14 @@ class _Run(Generic[Batch]):
                 return times.iso(minute), cursor
             minute -= times.MINUTE_MS  # here lines of the minute before still follow
         return times.iso(first), None
+
+    def _behind_lost(self, start: str, cursor: Cursor | None) -> tuple[str, Cursor | None]:
+        """Return a later start if outputs behind ``start`` have no raw lines any more."""
+        files, sink = self._source.files, self._sink
+        begin = begin_after(self._folder, sink.time_key, (key for key, _ in files()))
+        if begin is None or times.iso(begin) <= start:
+            return start, cursor
+        return times.iso(begin), tail.cursor_at(files, begin, self._generation)
 
     def _first_ms(self, cursor: Cursor | None) -> int | None:
         if self._source.first_ms is not None:
