@@ -17,6 +17,7 @@ TRADES: Final = "trades_perps"
 BOOKS: Final = "l2_perps"
 DEEP_BOOKS: Final = "l2_deep_perps"
 MINUTES: Final = "bars"
+IMPORT: Final = "import"
 
 _MOST_NAMED: Final = 8  # instruments in a message
 _DAY = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
@@ -106,6 +107,15 @@ class Vault:
     def import_terms(self) -> Path:
         """The terms of the exchange's published files that the user has accepted."""
         return self._meta("imports", "terms.json")
+
+    def imports(self, inst_id: str) -> Path:
+        """The provenance of every day that was imported, each day and stream on a line."""
+        return self._meta("imports", f"{check_inst_id(inst_id)}.jsonl")
+
+    def book_import(self, inst_id: str) -> Path:
+        """Folder of an import of books that is under way, and of the vault of its buckets."""
+        name = self._of_exchange(check_inst_id(inst_id))
+        return self.root / "state" / IMPORT / "books" / name
 
     def _meta(self, folder: str, name: str) -> Path:
         return self.root / "meta" / self.exchange / folder / name

@@ -1,0 +1,1 @@
+"""Days that come from an exchange's published files: built aside, put in place, accounted for."""
