@@ -94,7 +94,7 @@ def _show(
     elif run.now < clock:
         _write(f"Ages count to {times.iso(run.now)[:16]}Z, an hour after the newest raw record.")
     tables.write(report.HEADERS, [report.cells(row) for row in rows], words=2)
-    _write("\n" + "\n".join(report.sentences(expected)))
+    _write("\n" + "\n".join([*report.kept_sentences(rows), *report.sentences(expected)]))
 
 
 def _write(line: str) -> None:

@@ -144,8 +144,32 @@ def encode(
     exchange: Exchange, inst_id: str, state: BookState, ts: int, depth: int, *, gap: bool
 ) -> bytes:
     """Return a book with levels on both sides as one line of SPEC section 9, newline included."""
-    bids, asks = state.top_bids(depth), state.top_asks(depth)
-    middle = 5 * (state.best_bid + state.best_ask)  # half the sum, in units of one place more
+    sides = state.top_bids(depth), state.top_asks(depth)
+    chain = {
+        "checksum": state.checksum,
+        "seqId": state.seq_id,
+        "prevSeqId": state.prev_seq_id,
+    }
+    twice_mid = state.best_bid + state.best_ask
+    return line_of(exchange, inst_id, ts, sides, twice_mid=twice_mid, chain=chain, gap=gap)
+
+
+def line_of(
+    exchange: Exchange,
+    inst_id: str,
+    ts: int,
+    sides: tuple[list[BookLevel], list[BookLevel]],
+    *,
+    twice_mid: int,
+    chain: dict[str, int | None],
+    gap: bool,
+) -> bytes:
+    """Return the line of bids and asks, best first, with its ``checksum`` and sequence numbers.
+
+    ``twice_mid`` is best bid + best ask in units of ``10**-exact.PRICE_PLACES``.
+    """
+    bids, asks = sides
+    middle = 5 * twice_mid  # half of it, in units of one place more
     fields = {
         "timestamp_utc": times.iso(ts),
         "exchange": exchange.name,
@@ -157,9 +181,7 @@ def encode(
         "best_bid": price_of(bids[0]),
         "best_ask": price_of(asks[0]),
         "mid_price": exact.text(middle, exact.PRICE_PLACES + 1),
-        "checksum": state.checksum,
-        "seqId": state.seq_id,
-        "prevSeqId": state.prev_seq_id,
+        **chain,
         "gap_detected": gap,
     }
     return orjson.dumps(fields) + b"\n"

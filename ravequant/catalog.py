@@ -71,6 +71,7 @@ UNTOUCH_WICK: Final = Program("wicks", "Untouch_Wick/untouch_wick.py")
 L2_BUCKETIZER: Final = Program("liquidity_buckets", "Liquidity_Buckets/l2_bucketizer.py")
 FIND_SIGNALS: Final = Program("find_signals", "Untouch_Wick/find_signals.py")
 L2_RETENTION: Final = Program("l2_retention", "L2_Bot/l2_retention.py")
+IMPORT_BOOKS: Final = Program("import_books", "L2_Bot/import_books.py")
 EXPORT_PARQUET: Final = Program("export_parquet", "scripts/export_parquet.py")
 VERIFY_VAULT: Final = Program("verify_vault", "scripts/verify_vault.py")
 OKX_EXCHANGE: Final = Program("okx_exchange", "scripts/okx_exchange.py")
@@ -83,6 +84,7 @@ PROGRAMS: Final = (
     *CALCULATORS,
     FIND_SIGNALS,
     L2_RETENTION,
+    IMPORT_BOOKS,
     EXPORT_PARQUET,
     OKX_EXCHANGE,
     Program("l2_query", "L2_Bot/l2_query.py"),

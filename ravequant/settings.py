@@ -142,8 +142,7 @@ class Signals(NamedTuple):
     stop_bps: ExactDecimal = DISTANCE.default("1")  # beyond the tip, then to the next tick
     # a target farther from the entry is none
     target_max_bps: ExactDecimal = BPS.default("60")
-    # no trade if more than this share of such trades must win
-    break_even_max_pct: ExactDecimal = PERCENT.default("60")
+    break_even_max_pct: ExactDecimal = PERCENT.default("60")  # no trade if more must win
     # the reading of a signal that gives its size: strict, or notes (what the notes say)
     max_rule: str = "strict"
     maker_bps: ExactDecimal = BPS.default("2")  # fee on the way in
@@ -174,6 +173,7 @@ class Retention(NamedTuple):
     compress_book_hours: int = 6
     delete_book_days: int = 5
     keep_unread_days: int = 10  # book hours that the bucketizer has not read
+    imported_book_days: int = 5  # imported book hours, from their import on
     compress_trade_days: int = 2
     compress_bucket_days: int = 2
     # disk budget of the whole vault in 10**9 bytes; empty: none

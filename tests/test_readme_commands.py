@@ -40,6 +40,7 @@ NOT_RUN = {
     r"find_signals\.py .*--(discord|bell|exec)": "tests/alerts/test_end_to_end.py runs it",
     r"scripts/benchmark\.py": "it measures for minutes; tests/scripts/test_benchmark.py runs it",
     r"recompute\.py .*dask": "tests/scripts/test_recompute_dask.py runs it",
+    r"import_books\.py": "tests/L2_Bot/test_import_books.py runs it on files of its own",
     r"mutation/run\.py": "it takes minutes for each module, and needs an extra",
     r"scripts/environment\.py": "it installs; tests/scripts/test_environment.py runs it",
     r"scripts/install_service\.py(?! --print)": "it registers with the system; its own tests",

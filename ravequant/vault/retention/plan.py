@@ -5,7 +5,7 @@ count from the end of the hour or day in a file's name.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ravequant import times
@@ -23,6 +23,7 @@ class RetentionRule:
     compress_after_ms: int
     delete_after_ms: int | None = None  # None: never, by age or by budget
     delete_unread_after_ms: int = 0  # the same for files that their calculator has not read
+    imported_ms: int = 0  # an imported file is kept so long after its import
 
 
 def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionRule]:
@@ -30,7 +31,10 @@ def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionR
     delete = chosen.delete_book_days * times.DAY_MS
     unread = max(delete, chosen.keep_unread_days * times.DAY_MS)
     compress = chosen.compress_book_hours * times.HOUR_MS
-    hours = RetentionRule(compress, delete, unread) if deletes else RetentionRule(compress)
+    imported = chosen.imported_book_days * times.DAY_MS
+    hours = RetentionRule(compress)
+    if deletes:
+        hours = RetentionRule(compress, delete, unread, imported)
     return {
         BOOKS: hours,
         DEEP: hours,
@@ -66,6 +70,14 @@ class DatedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedHour:
+    """An hour that came out of an archive."""
+
+    imported_ms: int  # Unix milliseconds
+    waits_for: str = ""  # why it is kept, however old; empty: it is kept for its time alone
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """All files of one stream of one instrument, oldest first."""
 
@@ -75,6 +87,7 @@ class Series:
     open_from: str | None = None  # a writer may come back to files from this key on
     read_to: str | None = None  # key of the file that its calculator is in; None: nothing is read
     packed_share: float = 0.1  # size of the compressed form / size of the plain one
+    imported: Mapping[str, ImportedHour] = field(default_factory=dict, compare=False)  # by key
 
     def closed(self, now: int) -> list[DatedFile]:
         """Return the finished files: a later one exists, and their time is over at ``now``."""
@@ -85,6 +98,14 @@ class Series:
     def unread(self, file: DatedFile) -> bool:
         """Return True if the calculator that needs ``file`` has not read it to its end."""
         return self.read_to is None or file.key >= self.read_to
+
+    def kept(self, file: DatedFile, rule: RetentionRule, now: int) -> str:
+        """Return why an imported file may not be deleted yet; empty if it, or another, may."""
+        hour = self.imported.get(file.key)
+        if hour is None or hour.waits_for:
+            return "" if hour is None else hour.waits_for
+        days = rule.imported_ms // times.DAY_MS
+        return "" if now - hour.imported_ms > rule.imported_ms else f"{days} days from its import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +141,11 @@ def by_age(all_series: Iterable[Series], rules: dict[str, RetentionRule], now: i
 
 def _due(series: Series, file: DatedFile, rule: RetentionRule, now: int) -> Action | None:
     age = now - file.end
-    if rule.delete_after_ms is not None:
+    if file.key in series.imported:
+        if rule.delete_after_ms is not None and not series.kept(file, rule, now):
+            reason = f"imported more than {rule.imported_ms // times.DAY_MS} days ago"
+            return Action(DELETE, file, reason, frees=file.size)
+    elif rule.delete_after_ms is not None:
         unread = series.unread(file)
         limit = rule.delete_unread_after_ms if unread else rule.delete_after_ms
         if age > limit:
@@ -144,13 +169,21 @@ def over_budget(
 ) -> list[Action]:
     """Return the book hours to delete so that ``excess`` bytes are freed, or all there are.
 
-    Hours that the calculator has read go first, each kind oldest first.
+    Hours that the calculator has read go first, each kind oldest first. Imported hours that are
+    kept are not taken.
     """
     candidates = sorted(
-        (series.unread(file), file.end, file.inst_id, file.stream, file)
+        (
+            series.unread(file) and file.key not in series.imported,
+            file.end,
+            file.inst_id,
+            file.stream,
+            file,
+        )
         for series in all_series
         if rules[series.stream].delete_after_ms is not None
         for file in series.closed(now)
+        if not series.kept(file, rules[series.stream], now)
     )
     found = []
     for unread, *_, file in candidates:

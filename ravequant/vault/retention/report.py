@@ -1,5 +1,6 @@
 """The results of a retention run and the forecast, as a table, sentences and JSON."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -49,6 +50,7 @@ def rows_of(
                 "oldest": series.files[0].key,
                 **{kind: _count(mine, kind) for kind in ("compress", "delete")},
                 "left": sum(result.status in {SKIPPED, FAILED} for result in mine),
+                "kept": kept_of(series, rules[series.stream], now),
                 "freed_bytes": sum(result.freed for result in mine),
                 "bytes_per_day": None if growth is None else round(growth.per_day),
             }
@@ -60,6 +62,23 @@ def _count(results: Sequence[ActionResult], kind: str) -> int:
     return sum(
         result.action.kind == kind and result.status in {DONE, PLANNED} for result in results
     )
+
+
+def kept_of(series: Series, rule: RetentionRule, now: int) -> dict[str, int]:
+    """Return how many imported hours are kept for each reason."""
+    reasons = (series.kept(file, rule, now) for file in series.files)
+    return dict(sorted(Counter(reason for reason in reasons if reason).items()))
+
+
+def kept_sentences(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a sentence for the imported hours of each series that are kept."""
+    return [
+        f"{sum(row['kept'].values())} imported hours of {row['instId']} {row['stream']} are kept: "
+        + ", ".join(f"{count} ({reason})" for reason, count in row["kept"].items())
+        + "."
+        for row in rows
+        if row["kept"]
+    ]
 
 
 def facts_of(result: ActionResult) -> dict[str, Any]:

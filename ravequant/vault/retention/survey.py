@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -12,9 +12,19 @@ from typing import Any, Final
 from ravequant import catalog, times
 from ravequant.errors import VaultError
 from ravequant.vault import commit, compress
+from ravequant.vault.imports import provenance
 from ravequant.vault.newest import newest_of_all
 from ravequant.vault.paths import Vault, instruments
-from ravequant.vault.retention.plan import BOOKS, BUCKETS, DEEP, TRADES, DatedFile, Series, Survey
+from ravequant.vault.retention.plan import (
+    BOOKS,
+    BUCKETS,
+    DEEP,
+    TRADES,
+    DatedFile,
+    ImportedHour,
+    Series,
+    Survey,
+)
 
 METRIC: Final = catalog.L2_BUCKETIZER.name  # the calculator that reads the book hours
 _SAMPLE: Final = 1 << 20
@@ -79,7 +89,50 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
                 open_from=committed_day(vault, inst_id) if stream == BUCKETS else None,
                 read_to=_read_to(facts, stream),
                 packed_share=_share(data.place(vault, inst_id), files),
+                imported=imported_hours(vault, inst_id, stream, files, _read_to(facts, stream)),
             )
+
+
+_IMPORTED: Final = {BOOKS: "books", DEEP: "books_deep"}  # streams, as the provenance has them
+
+
+def imported_hours(
+    vault: Vault, inst_id: str, stream: str, files: Iterable[DatedFile], read_to: str | None
+) -> Mapping[str, ImportedHour]:
+    """Return the imported hours of a stream by key, each with the reason why it is kept."""
+    if stream not in _IMPORTED:
+        return {}
+    try:
+        days = provenance.newest(vault, inst_id, _IMPORTED[stream])
+        buckets = provenance.newest(vault, inst_id, BUCKETS) if days else {}
+    except VaultError as error:
+        _log.warning("%s; until then no book hour is deleted", error)
+        return {file.key: ImportedHour(0, "its provenance cannot be read") for file in files}
+    read = {key for key, _ in catalog.BUCKETS.files(vault, inst_id)} if days else set()
+    passed = {day for day in days if read_to is not None and day < read_to[:10] and day in read}
+    found: dict[str, ImportedHour] = {}
+    for name, day in days.items():
+        waits_for = ""
+        if day.keep:
+            waits_for = "pinned by --keep"
+        elif name not in buckets and name not in passed:
+            waits_for = "its day has no buckets yet"
+        elif not judged(vault, inst_id, name):
+            waits_for = "the lab has not judged its day"
+        hour = ImportedHour(day.imported_ms, waits_for)
+        found |= {f"{name}/{number}": hour for number in day.hours}
+    return found
+
+
+def judged(vault: Vault, inst_id: str, day: str) -> bool:
+    """Return True if the lab has its verdict on a day, or if this version has no lab.
+
+    The lab will be the programs of ``Edge_Lab/``; its verdict on a day is the file
+    ``lab/{exchange}/{INSTID}/{day}.json`` of the vault.
+    """
+    if not any(program.script.startswith("Edge_Lab/") for program in catalog.PROGRAMS):
+        return True
+    return (vault.root / "lab" / vault.exchange / inst_id / f"{day}.json").exists()
 
 
 def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> Iterator[DatedFile]:

@@ -91,6 +91,31 @@ def test_the_budget_takes_the_oldest_hours_first_and_the_unread_ones_last():
     ]  # fmt: skip
 
 
+def test_an_imported_hour_is_kept_from_its_import_on():
+    """Five days after the import, however old it is; while it waits for something, for good."""
+    old = hour(90 * 24)
+    for imported, wanted in (
+        (plan.ImportedHour(NOW - 5 * DAY), []),
+        (plan.ImportedHour(NOW - 5 * DAY - 1), [("delete", old)]),
+        (plan.ImportedHour(NOW - 90 * DAY, "its day has no buckets yet"), []),
+    ):
+        files = (
+            DatedFile(plan.BOOKS, BTC, old, None, 10),
+            DatedFile(plan.BOOKS, BTC, hour(0), 10, None),
+        )
+        series = Series(plan.BOOKS, BTC, files, read_to=hour(0), imported={old: imported})
+        assert due(series) == wanted
+        drops = plan.over_budget([series], RULES, NOW, 10**9)
+        assert [(drop.kind, drop.file.key) for drop in drops] == wanted
+    reasons = [
+        action.reason
+        for action in plan.by_age(
+            [Series(plan.BOOKS, BTC, files, imported={old: plan.ImportedHour(0)})], RULES, NOW
+        )
+    ]
+    assert reasons == ["imported more than 5 days ago"]
+
+
 @given(
     ages=st.sets(st.integers(0, 400), min_size=1, max_size=40),
     read=st.none() | st.integers(0, 400),
@@ -117,7 +142,8 @@ def test_whatever_stands_there_the_promises_hold(ages, read, excess):
 
 def test_settings_change_every_limit():
     """Each number of the rules is a setting."""
-    rules = plan.rules_of(Retention(1, 2, 3, 4, 5))
-    assert rules[plan.BOOKS] == rules[plan.DEEP] == plan.RetentionRule(HOUR, 2 * DAY, 3 * DAY)
+    rules = plan.rules_of(Retention(1, 2, 3, 6, 4, 5))
+    hours = plan.RetentionRule(HOUR, 2 * DAY, 3 * DAY, 6 * DAY)
+    assert rules[plan.BOOKS] == rules[plan.DEEP] == hours
     assert rules[plan.TRADES] == plan.RetentionRule(4 * DAY)
     assert rules[plan.BUCKETS] == plan.RetentionRule(5 * DAY)

@@ -52,7 +52,7 @@ def test_a_row_counts_the_actions_of_its_series_alone():
     row, empty = report.rows_of([series, other], results, RULES, NOW)
     assert row | {"bytes_per_day": 0} == {
         "stream": "books", "instId": BTC, "files": 4, "bytes": 400, "oldest": hour(9),
-        "compress": 1, "delete": 1, "left": 2, "freed_bytes": 190, "bytes_per_day": 0,
+        "compress": 1, "delete": 1, "left": 2, "kept": {}, "freed_bytes": 190, "bytes_per_day": 0,
     }  # fmt: skip
     assert (empty["compress"], empty["delete"], empty["left"], empty["freed_bytes"]) == (0, 0, 0, 0)
     assert report.cells(row)[:7] == ["books", BTC, "400 B", "1", "1", "2", "190 B"]
@@ -76,3 +76,18 @@ def test_a_result_is_written_with_its_file_reason_and_status():
 def test_sizes_are_read_in_thousands(count, text):
     """Three figures and the unit."""
     assert report.size(count) == text
+
+
+def test_imported_hours_that_are_kept_are_counted_by_reason():
+    """A sentence for each series that has some, and none for the others."""
+    waiting, young = plan.ImportedHour(0, "its day has no buckets yet"), plan.ImportedHour(NOW)
+    imported = {hour(900): waiting, hour(899): waiting, hour(600): young}
+    series = books(*imported, hour(0), imported=imported)
+    rows = report.rows_of([series, books(hour(0))], [], RULES, NOW)
+    assert rows[0]["kept"] == {"5 days from its import": 1, "its day has no buckets yet": 2}
+    assert report.kept_sentences(rows) == [
+        (
+            f"3 imported hours of {BTC} books are kept: 1 (5 days from its import), "
+            "2 (its day has no buckets yet)."
+        )
+    ]

@@ -2,9 +2,12 @@
 
 import gzip
 
-from ravequant import times
+from ravequant import catalog, times
+from ravequant.catalog import Program
+from ravequant.vault.imports import provenance
+from ravequant.vault.imports.provenance import ImportedDay
 from ravequant.vault.retention import plan
-from ravequant.vault.retention.survey import committed_day, plain_form, survey
+from ravequant.vault.retention.survey import committed_day, judged, plain_form, survey
 from tests.support.aged_vaults import BTC, ETH, METRIC, NOW, day, fill, hour, read_up_to, write
 
 
@@ -80,3 +83,70 @@ def test_a_day_that_does_not_exist_is_left_alone(vault):
     write(vault.trades(BTC) / f"{times.day(NOW)}.jsonl", b"1\n")
     [series] = survey(vault).series
     assert [file.key for file in series.files] == [times.day(NOW)]
+
+
+# -- imported hours
+
+
+def imported(vault, name, stream="books", hours=("21",), **facts):
+    """Note a day as imported."""
+    day_of_import = ImportedDay(
+        NOW, stream, name, (), 1, 1, None, None, 0, (), "none", "", 1, "", hours=hours, **facts
+    )
+    vault.imports(BTC).parent.mkdir(parents=True, exist_ok=True)
+    provenance.append(vault, BTC, [day_of_import])
+
+
+def waits(vault, stream=plan.BOOKS):
+    """Return why each imported hour of a stream is kept."""
+    series = next(one for one in survey(vault).series if one.stream == stream)
+    return {key: one.waits_for for key, one in series.imported.items()}
+
+
+OLD = "2025-01-30"
+
+
+def test_an_imported_hour_waits_for_the_buckets_of_its_day(vault):
+    """Made by the importer, or by the bucketizer that has passed the day."""
+    write(vault.snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
+    write(vault.deep_snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
+    imported(vault, OLD)
+    imported(vault, OLD, "books_deep")
+    assert waits(vault) == waits(vault, plan.DEEP) == {f"{OLD}/21": "its day has no buckets yet"}
+    read_up_to(vault, BTC, f"{OLD}/21", OLD)
+    write(vault.derived(METRIC, BTC) / f"{OLD}.jsonl", b"1\n")
+    assert waits(vault) == {f"{OLD}/21": "its day has no buckets yet"}  # it is not through
+    read_up_to(vault, BTC, "2025-01-31/00", "2025-01-31")
+    assert waits(vault) == {f"{OLD}/21": ""}
+
+
+def test_buckets_of_an_import_count_and_a_pin_goes_before_them(vault):
+    """The provenance names both."""
+    write(vault.snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
+    imported(vault, OLD)
+    imported(vault, OLD, "buckets")
+    assert waits(vault) == {f"{OLD}/21": ""}
+    imported(vault, OLD, keep=True)
+    assert waits(vault) == {f"{OLD}/21": "pinned by --keep"}
+
+
+def test_a_version_with_a_lab_waits_for_its_verdict(vault, monkeypatch):
+    """Without a lab there is nothing to wait for."""
+    assert judged(vault, BTC, OLD)
+    lab = Program("backtest", "Edge_Lab/backtest.py")
+    monkeypatch.setattr(catalog, "PROGRAMS", (*catalog.PROGRAMS, lab))
+    assert not judged(vault, BTC, OLD)
+    write(vault.snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
+    imported(vault, OLD)
+    imported(vault, OLD, "buckets")
+    assert waits(vault) == {f"{OLD}/21": "the lab has not judged its day"}
+    write(vault.root / "lab" / "okx" / BTC / f"{OLD}.json", b"{}")
+    assert waits(vault) == {f"{OLD}/21": ""}
+
+
+def test_a_provenance_that_cannot_be_read_keeps_every_book_hour(vault, caplog):
+    """It is said, and nothing is deleted meanwhile."""
+    fill(vault, NOW, hours=24)
+    write(vault.imports(BTC), b"{}\n")
+    assert set(waits(vault).values()) == {"its provenance cannot be read"}
+    assert "until then no book hour is deleted" in caplog.text
