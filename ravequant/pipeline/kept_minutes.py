@@ -3,13 +3,15 @@
 The first run that reads a whole finished day keeps its minutes in ``derived/bars/``. A later run
 that comes to that day takes them from there, if they were made of the same lines in the same way
 (``trades/day_minutes.py`` holds the key); else it reads the lines again, and keeps their minutes.
+Of several that come to the same day at once one reads its lines, and the others wait for that.
 Deleting kept minutes loses nothing but time.
 """
 
 import logging
 import zlib
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -30,7 +32,7 @@ from ravequant.trades.day_minutes import (
 from ravequant.vault import crc
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.cursor import Cursor, Trail
-from ravequant.vault.lock import if_free
+from ravequant.vault.lock import after_others, if_free
 from ravequant.vault.paths import MINUTES, Vault
 from ravequant.vault.raw_content import (
     RawContent,
@@ -44,6 +46,8 @@ from ravequant.vault.tail import Block, Chunk, Listing, Span, Tail
 if TYPE_CHECKING:
     from ravequant.trades.minute_bar import MinuteBar
 
+KEEPING: Final = "bars_kept"  # the lock of the program that reads a day, for all
+PATIENCE_S: Final = 60.0  # with the program that reads a day
 CLOSING_BYTES: Final = 1 << 20  # a day whose last minute closes later is not kept
 _CLOSING_BLOCK: Final = 1 << 16
 _MOST_LISTED: Final = 1_000  # bad lines, or missing ids: a day with more of them is not kept
@@ -83,57 +87,136 @@ class KeptMinutes:
         self._files, self._generation = files, generation
         self._contents = RawContents(vault, inst_id, generation)
         self._refused = False  # the disk has refused: no further day of this run is kept
+        self._in_vain = False  # it waited, and the other program has not come to an end
 
     def legs(self, reader: BarReader, cursor: Cursor | None) -> Iterator[Leg[Closed]]:
         """Yield the finished days from ``cursor`` on, where ``reader`` stands."""
         at_start = cursor is None or cursor.offset == 0
         passed = RawContent(0, 0) if at_start else None  # of the day's file, where that is known
         while (day := finished_day(self._files, cursor.file if cursor else None)) is not None:
-            key = self._key(day, cursor, reader)
-            known = self._known(day, key, reader)
-            if known is not None:
-                minutes, cursor = known
-                yield self._taken_over(day, minutes, cursor, reader)
-                passed = minutes.next_content
+            known = self._known(day, cursor, reader)
+            if known is None and passed is None:
+                if finished_day(self._files, day.next_key) is None:
+                    break  # a run over midnight, as every night has one: no whole day lies before
+                cursor, passed = yield from self._read(day, cursor, reader, None)
                 continue
-            if passed is None and finished_day(self._files, day.next_key) is None:
-                break  # a run over midnight, as every night has one: no whole day lies before it
-            recording = _Recording(day, key, passed, reader)
-            closing = ClosingTail(self._after(day), self._generation, reader, day)
-            yield from self._read(day, cursor, reader, recording, closing)
-            cursor = closing.cursor()
-            if cursor is None or not closing.closed:
-                passed = None
-                continue
-            self._keep(recording, reader)
-            passed = recording.next_content
+            if known is None:
+                with self._turn() as waited:
+                    known = self._known(day, cursor, reader) if waited else None
+                    if known is None:
+                        cursor, passed = yield from self._read(day, cursor, reader, passed)
+                        continue
+            minutes, leg = known
+            yield leg
+            cursor, passed = leg.tail.cursor(), minutes.next_content
         with suppress(VaultError):  # they save time, and nothing else
             self._contents.save()
 
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Let one program of several read a day, for all; yield True if another may have done so.
+
+        A program that has waited in vain waits no more.
+        """
+        if self._in_vain:
+            yield False
+            return
+        with after_others(self._vault, KEEPING, self._inst_id, PATIENCE_S) as waited:
+            self._in_vain = waited is not None and waited >= PATIENCE_S
+            if waited is not None:
+                self._contents.read_again()
+            yield waited is not None
+
+    def has(self, key: str) -> bool:
+        """Return True if minutes of a day are kept, to be believed or not."""
+        return self._path(key).exists()
+
+    def known(self, reader: BarReader, cursor: Cursor | None) -> Leg[Closed] | None:
+        """Return the finished day that begins at ``cursor``, where ``reader`` stands, if kept."""
+        day = finished_day(self._files, cursor.file if cursor else None)
+        found = None if day is None else self._known(day, cursor, reader)
+        return None if found is None else found[1]
+
+    def joined(self, reader: BarReader, key: str, moment_ms: int) -> Leg[Closed] | None:
+        """Return the kept minutes of a day for a reader that would begin within that day.
+
+        They hold from ``moment_ms`` on, wherever before it the reader would begin. None if no such
+        minutes are kept, or if not every place is as good as another.
+        """
+        day = finished_day(self._files, key)
+        minutes = None if day is None or day.key != key else self._found(day)
+        if day is None or minutes is None or not minutes.is_joined_before(moment_ms):
+            return None
+        key_here = self._key(day, None, reader)
+        own = replace(key_here, offset=minutes.key.offset, reader=minutes.key.reader)
+        return self._taken_over(day, minutes, reader) if minutes.key == own else None
+
+    def _known(
+        self, day: FinishedDay, cursor: Cursor | None, reader: BarReader
+    ) -> tuple[DayMinutes, Leg[Closed]] | None:
+        """Return the kept minutes of the lines that come next, and the leg behind these lines.
+
+        None if there are none, or if they were made of other lines, or in another way.
+        """
+        minutes = self._found(day)
+        if minutes is None or minutes.key != self._key(day, cursor, reader):
+            return None
+        leg = self._taken_over(day, minutes, reader)
+        return None if leg is None else (minutes, leg)
+
+    def _found(self, day: FinishedDay) -> DayMinutes | None:
+        path = self._path(day.key)
+        try:
+            return decode(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, DamagedMinutesError) as error:
+            _log.warning("%s cannot be used: %s; the raw lines are read again", path, error)
+            return None
+
     def _taken_over(
-        self, day: FinishedDay, minutes: DayMinutes, cursor: Cursor, reader: BarReader
-    ) -> Leg[Closed]:
-        tail = Tail(self._files, cursor, self._generation)
+        self, day: FinishedDay, minutes: DayMinutes, reader: BarReader
+    ) -> Leg[Closed] | None:
+        """Pass minutes to the reader; None, and nothing is passed, if other lines are there now."""
+        try:
+            end = self._end(day, minutes)
+            if end is None or not self._contents.holds(day.key, day.path, minutes.content):
+                return None
+        except VaultError as error:  # reading in order raises it, where it matters
+            _log.debug("%s", error)
+            return None
+        if not reader.is_answered(minutes.id_gaps):
+            return None
+        tail = Tail(self._files, end, self._generation)
         paths = {day.key: day.path, day.next_key: day.next_path}
         tail.unsynced |= {path for path in paths.values() if path.suffix != ".gz"}
-        rejected = [BadLine(paths[bad.file], bad.offset, bad.reason) for bad in minutes.rejected]
-        return Leg(tail, reader.take_over(minutes), tuple(rejected))
+        try:
+            bad = [BadLine(paths[bad.file], bad.offset, bad.reason) for bad in minutes.rejected]
+            return Leg(tail, reader.take_over(minutes), tuple(bad))
+        except (KeyError, TypeError, ValueError) as error:
+            path = self._path(day.key)
+            _log.warning("%s cannot be used: %r; the raw lines are read again", path, error)
+            return None
 
     def _read(
-        self,
-        day: FinishedDay,
-        cursor: Cursor | None,
-        reader: BarReader,
-        recording: "_Recording",
-        closing: "ClosingTail",
-    ) -> Iterator[Leg[Closed]]:
-        """Yield the day's own file, then the lines behind it that close its last minute."""
+        self, day: FinishedDay, cursor: Cursor | None, reader: BarReader, passed: RawContent | None
+    ) -> Generator[Leg[Closed], None, tuple[Cursor | None, RawContent | None]]:
+        """Yield the day's own file, then the lines behind it that close its last minute.
+
+        Keep its minutes, if it is read from its beginning. Return the place behind these lines,
+        and what was read of the next file, if that is known.
+        """
+        recording = _Recording(day, self._key(day, cursor, reader), passed, reader)
+        closing = ClosingTail(self._after(day), self._generation, reader, day)
         reader.heard = recording.heard
-        tail = Tail(self._up_to(day), cursor, self._generation)
-        yield Leg(tail, watch=recording.take)
+        yield Leg(Tail(self._up_to(day), cursor, self._generation), watch=recording.take)
         reader.single_lines = True
         yield Leg(closing, watch=recording.take_closing)
         reader.single_lines, reader.heard = False, None
+        if closing.cursor() is None or not closing.closed:
+            return closing.cursor(), None
+        self._keep(recording, reader)
+        return closing.cursor(), recording.next_content
 
     def _up_to(self, day: FinishedDay) -> Listing:
         return lambda: (item for item in self._files() if item[0] <= day.key)
@@ -154,34 +237,10 @@ class KeptMinutes:
     def _path(self, key: str) -> Path:
         return self._vault.minutes(self._inst_id) / f"{key}.json.gz"
 
-    def _known(
-        self, day: FinishedDay, key: MinutesKey, reader: BarReader
-    ) -> tuple[DayMinutes, Cursor] | None:
-        """Return the kept minutes of the lines that come next, and the place behind these lines.
-
-        None if there are none, or if they were made of other lines, or in another way.
-        """
-        path = self._path(day.key)
-        try:
-            minutes = decode(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, DamagedMinutesError) as error:
-            _log.warning("%s cannot be used: %s; the raw lines are read again", path, error)
-            return None
-        if (minutes.key, minutes.next_file) != (key, day.next_key):
-            return None
-        try:
-            end = self._end(day, minutes)
-            if end is None or not self._contents.holds(day.key, day.path, minutes.content):
-                return None
-        except VaultError as error:  # reading in order raises it, where it matters
-            _log.debug("%s", error)
-            return None
-        return (minutes, end) if reader.is_answered(minutes.id_gaps) else None
-
     def _end(self, day: FinishedDay, minutes: DayMinutes) -> Cursor | None:
         """Return the place behind the line that closes the day; None if it is another line now."""
+        if minutes.next_file != day.next_key:
+            return None
         data = first_bytes(day.next_path, minutes.next_content.length)
         if RawContent(len(data), zlib.crc32(data)) != minutes.next_content:
             return None
@@ -206,6 +265,8 @@ class KeptMinutes:
         else:
             day = recording.day
             self._contents.note(day.key, day.path, recording.stamp, minutes.content)
+            with suppress(VaultError):  # another program, which waits, need not read the day
+                self._contents.save()
 
 
 def _checked(minutes: DayMinutes) -> bytes:

@@ -66,7 +66,9 @@ def trades(inst_id: str, since: When = None, until: When = None, *, vault: Folde
 
 
 def minutes(inst_id: str, since: When = None, until: When = None, *, vault: Folder = None) -> Table:
-    """Return the closed minutes that begin in the span, computed from the raw trades.
+    """Return the closed minutes that begin in the span, as the raw trades give them.
+
+    Those of finished days are taken from kept minutes, where these are the same.
 
     Columns as in the SQL view ``bars``, and ``price_notional`` and ``price_base``: the sums of
     price x notional and price x base, of which any VWAP is made exactly. A whale is a record at or

@@ -59,6 +59,7 @@ class LogSpan:
         self._unpack_before = unpack_before  # to know the lines before a file, if they are packed
         self.before, self.before_ms = beginning.before, beginning.before_ms
         self._passing = since is not None  # blocks that end before the span
+        self._moved = False  # to another place since the last block
 
     def blocks(self, *, let_go: bool = False) -> Iterator[Block]:
         """Yield the blocks that have come since the last call, as far as the log goes now.
@@ -67,6 +68,7 @@ class LogSpan:
         not compress or delete it.
         """
         while not (self._cut_by_crash and self._is_cut()):
+            self._moved = False
             tail = Tail(self._files, self._cursor, 0, _BLOCK, remedy=REMEDY)
             found = cast("Generator[Block]", tail.blocks())
             for block in found:
@@ -78,11 +80,17 @@ class LogSpan:
                 if leave:
                     found.close()
                 yield block
-                if leave:
+                if self._moved:
+                    found.close()
+                if leave or self._moved:
                     break
             else:
                 self._cursor = tail.cursor()
                 return
+
+    def go_on(self, cursor: Cursor) -> None:
+        """Go on at a later place, in the middle of a block too: what lies before it is known."""
+        self._cursor, self._earlier, self._passing, self._moved = cursor, None, False, True
 
     def _look_before(self) -> None:
         """Read the end of the file before the first block of the span, if that begins a file."""

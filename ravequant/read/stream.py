@@ -84,11 +84,16 @@ class Stream(ABC):
         """
         if self.complete:
             return
-        for block in self._log.blocks(let_go=let_go):
-            self._block = block
-            yield self._table(self.read(block))
+        for found in self._found(let_go=let_go):
+            yield self._table(found)
             if self.complete:
                 return
+
+    def _found(self, *, let_go: bool) -> Iterator[Mapping[str, Column]]:
+        """Yield the columns of the records of the span, block by block."""
+        for block in self._log.blocks(let_go=let_go):
+            self._block = block
+            yield self.read(block)
 
     @abstractmethod
     def read(self, block: Block) -> Mapping[str, Column]:

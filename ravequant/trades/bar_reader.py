@@ -128,19 +128,18 @@ class BarReader:
     def take_over(self, day: "DayMinutes") -> Closed:
         """Go on behind the lines of a day that were read before; return the minutes they closed.
 
-        Its rejected lines are counted, and not handed to ``reject``. ValueError or TypeError for
-        a state that is none.
+        Its rejected lines are counted, and not handed to ``reject``. KeyError, TypeError or
+        ValueError, and nothing is changed, for a state or counts that are none.
         """
-        before = self.builder
-        self.builder = BarBuilder.restore(self._whale_notional, day.reader)
-        counts = day.counts
-        self.lines += counts["lines"]
-        self.rejected += counts["rejected"]
-        self.builder.records = before.records + counts["trades"]
-        self.builder.duplicates = before.duplicates + counts["duplicates"]
-        self.builder.late_trades = before.late_trades + counts["late_trades"]
-        self.builder.ahead = before.ahead + counts["ahead"]
-        self.builder.gap_count = before.gap_count + counts["holes"]
+        before, counts = self.builder, day.counts
+        builder = BarBuilder.restore(self._whale_notional, day.reader)
+        builder.records = before.records + counts["trades"]
+        builder.duplicates = before.duplicates + counts["duplicates"]
+        builder.late_trades = before.late_trades + counts["late_trades"]
+        builder.ahead = before.ahead + counts["ahead"]
+        builder.gap_count = before.gap_count + counts["holes"]
+        lines, rejected = self.lines + counts["lines"], self.rejected + counts["rejected"]
+        self.builder, self.lines, self.rejected = builder, lines, rejected
         return day.closed
 
     def is_answered(self, answers: Iterable[IdGapAnswer]) -> bool:

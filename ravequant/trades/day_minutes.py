@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from ravequant import exact
+from ravequant import exact, times
 from ravequant.trades.bar_builder import Closed, IdGapAnswer
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.raw_content import RawContent
@@ -22,6 +22,7 @@ VERSION: Final = 1
 LEVEL: Final = 6
 _GZIP: Final = 31  # zlib's window bits for a gzip file without name and time: equal bytes again
 _WIDEST: Final = 1 << 63
+_OUT_OF_ORDER: Final = ("rejected", "duplicates", "late_trades", "ahead")
 
 # each column, and the places of the units that its field of MinuteBar counts
 _PLACES: Final = {
@@ -86,6 +87,22 @@ class DayMinutes:
     reader: dict[str, Any]  # the state of the reader at the end, with the sums of squares
     counts: dict[str, int]
     rejected: tuple[RejectedLine, ...]
+
+    def is_joined_before(self, moment_ms: int) -> bool:
+        """Return True if any reader of lines before ``moment_ms`` has these minutes from then on.
+
+        So it is if every line is a valid trade in the order of ids and minutes, and one later
+        than all before the day's beginning was read before ``moment_ms``: then nothing of the
+        reader's state at the beginning is in a later minute.
+        """
+        if any(self.counts.get(name) != 0 for name in _OUT_OF_ORDER):
+            return False
+        begun = self.key.reader.get("watermark_ms")
+        begun = -1 if begun is None else begun
+        return any(
+            bar.minute * times.MINUTE_MS > begun and (bar.minute + 1) * times.MINUTE_MS <= moment_ms
+            for bar in self.closed.bars
+        )
 
 
 def encode(day: DayMinutes) -> bytes:

@@ -94,6 +94,33 @@ def if_free(vault: Vault, work: str, inst_id: str) -> Iterator[bool]:
         lock.release()
 
 
+@contextmanager
+def after_others(vault: Vault, work: str, inst_id: str, most_s: float) -> Iterator[float | None]:
+    """Hold the lock of a ``work`` that another program may have done meanwhile.
+
+    Yields None if the lock was free, else the seconds of waiting for it. After ``most_s``, or if
+    it cannot be taken, the caller goes on without it.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    path = vault.lock(work, inst_id)
+    lock = FileLock(path, timeout=0, thread_local=False)
+    waited: float | None = None
+    try:
+        make_folder(path.parent)
+        lock.acquire()
+    except (VaultError, OSError, Timeout) as error:
+        if isinstance(error, Timeout):
+            begun = time.monotonic()
+            with suppress(Timeout, OSError):
+                lock.acquire(timeout=most_s)
+            waited = time.monotonic() - begun
+    try:
+        yield waited
+    finally:
+        lock.release()
+
+
 def _holder_file(lock: Path) -> Path:
     return lock.with_suffix(".json")
 

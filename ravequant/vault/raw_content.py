@@ -130,6 +130,10 @@ class RawContents:
         if whole_content(packed, content.length, None) == content:
             self.note(key, packed, before, content)
 
+    def read_again(self) -> None:
+        """Take in the notes of other programs; those of this run count where both have some."""
+        self._noted = {**self._read(), **self._noted}
+
     def save(self) -> None:
         """Write the notes, for later runs. Raises VaultError if the disk refuses."""
         if not self._changed:
@@ -137,5 +141,6 @@ class RawContents:
         facts = {"metric": MINUTES, "instId": self._inst_id, "generation": self._generation}
         with if_free(self._vault, MINUTES, self._inst_id) as free:
             if free:
+                self.read_again()
                 commit.write_state(self._file, {**facts, "files": self._noted})
                 self._changed = False

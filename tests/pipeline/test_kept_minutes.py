@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,14 @@ import pytest
 
 from ravequant import settings, times
 from ravequant.pipeline import kept_minutes, runner
+from ravequant.pipeline.kept_minutes import KeptMinutes
 from ravequant.settings import Settings
 from ravequant.settings_schema import ExactDecimal
 from ravequant.trades import day_minutes, parallel_scan
+from ravequant.trades.day_minutes import RejectedLine
 from ravequant.vault import compress, gap_ledger, raw_content, tail
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
-from ravequant.vault.lock import if_free
+from ravequant.vault.lock import after_others, if_free
 from ravequant.vault.paths import Vault
 from ravequant.vault.retention.run import RetentionRun
 from scripts.batch.jobs import BARS, CALCULATORS
@@ -391,6 +394,87 @@ def test_two_calculators_at_once_keep_the_same(vault, tmp_path):
     for path in kept_files(vault):
         assert path.suffix == ".gz"
         day_minutes.decode(path.read_bytes())
+
+
+def test_of_several_at_once_one_reads_the_lines(vault, tmp_path, monkeypatch):
+    """The others wait for each day and take it: every raw day is read once, not once each."""
+    put(vault, stream(3))
+    keeping = list[str]()
+    keep = KeptMinutes._keep
+
+    def noted(self, recording, reader):
+        keeping.append(recording.day.key)
+        keep(self, recording, reader)
+
+    monkeypatch.setattr(KeptMinutes, "_keep", noted)
+    threads = [threading.Thread(target=partial(run, vault, metric)) for metric in BARS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(keeping) == ["2025-12-13", SECOND, "2025-12-15"]
+    wanted = fresh(vault, tmp_path / "fresh")
+    assert {metric: made(vault, metric) for metric in BARS} == wanted
+
+
+def test_one_that_hangs_is_waited_for_once(vault, tmp_path, monkeypatch):
+    """Then the lines are read, of this day and of the others."""
+    put(vault, stream(3))
+    monkeypatch.setattr(kept_minutes, "PATIENCE_S", 0.3)
+    waits = []
+
+    def noted(*arguments):
+        waits.append(arguments)
+        return after_others(*arguments)
+
+    monkeypatch.setattr(kept_minutes, "after_others", noted)
+    with after_others(vault, kept_minutes.KEEPING, BTC, 1):
+        run(vault)
+    assert len(waits) == 1
+    assert len(kept_files(vault)) == 3
+    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+
+
+def test_a_day_that_another_program_has_read_is_not_read_through(standing, monkeypatch):
+    """Its notes come with its minutes."""
+    shutil.rmtree(standing.minutes(BTC))
+    standing.state("bars", BTC).unlink()
+    waiting, reads = threading.Event(), []
+    content_of = raw_content.content_of
+
+    def counted(path):
+        reads.append(path)
+        return content_of(path)
+
+    def noted(*arguments):
+        waiting.set()
+        return after_others(*arguments)
+
+    monkeypatch.setattr(raw_content, "content_of", counted)
+
+    with after_others(standing, kept_minutes.KEEPING, BTC, 1):
+        monkeypatch.setattr(kept_minutes, "after_others", noted)
+        thread = threading.Thread(target=partial(run, standing, "cvd"))
+        thread.start()
+        assert waiting.wait(30)
+        monkeypatch.setattr(kept_minutes, "after_others", lambda *_: nullcontext())
+        run(standing, "vwap")
+    thread.join()
+    assert reads == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"reader": {}}, {"counts": {}}, {"rejected": (RejectedLine("2025-01-01", 1, "x"),)}]
+)
+def test_a_file_whose_facts_are_none_is_not_used(standing, tmp_path, caplog, change):
+    """Whole and of this version, but not by this program: named, and the raw lines are read."""
+    path = kept_files(standing)[1]
+    minutes = day_minutes.decode(path.read_bytes())
+    path.write_bytes(day_minutes.encode(replace(minutes, **change)))
+    run(standing)
+    assert f"{path} cannot be used: KeyError" in caplog.text
+    assert made(standing) == fresh(standing, tmp_path / "fresh")["volume"]
+    assert day_minutes.decode(path.read_bytes()) == minutes
 
 
 def test_the_file_can_be_read_by_anything(standing):

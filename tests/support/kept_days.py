@@ -71,27 +71,29 @@ def put(vault: Vault, lines: Iterable[bytes], packed: Iterable[str] = ()) -> Non
 
 def run(
     vault: Vault, metric: str = "volume", *, kept: bool = True, chosen: Settings | None = None,
-    rebuild: bool = True,
+    rebuild: bool = True, inst_id: str = BTC,
 ) -> runner.Summary:  # fmt: skip
     """Run a calculator, with kept minutes or without."""
-    job = CALCULATORS[metric].job(vault, BTC, chosen or Settings())
+    job = CALCULATORS[metric].job(vault, inst_id, chosen or Settings())
     source = replace(job.source, read_ahead=None)
     job = replace(job, source=source if kept else replace(source, legs=None))
     return runner.run(job, rebuild=rebuild)
 
 
-def made(vault: Vault, metric: str = "volume") -> dict[str, bytes]:
+def made(vault: Vault, metric: str = "volume", inst_id: str = BTC) -> dict[str, bytes]:
     """Return the outputs of a calculator, and its state."""
-    found = [*vault.derived(metric, BTC).glob("*"), vault.state(metric, BTC)]
+    found = [*vault.derived(metric, inst_id).glob("*"), vault.state(metric, inst_id)]
     return {path.name: path.read_bytes() for path in found}
 
 
-def fresh(vault: Vault, root: Path, chosen: Settings | None = None) -> dict[str, dict[str, bytes]]:
+def fresh(
+    vault: Vault, root: Path, chosen: Settings | None = None, inst_id: str = BTC
+) -> dict[str, dict[str, bytes]]:
     """Return what each trade calculator makes of the raw lines of a vault, by raw lines alone."""
     other = copied(vault, root)
     for metric in BARS:
-        run(other, metric, kept=False, chosen=chosen)
-    return {metric: made(other, metric) for metric in BARS}
+        run(other, metric, kept=False, chosen=chosen, inst_id=inst_id)
+    return {metric: made(other, metric, inst_id) for metric in BARS}
 
 
 def copied(vault: Vault, root: Path) -> Vault:

@@ -178,3 +178,37 @@ def test_each_fact_is_in_the_file():
     ]
     for other in others:
         assert decode(encode(other)) == other != plain
+
+
+IN_ORDER = {"lines": 10, "rejected": 0, "duplicates": 0, "late_trades": 0, "ahead": 0, "holes": 1}
+
+
+def begun(watermark: int | None, counts: dict[str, int], *minutes: int) -> DayMinutes:
+    """Return a day with these minutes, begun by a reader that had read so far."""
+    key = replace(KEY, reader={"last_id": 7, "watermark_ms": watermark, "open": []})
+    return replace(day(*map(bar, minutes)), key=key, counts=counts)
+
+
+def test_a_day_in_order_is_joined_behind_a_minute_of_its_own():
+    """One that no line before its beginning is in, and that ended before the moment."""
+    assert begun(125_000, IN_ORDER, 2, 3).is_joined_before(240_000)
+    assert not begun(125_000, IN_ORDER, 2, 3).is_joined_before(239_999)
+    assert not begun(180_000, IN_ORDER, 2, 3).is_joined_before(240_000)
+    assert begun(179_999, IN_ORDER, 2, 3).is_joined_before(240_000)
+    assert not begun(125_000, IN_ORDER).is_joined_before(240_000)
+
+
+def test_a_first_day_is_joined_behind_its_first_minute():
+    """Nothing was read before it."""
+    assert begun(None, IN_ORDER, 0).is_joined_before(60_000)
+    assert not begun(None, IN_ORDER, 0).is_joined_before(59_999)
+    assert not begun(0, IN_ORDER, 0).is_joined_before(60_000)
+
+
+@pytest.mark.parametrize("name", ["rejected", "duplicates", "late_trades", "ahead"])
+def test_a_day_with_odd_lines_is_not_joined(name):
+    """A reader from another place may take them otherwise; gaps and lines are no odd ones."""
+    assert not begun(None, IN_ORDER | {name: 1}, 0, 1).is_joined_before(240_000)
+    unknown = {key: number for key, number in IN_ORDER.items() if key != name}
+    assert not begun(None, unknown, 0, 1).is_joined_before(240_000)
+    assert begun(None, IN_ORDER, 0, 1).is_joined_before(240_000)

@@ -11,7 +11,7 @@ import pytest
 
 from ravequant.errors import LockedError, UsageError
 from ravequant.vault import lock as lock_module
-from ravequant.vault.lock import if_free, turn, writer_lock
+from ravequant.vault.lock import after_others, if_free, turn, writer_lock
 
 BTC = "BTC-USDT-SWAP"
 HOLDER = """
@@ -186,3 +186,42 @@ def test_a_work_whose_lock_cannot_be_taken_is_left_out(vault):
     (vault.root / "state").write_bytes(b"")
     with if_free(vault, "bars", BTC) as free:
         assert not free
+
+
+def test_a_work_that_another_program_does_is_waited_for(vault):
+    """Until it is done; the time of waiting is known, and none is where nobody does it."""
+    waits = list[float | None]()
+
+    def second() -> None:
+        with after_others(vault, "bars_kept", BTC, 30) as waited:
+            waits.append(waited)
+
+    other = threading.Thread(target=second)
+    with after_others(vault, "bars_kept", BTC, 30) as waited:
+        assert waited is None
+        other.start()
+        time.sleep(0.3)
+        assert waits == []
+    other.join(10)
+    assert waits[0] is not None
+    assert 0.2 < waits[0] < 10
+
+
+def test_a_work_that_never_ends_is_waited_for_so_long(vault):
+    """Then the caller goes on without the lock, which the other still holds."""
+    with after_others(vault, "bars_kept", BTC, 30):
+        with after_others(vault, "bars_kept", BTC, 0.2) as waited:
+            assert waited is not None
+            assert waited >= 0.2
+        with if_free(vault, "bars_kept", BTC) as free:
+            assert not free
+    with after_others(vault, "bars_kept", BTC, 0.2) as waited:
+        assert waited is None
+
+
+def test_a_lock_that_cannot_be_had_is_gone_without(vault):
+    """A folder that cannot be made is no reason to wait."""
+    vault.root.mkdir(parents=True, exist_ok=True)
+    (vault.root / "state").write_bytes(b"")
+    with after_others(vault, "bars_kept", BTC, 30) as waited:
+        assert waited is None

@@ -182,3 +182,46 @@ def test_whole_lines_are_the_whole_content_or_none(path):
         raw_content.whole_content(path, length, 5)
     with pytest.raises(VaultError):
         raw_content.content_of(path)
+
+
+def test_notes_of_another_program_are_taken_in(vault, path, monkeypatch):
+    """Once they are read again, and when this run writes its own: none is lost."""
+    first, second = RawContents(vault, BTC, 0), RawContents(vault, BTC, 0)
+    other = path.with_name("2025-12-15.jsonl")
+    other.write_bytes(LINES)
+    assert first.holds(DAY, path, CONTENT)
+    first.save()
+    assert second.holds("2025-12-15", other, CONTENT)
+    second.save()
+    monkeypatch.setattr(raw_content, "content_of", None)
+    first.read_again()
+    for known in (first, second, RawContents(vault, BTC, 0)):
+        assert known.holds(DAY, path, CONTENT)
+        assert known.holds("2025-12-15", other, CONTENT)
+
+
+def test_a_note_of_this_run_counts_before_that_of_another(vault, path, monkeypatch):
+    """It is the newer one, of the file as it is now."""
+    first, second = RawContents(vault, BTC, 0), RawContents(vault, BTC, 0)
+    assert first.holds(DAY, path, CONTENT)
+    first.save()
+    path.write_bytes(LINES + b"\n")
+    found = raw_content.content_of(path)
+    assert second.holds(DAY, path, found)
+    second.read_again()
+    second.save()
+    monkeypatch.setattr(raw_content, "content_of", None)
+    assert second.holds(DAY, path, found)
+    assert RawContents(vault, BTC, 0).holds(DAY, path, found)
+
+
+def test_a_length_beyond_32_bits_is_compared_with_its_low_bits(path):
+    """The trailer of a packed file holds no more of it."""
+    file = packed(path)
+    data = file.read_bytes()
+    assert raw_content.whole_content(file, len(LINES) + (1 << 32), None) == RawContent(
+        len(LINES) + (1 << 32), CONTENT.crc32
+    )
+    file.write_bytes(data[:-4] + ((1 << 32) - 1).to_bytes(4, "little"))
+    assert raw_content.whole_content(file, (1 << 32) - 1, None) is not None
+    assert raw_content.whole_content(file, len(LINES), None) is None

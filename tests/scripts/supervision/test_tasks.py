@@ -89,3 +89,10 @@ def test_all_calculators_rebuild_in_their_first_run(request_of):
     assert {task.first_options for task in tasks.calculators(request_of)} == {()}
     rebuilt = tasks.calculators(replace(request_of, rebuild=True))
     assert {task.first_options for task in rebuilt} == {("--rebuild",)}
+
+
+def test_in_a_rebuild_one_calculator_of_each_instrument_comes_first(request_of):
+    """It keeps the minutes that the others read; two that run side by side are of two of them."""
+    found = tasks.calculators(replace(request_of, rebuild=True))
+    names = [f"{made.name}.{inst_id}" for made in catalog.CALCULATORS for inst_id in (BTC, ETH)]
+    assert [task.name for task in found] == names
