@@ -9,6 +9,7 @@ if __name__ == "__main__":
 import argparse
 import os
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,15 +123,26 @@ def body(args: argparse.Namespace) -> int:
 
     def show(outcome: Outcome) -> None:
         codes.append(outcome.code)
+        _in_place("")
         _show(outcome, as_json=args.json)
 
     executor = executor_of(args.engine, args.scheduler, args.workers)
+    line = _in_place if sys.stderr.isatty() else None
     try:
-        totals = Scheduler(executor, show).run(tasks)
+        totals = Scheduler(executor, show, line).run(tasks)
     finally:
+        _in_place("")
         executor.close()
     _show_totals(totals, args.engine, executor.width, as_json=args.json)
     return next(filter(None, codes), DONE)
+
+
+def _in_place(text: str) -> None:
+    """Show a line on a terminal in place of the one before; "" takes it away."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{text[:width]:<{width}}\r{text[:width]}")
+        sys.stderr.flush()
 
 
 def _show(outcome: Outcome, *, as_json: bool) -> None:

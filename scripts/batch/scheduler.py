@@ -15,9 +15,11 @@ from typing import Any, Final
 from ravequant.errors import FAILED
 from scripts.batch.executors import ATTEMPTS, Cost, Executor, measured
 from scripts.batch.jobs import BARS, Outcome, RecomputeTask, run_task
+from scripts.batch.progress import Progress
 
 WINDOW: Final = 2  # tasks under way for each worker
-PROGRESS_S: Final = 10.0
+PROGRESS_S: Final = 10.0  # from one line of the log to the next
+SHOWN_S: Final = 1.0  # from one state of the line of a terminal to the next
 _log = logging.getLogger("recompute")
 
 
@@ -76,28 +78,45 @@ class Attempt:
 class Scheduler:
     """Keeps an executor busy until all tasks are done."""
 
-    def __init__(self, executor: Executor, on_outcome: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        on_outcome: Callable[[Outcome], None],
+        line: Callable[[str], None] | None = None,
+    ) -> None:
         self._executor, self._on_outcome = executor, on_outcome
+        self._line = line  # shows the progress in place, each second; None: the log, now and then
         self._waiting: deque[Attempt] = deque()
         self.totals = Totals()
 
     def run(self, tasks: Iterable[RecomputeTask]) -> Totals:
         """Do all tasks."""
+        ordered = sorted(tasks, key=_place)
+        self._progress = Progress(ordered)
+        every_s = PROGRESS_S if self._line is None else SHOWN_S
         begun = shown = time.perf_counter()
-        self._waiting.extend(Attempt(task) for task in sorted(tasks, key=_place))
+        self._waiting.extend(map(Attempt, ordered))
         under_way: dict[Future[Any], Attempt] = {}
         while self._waiting or under_way:
             while self._waiting and len(under_way) < WINDOW * self._executor.width:
                 attempt = self._waiting.popleft()
+                self._progress.begins(attempt.task)
                 under_way[self._executor.submit(measured, run_task, attempt.task)] = attempt
-            for future in wait(under_way, PROGRESS_S, FIRST_COMPLETED).done:
+            for future in wait(under_way, every_s, FIRST_COMPLETED).done:
                 self._finish(under_way.pop(future), future)
-            if time.perf_counter() - shown > PROGRESS_S:
+            if time.perf_counter() - shown > every_s:
                 shown = time.perf_counter()
-                left = len(self._waiting) + len(under_way)
-                _log.info("%d outputs done, %d left", self.totals.outputs, left)
+                self._show(shown, len(self._waiting) + len(under_way))
         self.totals.wall_s = time.perf_counter() - begun
         return self.totals
+
+    def _show(self, now: float, left: int) -> None:
+        done = f"{self.totals.outputs} outputs done, {left} left"
+        text = f"{done}: {self._progress.text(now)}"
+        if self._line is not None:
+            self._line(text)
+        else:
+            _log.info("%s", text)
 
     def _finish(self, attempt: Attempt, future: Future[Any]) -> None:
         """Take the outcome of a task; one whose worker died is tried again."""
@@ -114,6 +133,7 @@ class Scheduler:
         else:
             self.totals.add(cost)
         self.totals.count(outcome)
+        self._progress.ends(task)
         self._on_outcome(outcome)
 
 
