@@ -138,7 +138,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 def _in_place(text: str) -> None:
-    """Show a line on a terminal in place of the one before; "" takes it away."""
+    """Show a line on a terminal in place of the last; "" takes it away."""
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns - 1
         sys.stderr.write(f"\r{text[:width]:<{width}}\r{text[:width]}")

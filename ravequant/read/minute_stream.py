@@ -111,7 +111,7 @@ class MinuteStream(Stream):
             leg = self._kept.known(self._reader, cursor)
 
     def _read_to_close(self, block: Block) -> tuple[list[MinuteBar], int]:
-        """Read single lines, to the one that closes the day before that of a block.
+        """Read single lines, up to that which closes the day before a block's.
 
         There kept minutes begin. Return the minutes that they close, and their length; nothing
         is read if no minutes of the block's day can be kept.

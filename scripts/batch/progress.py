@@ -18,7 +18,7 @@ from scripts.batch.jobs import CALCULATORS, RecomputeTask
 PACE_S: Final = 60.0  # the time left goes by the pace of the last minute
 
 
-class Progress:
+class DaysDone:
     """The days of all tasks, and how many of them are done."""
 
     def __init__(self, tasks: Iterable[RecomputeTask]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from ravequant.errors import FAILED
 from scripts.batch.executors import ATTEMPTS, Cost, Executor, measured
 from scripts.batch.jobs import BARS, Outcome, RecomputeTask, run_task
-from scripts.batch.progress import Progress
+from scripts.batch.progress import DaysDone
 
 WINDOW: Final = 2  # tasks under way for each worker
 PROGRESS_S: Final = 10.0  # from one line of the log to the next
@@ -92,7 +92,7 @@ class Scheduler:
     def run(self, tasks: Iterable[RecomputeTask]) -> Totals:
         """Do all tasks."""
         ordered = sorted(tasks, key=_place)
-        self._progress = Progress(ordered)
+        self._progress = DaysDone(ordered)
         every_s = PROGRESS_S if self._line is None else SHOWN_S
         begun = shown = time.perf_counter()
         self._waiting.extend(map(Attempt, ordered))

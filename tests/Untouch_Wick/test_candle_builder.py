@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ravequant import times
+from ravequant import exact, times
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import oracle, recordings, wick_oracle
@@ -164,6 +164,26 @@ def test_a_quiet_first_minute_of_the_span_cuts_nothing(vault):
     for hours, cuts in ((2, [False, False]), (9, [True, False, False])):
         found = candle_builder.candles(vault, BTC, "1h", hours * times.HOUR_MS)
         assert [candle.cut for candle, _ in found] == cuts, hours
+
+
+def test_a_trade_that_is_ahead_counts_and_makes_no_price(vault):
+    """It joins the oldest open minute in sums; the span counts back from a trade that is not."""
+    day = times.DAY_MS
+    marked = line(START + 400 * day, 900, "999").replace(b"}\n", b',"ahead":true}\n')
+    dated = line(START + 2 * day, 901, "998")  # of an older file: only its date tells
+    rows = [line(START + m * times.MINUTE_MS, m + 1, f"{100 + m}") for m in range(4)]
+    ids = [line(START + m * times.MINUTE_MS, 898 + m, f"{100 + m}") for m in range(4, 8)]
+    path = vault.trades(BTC) / f"{times.day(START)}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"".join([*rows, marked, dated, *ids]))
+    found = list(candle_builder.candles(vault, BTC, "1m", 6 * times.MINUTE_MS))
+    minutes = [candle.start - FIRST for candle, _ in found]
+    assert minutes == [1, 2, 3, 4, 5]
+    assert [candle.trade_count for candle, _ in found] == [1, 3, 1, 1, 1]
+    prices = {getattr(candle, name) for candle, _ in found for name in ("open", "high", "close")}
+    assert max(prices) == 105 * exact.PRICE_ONE
+    assert found[1][0].notional - found[0][0].notional > 90 * exact.NOTIONAL_ONE
+    assert [gap for _, gap in found] == [False, True, True, False, False]
 
 
 def test_it_leaves_nothing_behind(vault, capsys):

@@ -14,7 +14,7 @@ from ravequant.contract import Contract
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import recompute
-from tests.support import book_lines, recompute_vault, recordings
+from tests.support import book_lines, kept_days, recompute_vault, recordings
 from tests.support.recompute_vault import METRICS, outputs, run_room
 from tests.support.trade_streams import BTC, START
 from tests.trades.test_parallel_scan import market
@@ -71,6 +71,28 @@ def test_other_processes_leave_what_the_calculators_would(tmp_path, odd):
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert outputs(tmp_path / "met") == wanted
+
+
+def test_trades_that_are_ahead_count_as_they_do_for_the_calculators(tmp_path, capsys):
+    """Those that say so and those of a later date than their file: counted, and no price."""
+    source = Vault(tmp_path / "source")
+    lines = kept_days.stream(3)
+    before, at = lines[:60], times.iso(kept_days.FIRST + 9 * times.DAY_MS)
+    row = orjson.loads(before[-1]) | {"price": "999999", "timestamp_utc": at}
+    row["trade_id"] = str(int(row["trade_id"]) + 1)
+    kept_days.put(source, [*before, orjson.dumps(row | {"ahead": True}) + b"\n", *lines[60:]])
+    path = min(source.trades(BTC).iterdir())
+    row["trade_id"] = "1"  # repeated, unless it were the first
+    path.write_bytes(orjson.dumps(row) + b"\n" + path.read_bytes())
+    words = ["--source", source.root, "--target", tmp_path / "met", "--metric", "volume,wicks"]
+    assert recompute.main(["--workers", "1", "--json", *map(str, words)]) == 0
+    told = [orjson.loads(text) for text in capsys.readouterr().out.splitlines()[:2]]
+    aheads = sum(b'"ahead":true' in line for line in lines) + 2
+    assert [facts["ahead"] for facts in told] == [aheads, aheads]
+    wanted = kept_days.fresh(source, tmp_path / "plain")
+    for metric in ("volume", "wicks"):
+        assert kept_days.made(Vault(tmp_path / "met"), metric) == wanted[metric]
+    assert b"999999" not in wanted["volume"]["volume_1m.jsonl"]
 
 
 @recordings.each(*recordings.EVERY)

@@ -4,7 +4,7 @@ import pytest
 
 from ravequant import settings
 from scripts.batch.jobs import Days, RecomputeTask, run_task
-from scripts.batch.progress import PACE_S, Progress
+from scripts.batch.progress import PACE_S, DaysDone
 from tests.support import kept_days
 from tests.support.trade_streams import BTC
 
@@ -28,7 +28,7 @@ def asked(vault):
 def test_days_count_as_their_records_come(asked):
     """Those before the newest record, of each output; all of one that has ended."""
     vwap, wicks = asked("vwap", "wicks")
-    progress = Progress([vwap, wicks])
+    progress = DaysDone([vwap, wicks])
     progress.begins(vwap)
     progress.begins(wicks)
     assert (progress.days_done(), progress.days) == (0, 2 * DAYS)
@@ -44,7 +44,7 @@ def test_records_from_before_do_not_count(asked):
     """A rebuild that is still waiting has done nothing."""
     (vwap,) = asked("vwap")
     run_task(vwap)
-    progress = Progress([vwap])
+    progress = DaysDone([vwap])
     progress.begins(vwap)
     assert progress.days_done() == 0
     run_task(vwap)
@@ -54,13 +54,13 @@ def test_records_from_before_do_not_count(asked):
 def test_only_the_days_asked_for_count(asked):
     """By the names of their raw files."""
     (vwap,) = asked("vwap", days=Days("2025-12-14", "2025-12-15"))
-    assert Progress([vwap]).days == 2
+    assert DaysDone([vwap]).days == 2
 
 
 def test_output_that_cannot_be_read_counts_nothing(asked, vault):
     """The run itself names the fault."""
     (buckets, vwap) = asked("liquidity_buckets", "vwap")
-    progress = Progress([buckets, vwap])
+    progress = DaysDone([buckets, vwap])
     progress.begins(vwap)
     assert progress.days == DAYS
     path = vault.derived("vwap", BTC) / "vwap_1m.jsonl"
@@ -75,7 +75,7 @@ def test_output_that_cannot_be_read_counts_nothing(asked, vault):
 )
 def test_the_time_left_goes_by_the_pace(asked, monkeypatch, seconds, text):
     """So many days in so much time; before there is a pace nothing is said of it."""
-    progress = Progress(asked("vwap"))
+    progress = DaysDone(asked("vwap"))
     progress.days = 5
     found = iter((0, 1))
     monkeypatch.setattr(progress, "days_done", lambda: next(found))
@@ -85,7 +85,7 @@ def test_the_time_left_goes_by_the_pace(asked, monkeypatch, seconds, text):
 
 def test_an_earlier_pace_is_forgotten(asked, monkeypatch):
     """Books first, then trades: a day takes another time."""
-    progress = Progress(asked("vwap"))
+    progress = DaysDone(asked("vwap"))
     progress.days = 5
     found = iter((0, 1, 1, 2, 4))
     monkeypatch.setattr(progress, "days_done", lambda: next(found))
