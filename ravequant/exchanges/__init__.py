@@ -7,11 +7,13 @@ from ravequant.exchanges.base import Exchange
 
 if TYPE_CHECKING:
     from ravequant.exchanges.archive.book_days import ArchivedBooks
+    from ravequant.exchanges.archive.publisher import Publisher
 
 # The module of each exchange, loaded when it is asked for: each brings libraries of its own.
 _MODULES: Final = {"okx": "ravequant.exchanges.okx.exchange"}
 NAMES: Final = tuple(_MODULES)
 _ARCHIVED_BOOKS: Final = {"okx": "ravequant.exchanges.okx.archive.book_messages"}
+_PUBLISHERS: Final = {"okx": "ravequant.exchanges.okx.archive.published_files"}
 
 
 def load(name: str) -> Exchange:
@@ -24,3 +26,9 @@ def load_archived_books(name: str) -> "ArchivedBooks":
     """Return the form of the books that an exchange publishes, by its name, one of ``NAMES``."""
     books: ArchivedBooks = import_module(_ARCHIVED_BOOKS[name]).BOOKS
     return books
+
+
+def load_publisher(name: str) -> "Publisher":
+    """Return how an exchange lists the files that it publishes, by its name, one of ``NAMES``."""
+    publisher: Publisher = import_module(_PUBLISHERS[name]).PUBLISHER
+    return publisher

@@ -127,7 +127,7 @@ class _Pens:
             self.written.append(known[1].close())
 
     def close(self) -> list[Path]:
-        """Pack what is open; return the files in the order of their ends."""
+        """Pack the open files; return all in the order of their ends."""
         for inst_id in tuple(self._open):
             self._close(inst_id)
         return self.written

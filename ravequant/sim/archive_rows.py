@@ -21,6 +21,7 @@ HEADERS: Final = {  # form -> first line of a trade file
 CANDLES: Final = "instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm\n"
 FUNDING: Final = "instrument_name,funding_rate,funding_time\n"
 FUNDING_MS: Final = 8 * times.HOUR_MS
+_LATE_MS: Final = times.SECOND_MS  # so long a candle stays open for fills stamped before others
 _FIVE: Final = ("chinese", "chinese-match", "bare")  # size before price, no instrument
 
 
@@ -45,53 +46,70 @@ def trade_row(form: str, inst_id: str, fill: Trade) -> bytes:
 
 
 @dataclass(slots=True)
-class CandleMaker:
-    """Fills of one instrument to candle lines, a line for each minute from the first fill on."""
+class _OpenCandle:
+    """A minute in the making: prices as text, amounts in units of `exact`."""
 
-    inst_id: str
-    contract: Contract
-    minute: int | None = None  # of the open candle, Unix minutes
-    prices: tuple[str, str, str, str] = ("", "", "", "")  # open, high, low, close
-    contracts: int = 0  # units of 10**-SIZE_PLACES
-    coins: int = 0  # units of 10**-BASE_PLACES
-    quote: int = 0  # units of 10**-NOTIONAL_PLACES
+    open: str
+    high: str
+    low: str
+    close: str
+    contracts: int = 0
+    coins: int = 0
+    quote: int = 0
 
-    def add(self, fill: Trade) -> Iterator[tuple[int, bytes]]:
-        """Add a fill; yield (minute, line) of each candle that is over.
-
-        A fill stamped before the minute of the fill ahead of it counts for the later minute.
-        """
-        yield from self.close_until(fill.ts // times.MINUTE_MS)
-        if self.minute is None or not self.contracts:
-            self.minute = max(self.minute or 0, fill.ts // times.MINUTE_MS)
-            self.prices = (fill.price,) * 4
-        first, high, low, _ = self.prices
-        key = _price(fill.price)
-        high = fill.price if key > _price(high) else high
-        low = fill.price if key < _price(low) else low
-        self.prices = first, high, low, fill.price
-        size = exact.units(fill.qty, exact.SIZE_PLACES)
-        coins, quote = amounts(self.contract, key, size)
+    def add(self, fill: Trade, contract: Contract) -> None:
+        """Add a fill."""
+        price, size = _price(fill.price), exact.units(fill.qty, exact.SIZE_PLACES)
+        self.high = fill.price if price > _price(self.high) else self.high
+        self.low = fill.price if price < _price(self.low) else self.low
+        self.close = fill.price
+        coins, quote = amounts(contract, price, size)
         self.contracts += size
         self.coins += coins
         self.quote += quote
 
-    def close_until(self, minute: int) -> Iterator[tuple[int, bytes]]:
-        """Yield (minute, line) of the candles before a minute; those without fills are flat."""
-        while self.minute is not None and self.minute < minute:
-            yield self.minute, self._line(self.minute)
-            self.minute += 1
-            self.prices = (self.prices[3],) * 4
-            self.contracts = self.coins = self.quote = 0
-
-    def _line(self, minute: int) -> bytes:
-        volumes = (
+    def line(self, inst_id: str, minute: int) -> bytes:
+        """Return its line."""
+        fields = (
+            inst_id, self.open, self.high, self.low, self.close,
             exact.text(self.contracts, exact.SIZE_PLACES),
             exact.text(self.coins, exact.BASE_PLACES),
             exact.text(self.quote, exact.NOTIONAL_PLACES),
-        )
-        opened = minute * times.MINUTE_MS
-        return f"{','.join((self.inst_id, *self.prices, *volumes))},{opened},1\n".encode()
+            str(minute * times.MINUTE_MS), "1",
+        )  # fmt: skip
+        return ",".join(fields).encode() + b"\n"
+
+
+class CandleMaker:
+    """Fills of one instrument to candle lines, a line for each minute from the first fill on.
+
+    A fill counts for the minute of its own time, also if the fill ahead of it has a later one.
+    """
+
+    def __init__(self, inst_id: str, contract: Contract) -> None:
+        self._inst_id, self._contract = inst_id, contract
+        self._open: dict[int, _OpenCandle] = {}
+        self._next: int | None = None  # the first minute without a line
+        self._close = ""
+
+    def add(self, fill: Trade) -> Iterator[tuple[int, bytes]]:
+        """Add a fill; yield (minute, line) of each candle that is over."""
+        minute = fill.ts // times.MINUTE_MS
+        self._next = minute if self._next is None else self._next
+        yield from self.close_until((fill.ts - _LATE_MS) // times.MINUTE_MS)
+        minute = max(minute, self._next)
+        candle = self._open.get(minute)
+        if candle is None:
+            candle = self._open[minute] = _OpenCandle(*(fill.price,) * 4)
+        candle.add(fill, self._contract)
+
+    def close_until(self, minute: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (minute, line) of the candles before a minute; those without fills are flat."""
+        while self._next is not None and self._next < minute:
+            candle = self._open.pop(self._next, None) or _OpenCandle(*(self._close,) * 4)
+            self._close = candle.close
+            yield self._next, candle.line(self._inst_id, self._next)
+            self._next += 1
 
 
 def _price(text: str) -> int:

@@ -73,20 +73,23 @@ def test_a_minute_without_fills_is_flat():
     """It has the close of the minute before it, and no volume."""
     maker = CandleMaker(BTC, Contract("0.01", "1", "linear"))
     assert list(maker.add(Trade(120_001, 1, "buy", "100.5", "2"))) == []
-    lines = list(maker.add(Trade(240_000, 2, "buy", "99", "1")))
+    lines = list(maker.add(Trade(241_000, 2, "buy", "99", "1")))
     assert lines == [
         (2, b"BTC-USDT-SWAP,100.5,100.5,100.5,100.5,2,0.02,2.01,120000,1\n"),
         (3, b"BTC-USDT-SWAP,100.5,100.5,100.5,100.5,0,0,0,180000,1\n"),
     ]
 
 
-def test_a_fill_stamped_before_the_open_minute_counts_for_it():
-    """A candle that was written is never changed."""
+def test_a_fill_counts_for_the_minute_of_its_own_time():
+    """Also if the fill ahead of it has a later one; the close is that of the highest id."""
     maker = CandleMaker(BTC, Contract("0.01", "1", "linear"))
-    list(maker.add(Trade(120_001, 1, "buy", "100", "2")))
-    assert list(maker.add(Trade(119_999, 2, "buy", "101", "1"))) == []
+    made = list(maker.add(Trade(119_000, 1, "buy", "100", "2")))
+    made += maker.add(Trade(120_001, 2, "buy", "102", "5"))
+    made += maker.add(Trade(119_999, 3, "buy", "101", "1"))
+    assert made == []
     assert list(maker.close_until(3)) == [
-        (2, b"BTC-USDT-SWAP,100,101,100,101,3,0.03,3.01,120000,1\n")
+        (1, b"BTC-USDT-SWAP,100,101,100,101,3,0.03,3.01,60000,1\n"),
+        (2, b"BTC-USDT-SWAP,102,102,102,102,5,0.05,5.1,120000,1\n"),
     ]
 
 

@@ -16,7 +16,7 @@ from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
 from ravequant.sim.exchange import SimExchange, SimOptions
 from ravequant.sim.faultplan import FaultPlan
-from ravequant.sim.recording import Recording
+from ravequant.sim.feed import Feed
 
 BTC = "BTC-USDT-SWAP"
 START = times.parse_iso("2025-12-14T21:34:00.000Z")
@@ -54,7 +54,7 @@ def write_books(path: Path, updates: int, quiet_ms: int = 0) -> Path:
 Body = Callable[[SimExchange], Coroutine[Any, Any, None]]
 
 
-def run(feed: Recording, body: Body, plan: FaultPlan | None = None, **options: Any) -> None:
+def run(feed: Feed, body: Body, plan: FaultPlan | None = None, **options: Any) -> None:
     """Run ``body`` against a running exchange."""
 
     async def scene() -> None:

@@ -24,6 +24,7 @@ from ravequant.exchanges.archive.partial import (
     remove,
 )
 from ravequant.exchanges.archive.published import PublishedFile
+from ravequant.exchanges.archive.publisher import DayFiles
 from ravequant.exchanges.url import USER_AGENT, check_url
 from ravequant.vault.atomic import disk_error, make_folder
 from ravequant.vault.paths import StrPath
@@ -144,7 +145,7 @@ class Fetcher:
         return float(min(_MOST_FAILURE_S, 2**failures))
 
     def _attempt(self, file: PublishedFile, part: PartialFile) -> bool:
-        """Receive what is lacking; False if there is no such file. _PauseError if it was cut."""
+        """Receive the lacking bytes; False if there is no such file. _PauseError if it was cut."""
         headers = {"Range": f"bytes={part.length}-", "If-Range": f'"{part.etag}"'}
         resumed = part.length > 0 and part.etag != ""
         try:
@@ -244,14 +245,6 @@ def _unexpected(file: PublishedFile, answer: requests.Response) -> str:
 
 
 # -- the days of an import
-
-
-@dataclass(frozen=True, slots=True)
-class DayFiles:
-    """The files that a UTC day needs."""
-
-    day: str
-    files: tuple[PublishedFile, ...]
 
 
 @dataclass(frozen=True, slots=True)

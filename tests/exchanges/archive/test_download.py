@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from ravequant.errors import FeedError, UsageError, VaultError
-from ravequant.exchanges.archive.download import DayFiles, Fetcher, fetch_days
+from ravequant.exchanges.archive.download import Fetcher, fetch_days
 from ravequant.exchanges.archive.published import PublishedFile
+from ravequant.exchanges.archive.publisher import DayFiles
 from ravequant.vault.paths import CHECKOUT
 from tests.support.file_server import FileHost, Trouble, file_host
 

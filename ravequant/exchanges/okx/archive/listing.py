@@ -23,10 +23,6 @@ from ravequant.exchanges.okx.archive.names import (
 from ravequant.exchanges.okx.rest import OkxRest
 from ravequant.exchanges.url import check_url
 
-TERMS: Final = (
-    "OKX's API agreement (9.4) allows its market data for your own, non-commercial use only.",
-    "It forbids passing them on: files, and data made of them, stay with you.",
-)
 FILE_HOSTS: Final = frozenset({"static.okx.com"})
 LABELS_A_CALL: Final = 10  # days or months; eleven are refused
 MODULES: Final[Mapping[Stream, int]] = {
