@@ -1,4 +1,4 @@
-"""An exchange's published files, as programs know them: its terms, its listing, and the files of a day.
+"""An exchange's published files, as programs know them: terms, listing, the files of a day.
 
 `ravequant.exchanges.load_publisher` returns the publisher of an exchange by its name.
 """

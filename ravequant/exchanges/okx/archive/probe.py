@@ -285,7 +285,7 @@ def _by_id(rest: OkxRest, minute: RecordedMinute, start: int, end: int) -> set[i
 
 
 def _by_time(rest: OkxRest, inst_id: str, start: int, end: int) -> set[int]:
-    """Return the ids that paging by time finds in a minute, each page from the oldest time of the page before it."""
+    """Return the ids that paging by time finds in a minute, each page older than the last."""
     found: set[int] = set()
     after = end
     for _ in range(_MOST_PAGES):
