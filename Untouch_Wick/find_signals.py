@@ -226,6 +226,7 @@ def _show(request: Request, result: QueryResult, console: "Console", *, explain:
         limits=request.limits,
         timeframe=request.query.timeframe,
         explained=request.rates(result.signals) if explain else None,
+        source=request.source(result.state.minute) if explain else "",
     )
 
 

@@ -115,6 +115,14 @@ class Request(NamedTuple):
         """Return the base rates of the layers of signals of one result."""
         return base_rates(signals, self.query, self.limits)
 
+    def source(self, minute: int) -> str:
+        """Return the line about imported data in the 24 h before ``minute``; empty without any."""
+        from ravequant.vault.imports.archive_source import source_line  # noqa: PLC0415 - --explain
+
+        end = minute * times.MINUTE_MS
+        days = times.day(end - times.DAY_MS), times.day(end)
+        return source_line(self.vault, self.inst_id, *days)
+
     def rows(self, signals: Sequence[Signal], *, aged: bool = True) -> list[dict[str, Any]]:
         """Return signals as JSON objects; ``aged``: with the age of their minute at the instant."""
         rated = zip(signals, self.rates(signals), strict=True)

@@ -76,12 +76,17 @@ def show(
     limits: SignalLimits,
     timeframe: str,
     explained: Sequence[Rates] | None = None,
+    source: str = "",
     zone: tzinfo | None = None,
 ) -> None:
-    """Print a result; with ``explained``, the base rates of each signal, also every layer."""
+    """Print a result; with ``explained``, the base rates of each signal, also every layer.
+
+    ``source`` is a line about the data, if there is one to be said.
+    """
     write(age_line(result.state, limits), console)
     write(place_line(result, timeframe, zone), console)
     write(instant_line(result.state), console)
+    write(source, console)
     if not result.signals:
         write(f"no signal: {result.missing}", console)
         return

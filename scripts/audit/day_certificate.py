@@ -7,16 +7,19 @@ that were lacking and changes nothing else.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from ravequant import settings
 from ravequant.vault import commit
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
+from ravequant.vault.imports.id_spans import IdSpan, union
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, book_files, day_files
 from scripts.audit.book_hours import BookAudit, BookDayAudit
 from scripts.audit.file_audit import FileAudit, sha256_without
+from scripts.audit.imported_days import ImportedDays, change
 from scripts.audit.trade_days import MissingIds, TradeAudit, TradeDayAudit
 
 METRIC: Final = "verify"
@@ -37,6 +40,7 @@ _AHEAD: Final = (
 )
 _REMEDY: Final = "run again with --renew to accept the files as they are"
 _BOOKS: Final = ("books", "deep")
+_IMPORTED: Final = {"trades": ("trades",), "books": ("books",), "deep": ("books_deep",)}
 DayChoice = Callable[[str, list[str]], list[str]]  # stream, its days -> those to judge, in a row
 Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lacking
 
@@ -61,6 +65,7 @@ class DayVerdict:
     files: dict[str, str] = field(default_factory=dict)  # name -> SHA-256, uncompressed
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # that make nothing wrong
+    provenance: dict[str, Any] | None = None  # of an imported day
 
     @property
     def whole(self) -> bool:
@@ -82,6 +87,7 @@ class Certificate:
 
     def __init__(self, vault: Vault, inst_id: str, *, renew: bool = False) -> None:
         self._vault, self._inst_id = vault, inst_id
+        self._imported = ImportedDays(vault, inst_id)
         facts = None
         if not renew:
             facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id, _REMEDY)
@@ -95,6 +101,7 @@ class Certificate:
         def newest(_: str, days: list[str]) -> list[str]:
             return days[-newest_days:] if newest_days else days
 
+        yield from self._unread_provenance()
         yield from self._trades(newest)
         yield from self._vanished("trades", "ids", {key for key, _ in self._trade_files()})
         for stream in _BOOKS:
@@ -207,7 +214,28 @@ class Certificate:
         if day.torn_bytes and day.key != newest:
             verdict.problems.append(f"{day.torn_bytes} bytes of a torn last line")
         self._compare(verdict, day, "trades", day.missing)
+        self._say_source(verdict)
+        line = self._imported.of("trades", day.key)
+        if line is not None:
+            problem, note = change(line, day)
+            verdict.problems += filter(None, [problem])
+            verdict.notes += filter(None, [note])
         return verdict
+
+    # -- imported days
+
+    def _unread_provenance(self) -> Iterator[DayVerdict]:
+        if self._imported.problem:
+            unread = DayVerdict(self._inst_id, "imports", "", "ids", 0, 0)
+            unread.problems.append(self._imported.problem)
+            yield unread
+
+    def _say_source(self, verdict: DayVerdict) -> None:
+        for stream in _IMPORTED[verdict.stream]:
+            line = self._imported.of(stream, verdict.day)
+            if line is not None:
+                verdict.notes.append(self._imported.note(line))
+                verdict.provenance = self._imported.facts(line)
 
     # -- books
 
@@ -239,6 +267,7 @@ class Certificate:
             if hour.torn_bytes and hour.key != newest:
                 verdict.problems.append(f"{hour.path.name}: {hour.torn_bytes} bytes torn")
             self._compare(verdict, hour, stream)
+        self._say_source(verdict)
         return verdict
 
     # -- notes of earlier runs
@@ -263,6 +292,9 @@ class Certificate:
     def _noted_length(self, stream: str, key: str) -> int:
         return int(self._noted.get(f"{stream}/{key}", {}).get("length", 0))
 
+    def _ids_put_in(self, stream: str, key: str) -> Sequence[Sequence[IdSpan]]:
+        return self._imported.ids_of(key) if stream == "trades" else ()
+
     def _compare(
         self, verdict: DayVerdict, file: FileAudit, stream: str, missing: Sequence[MissingIds] = ()
     ) -> None:
@@ -273,7 +305,7 @@ class Certificate:
         if (
             noted is not None
             and file.noted_sha256 != noted["sha256"]
-            and not _was_repaired(file, noted)
+            and not _was_repaired(file, noted, self._ids_put_in(stream, file.key))
         ):
             verdict.problems.append(
                 f"{file.path}: its first {noted['length']:,} bytes are not those of an earlier "
@@ -299,11 +331,20 @@ def forget(vault: Vault, inst_id: str, key: str) -> None:
             commit.write_state(vault.state(METRIC, inst_id), kept)
 
 
-def _was_repaired(file: FileAudit, noted: dict[str, Any]) -> bool:
-    """Return True if the file is as noted but for records that were lacking then."""
+def _was_repaired(
+    file: FileAudit, noted: dict[str, Any], imported: Sequence[Sequence[IdSpan]]
+) -> bool:
+    """Return True if the file is as noted but for records that were lacking, or imported since.
+
+    ``imported`` are the ids that each import put in; which of them came since is not known.
+    """
     lacking = [(int(first), int(last)) for first, last in noted.get("lacking", ())]
-    return bool(lacking) and noted["sha256"] == sha256_without(
-        file.path, lacking, int(noted["length"])
+    since = (chain(*imported[at:]) for at in range(len(imported), -1, -1))
+    put_in = (union([*lacking, *ids]) for ids in since)
+    return any(
+        noted["sha256"] == sha256_without(file.path, ids, int(noted["length"]))
+        for ids in put_in
+        if ids
     )
 
 

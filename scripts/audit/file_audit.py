@@ -63,22 +63,37 @@ def sha256_without(path: Path, ranges: Sequence[tuple[int, int]], length: int) -
 
     ``ranges`` are the first and last ids of those, ascending.
     """
-    found, lasts = hashlib.sha256(), [last for _, last in ranges]
-
-    def stays(line: bytes) -> bool:
-        match = _ID.search(line)
-        number = int(match[1]) if match else -1
-        at = bisect_left(lasts, number)
-        return at == len(ranges) or number < ranges[at][0]
-
-    for block in FileAudit("", path).blocks():
-        lines = (line + b"\n" for line in block.split(b"\n")[:-1])
-        kept = b"".join(line for line in lines if stays(line))[:length]
+    found = hashlib.sha256()
+    for lines in _lines_by(path, ranges, within=False):
+        kept = lines[:length]
         found.update(kept)
         length -= len(kept)
         if not length:
             break
     return found.hexdigest()
+
+
+def sha256_of_trades(path: Path, ranges: Sequence[tuple[int, int]]) -> str:
+    """Return the SHA-256 of the lines of some trades; ``ranges`` as above."""
+    found = hashlib.sha256()
+    for lines in _lines_by(path, ranges, within=True):
+        found.update(lines)
+    return found.hexdigest()
+
+
+def _lines_by(path: Path, ranges: Sequence[tuple[int, int]], *, within: bool) -> Iterator[bytes]:
+    """Yield the lines of a file whose ids lie in one of the ranges, or in none; block by block."""
+    lasts = [last for _, last in ranges]
+
+    def inside(line: bytes) -> bool:
+        match = _ID.search(line)
+        number = int(match[1]) if match else -1
+        at = bisect_left(lasts, number)
+        return at < len(ranges) and number >= ranges[at][0]
+
+    for block in FileAudit("", path).blocks():
+        lines = (line + b"\n" for line in block.split(b"\n")[:-1])
+        yield b"".join(line for line in lines if inside(line) is within)
 
 
 def standing_form(path: Path) -> Path:

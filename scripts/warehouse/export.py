@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,13 +29,14 @@ from ravequant.trades.bar_builder import Closed
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.atomic import disk_error, fsync_file, make_folder, move_over
 from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.imports.archive_source import imported_days, source_text
 from ravequant.vault.line_file import lines_forward
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Tail
 from scripts.warehouse.dataset import ExportedTable, Sources, sources_of, stamps
 from scripts.warehouse.duck import require, run, said
 from scripts.warehouse.row_sql import path_text, rows_of
-from scripts.warehouse.schema import literal
+from scripts.warehouse.schema import SqlTable, literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,6 +49,8 @@ _PLACES: Final = {
         exact.NOTIONAL_PLACES,
     ),
 }
+_OF_BOOKS: Final = ("book", "buckets")
+_BOOK_STREAMS: Final = ("books", "books_deep", "buckets")
 _AS_IT_IS: Final = ("trade_count", "whale_count", "first_id", "last_id", "gap")
 _log = logging.getLogger(__name__)
 
@@ -62,32 +66,82 @@ def export(
 ) -> Written:
     """Bring the days of a table of an instrument up to date."""
     data = exported.table.data
+    parts = _Parts(database, exported, _sources_said(vault, exported.table, inst_id))
     if data is None:
-        return _write_bars(database, vault, exported, inst_id, spill)
+        return _write_bars(parts, vault, inst_id, spill)
     if data.dated:
-        return _write_days(database, sources_of(vault, data, inst_id), exported)
-    return _write_log(database, data.place(vault, inst_id), exported, spill)
+        return _write_days(parts, sources_of(vault, data, inst_id))
+    return _write_log(parts, data.place(vault, inst_id), spill)
 
 
-def _write_days(
-    database: "duckdb.DuckDBPyConnection", sources: Sources, exported: ExportedTable
-) -> Written:
+def _sources_said(vault: Vault, table: SqlTable, inst_id: str) -> dict[str, str]:
+    """Return the words about the source of each day that holds imported data, or is made of them.
+
+    Raises VaultError if that cannot be told: such a file must not go out without them.
+    """
+    streams = _BOOK_STREAMS if table.name in _OF_BOOKS else ("trades",)
+    found = imported_days(vault, inst_id)
+    days = (day for stream in streams for day in found.get(stream, ()))
+    return dict.fromkeys(days, source_text(vault))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The files of a table of an instrument, and what is needed to write them."""
+
+    database: "duckdb.DuckDBPyConnection"
+    exported: ExportedTable
+    sources_said: dict[str, str]  # by day, of days with imported data
+
+    def write(self, day: str, files: Sequence[Path]) -> int:
+        """Write the file of a day from line files; return its rows. VaultError if that fails."""
+        table, part = self.exported.table, self.exported.part(day)
+        fresh = part.with_name(f".{part.name}.tmp")
+        rows = f"SELECT * EXCLUDE (instId) FROM ({rows_of(table, files)})"  # noqa: S608 - our names; the folder names the instrument
+        statement = (
+            f"COPY ({rows}) TO {path_text(fresh)} (FORMAT parquet, COMPRESSION zstd, "
+            f"KV_METADATA {{{self._metadata(day)}}})"
+        )
+        try:
+            make_folder(part.parent)
+            counted = run(self.database, statement).fetchone()
+            fsync_file(fresh)
+            move_over(fresh, part)
+        except require().Error as error:
+            with suppress(OSError):
+                fresh.unlink()
+            raise VaultError(f"{part}: cannot be made of {files[0]}: {said(error, ' ')}") from error
+        except OSError as error:
+            raise disk_error(part, "made", error) from error
+        return int(counted[0]) if counted else 0
+
+    def _metadata(self, day: str) -> str:
+        """Return what the file says of itself: its table, its units, the source if imported."""
+        columns = self.exported.table.columns
+        noted = {"ravequant.table": self.exported.table.name}
+        noted |= {f"unit.{column.name}": column.unit for column in columns if column.unit}
+        if day in self.sources_said:
+            noted["source"] = self.sources_said[day]
+        return ", ".join(f"{literal(name)}: {literal(text)}" for name, text in noted.items())
+
+
+def _write_days(parts: _Parts, sources: Sources) -> Written:
+    exported = parts.exported
     for day, files in sources:
         if not exported.current(day, files):
             try:
                 before = stamps(files)  # lines appended from here on make the day stale
             except FileNotFoundError:
                 continue  # packed or deleted this moment: the next export takes it
-            rows = _write_part(database, exported, day, files)
+            rows = parts.write(day, files)
             exported.note(day, sources=before, rows=rows)
             yield day, rows
 
 
-def _write_log(
-    database: "duckdb.DuckDBPyConnection", path: Path, exported: ExportedTable, spill: Path
-) -> Written:
+def _write_log(parts: _Parts, path: Path, spill: Path) -> Written:
     if not path.exists():
         return
+    exported = parts.exported
     hashes: dict[str, Any] = {}
     for day, lines in _runs(path, exported.table.time):
         hashes.setdefault(day, hashlib.sha256()).update(lines)
@@ -111,7 +165,7 @@ def _write_log(
         for day_lines in sorted(Path(folder).iterdir()):
             with day_lines.open("rb") as file:  # with lines that were appended meanwhile
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            rows = _write_part(database, exported, day_lines.stem, [day_lines])
+            rows = parts.write(day_lines.stem, [day_lines])
             exported.note(day_lines.stem, sha256=sha256, rows=rows)
             day_lines.unlink()
             yield day_lines.stem, rows
@@ -130,14 +184,8 @@ def _runs(path: Path, key: str) -> Iterator[tuple[str, bytes]]:
             yield day, b"".join(lines)
 
 
-def _write_bars(
-    database: "duckdb.DuckDBPyConnection",
-    vault: Vault,
-    exported: ExportedTable,
-    inst_id: str,
-    spill: Path,
-) -> Written:
-    chosen = settings.load()
+def _write_bars(parts: _Parts, vault: Vault, inst_id: str, spill: Path) -> Written:
+    chosen, exported = settings.load(), parts.exported
     made_with = {
         "generation": read_generation(vault.generation(inst_id)),
         "whale": str(chosen.bars.whale_notional),
@@ -159,7 +207,7 @@ def _write_bars(
     for day, before, final, bars in _bars_of_days(reader, read, whole=not goes_on):
         lines = spill / "bars.jsonl"
         lines.write_bytes(b"".join(orjson.dumps(as_row(bar, inst_id)) + b"\n" for bar in bars))
-        rows = _write_part(database, exported, day, [lines])
+        rows = parts.write(day, [lines])
         exported.note(day, sources=noted[day], before=before, final=final, rows=rows)
         yield day, rows
 
@@ -216,33 +264,3 @@ def as_row(bar: MinuteBar, inst_id: str) -> dict[str, Any]:
 
 def _reject(offset: int, reason: str) -> None:
     _log.debug("byte %d of a block: %s", offset, reason)
-
-
-def _write_part(
-    database: "duckdb.DuckDBPyConnection", exported: ExportedTable, day: str, files: Sequence[Path]
-) -> int:
-    """Write the file of a day from line files; return its rows. VaultError if that fails."""
-    part = exported.part(day)
-    fresh = part.with_name(f".{part.name}.tmp")
-    units = ", ".join(
-        f"{literal(f'unit.{column.name}')}: {literal(column.unit)}"
-        for column in exported.table.columns
-        if column.unit
-    )
-    rows = f"SELECT * EXCLUDE (instId) FROM ({rows_of(exported.table, files)})"  # noqa: S608 - our names; the folder names the instrument
-    statement = (
-        f"COPY ({rows}) TO {path_text(fresh)} (FORMAT parquet, COMPRESSION zstd, "
-        f"KV_METADATA {{'ravequant.table': {literal(exported.table.name)}, {units}}})"
-    )
-    try:
-        make_folder(part.parent)
-        counted = run(database, statement).fetchone()
-        fsync_file(fresh)
-        move_over(fresh, part)
-    except require().Error as error:
-        with suppress(OSError):
-            fresh.unlink()
-        raise VaultError(f"{part}: cannot be made of {files[0]}: {said(error, ' ')}") from error
-    except OSError as error:
-        raise disk_error(part, "made", error) from error
-    return int(counted[0]) if counted else 0

@@ -1,5 +1,6 @@
 """The moment of a question, and the answers to the minute and to the instant."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,18 @@ from ravequant.signals.question import When, when
 from ravequant.signals.seen import Seen
 from ravequant.vault.paths import Vault
 from tests.support.exchange_clock import exchange_clock
-from tests.support.notes_market import AT, BTC, CONTRACT, A, Market, ask, calculate, record
+from tests.support.imported import note
+from tests.support.notes_market import (
+    AT,
+    BTC,
+    CONTRACT,
+    A,
+    Market,
+    ask,
+    calculate,
+    command,
+    record,
+)
 from tests.support.trade_streams import write_raw
 
 MINUTE = A // times.MINUTE_MS
@@ -25,6 +37,24 @@ def notes(tmp_path_factory):
     vault = Vault(tmp_path_factory.mktemp("notes"))
     record(vault, Market())
     return vault
+
+
+def test_explained_evidence_over_imported_time_says_its_source(notes, tmp_path, capsys):
+    """Of the 24 hours before the moment; an answer that is not explained does not."""
+    shutil.copytree(notes.root, tmp_path / "vault")
+    vault, words = Vault(tmp_path / "vault"), "source: OKX archive, personal use (trades of "
+
+    def said(*options: str) -> str:
+        return " ".join(command(vault, capsys, "--at", AT, *options)[1].split())
+
+    for day in ("2025-12-12", "2025-12-15"):  # too early, too late
+        note(vault, BTC, day=day)
+    assert "source: " not in said("--explain")
+    note(vault, BTC, day="2025-12-13")
+    assert f"{words}2025-12-13)" in said("--explain")
+    note(vault, BTC, day="2025-12-14")
+    assert f"{words}2025-12-13 to 2025-12-14)" in said("--explain")
+    assert "source: " not in said()
 
 
 @pytest.mark.parametrize(

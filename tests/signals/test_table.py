@@ -115,13 +115,15 @@ def both():
     return set_up([*surrounding(), low], vwap=vwap)
 
 
-def shown(facts, width, *, explain=False, now=False, colour=False):
+def shown(facts, width, *, explain=False, now=False, colour=False, source=""):
     """Return what is printed."""
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=colour, highlight=False, markup=False)
     answer = find(replace(facts, instant=NOW) if now else facts, Query(), LIMITS)
     rates = base_rates(answer.signals, Query(), LIMITS) if explain else None
-    table.show(answer, console, limits=LIMITS, timeframe="1m", explained=rates, zone=CET)
+    table.show(
+        answer, console, limits=LIMITS, timeframe="1m", explained=rates, source=source, zone=CET
+    )
     return out.getvalue()
 
 
@@ -143,6 +145,17 @@ def test_explained_golden():
     files = {name: f"derived/{name}.jsonl" for name in STREAMS}
     one = replace(both(), wicks=both().wicks[:-1], files=files, past_books=(book(),) * 3)
     assert shown(one, 80, explain=True) == EXPLAINED
+
+
+def test_the_source_stands_above_the_table():
+    """Broken between words where the terminal ends; without one there is no line."""
+    source = "source: OKX archive, personal use (trades of 2025-12-13 to 2025-12-14)"
+    with_it = shown(both(), 60, explain=True, source=source).splitlines()
+    at = with_it.index("source: OKX archive, personal use (trades of 2025-12-13 to")
+    assert with_it[at + 1] == "2025-12-14)"
+    assert with_it[at - 1].startswith("price 101050.9")
+    del with_it[at : at + 2]
+    assert with_it == shown(both(), 60, explain=True).splitlines()
 
 
 @pytest.mark.parametrize("width", [40, 59, 60, 79, 80, 120, 131, 137, 140, 200])

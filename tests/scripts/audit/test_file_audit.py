@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from scripts.audit import file_audit
-from scripts.audit.file_audit import FileAudit, sha256_without
+from scripts.audit.file_audit import FileAudit, sha256_of_trades, sha256_without
 
 LINES = [b'{"trade_id":"%d","note":"\r"}\n' % number for number in range(1, 40)]
 DATA = b"".join(LINES)
@@ -62,3 +62,12 @@ def test_a_hash_without_some_trades_is_that_of_the_others(path, monkeypatch, siz
     found = sha256_without(path, [(5, 9), (11, 11)], len(kept))
     assert found == sha256(kept).hexdigest()
     assert sha256_without(path, [(5, 9), (11, 11)], 100) == sha256(kept[:100]).hexdigest()
+
+
+@pytest.mark.parametrize("size", [5, 1 << 20])
+def test_a_hash_of_some_trades_is_that_of_their_lines(path, monkeypatch, size):
+    """Ids from one to another, both included."""
+    monkeypatch.setattr(file_audit, "BLOCK_BYTES", size)
+    wanted = sha256(b"".join([*LINES[2:5], *LINES[9:10]])).hexdigest()
+    assert sha256_of_trades(path, [(3, 5), (10, 10)]) == wanted
+    assert sha256_of_trades(path, []) == sha256(b"").hexdigest()

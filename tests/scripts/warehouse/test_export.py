@@ -5,11 +5,13 @@ import json
 
 import pytest
 
+from ravequant.errors import VaultError
 from ravequant.vault.paths import Vault
 from scripts.warehouse import duck
 from scripts.warehouse.dataset import ExportedTable
 from scripts.warehouse.export import export
 from scripts.warehouse.schema import TABLES
+from tests.support.imported import note
 
 duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
 
@@ -46,6 +48,29 @@ def rows(vault: Vault, day: str):
         "SELECT timestamp_utc::VARCHAR, cvd::INTEGER FROM read_parquet(?)", [str(table.part(day))]
     )
     return [(time[11:16], cvd) for time, cvd in found.fetchall()]
+
+
+def test_files_of_imported_days_say_their_source(exported, vault):
+    """In their metadata, with the table and the units; of no other day."""
+    note(vault, BTC, day="2025-12-14")
+    note(vault, BTC, day="2025-12-15", stream="books")  # of which no CVD is made
+    exported(*FIRST)
+    table = ExportedTable.open(vault.root / "parquet", TABLES["cvd"], BTC)
+    said = []
+    for day in ("2025-12-14", "2025-12-15"):
+        query = "SELECT key::VARCHAR, value::VARCHAR FROM parquet_kv_metadata(?)"
+        found = dict(duckdb.execute(query, [str(table.part(day))]).fetchall())
+        assert (found["ravequant.table"], found["unit.cvd"]) == ("cvd", "quote currency")
+        said.append(found.get("source"))
+    assert said == ["OKX archive, personal use", None]
+
+
+def test_without_readable_provenance_nothing_goes_out(exported, vault):
+    """It would lack the words that belong to it."""
+    vault.imports(BTC).parent.mkdir(parents=True)
+    vault.imports(BTC).write_bytes(b"{}\n")
+    with pytest.raises(VaultError, match="line 1 is no provenance"):
+        exported(*FIRST)
 
 
 FIRST = [line("2025-12-14T23:59:00Z", 1), line("2025-12-15T00:00:00Z", 2)]
