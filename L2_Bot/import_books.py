@@ -11,13 +11,14 @@ if __name__ == "__main__":
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from L2_Bot.book_sources import AskedDays, BookDayFiles, BookDownloads, files_of
 from L2_Bot.bucket_vault import STREAM as BUCKETS
 from L2_Bot.bucket_vault import BucketVault, DayRead, must_make
 from L2_Bot.imported_day import BOOKS, DEEP, DayBuilder, provenance_of, source_of
@@ -30,14 +31,15 @@ from ravequant.errors import (
     UsageError,
     VaultError,
 )
-from ravequant.exchanges.archive.book_days import ArchivedBooks, BookFacts
-from ravequant.settings import L2
+from ravequant.exchanges.archive.book_days import BookFacts
+from ravequant.exchanges.archive.terms import require_terms
+from ravequant.settings import L2, Settings
 from ravequant.vault.atomic import move_over
 from ravequant.vault.imports import provenance
 from ravequant.vault.imports.book_hours import BuiltHours, HourImport, part_of, taken_hours
 from ravequant.vault.imports.provenance import ImportedDay, SourceFile
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import StrPath, Vault
+from ravequant.vault.paths import Vault
 from ravequant.vault.retention.report import size
 
 PROGRAM: Final = catalog.IMPORT_BOOKS.name
@@ -55,14 +57,6 @@ class Options(NamedTuple):
     buckets_only: bool
     keep: bool
     replace: bool
-
-
-class BookDayFiles(NamedTuple):
-    """The files of one UTC day."""
-
-    day: str
-    books: Path | None
-    deep: Path | None
 
 
 class BookImport:
@@ -95,7 +89,8 @@ class BookImport:
         taken = 0
         for stream, path in ((BOOKS, files.books), (DEEP, files.deep)):
             if path is not None:
-                found = self._to_hours(stream, files.day, path)
+                source = source_of(path, files.etags.get(path.name, ""))
+                found = self._to_hours(stream, files.day, path, source)
                 taken += found["status"] == "imported"
                 yield found
         if taken:
@@ -103,8 +98,8 @@ class BookImport:
 
     # -- snapshots
 
-    def _to_hours(self, stream: str, day: str, path: Path) -> dict[str, Any]:
-        file, known = source_of(path), self._known(stream).get(day)
+    def _to_hours(self, stream: str, day: str, path: Path, file: SourceFile) -> dict[str, Any]:
+        known = self._known(stream).get(day)
         if known is not None and not self._again(known, file):
             return _said(stream, day, "done before")
         own = () if known is None else known.hours
@@ -154,7 +149,8 @@ class BookImport:
         day, buckets = files.day, self._buckets
         if files.books is None:
             return
-        file, known = source_of(files.books), self._known(BUCKETS).get(day)
+        file = source_of(files.books, files.etags.get(files.books.name, ""))
+        known = self._known(BUCKETS).get(day)
         if known is not None and not self._again(known, file):
             yield _said(BUCKETS, day, "done before")
             return
@@ -211,7 +207,10 @@ def parser() -> argparse.ArgumentParser:
     made = cli.parser(PROGRAM, "Import order books of the past from the exchange's files.")
     cli.add_instruments(made)
     add = made.add_argument
-    add("--dir", type=cli.path_arg, metavar="FOLDER", required=True, help="the files, as fetched")
+    add("--dir", type=cli.path_arg, metavar="FOLDER", help="files that you have fetched")
+    add("--download", action="store_true", help="list and fetch them; --from and --to say which")
+    add("--accept-terms", action="store_true", help="the exchange's terms of use, said once")
+    add("--rest-url", metavar="URL", help="with --download: another address of the exchange")
     add("--from", dest="first", type=cli.day_arg, metavar="DAY", help="first UTC day, 2025-12-14")
     add("--to", dest="last", type=cli.day_arg, metavar="DAY", help="last UTC day")
     add("--deep", action="store_true", help="deep books too, from the files of 5000 levels")
@@ -226,69 +225,24 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def files_of(
-    folder: StrPath, archive: ArchivedBooks, inst_id: str, *, deep: bool
-) -> list[BookDayFiles]:
-    """Return the days of which an instrument has a file in the folder, oldest first."""
-    found: dict[str, dict[str, Path]] = {BOOKS: {}, DEEP: {}}
-    try:
-        for path in sorted(Path(folder).iterdir()):
-            name = archive.parse_name(path.name)
-            if name is not None and name.inst_id == inst_id and name.stream in found:
-                found[name.stream][name.label] = path
-    except OSError as error:
-        raise UsageError(f"--dir {folder}: {error.strerror}; name a folder of files") from None
-    days = sorted(found[BOOKS].keys() | (found[DEEP].keys() if deep else set()))
-    return [
-        BookDayFiles(day, found[BOOKS].get(day), found[DEEP].get(day) if deep else None)
-        for day in days
-    ]
-
-
-def chosen_days(args: argparse.Namespace, found: Sequence[BookDayFiles]) -> list[BookDayFiles]:
-    """Return the days asked for that are over; log those without a file."""
-    today = times.day(times.utc_now_ms())
-    for flag, day in (("--from", args.first), ("--to", args.last)):
-        if day is not None and day >= today:
-            raise UsageError(f"{flag} {day}: is not over; the last day to import is before {today}")
-    if args.first and args.last and args.first > args.last:
-        raise UsageError(f"--from {args.first} is after --to {args.last}; give them in order")
-    first, last = args.first or "", args.last or "~"
-    days = [files for files in found if first <= files.day <= last and files.day < today]
-    missing = _missing(args.first, args.last, {files.day for files in days})
-    if missing:
-        _log.warning("no file of %d days: %s", len(missing), _list(missing))
-    return days
-
-
-def _missing(first: str | None, last: str | None, there: set[str]) -> list[str]:
-    if first is None or last is None:
-        return []
-    moments = range(times.day_start_ms(first), times.day_start_ms(last) + 1, times.DAY_MS)
-    return [day for day in map(times.day, moments) if day not in there]
-
-
-def _list(days: Sequence[str]) -> str:
-    more = f" and {len(days) - 5} more" if len(days) > 5 else ""
-    return ", ".join(days[:5]) + more
-
-
 def body(args: argparse.Namespace) -> int:
     """Import the days asked for; a day that is refused stops no other."""
-    vault, chosen = cli.vault_of(args), settings.load()
-    archive = exchanges.load_archived_books(vault.exchange)
+    if (args.dir is None) == (not args.download):
+        raise UsageError("give --dir FOLDER with files that you have fetched, or --download")
+    vault, chosen, span = cli.vault_of(args), settings.load(), AskedDays(args.first, args.last)
+    span.check()
     outcome, met = DONE, 0
     for inst_id in cli.instruments_of(args, chosen.instruments):
-        days = chosen_days(args, files_of(args.dir, archive, inst_id, deep=args.deep))
-        met += len(days)
-        if args.dry_run:
-            _write(plan(inst_id, days, args))
-        elif days:
-            outcome = _import(vault, inst_id, chosen.l2, days, args) or outcome
+        try:
+            found, code = _import(vault, inst_id, chosen, span, args)
+        except (FeedError, VaultError) as error:
+            cli.report(PROGRAM, error)
+            found, code = 1, error.exit_code
+        met, outcome = met + found, outcome or code
     if not met:
         raise NoDataError(
-            f"{args.dir}: no file of books of these instruments and days; expected names like "
-            "BTC-USDT-SWAP-L2orderbook-400lv-2025-12-14.tar.gz"
+            f"{args.dir or 'the exchange'}: no file of books of these instruments and days; "
+            "expected names like BTC-USDT-SWAP-L2orderbook-400lv-2025-12-14.tar.gz"
         )
     if args.buckets_only:
         _write(QUEUE)
@@ -296,7 +250,47 @@ def body(args: argparse.Namespace) -> int:
 
 
 def _import(
-    vault: Vault, inst_id: str, l2: L2, days: Sequence[BookDayFiles], args: argparse.Namespace
+    vault: Vault, inst_id: str, chosen: Settings, span: AskedDays, args: argparse.Namespace
+) -> tuple[int, int]:
+    """Return how many days there are, and the exit code."""
+    archive = exchanges.load_archived_books(vault.exchange)
+    if args.dir is not None:
+        days = files_of(args.dir, archive, inst_id, span, deep=args.deep)
+        if args.dry_run:
+            _write(plan(inst_id, days, args))
+            return len(days), DONE
+        return len(days), _run(vault, inst_id, chosen.l2, days, args) if days else DONE
+    rest_url = args.rest_url or chosen.okx.addresses()[1]
+    publisher = exchanges.load_publisher(vault.exchange)
+    folder = vault.book_import(inst_id) / "files"
+    downloads = BookDownloads(publisher, archive, rest_url, folder=folder, inst_id=inst_id)
+    listed = downloads.listing(_to_fetch(vault, inst_id, span, args), deep=args.deep)
+    if args.dry_run:
+        for line in (f"{inst_id}: {len(listed)} days", *downloads.plan(listed)):
+            _write(line)
+        return 1, DONE
+    require_terms(vault, publisher.terms, accepted=args.accept_terms)
+    return 1, _run(vault, inst_id, chosen.l2, downloads.fetch(listed), args)
+
+
+def _to_fetch(vault: Vault, inst_id: str, span: AskedDays, args: argparse.Namespace) -> list[str]:
+    """Return the days that were not imported before."""
+    stream = BUCKETS if args.buckets_only else BOOKS
+    known = {} if args.replace else provenance.newest(vault, inst_id, stream)
+    deep = {} if args.replace else provenance.newest(vault, inst_id, DEEP)
+    days = span.days()
+    wanted = [
+        day
+        for day in days
+        if day not in known or (args.deep and not args.buckets_only and day not in deep)
+    ]
+    if len(wanted) < len(days):
+        _log.info("%s: %d days were done before", inst_id, len(days) - len(wanted))
+    return wanted
+
+
+def _run(
+    vault: Vault, inst_id: str, l2: L2, days: Iterable[BookDayFiles], args: argparse.Namespace
 ) -> int:
     options = Options(args.deep, args.buckets_only, args.keep, args.replace)
     outcome = DONE

@@ -115,10 +115,10 @@ def snapshot_times(folder: StrPath, day: str) -> Iterator[int]:
                     yield moment
 
 
-def source_of(path: StrPath) -> SourceFile:
+def source_of(path: StrPath, etag: str = "") -> SourceFile:
     """Return a published file with its size and hash. Raises VaultError if it cannot be read."""
     path = Path(path)
-    return SourceFile(path.name, path.stat().st_size, sha256_of(path))
+    return SourceFile(path.name, path.stat().st_size, sha256_of(path), etag)
 
 
 def provenance_of(

@@ -1,8 +1,7 @@
 """The import of books, as a program: whole days, recorded hours, repeats, refusals, kills."""
 
 import gzip
-import os
-import tarfile
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,74 +9,42 @@ import orjson
 import pytest
 
 from L2_Bot import import_books
+from L2_Bot.snapshot_writer import SnapshotWriter
 from Liquidity_Buckets import l2_bucketizer
-from ravequant import settings, times
+from ravequant import exchanges, settings, times
 from ravequant.contract import Contract
 from ravequant.errors import DONE, FAILED, NoDataError, UsageError
 from ravequant.settings import L2
+from ravequant.sim import archive_books, archive_files, frames
+from ravequant.sim.market import ModelMarket
 from ravequant.vault.imports import provenance
 from ravequant.vault.line_file import lines_forward
 from ravequant.vault.paths import Vault, book_files
-from tests.support import book_archives, crashes
-from tests.support.book_archives import BTC, message, steady
-from tests.support.book_lines import put_metadata
-
-DAY, NEXT = "2025-01-30", "2025-01-31"
-START = times.day_start_ms(DAY)
-HOUR = times.HOUR_MS
+from tests.support import book_archives, box
+from tests.support.book_archives import BTC, message
+from tests.support.book_imports import (
+    DAY,
+    HOUR,
+    NEXT,
+    START,
+    content,
+    everything,
+    first_day,
+    run,
+    two_days,
+)
+from tests.support.book_lines import put, put_metadata
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with the files of two days: three minutes of the first, one of the next."""
-    folder = tmp_path / "fetched files"
-    book_archives.write(folder, DAY, book_archives.lines(first_day()))
-    next_day = steady(START + times.DAY_MS, START + times.DAY_MS + times.MINUTE_MS, first=900)
-    book_archives.write(folder, NEXT, book_archives.lines(next_day))
-    return folder
-
-
-def first_day() -> list[Any]:
-    """Return two minutes up to 01:01, then the last minute of the day."""
-    end = START + times.DAY_MS
-    return [
-        *steady(START + HOUR - times.MINUTE_MS, START + HOUR + times.MINUTE_MS),
-        *steady(end - times.MINUTE_MS, end, first=500),
-    ]
+    """Return a folder with the files of two days."""
+    return two_days(tmp_path / "fetched files")
 
 
 @pytest.fixture
 def vault(tmp_path: Path) -> Vault:
     return Vault(tmp_path / "vault")
-
-
-def run(vault: Vault, folder: Path, *words: str) -> int:
-    return import_books.main(
-        ["--vault", str(vault.root), "--dir", str(folder), "--instId", BTC, *words]
-    )
-
-
-def content(vault: Vault) -> dict[str, bytes]:
-    """Return the lines of every hour on disk, by its key."""
-    files = book_files(vault.snapshots(BTC))
-    return {
-        key: gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        for key, path in files
-    }
-
-
-def everything(vault: Vault) -> dict[str, bytes]:
-    """Return every file of a vault but logs, locks and the times of provenance."""
-    found = {}
-    for path in sorted(vault.root.rglob("*")):
-        name = path.relative_to(vault.root).as_posix()
-        if path.is_file() and not name.startswith("state/locks"):
-            data = path.read_bytes()
-            if name.startswith("meta/okx/imports"):
-                rows = [orjson.loads(line) for line in data.splitlines()]
-                data = orjson.dumps([row | {"imported_utc": ""} for row in rows])
-            found[name] = data
-    return found
 
 
 def test_days_become_hours_of_snapshots(vault, folder, capsys):
@@ -137,46 +104,6 @@ def test_recorded_hours_win(vault, folder, capsys):
     assert provenance.newest(vault, BTC, "books")[DAY].hours == ("00", "23")
 
 
-HOSTILE = {
-    "a foreign instrument": book_archives.lines(first_day(), "ETH-USDT-SWAP"),
-    "another day": book_archives.lines(steady(START + times.DAY_MS, START + times.DAY_MS + 1_000)),
-    "no opening snapshot": book_archives.lines(first_day()[1:]),
-    "times that go back": book_archives.lines([*first_day(), *first_day()[-2:]]),
-    "an end within a line": book_archives.lines(first_day())[:-20],
-    "nothing": b"",
-}
-
-
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_a_refused_day_writes_nothing_and_stops_no_other(vault, folder, capsys, kind):
-    """The error names the file; the next day is imported."""
-    path = book_archives.write(folder, DAY, HOSTILE[kind])
-    assert run(vault, folder) == FAILED
-    assert str(path) in capsys.readouterr().err
-    assert list(content(vault)) == [f"{NEXT}/00"]
-    assert not list(vault.root.rglob("*.part"))
-    assert list(provenance.newest(vault, BTC, "books")) == [NEXT]
-
-
-def test_a_wrong_checksum_at_the_end_refuses_the_day(vault, folder, capsys):
-    """The last bytes are read before anything counts."""
-    path = folder / f"{book_archives.name_of(DAY)}.tar.gz"
-    data = path.read_bytes()
-    path.write_bytes(data[:-8] + bytes([data[-8] ^ 1]) + data[-7:])
-    assert run(vault, folder) == FAILED
-    assert "it is damaged" in capsys.readouterr().err
-    assert list(content(vault)) == [f"{NEXT}/00"]
-
-
-def test_a_member_of_another_name_refuses_the_day(vault, folder, capsys):
-    """Nothing is unpacked, so nothing can leave a folder."""
-    path = folder / f"{book_archives.name_of(DAY)}.tar.gz"
-    with tarfile.open(path, "w:gz") as tar:
-        tar.addfile(tarfile.TarInfo("../../evil.data"))
-    assert run(vault, folder) == FAILED
-    assert "its member is named" in capsys.readouterr().err
-
-
 def test_today_and_the_future_are_refused(vault, folder, capsys):
     """Their hours belong to the exporter."""
     today = times.day(times.utc_now_ms())
@@ -215,6 +142,43 @@ def test_the_bucketizer_takes_imported_books_for_recorded_ones(vault, folder):
     made = (vault.derived("liquidity_buckets", BTC) / f"{DAY}.jsonl").read_bytes().splitlines()
     assert len(made) == 91
     assert orjson.loads(made[0])["ask_base"][1] == "0.01"
+
+
+def test_the_markets_own_frames_give_the_recorders_snapshots_and_buckets(vault, tmp_path):
+    """The same messages, 10 ms apart, through the recorder and through a file: every level."""
+    market = ModelMarket(11, (BTC,), rows_per_second=5)
+    until = market.start_ms + 3 * times.MINUTE_MS
+    changes = list(archive_books.book_messages(market, until))
+    day = times.day(market.start_ms)
+    sent = [orjson.loads(frames.books(change)) for change in changes]
+    assert len({row["ts"] for frame in sent for row in frame["data"]}) > 3_000
+    recorded = Vault(tmp_path / "recorded")
+    writer = SnapshotWriter(exchanges.load("okx"), BTC, cadence_ms=2_000, depth=400)
+    for frame in sent:
+        step = writer.receive(frame["action"], frame["data"][0])
+        assert not step.broken
+        if step.snapshot is not None:
+            put(recorded.snapshots(BTC), [orjson.loads(step.snapshot.line)])
+    archive_files.write_messages(tmp_path / "files", changes, archive_files.ArchiveForm())
+    assert run(vault, tmp_path / "files") == DONE
+    for each in (vault, recorded):
+        put_metadata(each, BTC, Contract("0.01", "1", "linear"))
+        assert l2_bucketizer.main(["--vault", str(each.root), "--instId", BTC]) == DONE
+    chain = {"seqId": -1, "prevSeqId": -1}
+    wanted = [
+        orjson.loads(line) | chain
+        for data in content(recorded).values()
+        for line in data.splitlines()
+    ]
+    made = [orjson.loads(line) for data in content(vault).values() for line in data.splitlines()]
+    assert made[-1].pop("gap_detected")  # the file ends before its day does
+    assert made[:-1] == wanted
+    buckets = [
+        (each.derived("liquidity_buckets", BTC) / f"{day}.jsonl").read_bytes().splitlines()
+        for each in (vault, recorded)
+    ]
+    assert buckets[0][:-1] == buckets[1]
+    assert len(buckets[1]) == 91
 
 
 # -- deep books
@@ -289,23 +253,44 @@ def test_days_that_the_bucketizer_has_passed_get_their_buckets_at_once(vault, fo
     assert packed.exists()
 
 
-# -- kills
+# -- downloads
 
 
-def test_a_kill_at_any_step_is_made_up_for(tmp_path, folder):
-    """Stopped before each write, sync, rename and deletion, then started again: the same vault."""
-    words = ["--dir", str(folder), "--instId", BTC]
-    whole = Vault(tmp_path / "whole")
-    with crashes.steps(10**9) as taken:
-        import_books.main(["--vault", str(whole.root), *words])
-    wanted, count = everything(whole), len(taken)
-    assert count > 20
-    for at in range(1, count + 1, 1 if os.environ.get("RAVEQUANT_FAULTS") else 5):
-        broken = Vault(tmp_path / f"stopped {at}")
-        with crashes.steps(at), pytest.raises(crashes.Stopped):
-            import_books.main(["--vault", str(broken.root), *words])
-        assert import_books.main(["--vault", str(broken.root), *words]) == DONE
-        assert everything(broken) == wanted, at
+def test_days_are_listed_fetched_and_imported(vault, folder, tmp_path, capsys):
+    """From the exchange in a box: terms first, then a day at a time; nothing is left of a file."""
+    with box.exchange(tmp_path / "box", "--archive", folder) as where:
+        fetch = ["--download", *where[2:], "--from", "2025-01-29", "--to", NEXT]
+        words = ["--vault", str(vault.root), "--instId", BTC, *fetch]
+        assert import_books.main([*words, "--dry-run"]) == DONE
+        assert "to fetch: 2 files" in capsys.readouterr().out
+        assert import_books.main(words) == UsageError.exit_code
+        assert "--accept-terms" in capsys.readouterr().err
+        assert not vault.snapshots(BTC).exists()
+        assert import_books.main([*words, "--accept-terms"]) == DONE
+        assert "no file of books of 2025-01-29" in capsys.readouterr().err
+        assert import_books.main(words) == DONE
+    assert list(content(vault)) == [f"{DAY}/00", f"{DAY}/01", f"{DAY}/23", f"{NEXT}/00"]
+    assert not list(vault.book_import(BTC).rglob("*.tar.gz"))
+    etag = provenance.newest(vault, BTC, "books")[DAY].files[0].etag
+    data = (folder / f"{book_archives.name_of(DAY)}.tar.gz").read_bytes()
+    assert etag.lower() == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give --dir FOLDER"),
+        (["--download", "--from", DAY], "--download needs --from and --to"),
+        (["--download", "--dir", ".", "--from", DAY, "--to", DAY], "give --dir FOLDER"),
+        (["--dir", ".", "--from", NEXT, "--to", DAY], "give them in order"),
+        (["--dir", "nowhere at all"], "name a folder of files"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(vault, capsys, words, said):
+    """Exit code 2, with the remedy."""
+    words = ["--vault", str(vault.root), "--instId", BTC, *words]
+    assert import_books.main(words) == UsageError.exit_code
+    assert said in capsys.readouterr().err
 
 
 def test_the_settings_give_cadence_and_depth(vault, folder, monkeypatch):
