@@ -14,6 +14,7 @@ import pytest
 import requests
 from websockets.asyncio.client import connect
 
+from ravequant.sim.archive_files import read_member
 from ravequant.vault.paths import CHECKOUT
 from scripts import okx_exchange
 from tests.support import recordings
@@ -89,6 +90,30 @@ def test_a_recording_is_served_to_its_end(start, recording):
     assert process.wait(10) == 0
 
 
+def test_the_archive_of_its_finished_days_is_published(start, tmp_path):
+    """Two labels that are over by the time the clients come, in the form asked for, and books."""
+    folder = tmp_path / "archive"
+    _, at = start(
+        "--start", "2025-12-14T16:00:30Z", "--history", "10m", "--rows-per-second", "1",
+        "--instId", BTC, "--archive", str(folder), "--archive-header", "chinese",
+        "--archive-books", "2s",
+    )  # fmt: skip
+    names = [
+        "BTC-USDT-SWAP-L2orderbook-400lv-2025-12-14.tar.gz",
+        "BTC-USDT-SWAP-candlesticks-2025-12-14.zip",
+        "BTC-USDT-SWAP-trades-2025-12-14.zip",
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert "交易id" in read_member(folder / names[2])[1].decode("gbk")
+    query: dict[str, Any] = {"module": 1, "instType": "SWAP", "instFamilyList": "BTC-USDT"}
+    query |= {"dateAggrType": "daily", "begin": "1765670400000", "end": "1765670400000"}
+    listing = f"{at['rest_url']}/api/v5/public/market-data-history"
+    answer = requests.get(listing, params=query, timeout=5).json()
+    (file,) = answer["data"][0]["details"][0]["groupDetails"]
+    content = requests.get(file["url"], timeout=5).content
+    assert content == (folder / names[2]).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
@@ -102,6 +127,7 @@ def test_a_recording_is_served_to_its_end(start, recording):
             2,
             "is 2999-01-01T00:00:00.000Z: expected a moment in the past",
         ),
+        (["--archive-header", "new"], 2, "'new' is none of named, source, chinese"),
         (["--port", "99999"], 2, "--port 99999 cannot be served"),
         (["--host", "192.0.2.1"], 2, "--host 192.0.2.1 --port 0 cannot be served"),
     ],

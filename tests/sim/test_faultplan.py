@@ -138,3 +138,17 @@ def test_an_instrument_shows_other_fields_within_its_time():
         "0.1", "1", "0.1",
     ]  # fmt: skip
     assert row["tickSz"] == "0.1"
+
+
+def test_a_fault_of_a_file_strikes_by_its_name_and_its_way():
+    """A part of the name, the instrument, and whether the file is listed or served."""
+    chosen = plan(
+        {"kind": "archive", "how": "missing", "path": "trades-2025", "instId": BTC, "times": 1},
+        {"kind": "archive", "how": "small"},
+    )
+    name = f"{BTC}-trades-2025-12-14.zip"
+    assert chosen.archive("candles.zip", BTC, 0, ("missing",)) is None
+    assert chosen.archive(name, "ETH-USDT-SWAP", 0, ("missing",)) is None
+    assert chosen.archive(name, BTC, 0, ("small",)) == chosen.faults[1]
+    assert chosen.archive(name, BTC, 0, ("missing", "cut")) == chosen.faults[0]
+    assert chosen.archive(name, BTC, 0, ("missing", "cut")) is None

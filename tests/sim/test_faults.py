@@ -39,6 +39,7 @@ def plan(*rows: dict[str, Any], seed: int = 7) -> FaultPlan:
         (b'{"faults":[{"kind":"drop","at":2}]}', "fault 1: at = 2 is unknown or of the wrong type"),
         (b'{"faults":[{"kind":"drop","after":3}]}', "after = 3 is not a duration like 10s"),
         (b'{"faults":[{"kind":"drop","how":"x"}]}', "how 'x' is none of this kind"),
+        (b'{"faults":[{"kind":"archive"}]}', "how is lacking: one of missing, cut, crc, bomb"),
         (b'{"faults":[{"kind":"outage","after":"1s"}]}', "an outage needs after"),
     ],
 )

@@ -253,7 +253,8 @@ class FetchedDay:
 
     day: str
     fetched: tuple[Fetched, ...]
-    absent: tuple[PublishedFile, ...]
+    absent: tuple[PublishedFile, ...]  # listed, and 404
+    unlisted: tuple[tuple[str, str], ...] = ()  # (stream, label)
 
 
 def fetch_days(
@@ -273,6 +274,7 @@ def fetch_days(
             day.day,
             tuple(fetched for _, fetched in found if fetched is not None),
             tuple(file for file, fetched in found if fetched is None),
+            day.absent,
         )
     if not keep:
         fetcher.keep_only(())
