@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ravequant import cli
 from ravequant.errors import UsageError
-from scripts.bench import bars, books, increment, rebuild, runs
+from scripts.bench import archive, bars, books, increment, rebuild, runs
 from scripts.bench.runs import Comparison, Sizes
 
 
@@ -34,6 +34,7 @@ class Case(NamedTuple):
 CASES: Final = {
     "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
     "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
+    "import": Case("a published file to records, polars too", archive.run, archive.check),
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
     "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
 }
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, metavar="N", help="runs of each, in turns (default: 5)")
     add("--seed", type=int, default=1, help="which market is made up (default: 1)")
     for name, kind, purpose in (
-        ("lines", int, "trades of case bars"),
+        ("lines", int, "trades of case bars, rows of case import"),
         ("snapshots", int, "snapshots of case books"),
         ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),
         ("rate", float, "trades a second in both, on average"),

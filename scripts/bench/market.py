@@ -15,7 +15,9 @@ from L2_Bot.snapshot_writer import SnapshotWriter, encode_deep
 from ravequant import exchanges, times
 from ravequant.exchanges.base import DeepBook
 from ravequant.records import Trade, TradeEncoder
-from ravequant.sim.market import START_MS, ModelMarket
+from ravequant.sim.archive_files import fills_of, pack_zip
+from ravequant.sim.archive_rows import NAMED, trade_header, trade_row
+from ravequant.sim.market import DEFAULT_ROWS, START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 
@@ -23,6 +25,7 @@ BTC: Final = "BTC-USDT-SWAP"
 CADENCE_MS: Final = 2_000  # of snapshots
 DEEP_EVERY: Final = 15  # snapshots
 DEPTH, DEEP_DEPTH = 400, 5_000  # levels a side
+_BUSY_SECONDS: Final = 36_000  # in which a published day's fills fall, at the least
 _FOREVER: Final = 1 << 60
 _PORTION_MS: Final = 5 * times.MINUTE_MS  # of market time that is made at once
 
@@ -35,6 +38,24 @@ def write_trades(path: Path, count: int, seed: int) -> None:
     encoder = _encoder(market)
     with path.open("wb") as file:
         file.writelines(map(encoder.line, islice(_trades(market, _FOREVER), count)))
+
+
+def write_fills(folder: Path, count: int, seed: int) -> Path:
+    """Write ``count`` single fills of BTC, all of one UTC day, as a month's published file."""
+    rate = max(DEFAULT_ROWS, count / _BUSY_SECONDS)
+    market = ModelMarket(seed, (BTC,), rows_per_second=rate)
+    fills = islice(fills_of(market, START_MS + times.DAY_MS), count)
+    path = folder / f"{BTC}-trades-{times.day(START_MS)[:7]}.zip"
+    text = path.with_suffix(".csv")
+    with text.open("wb") as file:
+        file.write(trade_header(NAMED))
+        newest = 0
+        for inst_id, fill in fills:
+            newest = max(newest, fill.ts)
+            file.write(trade_row(NAMED, inst_id, replace(fill, ts=newest, source="0")))
+    pack_zip(path, text.name, text)
+    text.unlink()
+    return path
 
 
 def _encoder(market: ModelMarket) -> TradeEncoder:

@@ -30,7 +30,7 @@ class Sizes:
     work: Path  # a folder of the case's own, deleted afterwards
     rounds: int
     seed: int
-    lines: int  # trades of case bars
+    lines: int  # trades of case bars, rows of case import
     snapshots: int  # of case books
     days: tuple[int, ...]  # ages of the vaults of case increment
     rate: float  # trades a second in case increment, on average

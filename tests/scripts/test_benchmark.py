@@ -10,6 +10,7 @@ import pytest
 
 from ravequant.vault.paths import CHECKOUT
 from scripts import benchmark
+from scripts.bench import archive
 from scripts.bench.bars import CONTENDERS
 from scripts.bench.runs import Comparison, Figure
 
@@ -21,8 +22,8 @@ extras = pytest.mark.skipif(
 
 @extras
 def test_cases_are_measured_in_one_run():
-    """Bars and books in one command; each gives a row for each contender, as JSON."""
-    command = [sys.executable, "scripts/benchmark.py", "--case", "bars,books", "--json"]
+    """Three in one command; each gives a row for each contender, as JSON."""
+    command = [sys.executable, "scripts/benchmark.py", "--case", "bars,books,import", "--json"]
     sizes = ["--rounds", "1", "--lines", "3000", "--snapshots", "3"]
     done = subprocess.run(
         [*command, *sizes], cwd=CHECKOUT, capture_output=True, text=True, check=False
@@ -32,12 +33,15 @@ def test_cases_are_measured_in_one_run():
     assert result["machine"]["cores"] >= 1
     assert result["machine"]["versions"]["numpy"]
     assert result["asked"]["lines"] == 3_000
-    bars, books = (
-        {row["name"]: row for row in result["cases"][case]["results"]} for case in ("bars", "books")
+    bars, books, imported = (
+        {row["name"]: row for row in result["cases"][case]["results"]}
+        for case in ("bars", "books", "import")
     )
     assert list(bars) == list(CONTENDERS)
     assert all(row["lines_per_s"] > 0 for row in bars.values())
     assert bars["ravequant, 1 process"]["one_is"] == 1
+    assert list(imported) == list(archive.CONTENDERS)
+    assert imported["ravequant, lines"]["ours_is"] == imported["ravequant, columns"]["ours_is"] == 1
     assert books["orjson decode alone"]["times_orjson"] == 1
     assert books["bucketizer, whole, deep"]["snapshots_per_s"] > 0
 
@@ -75,7 +79,10 @@ def test_full_takes_the_sizes_that_matter(quick, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--case", "bars,fast"), "unknown fast: expected some of bars, books, rebuild, increment"),
+        (
+            ("--case", "bars,fast"),
+            "unknown fast: expected some of bars, books, import, rebuild, increment",
+        ),
         (("--days", "0"), "'0': expected numbers above 0"),
         (("--rounds", "0"), "--rounds 0: expected a number above 0"),
         (("--rate", "-1"), "--rate -1: expected a number above 0"),

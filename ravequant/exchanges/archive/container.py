@@ -105,7 +105,7 @@ def blocks(member: Member, size: int = LONGEST_LINE) -> Iterator[bytes]:
                 member.path, f"the line at byte {at} is longer than 1 MiB", "lines of text"
             )
         if end:
-            yield rest + chunk[:end]
+            yield b"".join((rest, memoryview(chunk)[:end]))
             at += len(rest) + end
             rest = chunk[end:]
         else:

@@ -107,7 +107,10 @@ def test_links_folders_and_devices_are_refused(tmp_path):
 
 def test_encrypted_members_and_unknown_methods_are_refused(tmp_path):
     """By the flags and the method in the directory."""
-    for offset, value, found in ((8, 1, "encrypted"), (10, 12, "packed by method 12")):
+    for offset, value, found in (
+        (8, 1, "is encrypted or a patch"),
+        (10, 12, "packed by method 12"),
+    ):
         path = write_zip(tmp_path / "a.zip", TEXT)
         data = bytearray(path.read_bytes())
         at = data.rindex(b"PK\1\2") + offset
@@ -127,6 +130,16 @@ def test_a_wrong_checksum_at_the_end_is_seen(tmp_path):
     data[-6] ^= 1
     path.write_bytes(data)
     assert "it is damaged" in refused(path, ".data")
+
+
+def test_a_member_shorter_than_it_says_is_refused(tmp_path):
+    """Its checksum is right, its length in the directory is not."""
+    path = write_zip(tmp_path / "a.zip", TEXT)
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\1\2") + 24
+    data[at : at + 4] = struct.pack("<L", len(TEXT) + 5)
+    path.write_bytes(data)
+    assert "it is damaged: its member ends 5 bytes too early" in refused(path)
 
 
 @pytest.mark.parametrize("cut", [1, 7, 100, 20_000])

@@ -1,6 +1,7 @@
 """Tests of scripts.bench.market: the same seed, the same lines; days and cuts without a hole."""
 
 import json
+import zipfile
 from itertools import pairwise
 
 import pytest
@@ -76,3 +77,19 @@ def test_books_go_on_where_they_were(vault):
     assert {later - one for one, later in pairwise(moments)} == {market.CADENCE_MS}
     assert len(rows[0]["bids_top400"]) == market.DEPTH
     assert sum(path.read_bytes().count(b"\n") for path in deep) == 3
+
+
+def test_published_fills_are_of_one_day_and_end_where_they_should(tmp_path):
+    """As many rows as asked for; times never go back."""
+    path = market.write_fills(tmp_path, 2_000, 7)
+    with zipfile.ZipFile(path) as file:
+        [name] = file.namelist()
+        header, *rows = file.read(name).decode().splitlines()
+    assert (path.name, name) == tuple(
+        f"BTC-USDT-SWAP-trades-2025-12.{end}" for end in ("zip", "csv")
+    )
+    assert header.startswith("instrument_name,")
+    moments = [int(row.split(",")[5]) for row in rows]
+    assert len(moments) == 2_000
+    assert moments == sorted(moments)
+    assert {times.day(moment) for moment in moments} == {"2025-12-14"}

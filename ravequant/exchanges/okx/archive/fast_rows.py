@@ -18,6 +18,7 @@ from ravequant.exchanges.okx.archive.csv_rows import INSTRUMENT
 from ravequant.swar_digits import Places, U, Words, gather, word
 from ravequant.trades.fast_scan import Columns
 from ravequant.trades.joining import SourcedColumns
+from ravequant.trades.line_template import FixedText
 
 SOURCE: Final = "source"
 _FRONT: Final = ("trade_id", "side")
@@ -65,10 +66,8 @@ def read_rows(
     starts = np.empty_like(ends)
     starts[0], starts[1:] = _PAD, ends[:-1] + 1
     errors = np.zeros(len(ends), dtype=np.uint64)
-    _compare_prefix(shape, data, starts, errors)
     id_end = starts + (len(shape.prefix) + digits)
-    words = -(-digits // 8)
-    trade_id = swar_digits.whole_numbers(gather(data, id_end - 8 * words, words), digits, errors)
+    trade_id = _ids(shape, data, id_end, digits, errors)
     source, time_end = _sources(shape, data, ends, errors)
     ts = swar_digits.whole_numbers(gather(data, time_end - 16, 2), _TIME_DIGITS, errors)
     if int(ts.min()) < earliest_ms or int(ts.max()) >= latest_ms:
@@ -92,19 +91,22 @@ def read_rows(
 
 def _padded(block: bytes, prefix: int) -> NDArray[np.uint8]:
     """Return the bytes of a block between zeros; behind it they hold a row from its prefix on."""
-    data = np.zeros(_PAD + len(block) + prefix + _PAD, dtype=np.uint8)
+    data = np.empty(_PAD + len(block) + prefix + _PAD, dtype=np.uint8)
+    data[:_PAD] = data[_PAD + len(block) :] = 0
     data[_PAD : _PAD + len(block)] = np.frombuffer(block, dtype=np.uint8)
     return data
 
 
-def _compare_prefix(
-    shape: RowShape, data: NDArray[np.uint8], starts: Places, errors: Words
-) -> None:
-    width = len(shape.prefix)
-    if width:
-        found = swar_digits.texts(data, width)[starts]
-        if found.tobytes() != shape.prefix * len(starts):
-            errors |= found.view(f"S{width}") != shape.prefix
+def _ids(
+    shape: RowShape, data: NDArray[np.uint8], id_end: Places, digits: int, errors: Words
+) -> Words:
+    """Return the ids, and compare the text before them."""
+    words = -(-(len(shape.prefix) + digits) // 8)
+    rows = gather(data, id_end - 8 * words, words)
+    front = 8 * words - digits - len(shape.prefix)  # bytes of the row before
+    free = b"\xff" * front + bytes(len(shape.prefix)) + b"\xff" * digits
+    FixedText.of(bytes(front) + shape.prefix + bytes(digits), free).differs(errors, rows, 0)
+    return swar_digits.whole_numbers(rows[:, words - -(-digits // 8) :], digits, errors)
 
 
 def _sources(

@@ -97,13 +97,20 @@ class TradeDay:
         return self._facts
 
     def blocks(self) -> Iterator[TradeBlock]:
-        """Yield the day's records in order of id.
+        """Yield the day's records as lines, in order of id. Raises as ``columns`` does."""
+        writer = LineWriter(self._inst_id, self._contract)
+        for records in self.columns():
+            first, last = int(records.first_id[0]), int(records.columns.trade_id[-1])
+            yield TradeBlock(writer.lines(records), first, last, len(records))
+
+    def columns(self) -> Iterator[SourcedColumns]:
+        """Yield the day's records in order of id, in parts that no covered id divides.
 
         Raises ArchiveError for files of another form or order (file, line, value,
         expectation, remedy), and VaultError if the disk fails.
         """
         self._facts = None
-        day = _Day(self._start, self._covered, LineWriter(self._inst_id, self._contract))
+        day = _Day(self._start, self._covered)
         files = []
         for path in self._paths:
             digest = sha256_of(path)
@@ -146,9 +153,9 @@ class _Covered:
 class _Day:
     """The rows of a day that were read, and the record that may still grow."""
 
-    def __init__(self, start: int, covered: _Covered, writer: LineWriter) -> None:
+    def __init__(self, start: int, covered: _Covered) -> None:
         self._start, self._end = start, start + times.DAY_MS
-        self._covered, self._writer = covered, writer
+        self._covered = covered
         self._order, self._minutes = FillOrder(), MinuteSums()
         self._newest = 0  # the largest time so far
         self._held: SourcedColumns | None = None
@@ -161,7 +168,7 @@ class _Day:
         """Return True once a row of a later day was read."""
         return self._newest >= self._end
 
-    def add(self, path: StrPath, line: int, rows: SourcedColumns) -> Iterator[TradeBlock]:
+    def add(self, path: StrPath, line: int, rows: SourcedColumns) -> Iterator[SourcedColumns]:
         """Take in the next rows of a file, the first from ``line``; yield complete records."""
         ordered = self._order.checked(path, line, rows)
         own = self._own(ordered)
@@ -176,12 +183,12 @@ class _Day:
         if len(kept):
             records = joined(kept if self._held is None else together([self._held, kept]))
             self._held = records.select(slice(-1, None))
-            yield from self._lines(records.select(slice(0, -1)))
+            yield from self._parts(records.select(slice(0, -1)))
 
-    def end(self) -> Iterator[TradeBlock]:
+    def end(self) -> Iterator[SourcedColumns]:
         """Yield the last record."""
         if self._held is not None:
-            yield from self._lines(self._held)
+            yield from self._parts(self._held)
 
     def facts(self, files: tuple[FileFacts, ...], contract: Contract) -> TradeDayFacts:
         """Return the facts of the day as far as it was read."""
@@ -203,14 +210,18 @@ class _Day:
 
     def _own(self, ordered: OrderedFills) -> OrderedFills:
         """Return the rows that belong to the day."""
-        newest = np.maximum.accumulate(ordered.rows.columns.ts)
+        ts = ordered.rows.columns.ts
+        if not len(ts):
+            return ordered
+        if self._newest < self._end and self._start <= int(ts.min()) and int(ts.max()) < self._end:
+            self._newest = max(self._newest, int(ts.max()))
+            return ordered
+        newest = np.maximum.accumulate(ts)
         np.maximum(newest, self._newest, out=newest)
         begin, end = np.searchsorted(newest, (self._start, self._end)).tolist()
-        ids = ordered.rows.columns.trade_id
-        if len(ids):
-            self._newest = int(newest[-1])
-        if self._after == NO_ID and end < len(ids):
-            self._after = int(ids[end])
+        self._newest = int(newest[-1])
+        if self._after == NO_ID and end < len(ts):
+            self._after = int(ordered.rows.columns.trade_id[end])
         part = slice(begin, end)
         return OrderedFills(ordered.rows.select(part), ordered.before[part], ordered.doubles)
 
@@ -226,14 +237,12 @@ class _Day:
         self._jumps.extend(missing)
         self._minutes.add(own.rows.columns)
 
-    def _lines(self, records: SourcedColumns) -> Iterator[TradeBlock]:
-        """Yield the records as lines, in as many blocks as covered ids stand between them."""
+    def _parts(self, records: SourcedColumns) -> Iterator[SourcedColumns]:
+        """Yield the records in as many parts as covered ids stand between them."""
         if not len(records):
             return
+        self._records += len(records)
         number = self._covered.number(records.columns.trade_id)
         cuts = (number[1:] != number[:-1]).nonzero()[0] + 1
         for begin, end in pairwise((0, *cuts.tolist(), len(records))):
-            part = records.select(slice(begin, end))
-            first, last = int(part.first_id[0]), int(part.columns.trade_id[-1])
-            self._records += len(part)
-            yield TradeBlock(self._writer.lines(part), first, last, len(part))
+            yield records.select(slice(begin, end))

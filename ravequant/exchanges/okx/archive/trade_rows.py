@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ravequant import exact
+from ravequant import exact, swar_digits
 from ravequant.exchanges.archive.container import Member, blocks, refusal
 from ravequant.exchanges.okx.archive.csv_rows import (
     INSTRUMENT,
@@ -57,6 +57,7 @@ class RowReader:
 
     def __init__(self, member: Member, inst_id: str) -> None:
         self._member, self._inst_id = member, inst_id
+        swar_digits.keep_freed_memory()
         self.header = ""  # the header line, once it was read; empty if there is none
 
     def rows(self) -> Iterator[tuple[int, SourcedColumns]]:

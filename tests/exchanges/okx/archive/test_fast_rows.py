@@ -75,6 +75,7 @@ def test_ordinary_rows_are_all_read_at_once(form):
         (b",buy,", b",sell"), (b"BTC", b"ETH"), (b".5", b".x"), (b".0,", b",,"), (b".0,", b".0;"),
         (b"17656", b"1765x"), (b"17656", b"7656"), (b"17656", b"117656"), (b"\n", b"\r\n"),
         (b"\n", b",0\n"), (b"\n", b"\n\n"), (b"1.0,", b"1e0,"), (b"1.0,", b"01.0,"),
+        (b",0\n", b",x\n"), (b",0\n", b";0\n"), (b",1\n", b",:\n"),
         (b"1.0,", b"0.0,"), (b"1.0,", b"-1.0,"),
     ],
 )  # fmt: skip
@@ -87,6 +88,19 @@ def test_a_row_that_differs_is_handed_back_or_refused(form, old, new):
     lines[at] = lines[at].replace(old, new, 1)
     data = HEADERS[form] + b"".join(lines)
     assert outcome(data, at_once=True) == outcome(data, at_once=False)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("other", [b";", b".", b"/", b"e", b" "])
+def test_each_comma_is_looked_at(form, other):
+    """Another character in its place is refused as it is row by row."""
+    lines = [row(fill, form) for fill in FILLS[:50]]
+    for at in (place for place, byte in enumerate(lines[9]) if byte == 0x2C):
+        changed = lines[9][:at] + other + lines[9][at + 1 :]
+        data = HEADERS[form] + b"".join([*lines[:9], changed, *lines[10:]])
+        found = outcome(data, at_once=True)
+        assert isinstance(found, str)
+        assert found == outcome(data, at_once=False)
 
 
 number = st.one_of(

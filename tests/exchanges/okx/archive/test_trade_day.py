@@ -98,7 +98,7 @@ def test_a_month_stands_in_the_place_of_its_days(tmp_path):
 def test_a_record_is_not_cut_by_a_block(tmp_path, monkeypatch):
     """The same bytes, however few rows are read at once, and however often the day is read."""
     whole = text(read(two_files(tmp_path))[1])
-    monkeypatch.setattr(trade_rows, "blocks", lambda member, _: container.blocks(member, 150))
+    few_rows_at_once(monkeypatch, 150)
     day, blocks = read(two_files(tmp_path))
     assert text(blocks) == whole == text(list(day.blocks()))
     assert len(blocks) > 100
@@ -166,8 +166,15 @@ def test_jumps_are_listed_with_the_day_of_the_row_behind_them(tmp_path):
     )
 
 
-def test_a_time_that_goes_back_over_midnight_stays_in_the_later_day(tmp_path):
+def few_rows_at_once(monkeypatch, size: int) -> None:
+    """Let blocks have about ``size`` bytes."""
+    monkeypatch.setattr(trade_rows, "blocks", lambda member, _: container.blocks(member, size))
+
+
+@pytest.mark.parametrize("size", [60, 1 << 19])
+def test_a_time_that_goes_back_over_midnight_stays_in_the_later_day(tmp_path, monkeypatch, size):
     """As in a recording: the day is that of the largest time so far; no id is lost or doubled."""
+    few_rows_at_once(monkeypatch, size)
     first = next(at for at, fill in enumerate(FILLS) if times.day(fill.ts) == DAY)
     back = list(FILLS)
     back[first + 2] = replace(back[first + 2], ts=START - 5)
@@ -223,8 +230,10 @@ def test_a_file_of_another_name_is_refused(tmp_path, name):
     )
 
 
-def test_a_checksum_that_is_wrong_behind_the_day_is_seen(tmp_path):
+@pytest.mark.parametrize("size", [150, 1 << 19])
+def test_a_checksum_that_is_wrong_behind_the_day_is_seen(tmp_path, monkeypatch, size):
     """Rows behind the day are not read, their bytes are."""
+    few_rows_at_once(monkeypatch, size)
     paths = two_files(tmp_path)
     data = bytearray(paths[1].read_bytes())
     at = data.rindex(b"PK\1\2") + 16

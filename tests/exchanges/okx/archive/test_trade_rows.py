@@ -138,3 +138,11 @@ def test_real_rows_are_read(tmp_path, shared_data):
         inst_id = quoted[-1].split(",")[0] if header != "Chinese" else "BTC-USDT"
         [trade] = read(write_zip(tmp_path / f"{number}.zip", data), inst_id)
         assert str(trade.trade_id) in quoted[-1]
+
+
+def test_a_row_far_down_is_named_by_its_line(tmp_path):
+    """Lines are counted over the blocks of a file, odd rows and ordinary ones alike."""
+    rows = trade_csv(FILLS * 6).replace(b",buy,", b",BUY,", 3)
+    assert len(rows) > 1 << 19
+    message = refused(tmp_path, rows + b"x\n")
+    assert message.startswith(f"line {6 * len(FILLS) + 2}: 'x': 1 columns in place of 6")
