@@ -33,7 +33,7 @@ from ravequant.signals.question import Request, when
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult
 from ravequant.vault.paths import StrPath, Vault, default_root
-from ravequant.vault.recorder_state import why_unknown
+from ravequant.vault.recorder_state import why_not_recorded, why_unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ravequant.signals.watch_screen import WatchScreen
 
 OLDEST: Final = 168 * 60  # minutes
+_OF_NOW: Final = frozenset({"touched", "recorder"})  # reasons that no question to the minute gives
 _log = logging.getLogger("find_signals")
 
 
@@ -65,8 +66,9 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     False); ``latest`` is the newest minute that all of them have reached; else a datetime, ISO or
     HH:MM, in UTC unless a zone stands. A time with seconds is an instant, as now is; with the
     ``seen`` of an answer no more is read than was read for it. While the clock of this computer is
-    wrong, each answer of now has ``no_trade`` ``"clock"``. Raises UsageError, VaultError, and
-    NoDataError if there is no data at all.
+    wrong, each answer of now has ``no_trade`` ``"clock"``; while trades or books are not recorded,
+    each that could be an entry has ``"recorder"``. Raises UsageError, VaultError, and NoDataError
+    if there is no data at all.
     """
     query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
     where = Vault(vault or default_root())
@@ -84,9 +86,12 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
             check_recorded(where, name)
             if again is not None:
                 again()
+            stands = why_not_recorded(where, name, times.utc_now_ms()) if at is None else ""
+            if stands:
+                _log.warning("%s: %s", name, stands)
             request = Request(
                 where, name, query, SignalLimits.of(name, chosen), given or when(where, None),
-                bool(wrong), again,
+                bool(wrong), stands, again,
             )  # fmt: skip
             found += request.rows(request.find(past=True).signals)
         except NoDataError as error:  # the other instruments still get their answer
@@ -195,8 +200,8 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
     if unknown := _unknown(request.vault, request.inst_id, args):
         missing = f"not known yet: {unknown}"
-        if signals:
-            _say(f"{request.inst_id}: {unknown}", outputs)
+    if signals and request.not_recorded:
+        _say(f"{request.inst_id}: {request.not_recorded}", outputs)
     result = result._replace(signals=signals, missing=None if signals else missing)
     if outputs.screen is not None:
         outputs.screen.add(result, request.limits, request.query.timeframe)
@@ -213,7 +218,7 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
 
             told = RoundAnswer(answer, request.query, request.limits, args.min_score)
             outputs.alerts.add(told, rows)
-        entries = [row for row in rows if row["no_trade"] != "touched"]
+        entries = [row for row in rows if row["no_trade"] not in _OF_NOW]
         record(request.vault, request.inst_id, entries)
 
 
@@ -276,7 +281,8 @@ def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
             if again is not None:
                 again()
             limits, moment = SignalLimits.of(inst_id, chosen), given or when(vault, None)
-            request = Request(vault, inst_id, query, limits, moment, bool(wrong), again)
+            stands = why_not_recorded(vault, inst_id, times.utc_now_ms()) if args.at is None else ""
+            request = Request(vault, inst_id, query, limits, moment, bool(wrong), stands, again)
             _answer(request, args, outputs)
         except RaveQuantError as error:
             outcome = outcome or error.exit_code

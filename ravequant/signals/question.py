@@ -64,6 +64,7 @@ class Request(NamedTuple):
     limits: SignalLimits
     when: When = When()
     clock_wrong: bool = False
+    not_recorded: str = ""  # of a question of now: why trades or books do not come
     again: Callable[[], None] | None = None  # brings the calculators up to date once more
 
     def find(self, *, past: bool) -> QueryResult:
@@ -74,7 +75,9 @@ class Request(NamedTuple):
         if self.when.instant_ms is None:
             return self._to_the_minute(past=past)
         result = self._to_the_instant(self.when.instant_ms, past=past)
-        return without_entry(result) if self.clock_wrong else result
+        if self.clock_wrong:
+            return without_entry(result, "clock")
+        return without_entry(result, "recorder") if self.not_recorded else result
 
     def _to_the_minute(self, *, past: bool) -> QueryResult:
         minute = self.when.minute
@@ -99,7 +102,8 @@ class Request(NamedTuple):
         unsure = "" if self.when.live else live.unsure(asked, state.instant)
         if unsure:
             _log.info("%s: an answer given then may have lacked %s", self.inst_id, unsure)
-        return since_minute(find(state, self.query, self.limits), tail, state.instant.newest)
+        found = find(state, self.query, self.limits)
+        return since_minute(found, self.limits, tail, state.instant.newest)
 
     @property
     def _back(self) -> int:

@@ -5,7 +5,7 @@ net risk   = |stop - entry|   + maker fee of the entry + taker fee of the stop
 break-even = net risk / (net risk + net reward)          the share of trades that must win
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Literal, NamedTuple
 
 from ravequant import exact, times
@@ -14,7 +14,7 @@ from ravequant.signals.inputs import TIMEFRAMES, WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 
-NoTrade = Literal["fees", "break-even", "target", "touched", "clock"]  # why there is no trade
+NoTrade = Literal["fees", "break-even", "target", "touched", "clock", "recorder"]
 
 
 class TradePlan(NamedTuple):
@@ -40,17 +40,22 @@ class _Exit(NamedTuple):
 
 
 def plan(
-    state: MarketState, limits: SignalLimits, wick: WickAsOf, group: Sequence[WickAsOf] = ()
+    state: MarketState,
+    limits: SignalLimits,
+    wick: WickAsOf,
+    group: Sequence[WickAsOf] = (),
+    gone: Container[str] = (),
 ) -> TradePlan:
     """Return the trade that fades the tip of ``wick``; the stop lies beyond each tip of ``group``.
 
     The target is the nearer of the next untouched wick on the other side and the 4 h VWAP.
+    ``gone``: the event_ids of wicks that price has touched since the minute of the state.
     """
     entry, stop = wick.tip, None
     if state.tick is not None:
         farthest = max((wick, *group), key=lambda other: _beyond(wick, other.tip))
         stop = stop_at(farthest, state.tick, limits.stop_bps)
-    opposite = nearest_opposite(state, wick)
+    opposite = nearest_opposite(state, wick, gone)
     exits = [] if opposite is None else [_Exit(opposite.tip, "wick", opposite.event_id)]
     vwap = _vwap_beyond(state, limits, wick)
     exits += [] if vwap is None else [_Exit(vwap, "vwap_4h")]
@@ -83,14 +88,20 @@ def recent_untouched(state: MarketState) -> list[WickAsOf]:
     ]
 
 
-def nearest_opposite(state: MarketState, wick: WickAsOf) -> WickAsOf | None:
-    """Return the nearest untouched wick of the other side and same timeframe in the trade's way."""
+def nearest_opposite(
+    state: MarketState, wick: WickAsOf, gone: Container[str] = ()
+) -> WickAsOf | None:
+    """Return the nearest untouched wick of the other side and same timeframe in the trade's way.
+
+    ``gone``: see ``plan``.
+    """
     short = wick.side == "high"
     on_the_way = [
         other
         for other in recent_untouched(state)
         if other.timeframe == wick.timeframe
         and other.side != wick.side
+        and other.event_id not in gone
         and (other.tip < wick.tip if short else other.tip > wick.tip)
     ]
     return min(

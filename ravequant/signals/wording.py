@@ -21,6 +21,7 @@ _NO_TRADE: Final = {
     "target": "no target",
     "touched": "touched",
     "clock": "clock",
+    "recorder": "not recording",
 }
 
 
@@ -78,6 +79,7 @@ def why_no_trade(signal: Signal, limits: SignalLimits) -> str | None:
         "target": f"no target within {shown(limits.target_max_bps)} bps",
         "touched": _touched(signal),
         "clock": "the clock of this computer is wrong",
+        "recorder": "not recording: price may be elsewhere by now",
     }[signal.no_trade]
 
 

@@ -7,12 +7,17 @@ field that is not of its form counts as absent.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ravequant import times
-from ravequant.catalog import TRADES_EXPORTER
+from ravequant.catalog import BOOK, L2_EXPORTER, TRADES, TRADES_EXPORTER, DataSet
 from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
+
+_RECORDS: Final[Mapping[str, tuple[str, DataSet]]] = {
+    TRADES_EXPORTER.name: ("trades", TRADES),
+    L2_EXPORTER.name: ("books", BOOK),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
     offset = beat.get("clock_offset_ms")
     refused = [name for name, facts in items.items() if facts.get("disk_refuses")]
     problem = beat.get("problem")
+    left_out = {name: text for name in items if (text := _text(items[name].get("left_out")))}
     return RecorderState(
         program,
         lives=heartbeat.alive(beat, now),
@@ -64,8 +70,12 @@ def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
         problem_since_ms=_time(beat.get("problem_since_utc")),
         clock_offset_ms=offset if isinstance(offset, int) else None,
         code=_text(beat.get("code")),
-        left_out={name: text for name in items if (text := _text(items[name].get("left_out")))},
-        filling={name: fill for name in items if (fill := _fill(items[name].get("filling")))},
+        left_out=left_out,
+        filling={
+            name: fill
+            for name in items
+            if name not in left_out and (fill := _fill(items[name].get("filling")))
+        },
     )
 
 
@@ -75,13 +85,44 @@ def why_unknown(vault: Vault, inst_id: str, now: int) -> str:
     Only a living trade exporter knows; of a dead one the ages of the data speak.
     """
     state = recorder_state(vault, TRADES_EXPORTER.name, now)
-    if not state.lives:
+    return _why_behind(state, inst_id) if state.lives else ""
+
+
+def why_not_recorded(vault: Vault, inst_id: str, now: int) -> str:
+    """Return why trades or books of an instrument are not recorded now; empty if they are.
+
+    A vault without any heartbeat of an exporter is only read, and says nothing of now; nor does an
+    exporter without one whose records the vault does not hold. One that has ended does not record.
+    """
+    if not any(vault.health(program).exists() for program in _RECORDS):
         return ""
+    found = (_why_standing(vault, program, inst_id, now) for program in _RECORDS)
+    return next(filter(None, found), "")
+
+
+def _why_standing(vault: Vault, program: str, inst_id: str, now: int) -> str:
+    state = recorder_state(vault, program, now)
+    if state.lives:
+        return _why_behind(state, inst_id)
+    rows, data = _RECORDS[program]
+    beat = heartbeat.read(vault, program)
+    if beat is None:
+        held = any(data.files(vault, inst_id))
+        return f"NOT RECORDING {rows}: {program} runs nowhere" if held else ""
+    if beat.get("stopped"):
+        return f"NOT RECORDING {rows}: {program} has ended"
+    age = times.duration(max(0, heartbeat.age_ms(beat, now)))
+    return f"NOT RECORDING {rows}: {program} has given no sign of life for {age}"
+
+
+def _why_behind(state: RecorderState, inst_id: str) -> str:
+    """Return why a living exporter is behind with an instrument; empty if it is not."""
     if inst_id in state.left_out:
         return f"{inst_id} is left out: {state.left_out[inst_id]}"
     if inst_id in state.filling:
         return f"fetching past trades: {state.filling[inst_id].sentence}"
-    return f"NOT RECORDING trades: {state.problem}" if state.problem else ""
+    rows, _ = _RECORDS[state.program]
+    return f"NOT RECORDING {rows}: {state.problem}" if state.problem else ""
 
 
 def span(span_ms: int) -> str:

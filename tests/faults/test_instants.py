@@ -130,8 +130,15 @@ def reached_before(line: Line, row: dict[str, Any]) -> bool:
     return at >= tip if row["wick_type"] == "high" else at <= tip
 
 
+def target_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the wick that is the target of a signal, as far as ``reached_before`` asks."""
+    born = row["target_event_id"].split("|")[2]
+    side = row["target_event_id"].rpartition("|")[2]
+    return {"creation_time_utc": born, "wick_price": row["target"], "wick_type": side}
+
+
 def check(arrivals: Arrivals, at: int, out: str, fact: Any) -> None:
-    """The minute is the newest closed one, and no signal is an entry whose tip was reached."""
+    """The minute is the newest closed one; no tip of an entry, and no target, was reached."""
     disk = arrivals.on_disk
     closed = (max(line.ts for line in disk if line.trade) - 5_000) // times.MINUTE_MS
     for row in map(orjson.loads, out.splitlines()):
@@ -143,6 +150,11 @@ def check(arrivals: Arrivals, at: int, out: str, fact: Any) -> None:
             assert (row["entry"], row["size"]) == (None, 0)
         fact.add("signals")
         fact.add("touched since", bool(touched))
+        if row["target_event_id"] is not None:
+            late = at - times.HOUR_MS  # older late lines are looked at by no answer
+            passed = [one for one in disk if one.ts > late and reached_before(one, target_of(row))]
+            assert passed == [], (at, row["event_id"], row["target_event_id"])
+            fact.add("targets")
 
 
 @pytest.mark.parts(5)

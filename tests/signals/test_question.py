@@ -1,5 +1,6 @@
 """The moment of a question, and the answers to the minute and to the instant."""
 
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from ravequant.records import Trade, TradeEncoder
 from ravequant.signals.clock import CLOCK_VARIABLE
 from ravequant.signals.question import When, when
 from ravequant.signals.seen import Seen
+from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
 from tests.support.exchange_clock import exchange_clock
 from tests.support.imported import note
@@ -168,6 +170,49 @@ def test_a_wrong_clock_makes_no_entry_of_any_signal(notes, monkeypatch, caplog):
     assert now["at_utc"] == "2025-12-14T21:35:05.000Z"  # the newest that is known
     assert "CLOCK 3m05s behind the exchange: set it (" in caplog.text
     assert past["no_trade"] is None
+
+
+def recorded(vault, trades=None, books=None):
+    """Write heartbeats of now of both exporters."""
+    Heartbeat(vault, "trades_exporter").write({"instruments": {BTC: {}}} | (trades or {}))
+    Heartbeat(vault, "l2_exporter").write({"instruments": {BTC: {}}} | (books or {}))
+
+
+@pytest.mark.parametrize(
+    "stands",
+    [
+        ({"problem": "no net"}, {}, "NOT RECORDING trades: no net"),
+        ({}, {"stopped": True}, "NOT RECORDING books: l2_exporter has ended"),
+    ],
+)
+def test_while_a_recorder_stands_nothing_of_now_is_an_entry(
+    notes, tmp_path, capsys, caplog, stands
+):
+    """Though price is seconds old; not recorded as one, and the same question of then has it."""
+    vault, (*standing, why) = Vault(shutil.copytree(notes.root, tmp_path / "vault")), stands
+    log = vault.derived("signals", BTC) / "signals.jsonl"
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7_000
+        (before,) = ask(vault, at=None, refresh=False)
+        recorded(vault)
+        assert ask(vault, at=None, refresh=False) == [before]
+        recorded(vault, *standing)
+        (now,) = ask(vault, at=None, refresh=False)
+        assert (now["no_trade"], now["size"], now["entry"]) == ("recorder", 0, None)
+        assert now["conviction"] == "MAX"
+        assert f"{BTC}: {why}" in caplog.messages
+        code, out, err = command(vault, capsys, "--no-refresh", "--json", "--record")
+        assert (code, json.loads(out), f"{BTC}: {why}" in err) == (0, now, True)
+        _, out, _ = command(vault, capsys, "--no-refresh")
+        assert f"{BTC}: {why}" in out.splitlines()
+        assert "NO TRADE: not recording" in " ".join(out.split())
+        assert not log.exists()
+        recorded(vault)
+        command(vault, capsys, "--no-refresh", "--json", "--record")
+    assert len(log.read_bytes().splitlines()) == 1
+    recorded(vault, *standing)
+    assert ask(vault, at=before["at_utc"], seen=before["seen"]) == [before]
+    assert ask(vault)[0]["size"] == 3
 
 
 def test_a_run_through_the_tip_and_back_is_no_entry(vault):

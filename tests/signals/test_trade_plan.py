@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ravequant import exact
 from ravequant.signals.inputs import VwapRow, price
-from ravequant.signals.trade_plan import stop_at
+from ravequant.signals.trade_plan import plan, stop_at
 from tests.support.made_signals import (
     LIMITS,
     A,
@@ -46,6 +46,17 @@ def test_a_stop_goes_to_the_next_tick(wick_side, tip, stop):
     """Away from the trade; where 1 bp beyond the tip is a tick, it is that one."""
     bps = LIMITS.stop_bps
     assert stop_at(wick(32, tip, wick_side), price("0.1"), bps) == price(stop)
+
+
+def test_a_wick_that_price_has_touched_since_is_no_target():
+    """The next one is; the names of others change nothing."""
+    near, far = wick(90, "101120.5", "low"), wick(91, "101100", "low")
+    facts = set_up([*surrounding(), near, far], vwap=())
+    one = hidden()
+    assert plan(facts, LIMITS, one, (), {far.event_id, one.event_id}).target == near.tip
+    assert plan(facts, LIMITS, one, (), {near.event_id}).target == far.tip
+    none = plan(facts, LIMITS, one, (), {near.event_id, far.event_id})
+    assert (none.target, none.no_trade) == (None, "target")
 
 
 def vwap_at(text, ago=1, *, whole=True):

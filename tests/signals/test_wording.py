@@ -88,6 +88,9 @@ def test_touched_and_a_wrong_clock_are_no_trade():
     late = signal._replace(no_trade="clock")
     assert wording.worth(late) == "NO TRADE: clock"
     assert wording.notes(late, LIMITS)[0] == "the clock of this computer is wrong"
+    stands = signal._replace(no_trade="recorder")
+    assert wording.worth(stands) == "NO TRADE: not recording"
+    assert wording.notes(stands, LIMITS)[0] == "not recording: price may be elsewhere by now"
 
 
 def test_both_readings_are_told_where_they_differ():

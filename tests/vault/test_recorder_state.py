@@ -7,21 +7,23 @@ import pytest
 
 from ravequant import times
 from ravequant.vault.heartbeat import Heartbeat
+from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import (
     BackFill,
     RecorderState,
     about,
     recorder_state,
     span,
+    why_not_recorded,
     why_unknown,
 )
 
 BTC = "BTC-USDT-SWAP"
 
 
-def write(vault, facts):
+def write(vault, facts, program="trades_exporter"):
     """Write a heartbeat of now."""
-    Heartbeat(vault, "trades_exporter").write(facts)
+    Heartbeat(vault, program).write(facts)
 
 
 def test_every_field_is_read(vault):
@@ -62,6 +64,12 @@ def test_a_heartbeat_of_another_form_counts_as_one_without_these_fields(vault, i
     assert found == RecorderState("trades_exporter", lives=True)
 
 
+def test_an_instrument_that_is_left_out_fetches_nothing(vault):
+    """Its recorder may still hold the gap that it was filling."""
+    write(vault, {"instruments": {BTC: {"left_out": "not trading", "filling": FILLING}}})
+    assert recorder_state(vault, "trades_exporter", times.utc_now_ms()).filling == {}
+
+
 def test_a_disk_that_refuses_is_a_problem(vault):
     """Also where the heartbeat itself names none."""
     write(vault, {"connections": 1, "instruments": {BTC: {"disk_refuses": True}}})
@@ -95,6 +103,72 @@ def test_an_answer_of_now_learns_why_trades_are_missing(vault):
     write(vault, {"problem": "name not known", "instruments": {BTC: {"filling": filling}}})
     assert why_unknown(vault, BTC, now) == "fetching past trades: at 20:09 UTC, 1h29m to go"
     assert why_unknown(vault, BTC, now + 60_000) == ""
+
+
+def both(vault, trades=None, books=None):
+    """Write heartbeats of both exporters, which record BTC unless something else is said."""
+    write(vault, {"instruments": {BTC: {}}} | (trades or {}))
+    write(vault, {"instruments": {BTC: {}}} | (books or {}), "l2_exporter")
+
+
+FILLING = {"at_utc": "2025-12-14T20:09:12.000Z", "until_utc": "2025-12-14T21:38:30.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("trades", "books", "why"),
+    [
+        ({}, {}, ""),
+        ({"problem": "no net"}, {}, "NOT RECORDING trades: no net"),
+        ({}, {"problem": "no net"}, "NOT RECORDING books: no net"),
+        ({"stopped": True}, {"stopped": True}, "NOT RECORDING trades: trades_exporter has ended"),
+        ({}, {"stopped": True}, "NOT RECORDING books: l2_exporter has ended"),
+        ({"instruments": {BTC: {"left_out": "no trading"}}}, {}, f"{BTC} is left out: no trading"),
+        ({"instruments": {"ETH": {"left_out": "not trading"}}}, {}, ""),
+        ({}, {"instruments": {BTC: {"left_out": "no book"}}}, f"{BTC} is left out: no book"),
+        ({"instruments": {BTC: {"filling": FILLING}}}, {},
+         "fetching past trades: at 20:09 UTC, 1h29m to go"),
+        ({"instruments": {"ETH": {"filling": FILLING}}}, {}, ""),
+    ],
+)  # fmt: skip
+def test_now_learns_which_recorder_stands(vault, trades, books, why):
+    """Of either exporter: its problem, its end, an instrument left out or behind."""
+    both(vault, trades, books)
+    assert why_not_recorded(vault, BTC, times.utc_now_ms()) == why
+
+
+def test_a_recorder_without_a_sign_of_life_stands(vault):
+    """Older than its limit, however it came to that."""
+    both(vault)
+    now = times.utc_now_ms()
+    assert why_not_recorded(vault, BTC, now + 29_000) == ""
+    found = why_not_recorded(vault, BTC, now + 185_000)
+    assert found.startswith(
+        "NOT RECORDING trades: trades_exporter has given no sign of life for 3m0"
+    )
+
+
+def test_a_vault_without_heartbeats_is_only_read(vault):
+    """There is no now in it. One exporter alone counts where the other's records are there."""
+    now = times.utc_now_ms()
+    held = Vault(vault.root / "copy")
+    held.trades(BTC).mkdir(parents=True)
+    (held.trades(BTC) / "2025-12-14.jsonl").touch()
+    assert why_not_recorded(held, BTC, now) == ""
+    assert why_not_recorded(vault, BTC, now) == ""
+    write(vault, {"instruments": {BTC: {}}})
+    assert why_not_recorded(vault, BTC, now) == ""
+    book = vault.snapshots(BTC) / "2025-12-14" / "21.jsonl"
+    book.parent.mkdir(parents=True)
+    book.touch()
+    assert why_not_recorded(vault, BTC, now) == "NOT RECORDING books: l2_exporter runs nowhere"
+    assert why_not_recorded(vault, "ETH-USDT-SWAP", now) == ""
+    vault.health("trades_exporter").write_bytes(b"{")  # no heartbeat can be read
+    assert why_not_recorded(vault, "ETH-USDT-SWAP", now) == ""
+    trades = vault.trades(BTC) / "2025-12-14.jsonl"
+    trades.parent.mkdir(parents=True)
+    trades.touch()
+    assert why_not_recorded(vault, BTC, now) == "NOT RECORDING trades: trades_exporter runs nowhere"
+    assert why_not_recorded(Vault(vault.root / "another"), BTC, now) == ""
 
 
 def test_spans_are_said_as_people_say_them():
