@@ -71,6 +71,7 @@ PURE_ROOMS = (
     "ravequant.signals.serialize",
     "ravequant.signals.since_minute",
     "ravequant.alerts.policy",
+    "ravequant.alerts.policy_state",
     "ravequant.alerts.ends",
     "ravequant.alerts.refusals",
     "ravequant.alerts.discord_embed",

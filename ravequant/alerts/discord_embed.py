@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ravequant import times
-from ravequant.alerts.policy import AlertMessage, PendingAlert
+from ravequant.alerts.policy import AlertMessage
+from ravequant.alerts.policy_state import Kind, PendingAlert
 from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
@@ -20,7 +21,7 @@ TITLE, TEXT, NAME, VALUE, FOOTER = 256, 4_096, 256, 1_024, 2_048  # Discord's, i
 WHOLE: Final = 6_000  # all of them together
 _COLOURS: Final = {"SHORT": 0xD9534F, "LONG": 0x3C9D5B}
 _GREY: Final = 0x808080
-_NEAR: Final = "NEAR "
+_HEADS: Final[dict[Kind, str]] = {"near": "NEAR ", "grown": "GROWN ", "back": "BACK "}
 _SILENT: Final = 1 << 12  # Discord's flag SUPPRESS_NOTIFICATIONS
 _OLD_MS: Final = 5 * times.MINUTE_MS  # data that ended so long before the clock are said to be old
 _PINGS: Final = str.maketrans({"@": "(at)", "<": "(", ">": ")", "`": "'", "\u200b": ""})
@@ -33,23 +34,25 @@ def plain(text: str, most: int) -> str:
     return seen if len(seen) <= most else seen[: most - 3] + "..."
 
 
-def title(signal: Signal, *, near: bool) -> str:
-    """Return the title: instrument, direction, price, conviction."""
+def title(signal: Signal, kind: Kind = "new") -> str:
+    """Return the title: the kind of alert, instrument, direction, price, conviction."""
     price = cells(signal)["level"]
     head = f"{signal.state.inst_id} {signal.direction} {price} {worth(signal)}"
-    return plain(_NEAR * near + head, TITLE)
+    return plain(_HEADS.get(kind, "") + head, TITLE)
 
 
 def line(signal: Signal) -> str:
     """Return the signal in a list of signals."""
-    return plain(f"{title(signal, near=False)}, score {signal.score}", VALUE)
+    return plain(f"{title(signal)}, score {signal.score}", VALUE)
 
 
-def embed(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -> dict[str, Any]:
+def embed(
+    signal: Signal, limits: SignalLimits, clock_ms: int, kind: Kind = "new"
+) -> dict[str, Any]:
     """Return the message of a signal; ``near``: price is near its tip."""
     return _message(
-        title(signal, near=near),
-        "\n".join(_words(signal, limits, clock_ms, near=near)),
+        title(signal, kind),
+        "\n".join(_words(signal, limits, clock_ms, near=kind == "near")),
         _COLOURS[signal.direction],
         _fields(signal),
         signal.wick.event_id,
@@ -82,7 +85,7 @@ def digest(message: AlertMessage) -> dict[str, Any]:
 
 
 def _listed(alert: PendingAlert) -> str:
-    words = plain(_NEAR * (alert.kind == "near") + alert.line, VALUE)
+    words = plain(_HEADS.get(alert.kind, "") + alert.line, VALUE)
     return f"<t:{alert.since_ms // 1000}:t> {words}"
 
 

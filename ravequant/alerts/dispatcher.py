@@ -106,9 +106,8 @@ class AlertDispatcher:
         seen = [signal_seen(found.signal, self._approach) for found in standing]
         new = self._policy.add(seen, now)
         if self._command is not None:
-            for signal in new:
-                row = self._round[signal.key].row
-                self._command.run({"alert": "near" if signal.near else "new", **row})
+            for alert in new:
+                self._command.run({"alert": alert.kind, **self._round[alert.key].row})
             for end in ended:
                 self._command.run(end_row(end))
         if self._channels.bell and (new or any(end.kind == "reached" for end in ended)):
@@ -168,7 +167,7 @@ class AlertDispatcher:
         if alert.is_end:
             return discord_embed.ended(alert)
         found = self._round[alert.key]
-        return discord_embed.embed(found.signal, found.limits, now, near=alert.kind == "near")
+        return discord_embed.embed(found.signal, found.limits, now, alert.kind)
 
     def _collect(self, patience_s: float) -> None:
         """Remember the messages that were accepted, and drop those that were refused."""
@@ -233,6 +232,7 @@ def signal_seen(signal: Signal, approach: int) -> SignalSeen:
         birth=wick.birth,
         near=last is not None and within(wick.tip - last.price, approach, last.price),
         no_entry=signal.in_contact or signal.no_trade is not None,
+        size=signal.size,
     )
 
 

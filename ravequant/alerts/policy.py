@@ -1,5 +1,6 @@
-"""Which alerts are due: each signal once, its approach once, its end once; a budget an hour. Pure.
+"""Which alerts are due: each signal, its approach, its growth, its end; a budget an hour. Pure.
 
+Each comes once; one that was withdrawn comes once more if it is an entry again, with an end again.
 The rounds of a watch, the time and the results of posts go in; messages come out. A message counts
 once it was accepted, so a message that a crash leaves in doubt is posted again. An alert gets a
 message of its own only while its signal stands in the newest round; an alert that waited too long,
@@ -8,21 +9,18 @@ of a signal is announced as well, outside of the budget.
 """
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
 from ravequant import times
+from ravequant.alerts import policy_state
+from ravequant.alerts.policy_state import MOST_TEXT, Kind, KnownSignal, PendingAlert
 
-VERSION: Final = 2
 LATE_MS: Final = 15 * times.MINUTE_MS  # an alert that waited longer is listed
 KEPT_MS: Final = 8 * times.DAY_MS  # a wick lives 7 days
 MOST_KNOWN: Final = 2_000  # names of signals
 MOST_WAITING: Final = 100  # alerts
-MOST_TEXT: Final = 200  # characters of a name or a line
 EndKind = Literal["reached", "withdrawn", "aged"]
-Kind = Literal["new", "near", "reached", "withdrawn"]
-_KINDS: Final[tuple[Kind, ...]] = ("new", "near", "reached", "withdrawn")
-_ENDS: Final = frozenset({"reached", "withdrawn"})
 
 
 class SignalSeen(NamedTuple):
@@ -34,6 +32,14 @@ class SignalSeen(NamedTuple):
     birth: int  # of its wick, Unix minute
     near: bool  # price is near the tip
     no_entry: bool  # no alert: price is at the tip, or there is no trade
+    size: int = 0
+
+
+class NewAlert(NamedTuple):
+    """An alert that a round brought."""
+
+    key: str
+    kind: Kind
 
 
 class SignalEnd(NamedTuple):
@@ -47,41 +53,12 @@ class SignalEnd(NamedTuple):
     price: str | None = None  # at which it was reached
 
 
-@dataclass(frozen=True, slots=True)
-class PendingAlert:
-    """An alert that was not posted yet."""
-
-    key: str
-    kind: Kind
-    line: str
-    since_ms: int
-    listed: bool = False  # too late or above the budget: it gets no message of its own
-    detail: str = ""  # of an end
-
-    @property
-    def is_end(self) -> bool:
-        """True for the end of a signal."""
-        return self.kind in _ENDS
-
-
 class AlertMessage(NamedTuple):
     """A message to post: one alert, or a list of alerts that were not posted in time."""
 
     alerts: tuple[PendingAlert, ...]
     is_list: bool
     left_out: int = 0  # alerts that the list was too short for
-
-
-@dataclass(slots=True)
-class _Known:
-    """A signal that was notified of."""
-
-    names: list[str]  # every event_id of its level, that of its wick first
-    at_ms: int
-    near: bool  # its approach too
-    told: bool  # somebody was reached
-    over: bool = False
-    end: PendingAlert | None = None  # waits for the alert before it to be accepted
 
 
 class AlertPolicy:
@@ -93,16 +70,17 @@ class AlertPolicy:
 
     def __init__(self, per_hour: int, *, posts: bool = True) -> None:
         self._per_hour, self._posts = per_hour, posts
-        self._known: dict[str, _Known] = {}  # by each name
+        self._known: dict[str, KnownSignal] = {}  # by each name
         self._pending: list[PendingAlert] = []
         self._sent: list[int] = []
         self._left_out = 0
 
-    def add(self, signals: Iterable[SignalSeen], now: int) -> list[SignalSeen]:
-        """Take the signals of a round; return those to notify, the oldest wick first."""
+    def add(self, signals: Iterable[SignalSeen], now: int) -> list[NewAlert]:
+        """Take the signals of a round; return the alerts to notify, the oldest wick first."""
         self._forget(now)
         ordered = sorted(signals, key=lambda signal: (signal.birth, signal.key))
-        return [signal for signal in ordered if self._is_new(signal, now)]
+        kinds = [(signal.key, self._take(signal, now)) for signal in ordered]
+        return [NewAlert(key, kind) for key, kind in kinds if kind is not None]
 
     @property
     def open_keys(self) -> list[str]:
@@ -113,7 +91,7 @@ class AlertPolicy:
         """Return all names of a known signal."""
         return tuple(self._known[key].names)
 
-    def _signals(self) -> list[_Known]:
+    def _signals(self) -> list[KnownSignal]:
         return list({id(known): known for known in self._known.values()}.values())
 
     def end(self, ends: Iterable[SignalEnd], now: int) -> list[SignalEnd]:
@@ -129,7 +107,9 @@ class AlertPolicy:
             return False
         known.over = True
         if end.kind == "aged" or now - end.at_ms > LATE_MS:
+            known.may_return = False
             return False
+        known.may_return = known.may_return and end.kind == "withdrawn"
         alert = PendingAlert(
             known.names[0], end.kind, end.line[:MOST_TEXT], now, detail=end.detail[:MOST_TEXT]
         )
@@ -139,7 +119,7 @@ class AlertPolicy:
             known.end = alert
         return True
 
-    def _close(self, known: _Known, end: PendingAlert) -> None:
+    def _close(self, known: KnownSignal, end: PendingAlert) -> None:
         """Let the end of a told signal wait, in the place of all that still waits of it."""
         self._pending = [
             alert for alert in self._pending if alert.is_end or alert.key not in known.names
@@ -188,9 +168,16 @@ class AlertPolicy:
                 known.end = None
 
     def dropped(self, message: AlertMessage) -> None:
-        """Remove a message's alerts; an alert that has become an approach meanwhile waits on."""
-        done = {(alert.key, alert.kind) for alert in message.alerts}
-        self._pending = [alert for alert in self._pending if (alert.key, alert.kind) not in done]
+        """Remove a message's alerts; one that meanwhile became an approach, or grew, waits on."""
+        done = {(alert.key, alert.kind): alert.size for alert in message.alerts}
+        left = []
+        for alert in self._pending:
+            size = done.get((alert.key, alert.kind))
+            if size is None:
+                left.append(alert)
+            elif size < alert.size:
+                left.append(replace(alert, kind="grown"))
+        self._pending = left
         self._left_out -= message.left_out
 
     @property
@@ -198,28 +185,28 @@ class AlertPolicy:
         """The number of alerts that wait."""
         return len(self._pending)
 
-    def _is_new(self, signal: SignalSeen, now: int) -> bool:
+    def _take(self, signal: SignalSeen, now: int) -> Kind | None:
+        """Take a signal in; return the alert to notify, None if there is none."""
         names = [name[:MOST_TEXT] for name in (signal.key, *signal.others)]
         found = list({id(self._known[name]): self._known[name] for name in names
                       if name in self._known}.values())  # fmt: skip
         if found:
             self._join(found, names)
-        near = any(known.near for known in found)
-        if signal.no_entry or any(known.over for known in found):
-            return False
-        if found and (near or not signal.near):
-            return False  # notified before
-        if not found:
-            known = _Known(names, now, signal.near, told=not self._posts)
+        known = found[0] if found else None
+        kind = _kind(signal, known)
+        if kind is None:
+            return None
+        if known is None:
+            known = KnownSignal(names, now, signal.near, told=not self._posts)
             self._known |= dict.fromkeys(names, known)
-        else:
-            found[0].near = True
-        if self._posts:
-            kind: Kind = "near" if signal.near else "new"
-            self._wait(names, PendingAlert(names[0], kind, signal.line[:MOST_TEXT], now))
-        return True
+        waits = known.over and self._reopen(known)
+        known.near, known.size = known.near or signal.near, max(known.size, signal.size)
+        if self._posts and not waits:
+            line = signal.line[:MOST_TEXT]
+            self._wait(names, PendingAlert(names[0], kind, line, now, size=signal.size))
+        return kind
 
-    def _join(self, found: Sequence[_Known], names: Sequence[str]) -> None:
+    def _join(self, found: Sequence[KnownSignal], names: Sequence[str]) -> None:
         """Make one signal of those that are one level now, the level's own name first."""
         one = found[0]
         every = [*names, *(name for known in found for name in known.names)]
@@ -227,14 +214,32 @@ class AlertPolicy:
         one.at_ms = min(known.at_ms for known in found)
         one.near = any(known.near for known in found)
         one.told = any(known.told for known in found)
-        one.over = any(known.over for known in found)
+        one.size = max(known.size for known in found)
+        over = [known.over for known in found]
+        one.may_return = all(known.may_return for known in found) and len({*over}) == 1
+        one.over = any(over)
         self._known |= dict.fromkeys(one.names, one)
 
+    def _reopen(self, known: KnownSignal) -> bool:
+        """Take up an ended signal, for the only time; return True if its first alert waits yet."""
+        untold = known.end is not None
+        known.over, known.may_return, known.told, known.end = False, False, not self._posts, None
+        return untold and any(
+            alert.key in known.names and not alert.is_end for alert in self._pending
+        )
+
     def _wait(self, names: Container[str], alert: PendingAlert) -> None:
-        """Add an alert, in the place of an unlisted alert of the same signal."""
+        """Add an alert, in the place of an unlisted alert of the same signal.
+
+        A signal that grows before its alert was posted changes the size in it, not its kind.
+        One that is back and comes near has an alert for each.
+        """
         for number, other in enumerate(self._pending):
+            if other.is_end or (other.kind, alert.kind) == ("back", "near"):
+                continue
             if other.key in names and not other.listed:
-                self._pending[number] = alert
+                kind = other.kind if alert.kind == "grown" else alert.kind
+                self._pending[number] = replace(alert, kind=kind)
                 return
         self._pending.append(alert)
 
@@ -270,100 +275,41 @@ class AlertPolicy:
     def state(self) -> dict[str, Any]:
         """Return the state as JSON."""
         return {
-            "version": VERSION,
-            "known": [
-                [known.names, known.at_ms, known.near, known.told, known.over, _packed(known.end)]
-                for known in self._signals()
-            ],
-            "waiting": [_packed(alert) for alert in self._pending],
+            "version": policy_state.VERSION,
+            "known": [policy_state.known_row(known) for known in self._signals()],
+            "waiting": [policy_state.alert_row(alert) for alert in self._pending],
             "sent": self._sent,
             "left_out": self._left_out,
         }
 
     def restore(self, state: Any) -> None:
-        """Go on from ``state()``, of this version or the one before.
+        """Go on from ``state()``, of this version or one before.
 
         Raises ValueError, KeyError or TypeError for anything else.
         """
-        state = _upgraded(state)
-        signals = [_signal(row) for row in state["known"]]
-        pending = [_alert(row) for row in state["waiting"]]
-        sent, left_out = [_count(at) for at in state["sent"]], _count(state["left_out"])
+        state = policy_state.upgraded(state)
+        signals = [policy_state.known_of(row) for row in state["known"]]
+        pending = [policy_state.alert_of(row) for row in state["waiting"]]
+        sent = [policy_state.count(at) for at in state["sent"]]
+        self._left_out = policy_state.count(state["left_out"])
         self._known = {name: known for known in signals for name in known.names}
-        self._pending, self._sent, self._left_out = pending, sent, left_out
+        self._pending, self._sent = pending, sent
+
+
+def _kind(signal: SignalSeen, known: KnownSignal | None) -> Kind | None:
+    """Return the alert that a signal is due, None if it is due none."""
+    if signal.no_entry:
+        return None
+    if known is not None and known.over and not known.may_return:
+        return None
+    if known is None or (known.over and known.end is not None):  # nobody was notified
+        return "near" if signal.near else "new"
+    if known.over:
+        return "back"
+    if signal.near and not known.near:
+        return "near"
+    return "grown" if signal.size > known.size else None
 
 
 def _alone(alert: PendingAlert) -> AlertMessage:
     return AlertMessage((alert,), is_list=False)
-
-
-def _packed(alert: PendingAlert | None) -> list[Any] | None:
-    if alert is None:
-        return None
-    return [alert.key, alert.kind, alert.line, alert.since_ms, alert.listed, alert.detail]
-
-
-def _upgraded(state: Any) -> Any:
-    """Return a state of version 1 as one of this version.
-
-    It knew no ends, and each name by itself; a name that became known together with an alert that
-    still waits has reached nobody.
-    """
-    if state["version"] == VERSION:
-        return state
-    if state["version"] != 1:
-        raise ValueError(f"version {state['version']!r:.20}, expected {VERSION}")
-    known = {name: (at, near) for name, (at, near) in state["known"].items()}
-    waiting = state["waiting"]
-    untold = {known[key][0] for key, *_ in waiting if key in known}
-    return {
-        **state,
-        "known": [
-            [[name], at, near, at not in untold, False, None] for name, (at, near) in known.items()
-        ],
-        "waiting": [
-            [key, "near" if _flag(near) else "new", line, since_ms, listed, ""]
-            for key, near, line, since_ms, listed in waiting
-        ],
-    }
-
-
-def _signal(row: Any) -> _Known:
-    names, at_ms, near, told, over, end = row
-    if not isinstance(names, list) or not names:
-        raise ValueError("expected the names of a signal")
-    return _Known(
-        [_text(name) for name in names],
-        _count(at_ms),
-        _flag(near),
-        _flag(told),
-        _flag(over),
-        None if end is None else _alert(end),
-    )
-
-
-def _alert(row: Any) -> PendingAlert:
-    key, kind, line, since_ms, listed, detail = row
-    if kind not in _KINDS:
-        raise ValueError(f"{kind!r:.20} is no alert")
-    return PendingAlert(
-        _text(key), kind, _text(line), _count(since_ms), _flag(listed), _text(detail)
-    )
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MOST_TEXT:
-        raise ValueError("expected a short text")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("expected true or false")
-    return value
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError("expected a whole number of 0 or more")
-    return value

@@ -46,7 +46,7 @@ def readme_signal():
 def test_the_embed_in_the_readme_is_the_embed():
     """The text there is what is posted, line by line."""
     signal = readme_signal()
-    text = as_text(discord_embed.embed(signal, LIMITS, signal.state.ms + 42_000, near=False))
+    text = as_text(discord_embed.embed(signal, LIMITS, signal.state.ms + 42_000))
     assert text in README.read_text(encoding="utf-8"), text
 
 
@@ -54,7 +54,7 @@ def test_the_embed_says_that_the_vwap_is_of_a_young_recording():
     """It stands above all else, like what is stale."""
     (row,) = set_up().vwap
     signal = only(set_up(vwap=(row._replace(traded=64, whole=False),)))
-    words = discord_embed.embed(signal, LIMITS, signal.state.ms, near=False)["embeds"][0]
+    words = discord_embed.embed(signal, LIMITS, signal.state.ms)["embeds"][0]
     assert words["description"].startswith("**does not count: vwap PARTIAL**\n")
 
 
@@ -62,7 +62,7 @@ def test_the_embed_says_what_its_data_lack():
     """STALE, GAP and MISSING stand above all else; old data too."""
     facts = set_up()
     signal = only(replace(facts, cvd=(), vwap=(), book=book(gap=True), volume=facts.volume[:-9]))
-    words = discord_embed.embed(signal, LIMITS, signal.state.ms, near=False)["embeds"][0]
+    words = discord_embed.embed(signal, LIMITS, signal.state.ms)["embeds"][0]
     first, *rest = words["description"].splitlines()
     assert first == (
         "**does not count: volume_tier STALE, absorption STALE, wall GAP, imbalance GAP, "
@@ -77,13 +77,13 @@ def test_the_embed_says_what_its_data_lack():
         "no target within 60 bps; the evidence alone: WATCH; MAX by the notes; book not whole: "
         "WATCH at most, else HIGH; defended to the tick"
     )
-    late = discord_embed.embed(signal, LIMITS, signal.state.ms + 6 * MINUTE, near=False)
+    late = discord_embed.embed(signal, LIMITS, signal.state.ms + 6 * MINUTE)
     assert "**OLD: the data end 6m00s before now**" in late["embeds"][0]["description"]
 
 
 def test_an_approach_says_how_near():
     """In its title, and in the first line."""
-    embed = discord_embed.embed(only(at(3)), LIMITS, NOW, near=True)["embeds"][0]
+    embed = discord_embed.embed(only(at(3)), LIMITS, NOW, "near")["embeds"][0]
     assert embed["title"] == "NEAR BTC-USDT-SWAP SHORT 101250 MAX x3"
     assert embed["description"].splitlines()[0] == "price is 3.00 bps from the tip"
 
@@ -92,8 +92,8 @@ def test_the_way_is_the_colour():
     """Red sells, green buys."""
     from tests.support.made_signals import mirrored
 
-    short = discord_embed.embed(only(set_up()), LIMITS, NOW, near=False)["embeds"][0]
-    long = discord_embed.embed(only(mirrored(set_up())), LIMITS, NOW, near=False)["embeds"][0]
+    short = discord_embed.embed(only(set_up()), LIMITS, NOW)["embeds"][0]
+    long = discord_embed.embed(only(mirrored(set_up())), LIMITS, NOW)["embeds"][0]
     assert (short["color"], long["color"]) == (0xD9534F, 0x3C9D5B)
     assert "LONG" in long["title"]
 
@@ -119,7 +119,7 @@ def test_nobody_is_called_and_nothing_is_too_long():
     facts = set_up(the_wick=hidden(tip_strength=evil, event_id=evil))
     signal = only(replace(facts, volume=[*facts.volume[:-2], absorbing(ratio=evil)]))
     signal = signal._replace(tags=(evil,))
-    message = discord_embed.embed(signal, LIMITS, NOW, near=True)
+    message = discord_embed.embed(signal, LIMITS, NOW, "near")
     assert message["allowed_mentions"] == {"parse": []}
     (embed,) = message["embeds"]
     within_limits(embed)
@@ -161,5 +161,5 @@ def test_signals_without_price_or_plan_have_an_embed():
     """Nothing to stand on but the wick: it is said, nothing fails."""
     facts = replace(set_up(), book=None, trade=None, vwap=(), cvd=(), tick=None)
     (signal,) = ask(facts).signals
-    within_limits(discord_embed.embed(signal, LIMITS, NOW, near=False)["embeds"][0])
+    within_limits(discord_embed.embed(signal, LIMITS, NOW)["embeds"][0])
     assert not signal_seen(signal, APPROACH).near

@@ -124,16 +124,39 @@ def test_a_told_signal_is_told_to_be_reached(vault, there, monkeypatch):
 
 
 def test_a_withdrawn_signal_is_told_silently(vault, there, monkeypatch):
-    """Discord shows it and rings nowhere; the signal is not told again."""
+    """Discord shows it and rings nowhere; the signal is told once more if it is an entry again."""
     clock_at(monkeypatch, A * 60_000 + 30_000)
     with AlertDispatcher(vault, DISCORD, few()) as alerts:
         ended_round(alerts, set_up(), 60)
         ended_round(alerts, set_up(vwap=()), 60)
         ended_round(alerts, set_up(), 60)
-    assert there.titles[1:] == ["WITHDRAWN BTC-USDT-SWAP SHORT 101250"]
+        ended_round(alerts, set_up(), 60)
+    assert there.titles[1:] == [
+        "WITHDRAWN BTC-USDT-SWAP SHORT 101250",
+        "BACK BTC-USDT-SWAP SHORT 101250 MAX x3",
+    ]
     (embed,) = there.posts[1]["embeds"]
     assert embed["description"].startswith("no trade any more: no target within 60 bps\n")
     assert there.posts[1]["flags"] == 4096  # SUPPRESS_NOTIFICATIONS
+
+
+def test_a_signal_that_grows_is_told_again(vault, there, tmp_path):
+    """Once for each size, over restarts; the command gets the kind."""
+    got, script = tmp_path / "got", tmp_path / "keep.py"
+    script.write_text(f"import sys; open({str(got)!r}, 'a').write(sys.stdin.read())", "utf-8")
+    channels = Channels(discord=True, command=f'"{sys.executable}" "{script}"', bell=False)
+    weaker = hidden(tip_exact=False, tip_strength=None)
+    small = set_up(the_wick=weaker, book=None)
+    assert (only(small).size, only(set_up()).size) == (1, 3)
+    for state in (small, set_up(), small, set_up()):
+        with AlertDispatcher(vault, channels, few()) as alerts:
+            ended_round(alerts, state)
+    assert there.titles == [
+        "BTC-USDT-SWAP SHORT 101250 WATCH x1",
+        "GROWN BTC-USDT-SWAP SHORT 101250 MAX x3",
+    ]
+    rows = [json.loads(line) for line in got.read_text("utf-8").splitlines()]
+    assert [row["alert"] for row in rows] == ["new", "grown"]
 
 
 def test_no_trade_is_not_told(vault, there):
@@ -174,7 +197,7 @@ def test_an_end_reaches_the_command_and_the_bell(vault, tmp_path, capsys, monkey
         assert capsys.readouterr().err == "\a"
         ended_round(alerts, then, 20)
     rows = [json.loads(line) for line in got.read_text("utf-8").splitlines()]
-    assert [row["alert"] for row in rows] == ["new", "new", "withdrawn", "reached"]
+    assert [row["alert"] for row in rows] == ["new", "new", "withdrawn", "reached", "back"]
     assert rows[2] == {
         "alert": "withdrawn", "event_id": low.event_id, "instId": "BTC-USDT-SWAP",
         "direction": "LONG", "wick_price": "100900.5",
@@ -341,10 +364,14 @@ def test_wicks_of_one_price_name_one_signal():
         b'{"version":2,"known":[[["a"],1,true,1,false,null]],"waiting":[],"sent":[],"left_out":0}',
         b'{"version":2,"known":[],"waiting":[["a","odd","x",1,true,""]],"sent":[],"left_out":0}',
         b'{"version":2,"known":{},"waiting":[],"sent":[],"left_out":-1}',
-        b'{"version":3,"known":[],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":2,"known":[],"waiting":[[]],"sent":[],"left_out":0}',
+        b'{"version":3,"known":[[["a"],1,true,true,false,null,2]],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":3,"known":[[["a"],1,true,true,true,null,2,1]],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":3,"known":[],"waiting":[["a","new","x",1,true,"",-1]],"sent":[],"left_out":0}',
+        b'{"version":4,"known":[],"waiting":[],"sent":[],"left_out":0}',
         b"[" * 5_000_000,
     ],
-    ids=range(24),
+    ids=range(28),
 )  # fmt: skip
 def test_a_damaged_memory_is_set_aside(vault, caplog, damaged):
     """Said once, kept for who wants to look, and the watch begins with an empty one."""

@@ -1,7 +1,6 @@
 """Which alerts are due when, and what is remembered of them."""
 
 import orjson
-import pytest
 
 from ravequant.alerts import policy
 from ravequant.alerts.policy import AlertPolicy, SignalEnd
@@ -30,6 +29,31 @@ def post(alerts, standing, now):
 def seen(alerts, names, now=NOW, **other):
     """See signals of these names in a round."""
     return alerts.add([seen_signal(name, **other) for name in names], now)
+
+
+def end(alerts, key, now=NOW, kind="reached", ago=0):
+    """End a signal; return the keys that are notified."""
+    found = SignalEnd(kind, key, f"line {key}", f"{kind} why", now - ago, "97150")
+    return [ended.key for ended in alerts.end([found], now)]
+
+
+def ends_of(messages):
+    return [(message.alerts[0].kind, message.alerts[0].key) for message in messages]
+
+
+def kinds(alerts, names, now=NOW):
+    """Post what is due, all of it accepted; return the kinds."""
+    messages = alerts.due(names, now)
+    for message in messages:
+        alerts.accepted(message, now)
+    return [message.alerts[0].kind for message in messages]
+
+
+def again(alerts, per_hour=10):
+    """Return what a restart makes of a policy."""
+    found = AlertPolicy(per_hour)
+    found.restore(orjson.loads(orjson.dumps(alerts.state())))
+    return found
 
 
 # --- which ----------------------------------------------------------------------------------
@@ -195,130 +219,7 @@ def test_a_clock_that_went_back():
     assert post(alerts, "c", NOW + 2 * HOUR + policy.LATE_MS + 1) == [["c"]]
 
 
-# --- ends -----------------------------------------------------------------------------------
-
-
-def end(alerts, key, now=NOW, kind="reached", ago=0):
-    """End a signal; return the keys that are notified."""
-    found = SignalEnd(kind, key, f"line {key}", f"{kind} why", now - ago, "97150")
-    return [ended.key for ended in alerts.end([found], now)]
-
-
-def ends_of(messages):
-    return [(message.alerts[0].kind, message.alerts[0].key) for message in messages]
-
-
-@pytest.mark.parametrize("kind", ["reached", "withdrawn"])
-def test_the_end_of_a_told_signal_is_told_once(kind):
-    """And the signal, whatever it does later, never again."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "a")
-    post(alerts, "a", NOW)
-    assert alerts.open_keys == ["a"]
-    assert end(alerts, "a", kind=kind) == ["a"]
-    (message,) = alerts.due("", NOW)
-    (alert,) = message.alerts
-    assert (alert.kind, alert.key, alert.line, alert.detail) == (kind, "a", "line a", f"{kind} why")
-    alerts.accepted(message, NOW)
-    assert (end(alerts, "a"), alerts.open_keys, alerts.pending) == ([], [], 0)
-    assert seen(alerts, "a") == seen(alerts, "a", near=True) == []
-    assert alerts.due("a", NOW) == []
-
-
-def test_an_end_takes_no_place_of_the_hour():
-    """It is posted though the hour is full, and leaves the hour as it was; first of all."""
-    alerts = AlertPolicy(1)
-    seen(alerts, "a")
-    post(alerts, "a", NOW)
-    end(alerts, "a", NOW + MINUTE)
-    assert ends_of(alerts.due("", NOW + MINUTE)) == [("reached", "a")]
-    post(alerts, "", NOW + MINUTE)
-    assert alerts.state()["sent"] == [NOW]
-    alerts = AlertPolicy(2)
-    seen(alerts, "a")
-    post(alerts, "a", NOW)
-    seen(alerts, "b")
-    end(alerts, "a")
-    assert ends_of(alerts.due("b", NOW)) == [("reached", "a"), ("new", "b")]
-
-
-def test_what_nobody_was_told_ends_without_a_word():
-    """An alert that was never accepted; neither does its end go to a list."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "a")
-    end(alerts, "a")
-    assert alerts.due("", NOW) == []
-    (message,) = alerts.due("", NOW + HOUR)  # listed as late
-    assert keys([message]) == [["a"]]
-    alerts.dropped(message)
-    assert alerts.pending == 0
-
-
-def test_an_end_waits_for_the_alert_that_is_under_way():
-    """What was told and ended meanwhile is told to have ended, in this order."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "a")
-    (first,) = alerts.due("a", NOW)
-    assert end(alerts, "a") == ["a"]
-    assert alerts.pending == 1
-    alerts = again(alerts)
-    alerts.accepted(first, NOW)
-    assert ends_of(alerts.due("", NOW)) == [("reached", "a")]
-
-
-def test_ageing_out_is_not_told():
-    """Neither is an end of long ago; both end the signal."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "abc")
-    post(alerts, "abc", NOW)
-    assert end(alerts, "a", kind="aged") == []
-    assert end(alerts, "b", ago=policy.LATE_MS + 1) == []
-    assert end(alerts, "c", ago=policy.LATE_MS) == ["c"]
-    assert (alerts.open_keys, alerts.pending) == ([], 1)
-    assert end(alerts, "unknown") == []
-
-
-def test_an_end_that_waits_is_not_late():
-    """Whoever was told has to know, also after a quarter of an hour."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "a")
-    post(alerts, "a", NOW)
-    end(alerts, "a")
-    assert ends_of(alerts.due("", NOW + HOUR)) == [("reached", "a")]
-
-
-def test_a_group_is_known_by_each_of_its_names():
-    """Whichever wick leads it now; two that were told and are one level now are one signal."""
-    alerts = AlertPolicy(10)
-    seen(alerts, "a", others=("b",))
-    seen(alerts, "c")
-    post(alerts, "ac", NOW)
-    assert seen(alerts, ["b"], others=("d",)) == seen(alerts, "d") == []
-    assert alerts.open_keys == ["d", "c"]  # the wick that leads it now
-    assert alerts.names("a") == ("d", "b", "a")
-    assert seen(alerts, ["c"], others=("a",)) == []
-    assert alerts.open_keys == ["c"]
-    assert end(alerts, "d") == ["d"]
-    assert ends_of(alerts.due("", NOW)) == [("reached", "c")]  # by the name that it has now
-    assert seen(alerts, "abcd") == []
-
-
-def test_without_discord_ends_are_told_apart():
-    """For a command or the bell; nothing waits."""
-    alerts = AlertPolicy(10, posts=False)
-    seen(alerts, "a")
-    assert end(alerts, "a", kind="withdrawn") == ["a"]
-    assert (end(alerts, "a"), alerts.pending) == ([], 0)
-
-
 # --- what is remembered ---------------------------------------------------------------------
-
-
-def again(alerts, per_hour=10):
-    """Return what a restart makes of a policy."""
-    found = AlertPolicy(per_hour)
-    found.restore(orjson.loads(orjson.dumps(alerts.state())))
-    return found
 
 
 def test_a_restart_remembers_all():

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: each signal once, its end once, no more than the hour has."""
+"""Whatever happens in whatever order: each alert once, then its end, within the hour's budget."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +14,9 @@ HOUR = 60 * MINUTE
 NAMES = "ab"
 ENDS: list[EndKind] = ["reached", "withdrawn", "aged"]
 STEPS = st.one_of(
-    st.tuples(st.just("seen"), st.sampled_from(NAMES), st.booleans(), st.booleans()),
+    st.tuples(
+        st.just("seen"), st.sampled_from(NAMES), st.booleans(), st.booleans(), st.integers(0, 3)
+    ),
     st.tuples(st.just("end"), st.sampled_from(NAMES), st.sampled_from(ENDS)),
     st.tuples(st.just("post"), st.sampled_from(["accepted", "dropped", "later", "restart"])),
     st.tuples(st.just("wait"), st.integers(1, 40)),
@@ -33,9 +35,9 @@ class History:
     def wait(self, minutes: int) -> None:
         self.now += minutes * MINUTE
 
-    def seen(self, name: str, near: bool, grouped: bool) -> None:  # noqa: FBT001 - drawn
+    def seen(self, name: str, near: bool, grouped: bool, size: int) -> None:  # noqa: FBT001 - drawn
         others = (f"{name} twin",) if grouped else ()
-        self.alerts.add([seen_signal(name, near=near, others=others)], self.now)
+        self.alerts.add([seen_signal(name, near=near, others=others, size=size)], self.now)
         self.standing.add(name)
 
     def end(self, name: str, kind: EndKind) -> None:
@@ -59,17 +61,25 @@ class History:
             assert self.alerts.state() == state
 
 
+MOST = {"grown": 3, "withdrawn": 2}  # a signal has three sizes above the first, and ends twice
+
+
 @given(st.lists(STEPS, min_size=12, max_size=40), st.integers(1, 3))
 def test_any_history(steps, per_hour):
-    """New and near at most once, then an end at most once, and nothing after it."""
+    """Each alert once; an end ends what was told; only a withdrawn signal comes back, and once."""
     history = History(per_hour)
     for name, *words in steps:
         getattr(history, name)(*words)
     for kinds in history.posted.values():
-        assert max(Counter(kinds).values(), default=0) <= 1
+        counted = Counter(kinds)
+        assert all(count <= MOST.get(kind, 1) for kind, count in counted.items()), kinds
         ends = [number for number, kind in enumerate(kinds) if kind in ENDS]
-        assert ends in ([], [len(kinds) - 1])
-        assert not ends or len(kinds) > 1  # only what was told ends
+        assert len(ends) <= 1 + counted["back"]
+        for number in ends:
+            assert number > 0  # only what was told ends
+            assert kinds[number - 1] not in ENDS
+            after = kinds[number + 1 : number + 2]
+            assert after in ([], ["back"] if kinds[number] == "withdrawn" else []), kinds
     for at in history.counted:
         assert sum(at - HOUR < other <= at for other in history.counted) <= per_hour
 
