@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ravequant.alerts.dispatcher import AlertDispatcher
+    from ravequant.alerts.signal_lines import SignalLines
     from ravequant.signals.watch_screen import WatchScreen
 
 OLDEST: Final = 168 * 60  # minutes
@@ -135,6 +136,7 @@ class Outputs(NamedTuple):
     refresh: Callable[[Vault, str], None] = _refresh
     alerts: "AlertDispatcher | None" = None
     screen: "WatchScreen | None" = None  # of a watch on a terminal
+    lines: "SignalLines | None" = None  # of a watch, in its log
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -213,11 +215,13 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
         from ravequant.signals.signal_log import record  # noqa: PLC0415 - loads the lock
 
         rows = request.rows(signals, aged=False)
-        if outputs.alerts is not None:
+        if outputs.lines is not None:
             from ravequant.alerts.ends import RoundAnswer  # noqa: PLC0415 - for a watch
 
             told = RoundAnswer(answer, request.query, request.limits, args.min_score)
-            outputs.alerts.add(told, rows)
+            outputs.lines.add(told, rows)
+            if outputs.alerts is not None:
+                outputs.alerts.add(told, rows)
         entries = [row for row in rows if row["no_trade"] not in _OF_NOW]
         record(request.vault, request.inst_id, entries)
 
@@ -340,6 +344,7 @@ def _interrupt() -> NoReturn:
 def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     """Answer again and again, and send alerts of new signals."""
     from ravequant.alerts.dispatcher import AlertDispatcher, Channels  # noqa: PLC0415 - for a watch
+    from ravequant.alerts.signal_lines import SignalLines  # noqa: PLC0415
     from ravequant.signals.refresh import LoadedCalculators  # noqa: PLC0415
     from ravequant.signals.watch_screen import WatchScreen  # noqa: PLC0415
 
@@ -355,7 +360,8 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
         screen = None
         if terminal is not None and not args.explain:
             screen = held.enter_context(WatchScreen(terminal))
-        outputs = Outputs(console, standing, calculators.refresh, alerts, screen)
+        lines = SignalLines()
+        outputs = Outputs(console, standing, calculators.refresh, alerts, screen, lines)
         while True:
             with terminal or nullcontext():  # drawn when it is ready
                 if terminal is not None and screen is None:
@@ -364,6 +370,8 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
                 if screen is not None:
                     screen.draw()
             sys.stdout.flush()
+            for line in lines.lines(times.utc_now_ms()):
+                _log.info("%s", line)
             if alerts is None or outcome.clock_wrong:
                 time.sleep(args.watch)
             else:

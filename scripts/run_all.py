@@ -212,8 +212,7 @@ def signal_news(args: argparse.Namespace, vault: Vault) -> SignalNews | None:
     """Return the news of signals for the window, with ``--watch``."""
     if not args.watch:
         return None
-    inst_ids = cli.instruments_of(args, settings.load().instruments)
-    return SignalNews(vault, inst_ids, args.min_score)
+    return SignalNews(vault.root / "logs" / f"{FIND_SIGNALS.name}.log")
 
 
 def tell_backfill(args: argparse.Namespace, vault: Vault) -> None:

@@ -20,7 +20,7 @@ from scripts.supervision.news import RUN_ALL, RecordingNews
 from scripts.supervision.processes import SILENT, Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
-from scripts.supervision.signal_news import SignalNews
+from scripts.supervision.signal_news import SignalNews, rings
 from scripts.supervision.surroundings import Surroundings
 
 PROGRAM: Final = RUN_ALL
@@ -157,7 +157,7 @@ class Supervisor:
         signals = self._signals.lines() if self._signals else []
         for text in signals:
             _log.info("%s", text)
-        if signals and self._bell and sys.stderr.isatty():
+        if any(map(rings, signals)) and self._bell and sys.stderr.isatty():
             sys.stderr.write("\a")
             sys.stderr.flush()
 

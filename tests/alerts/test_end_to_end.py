@@ -90,6 +90,8 @@ def test_from_the_vault_to_the_channel(vault, there, tmp_path):
         process.kill()
         said += process.communicate()
     assert there.titles == [f"{BTC} SHORT 101250 MAX x3"]
+    line = f"INFO find_signals: SIGNAL SHORT {BTC} at 101250: MAX x3, score 100, "
+    assert [err.count(line) for err in said[1::2]] == [1, 1]  # in its log, once each start
     (row,) = map(orjson.loads, got.read_bytes().splitlines())
     assert (row["alert"], row["score"], row["event_id"].split("|")[0]) == ("new", 100, BTC)
     assert SECRET not in "".join(said)

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ravequant.signals import signal_log
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from scripts.supervision import tasks
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.signal_news import SignalNews
 from scripts.supervision.supervisor import Supervisor
-from tests.scripts.supervision.test_signal_news import row
+from tests.scripts.supervision.test_signal_news import logged, say
 from tests.scripts.test_run_all import LIMIT_S, script
 from tests.support.trades_box import BTC
 
@@ -148,17 +147,19 @@ def test_a_moved_vault_ends_the_programs_until_it_is_back(vault, monkeypatch, ca
 
 
 def test_new_signals_are_lines_in_the_window(vault, monkeypatch, caplog):
-    """As find_signals --watch records them."""
+    """As its own find_signals --watch says them; their ends too."""
     monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
-    supervisor = Supervisor(vault, signals=SignalNews(vault, [BTC]))
-    signal_log.record(vault, BTC, [row()])
+    log = vault.root.parent / "find_signals.log"
+    supervisor = Supervisor(vault, signals=SignalNews(log))
+    say(log, logged("SIGNAL"), logged("WITHDRAWN"))
     sleeps = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
     plan = Plan([Task("sleeps", sleeps)], 1)
     with caplog.at_level(logging.INFO):
         supervisor.run(plan, 0.5)
         supervisor.close(plan)
-    (line,) = [text for text in caplog.messages if "SIGNAL" in text]
-    assert line.startswith(f"SIGNAL SHORT {BTC} at 97137.3: MAX x3, score 100")
+    told = [text for text in caplog.messages if BTC in text]
+    line = f"SHORT {BTC} at 97137.3: MAX x3, score 100"
+    assert told == [f"SIGNAL {line}", f"WITHDRAWN {line}"]
 
 
 class UntilItRanTwice(Plan):

@@ -1,0 +1,62 @@
+"""The lines of a watch about its signals, in its log: each signal, its growth, its end, once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ravequant.alerts.dispatcher import signal_seen
+from ravequant.alerts.ends import RoundAnswer, ends
+from ravequant.alerts.policy import AlertPolicy, SignalEnd, SignalSeen
+from ravequant.alerts.policy_state import Kind
+
+_HEADS: Final[dict[Kind, str]] = {"new": "SIGNAL", "grown": "GROWN", "back": "BACK"}
+HEADS: Final = (*_HEADS.values(), "REACHED", "WITHDRAWN")  # the first word of every line
+SILENT: Final = "WITHDRAWN"  # this one rings nowhere
+
+
+class SignalLines:
+    """The signals of one watch since its start; one without a size has no line."""
+
+    def __init__(self) -> None:
+        self._policy = AlertPolicy(0, posts=False)
+        self._answers: list[RoundAnswer] = []
+        self._seen: list[SignalSeen] = []
+        self._rows: dict[str, Mapping[str, Any]] = {}
+
+    def add(self, answer: RoundAnswer, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take the answer for one instrument in this round; ``rows``: its standing signals."""
+        self._answers.append(answer)
+        for signal, row in zip(answer.standing, rows, strict=True):
+            if signal.size:
+                self._seen.append(signal_seen(signal, 0))
+                self._rows[signal.wick.event_id] = row
+
+    def lines(self, now: int) -> list[str]:
+        """End a round: return the ends and the new lines."""
+        told = {key: self._policy.names(key) for key in self._policy.open_keys}
+        found = (end for answer in self._answers for end in ends(told, answer))
+        made = [_end_line(end) for end in self._policy.end(found, now)]
+        new = self._policy.add(self._seen, now)
+        made += [_line(_HEADS[alert.kind], self._rows[alert.key]) for alert in new]
+        self._answers, self._seen, self._rows = [], [], {}
+        return made
+
+
+def _end_line(end: SignalEnd) -> str:
+    inst_id, direction, price = end.line.split(" ")
+    return f"{end.kind.upper()} {direction} {inst_id} at {price}: {end.detail}"
+
+
+def _line(head: str, row: Mapping[str, Any]) -> str:
+    strict, notes = row["conviction"], row["conviction_notes"]
+    readings = [f"{strict} x{row['size']}", f"{notes} by the notes"]
+    if row["max_rule"] == "notes":
+        readings = [f"{notes} x{row['size']}", f"{strict} by the strict rule"]
+    parts = [
+        *readings[: 1 + (notes != strict)],
+        f"score {row['score']}",
+        f"{row['distance_bps']} bps away",
+        f"stop {row['stop'] or '-'}",
+        f"target {row['target'] or '-'}",
+        f"net R/R {row['reward_risk_net'] or '-'}",
+    ]
+    return f"{head} {row['direction']} {row['instId']} at {row['entry']}: {', '.join(parts)}"
