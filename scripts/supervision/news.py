@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ravequant import times
 from ravequant.catalog import L2_EXPORTER, TRADES_EXPORTER
-from ravequant.vault.recorder_state import BackFill, RecorderState, span
+from ravequant.vault.recorder_state import RecorderState, span
 
 RUN_ALL: Final = "run_all"
 _PATIENCE_MS: Final = 10_000  # a shorter trouble, like a reconnection, is no news
@@ -72,9 +72,9 @@ class RecordingNews:
         found = [*self._over(reported, {RUN_ALL, *(state.program for state in living)}, now)]
         for trouble in reported.values():
             found += self._news(trouble, now)
-        for state in living:
+        for state in states:
             if state.program == TRADES_EXPORTER.name:
-                found += self._fills(state.filling, now)
+                found += self._fills(state, now)
         found = list(dict.fromkeys(found))  # both recorders may leave out the same instrument
         shut = [line.text for line in found if line.text.startswith(_SHUT)]
         if len(shut) == len(_ROWS) and len({text.partition(": ")[2] for text in shut}) == 1:
@@ -105,11 +105,10 @@ class RecordingNews:
             if item.shown_ms is not None:
                 yield Line(f"{item.trouble.over}, after {span(now - item.since_ms)}")
 
-    def _fills(self, filling: Mapping[str, BackFill], now: int) -> Iterator[Line]:
+    def _fills(self, state: RecorderState, now: int) -> Iterator[Line]:
         """Yield the progress of the back-fill each minute, and its end."""
-        if ended := sorted(self._filling - set(filling)):
-            self._filling -= set(ended)
-            yield Line(f"{', '.join(ended)}: the past trades are fetched")
+        yield from self._fill_ends(state)
+        filling = state.filling if state.lives else {}
         long = {
             name: fill
             for name, fill in filling.items()
@@ -123,6 +122,17 @@ class RecordingNews:
         told = [f"{name} {long[name].sentence}" for name in under_way or long]
         told += [f"then {', '.join(waiting)}"] * bool(waiting)
         yield Line(f"fetching past trades: {'; '.join(told)}")
+
+    def _fill_ends(self, state: RecorderState) -> Iterator[Line]:
+        """Yield the ends of back-fills; a recorder that connects again may still go on with one."""
+        if not state.lives and self._filling:
+            names, self._filling = ", ".join(sorted(self._filling)), set()
+            yield Line(f"{names}: past trades are not fetched any more, {state.program} has ended")
+        self._filling -= set(state.left_out)
+        ended = sorted(self._filling - set(state.filling))
+        if state.connected and ended:
+            self._filling -= set(ended)
+            yield Line(f"{', '.join(ended)}: the past trades are fetched")
 
 
 def _troubles(states: Sequence[RecorderState]) -> Iterator[Trouble]:

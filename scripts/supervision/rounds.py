@@ -3,7 +3,14 @@
 from collections import Counter
 from typing import Final
 
-from ravequant.errors import DONE, LockedError, NoDataError, remedy_of
+from ravequant.errors import (
+    DONE,
+    LockedError,
+    NoDataError,
+    UsageError,
+    message_of,
+    remedy_of,
+)
 
 _OUTCOMES: Final = {
     DONE: "up to date",
@@ -41,11 +48,19 @@ class Round:
         """Return the line of the round, and begin a new round."""
         outcomes = Counter(_OUTCOMES[code] for code in self._codes.values() if code in _OUTCOMES)
         parts = [f"{count} {outcome}" for outcome, count in sorted(outcomes.items())]
+        slips = [name for name in self._words if self._codes[name] == UsageError.exit_code]
+        if slips:
+            parts.append(self._waiting(slips))
         if self._words:
             parts.append(self._failures())
         self._codes.clear()
         self._words.clear()
         return ", ".join(parts)
+
+    def _waiting(self, names: list[str]) -> str:
+        """Return the text about calculators that stop at the settings, and take them out."""
+        words = [self._words.pop(name) for name in names]
+        return f"{len(words)} WAIT until the settings are mended: {message_of(words[0])}"
 
     def _failures(self) -> str:
         by_remedy: dict[str, list[str]] = {}

@@ -113,3 +113,20 @@ def test_the_back_fill_is_told_each_minute_with_the_time_left():
     assert told(news, late, at_s=70) == ["A-B: the past trades are fetched"]
     assert told(news, TRADES, at_s=80) == ["C-D: the past trades are fetched"]
     assert told(news, TRADES, at_s=90) == []
+
+
+def test_a_back_fill_outlives_neither_its_recorder_nor_its_instrument():
+    """No time left stays on the screen; nor is it fetched because a recorder starts anew."""
+    news, fill = RecordingNews(), BackFill(NOON - 37 * 60_000, NOON, 350.0)
+    both = replace(TRADES, filling={"A-B": fill, "C-D": fill})
+    assert len(told(news, both, at_s=0)) == 1
+    begins = replace(TRADES, connected=False)
+    assert told(news, begins, at_s=5) == []
+    assert told(news, replace(both, left_out={"C-D": "not trading"}, filling={"A-B": fill}),
+                at_s=10) == ["C-D is left out: not trading"]  # fmt: skip
+    assert told(news, RecorderState("trades_exporter"), at_s=40) == [
+        "A-B: past trades are not fetched any more, trades_exporter has ended"
+    ]
+    assert told(news, RecorderState("trades_exporter"), at_s=45) == []
+    assert told(news, TRADES, at_s=50) == ["C-D is recorded now, after 40s"]
+    assert len(told(news, both, at_s=70)) == 1

@@ -47,3 +47,19 @@ def test_failures_are_told_by_their_remedy():
     )
     found.ended("vwap", 0, "")
     assert (found.failed, found.tell()) == (False, "1 up to date")
+
+
+def test_a_slip_in_the_settings_is_one_plain_line():
+    """All calculators stop at it, and none of them is broken; another failure stands beside it."""
+    found, slip = Round(), "/r/ravequant.toml: signals.stop_bp is unknown; did you mean stop_bps?"
+    for name in ("vwap", "cvd", "wicks", "volume"):
+        found.ended(name, 2, f"2026-11-29T09:00:00Z ERROR {name}: {slip}")
+    assert found.failed
+    assert found.tell() == f"4 WAIT until the settings are mended: {slip}"
+    assert not found.failed
+    found.ended("vwap", 2, f"2026-11-29T09:00:00Z ERROR vwap: {slip}")
+    found.ended("cvd", 1, WORDS)
+    assert found.tell() == (
+        f"1 WAIT until the settings are mended: {slip}, 1 FAILED: cvd: run again with --rebuild "
+        "(all at once: end run_all, then: python scripts/run_all.py --rebuild)"
+    )
