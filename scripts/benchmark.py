@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ravequant import cli
 from ravequant.errors import UsageError
-from scripts.bench import archive, bars, books, increment, rebuild, runs
+from scripts.bench import archive, bars, books, import_books, increment, rebuild, runs
 from scripts.bench.runs import Comparison, Sizes
 
 
@@ -35,11 +35,18 @@ CASES: Final = {
     "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
     "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
     "import": Case("a published file to records, polars too", archive.run, archive.check),
+    "import_books": Case("a published file of books to snapshots, and orjson", import_books.run),
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
     "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
 }
-SMALL: Final = {"lines": 500_000, "snapshots": 300, "days": (1, 3), "rate": 1.0}
-FULL: Final = {"lines": 8_000_000, "snapshots": 1_800, "days": (1, 7, 30), "rate": 1.0}
+SMALL: Final = {"lines": 500_000, "snapshots": 300, "messages": 30_000, "days": (1, 3), "rate": 1.0}
+FULL: Final = {
+    "lines": 8_000_000,
+    "snapshots": 1_800,
+    "messages": 500_000,
+    "days": (1, 7, 30),
+    "rate": 1.0,
+}
 _log = logging.getLogger("benchmark")
 
 
@@ -76,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     for name, kind, purpose in (
         ("lines", int, "trades of case bars, rows of case import"),
         ("snapshots", int, "snapshots of case books"),
+        ("messages", int, "messages of case import_books"),
         ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),
         ("rate", float, "trades a second in both, on average"),
     ):
@@ -101,7 +109,7 @@ def sizes_of(args: argparse.Namespace, work: Path) -> Sizes:
 
 def check(args: argparse.Namespace) -> None:
     """Raise UsageError for options that cannot be, before anything is measured."""
-    for name in ("rounds", "lines", "snapshots", "rate"):
+    for name in ("rounds", "lines", "snapshots", "messages", "rate"):
         value = getattr(args, name)
         if value is not None and value <= 0:
             raise UsageError(f"--{name} {value:g}: expected a number above 0")

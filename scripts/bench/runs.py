@@ -32,6 +32,7 @@ class Sizes:
     seed: int
     lines: int  # trades of case bars, rows of case import
     snapshots: int  # of case books
+    messages: int  # of case import_books
     days: tuple[int, ...]  # ages of the vaults of case increment
     rate: float  # trades a second in case increment, on average
 

@@ -19,7 +19,7 @@ from ravequant.sim import archive_books, archive_files, frames
 from ravequant.sim.market import ModelMarket
 from ravequant.vault.imports import provenance
 from ravequant.vault.line_file import lines_forward
-from ravequant.vault.paths import Vault, book_files
+from ravequant.vault.paths import CHECKOUT, Vault, book_files
 from tests.support import book_archives, box
 from tests.support.book_archives import BTC, message
 from tests.support.book_imports import (
@@ -305,3 +305,33 @@ def test_the_settings_give_cadence_and_depth(vault, folder, monkeypatch):
     lines = content(vault)[f"{DAY}/00"].splitlines()
     assert len(lines) == 15
     assert orjson.loads(lines[0])["bids_top400"] == [["100.5", "5", "0", "1"]]
+
+
+RESHAPED = CHECKOUT.parent / "shared" / "data" / "okx_archive" / "reshaped" / "books"
+
+
+@pytest.mark.skipif(not RESHAPED.is_dir(), reason=f"{RESHAPED} is not at hand")
+@pytest.mark.parametrize(
+    ("inst_id", "day", "messages", "snapshots"),
+    [
+        (BTC, "2023-04-04", 994, 2),
+        (BTC, "2023-04-05", 4_099, 7),
+        (BTC, "2024-08-08", 3_434, 6),
+        ("ETH-USDT-SWAP", "2024-08-08", 3_434, 1),
+        ("ETH-USDT-SWAP", "2024-08-09", 6, 1),
+    ],
+)
+def test_recorded_prices_in_the_archives_form(vault, inst_id, day, messages, snapshots):
+    """Files of the exact container, keys and float sizes, with the books of a real market."""
+    words = ["--vault", str(vault.root), "--dir", str(RESHAPED), "--instId", inst_id]
+    assert import_books.main([*words, "--from", day, "--to", day]) == DONE
+    done = provenance.newest(vault, inst_id, "books")[day]
+    assert done.rows == messages
+    lines = [
+        orjson.loads(line)
+        for _, path in book_files(vault.snapshots(inst_id))
+        for line in lines_forward(path)
+    ]
+    assert len(lines) == done.lines > snapshots
+    assert not any(size.endswith(".0") for row in lines for _, size, *_ in row["bids_top400"][:5])
+    assert [row["gap_detected"] for row in lines[:-1]] == [False] * (len(lines) - 1)

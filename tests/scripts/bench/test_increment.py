@@ -11,7 +11,9 @@ from scripts.bench.runs import Sizes
 def test_the_next_minutes_are_measured(monkeypatch, tmp_path):
     """Each calculator reads the new bytes, and little more; the query is measured too."""
     monkeypatch.setattr(increment, "BOOKS_MS", times.MINUTE_MS)
-    sizes = Sizes(tmp_path, rounds=1, seed=1, lines=1, snapshots=1, days=(1,), rate=0.02)
+    sizes = Sizes(
+        tmp_path, rounds=1, seed=1, lines=1, snapshots=1, messages=1, days=(1,), rate=0.02
+    )
     comparison = increment.run(sizes)
     rows = {row["name"]: row for row in comparison.rows}
     for name in increment.SCRIPTS:

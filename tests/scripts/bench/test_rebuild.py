@@ -11,7 +11,7 @@ from tests.support import kept_days
 @pytest.fixture
 def sizes(tmp_path):
     """Return sizes of one day and a few trades."""
-    return Sizes(tmp_path, rounds=1, seed=1, lines=1, snapshots=1, days=(1,), rate=0.02)
+    return Sizes(tmp_path, rounds=1, seed=1, lines=1, snapshots=1, messages=1, days=(1,), rate=0.02)
 
 
 def test_a_rebuild_is_measured_with_and_without_kept_minutes(sizes, monkeypatch):

@@ -10,8 +10,9 @@ is rebuilt from the lines since the last boundary.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -26,13 +27,17 @@ MOST_LEVELS: Final = 20_000  # a side; OKX's deepest book has 5,000
 _KEPT_TEXTS: Final = 1 << 16  # numbers that are remembered
 _KEPT_LINES: Final = 4_096  # of one boundary; usually 200
 _EXPONENT: Final = re.compile(r"([0-9])(?:\.([0-9]{1,16}))?e([+-])([0-9]{1,2})")
+_PLAIN_SIZE: Final = re.compile(rf"(?:0|[1-9][0-9]{{0,19}})(?:\.[0-9]{{1,{exact.SIZE_PLACES}}})?")
 _ORDERS: Final = re.compile(r"[0-9]{1,18}")
-_TIME: Final = re.compile(r"[0-9]{13}")
+_TIME_DIGITS: Final = 13
+_ZEROS: Final = frozenset({"0", *(f"0.{'0' * places}" for places in range(1, 11))})
 _FIELDS: Final = ("instId", "action", "ts", "asks", "bids")
 _QUOTES: Final = 16  # in a message without levels; a level has six
+_NEAR: Final = 32  # ranks that are tried before all of a side are compared
 _NONE: Final = -(1 << 200)  # the bound of a side without levels
 
-Side = dict[int, tuple[str, str]]  # rank -> size as canonical text, orders
+Level = list[str]  # price, size, number of orders, as they came
+Side = dict[int, Level]  # by rank
 Row = dict[str, Any]  # a message
 Book = tuple[Side, Side]  # bids and asks
 
@@ -52,6 +57,8 @@ class OkxBookReplay:
         self._end = self._begin + times.DAY_MS
         self._cadence_ms, self._depth = cadence_ms, depth
         self._numbers = _Numbers(0)
+        self._update = f'{{"instId":"{inst_id}","action":"update","ts":"'.encode("ascii")
+        self._usual = b"\0"  # no line begins so
         self._boundary = self._shown_ts = self._ts = -1
         self._live = False  # False: waiting for a snapshot
         self._forget()
@@ -107,12 +114,8 @@ class OkxBookReplay:
         row: Row = orjson.loads(line)
         if len(row) != len(_FIELDS):
             raise RecordError(f"keys: {shown(sorted(row))}; expected {', '.join(_FIELDS)}")
-        if row["instId"] != self._inst_id:
-            raise RecordError(f"instId: {shown(row['instId'])}; expected {self._inst_id}")
-        if row["action"] != UPDATE and row["action"] != SNAPSHOT:
-            raise RecordError(f"action: {shown(row['action'])}; expected snapshot or update")
-        if self._ts < 0 and row["action"] != SNAPSHOT:
-            raise RecordError("it opens with an update; expected a snapshot")
+        if not line.startswith(self._usual):
+            self._check_head(row)
         asks, bids = row["asks"], row["bids"]
         if type(asks) is not list or type(bids) is not list:
             raise TypeError("a side is no list")
@@ -120,8 +123,18 @@ class OkxBookReplay:
             raise ValueError("a key comes twice, or a level is not of three strings")
         return row
 
+    def _check_head(self, row: Row) -> None:
+        """Check instrument and action, of the first message of the file in particular."""
+        if row["instId"] != self._inst_id:
+            raise RecordError(f"instId: {shown(row['instId'])}; expected {self._inst_id}")
+        if row["action"] != UPDATE and row["action"] != SNAPSHOT:
+            raise RecordError(f"action: {shown(row['action'])}; expected snapshot or update")
+        if self._ts < 0 and row["action"] != SNAPSHOT:
+            raise RecordError("it opens with an update; expected a snapshot")
+        self._usual = self._update  # from here on; a line that begins so needs no such check
+
     def _time(self, text: Any) -> int:
-        if not _TIME.fullmatch(text):
+        if len(text) != _TIME_DIGITS or not (text.isascii() and text.isdecimal()):
             raise RecordError(f"ts: {shown(text)}; expected Unix milliseconds")
         ts = int(text)
         if ts < self._ts:
@@ -141,7 +154,7 @@ class OkxBookReplay:
         self.facts.snapshots += 1
         if self._live:
             pairs = zip(before, self._book, strict=True)
-            differing = sum(_differing(old, new) for old, new in pairs)
+            differing = sum(self._numbers.differing(old, new) for old, new in pairs)
             self.facts.disagreeing += differing > 0
             self.facts.differing_levels += differing
         self._live = True
@@ -151,10 +164,10 @@ class OkxBookReplay:
         (bids, asks), best, numbers = self._book, self._best, self._numbers
         try:
             if row["bids"]:
-                best[0] = _merge(bids, row["bids"], numbers.bids, numbers.sizes, best[0])
+                best[0] = _merge(bids, row["bids"], numbers.bids, best[0])
             if row["asks"]:
-                best[1] = _merge(asks, row["asks"], numbers.asks, numbers.sizes, best[1])
-        except _UnknownNumber:
+                best[1] = _merge(asks, row["asks"], numbers.asks, best[1])
+        except _UnknownPrice:
             self._learn(row)
             self._apply(row)
             return
@@ -179,8 +192,7 @@ class OkxBookReplay:
         bids, asks = self._book
         best = self._best
         if best[0] + best[1] >= 0:  # the bounds cross
-            best[0] = best[0] if best[0] in bids else max(bids, default=_NONE)
-            best[1] = best[1] if best[1] in asks else max(asks, default=_NONE)
+            best[0], best[1] = _highest(bids, best[0]), _highest(asks, best[1])
         if best[0] + best[1] >= 0 or not bids or not asks:
             return [*(found or ()), *self._broken(ts)]
         self._since.append(line)
@@ -217,9 +229,7 @@ class OkxBookReplay:
         self._shown_ts = ts
         bids, asks = self._keep()
         unit: int = 10 ** (exact.PRICE_PLACES - self._numbers.places)
-        top_bids, top_asks = (
-            self._numbers.texts(list(side.items())[: self._depth]) for side in self._book
-        )
+        top_bids, top_asks = (self._numbers.texts(side, self._depth) for side in self._book)
         return ShownBook(ts, top_bids, top_asks, (bids - asks) * unit, gap)
 
     def _keep(self) -> tuple[int, int]:
@@ -235,26 +245,32 @@ class OkxBookReplay:
         return next(iter(bids)), next(iter(asks))
 
 
-class _UnknownNumber(Exception):  # noqa: N818 - no error: the number is read, and the step repeated
-    """A price or a size that was not met before."""
+class _UnknownPrice(Exception):  # noqa: N818 - no error: the price is read, and the step repeated
+    """A price that was not met before."""
 
 
-def _merge(
-    side: Side, levels: list[Any], ranks: dict[str, int], sizes: dict[str, str], best: int
-) -> int:
+def _highest(side: Side, bound: int) -> int:
+    """Return the highest rank of a side, none of which is above ``bound``; it is often near."""
+    for rank in range(bound, bound - _NEAR, -1):
+        if rank in side:
+            return rank
+    return max(side, default=_NONE)
+
+
+def _merge(side: Side, levels: list[Level], ranks: dict[str, int], best: int) -> int:
     """Return the bound of the best rank after ``levels`` are in ``side``."""
     try:
-        for price, size, orders in levels:
+        for level in levels:
+            price, size, _ = level
             rank = ranks[price]
-            contracts = sizes[size]
-            if contracts:
-                side[rank] = contracts, orders
+            if size in _ZEROS:
+                side.pop(rank, None)
+            else:
+                side[rank] = level
                 if rank > best:  # noqa: PLR1730 - a call of max takes twice as long
                     best = rank
-            else:
-                side.pop(rank, None)
     except KeyError:
-        raise _UnknownNumber from None
+        raise _UnknownPrice from None
     return best
 
 
@@ -263,42 +279,28 @@ def _scaled(book: Book, factor: int) -> Book:
     return bids, asks
 
 
-def _differing(before: Side, after: Side) -> int:
-    """Return how many prices have another size, as far down as both sides reach."""
-    if not before or not after:
-        return len(before) + len(after)
-    reach, none = max(min(before), min(after)), ("",)
-    ranks = before.keys() | after.keys()
-    return sum(
-        before.get(rank, none)[0] != after.get(rank, none)[0] for rank in ranks if rank >= reach
-    )
-
-
 class _Numbers:
-    """Texts that were read once: prices, counted in ``10**-places``, and sizes.
+    """Numbers that were read once: prices, counted in ``10**-places``, and sizes.
 
     The rank of a bid is its price, that of an ask its negative: the best has the highest.
     """
 
     def __init__(self, places: int) -> None:
         self.places = places
-        self.bids: dict[str, int] = {}
+        self.bids: dict[str, int] = {}  # text -> rank
         self.asks: dict[str, int] = {}
-        self.sizes: dict[str, str] = {}  # canonical; empty for 0
-        self._prices: dict[int, str] = {}  # price -> canonical text
-        self._orders = {"0", "1"}  # numbers that are known to be well-formed
+        self._prices = _Texts[int](lambda rank: exact.text(abs(rank), places))
+        self._sizes = _Texts[str](_size)
+        self._orders = _Texts[str](_count)
 
-    def learn(self, levels: list[Any]) -> int | None:
-        """Read the numbers of levels; return the places that their prices need if that is more."""
-        for known in (self.bids, self.asks, self.sizes, self._prices):
-            if len(known) > _KEPT_TEXTS:
-                known.clear()
+    def learn(self, levels: list[Level]) -> int | None:
+        """Read the prices of levels; return the places that they need if that is more."""
+        if len(self.bids) > _KEPT_TEXTS:
+            self.bids.clear()
+            self.asks.clear()
         unit = 10 ** (exact.PRICE_PLACES - self.places)
-        for price, size, _ in levels:
-            if size not in self.sizes:
-                contracts = _units(size, exact.SIZE_PLACES, "size")
-                self.sizes[size] = exact.text(contracts, exact.SIZE_PLACES) if contracts else ""
-            if price in self.bids and price in self.asks:
+        for price, *_ in levels:
+            if price in self.bids:
                 continue
             value = _units(price, exact.PRICE_PLACES, "price")
             if not value:
@@ -309,17 +311,56 @@ class _Numbers:
             self.bids[price], self.asks[price] = rank, -rank
         return None
 
-    def texts(self, levels: list[tuple[int, tuple[str, str]]]) -> list[BookLevel]:
-        """Return levels as text, their prices canonical. RecordError if orders are no number."""
-        prices, known = self._prices, self._orders
-        for rank, (_, orders) in levels:
-            if rank not in prices:
-                prices[rank] = exact.text(abs(rank), self.places)
-            if orders not in known:
-                if not _ORDERS.fullmatch(orders):
-                    raise RecordError(f"orders: {shown(orders)}; expected a whole number")
-                known.add(orders)
-        return [f"{prices[rank]},{size},0,{orders}" for rank, (size, orders) in levels]
+    def texts(self, side: Side, depth: int) -> list[BookLevel]:
+        """Return the first levels of a side as text, canonical. RecordError for a wrong number."""
+        prices, sizes, counts = self._prices, self._sizes, self._orders
+        for texts in (prices, sizes, counts):
+            if len(texts) > _KEPT_TEXTS:
+                texts.clear()
+        return [
+            f"{prices[rank]},{sizes[size]},0,{counts[orders]}"
+            for rank, (_, size, orders) in islice(side.items(), depth)
+        ]
+
+    def differing(self, before: Side, after: Side) -> int:
+        """Return how many prices have another size, as far down as both sides reach."""
+        if not before or not after:
+            return len(before) + len(after)
+        reach, none, sizes = max(min(before), min(after)), ["", "0", ""], self._sizes
+        return sum(
+            sizes[before.get(rank, none)[1]] != sizes[after.get(rank, none)[1]]
+            for rank in before.keys() | after.keys()
+            if rank >= reach
+        )
+
+
+Key = TypeVar("Key")
+
+
+class _Texts(dict[Key, str]):
+    """Texts that are made once, by ``make``."""
+
+    def __init__(self, make: Callable[[Key], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Key) -> str:
+        found = self[key] = self._make(key)
+        return found
+
+
+def _count(text: str) -> str:
+    """Return a number of orders. RecordError if it is none."""
+    if not _ORDERS.fullmatch(text):
+        raise RecordError(f"orders: {shown(text)}; expected a whole number")
+    return text
+
+
+def _size(text: str) -> str:
+    """Return a size as canonical text. RecordError if it is none."""
+    if _PLAIN_SIZE.fullmatch(text):
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return exact.text(_units(text, exact.SIZE_PLACES, "size"), exact.SIZE_PLACES)
 
 
 def _units(text: Any, places: int, field: str) -> int:
@@ -328,9 +369,12 @@ def _units(text: Any, places: int, field: str) -> int:
         raise RecordError(f"{field}: {shown(text)}; expected a number in a string")
     try:
         match = _EXPONENT.fullmatch(text)
-        return exact.units(text if match is None else _plain(match), places)
+        value = exact.units(text if match is None else _plain(match), places)
     except ValueError as error:
         raise RecordError(f"{field}: {error}; expected a plain decimal") from None
+    if not value and text not in _ZEROS:
+        raise RecordError(f"{field}: {shown(text)}; expected 0, 0.0 or a number above zero")
+    return value
 
 
 def _plain(match: re.Match[str]) -> str:
