@@ -88,6 +88,7 @@ def test_units_never_rounds():
         (-5, 1, "-0.5", "-0.5"),
         (10_125_000, 2, "101250", "101250.00"),
         (10_125_050, 2, "101250.5", "101250.50"),
+        (12_300, 2, "123", "123.00"),
         (-100, 2, "-1", "-1.00"),
         (1, 8, "0.00000001", "0.00000001"),
     ],
@@ -183,6 +184,7 @@ def test_the_places_are_those_of_every_state():
     """States hold counts of units: with other places, old vaults would mean other numbers."""
     places = (exact.PRICE_PLACES, exact.SIZE_PLACES, exact.BASE_PLACES, exact.NOTIONAL_PLACES)
     assert places == (20, 10, 30, 50)
+    assert exact.MEAN_PLACES == 26  # six more than those of a price
     ones = (exact.PRICE_ONE, exact.SIZE_ONE, exact.BASE_ONE, exact.NOTIONAL_ONE)
     assert ones == (10**20, 10**10, 10**30, 10**50)
 
