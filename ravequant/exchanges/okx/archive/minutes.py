@@ -25,7 +25,7 @@ class MinuteSums:
     """Adds fills up by the minute of their own time."""
 
     def __init__(self) -> None:
-        self._minutes: dict[int, MinuteOfFills] = {}
+        self._minutes: dict[int, tuple[int, int, int, int, int]] = {}
 
     def add(self, of: Columns) -> None:
         """Take in the next fills (at least one)."""
@@ -42,28 +42,20 @@ class MinuteSums:
             (sums(of.qty, starts), qty),
         )
         found = zip(*([value * unit for value in c.tolist()] for c, unit in columns), strict=True)
-        for number, values in zip(minute[starts].tolist(), found, strict=True):
-            self._merge(number, MinuteOfFills(*values))
+        for number, (first, high, low, last, size) in zip(
+            minute[starts].tolist(), found, strict=True
+        ):
+            known = self._minutes.get(number)
+            if known is None:
+                self._minutes[number] = first, high, low, last, size
+            else:
+                merged = known[0], max(known[1], high), min(known[2], low), last, known[4] + size
+                self._minutes[number] = merged
 
     def minutes(self, contract: Contract) -> dict[int, MinuteOfFills]:
         """Return all minutes so far, with the coins of a linear contract."""
-        if contract.ct_type != "linear":
-            return dict(self._minutes)
+        worth = amounts(contract, 1, 1)[0] if contract.ct_type == "linear" else None
         return {
-            number: found._replace(coins=amounts(contract, found.close, found.qty)[0])
+            number: MinuteOfFills(*found, None if worth is None else found[4] * worth)
             for number, found in self._minutes.items()
         }
-
-    def _merge(self, number: int, later: MinuteOfFills) -> None:
-        earlier = self._minutes.get(number)
-        self._minutes[number] = (
-            later
-            if earlier is None
-            else MinuteOfFills(
-                earlier.open,
-                max(earlier.high, later.high),
-                min(earlier.low, later.low),
-                later.close,
-                earlier.qty + later.qty,
-            )
-        )

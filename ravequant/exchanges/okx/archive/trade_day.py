@@ -118,7 +118,7 @@ class TradeDay:
                 reader = RowReader(member, self._inst_id)
                 for line, rows in reader.rows():
                     yield from day.add(path, line, rows)
-                    if day.is_over:
+                    if day.is_past:
                         drain(member)
                         break
             files.append(FileFacts(path.name, path.stat().st_size, digest, reader.header))
@@ -158,19 +158,19 @@ class _Day:
         self._covered = covered
         self._order, self._minutes = FillOrder(), MinuteSums()
         self._newest = 0  # the largest time so far
+        self._begun = False  # a row from before the day's end was read
+        self.is_past = False  # so were many of later days: what follows is of no interest
         self._held: SourcedColumns | None = None
         self._rows = self._records = self._doubles = self._dropped = 0
         self._first = self._last = self._before = self._after = NO_ID
         self._jumps: list[IdSpan] = []
 
-    @property
-    def is_over(self) -> bool:
-        """Return True once a row of a later day was read."""
-        return self._newest >= self._end
-
     def add(self, path: StrPath, line: int, rows: SourcedColumns) -> Iterator[SourcedColumns]:
         """Take in the next rows of a file, the first from ``line``; yield complete records."""
+        was_over = self._newest >= self._end
+        self._begun |= int(rows.columns.ts[0]) < self._end
         ordered = self._order.checked(path, line, rows)
+        self.is_past = was_over and self._begun
         own = self._own(ordered)
         self._doubles += int(
             ((ordered.doubles >= self._start) & (ordered.doubles < self._end)).sum()

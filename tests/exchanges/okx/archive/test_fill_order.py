@@ -13,11 +13,13 @@ from ravequant.trades.joining import SourcedColumns
 PATH = Path("BTC-USDT-SWAP-trades-2025-01-31.zip")
 
 
-def fills(*ids: int, price: int = 5, price_decimals: int = 0) -> SourcedColumns:
-    """Return fills with these ids, alike in all else."""
+def fills(
+    *ids: int, price: int = 5, price_decimals: int = 0, seconds: tuple[int, ...] = ()
+) -> SourcedColumns:
+    """Return fills with these ids, alike in all else, at so many seconds after a time."""
     size = len(ids)
     columns = Columns(
-        np.full(size, 1_738_281_600_000),
+        1_738_281_600_000 + 1_000 * np.array(seconds or (0,) * size, dtype=np.int64),
         np.array(ids, dtype=np.int64),
         np.ones(size, dtype=np.int64),
         np.ones(size, dtype=np.bool_),
@@ -80,3 +82,17 @@ def test_an_equal_id_with_another_row_is_refused():
         f"{PATH}: line 4: trade id 4 comes again with another row; expected each id once; fetch "
         "the file again, or move it away"
     )
+
+
+def test_times_go_back_by_a_minute_at_most():
+    """Within a block, and behind the newest of those before it."""
+    order = FillOrder()
+    assert len(order.checked(PATH, 2, fills(1, 2, 3, 4, seconds=(70, 10, 65, 20))).rows) == 4
+    assert refused(order, 6, fills(5, 6, seconds=(10, 9))) == (
+        f"{PATH}: line 7: its time 2025-01-31T00:00:09.000Z lies 1m01s before that of a row above "
+        "it; expected times that rise from row to row; if the instrument was listed anew, leave "
+        "these days out, else fetch the file again"
+    )
+    assert "line 3: its time" in refused(FillOrder(), 2, fills(1, 2, seconds=(61, 0)))
+    order.checked(PATH, 6, fills(5, 6, seconds=(75, 80)))
+    assert "line 8: its time" in refused(order, 8, fills(7, seconds=(19,)))

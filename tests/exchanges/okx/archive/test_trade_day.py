@@ -2,8 +2,10 @@
 
 import hashlib
 import random
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,15 @@ from ravequant.exchanges.archive.container import ArchiveError
 from ravequant.exchanges.okx.archive import trade_rows
 from ravequant.exchanges.okx.archive.trade_day import IdSpan, TradeBlock, TradeDay
 from ravequant.records import Trade, TradeEncoder, join_fills, parse_trade
-from tests.support.archive_files import BTC, FORMS, HEADERS, market_fills, trade_file, write_zip
+from tests.support.archive_files import (
+    BTC,
+    FORMS,
+    HEADERS,
+    market_fills,
+    row,
+    trade_file,
+    write_zip,
+)
 
 DAY, NEXT = "2025-12-14", "2025-12-15"
 START = times.day_start_ms(DAY)
@@ -24,11 +34,12 @@ ENCODER = TradeEncoder(BTC, CONTRACT)
 
 
 def stretched(fills: Sequence[Trade], first_ms: int, step_ms: int) -> list[Trade]:
-    """Return the fills at other times: those of one millisecond stay together."""
-    moments = {
-        ts: first_ms + at * step_ms for at, ts in enumerate(dict.fromkeys(t.ts for t in fills))
-    }
-    return [replace(fill, ts=moments[fill.ts], source="0") for fill in fills]
+    """Return the fills at other times, which never go back; those of one moment stay together."""
+    newest = list(accumulate((fill.ts for fill in fills), max))
+    moments = {ts: first_ms + at * step_ms for at, ts in enumerate(dict.fromkeys(newest))}
+    return [
+        replace(fill, ts=moments[ts], source="0") for fill, ts in zip(fills, newest, strict=True)
+    ]
 
 
 # four days of trades, from 16:00 UTC of the 12th to 16:00 UTC of the 16th
@@ -177,7 +188,7 @@ def test_a_time_that_goes_back_over_midnight_stays_in_the_later_day(tmp_path, mo
     few_rows_at_once(monkeypatch, size)
     first = next(at for at, fill in enumerate(FILLS) if times.day(fill.ts) == DAY)
     back = list(FILLS)
-    back[first + 2] = replace(back[first + 2], ts=START - 5)
+    back[first + 1] = replace(back[first + 1], ts=START - 5)
     path = trade_file(tmp_path, "2025-12", back)
     before = text(read([path], day="2025-12-13")[1])
     own = text(read([path])[1])
@@ -201,12 +212,40 @@ def test_files_in_the_wrong_order_are_refused(tmp_path):
         read(two_files(tmp_path)[::-1])
 
 
-def test_a_relisted_instrument_is_refused(tmp_path):
-    """A month's file with two blocks, the newer first."""
-    again = [replace(fill, trade_id=at) for at, fill in enumerate(FILLS, 1)]
-    path = trade_file(tmp_path, "2025-12", FILLS[-100:] + again[:-100])
+@pytest.mark.parametrize("size", [300, 1 << 19])
+@pytest.mark.parametrize("day", ["2025-12-13", "2025-12-16"])
+def test_a_relisted_instrument_is_refused(tmp_path, monkeypatch, day, size):
+    """A month's file with two blocks, the newer first: whichever of them holds the day."""
+    few_rows_at_once(monkeypatch, size)
+    anew = [replace(fill, trade_id=at) for at, fill in enumerate(FILLS[3_000:], 1)]
+    older = trade_file(tmp_path, "2025-12", anew[-1_500:] + FILLS[:1_500])
+    with pytest.raises(ArchiveError, match="before that of a row above it"):
+        read([older], day=day)
+    falls = trade_file(tmp_path, "2025-12", FILLS[:1_500] + anew)
     with pytest.raises(ArchiveError, match="a second block of rows begins at id 1"):
-        read([path])
+        read([falls], day="2025-12-16")
+
+
+@pytest.mark.parametrize("place", [3_000, 3_001, -1])
+def test_a_time_far_ahead_does_not_end_the_day(tmp_path, monkeypatch, place):
+    """A single wrong time would take the rest of the day with it: the file is refused."""
+    few_rows_at_once(monkeypatch, 120)
+    wrong = of_label(DAY)
+    at = place % len(wrong) if place < 0 else place - FILLS.index(wrong[0])
+    wrong[at] = replace(wrong[at], ts=wrong[at].ts + 400 * times.DAY_MS)
+    paths = [trade_file(tmp_path, DAY, wrong), trade_file(tmp_path, NEXT, of_label(NEXT))]
+    with pytest.raises(ArchiveError, match=r"lies [0-9]{3}d[0-9]+h before that of a row above it"):
+        read(paths)
+
+
+def test_a_cut_some_seconds_off_loses_nothing(tmp_path):
+    """The files of early 2023 end before 16:00: the ids go on."""
+    cut = START + 16 * times.HOUR_MS - 19_000
+    earlier, later = [f for f in FILLS if f.ts < cut], [f for f in FILLS if f.ts >= cut]
+    paths = [trade_file(tmp_path, DAY, earlier), trade_file(tmp_path, NEXT, later)]
+    day, blocks = read(paths)
+    assert text(blocks) == lines(of_day())
+    assert day.facts.jumps == ()
 
 
 @pytest.mark.parametrize(
@@ -253,6 +292,29 @@ def test_a_day_without_trades_is_empty(tmp_path):
     day, blocks = read(paths)
     assert (blocks, day.facts.rows, day.facts.first_id) == ([], 0, None)
     assert day.facts.id_after is not None
+
+
+def peak_bytes(folder: Path, count: int) -> int:
+    """Return the most memory that reading a day of so many fills takes at once."""
+    rows = (
+        row(Trade(START + at, 10**9 + at, "buy", "101250.5", "0.25"), "english")
+        for at in range(count)
+    )
+    path = write_zip(folder / f"{BTC}-trades-2025-12.zip", HEADERS["english"] + b"".join(rows))
+    tracemalloc.start()
+    try:
+        day = TradeDay([path], BTC, DAY, CONTRACT)
+        assert sum(block.records for block in day.blocks()) == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    """Four times as many rows take no more of it."""
+    small = peak_bytes(tmp_path, 50_000)
+    assert peak_bytes(tmp_path, 200_000) < 1.2 * small
+    assert small < 40 << 20
 
 
 RESHAPED = {  # file: days, rows of each, records, jumps
