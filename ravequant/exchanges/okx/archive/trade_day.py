@@ -159,7 +159,7 @@ class _Day:
         self._order, self._minutes = FillOrder(), MinuteSums()
         self._newest = 0  # the largest time so far
         self._begun = False  # a row from before the day's end was read
-        self.is_past = False  # so were many of later days: what follows is of no interest
+        self.is_past = False  # so were many of later days: the rest is of no interest
         self._held: SourcedColumns | None = None
         self._rows = self._records = self._doubles = self._dropped = 0
         self._first = self._last = self._before = self._after = NO_ID
