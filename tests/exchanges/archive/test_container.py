@@ -218,3 +218,29 @@ def test_a_long_line_is_refused(tmp_path):
         with open_member(path, ".csv") as member, pytest.raises(ArchiveError) as caught:
             list(blocks(member))
         assert "the line at byte 2 is longer than 1 MiB" in str(caught.value)
+
+
+def test_a_member_longer_than_it_says_is_refused(tmp_path):
+    """Its length in the directory is too small, so its checksum is that of more."""
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+        path = write_zip(tmp_path / "a.zip", TEXT, compress_type=method)
+        data = bytearray(path.read_bytes())
+        at = data.rindex(b"PK\1\2") + 24
+        data[at : at + 4] = struct.pack("<L", len(TEXT) - 5)
+        path.write_bytes(data)
+        assert "Bad CRC-32" in refused(path)
+
+
+def test_a_zip_behind_other_bytes_and_with_extra_fields_is_read(tmp_path):
+    """As self-extracting files and some packers have them."""
+    path = write_zip(tmp_path / "a.zip", TEXT, extra=b"\x99\x99\4\0abcd")
+    assert content(path, ".csv") == TEXT
+    path.write_bytes(b"#!something\n" + path.read_bytes())
+    assert content(path, ".csv") == TEXT
+
+
+def test_another_name_in_front_of_the_member_is_refused(tmp_path):
+    """Only the directory says the right one."""
+    path = write_zip(tmp_path / "a.zip", TEXT)
+    path.write_bytes(path.read_bytes().replace(b"a.csv", b"b.csv", 1))
+    assert "it is damaged: File name in directory" in refused(path)
