@@ -74,8 +74,7 @@ class BadLine(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leg(Generic[Batch]):
+class Leg(NamedTuple, Generic[Batch]):
     """Lines to be read by ``tail``; or a ``batch`` that they gave before, ``tail`` behind them.
 
     With a batch the decoder, too, stands behind the lines.

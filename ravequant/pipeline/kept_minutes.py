@@ -20,10 +20,11 @@ from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.pipeline.job import BadLine, Leg
 from ravequant.trades.bar_builder import Closed
-from ravequant.trades.bar_reader import BarReader, Heard
+from ravequant.trades.bar_reader import BarReader
 from ravequant.trades.day_minutes import (
     DamagedMinutesError,
     DayMinutes,
+    Heard,
     MinutesKey,
     RejectedLine,
     decode,

@@ -5,7 +5,6 @@ rest is read in columns (``scanner``, ``bar_columns``), with the same bars.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ from ravequant.trades.bar_builder import BarBuilder, Closed, IdGapAnswer, IsGap,
 from ravequant.trades.minute_bar import NEVER, MinuteBar, Record, record_of
 
 if TYPE_CHECKING:
-    from ravequant.trades.day_minutes import DayMinutes
+    from ravequant.trades.day_minutes import DayMinutes, Heard
     from ravequant.trades.scanner import Scanner
 
 FEW_BYTES: Final = 1 << 20
@@ -28,14 +27,6 @@ def end_of(file: str) -> int:
         return times.day_start_ms(file[:10]) + times.DAY_MS
     except ValueError:
         return NEVER
-
-
-@dataclass(slots=True)
-class Heard:
-    """The ledger's answers, and the bad lines of the blocks read since it was emptied."""
-
-    answers: list[IdGapAnswer] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)  # offsets count from their block's start
 
 
 class BarReader:

@@ -6,12 +6,13 @@ The file is a JSON object, compressed. A column holds whole numbers that count u
 
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from ravequant import exact, times
+from ravequant.records import Rejected
 from ravequant.trades.bar_builder import Closed, IdGapAnswer
 from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.raw_content import RawContent
@@ -57,6 +58,14 @@ class RejectedLine(NamedTuple):
     file: str
     offset: int
     reason: str
+
+
+@dataclass(slots=True)
+class Heard:
+    """The ledger's answers, and the bad lines of the blocks read since it was emptied."""
+
+    answers: list[IdGapAnswer] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)  # offsets count from their block's start
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def opened(vault: Vault, since: str | None, until: str | None = None) -> list[st
 def orderly(tmp_path) -> Vault:
     """Return a vault of lines in order whose minutes are kept; the newest day is unfinished."""
     vault = Vault(tmp_path / "orderly")
-    kept_days.put(vault, kept_days.stream(5, days=4, odd=False), packed=("2025-12-14",))
+    kept_days.put(vault, kept_days.stream(39, days=4, odd=False), packed=("2025-12-14",))
     kept_days.run(vault)
     return vault
 
@@ -152,7 +152,17 @@ def test_of_days_with_kept_minutes_no_line_is_read(orderly):
     assert opened(orderly, None) == [NEWEST]
     assert opened(orderly, "2025-12-14 23:20") == [NEWEST]
     assert opened(orderly, "2025-12-16 00:00") == [NEWEST]
-    assert opened(orderly, "2025-12-13 23:00", "2025-12-15 23:00") == []
+    assert opened(orderly, "2025-12-14 00:30", "2025-12-15 22:00") == []
+
+
+def test_the_day_in_which_a_span_begins_needs_a_minute_before_it(orderly):
+    """A whole minute of lines behind the day's beginning, seven minutes before the span."""
+    minutes = day_minutes.decode((orderly.minutes(BTC) / "2025-12-15.json.gz").read_bytes())
+    begun = minutes.key.reader["watermark_ms"]
+    starts = (bar.minute * times.MINUTE_MS for bar in minutes.closed.bars)
+    first = next(start for start in starts if start > begun) + 8 * times.MINUTE_MS
+    assert opened(orderly, times.iso(first)) == [NEWEST]
+    assert opened(orderly, times.iso(first - 1))[-2:] == ["2025-12-15", NEWEST]
 
 
 def spoiled_in(change: str, vault: Vault) -> None:
@@ -160,7 +170,8 @@ def spoiled_in(change: str, vault: Vault) -> None:
     path = vault.minutes(BTC) / "2025-12-15.json.gz"
     if change == "raw changed":
         raw = vault.trades(BTC) / "2025-12-15.jsonl"
-        raw.write_bytes(raw.read_bytes().replace(b'"qty_contracts":"45"', b'"qty_contracts":"54"'))
+        head, at, tail = raw.read_bytes().rpartition(b'"qty_contracts":"45"')
+        raw.write_bytes(head + at.replace(b"45", b"54") + tail)
     elif change == "another threshold":
         minutes = day_minutes.decode(path.read_bytes())
         key = replace(minutes.key, whale_notional=minutes.key.whale_notional + 1)
@@ -210,12 +221,20 @@ def test_another_whale_threshold_in_the_settings(orderly, monkeypatch):
     assert sum(read.minutes(BTC, vault=orderly.root)["whale_count"].values.tolist()) > many
 
 
-def test_days_after_one_that_is_not_kept_are_taken_again(orderly):
+def test_days_after_one_that_is_not_kept_are_taken_again(orderly, monkeypatch):
     """From the line that closes the day before."""
     (orderly.minutes(BTC) / "2025-12-14.json.gz").unlink()
     assert opened(orderly, None) == ["2025-12-14", "2025-12-15", NEWEST]
-    met = rows_of(read.minutes(BTC, vault=orderly.root))
-    assert met == rows_of(raw_only(orderly, None, None))
+    wanted, taken = rows_of(raw_only(orderly, None, None)), list[str]()
+    take_over = KeptMinutes._taken_over
+
+    def noted(self, day, *arguments):
+        taken.append(day.key)
+        return take_over(self, day, *arguments)
+
+    monkeypatch.setattr(KeptMinutes, "_taken_over", noted)
+    assert rows_of(read.minutes(BTC, vault=orderly.root)) == wanted
+    assert taken == ["2025-12-13", "2025-12-15"]
 
 
 def test_a_reader_writes_nothing(orderly):
@@ -229,7 +248,7 @@ def test_a_reader_writes_nothing(orderly):
 
 def test_bad_lines_of_kept_days_are_named(orderly):
     """With file, byte and reason, and counted, as if they had been read."""
-    lines = kept_days.stream(5, days=4, odd=False)
+    lines = kept_days.stream(39, days=4, odd=False)
     kept_days.put(orderly, [*lines[:300], kept_days.BAD, *lines[300:]])
     (orderly.trades(BTC) / "2025-12-14.jsonl.gz").unlink()
     kept_days.run(orderly)
