@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,3 +245,30 @@ def test_another_name_in_front_of_the_member_is_refused(tmp_path):
     path = write_zip(tmp_path / "a.zip", TEXT)
     path.write_bytes(path.read_bytes().replace(b"a.csv", b"b.csv", 1))
     assert "it is damaged: File name in directory" in refused(path)
+
+
+class Unseekable(io.RawIOBase):
+    """A stream that a packer cannot go back in."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Append bytes."""
+        self.data += bytes(data)
+        return len(data)
+
+
+def test_a_zip_whose_sizes_stand_behind_its_member_is_read(tmp_path):
+    """As Go and Java write it: in front of the member lengths and checksum are 0."""
+    stream = Unseekable()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.csv", TEXT)
+    path = tmp_path / "a.zip"
+    path.write_bytes(stream.data)
+    assert stream.data[6] & 8
+    assert content(path, ".csv") == TEXT
