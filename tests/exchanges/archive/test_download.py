@@ -125,12 +125,14 @@ def test_a_file_whose_md5_is_another_is_fetched_once_more(host, fetcher):
     assert fetcher.fetch(host.published(NAME)).path.read_bytes() == DATA
     fetcher.keep_only(())
     host.always = Trouble(flip=True)
+    host.requests.clear()
     with pytest.raises(FeedError) as error:
         fetcher.fetch(host.published(NAME))
     assert str(error.value) == (
         f"{host.url}/{NAME}?v=9: its MD5 is not its ETag, twice; nothing was kept, run again "
         "later, and report it if it stays so"
     )
+    assert len(host.requests) == 2
     assert names(fetcher) == []
 
 
