@@ -16,13 +16,14 @@ from ravequant.exchanges.exchange_time import ExchangeTime
 from ravequant.exchanges.offload import in_thread
 from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import Trades
-from ravequant.vault import instruments, trade_repair
+from ravequant.vault import instruments
 from ravequant.vault.append_log import DayLog
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import Action, GapDetected, GapSettled, PageRequest
+from Trades_Bot import log_mending
 from Trades_Bot.log_end import end_of_log
 from Trades_Bot.progress import Progress
 from Trades_Bot.row_times import RowTimes
@@ -227,18 +228,16 @@ class TradeRecorder:
             self._syncing = False
 
     async def mend(self) -> None:
-        """Carry out a repair that `repair_gaps` has noted, between two appends."""
+        """Carry out what `repair_gaps` or `import_trades` has noted, between two appends."""
         await self.sync()
         if self._syncing or self.refused or self._mend_again_at > _monotonic():
             return
-        if not trade_repair.is_noted(self._vault, self.inst_id):
+        if not log_mending.is_noted(self._vault, self.inst_id):
             return
-        if trade_repair.too_large(self._vault, self.inst_id):
-            return  # repair_gaps has said that the exporter must be stopped for it
         self._syncing = True  # rows wait in the filler
         try:
             await in_thread(self._mend)
-        except VaultError as error:  # the log is as it was, or repaired, day by day
+        except VaultError as error:  # the log is as it was, or mended, day by day
             _log.warning("%s: the repair waits: %s", self.inst_id, error)
             self._mend_again_at = _monotonic() + _MEND_AGAIN_S
         finally:
@@ -247,10 +246,9 @@ class TradeRecorder:
     def _mend(self) -> None:
         with self._disk:
             self._days.close()  # opened again by the next append
-            done = trade_repair.finish(self._vault, self.inst_id)
+            for done in log_mending.carry_out(self._vault, self.inst_id, self._days.key):
+                _log.info("%s: %s", self.inst_id, done)
             self._days = DayLog(self._vault.trades(self.inst_id))  # the newest day may be another
-        if done is not None:
-            _log.info("%s: repaired %d days of the log", self.inst_id, len(done.days))
 
     def close(self) -> None:
         """Write and sync the last rows; VaultError if the disk refuses them."""

@@ -75,6 +75,8 @@ IMPORT_BOOKS: Final = Program("import_books", "L2_Bot/import_books.py")
 EXPORT_PARQUET: Final = Program("export_parquet", "scripts/export_parquet.py")
 VERIFY_VAULT: Final = Program("verify_vault", "scripts/verify_vault.py")
 OKX_EXCHANGE: Final = Program("okx_exchange", "scripts/okx_exchange.py")
+IMPORT_TRADES: Final = Program("import_trades", "Trades_Bot/import_trades.py")
+REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
@@ -87,13 +89,14 @@ PROGRAMS: Final = (
     IMPORT_BOOKS,
     EXPORT_PARQUET,
     OKX_EXCHANGE,
+    IMPORT_TRADES,
     Program("l2_query", "L2_Bot/l2_query.py"),
     Program("candle_builder", "Untouch_Wick/candle_builder.py"),
     Program("run_all", "scripts/run_all.py"),
     Program("install_service", "scripts/install_service.py"),
     Program("doctor", "scripts/doctor.py"),
     VERIFY_VAULT,
-    Program("repair_gaps", "scripts/repair_gaps.py"),
+    REPAIR_GAPS,
     Program("recompute", "scripts/recompute.py"),
     Program("sql", "scripts/sql.py"),
     Program("peek", "scripts/peek.py"),
@@ -128,6 +131,17 @@ HISTORY: Final = DataSet(
 GAPS: Final = DataSet(
     "gaps", "log", paths.TRADES, Vault.gap_ledger, TRADES_EXPORTER, "detected_utc"
 )
+IMPORTS: Final = DataSet(
+    "imports", "log", "import", Vault.imports, IMPORT_TRADES, "imported_utc", options="--dir FOLDER"
+)
+FUNDING: Final = DataSet(
+    "funding",
+    "log",
+    paths.SETTLED_FUNDING,
+    Vault.settled_funding,
+    IMPORT_TRADES,
+    options="--dir FOLDER",
+)
 VWAP: Final = DataSet("vwap", "log", "vwap", _derived("vwap", "vwap_1m.jsonl"), VWAP_CALCULATOR)
 CVD: Final = DataSet("cvd", "log", "cvd", _derived("cvd", "cvd_1m.jsonl"), CVD_CALCULATOR)
 VOLUME: Final = DataSet(
@@ -154,5 +168,6 @@ SIGNALS: Final = DataSet(
 
 DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, SIGNALS)
 DATA_SETS: Final = {
-    data.name: data for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA)
+    data.name: data
+    for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA, IMPORTS, FUNDING)
 }

@@ -23,6 +23,7 @@ from ravequant.catalog import TRADES
 from ravequant.errors import DONE, FAILED, FeedError, LockedError, NoDataError, RaveQuantError
 from ravequant.exchanges.base import PageLimits, RestClient
 from ravequant.vault import trade_repair
+from ravequant.vault.imports import hand_over
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, held, instruments
 from ravequant.vault.set_aside import set_aside
@@ -70,6 +71,7 @@ def repair(
         if trade_repair.is_noted(vault, inst_id):
             _log.info("%s: an earlier repair was not finished; it is taken up", inst_id)
             carry_out(vault, inst_id, wait_s)
+        hand_over.carry_out(vault, inst_id, wait_s)  # of an import that was stopped
         found, gaps, asked_for = look(vault, inst_id), 0, 0
         while (moves := plan_moves(vault, inst_id, found.days)) is not None:
             trade_repair.note(vault, moves)

@@ -3,15 +3,18 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from ravequant.errors import UsageError
 from ravequant.exchanges.base import Exchange
 
 if TYPE_CHECKING:
+    from ravequant.exchanges.archive.base import Archive
     from ravequant.exchanges.archive.book_days import ArchivedBooks
     from ravequant.exchanges.archive.publisher import Publisher
 
 # The module of each exchange, loaded when it is asked for: each brings libraries of its own.
 _MODULES: Final = {"okx": "ravequant.exchanges.okx.exchange"}
 NAMES: Final = tuple(_MODULES)
+_ARCHIVES: Final = {"okx": "ravequant.exchanges.okx.archive.forms"}  # of those that publish files
 _ARCHIVED_BOOKS: Final = {"okx": "ravequant.exchanges.okx.archive.book_messages"}
 _PUBLISHERS: Final = {"okx": "ravequant.exchanges.okx.archive.published_files"}
 
@@ -20,6 +23,14 @@ def load(name: str) -> Exchange:
     """Return an exchange by its name, one of ``NAMES``."""
     exchange: Exchange = import_module(_MODULES[name]).EXCHANGE
     return exchange
+
+
+def load_archive(name: str) -> "Archive":
+    """Return the form of the files that an exchange publishes. Raises UsageError if none are."""
+    if name not in _ARCHIVES:
+        raise UsageError(f"{name} publishes no files that can be imported; record it")
+    archive: Archive = import_module(_ARCHIVES[name]).ARCHIVE
+    return archive
 
 
 def load_archived_books(name: str) -> "ArchivedBooks":

@@ -16,13 +16,16 @@ from typing import Any, Final, Generic
 import orjson
 
 from ravequant import times
-from ravequant.errors import NoDataError, VaultError
+from ravequant.errors import LockedError, NoDataError, VaultError
 from ravequant.pipeline.job import Batch, DecodedSpan, Job, Leg
 from ravequant.pipeline.lost_outputs import begin_after
+
+from ravequant.pipeline.rebuild_progress import RebuildProgress
 from ravequant.vault import commit, tail
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.imports import under_way
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import held
 
@@ -32,6 +35,10 @@ SIDE_INPUT_MS: Final = (
     600_000  # a first run bounded by --since reads a slower input from this earlier
 )
 LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
+_IMPORTED: Final = (
+    "imported days are being put in their places; this run ends on the data as they were, and the "
+    "next run computes everything anew"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -72,10 +79,29 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
             f"another vault with --vault{held(job.vault.trades)}"
         )
     with writer_lock(job.vault, job.metric, job.inst_id):
+        before = _generation(job)
+        if _is_imported_to(job):
+            _log.info("%s %s: %s", job.metric, job.inst_id, _IMPORTED)
         try:
             return _Run(job, since_ms, rebuild=rebuild).go()
+        except LockedError:
+            raise
+        except VaultError as error:
+            if _is_imported_to(job) or _generation(job) != before:
+                raise LockedError(f"{error}. That is no damage: {_IMPORTED}") from error
+            raise
         except OSError as error:  # without a more exact message from below
             raise disk_error(Path(error.filename or job.vault.root), "used", error) from error
+
+
+def _generation(job: Job[Batch]) -> int:
+    """Return the repair generation that counts for the source."""
+    return 0 if job.source.expires else read_generation(job.vault.generation(job.inst_id))
+
+
+def _is_imported_to(job: Job[Batch]) -> bool:
+    """Return True if imported or repaired lines are being put between those that are read."""
+    return not job.source.expires and under_way.is_noted(job.vault, job.inst_id)
 
 
 class _Run(Generic[Batch]):
@@ -86,9 +112,7 @@ class _Run(Generic[Batch]):
         self._side_input = job.source.side_input
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
-        self._generation = 0
-        if not job.source.expires:
-            self._generation = read_generation(job.vault.generation(job.inst_id))
+        self._generation = _generation(job)
         self._chunk: tail.Chunk | None = None
         self._place: Cursor | None = (
             None  # behind the newest line, if any was read since the last commit
@@ -97,6 +121,7 @@ class _Run(Generic[Batch]):
         self._unsynced = set[Path]()  # plain files that earlier tails have read since then
         self._counted = 0  # bytes of the present tail that the summary holds
         self._rejects = 0
+        self._progress: RebuildProgress | None = None
         self._summary = Summary(job.metric, job.inst_id)
         self._decoder = job.source.decoder(self._reject)
         self._fold = job.fold()
@@ -120,6 +145,9 @@ class _Run(Generic[Batch]):
                 self._decoder = self._source.decoder(self._reject)
                 self._fold = self._job.fold()
                 self._begin(None, rebuild=True)
+        if self._summary.rebuilt:
+            keys = [key for key, _ in self._source.files()]
+            self._progress = RebuildProgress(f"{self._job.metric} {self._job.inst_id}", keys)
 
     def _go_on(self, facts: dict[str, Any]) -> tuple[str | None, str]:
         """Restore a commit; return why it must be computed anew, in a word and in words."""
@@ -287,6 +315,8 @@ class _Run(Generic[Batch]):
 
     def _passed(self, place: Cursor | None) -> None:
         self._place = place
+        if self._progress is not None and place is not None:
+            self._progress.at(place.file)
         if self._uncommitted >= COMMIT_BYTES:
             self._commit(place)
             self._uncommitted, self._place = 0, None

@@ -171,6 +171,11 @@ class DatedLog:
         return self._log.path if self._log else None
 
     @property
+    def key(self) -> str:
+        """The day or hour of the newest file; empty before the first line."""
+        return self._key
+
+    @property
     def dirty(self) -> bool:
         """True if lines wait for a sync."""
         return self._log is not None and self._log.dirty

@@ -1,7 +1,7 @@
 """Metadata of an instrument: as the exchange gives it now, and in force at a time (SPEC 3)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -99,6 +99,40 @@ def save(vault: Vault, meta: Metadata, newest_ts: int | None) -> bool:
                 log.append(_encode(meta, {"from_utc": since}))
         replace_file(vault.metadata(meta.inst_id), _encode(meta, {}))
     return changed
+
+
+def note_earlier(vault: Vault, inst_id: str, contracts: Mapping[str, Contract]) -> None:
+    """Put the contracts of imported days before the first line of the history (SPEC section 3).
+
+    ``contracts`` are those that differ from the metadata, by UTC day; each holds to the end of its
+    last day. Of a first line that holds from the start, the time from which it holds is then said.
+    All other terms of such lines are those of the first line. Raises VaultError.
+    """
+    with turn(vault, "metadata", inst_id):
+        known = history(vault, inst_id)
+        begin = next((since for since, _ in known if since is not None), None)
+        new = {
+            day: contract
+            for day, contract in contracts.items()
+            if begin is None or times.day_start_ms(day) < begin
+            if known and in_force(known, times.day_start_ms(day) + 1).contract != contract
+        }
+        if not new:
+            return
+        since, first = known[0]
+        lines, before = [], None
+        for day in sorted(new):
+            if before is None or new[day] != new[before]:
+                start = None if before is None else times.day_start_ms(day) - 1
+                lines.append((start, replace(first, contract=new[day])))
+            before = day
+        last_end = times.day_start_ms(max(new)) + times.DAY_MS - 1
+        known[0] = (last_end if since is None else since), first
+        data = b"".join(
+            _encode(meta, {"from_utc": None if start is None else times.iso(start)})
+            for start, meta in [*lines, *known]
+        )
+        replace_file(vault.metadata_history(inst_id), data)
 
 
 def history(vault: Vault, inst_id: str) -> list[tuple[int | None, Metadata]]:

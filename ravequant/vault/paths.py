@@ -17,6 +17,8 @@ TRADES: Final = "trades_perps"
 BOOKS: Final = "l2_perps"
 DEEP_BOOKS: Final = "l2_deep_perps"
 MINUTES: Final = "bars"
+
+SETTLED_FUNDING: Final = "funding_settled_perps"
 IMPORT: Final = "import"
 
 _MOST_NAMED: Final = 8  # instruments in a message
@@ -85,6 +87,11 @@ class Vault:
         """Folder of deep book hours, of the same form."""
         return self._raw(DEEP_BOOKS, inst_id)
 
+    def settled_funding(self, inst_id: str) -> Path:
+        """Every settled funding rate, each on a line."""
+        folder = self._raw(SETTLED_FUNDING, inst_id)
+        return folder.with_name(f"{folder.name}.jsonl")
+
     def _raw(self, stream: str, inst_id: str) -> Path:
         return self.root / "raw" / self.exchange / stream / check_inst_id(inst_id)
 
@@ -116,6 +123,14 @@ class Vault:
         """Folder of an import of books that is under way, and of the vault of its buckets."""
         name = self._of_exchange(check_inst_id(inst_id))
         return self.root / "state" / IMPORT / "books" / name
+
+    def import_note(self, inst_id: str) -> Path:
+        """The note of imported days that are being put in their places."""
+        return self.root / "state" / IMPORT / f"{self._of_exchange(check_inst_id(inst_id))}.json"
+
+    def import_parts(self, inst_id: str) -> Path:
+        """Folder of imported days that are built, and not in their places yet."""
+        return self.root / "state" / IMPORT / self._of_exchange(check_inst_id(inst_id))
 
     def _meta(self, folder: str, name: str) -> Path:
         return self.root / "meta" / self.exchange / folder / name

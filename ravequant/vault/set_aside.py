@@ -18,10 +18,13 @@ from ravequant.vault.paths import Vault
 
 _PLACES: Final = (  # state and output first: raw data alone are a vault that can be computed again
     "parquet/*/instId={inst_id}",
+    "state/import/{inst_id}",
+    "state/import/{inst_id}.json",
     "state/*/{exchange}/perps/{inst_id}.*",
     "derived/*/{exchange}/perps/{inst_id}",
     "meta/{exchange}/*/{inst_id}.*",
     "raw/{exchange}/*/{inst_id}",
+    "raw/{exchange}/*/{inst_id}.jsonl",
 )
 _UNDER_WAY: Final = "UNDER_WAY"  # a file that is there until all has been moved
 

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.catalog import EXPORTERS
-from ravequant.errors import DONE, FAILED, message_of
+from ravequant.errors import DONE, FAILED, VaultError, message_of
 from ravequant.lifeline import on_stop
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
+from ravequant.vault.imports import hand_over
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import recorder_state
 from scripts.supervision.alert_news import AlertNews
@@ -29,6 +30,7 @@ _TICK_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
 _ASLEEP_S: Final = 60.0
 _FIRST_ROUND_S: Final = 20.0
+_IMPORTS_S: Final = 60.0
 _log = logging.getLogger(PROGRAM)
 
 
@@ -59,6 +61,7 @@ class Supervisor:
         """Follow the plan until it is finished, ``for_s`` has passed, or a signal came."""
         self._now, before = 0.0, time.monotonic()
         self._beat_at = -_HEARTBEAT_S
+        self._complete_imports(_IMPORTS_S)  # before anybody holds the log
         while not (self.stopping or plan.finished or self._now >= for_s):
             self._step(plan)
             time.sleep(_TICK_S)
@@ -93,6 +96,7 @@ class Supervisor:
             self._beat_at = self._now
             self._writable = self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})
             self._tell_news()
+            self._complete_imports()
             if self._writable:
                 self._check_heartbeats(plan)
             else:  # a full disk takes no heartbeat at all: silence means nothing
@@ -160,6 +164,14 @@ class Supervisor:
         if any(map(rings, signals)) and self._bell and sys.stderr.isatty():
             sys.stderr.write("\a")
             sys.stderr.flush()
+
+    def _complete_imports(self, within_s: float = hand_over.AT_ONCE_S) -> None:
+        """Go on with an import that was stopped while its days were put in their places."""
+        try:
+            for inst_id in hand_over.complete(self._vault, within_s):
+                _log.info("%s: imported days stand in their places; calculators rebuild", inst_id)
+        except VaultError as error:
+            _log.warning("an import that was stopped cannot be completed: %s", error)
 
     def _still(self) -> str:
         """Return the troubles that last, for the beginning of a line."""
