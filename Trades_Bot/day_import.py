@@ -113,7 +113,7 @@ class DayBuilder:
             built_day.drop(self._vault, self._inst_id, files.day)
             self._refuse_foreign_ids(files, facts, neighbours)
             return DayResult("empty", files.day)
-        line = _line(files.day, facts, ids, part, judged, digest.hexdigest())
+        line = _line(files.day, facts, ids, part, judged=judged, records_sha256=digest.hexdigest())
         if known is not None and line.records_sha256 == known.records_sha256:
             return self._note_only(replace(line, spans=known.spans, records=known.records))
         if known is not None and not self._options.replace:
@@ -193,10 +193,11 @@ class DayBuilder:
         self, files: DayFiles, recorded: RecordedDay | None
     ) -> tuple[object | None, Contract, str]:
         """Return the candles, the contract in force and what says so."""
-        if not files.candles or not self._options.check:
+        form = self._archive.candles
+        if form is None or not files.candles or not self._options.check:
             return None, self._contract, "metadata" if recorded else "assumed"
-        candles = self._archive.read_candles(files.candles, self._inst_id, files.day)
-        worth = self._archive.contract_in_force(candles, self._contract.ct_type)
+        candles = form.read(files.candles, self._inst_id, files.day)
+        worth = form.contract_in_force(candles, self._contract.ct_type)
         if worth is None:
             return candles, self._contract, "metadata" if recorded else "assumed"
         if _is_worth(self._contract, worth):
@@ -219,8 +220,8 @@ class DayBuilder:
     ) -> _Judged:
         if not files.whole:
             return _Judged("partial", contract)
-        if candles is not None:
-            differing = list(self._archive.differing(facts.minutes, candles))
+        if candles is not None and self._archive.candles is not None:
+            differing = list(self._archive.candles.differing(facts.minutes, candles))
             for one in differing[:_NAMED]:
                 _log.warning("%s %s: %s", self._inst_id, files.day, one)
             return _Judged("unproved" if differing else "candles", contract, len(differing))
@@ -262,6 +263,7 @@ def _line(
     facts: TradeDayRead,
     ids: DayIds,
     part: WrittenPart,
+    *,
     judged: _Judged,
     records_sha256: str,
 ) -> ImportedDay:

@@ -121,7 +121,7 @@ def body(args: argparse.Namespace) -> int:
     folder = ArchiveFolder(args.dir, archive)
     names = cli.instruments_of(args, folder.instruments())
     if args.dry_run:
-        tables.write(PLAN, plan_rows(folder, names, args.since, args.until))
+        tables.write(PLAN, list(plan_rows(folder, names, args.since, args.until)))
         return DONE
     code, results = DONE, list[ImportResult]()
     for inst_id in names:

@@ -1,9 +1,11 @@
-"""Imports the days of one instrument: built one after the other, then put in their places at once."""
+"""Imports the days of one instrument: built one by one, then put in their places at once."""
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
 
 from ravequant import times
 from ravequant.catalog import TRADES
@@ -19,8 +21,8 @@ from ravequant.vault.paths import Vault, day_files
 from Trades_Bot.archive_files import DayFiles
 from Trades_Bot.day_import import DayBuilder, DayOptions, DayResult
 
-_LOOK_AGAIN_S = 0.2
-_ATTEMPTS = 3  # at days whose recorded file changes while they wait
+_LOOK_AGAIN_S: Final = 0.2
+_ATTEMPTS: Final = 3  # at days whose recorded file changes while they wait
 _log = logging.getLogger("import_trades")
 
 
@@ -73,7 +75,7 @@ def import_days(
         except OSError as error:
             result.error = RaveQuantError(f"{error}; check that path and its disk, then try again")
         instruments.note_earlier(vault, inst_id, builder.contracts)
-        _put_in_place(vault, inst_id, builder, files_by_day, result, wait_s)
+        _put_in_place(vault, builder, files_by_day, result, wait_s)
     return result
 
 
@@ -122,13 +124,13 @@ def _finish_earlier(vault: Vault, inst_id: str, wait_s: float) -> None:
 
 def _put_in_place(
     vault: Vault,
-    inst_id: str,
     builder: DayBuilder,
     files: dict[str, DayFiles],
     result: ImportResult,
     wait_s: float,
 ) -> None:
     """Put the built days in their places; days that have changed meanwhile are built again."""
+    inst_id = result.inst_id
     for attempt in range(_ATTEMPTS):
         waiting = [day for day in built_day.days_built(vault, inst_id) if day in files]
         if not waiting:
@@ -150,9 +152,7 @@ def _put_in_place(
         )
 
 
-def _built_again(
-    builder: DayBuilder, files: Sequence[DayFiles], result: ImportResult
-) -> list[str]:
+def _built_again(builder: DayBuilder, files: Sequence[DayFiles], result: ImportResult) -> list[str]:
     """Build days again; return those up to the first that cannot be built."""
     done = list[str]()
     for one in files:
@@ -166,10 +166,10 @@ def _built_again(
 
 
 def _between(vault: Vault, inst_id: str, days: Sequence[str]) -> tuple[IdSpan, ...]:
-    """Return the ids missing between a built day and a file behind it that is not of this import."""
+    """Return the ids missing between a built day and a file behind it that is none of ``days``."""
     there = dict(day_files(vault.trades(inst_id)))
     keys, found = sorted({*there, *days}), list[IdSpan]()
-    for key, behind in zip(keys, keys[1:], strict=False):
+    for key, behind in pairwise(keys):
         if key not in days or behind in days:
             continue
         built = built_day.load(vault, inst_id, key)

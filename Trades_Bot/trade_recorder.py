@@ -21,9 +21,9 @@ from ravequant.vault.append_log import DayLog
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
+from Trades_Bot import log_mending
 from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import Action, GapDetected, GapSettled, PageRequest
-from Trades_Bot import log_mending
 from Trades_Bot.log_end import end_of_log
 from Trades_Bot.progress import Progress
 from Trades_Bot.row_times import RowTimes

@@ -120,10 +120,10 @@ def note_earlier(vault: Vault, inst_id: str, contracts: Mapping[str, Contract]) 
         if not new:
             return
         since, first = known[0]
-        lines, before = [], None
+        lines, before = list[tuple[int | None, Metadata]](), ""
         for day in sorted(new):
-            if before is None or new[day] != new[before]:
-                start = None if before is None else times.day_start_ms(day) - 1
+            if not before or new[day] != new[before]:
+                start = times.day_start_ms(day) - 1 if before else None
                 lines.append((start, replace(first, contract=new[day])))
             before = day
         last_end = times.day_start_ms(max(new)) + times.DAY_MS - 1

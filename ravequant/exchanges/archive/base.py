@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ravequant.contract import Contract
-from ravequant.vault.paths import StrPath
 
 IdSpan = tuple[int, int]
 
@@ -124,11 +123,16 @@ class Archive:
     parse_name: Callable[[str], PublishedName | None]
     labels_of: Callable[[Any, str], tuple[str, ...]]  # stream, UTC day
     trade_day: Callable[..., TradeDayReader]  # (paths, inst_id, day, contract, covered)
-    read_candles: Callable[[Sequence[StrPath], str, str], Any]  # (paths, inst_id, day)
-    differing: Callable[[Any, Any], Sequence[Any]]  # (minutes of trades, candles) -> named ones
-    contract_in_force: Callable[[Any, str], str | None]  # (candles, ctType) -> ctVal x ctMult
-    funding_rows: Callable[..., Any]
-    terms: tuple[str, ...] = ()  # of use, in a line each
+    candles: "CandleForm | None" = None  # of the proof of a day
+
+
+@dataclass(frozen=True, slots=True)
+class CandleForm:
+    """How files of candles are read and compared."""
+
+    read: Callable[..., Any]  # (paths, inst_id, day)
+    differing: Callable[..., Sequence[object]]  # (minutes of trades, candles): sentences
+    contract_in_force: Callable[..., str | None]  # (candles, ctType): ctVal x ctMult
 
 
 def contract_with(known: Contract, worth: str | None) -> Contract:

@@ -4,6 +4,7 @@ Both stand in ``state/import/{INSTID}/`` until the day is put in its place. They
 as the files that they were made of are the same, so an import that was stopped goes on behind them.
 """
 
+import errno
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -90,7 +91,7 @@ def write_part(
         facts_path(vault, inst_id, day).unlink(missing_ok=True)
         written = compress.write_copy(summed(), path, packed=packed)
         if compress.content_of(path, packed=packed) != written:
-            raise VaultError(f"{path} does not read back as it was written; check the disk")
+            raise OSError(errno.EIO, "it does not read back as it was written")  # noqa: TRY301
         fsync_folder(path.parent)
         found = RawContent(written.length, crc32)
         return WrittenPart(found, written.lines, written.sha256, path.stat().st_size)

@@ -3,8 +3,9 @@
 Days are built aside, which takes long and changes nothing. Then ``state/import/{INSTID}.json`` is
 flushed, which names the days and the generation to come; each part is renamed into its place; then
 come the ledger, the provenance and, last, the generation. An import that was stopped anywhere in
-this is resumed by the next program that looks, and gives the same files. The program that holds the
-writer's lock carries it out: the running exporter between two flushes, else the importer or run_all.
+this is resumed by the next program that looks, and gives the same files. The program that holds
+the writer's lock carries it out: the running exporter between two flushes, else the importer or
+run_all.
 """
 
 import time
@@ -35,12 +36,14 @@ from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import IMPORT, Vault
 from ravequant.vault.trade_repair import RETENTION
 
-IDS_MISSING: Final = "archive: ids missing"
-NEVER_GIVEN: Final = "archive: the candle of each minute equals its trades"
-FOUND: Final = "archive: found in the archive"
+_REASONS: Final[dict[Status, str]] = {
+    "open": "archive: ids missing",
+    "id_hole": "archive: the candle of each minute equals its trades",
+    "repaired": "archive: found there",
+}
+_KNOWN: Final = ("open", "id_hole", "unrecoverable")
 EVERY_DAY: Final = "~"  # sorts behind every day
 _REMEDY: Final = "delete it and run the import again"
-_SETTLED: Final = ("id_hole", "unrecoverable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ def finish(
     if found is None:
         return None
     deadline = time.monotonic() + within_s
-    placed, left = list[BuiltDay](), ()
+    placed = list[BuiltDay]()
+    left: tuple[str, ...] = ()
     with writer_lock(vault, RETENTION, inst_id):
         for number, day in enumerate(found.days):
             built = built_day.load(vault, inst_id, day)
@@ -193,8 +197,8 @@ def _account(vault: Vault, found: ImportNote, placed: Sequence[BuiltDay], *, who
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
     for built in placed:
         _settle(ledger, built, found.noted_ms)
-    for first, last in found.between if whole else ():
-        _say_open(ledger, first, last, found.noted_ms)
+    for gap in found.between if whole else ():
+        _say(ledger, gap, "open", found.noted_ms, unless=_KNOWN)
     known = provenance.newest(vault, inst_id)
     fresh = [built.line for built in placed if known.get(built.day) != built.line]
     if fresh:
@@ -205,29 +209,27 @@ def _account(vault: Vault, found: ImportNote, placed: Sequence[BuiltDay], *, who
 
 def _settle(ledger: GapLedger, built: BuiltDay, moment_ms: int) -> None:
     """Bring the ledger up to a day: what is there is not open, what lacks is named."""
-    present = without([(built.first_id, built.last_id)], built.missing)
-    for first, last in present:
-        for ids in status_ranges(ledger.entries(), first, last):
-            if ids.status not in (None, "repaired"):
-                _append(ledger, ids.from_id, ids.to_id, "repaired", FOUND, moment_ms)
-    for first, last in built.id_holes:
-        for ids in status_ranges(ledger.entries(), first, last):
-            if ids.status != "id_hole":
-                _append(ledger, ids.from_id, ids.to_id, "id_hole", NEVER_GIVEN, moment_ms)
-    for first, last in without(built.missing, built.id_holes):
-        _say_open(ledger, first, last, moment_ms)
+    for gap in without([(built.first_id, built.last_id)], built.missing):
+        _say(ledger, gap, "repaired", moment_ms, unless=(None, "repaired"))
+    for gap in built.id_holes:
+        _say(ledger, gap, "id_hole", moment_ms, unless=("id_hole",))
+    for gap in without(built.missing, built.id_holes):
+        _say(ledger, gap, "open", moment_ms, unless=_KNOWN)
 
 
-def _say_open(ledger: GapLedger, first: int, last: int, moment_ms: int) -> None:
-    for ids in status_ranges(ledger.entries(), first, last):
-        if ids.status not in (*_SETTLED, "open"):
-            _append(ledger, ids.from_id, ids.to_id, "open", IDS_MISSING, moment_ms)
-
-
-def _append(
-    ledger: GapLedger, first: int, last: int, status: Status, reason: str, moment_ms: int
+def _say(
+    ledger: GapLedger,
+    ids: IdSpan,
+    status: Status,
+    moment_ms: int,
+    *,
+    unless: Sequence[Status | None],
 ) -> None:
-    ledger.append(LedgerEntry(Gap(first, last), status, reason, moment_ms))
+    """Note the status of those ids that have none of ``unless``."""
+    for found in status_ranges(ledger.entries(), *ids):
+        if found.status not in unless:
+            gap = Gap(found.from_id, found.to_id)
+            ledger.append(LedgerEntry(gap, status, _REASONS[status], moment_ms))
 
 
 def _remove(path: Path) -> None:
