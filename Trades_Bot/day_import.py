@@ -174,9 +174,9 @@ class DayBuilder:
         files = list(day_files(self._vault.trades(self._inst_id)))
         before = [item for item in files if item[0] < day]
         behind = [path for key, path in files if key > day]
-        last: int | None = None
-        if self._last is not None and (not before or before[-1][0] <= self._last.day):
-            last = self._last.last_id
+        last, built = None, self._last
+        if built is not None and (before[-1][0] if before else "") <= built.day < day:
+            last = built.last_id
         else:
             found = (self._id(path, newest=True) for _, path in reversed(before))
             last = next((an_id for an_id in found if an_id is not None), None)

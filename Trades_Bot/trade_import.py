@@ -133,10 +133,10 @@ def _put_in_place(
     inst_id = result.inst_id
     for attempt in range(_ATTEMPTS):
         waiting = [day for day in built_day.days_built(vault, inst_id) if day in files]
+        if attempt and waiting:
+            waiting = _built_again(builder, [files[day] for day in waiting], result)
         if not waiting:
             return
-        if attempt:
-            waiting = _built_again(builder, [files[day] for day in waiting], result)
         built = {day: built_day.load(vault, inst_id, day) for day in waiting}
         result.between = _between(vault, inst_id, waiting)
         noted = under_way.note(vault, inst_id, waiting, result.between)
