@@ -71,6 +71,11 @@ class ArchiveFolder:
             )
         return kept
 
+    def funding(self, inst_id: str) -> list[Path]:
+        """Return the files with the instrument's settled funding rates."""
+        everybody = self.of(FUNDING, self._archive.everybody)
+        return [*self.of(FUNDING, inst_id).values(), *everybody.values()]
+
     def day(self, inst_id: str, day: str) -> DayFiles:
         """Return the files of one UTC day."""
         trades, lacking = self._choose(TRADES, inst_id, day)

@@ -194,7 +194,7 @@ class DayBuilder:
     ) -> tuple[object | None, Contract, str]:
         """Return the candles, the contract in force and what says so."""
         form = self._archive.candles
-        if form is None or not files.candles or not self._options.check:
+        if not files.candles or not self._options.check:
             return None, self._contract, "metadata" if recorded else "assumed"
         candles = form.read(files.candles, self._inst_id, files.day)
         worth = form.contract_in_force(candles, self._contract.ct_type)
@@ -220,7 +220,7 @@ class DayBuilder:
     ) -> _Judged:
         if not files.whole:
             return _Judged("partial", contract)
-        if candles is not None and self._archive.candles is not None:
+        if candles is not None:
             differing = list(self._archive.candles.differing(facts.minutes, candles))
             for one in differing[:_NAMED]:
                 _log.warning("%s %s: %s", self._inst_id, files.day, one)

@@ -24,6 +24,7 @@ from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
 from Trades_Bot.archive_files import ArchiveFolder, DayFiles
 from Trades_Bot.day_import import DayOptions, DayResult
+from Trades_Bot.funding_import import import_funding
 from Trades_Bot.import_report import DayProgress, afterwards, plan_rows, result_cells
 from Trades_Bot.trade_import import ImportResult, import_days
 
@@ -105,6 +106,9 @@ def run_import(
     def told(result: DayResult) -> None:
         _log.info("%s", progress.sentence(result))
 
+    if paths := folder.funding(inst_id):
+        count = import_funding(vault, inst_id, archive, paths)
+        _log.info("%s: %d settled funding rates are new", inst_id, count)
     options = DayOptions(partial=args.partial, replace=args.replace, check=args.check)
     return import_days(vault, inst_id, archive, days, options, wait_s=args.wait, told=told)
 

@@ -116,14 +116,15 @@ class TradeDayReader(Protocol):
         """Yield the day's lines. Raises ArchiveError; then nothing of the day counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """The form of an exchange's published files."""
+class FundingSettlement(Protocol):
+    """A settled funding rate."""
 
-    parse_name: Callable[[str], PublishedName | None]
-    labels_of: Callable[[Any, str], tuple[str, ...]]  # stream, UTC day
-    trade_day: Callable[..., TradeDayReader]  # (paths, inst_id, day, contract, covered)
-    candles: "CandleForm | None" = None  # of the proof of a day
+    @property
+    def ts(self) -> int:
+        """Its time (Unix ms)."""
+
+    def line(self, inst_id: str, exchange: str = ..., /) -> bytes:
+        """Return the record as one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,18 @@ class CandleForm:
     read: Callable[..., Any]  # (paths, inst_id, day)
     differing: Callable[..., Sequence[object]]  # (minutes of trades, candles): sentences
     contract_in_force: Callable[..., str | None]  # (candles, ctType): ctVal x ctMult
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The form of an exchange's published files."""
+
+    parse_name: Callable[[str], PublishedName | None]
+    labels_of: Callable[[Any, str], tuple[str, ...]]  # stream, UTC day
+    trade_day: Callable[..., TradeDayReader]  # (paths, inst_id, day, contract, covered)
+    candles: CandleForm
+    settlements: Callable[..., Sequence[FundingSettlement]]  # (paths, inst_id, time before them)
+    everybody: str  # in the place of an instrument: the file has the rows of all of them
 
 
 def contract_with(known: Contract, worth: str | None) -> Contract:

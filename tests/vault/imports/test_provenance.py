@@ -1,61 +1,89 @@
-"""The provenance of imported days: a line for each day and stream, of which the newest counts."""
+"""The account of imported days: written, read again, refused where it cannot be read."""
+
+from dataclasses import replace
 
 import pytest
 
 from ravequant.errors import VaultError
 from ravequant.vault.imports import provenance
 from ravequant.vault.imports.provenance import ImportedDay, SourceFile
-from ravequant.vault.paths import Vault
 
-BTC, DAY = "BTC-USDT-SWAP", "2025-01-30"
-FILE = SourceFile("BTC-USDT-SWAP-trades-2025-01-30.zip", 7, "ab", "CD", "a,b")
+BTC = "BTC-USDT-SWAP"
+DAY = ImportedDay(
+    imported_ms=1_700_000_000_000,
+    stream="trades",
+    day="2025-12-14",
+    files=(SourceFile("BTC-USDT-SWAP-trades-2025-12-14.zip", 12, "ab" * 32, "e7", "a,b"),),
+    rows=10,
+    records=4,
+    first_id=11,
+    last_id=22,
+    dropped_recorded=3,
+    jumps=((13, 14),),
+    proof="candles",
+    contract="metadata",
+    lines=7,
+    sha256="cd" * 32,
+    spans=((11, 12), (15, 20)),
+    records_sha256="ef" * 32,
+)
+LINE = (
+    b'{"instId":"BTC-USDT-SWAP","imported_utc":"2023-11-14T22:13:20.000Z","stream":"trades",'
+    b'"day":"2025-12-14","files":[{"name":"BTC-USDT-SWAP-trades-2025-12-14.zip","bytes":12,'
+    b'"sha256":"' + b"ab" * 32 + b'","etag":"e7","header":"a,b"}],"rows":10,"records":4,'
+    b'"first_id":"11","last_id":"22","dropped_recorded":3,"jumps":[["13","14"]],'
+    b'"proof":"candles","differing_minutes":0,"contract":"metadata",'
+    b'"snapshots_disagreeing":null,"lines":7,"sha256":"' + b"cd" * 32 + b'",'
+    b'"spans":[["11","12"],["15","20"]],"records_sha256":"' + b"ef" * 32 + b'",'
+    b'"hours":[],"keep":false}\n'
+)
 
 
-def day(stream: str = "trades", **facts) -> ImportedDay:
-    known = {"jumps": ((5, 6),), "spans": ((1, 4), (7, 9)), "records_sha256": "ef"}
-    return ImportedDay(
-        0, stream, DAY, (FILE,), 9, 8, 1, 9, 0, proof="ids", contract="metadata", lines=8,
-        sha256="12", **{**known, **facts},
-    )  # fmt: skip
+def test_a_line_is_the_golden_one(vault):
+    """Every field of the contract, ids as text; read back it is the same day."""
+    provenance.append(vault, BTC, [DAY])
+    assert vault.imports(BTC).read_bytes() == LINE
+    assert provenance.entries(vault, BTC) == [DAY]
 
 
-@pytest.fixture
-def folder(tmp_path) -> Vault:
-    vault = Vault(tmp_path)
+def test_the_newest_line_of_a_day_and_stream_counts(vault):
+    """Older lines stay in the file."""
+    books = replace(DAY, stream="books", hours=("07", "08"), keep=True, snapshots_disagreeing=2)
+    later = replace(DAY, rows=11)
+    provenance.append(vault, BTC, [DAY, books, later])
+    assert provenance.newest(vault, BTC) == {DAY.day: later}
+    assert provenance.newest(vault, BTC, "books") == {DAY.day: books}
+    assert later.same_files(["ab" * 32])
+    assert not later.same_files(["ab" * 32, "ab" * 32])
+
+
+def test_fields_of_books_may_be_absent(vault):
+    """A line of an earlier version lacks them."""
     vault.imports(BTC).parent.mkdir(parents=True)
-    return vault
+    vault.imports(BTC).write_bytes(LINE.replace(b',"hours":[],"keep":false', b""))
+    assert provenance.entries(vault, BTC) == [DAY]
 
 
-def test_a_line_reads_back_as_it_was(folder):
-    """Ids, files, hours and the pin; another stream is another day."""
-    books = day("books", hours=("00", "23"), keep=True)
-    provenance.append(folder, BTC, [day(), books])
-    assert provenance.entries(folder, BTC) == [day(), books]
-    assert provenance.newest(folder, BTC) == {DAY: day()}
-    assert provenance.newest(folder, BTC, "books") == {DAY: books}
-    assert day().same_files(["ab"])
-    assert not day().same_files(["xy"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"rows":10', b'"rows":-1'),
+        (b'"first_id":"11"', b'"first_id":"x"'),
+        (b"BTC-USDT-SWAP", b"ETH-USDT-SWAP"),
+        (b'"2025-12-14"', b'"2025-12-99"'),
+        (b'"proof":"candles"', b'"proof":7'),
+        (b'"lines":7,', b""),
+        (b"{", b"["),
+    ],
+)
+def test_a_damaged_line_is_refused_by_its_number(vault, old, new):
+    """Nothing is imported twice by a guess."""
+    vault.imports(BTC).parent.mkdir(parents=True)
+    vault.imports(BTC).write_bytes(LINE + LINE.replace(old, new, 1))
+    with pytest.raises(VaultError, match="line 2 is no provenance"):
+        provenance.entries(vault, BTC)
 
 
-def test_the_newest_line_of_a_day_counts(folder):
-    """An import that came again stands behind the first."""
-    again = day(differing_minutes=2)
-    provenance.append(folder, BTC, [day()])
-    provenance.append(folder, BTC, [again])
-    assert provenance.newest(folder, BTC) == {DAY: again}
-
-
-def test_nothing_imported_is_nothing(folder):
-    """No file, no day."""
-    assert provenance.entries(folder, BTC) == []
-
-
-def test_a_line_that_cannot_be_read_is_named(folder):
-    """Nothing is imported twice by a guess; a torn tail is no line."""
-    provenance.append(folder, BTC, [day()])
-    path = folder.imports(BTC)
-    path.write_bytes(path.read_bytes() + b'{"instId"')
-    assert len(provenance.entries(folder, BTC)) == 1
-    path.write_bytes(path.read_bytes() + b":1}\n")
-    with pytest.raises(VaultError, match="line 2 is no provenance of BTC-USDT-SWAP"):
-        provenance.entries(folder, BTC)
+def test_without_a_file_nothing_was_imported(vault):
+    """No file is no error."""
+    assert provenance.entries(vault, BTC) == []
