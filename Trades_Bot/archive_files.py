@@ -17,7 +17,7 @@ _MONTH: Final = len("2025-01")
 
 
 @dataclass(frozen=True, slots=True)
-class DayFiles:
+class TradeFiles:
     """The files of one UTC day of one instrument, in the order of their labels."""
 
     day: str
@@ -52,7 +52,7 @@ class ArchiveFolder:
         """Return the files of a stream by their label."""
         return self._files.get((stream, inst_id), {})
 
-    def days(self, inst_id: str, since: str | None, until: str | None) -> list[DayFiles]:
+    def days(self, inst_id: str, since: str | None, until: str | None) -> list[TradeFiles]:
         """Return the UTC days of which a file of trades is there, oldest first.
 
         Raises NoDataError if there is none.
@@ -76,11 +76,11 @@ class ArchiveFolder:
         everybody = self.of(FUNDING, self._archive.everybody)
         return [*self.of(FUNDING, inst_id).values(), *everybody.values()]
 
-    def day(self, inst_id: str, day: str) -> DayFiles:
+    def day(self, inst_id: str, day: str) -> TradeFiles:
         """Return the files of one UTC day."""
         trades, lacking = self._choose(TRADES, inst_id, day)
         candles, without = self._choose(CANDLES, inst_id, day)
-        return DayFiles(day, trades, lacking, () if without else candles)
+        return TradeFiles(day, trades, lacking, () if without else candles)
 
     def _choose(
         self, stream: str, inst_id: str, day: str

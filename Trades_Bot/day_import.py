@@ -12,6 +12,7 @@ from ravequant import exact, times
 from ravequant.contract import Contract
 from ravequant.errors import VaultError
 from ravequant.exchanges.archive.base import Archive, TradeDayRead, contract_with
+from ravequant.exchanges.archive.partial import noted
 from ravequant.trades.recorded_day import first_id_in, last_id_in, read_recorded
 from ravequant.vault import raw_content
 from ravequant.vault.compress import content_of
@@ -21,10 +22,10 @@ from ravequant.vault.imports.id_spans import IdSpan, within, without
 from ravequant.vault.imports.merge import DayIds, Neighbours, RecordedDay, day_ids, merged
 from ravequant.vault.imports.provenance import ImportedDay, SourceFile
 from ravequant.vault.paths import Vault, day_files
-from Trades_Bot.archive_files import DayFiles
+from Trades_Bot.archive_files import TradeFiles
 
 Outcome = Literal["built", "waits", "there", "noted", "empty"]
-_NAMED: Final = 5  # minutes whose candle is another one, in the log
+_NAMED: Final = 5  # minutes that differ from their candles, in the log
 _log = logging.getLogger("import_trades")
 
 
@@ -39,7 +40,7 @@ class DayOptions:
 
 @dataclass(frozen=True, slots=True)
 class DayResult:
-    """What became of a day."""
+    """The outcome of a day."""
 
     outcome: Outcome  # built; waits: by an earlier run; there: imported; noted; empty: no row
     day: str
@@ -47,7 +48,7 @@ class DayResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _DayProof:
     """A day's proof, and the contract that was in force."""
 
     proof: str
@@ -65,9 +66,9 @@ class DayBuilder:
         self._contract, self._options = contract, options
         self._known = provenance.newest(vault, inst_id)
         self._last: BuiltDay | None = None  # the day built before
-        self.contracts: dict[str, Contract] = {}  # by day, where it was another one
+        self.contracts: dict[str, Contract] = {}  # by day, where they differ from the present
 
-    def build(self, files: DayFiles) -> DayResult:
+    def build(self, files: TradeFiles) -> DayResult:
         """Build a day, or find it built or imported. Raises ArchiveError and VaultError."""
         self._refuse_gaps(files)
         standing = built_day.standing_file(self._vault, self._inst_id, files.day)
@@ -89,7 +90,7 @@ class DayBuilder:
 
     def _read(
         self,
-        files: DayFiles,
+        files: TradeFiles,
         standing: Path | None,
         recorded: RecordedDay | None,
         neighbours: Neighbours,
@@ -113,10 +114,10 @@ class DayBuilder:
             built_day.drop(self._vault, self._inst_id, files.day)
             self._refuse_foreign_ids(files, facts, neighbours)
             return DayResult("empty", files.day)
-        line = _line(files.day, facts, ids, part, judged=judged, records_sha256=digest.hexdigest())
+        line = _line(files, facts, ids, part, judged=judged, records_sha256=digest.hexdigest())
         if known is not None and line.records_sha256 == known.records_sha256:
             return self._note_only(replace(line, spans=known.spans, records=known.records))
-        if known is not None and not self._options.replace:
+        if known is not None and known.proof != "partial" and not self._options.replace:
             built_day.drop(self._vault, self._inst_id, files.day)
             raise VaultError(_rewritten(files, known, line))
         base = recorded.content if recorded else None
@@ -137,9 +138,9 @@ class DayBuilder:
         self._last = None
         return DayResult("noted", line.day, line)
 
-    # -- what is there
+    # -- files and days on disk
 
-    def _refuse_gaps(self, files: DayFiles) -> None:
+    def _refuse_gaps(self, files: TradeFiles) -> None:
         if self._options.partial or not files.lacking:
             return
         lacking = " and ".join(files.lacking)
@@ -190,9 +191,9 @@ class DayBuilder:
     # -- proof
 
     def _candles(
-        self, files: DayFiles, recorded: RecordedDay | None
+        self, files: TradeFiles, recorded: RecordedDay | None
     ) -> tuple[object | None, Contract, str]:
-        """Return the candles, the contract in force and what says so."""
+        """Return the candles, the contract in force and its source."""
         form = self._archive.candles
         if not files.candles or not self._options.check:
             return None, self._contract, "metadata" if recorded else "assumed"
@@ -212,23 +213,23 @@ class DayBuilder:
 
     def _judge(
         self,
-        files: DayFiles,
+        files: TradeFiles,
         facts: TradeDayRead,
         ids: DayIds | None,
         candles: object | None,
         contract: str,
-    ) -> _Judged:
+    ) -> _DayProof:
         if not files.whole:
-            return _Judged("partial", contract)
+            return _DayProof("partial", contract)
         if candles is not None:
             differing = list(self._archive.candles.differing(facts.minutes, candles))
             for one in differing[:_NAMED]:
                 _log.warning("%s %s: %s", self._inst_id, files.day, one)
-            return _Judged("unproved" if differing else "candles", contract, len(differing))
-        return _Judged("none" if ids is None or ids.missing else "ids", contract)
+            return _DayProof("unproved" if differing else "candles", contract, len(differing))
+        return _DayProof("none" if ids is None or ids.missing else "ids", contract)
 
     def _id_holes(
-        self, day: str, facts: TradeDayRead, ids: DayIds, judged: _Judged
+        self, day: str, facts: TradeDayRead, ids: DayIds, judged: _DayProof
     ) -> list[IdSpan]:
         """Return the missing ids that the candles prove never to have been."""
         if judged.proof != "candles" or facts.first_id is None or facts.last_id is None:
@@ -240,7 +241,7 @@ class DayBuilder:
         return list(within(ids.missing, first, facts.last_id))
 
     def _refuse_foreign_ids(
-        self, files: DayFiles, facts: TradeDayRead, neighbours: Neighbours
+        self, files: TradeFiles, facts: TradeDayRead, neighbours: Neighbours
     ) -> None:
         if facts.rows:
             raise VaultError(
@@ -259,20 +260,21 @@ def _recorded(
 
 
 def _line(
-    day: str,
+    files: TradeFiles,
     facts: TradeDayRead,
     ids: DayIds,
     part: WrittenPart,
     *,
-    judged: _Judged,
+    judged: _DayProof,
     records_sha256: str,
 ) -> ImportedDay:
     return ImportedDay(
         imported_ms=times.utc_now_ms(),
         stream=provenance.TRADES,
-        day=day,
+        day=files.day,
         files=tuple(
-            SourceFile(file.name, file.bytes, file.sha256, "", file.header) for file in facts.files
+            SourceFile(file.name, file.bytes, file.sha256, noted(path)[0], file.header)
+            for path, file in zip(files.trades, facts.files, strict=True)
         ),
         rows=facts.rows,
         records=facts.records,
@@ -304,7 +306,7 @@ def _is_worth(contract: Contract, worth: str) -> bool:
     return known == exact.units(worth, 2 * places)
 
 
-def _rewritten(files: DayFiles, known: ImportedDay, line: ImportedDay) -> str:
+def _rewritten(files: TradeFiles, known: ImportedDay, line: ImportedDay) -> str:
     names = ", ".join(file.name for file in line.files)
     return (
         f"{names}: {files.day} was imported from other files ({known.records:,} records), and "

@@ -1,22 +1,19 @@
-"""The sentences and rows of an import for people: how far it is, what was done, what comes next."""
+"""The sentences and rows of an import for people: progress, result, and the next steps."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from ravequant.catalog import REPAIR_GAPS
-from ravequant.errors import NoDataError
 from ravequant.vault.imports.id_spans import number_of_ids
 from ravequant.vault.paths import Vault, day_files
 from ravequant.vault.recorder_state import about
-from Trades_Bot.archive_files import ArchiveFolder
 from Trades_Bot.day_import import DayResult
 from Trades_Bot.trade_import import ImportResult
 
 _REST_ROWS_PER_S: Final = 1_000  # at best, by the exchange's limit
 _BYTES_PER_S: Final = 60 << 20  # that the slowest of the calculators reads anew
-_MB: Final = 1 << 20
 
 
 class DayProgress:
@@ -86,7 +83,7 @@ def result_cells(result: ImportResult) -> list[str]:
 
 
 def afterwards(vault: Vault, result: ImportResult) -> Iterator[str]:
-    """Yield what is missing and what will happen, in sentences."""
+    """Yield sentences about missing ids and about the rebuild to come."""
     if not result.imported and result.error is None:
         yield f"{result.inst_id}: nothing to do, {result.there} days were imported before"
     for first, last in result.between:
@@ -106,25 +103,6 @@ def afterwards(vault: Vault, result: ImportResult) -> Iterator[str]:
             f"about {about(seconds)} each; run_all does it by itself, `python scripts/recompute.py"
             "` does it with all cores"
         )
-
-
-def plan_rows(
-    folder: ArchiveFolder, names: Sequence[str], since: str | None, until: str | None
-) -> Iterator[list[str]]:
-    """Yield a row for each instrument: what its files hold."""
-    for inst_id in names:
-        try:
-            days = folder.days(inst_id, since, until)
-        except NoDataError:
-            yield [inst_id, "0", "-", "-", "0", "0", "every file"]
-            continue
-        paths = {path for day in days for path in (*day.trades, *day.candles)}
-        size = sum(path.stat().st_size for path in paths) / _MB
-        lacking = sorted({label for day in days for label in day.lacking})
-        yield [
-            inst_id, str(sum(day.whole for day in days)), days[0].day, days[-1].day,
-            str(len(paths)), f"{size:,.1f}", ", ".join(lacking) or "-",
-        ]  # fmt: skip
 
 
 def _packing(suffix: str) -> int:

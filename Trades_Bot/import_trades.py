@@ -1,7 +1,7 @@
-"""Imports days of trades that the exchange has published, exactly once with what is recorded.
+"""Imports days of trades that the exchange has published, exactly once beside the recording.
 
+    python Trades_Bot/import_trades.py --download --from 2025-09-01     fetched from the exchange
     python Trades_Bot/import_trades.py --dir FOLDER     the files that you have fetched yourself
-    python Trades_Bot/import_trades.py --dry-run …      what would be done, and how long it takes
 
 Days are built aside first; then they are put in their places at once, while the recorder goes on.
 """
@@ -12,20 +12,21 @@ if __name__ == "__main__":
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import orjson
 
 from ravequant import catalog, cli, exchanges, settings, tables
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
-from ravequant.exchanges.archive.base import Archive
+from ravequant.exchanges.archive.terms import require_terms
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
-from Trades_Bot.archive_files import ArchiveFolder, DayFiles
 from Trades_Bot.day_import import DayOptions, DayResult
 from Trades_Bot.funding_import import import_funding
-from Trades_Bot.import_report import DayProgress, afterwards, plan_rows, result_cells
+from Trades_Bot.import_report import DayProgress, afterwards, result_cells
+from Trades_Bot.import_sources import FindSource, TradeSource, downloads, folders
 from Trades_Bot.trade_import import ImportResult, import_days
 
 PROGRAM: Final = catalog.IMPORT_TRADES.name
@@ -47,6 +48,10 @@ def parser() -> argparse.ArgumentParser:
     cli.add_instruments(made)
     text = "import the published files of this folder, which you have fetched"
     made.add_argument("--dir", type=cli.path_arg, metavar="FOLDER", help=text)
+    text = "fetch the published files from the exchange; with --dir they stay in that folder"
+    made.add_argument("--download", action="store_true", help=text)
+    text = "with --download: agree to the exchange's terms for its files (asked for once)"
+    made.add_argument("--accept-terms", action="store_true", help=text)
     for flag, name, text in (("--from", "since", "first"), ("--to", "until", "last")):
         purpose = f"the {text} UTC day (default: of the files)"
         made.add_argument(flag, dest=name, type=cli.day_arg, metavar="DAY", help=purpose)
@@ -55,27 +60,11 @@ def parser() -> argparse.ArgumentParser:
     text = "hold each minute against the exchange's candles, where their files are there (default)"
     made.add_argument("--check", action=argparse.BooleanOptionalAction, default=True, help=text)
     made.add_argument("--rest-url", metavar="URL", help="default: okx.rest_url of the settings")
+    text = "ask X times as often as OKX allows; for an exchange in a box that allows it"
+    made.add_argument("--rest-limit-factor", type=cli.factor, default=1.0, metavar="X", help=text)
     text = "how long a running recorder may take for a day (default: 60)"
     made.add_argument("--wait", type=cli.seconds, default=60.0, metavar="S", help=text)
     return made
-
-
-def days_of(
-    folder: ArchiveFolder, inst_id: str, args: argparse.Namespace
-) -> tuple[list[DayFiles], list[DayFiles]]:
-    """Return the days to import, and those at either end that lack a file. Raises NoDataError."""
-    found = folder.days(inst_id, args.since, args.until)
-    if args.partial:
-        return found, []
-    whole = [files.day for files in found if files.whole]
-    if not whole:
-        lacking = ", ".join(f"{files.day} lacks {' and '.join(files.lacking)}" for files in found)
-        raise NoDataError(
-            f"{inst_id}: no UTC day has both its files in {folder.folder}: {lacking}; fetch them, "
-            "or import what is there with --partial"
-        )
-    inside = [files for files in found if whole[0] <= files.day <= whole[-1]]
-    return inside, [files for files in found if files not in inside]
 
 
 def have_metadata(vault: Vault, inst_id: str, rest_url: str) -> None:
@@ -92,59 +81,85 @@ def have_metadata(vault: Vault, inst_id: str, rest_url: str) -> None:
             rest.close()
 
 
-def run_import(
-    vault: Vault, inst_id: str, archive: Archive, folder: ArchiveFolder, args: argparse.Namespace
-) -> ImportResult:
+def run_import(vault: Vault, source: TradeSource, args: argparse.Namespace) -> ImportResult:
     """Import the days of one instrument."""
-    days, ends = days_of(folder, inst_id, args)
-    for files in ends:
-        text = "%s %s: only a part of this day is here (label %s lacks); left out"
-        _log.info(text, inst_id, files.day, " and ".join(files.lacking))
-    have_metadata(vault, inst_id, args.rest_url or settings.load().okx.addresses()[1])
-    progress = DayProgress(inst_id, len(days))
+    inst_id = source.inst_id
+    have_metadata(vault, inst_id, rest_url(args))
+    if paths := source.funding():
+        count = import_funding(vault, inst_id, source.archive, paths)
+        _log.info("%s: %d settled funding rates are new", inst_id, count)
+    progress = DayProgress(inst_id, source.count)
 
     def told(result: DayResult) -> None:
         _log.info("%s", progress.sentence(result))
 
-    if paths := folder.funding(inst_id):
-        count = import_funding(vault, inst_id, archive, paths)
-        _log.info("%s: %d settled funding rates are new", inst_id, count)
     options = DayOptions(partial=args.partial, replace=args.replace, check=args.check)
-    return import_days(vault, inst_id, archive, days, options, wait_s=args.wait, told=told)
+    return import_days(
+        vault, inst_id, source.archive, source.days(), options, wait_s=args.wait, told=told
+    )
+
+
+def rest_url(args: argparse.Namespace) -> str:
+    """Return the address of the exchange's REST."""
+    url: str = args.rest_url or settings.load().okx.addresses()[1]
+    return url
+
+
+def sources_of(vault: Vault, args: argparse.Namespace) -> Iterator[FindSource]:
+    """Return for each instrument a function that finds its files. Raises UsageError."""
+    archive = exchanges.load_archive(vault.exchange)
+    if args.download:
+        if not args.dry_run:
+            require_terms(vault, archive.terms, accepted=args.accept_terms)
+        return downloads(vault, archive, rest_url(args), args)
+    if args.dir is None:
+        raise UsageError(
+            "where are the files? --download fetches them, --dir FOLDER takes those that you have "
+            "fetched from the exchange's page of historical data"
+        )
+    return folders(archive, args)
 
 
 def body(args: argparse.Namespace) -> int:
     """Import each instrument and print the result; a failure stops no other instrument."""
     vault = cli.vault_of(args)
-    if args.dir is None:
-        raise UsageError(
-            "where are the files? name their folder: --dir FOLDER; they are on the exchange's page "
-            "of historical data"
-        )
-    archive = exchanges.load_archive(vault.exchange)
-    folder = ArchiveFolder(args.dir, archive)
-    names = cli.instruments_of(args, folder.instruments())
-    if args.dry_run:
-        tables.write(PLAN, list(plan_rows(folder, names, args.since, args.until)))
-        return DONE
-    code, results = DONE, list[ImportResult]()
-    for inst_id in names:
+    sources = sources_of(vault, args)
+    code, results, plans = DONE, list[ImportResult](), list[TradeSource]()
+    for find in sources:
         try:
-            result = run_import(vault, inst_id, archive, folder, args)
+            source = find()
+            if source is not None and args.dry_run:
+                plans.append(source)
+            elif source is not None:
+                with closing(source):
+                    results.append(run_import(vault, source, args))
+                if (error := results[-1].error) is not None:
+                    raise error
         except RaveQuantError as error:
             cli.report(PROGRAM, error)
             code = code or error.exit_code
-            continue
-        results.append(result)
-        if result.error is not None:
-            cli.report(PROGRAM, result.error)
-            code = code or result.error.exit_code
-    show(vault, results, as_json=args.json)
+    if args.dry_run:
+        show_plan(plans, as_json=args.json)
+    else:
+        show(vault, results, as_json=args.json)
     return code
 
 
+def show_plan(sources: Sequence[TradeSource], *, as_json: bool) -> None:
+    """Print the files that would be fetched, and the days that would be imported."""
+    rows = [[source.inst_id, str(source.count), *source.cells] for source in sources]
+    if as_json:
+        keys = ("instId", "days", "from", "to", "files", "mb", "lacking")
+        facts_of = (orjson.dumps(dict(zip(keys, row, strict=True))) for row in rows)
+        sys.stdout.writelines(row.decode() + "\n" for row in facts_of)
+        return
+    tables.write(PLAN, rows)
+    for source in sources:
+        sys.stdout.writelines(f"{source.inst_id}: {line}\n" for line in source.lines)
+
+
 def show(vault: Vault, results: Sequence[ImportResult], *, as_json: bool) -> None:
-    """Print a row for each instrument and, for people, what comes next."""
+    """Print a row for each instrument and, for people, the next steps."""
     if as_json:
         sys.stdout.writelines(orjson.dumps(facts(result)).decode() + "\n" for result in results)
         return

@@ -1,4 +1,4 @@
-"""What a running exporter does for others between two flushes, since it holds the log.
+"""Work of a running exporter for others between two flushes, since it holds the log.
 
 A repair that repair_gaps has noted is carried out, and days that import_trades has built are put in
 their places. The exporter's file is closed meanwhile and its rows wait, at most a minute at a time.

@@ -18,7 +18,7 @@ from ravequant.vault.imports.id_spans import IdSpan, number_of_ids
 from ravequant.vault.imports.provenance import ImportedDay
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, day_files
-from Trades_Bot.archive_files import DayFiles
+from Trades_Bot.archive_files import TradeFiles
 from Trades_Bot.day_import import DayBuilder, DayOptions, DayResult
 
 _LOOK_AGAIN_S: Final = 0.2
@@ -28,7 +28,7 @@ _log = logging.getLogger("import_trades")
 
 @dataclass(slots=True)
 class ImportResult:
-    """What an import of one instrument did."""
+    """The result of an import of one instrument."""
 
     inst_id: str
     imported: list[ImportedDay] = field(default_factory=list)  # in their places now
@@ -47,7 +47,7 @@ def import_days(
     vault: Vault,
     inst_id: str,
     archive: Archive,
-    days: Iterable[DayFiles],
+    days: Iterable[TradeFiles],
     options: DayOptions,
     *,
     wait_s: float,
@@ -63,7 +63,7 @@ def import_days(
         _finish_earlier(vault, inst_id, wait_s)
         contract = instruments.load(vault, inst_id).contract
         builder = DayBuilder(vault, inst_id, archive, contract, options)
-        files_by_day: dict[str, DayFiles] = {}
+        files_by_day: dict[str, TradeFiles] = {}
         try:
             for files in _in_order(vault, inst_id, days, partial=options.partial):
                 files_by_day[files.day] = files
@@ -80,8 +80,8 @@ def import_days(
 
 
 def _in_order(
-    vault: Vault, inst_id: str, days: Iterable[DayFiles], *, partial: bool
-) -> Iterator[DayFiles]:
+    vault: Vault, inst_id: str, days: Iterable[TradeFiles], *, partial: bool
+) -> Iterator[TradeFiles]:
     """Yield the days; UsageError for one that has begun, and for one behind a day that lacks."""
     today, before = times.day(times.utc_now_ms()), None
     for files in days:
@@ -125,7 +125,7 @@ def _finish_earlier(vault: Vault, inst_id: str, wait_s: float) -> None:
 def _put_in_place(
     vault: Vault,
     builder: DayBuilder,
-    files: dict[str, DayFiles],
+    files: dict[str, TradeFiles],
     result: ImportResult,
     wait_s: float,
 ) -> None:
@@ -152,7 +152,9 @@ def _put_in_place(
         )
 
 
-def _built_again(builder: DayBuilder, files: Sequence[DayFiles], result: ImportResult) -> list[str]:
+def _built_again(
+    builder: DayBuilder, files: Sequence[TradeFiles], result: ImportResult
+) -> list[str]:
     """Build days again; return those up to the first that cannot be built."""
     done = list[str]()
     for one in files:

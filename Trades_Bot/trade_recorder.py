@@ -228,7 +228,7 @@ class TradeRecorder:
             self._syncing = False
 
     async def mend(self) -> None:
-        """Carry out what `repair_gaps` or `import_trades` has noted, between two appends."""
+        """Do the work that `repair_gaps` or `import_trades` has noted, between two appends."""
         await self.sync()
         if self._syncing or self.refused or self._mend_again_at > _monotonic():
             return

@@ -42,6 +42,7 @@ NOT_RUN = {
     r"recompute\.py .*dask": "tests/scripts/test_recompute_dask.py runs it",
     r"import_books\.py": "tests/L2_Bot/test_import_books.py runs it on files of its own",
     r"mutation/run\.py": "it takes minutes for each module, and needs an extra",
+    r"import_trades\.py": "tests/Trades_Bot/test_import_trades.py runs it",
     r"scripts/environment\.py": "it installs; tests/scripts/test_environment.py runs it",
     r"scripts/install_service\.py(?! --print)": "it registers with the system; its own tests",
 }

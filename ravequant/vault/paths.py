@@ -132,6 +132,10 @@ class Vault:
         """Folder of imported days that are built, and not in their places yet."""
         return self.root / "state" / IMPORT / self._of_exchange(check_inst_id(inst_id))
 
+    def import_downloads(self) -> Path:
+        """Folder of published files while they are imported; few are there at a time."""
+        return self.root / "state" / IMPORT / self._of_exchange("downloads")
+
     def _meta(self, folder: str, name: str) -> Path:
         return self.root / "meta" / self.exchange / folder / name
 

@@ -57,6 +57,12 @@ def places(vault: Vault, inst_id: str) -> list[Path]:
         vault.generation(inst_id),
         vault.alerts(),
         vault.minutes(inst_id),
+        vault.imports(inst_id),
+        vault.import_terms(),
+        vault.import_note(inst_id),
+        vault.import_parts(inst_id),
+        vault.import_downloads(),
+        vault.settled_funding(inst_id),
         *(vault.derived(metric, inst_id) for metric in streams),
         *(vault.state(metric, inst_id) for metric in streams),
         *(vault.lock(stream, inst_id) for stream in streams),
@@ -70,7 +76,8 @@ def test_every_builder_of_a_path_is_among_those_compared():
     builders = {name for name in vars(Vault) if name[0] != "_"} - {"root", "exchange", "locks"}
     assert builders == {
         "trades", "snapshots", "deep_snapshots", "metadata", "metadata_history", "gap_ledger",
-        "generation", "derived", "minutes", "state", "health", "alerts", "lock",
+        "generation", "derived", "minutes", "state", "health", "alerts", "lock", "imports",
+        "import_terms", "import_note", "import_parts", "import_downloads", "settled_funding",
     }  # fmt: skip
 
 

@@ -4,11 +4,12 @@ The importers know these types and no exchange: `ravequant.exchanges.load_archiv
 of one by its name.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ravequant.contract import Contract
+from ravequant.exchanges.archive.published import Published
 
 IdSpan = tuple[int, int]
 
@@ -42,7 +43,7 @@ class LineBlocks(Protocol):
 
     @property
     def last_id(self) -> int:
-        """The last one."""
+        """The last id."""
 
     @property
     def records(self) -> int:
@@ -70,7 +71,7 @@ class ReadFile(Protocol):
 
 
 class TradeDayRead(Protocol):
-    """What was found in a day that was read to its end."""
+    """The facts of a day that was read to its end."""
 
     @property
     def files(self) -> Sequence[ReadFile]:
@@ -90,7 +91,7 @@ class TradeDayRead(Protocol):
 
     @property
     def last_id(self) -> int | None:
-        """The last one."""
+        """The last id of them."""
 
     @property
     def dropped_covered(self) -> int:
@@ -127,6 +128,16 @@ class FundingSettlement(Protocol):
         """Return the record as one line."""
 
 
+class FileListing(Protocol):
+    """The exchange's list of published files; a failed call raises FeedError."""
+
+    def files(self, stream: Any, inst_id: str, labels: Iterable[str]) -> Published:
+        """Return the files of these labels, and the labels without one."""
+
+    def close(self) -> None:
+        """End waits and refuse further calls."""
+
+
 @dataclass(frozen=True, slots=True)
 class CandleForm:
     """How files of candles are read and compared."""
@@ -145,6 +156,8 @@ class Archive:
     trade_day: Callable[..., TradeDayReader]  # (paths, inst_id, day, contract, covered)
     candles: CandleForm
     settlements: Callable[..., Sequence[FundingSettlement]]  # (paths, inst_id, time before them)
+    listing: Callable[..., FileListing]  # (REST address, *, limit_factor)
+    terms: tuple[str, ...]  # of use, in a line each
     everybody: str  # in the place of an instrument: the file has the rows of all of them
 
 

@@ -48,7 +48,7 @@ class BuiltDay:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPart:
-    """What a part file holds."""
+    """The content of a part file."""
 
     content: RawContent
     lines: int

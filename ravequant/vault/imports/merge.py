@@ -16,7 +16,7 @@ _LARGEST_ID: Final = 10**18  # ids have at most 18 digits
 
 
 class Segment(NamedTuple):
-    """Lines of a file with ids that follow each other, and what stands between them."""
+    """Lines of a file with ids that follow each other, bad lines among them included."""
 
     first_id: int
     last_id: int
@@ -52,7 +52,7 @@ class LineBlock(Protocol):
 
     @property
     def last_id(self) -> int:
-        """The last one."""
+        """The last id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class DayIds(NamedTuple):
 def merged(
     recorded: RecordedDay | None, blocks: Iterable[LineBlock], taken: Callable[[bytes], None]
 ) -> Iterator[bytes]:
-    """Yield the lines of a day with the imported blocks put in; ``taken`` gets what is put in.
+    """Yield the lines of a day with the imported blocks put in; ``taken`` gets the blocks.
 
     Raises VaultError if the recorded file is not as it was.
     """

@@ -1,4 +1,4 @@
-"""The provenance of imported days: which files each was read from, and what proves it.
+"""The provenance of imported days: the files each was read from, and its proof.
 
 ``meta/{exchange}/imports/{INSTID}.jsonl`` has a line for each day and stream; of several lines of a
 day the newest counts. It tells a later import which days are done, and a reader where the lines of
@@ -54,7 +54,7 @@ class ImportedDay:
     contract: str  # candles, metadata, assumed; empty where lines carry none
     lines: int  # of the finished day or hours
     sha256: str  # of its uncompressed lines
-    differing_minutes: int = 0  # whose candle is another one
+    differing_minutes: int = 0  # that differ from their candles
     snapshots_disagreeing: int | None = None  # of books
     spans: tuple[IdSpan, ...] = ()  # ids that the import put in
     records_sha256: str = ""  # of the lines that the import wrote

@@ -58,11 +58,11 @@ class ImportNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PlacedDays:
     """The state of an import after some work."""
 
     placed: tuple[str, ...]  # days that stand in their places, also by an earlier attempt
-    left: tuple[str, ...]  # days that were not put there: the first one's file is another one now
+    left: tuple[str, ...]  # days that were not put there: the first has changed
     done: bool  # False: the time was up; the note stays
 
 
@@ -116,7 +116,7 @@ def note(
 
 def finish(
     vault: Vault, inst_id: str, *, before: str = EVERY_DAY, within_s: float = inf
-) -> Progress | None:
+) -> PlacedDays | None:
     """Put the noted days in their places, or the rest of them; None if none is noted.
 
     The caller holds the writer's lock of the trades, and writes itself to no day ``before`` that;
@@ -136,7 +136,7 @@ def finish(
             if built is None:  # an earlier attempt was stopped when all was done
                 continue
             if time.monotonic() > deadline:
-                return Progress(tuple(one.day for one in placed), (), done=False)
+                return PlacedDays(tuple(one.day for one in placed), (), done=False)
             if day >= before or not _place(vault, inst_id, built):
                 left = found.days[number:]
                 break
@@ -146,7 +146,7 @@ def finish(
     for built in placed:
         built_day.drop(vault, inst_id, built.day)
     _remove(vault.import_note(inst_id))
-    return Progress(tuple(built.day for built in placed), left, done=True)
+    return PlacedDays(tuple(built.day for built in placed), left, done=True)
 
 
 def _place(vault: Vault, inst_id: str, built: BuiltDay) -> bool:
@@ -208,7 +208,7 @@ def _account(vault: Vault, found: ImportNote, placed: Sequence[BuiltDay], *, who
 
 
 def _settle(ledger: GapLedger, built: BuiltDay, moment_ms: int) -> None:
-    """Bring the ledger up to a day: what is there is not open, what lacks is named."""
+    """Bring the ledger up to a day: ids that came are not open, ids that lack are named."""
     for gap in without([(built.first_id, built.last_id)], built.missing):
         _say(ledger, gap, "repaired", moment_ms, unless=(None, "repaired"))
     for gap in built.id_holes:

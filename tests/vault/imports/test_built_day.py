@@ -1,6 +1,7 @@
 """A day built aside: part and facts, written durably, found again, refused if damaged."""
 
 import gzip
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ LINES = [b"one\n", b"two\n"]
 
 def built(vault, **changes) -> BuiltDay:
     part = built_day.write_part(vault, BTC, DAY.day, LINES, packed=True)
-    values = {
+    values: dict[str, Any] = {
         "base": RawContent(5, 6), "content": part.content, "packed": True, "size": part.size,
         "before_id": 4, "first_id": 6, "last_id": 9, "missing": ((5, 5), (7, 7)),
         "id_holes": ((7, 7),), "line": DAY,
@@ -65,5 +66,5 @@ def test_damaged_facts_are_refused(vault):
     built_day.keep(vault, BTC, built(vault))
     path = built_day.facts_path(vault, BTC, DAY.day)
     path.write_bytes(path.read_bytes().replace(b'"packed":true', b'"packed":null'))
-    with pytest.raises(VaultError, match="import again|changed by something else"):
+    with pytest.raises(VaultError, match="changed by something else"):
         built_day.load(vault, BTC, DAY.day)

@@ -1,5 +1,7 @@
 """Spans of ids, against plain sets."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def ids(spans) -> set[int]:
 
 
 def is_tidy(spans) -> bool:
-    return all(one[1] + 1 < other[0] for one, other in zip(spans, spans[1:], strict=False))
+    return all(one[1] + 1 < other[0] for one, other in pairwise(spans))
 
 
 @given(SPANS, SPANS)

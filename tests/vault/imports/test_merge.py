@@ -10,6 +10,8 @@ from ravequant.vault.raw_content import RawContent
 
 
 class Block(NamedTuple):
+    """Lines as an archive hands them out."""
+
     lines: bytes
     first_id: int
     last_id: int

@@ -16,7 +16,7 @@ from tests.vault.imports.test_provenance import BTC, DAY
 DAYS = ("2025-12-13", "2025-12-14", "2025-12-15")
 
 
-def build(vault, day: str, base: bytes | None = None, packed: bool = True, **ids) -> BuiltDay:
+def build(vault, day: str, base: bytes | None = None, *, packed: bool = True, **ids) -> BuiltDay:
     """Build a day whose only line is its name."""
     part = built_day.write_part(vault, BTC, day, [f"{day}\n".encode()], packed=packed)
     standing = built_day.standing_file(vault, BTC, day)
@@ -25,7 +25,7 @@ def build(vault, day: str, base: bytes | None = None, packed: bool = True, **ids
         standing.parent.mkdir(parents=True, exist_ok=True)
         standing.write_bytes(gzip.compress(base) if packed else base)
     found = BuiltDay(
-        None if base is None else raw_content.content_of(standing), part.content, packed,
+        None if standing is None else raw_content.content_of(standing), part.content, packed,
         part.size, None, ids.get("first", 1), ids.get("last", 9), ids.get("missing", ()),
         ids.get("holes", ()), replace(DAY, day=day),
     )  # fmt: skip
@@ -52,7 +52,7 @@ def test_noted_days_are_put_in_place(vault):
     under_way.note(vault, BTC, DAYS)
     assert under_way.is_noted(vault, BTC)
     progress = under_way.finish(vault, BTC)
-    assert progress == under_way.Progress(DAYS, (), done=True)
+    assert progress == under_way.PlacedDays(DAYS, (), done=True)
     assert there(vault) == {f"{day}.jsonl.gz": f"{day}\n".encode() for day in DAYS}
     assert list(provenance.newest(vault, BTC)) == list(DAYS)
     assert read_generation(vault.generation(BTC)) == 1
@@ -63,7 +63,7 @@ def test_noted_days_are_put_in_place(vault):
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_recorded_day_is_replaced_in_its_form(vault, packed):
     """Its other form, if there is one, goes."""
-    build(vault, DAYS[0], b"old\n", packed)
+    build(vault, DAYS[0], b"old\n", packed=packed)
     if not packed:
         (vault.trades(BTC) / f"{DAYS[0]}.jsonl.gz").write_bytes(gzip.compress(b"old\n"))
     under_way.note(vault, BTC, DAYS[:1])
@@ -93,7 +93,7 @@ def test_a_day_that_has_changed_is_left_with_those_behind_it(vault, change):
         path.write_bytes(gzip.compress(b"old\nnewer\n"))
     under_way.note(vault, BTC, DAYS, between=[(50, 60)])
     progress = under_way.finish(vault, BTC)
-    assert progress == under_way.Progress(DAYS[:1], DAYS[1:], done=True)
+    assert progress == under_way.PlacedDays(DAYS[:1], DAYS[1:], done=True)
     assert built_day.days_built(vault, BTC) == list(DAYS[1:])
     assert there(vault).get(path.name) == (None if change == "gone" else b"old\nnewer\n")
     assert not under_way.is_noted(vault, BTC)
@@ -106,7 +106,7 @@ def test_a_writer_lets_no_day_from_its_own_on_be_placed(vault):
         build(vault, day)
     under_way.note(vault, BTC, DAYS)
     progress = under_way.finish(vault, BTC, before=DAYS[1])
-    assert progress == under_way.Progress(DAYS[:1], DAYS[1:], done=True)
+    assert progress == under_way.PlacedDays(DAYS[:1], DAYS[1:], done=True)
 
 
 def test_when_the_time_is_up_the_rest_follows(vault):
@@ -114,16 +114,17 @@ def test_when_the_time_is_up_the_rest_follows(vault):
     for day in DAYS:
         build(vault, day)
     under_way.note(vault, BTC, DAYS)
-    assert under_way.finish(vault, BTC, within_s=-1) == under_way.Progress((), (), done=False)
+    assert under_way.finish(vault, BTC, within_s=-1) == under_way.PlacedDays((), (), done=False)
     assert read_generation(vault.generation(BTC)) == 0
-    assert under_way.finish(vault, BTC) == under_way.Progress(DAYS, (), done=True)
+    assert under_way.finish(vault, BTC) == under_way.PlacedDays(DAYS, (), done=True)
 
 
 def test_the_ledger_follows(vault):
     """Found ids are repaired, holes settled, missing ones open once; between the days too."""
     book = GapLedger(vault.gap_ledger(BTC), BTC)
-    for first, last, status in ((2, 3, "open"), (6, 6, "open"), (8, 8, "unrecoverable")):
-        book.append(LedgerEntry(Gap(first, last), status, "test", 0))
+    for first, last in ((2, 3), (6, 6)):
+        book.append(LedgerEntry(Gap(first, last), "open", "test", 0))
+    book.append(LedgerEntry(Gap(8, 8), "unrecoverable", "test", 0))
     build(vault, DAYS[0], missing=((3, 4), (6, 6), (8, 8)), holes=((4, 4),))
     under_way.note(vault, BTC, DAYS[:1], between=[(10, 12)])
     under_way.finish(vault, BTC)
@@ -143,7 +144,7 @@ def test_a_name_that_a_power_cut_brought_back_does_no_harm(vault):
     path = vault.trades(BTC) / f"{DAYS[0]}.jsonl.gz"
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
-    assert under_way.finish(vault, BTC) == under_way.Progress(DAYS[:1], (), done=True)
+    assert under_way.finish(vault, BTC) == under_way.PlacedDays(DAYS[:1], (), done=True)
     assert not part.exists()
 
 

@@ -14,4 +14,5 @@ def test_the_registry_hands_it_out():
         exchanges.load_archive("elsewhere")
     assert ARCHIVE.labels_of("trades", "2025-01-31") == ("2025-01-31", "2025-02-01")
     name = ARCHIVE.parse_name("BTC-USDT-SWAP-trades-2025-01-31.zip")
+    assert name is not None
     assert (name.stream, name.inst_id, name.label) == ("trades", "BTC-USDT-SWAP", "2025-01-31")
