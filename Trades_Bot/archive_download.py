@@ -4,19 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ravequant import times
 from ravequant.errors import NoDataError, UsageError
 from ravequant.exchanges.archive.base import Archive
-from ravequant.exchanges.archive.download import DayFiles, Fetcher, fetch_days
+from ravequant.exchanges.archive.download import Fetcher, fetch_days
 from ravequant.exchanges.archive.plan import DownloadPlan, plan_of
 from ravequant.exchanges.archive.progress import DownloadProgress, keep_rate, kept_rate
 from ravequant.exchanges.archive.published import PublishedFile
+from ravequant.exchanges.archive.publisher import DayFiles, Publisher, list_days, list_funding
 from ravequant.vault.paths import StrPath
-from Trades_Bot.archive_files import CANDLES, FUNDING, TRADES, ArchiveFolder, TradeFiles
-
-_MONTH: Final = len("2025-01")
+from Trades_Bot.archive_files import CANDLES, TRADES, ArchiveFolder, TradeFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Offer:
     """The files that an exchange has of an instrument and of the days asked for."""
 
     inst_id: str
-    days: tuple[DayFiles, ...]  # with all their files of trades, oldest first
+    days: tuple[DayFiles, ...]  # with files of trades, oldest first
     funding: tuple[PublishedFile, ...]
     absent: tuple[str, ...]  # labels of trades that it does not have
 
@@ -50,36 +48,20 @@ def days_between(since: str | None, until: str | None) -> list[str]:
 
 
 def offer(
-    archive: Archive, rest_url: str, inst_id: str, days: Sequence[str], *, limit_factor: float
+    publisher: Publisher, rest_url: str, inst_id: str, days: Sequence[str], *, limit_factor: float
 ) -> Offer:
     """Ask the exchange for its files of these days. Raises FeedError, NoDataError for none."""
-    with closing(archive.listing(rest_url, limit_factor=limit_factor)) as listing:
-        labels = sorted({label for day in days for label in archive.labels_of(TRADES, day)})
-        trades = listing.files(TRADES, inst_id, labels)
-        if not trades.files:
+    with closing(publisher.listing(rest_url, limit_factor=limit_factor)) as listing:
+        found = list_days(publisher, listing, inst_id, (TRADES, CANDLES), days)
+        wanted = tuple(day for day in found if any(file.stream == TRADES for file in day.files))
+        if not wanted:
             raise NoDataError(
                 f"{inst_id}: the exchange has no file of trades from {days[0]} to {days[-1]}; it "
                 "publishes a day about two days later"
             )
-        candles = listing.files(CANDLES, inst_id, labels)
-        months = sorted({label[:_MONTH] for label in labels})
-        funding = listing.files(FUNDING, inst_id, months)
-    found = {(file.stream, file.label): file for file in (*trades.files, *candles.files)}
-    wanted = [
-        DayFiles(day, tuple(_of_day(archive, found, day)))
-        for day in days
-        if any((TRADES, label) in found for label in archive.labels_of(TRADES, day))
-    ]
-    return Offer(inst_id, tuple(wanted), funding.files, trades.absent)
-
-
-def _of_day(
-    archive: Archive, found: dict[tuple[str, str], PublishedFile], day: str
-) -> Iterator[PublishedFile]:
-    for stream in (TRADES, CANDLES):
-        for label in archive.labels_of(stream, day):
-            if (stream, label) in found:
-                yield found[stream, label]
+        funding = list_funding(publisher, listing, inst_id, days)
+    absent = {label for day in found for stream, label in day.absent if stream == TRADES}
+    return Offer(inst_id, wanted, tuple(funding), tuple(sorted(absent)))
 
 
 def plan(offers: Iterable[Offer], folder: StrPath) -> DownloadPlan:
@@ -104,7 +86,7 @@ class Download:
         """Return the days to import: not those at either end that lack a file, but ``partial``."""
         if partial:
             return list(self._found.days)
-        whole = [day.day for day in self._found.days if self._is_whole(day)]
+        whole = [day.day for day in self._found.days if _is_whole(day)]
         return [day for day in self._found.days if whole and whole[0] <= day.day <= whole[-1]]
 
     def days(self, wanted: Iterable[DayFiles]) -> Iterator[TradeFiles]:
@@ -117,6 +99,7 @@ class Download:
         """Close the connections."""
         self._fetcher.close()
 
-    def _is_whole(self, day: DayFiles) -> bool:
-        labels = {file.label for file in day.files if file.stream == TRADES}
-        return labels >= set(self._archive.labels_of(TRADES, day.day))
+
+def _is_whole(day: DayFiles) -> bool:
+    """Return True if the exchange has all files of trades of the day."""
+    return all(stream != TRADES for stream, _ in day.absent)

@@ -56,7 +56,7 @@ class _DayProof:
     differing: int = 0
 
 
-class DayBuilder:
+class TradeDayBuilder:
     """Builds the days of one instrument, oldest first."""
 
     def __init__(

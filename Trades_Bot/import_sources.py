@@ -12,6 +12,7 @@ from ravequant import cli, settings
 from ravequant.errors import NoDataError
 from ravequant.exchanges.archive.base import Archive
 from ravequant.exchanges.archive.plan import plan_lines
+from ravequant.exchanges.archive.publisher import Publisher
 from ravequant.vault.imports import provenance
 from ravequant.vault.paths import StrPath, Vault
 from Trades_Bot.archive_download import Download, Offer, days_between, offer, plan
@@ -80,7 +81,7 @@ def inner_days(inst_id: str, found: Sequence[TradeFiles], folder: StrPath) -> li
 
 
 def downloads(
-    vault: Vault, archive: Archive, rest_url: str, args: argparse.Namespace
+    vault: Vault, archive: Archive, publisher: Publisher, rest_url: str, args: argparse.Namespace
 ) -> Iterator[FindSource]:
     """Yield for each instrument a function that asks the exchange for its files.
 
@@ -89,14 +90,15 @@ def downloads(
     """
     days = days_between(args.since, args.until)
     for inst_id in cli.instruments_of(args, settings.load().instruments):
-        yield partial(_asked, vault, archive, rest_url, inst_id, days=days, args=args)
+        find = partial(offer, publisher, rest_url, inst_id, limit_factor=args.rest_limit_factor)
+        yield partial(_asked, vault, archive, inst_id, find, days=days, args=args)
 
 
 def _asked(
     vault: Vault,
     archive: Archive,
-    rest_url: str,
     inst_id: str,
+    find: Callable[[Sequence[str]], Offer],
     *,
     days: Sequence[str],
     args: argparse.Namespace,
@@ -109,8 +111,7 @@ def _asked(
         _log.info(text, inst_id, len(days) - len(wanted))
     if not wanted:
         return None
-    found = offer(archive, rest_url, inst_id, wanted, limit_factor=args.rest_limit_factor)
-    return _download_source(archive, found, args.dir or vault.import_downloads(), args)
+    return _download_source(archive, find(wanted), args.dir or vault.import_downloads(), args)
 
 
 def _download_source(

@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from ravequant import catalog, cli, exchanges, settings, tables
-from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
+from ravequant.errors import DONE, FAILED, NoDataError, RaveQuantError, UsageError
 from ravequant.exchanges.archive.terms import require_terms
 from ravequant.vault import instruments
 from ravequant.vault.paths import Vault
@@ -38,6 +38,7 @@ _SWITCHES: Final = (
     ("--partial", "import also a day of which a file lacks, as far as the others go"),
     ("--replace", "accept files that hold other records than those imported before"),
     ("--dry-run", "only show what would be imported"),
+    ("--probe", "only fetch the smallest files and say if they are as believed, in ten lines"),
 )
 _log = logging.getLogger(PROGRAM)
 
@@ -109,9 +110,10 @@ def sources_of(vault: Vault, args: argparse.Namespace) -> Iterator[FindSource]:
     """Return for each instrument a function that finds its files. Raises UsageError."""
     archive = exchanges.load_archive(vault.exchange)
     if args.download:
+        publisher = exchanges.load_publisher(vault.exchange)
         if not args.dry_run:
-            require_terms(vault, archive.terms, accepted=args.accept_terms)
-        return downloads(vault, archive, rest_url(args), args)
+            require_terms(vault, publisher.terms, accepted=args.accept_terms)
+        return downloads(vault, archive, publisher, rest_url(args), args)
     if args.dir is None:
         raise UsageError(
             "where are the files? --download fetches them, --dir FOLDER takes those that you have "
@@ -123,6 +125,8 @@ def sources_of(vault: Vault, args: argparse.Namespace) -> Iterator[FindSource]:
 def body(args: argparse.Namespace) -> int:
     """Import each instrument and print the result; a failure stops no other instrument."""
     vault = cli.vault_of(args)
+    if args.probe:
+        return probe(vault, args)
     sources = sources_of(vault, args)
     code, results, plans = DONE, list[ImportResult](), list[TradeSource]()
     for find in sources:
@@ -143,6 +147,17 @@ def body(args: argparse.Namespace) -> int:
     else:
         show(vault, results, as_json=args.json)
     return code
+
+
+def probe(vault: Vault, args: argparse.Namespace) -> int:
+    """Fetch the smallest files and print if the exchange's files are as they are believed to be."""
+    publisher = exchanges.load_publisher(vault.exchange)
+    require_terms(vault, publisher.terms, accepted=args.accept_terms)
+    folder = args.dir or vault.import_downloads()
+    named = {"inst_id": cli.instruments_of(args, ())[0]} if args.inst_ids else {}
+    found = publisher.probe(rest_url(args), folder, limit_factor=args.rest_limit_factor, **named)
+    sys.stdout.writelines(f"{finding.line()}\n" for finding in found)
+    return FAILED if any(finding.believed is False for finding in found) else DONE
 
 
 def show_plan(sources: Sequence[TradeSource], *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from ravequant.vault.imports.provenance import ImportedDay
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, day_files
 from Trades_Bot.archive_files import TradeFiles
-from Trades_Bot.day_import import DayBuilder, DayOptions, DayResult
+from Trades_Bot.day_import import DayOptions, DayResult, TradeDayBuilder
 
 _LOOK_AGAIN_S: Final = 0.2
 _ATTEMPTS: Final = 3  # at days whose recorded file changes while they wait
@@ -62,7 +62,7 @@ def import_days(
     with writer_lock(vault, trade_repair.METRIC, inst_id):
         _finish_earlier(vault, inst_id, wait_s)
         contract = instruments.load(vault, inst_id).contract
-        builder = DayBuilder(vault, inst_id, archive, contract, options)
+        builder = TradeDayBuilder(vault, inst_id, archive, contract, options)
         files_by_day: dict[str, TradeFiles] = {}
         try:
             for files in _in_order(vault, inst_id, days, partial=options.partial):
@@ -124,7 +124,7 @@ def _finish_earlier(vault: Vault, inst_id: str, wait_s: float) -> None:
 
 def _put_in_place(
     vault: Vault,
-    builder: DayBuilder,
+    builder: TradeDayBuilder,
     files: dict[str, TradeFiles],
     result: ImportResult,
     wait_s: float,
@@ -153,7 +153,7 @@ def _put_in_place(
 
 
 def _built_again(
-    builder: DayBuilder, files: Sequence[TradeFiles], result: ImportResult
+    builder: TradeDayBuilder, files: Sequence[TradeFiles], result: ImportResult
 ) -> list[str]:
     """Build days again; return those up to the first that cannot be built."""
     done = list[str]()

@@ -19,7 +19,6 @@ from ravequant import times
 from ravequant.errors import LockedError, NoDataError, VaultError
 from ravequant.pipeline.job import Batch, DecodedSpan, Job, Leg
 from ravequant.pipeline.lost_outputs import begin_after
-
 from ravequant.pipeline.rebuild_progress import RebuildProgress
 from ravequant.vault import commit, tail
 from ravequant.vault.atomic import disk_error

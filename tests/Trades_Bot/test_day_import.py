@@ -12,7 +12,7 @@ from ravequant.vault.imports import built_day
 from tests.support.archive_files import candle_file, candle_rows
 from tests.support.import_market import BTC, FILLS, LABELS, WHOLE, archive, label_of, with_metadata
 from Trades_Bot.archive_files import ArchiveFolder
-from Trades_Bot.day_import import DayBuilder, DayOptions
+from Trades_Bot.day_import import DayOptions, TradeDayBuilder
 
 OKX = exchanges.load_archive("okx")
 NOW = Contract("0.01", "1", "linear")
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 def build(vault, folder, days=WHOLE, **options):
     with_metadata(vault)
-    builder, there = DayBuilder(vault, BTC, OKX, NOW, DayOptions(**options)), None
+    builder, there = TradeDayBuilder(vault, BTC, OKX, NOW, DayOptions(**options)), None
     there = ArchiveFolder(folder, OKX)
     return builder, [builder.build(there.day(BTC, day)) for day in days]
 

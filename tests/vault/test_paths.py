@@ -62,6 +62,7 @@ def places(vault: Vault, inst_id: str) -> list[Path]:
         vault.import_note(inst_id),
         vault.import_parts(inst_id),
         vault.import_downloads(),
+        vault.book_import(inst_id),
         vault.settled_funding(inst_id),
         *(vault.derived(metric, inst_id) for metric in streams),
         *(vault.state(metric, inst_id) for metric in streams),
@@ -78,6 +79,7 @@ def test_every_builder_of_a_path_is_among_those_compared():
         "trades", "snapshots", "deep_snapshots", "metadata", "metadata_history", "gap_ledger",
         "generation", "derived", "minutes", "state", "health", "alerts", "lock", "imports",
         "import_terms", "import_note", "import_parts", "import_downloads", "settled_funding",
+        "book_import",
     }  # fmt: skip
 
 

@@ -4,12 +4,11 @@ The importers know these types and no exchange: `ravequant.exchanges.load_archiv
 of one by its name.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ravequant.contract import Contract
-from ravequant.exchanges.archive.published import Published
 
 IdSpan = tuple[int, int]
 
@@ -128,16 +127,6 @@ class FundingSettlement(Protocol):
         """Return the record as one line."""
 
 
-class FileListing(Protocol):
-    """The exchange's list of published files; a failed call raises FeedError."""
-
-    def files(self, stream: Any, inst_id: str, labels: Iterable[str]) -> Published:
-        """Return the files of these labels, and the labels without one."""
-
-    def close(self) -> None:
-        """End waits and refuse further calls."""
-
-
 @dataclass(frozen=True, slots=True)
 class CandleForm:
     """How files of candles are read and compared."""
@@ -156,8 +145,6 @@ class Archive:
     trade_day: Callable[..., TradeDayReader]  # (paths, inst_id, day, contract, covered)
     candles: CandleForm
     settlements: Callable[..., Sequence[FundingSettlement]]  # (paths, inst_id, time before them)
-    listing: Callable[..., FileListing]  # (REST address, *, limit_factor)
-    terms: tuple[str, ...]  # of use, in a line each
     everybody: str  # in the place of an instrument: the file has the rows of all of them
 
 

@@ -1,8 +1,8 @@
 """The provenance of imported days: the files each was read from, and its proof.
 
 ``meta/{exchange}/imports/{INSTID}.jsonl`` has a line for each day and stream; of several lines of a
-day the newest counts. It tells a later import which days are done, and a reader where the lines of
-a day come from.
+day the newest counts. A later import finds there the days that are done, and a reader the source
+of the lines of a day.
 """
 
 from collections.abc import Iterable

@@ -5,7 +5,6 @@ from typing import Final
 from ravequant.exchanges.archive.base import Archive, CandleForm
 from ravequant.exchanges.okx.archive import candles
 from ravequant.exchanges.okx.archive.funding import read_funding
-from ravequant.exchanges.okx.archive.listing import TERMS, OkxListing
 from ravequant.exchanges.okx.archive.names import ALL_SWAPS, labels_of, parse_name
 from ravequant.exchanges.okx.archive.trade_day import TradeDay
 
@@ -15,7 +14,5 @@ ARCHIVE: Final = Archive(
     trade_day=TradeDay,
     candles=CandleForm(candles.read_candles, candles.differing, candles.contract_in_force),
     settlements=read_funding,
-    listing=OkxListing,
-    terms=TERMS,
     everybody=ALL_SWAPS,
 )
