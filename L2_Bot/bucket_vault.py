@@ -61,8 +61,7 @@ class BucketVault:
     def begin(self, day: str) -> bool:
         """Make place for a day; True if its hours are there already, whole."""
         newest = self._read_to()
-        done = day in provenance.newest(self._real, self._inst_id, STREAM)
-        if newest == day and not done:
+        if self.under_way(day):
             return True
         if newest is not None and newest >= day:
             self.clear()
@@ -73,6 +72,11 @@ class BucketVault:
         except OSError as error:
             raise disk_error(self.vault.root, "prepared", error) from error
         return False
+
+    def under_way(self, day: str) -> bool:
+        """Return True if a killed run had begun to compute a day, from all of its hours."""
+        done = day in provenance.newest(self._real, self._inst_id, STREAM)
+        return self._read_to() == day and not done
 
     def clear(self) -> None:
         """Begin with an empty bucketizer."""
@@ -199,6 +203,17 @@ def must_make(vault: Vault, inst_id: str, day: str) -> bool:
     facts = commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id)
     cursor = None if facts is None else facts["cursor"]
     return cursor is not None and str(cursor["file"])[:10] >= day
+
+
+def bucketed(vault: Vault, inst_id: str, day: str) -> bool:
+    """Return True if each book hour of a day, by its first line, is among the day's buckets."""
+    lines = dict(catalog.BUCKETS.files(vault, inst_id)).get(day)
+    if lines is None:
+        return False
+    known = set(_moments(lines_forward(lines)))
+    hours = (path for key, path in hour_files(vault.snapshots(inst_id)) if key.startswith(day))
+    firsts = (next(lines_forward(path), None) for path in hours)
+    return all(first is None or known.issuperset(_moments([first])) for first in firsts)
 
 
 def _entry(day: str, read: DayRead, made: Content) -> ImportedDay:

@@ -20,7 +20,7 @@ import orjson
 
 from L2_Bot.book_sources import AskedDays, BookDayFiles, BookDownloads, files_of
 from L2_Bot.bucket_vault import STREAM as BUCKETS
-from L2_Bot.bucket_vault import BucketVault, DayRead, must_make
+from L2_Bot.bucket_vault import BucketVault, DayRead, bucketed, must_make
 from L2_Bot.imported_day import BOOKS, DEEP, DayBuilder, provenance_of, source_of
 from ravequant import catalog, cli, exchanges, settings, times
 from ravequant.errors import (
@@ -45,7 +45,7 @@ from ravequant.vault.retention.report import size
 PROGRAM: Final = catalog.IMPORT_BOOKS.name
 QUEUE: Final = "the lab will not know the queue of these days"
 _BYTES_A_SECOND: Final = 4_000_000  # of files, on one core
-_LEFT_SHARE: Final = 0.35  # packed hours / file
+_LEFT_SHARE: Final = 0.25  # packed hours / file
 _LEFT_BUCKETS: Final = 62_000_000  # bytes of bucket lines a day, packed to a sixth
 _log = logging.getLogger(PROGRAM)
 
@@ -86,15 +86,11 @@ class BookImport:
         if self._options.buckets_only:
             yield from self._to_buckets(files)
             return
-        taken = 0
         for stream, path in ((BOOKS, files.books), (DEEP, files.deep)):
             if path is not None:
                 source = source_of(path, files.etags.get(path.name, ""))
-                found = self._to_hours(stream, files.day, path, source)
-                taken += found["status"] == "imported"
-                yield found
-        if taken:
-            self._make_buckets(files.day)
+                yield self._to_hours(stream, files.day, path, source)
+        self._make_buckets(files.day)
 
     # -- snapshots
 
@@ -129,8 +125,8 @@ class BookImport:
         return False
 
     def _make_buckets(self, day: str) -> None:
-        """Make the buckets of an imported day if the bucketizer has passed it."""
-        if not must_make(self._vault, self._inst_id, day):
+        """Make the buckets of an imported day if it lacks them and the bucketizer has passed it."""
+        if not (must_make(self._vault, self._inst_id, day) and self._lacks_buckets(day)):
             return
         if not self._buckets.begin(day):
             self._buckets.take(day)
@@ -143,6 +139,17 @@ class BookImport:
                 day,
             )
 
+    def _lacks_buckets(self, day: str) -> bool:
+        """Return True if no buckets were made since hours of a day were imported."""
+        made = self._known(BUCKETS).get(day)
+        books, deep = (self._known(stream).get(day) for stream in (BOOKS, DEEP))
+        if made is None and deep is None and bucketed(self._vault, self._inst_id, day):
+            return False  # the bucketizer has read them itself
+        return any(
+            one is not None and one.hours and (made is None or made.imported_ms < one.imported_ms)
+            for one in (books, deep)
+        )
+
     # -- buckets only
 
     def _to_buckets(self, files: BookDayFiles) -> Iterator[dict[str, Any]]:
@@ -154,7 +161,8 @@ class BookImport:
         if known is not None and not self._again(known, file):
             yield _said(BUCKETS, day, "done before")
             return
-        self._refuse_recorded(day, known)
+        if not buckets.under_way(day):
+            self._refuse_recorded(day, known)
         if not buckets.begin(day):
             facts, built = self._build.books(files.books, day, buckets.snapshots)
             _rename(buckets.snapshots, day, built.hours)

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from L2_Bot.bucket_vault import BucketVault, DayRead, must_make
+from L2_Bot.bucket_vault import BucketVault, DayRead, bucketed, must_make
 from Liquidity_Buckets import l2_bucketizer
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import VaultError
 from ravequant.vault.imports import provenance
 from ravequant.vault.paths import Vault, hour_files
-from tests.support.book_lines import put, put_metadata, snapshot
+from tests.support.book_lines import lines, put, put_metadata, snapshot
 
+SIDES = [["100", "1", "0", "1"]], [["101", "2", "0", "1"]]
 BTC, FIRST, SECOND = "BTC-USDT-SWAP", "2025-01-30", "2025-01-31"
 
 
@@ -95,6 +96,17 @@ def test_a_day_with_lines_of_its_own_is_replaced_only_if_all_of_them_come_again(
     buckets.take(FIRST)
     assert buckets.make(FIRST) is None
     assert own.read_bytes() == whole
+
+
+def test_a_day_is_bucketed_once_each_hour_of_it_is(vault):
+    """An hour that came later lacks its buckets."""
+    put(vault.snapshots(BTC), rows(FIRST))
+    assert not bucketed(vault, BTC, FIRST)
+    assert l2_bucketizer.main(["--vault", str(vault.root), "--instId", BTC]) == 0
+    assert bucketed(vault, BTC, FIRST)
+    early = vault.snapshots(BTC) / FIRST / "05.jsonl"
+    early.write_bytes(lines([snapshot(times.file_start_ms(f"{FIRST}/05"), *SIDES)]))
+    assert not bucketed(vault, BTC, FIRST)
 
 
 def test_a_bucketizer_that_fails_is_heard(tmp_path):

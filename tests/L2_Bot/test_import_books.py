@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from L2_Bot import import_books
+from L2_Bot import bucket_vault, import_books
 from L2_Bot.snapshot_writer import SnapshotWriter
 from Liquidity_Buckets import l2_bucketizer
 from ravequant import exchanges, settings, times
@@ -20,7 +20,7 @@ from ravequant.sim.market import ModelMarket
 from ravequant.vault.imports import provenance
 from ravequant.vault.line_file import lines_forward
 from ravequant.vault.paths import CHECKOUT, Vault, book_files
-from tests.support import book_archives, box
+from tests.support import book_archives, box, crashes
 from tests.support.book_archives import BTC, message
 from tests.support.book_imports import (
     DAY,
@@ -251,6 +251,29 @@ def test_days_that_the_bucketizer_has_passed_get_their_buckets_at_once(vault, fo
     assert vault.state("liquidity_buckets", BTC).read_bytes() == state
     assert l2_bucketizer.main(["--vault", str(vault.root), "--instId", BTC]) == DONE
     assert packed.exists()
+
+
+def test_buckets_that_a_killed_run_did_not_make_are_made_by_the_next(vault, folder, monkeypatch):
+    """The hours were in their places already; a third run has nothing to do."""
+    put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
+    run(vault, folder, "--from", NEXT)
+    assert l2_bucketizer.main(["--vault", str(vault.root), "--instId", BTC]) == DONE
+    make = bucket_vault.BucketVault.make
+
+    def die(*_: Any) -> None:
+        raise crashes.Stopped
+
+    monkeypatch.setattr(bucket_vault.BucketVault, "make", die)
+    with pytest.raises(crashes.Stopped):
+        run(vault, folder)
+    packed = vault.derived("liquidity_buckets", BTC) / f"{DAY}.jsonl.gz"
+    assert next(iter(content(vault))) == f"{DAY}/00"
+    assert not packed.exists()
+    monkeypatch.setattr(bucket_vault.BucketVault, "make", make)
+    assert run(vault, folder) == DONE
+    assert len(gzip.decompress(packed.read_bytes()).splitlines()) == 91
+    monkeypatch.setattr(bucket_vault.BucketVault, "make", die)
+    assert run(vault, folder) == DONE
 
 
 # -- downloads

@@ -50,11 +50,11 @@ def content(vault: Vault) -> dict[str, bytes]:
 
 
 def everything(vault: Vault) -> dict[str, bytes]:
-    """Return every file of a vault but logs, locks and the times of provenance."""
+    """Return every file of a vault but torn tails, locks and the times of provenance."""
     found = {}
     for path in sorted(vault.root.rglob("*")):
         name = path.relative_to(vault.root).as_posix()
-        if path.is_file() and not name.startswith("state/locks"):
+        if path.is_file() and path.suffix != ".torn" and not name.startswith("state/locks"):
             data = path.read_bytes()
             if name.startswith("meta/okx/imports"):
                 rows = [orjson.loads(line) for line in data.splitlines()]

@@ -78,8 +78,14 @@ class HourParts:
         self._part.write(line)
 
     def finish(self) -> BuiltHours:
-        """Sync the last part; return the facts of all."""
+        """Sync the last part, and the names of all; return their facts."""
         self._close()
+        if self._hours:
+            folder = self._folder / self._day
+            try:
+                fsync_folder(folder)
+            except OSError as error:
+                raise disk_error(folder, "synced", error) from error
         return BuiltHours(tuple(self._hours), self._lines, self._sha256.hexdigest(), self._left)
 
     def discard(self) -> None:
@@ -204,6 +210,8 @@ class HourImport:
                 self._place(folder, day.day, hour)
             for hour in facts["gone"]:
                 delete(folder / day.day / f"{hour}.jsonl.gz")
+            if facts["gone"] and day.hours:
+                fsync_folder(folder / day.day)
             if day not in provenance.entries(self._vault, self._inst_id):
                 make_folder(self._vault.imports(self._inst_id).parent)
                 provenance.append(self._vault, self._inst_id, [day])
