@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from L2_Bot import bucket_vault, import_books
+from L2_Bot import bucket_vault, import_books, l2_retention
 from L2_Bot.snapshot_writer import SnapshotWriter
 from Liquidity_Buckets import l2_bucketizer
 from ravequant import exchanges, settings, times
@@ -132,6 +132,25 @@ def test_keep_pins_the_hours(vault, folder):
     """The provenance says so, and retention asks it."""
     run(vault, folder, "--keep")
     assert {day.keep for day in provenance.newest(vault, BTC, "books").values()} == {True}
+
+
+def test_retention_keeps_imported_hours_and_says_why(vault, folder, capsys):
+    """No budget takes them before their day has buckets, nor in the days after their import."""
+    put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
+    run(vault, folder)
+    before = content(vault)
+    reasons = []
+    for _ in range(2):
+        words = ["--vault", str(vault.root), "--keep-gb", "0.000001"]
+        assert l2_retention.main(words) == FAILED
+        reasons += [line for line in capsys.readouterr().out.splitlines() if "are kept" in line]
+        assert content(vault) == before
+        assert l2_bucketizer.main(["--vault", str(vault.root), "--instId", BTC]) == DONE
+    start = f"4 imported hours of {BTC} books are kept: "
+    assert reasons == [
+        f"{start}4 (its day has no buckets yet).",
+        f"{start}3 (5 days from its import), 1 (its day has no buckets yet).",
+    ]
 
 
 def test_the_bucketizer_takes_imported_books_for_recorded_ones(vault, folder):
