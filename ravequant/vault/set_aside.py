@@ -18,6 +18,7 @@ from ravequant.vault.paths import Vault
 
 _PLACES: Final = (  # state and output first: raw data alone are a vault that can be computed again
     "parquet/*/instId={inst_id}",
+    "state/import/books/{inst_id}",
     "state/import/{inst_id}",
     "state/import/{inst_id}.json",
     "state/*/{exchange}/perps/{inst_id}.*",
@@ -38,7 +39,7 @@ def set_aside(vault: Vault, inst_id: str) -> Path:
     check_inst_id(inst_id)
     streams = dict.fromkeys(data.stream for data in catalog.DATA_SETS.values())
     with ExitStack() as held:
-        for stream in (*streams, trade_repair.METRIC):
+        for stream in (*streams, trade_repair.METRIC, catalog.IMPORT_BOOKS.name):
             held.enter_context(writer_lock(vault, stream, inst_id))
         found = _found(vault, inst_id)
         if not found:

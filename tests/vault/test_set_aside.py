@@ -22,6 +22,7 @@ def fill(vault: Vault, inst_id: str) -> None:
         vault.gap_ledger(inst_id),
         vault.derived("vwap", inst_id) / "vwap_1m.jsonl",
         vault.state("vwap", inst_id),
+        vault.book_import(inst_id) / "note.json",
         vault.root / f"parquet/trades/instId={inst_id}/day=2025-12-14/part.parquet",
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,11 +42,11 @@ def test_all_of_it_goes_to_a_vault_of_its_own(vault):
     fill(vault, BTC)
     fill(vault, ETH)
     before = names(vault.root, BTC)
-    assert len(before) == 8
+    assert len(before) == 9
     target = set_aside.set_aside(vault, BTC)
     assert target == vault.root / "set_aside" / f"{BTC}.1"
     assert names(target, BTC) == before
-    assert len(names(vault.root, ETH)) == 8
+    assert len(names(vault.root, ETH)) == 9
     assert Vault(target).metadata(BTC).exists()
     fill(vault, BTC)
     assert set_aside.set_aside(vault, BTC).name == f"{BTC}.2"
@@ -58,13 +59,13 @@ def test_without_data_it_says_so(vault):
     assert not (vault.root / "set_aside").exists()
 
 
-@pytest.mark.parametrize("stream", ["trades_perps", "l2_perps", "vwap", "repair"])
+@pytest.mark.parametrize("stream", ["trades_perps", "l2_perps", "vwap", "repair", "import_books"])
 def test_while_a_program_writes_it_nothing_is_moved(vault, stream):
     """The message names the program."""
     fill(vault, BTC)
     with writer_lock(vault, stream, BTC), pytest.raises(LockedError, match="its one writer"):
         set_aside.set_aside(vault, BTC)
-    assert len(names(vault.root, BTC)) == 8
+    assert len(names(vault.root, BTC)) == 9
 
 
 @pytest.mark.parametrize("step", range(6))
