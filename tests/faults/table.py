@@ -9,7 +9,7 @@ ROWS: Final = {
     "B1": "torn tail", "B2": "hostile lines", "B3": "reader races writer",
     "C1": "state file spoiled", "C2": "raw or output file changed", "C3": "day and hour turn",
     "C4": "compression killed", "C5": "two of the same program", "C6": "damaged file",
-    "C7": "kept minutes spoiled",
+    "C7": "kept minutes spoiled", "C8": "import killed",
     "D1": "disk full", "D2": "disk errors",
     "E1": "socket lost", "E2": "notice 64008", "E3": "one channel silent",
     "E4": "subscribe answers", "E5": "book broken", "E6": "REST errors", "E7": "outage",

@@ -248,3 +248,39 @@ def test_without_either_it_says_the_remedy(vault):
         f"{vault.metadata(BTC)}: there is no metadata of {BTC}; start the trade exporter once, it "
         "fetches the metadata"
     )
+
+
+TENTH, NOW = Contract("0.1", "1", "linear"), Contract("0.01", "1", "linear")
+
+
+def test_contracts_of_imported_days_stand_before_the_first_line(vault, meta):
+    """The first line then says from when it holds; before the oldest of them that one holds."""
+    instruments.save(vault, meta, None)
+    instruments.note_earlier(vault, BTC, {"2025-01-03": TENTH, "2025-01-02": TENTH})
+    history = instruments.history(vault, BTC)
+    assert [known.contract for _, known in history] == [TENTH, NOW]
+    assert [since for since, _ in history] == [
+        None,
+        times.parse_iso("2025-01-03T23:59:59.999Z"),
+    ]
+    at = {
+        moment: instruments.in_force(history, times.parse_iso(moment)).contract
+        for moment in ("2024-01-01T00:00:00Z", "2025-01-03T23:59:59.999Z", "2025-01-04T00:00:00Z")
+    }
+    assert list(at.values()) == [TENTH, TENTH, NOW]
+    before = vault.metadata_history(BTC).read_bytes()
+    instruments.note_earlier(vault, BTC, {"2025-01-02": TENTH})  # known already
+    assert vault.metadata_history(BTC).read_bytes() == before
+    instruments.note_earlier(vault, BTC, {})
+    assert vault.metadata_history(BTC).read_bytes() == before
+
+
+def test_a_first_line_with_a_time_keeps_it(vault, meta):
+    """Days from there on are not touched by an import."""
+    instruments.save(vault, meta, times.parse_iso("2025-02-01T12:00:00.000Z"))
+    instruments.note_earlier(vault, BTC, {"2025-01-02": TENTH, "2025-02-03": TENTH})
+    history = instruments.history(vault, BTC)
+    assert [(since, known.contract) for since, known in history] == [
+        (None, TENTH),
+        (times.parse_iso("2025-02-01T12:00:00.000Z"), NOW),
+    ]
