@@ -172,7 +172,7 @@ class _Run(Generic[Batch]):
                 "back, or run again with --rebuild"
             )
         if cursor is not None and cursor.generation != self._generation:
-            return "repaired", "raw data were repaired behind the newest record"
+            return "repaired", "raw data were repaired or imported behind the newest record"
         if self._source.expires:
             cursor = _surviving(self._source.files, cursor)
         if self._side_input is not None:
