@@ -184,7 +184,8 @@ def test_killed_at_any_instant_while_a_recorder_runs(whole, folder, tmp_path, fa
     begun = with_holes(of_days(*WHOLE[1:]) + of_days("2025-12-15")[:9])
     vault = put(Vault(tmp_path / "vault"), begun)
     options = ("--trades", tape, "--history", "82h", "--speed", 1000, "--rest-limit-factor", 50)
-    importer = [sys.executable, CHECKOUT / "Trades_Bot" / "import_trades.py", *words(vault, folder)]
+    script = str(CHECKOUT / "Trades_Bot" / "import_trades.py")
+    importer = [sys.executable, script, *words(vault, folder)]
     with box.exchange(tmp_path, *options) as there:
         for number in range(faults.count(4, 40)):
             with exporters.alive(exporters.TRADE.start(vault, there)) as recorder:

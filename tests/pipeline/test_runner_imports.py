@@ -8,6 +8,7 @@ from ravequant import exchanges
 from ravequant.errors import LockedError, VaultError
 from ravequant.pipeline import runner
 from ravequant.settings import Settings
+from ravequant.vault import tail
 from ravequant.vault.gap_ledger import raise_generation
 from ravequant.vault.imports import under_way
 from tests.support.import_market import BTC, WHOLE, archive, of_days, put, raw
@@ -75,7 +76,7 @@ def test_a_generation_that_rises_under_it_is_named_too(vault, monkeypatch):
         raise_generation(vault.generation(BTC))
         raise VaultError("replaced")
 
-    monkeypatch.setattr(runner.tail.Tail, "blocks", finished)
-    monkeypatch.setattr(runner.tail.Tail, "pieces", finished)
+    monkeypatch.setattr(tail.Tail, "blocks", finished)
+    monkeypatch.setattr(tail.Tail, "pieces", finished)
     with pytest.raises(LockedError, match=r"replaced\. That is no damage"):
         run(vault)
