@@ -22,7 +22,7 @@ from ravequant import cli, exchanges, times
 from ravequant.errors import DONE, FAILED, RaveQuantError, shown
 from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
-from scripts.checks import computer, programs, service
+from scripts.checks import computer, imports, programs, service
 from scripts.checks import vault as inside
 from scripts.checks.computer import Check
 
@@ -74,6 +74,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
             ("records", partial(inside.records, vault, inst_id, now)),
             ("lines", partial(inside.last_hour, vault, inst_id, now)),
             ("holes", partial(inside.open_gaps, vault, inst_id)),
+            ("imports", partial(imports.imports, vault, inst_id)),
             ("metadata", partial(inside.contract, vault, inst_id, now, rest)),
             ("sleep", partial(inside.asleep, vault, inst_id, now)),
         ):
