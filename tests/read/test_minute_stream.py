@@ -1,6 +1,7 @@
 """Tests of ravequant.read.minute_stream: minutes are those of the calculators."""
 
 import gzip
+import operator
 import random
 from dataclasses import replace
 
@@ -215,10 +216,16 @@ def test_another_whale_threshold_in_the_settings(orderly, monkeypatch):
     least = chosen.bars.whale_notional
     lower = ExactDecimal(least // 400, "250", least.field)
     chosen = chosen._replace(bars=chosen.bars._replace(whale_notional=lower))
-    many = sum(read.minutes(BTC, vault=orderly.root)["whale_count"].values.tolist())
+    spans = (None, "2025-12-15 23:40")  # from the first line, and from within a day
+
+    def whales() -> list[int]:
+        tables = (read.minutes(BTC, since, vault=orderly.root) for since in spans)
+        return [sum(table["whale_count"].values.tolist()) for table in tables]
+
+    before = whales()
     monkeypatch.setattr(settings, "load", lambda: chosen)
-    assert opened(orderly, None)[0] == "2025-12-13"
-    assert sum(read.minutes(BTC, vault=orderly.root)["whale_count"].values.tolist()) > many
+    assert [opened(orderly, since)[0] for since in spans] == ["2025-12-13", "2025-12-15"]
+    assert all(map(operator.gt, whales(), before))
 
 
 def test_days_after_one_that_is_not_kept_are_taken_again(orderly, monkeypatch):
@@ -290,3 +297,23 @@ def test_a_day_that_is_not_in_order_is_joined_nowhere(orderly, count):
     other = replace(minutes, counts={**minutes.counts, count: 1})
     path.write_bytes(day_minutes.encode(other))
     assert opened(orderly, "2025-12-15 23:59") == ["2025-12-15", NEWEST]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"exchange": "binance"},
+        {"inst_id": "ETH-USDT-SWAP"},
+        {"day": "2025-12-14"},
+        {"whale_notional": 10**50},
+        {"offset": 1},
+    ],
+)
+def test_a_day_is_joined_if_it_was_made_as_this_reader_would(orderly, change):
+    """Of the same instrument, day and threshold; where reading began does not count."""
+    path = orderly.minutes(BTC) / "2025-12-15.json.gz"
+    minutes = day_minutes.decode(path.read_bytes())
+    path.write_bytes(day_minutes.encode(replace(minutes, key=replace(minutes.key, **change))))
+    joined = change.keys() <= {"offset"}
+    assert opened(orderly, "2025-12-15 23:59") == ([] if joined else ["2025-12-15"]) + [NEWEST]
