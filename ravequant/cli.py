@@ -6,7 +6,6 @@ import gc
 import logging
 import math
 import os
-import select
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -265,6 +264,8 @@ def _reader_left(stream: Any, error: OSError) -> bool:
         stream.flush()
     except BrokenPipeError:
         return True
+    import select  # noqa: PLC0415 - few programs lose their reader
+
     if not hasattr(select, "poll"):
         return False
     asked = select.poll()  # an unbuffered stream keeps nothing that a flush could write again

@@ -209,22 +209,22 @@ def unread() -> list[Path]:
     """
     path = file_in_use()
     there = path.is_file()
-    found = [other for other in _files(path.parent) if _alike(other, path, there=there)]
+    beside = _names(path.parent)
+    found = [path.parent / name for name in beside if _alike(name, path.name, there=there)]
     if not there and path == _DEFAULT_FILE:
-        places = [room for room in _files(path.parent) if room.name[:1] not in "._"]
+        places = [f"{path.parent}{os.sep}{room}" for room in beside if room[0] not in "._"]
         for place in (default_root, Path.cwd, path.parent.parent.absolute, Path.home):
             with suppress(OSError, RuntimeError):  # a folder that is gone, a user without a home
-                places.append(place())
-        names = (path.name, f"{path.name}.txt")
-        found += [place / name for place in dict.fromkeys(places) for name in names]
+                places.append(str(place()))
+        texts = (f"{place}{os.sep}{path.name}{end}" for place in places for end in ("", ".txt"))
+        found += [Path(text) for text in texts if os.access(text, os.F_OK)]
     return [other for other in dict.fromkeys(found) if other != path and _is_file(other)]
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
+def _names(folder: Path) -> list[str]:
+    with suppress(OSError):
+        return sorted(os.listdir(folder))  # noqa: PTH208 - every run asks, names alone cost less
+    return []
 
 
 def _is_file(path: Path) -> bool:
@@ -234,8 +234,8 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _alike(other: Path, path: Path, *, there: bool) -> bool:
-    name, wanted = other.name.lower(), path.name.lower()
+def _alike(name: str, wanted: str, *, there: bool) -> bool:
+    name, wanted = name.lower(), wanted.lower()
     return name == f"{wanted}.txt" if there else name.startswith(wanted[:4])
 
 

@@ -21,19 +21,19 @@ _LAST_DAY_MS = (date.max - _EPOCH).days * DAY_MS  # excluded, so that the next d
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{3}))?Z"
 )
-_DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
+# patterns of times that people give: few runs meet one, and compile them then
+_DURATION = r"([0-9]{1,15})(ms|s|m|h|d)"
 _DURATION_MS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _LONGEST_MS = 36_500 * DAY_MS
 
 LATEST: Final = "latest"  # in place of a time: where the data end
-_GIVEN = re.compile(
-    r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?=[0-9]{2}:)|(?= |$)))?"
-    r"([0-9]{2}:[0-9]{2})?((?<=:[0-9]{2}):[0-9]{2}(?:\.[0-9]{1,6})?)?(?: ?([A-Z+-].*))?",
-    re.IGNORECASE,
+_GIVEN = (
+    r"(?i)(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ](?=[0-9]{2}:)|(?= |$)))?"
+    r"([0-9]{2}:[0-9]{2})?((?<=:[0-9]{2}):[0-9]{2}(?:\.[0-9]{1,6})?)?(?: ?([A-Z+-].*))?"
 )
-_OFFSET = re.compile(r"([+-])([0-9]{2})(?::?([0-5][0-9]))?")
-_PLACE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+")  # Europe/Berlin
-_POSIX_SIGN = re.compile(r"(?:UTC|GMT|Z)\s*([+-])\s*([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
+_OFFSET = r"([+-])([0-9]{2})(?::?([0-5][0-9]))?"
+_PLACE = r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)+"  # Europe/Berlin
+_POSIX_SIGN = r"(?i)(?:UTC|GMT|Z)\s*([+-])\s*([0-9]{1,2})(?::?([0-9]{2}))?"
 _FARTHEST_EAST = timedelta(hours=14)
 _FORMS = (
     "expected 21:34, 2025-12-14 or '2025-12-14 21:34', in UTC unless a zone follows: Z, +01:00 or "
@@ -135,7 +135,7 @@ def parse_duration(text: str) -> int:
 
     Raises ValueError for any other form, for a duration of zero and for more than 36,500 days.
     """
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     found = 0 if match is None else int(match[1]) * _DURATION_MS[match[2]]
     if not 0 < found <= _LONGEST_MS:
         raise ValueError(f"{shown(text)} is not a duration like 30s, 240m, 4h or 2d")
@@ -186,7 +186,7 @@ def moment(given: str | datetime, now_ms: int) -> Moment:
     if isinstance(given, datetime):
         to_minute = not (given.second or given.microsecond)
         return Moment(unix_ms(given), to_minute, str(given), given.tzinfo is not None)
-    match = _GIVEN.fullmatch(given.strip()) if isinstance(given, str) else None
+    match = re.fullmatch(_GIVEN, given.strip()) if isinstance(given, str) else None
     if match is None or not (match[1] or match[2]):
         raise ValueError(_refusal(given))
     zone = _zone(match[4], given) if match[4] else None
@@ -203,11 +203,12 @@ def _zone(text: str, given: str) -> tzinfo:
     """Return the zone of ``Z``, ``UTC``, ``+01:00`` or a place; ValueError, with the remedy."""
     if text.upper() in ("Z", "UTC", "GMT"):
         return UTC
-    if offset := _OFFSET.fullmatch(text):
+    if offset := re.fullmatch(_OFFSET, text):
         ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
         if ahead <= _FARTHEST_EAST:
             return timezone(-ahead if offset[1] == "-" else ahead)
-    if _PLACE.fullmatch(text) and not text.upper().startswith("ETC/"):  # Etc/GMT+3 is POSIX's sign
+    posix_sign = text.upper().startswith("ETC/")  # Etc/GMT+3 lies west
+    if re.fullmatch(_PLACE, text) and not posix_sign:
         from dateutil import tz  # noqa: PLC0415 - few name a place
 
         place: tzinfo | None = tz.gettz(text)
@@ -228,7 +229,7 @@ def _once(moment: datetime) -> datetime:
 
 
 def _refusal(given: str, zone: str = "") -> str:
-    sign = _POSIX_SIGN.search(zone)
+    sign = re.search(_POSIX_SIGN, zone)
     if sign is None:
         about = f"the zone {shown(zone)} is not known" if zone else f"{shown(given)} is not a time"
         return f"{about}; {_FORMS}"
