@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+MOST_DAYS = 30  # of history
 LEAST_MARKET_S = 185  # the planted wall needs them: 40 s of book before it, 95 s of it, 50 s after
 
 
@@ -34,6 +35,13 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--seed", type=int, default=1, help="which market is made up (default: 1)")
     made.add_argument(
+        "--history",
+        type=_days,
+        default=0,
+        metavar="DAYS",
+        help="import so many days first, which the exchange has published, like 3d (two minutes)",
+    )
+    made.add_argument(
         "--vault",
         type=_folder,
         default=CHECKOUT / "demo_vault",
@@ -41,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
         help="a folder that is new, empty or an earlier demo's (default: demo_vault)",
     )
     return made
+
+
+def _days(text: str) -> int:
+    number = text.removesuffix("d")
+    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= MOST_DAYS):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 1d to {MOST_DAYS}d")
+    return int(number)
 
 
 def _folder(text: str) -> Path:

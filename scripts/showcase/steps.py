@@ -20,7 +20,7 @@ from ravequant.catalog import DataSet, Program
 from ravequant.cli import INTERRUPTED
 from ravequant.errors import DONE, RaveQuantError
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts.showcase import pictures
+from scripts.showcase import history, pictures
 from scripts.showcase.demo_vault import emptied, use_default_settings
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
@@ -36,6 +36,7 @@ DEEP_S: Final = 30  # and between two deep ones
 LONGEST_SECONDS: Final = 40  # that the exporters may need before and after the live part
 CALCULATOR_SECONDS: Final = 60
 SERVING_SECONDS: Final = 20
+PUBLISHING_SECONDS: Final = 240  # more, for each day of history
 SHOWN: Final = 3  # newest rows per instrument in the table
 BY_MINUTE: Final = (catalog.VWAP, catalog.CVD, catalog.VOLUME)  # one row a minute each
 
@@ -79,6 +80,12 @@ class Demo:
             if standing.last_code not in (None, DONE):
                 self.fail(standing.task, f"ended with exit code {standing.last_code}, expected 0")
 
+    def task(self, program: Program, options: list[str]) -> Task:
+        """Return a task that is run once; one that takes far too long is ended."""
+        recording = program in (catalog.OKX_EXCHANGE, *catalog.EXPORTERS)
+        limit_s = self.args.seconds + LONGEST_SECONDS if recording else CALCULATOR_SECONDS
+        return Task(program.name, program.script, tuple(options), every_s=math.inf, limit_s=limit_s)
+
     def log(self, program: Program | Task) -> Path:
         """Return the log file of a program."""
         return self.vault.root / "logs" / f"{program.name}.log"
@@ -114,27 +121,35 @@ def start_exchange(demo: Demo) -> str:
     ready, args = demo.vault.root / "exchange.json", demo.args
     market_s = market_seconds(args)
     # the set-up is complete at a whole minute, and that minute is closed when the market ends
-    history_s = LEAST_HISTORY_S + (AFTER_SETUP_S - market_s) % 60
+    history_s = history.market_history_s(args.history) if args.history else LEAST_HISTORY_S
+    history_s += (AFTER_SETUP_S - market_s) % 60
     options = (
         f"--seed {args.seed} --rows-per-second 1 --history {history_s}s --speed {args.speed} "
         f"--until {market_s}s --plant {history_s + market_s - AFTER_SETUP_S}s "
         f"--rest-limit-factor {REST_LIMIT_FACTOR} --wait-for-clients {len(INSTRUMENTS)} "
         f"--wait-for-books {len(INSTRUMENTS)} --exit-at-end"
     )
-    exchange = task(demo, catalog.OKX_EXCHANGE, ["--ready-file", str(ready), *options.split()])
+    published = ["--archive", str(demo.vault.root / history.FOLDER)] if args.history else []
+    exchange = demo.task(
+        catalog.OKX_EXCHANGE, ["--ready-file", str(ready), *options.split(), *published]
+    )
     demo.supervisor.programs.start(exchange)
     demo.exchange = exchange
-    deadline = time.monotonic() + SERVING_SECONDS
+    limit_s = SERVING_SECONDS + args.history * PUBLISHING_SECONDS
+    deadline = time.monotonic() + limit_s
+    if published:
+        demo.console.print(f"the market makes and publishes {args.history} days first")
     while not ready.exists():
         for _, code in demo.supervisor.programs.ended():
             demo.fail(exchange, f"ended with exit code {code}, expected to serve")
         if demo.supervisor.stopping or time.monotonic() > deadline:
-            demo.fail(exchange, f"did not serve within {SERVING_SECONDS} s")
+            demo.fail(exchange, f"did not serve within {limit_s} s")
         time.sleep(0.05)
     found = json.loads(ready.read_text(encoding="utf-8"))
     demo.addresses = found["ws_url"], found["rest_url"]
+    age = f"{args.history} days" if args.history else "5 hours"
     return (
-        f"{demo.addresses[1]}: a made-up market (seed {args.seed}), 5 hours old, {args.speed:g} "
+        f"{demo.addresses[1]}: a made-up market (seed {args.seed}), {age} old, {args.speed:g} "
         f"times as fast as the clock. Its REST limits are {REST_LIMIT_FACTOR} times those of OKX."
     )
 
@@ -150,8 +165,8 @@ def record(demo: Demo) -> str:
         *("--stop-when-idle", str(idle_s)),
     ]
     exporters = [
-        task(demo, catalog.TRADES_EXPORTER, [*common, "--backfill", "6h"]),
-        task(demo, catalog.L2_EXPORTER, [*common, "--deep-every", str(deep_s)]),
+        demo.task(catalog.TRADES_EXPORTER, [*common, "--backfill", "6h"]),
+        demo.task(catalog.L2_EXPORTER, [*common, "--deep-every", str(deep_s)]),
     ]
     exchange = [demo.exchange] if demo.exchange else []
     demo.run([*exchange, *exporters], f"recording trades and books for {args.seconds:g} s")
@@ -180,7 +195,7 @@ def check_recorded(demo: Demo) -> None:
 def calculate(demo: Demo) -> str:
     """Run the five calculators side by side, once, for both instruments."""
     options = [*vault_options(demo), "--json"]
-    demo.run([task(demo, made, options) for made in catalog.CALCULATORS], "calculating")
+    demo.run([demo.task(made, options) for made in catalog.CALCULATORS], "calculating")
     counts = []
     for inst_id in INSTRUMENTS:
         minutes = min(check_minutes(demo, data, inst_id) for data in BY_MINUTE)
@@ -198,9 +213,10 @@ def check_minutes(demo: Demo, data: DataSet, inst_id: str) -> int:
     """Return how many minutes a calculator wrote; DemoError if there are too few or gaps."""
     rows = demo.rows(data, inst_id)
     minutes = 1 + minute_of(rows[-1]) - minute_of(rows[0]) if rows else 0
-    if minutes < LEAST_MINUTES or len(rows) < LEAST_MINUTES * 0.9:
+    least = LEAST_MINUTES + demo.args.history * times.DAY_MINUTES
+    if minutes < least or len(rows) < least * 0.9:
         text = f"wrote {len(rows)} rows of {inst_id} over {minutes} minutes, expected "
-        demo.fail(data.maker, f"{text}{LEAST_MINUTES} or more")
+        demo.fail(data.maker, f"{text}{least} or more")
     if any(row["gap"] for row in rows):
         demo.fail(data.maker, f"found a gap in {inst_id}, expected none")
     return len(rows)
@@ -277,7 +293,8 @@ def is_planted(signal: Row) -> bool:
     )
 
 
-STEPS: Final[tuple[tuple[str, Callable[[Demo], str]], ...]] = (
+Step = tuple[str, Callable[[Demo], str]]
+STEPS: Final[tuple[Step, ...]] = (
     ("exchange", start_exchange),
     ("exporters", record),
     ("calculators", calculate),
@@ -285,6 +302,19 @@ STEPS: Final[tuple[tuple[str, Callable[[Demo], str]], ...]] = (
     ("walls", show_book),
     ("signals", show_signals),
 )
+
+
+def import_history(demo: Demo) -> str:
+    """Import the days that the exchange has published."""
+    return history.import_days(demo, INSTRUMENTS, demo.args.history)
+
+
+def steps_of(args: argparse.Namespace) -> tuple[Step, ...]:
+    """Return the steps that the options ask for."""
+    if not args.history:
+        return STEPS
+    recorded = STEPS.index(("exporters", record)) + 1
+    return (*STEPS[:recorded], ("history", import_history), *STEPS[recorded:])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -307,29 +337,24 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("demo: interrupted; all its programs have ended", file=sys.stderr)
         return INTERRUPTED
-    console.print(f"demo: all {len(STEPS)} steps worked, {time.monotonic() - started:.0f} s")
+    count = len(steps_of(args))
+    console.print(f"demo: all {count} steps worked, {time.monotonic() - started:.0f} s")
     return 0
 
 
 def work(demo: Demo) -> None:
     """Run the steps; no program outlives them, even after an error."""
+    steps = steps_of(demo.args)
     try:
         with stop_on_signals(demo.supervisor):
-            for number, (name, step) in enumerate(STEPS, 1):
-                demo.console.print(f"{number}/{len(STEPS)} {name}", markup=False)
+            for number, (name, step) in enumerate(steps, 1):
+                demo.console.print(f"{number}/{len(steps)} {name}", markup=False)
                 found = step(demo)
                 if demo.supervisor.stopping:
                     raise KeyboardInterrupt
                 demo.console.print(f"{found}\n", markup=False, soft_wrap=True)
     finally:
         demo.supervisor.programs.end_all()
-
-
-def task(demo: Demo, program: Program, options: list[str]) -> Task:
-    """Return a task that is run once; one that takes far too long is ended."""
-    recording = program in (catalog.OKX_EXCHANGE, *catalog.EXPORTERS)
-    limit_s = demo.args.seconds + LONGEST_SECONDS if recording else CALCULATOR_SECONDS
-    return Task(program.name, program.script, tuple(options), every_s=math.inf, limit_s=limit_s)
 
 
 def vault_options(demo: Demo) -> list[str]:

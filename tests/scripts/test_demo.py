@@ -89,7 +89,9 @@ def steps_of(root: Path) -> Demo:
 
 def demo_in(vault: Vault) -> Demo:
     """Return a demo in a vault, for a part of its steps."""
-    return Demo(argparse.Namespace(), Console(file=io.StringIO()), vault, Supervisor(vault))
+    return Demo(
+        argparse.Namespace(history=0), Console(file=io.StringIO()), vault, Supervisor(vault)
+    )
 
 
 def test_a_market_too_short_for_the_set_up_is_refused(capsys):
