@@ -21,18 +21,23 @@ def market_history_s(days: int) -> int:
     return days * 86_400 + OPEN_AFTER_S
 
 
+def span(days: int, kind: str = "") -> str:
+    """Return ``1 day``, ``3 whole days``."""
+    return f"{days} {kind}day{'s' * (days != 1)}"
+
+
 def import_days(demo: "Demo", inst_ids: tuple[str, ...], days: int) -> str:
     """Import the published days; DemoError unless all are there, proved, and join the recording."""
     began = time.monotonic()
     folder = demo.vault.root / FOLDER
     options = ["--vault", str(demo.vault.root), "--dir", str(folder), "--partial"]
     names = [word for inst_id in inst_ids for word in ("--instId", inst_id)]
-    demo.run([demo.task(catalog.IMPORT_TRADES, [*options, *names])], f"importing {days} days")
+    demo.run([demo.task(catalog.IMPORT_TRADES, [*options, *names])], f"importing {span(days)}")
     fills = sum(check_imported(demo, inst_id, days) for inst_id in inst_ids)
     return (
-        f"{days} whole days and the first hours of the next, which are recorded too: {fills:,} "
-        f"fills in {time.monotonic() - began:.0f} s\n  each minute equals the exchange's own "
-        "candle, and no id is missing up to the recording"
+        f"{span(days, 'whole ')} and the first hours of the next, which are recorded too: "
+        f"{fills:,} fills in {time.monotonic() - began:.0f} s\n  each minute equals the "
+        "exchange's own candle, and no id is missing up to the recording"
     )
 
 
@@ -42,7 +47,7 @@ def check_imported(demo: "Demo", inst_id: str, days: int) -> int:
     whole = [line for line in lines if line.proof == PROVED]
     if len(whole) != days or len(lines) != days + 1:
         found = ", ".join(f"{line.day} {line.proof}" for line in lines) or "nothing"
-        demo.fail(catalog.IMPORT_TRADES, f"imported of {inst_id}: {found}; expected {days} days")
+        demo.fail(catalog.IMPORT_TRADES, f"imported of {inst_id}: {found}; expected {span(days)}")
     if missing := _missing(demo, inst_id, lines):
         demo.fail(catalog.IMPORT_TRADES, f"left {missing:,} ids of {inst_id} open, expected none")
     return sum(line.rows for line in lines)

@@ -138,7 +138,7 @@ def start_exchange(demo: Demo) -> str:
     limit_s = SERVING_SECONDS + args.history * PUBLISHING_SECONDS
     deadline = time.monotonic() + limit_s
     if published:
-        demo.console.print(f"the market makes and publishes {args.history} days first")
+        demo.console.print(f"the market makes and publishes {history.span(args.history)} first")
     while not ready.exists():
         for _, code in demo.supervisor.programs.ended():
             demo.fail(exchange, f"ended with exit code {code}, expected to serve")
@@ -147,7 +147,7 @@ def start_exchange(demo: Demo) -> str:
         time.sleep(0.05)
     found = json.loads(ready.read_text(encoding="utf-8"))
     demo.addresses = found["ws_url"], found["rest_url"]
-    age = f"{args.history} days" if args.history else "5 hours"
+    age = history.span(args.history) if args.history else "5 hours"
     return (
         f"{demo.addresses[1]}: a made-up market (seed {args.seed}), {age} old, {args.speed:g} "
         f"times as fast as the clock. Its REST limits are {REST_LIMIT_FACTOR} times those of OKX."
