@@ -81,6 +81,7 @@ REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
 CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)
+JUDGE: Program | None = None  # the program that judges finished days of books, once there is one
 PROGRAMS: Final = (
     *EXPORTERS,
     *CALCULATORS,

@@ -125,12 +125,11 @@ def imported_hours(
 
 
 def judged(vault: Vault, inst_id: str, day: str) -> bool:
-    """Return True if the lab has its verdict on a day, or if this version has no lab.
+    """Return True if the lab has its verdict on a day, or if no program of this version judges.
 
-    The lab will be the programs of ``Edge_Lab/``; its verdict on a day is the file
-    ``lab/{exchange}/{INSTID}/{day}.json`` of the vault.
+    The verdict on a day will be the file ``lab/{exchange}/{INSTID}/{day}.json`` of the vault.
     """
-    if not any(program.script.startswith("Edge_Lab/") for program in catalog.PROGRAMS):
+    if catalog.JUDGE is None:
         return True
     return (vault.root / "lab" / vault.exchange / inst_id / f"{day}.json").exists()
 

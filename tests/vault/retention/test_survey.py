@@ -134,7 +134,7 @@ def test_a_version_with_a_lab_waits_for_its_verdict(vault, monkeypatch):
     """Without a lab there is nothing to wait for."""
     assert judged(vault, BTC, OLD)
     lab = Program("backtest", "Edge_Lab/backtest.py")
-    monkeypatch.setattr(catalog, "PROGRAMS", (*catalog.PROGRAMS, lab))
+    monkeypatch.setattr(catalog, "JUDGE", lab)
     assert not judged(vault, BTC, OLD)
     write(vault.snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
     imported(vault, OLD)
