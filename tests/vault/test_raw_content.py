@@ -1,6 +1,7 @@
 """The content of raw files: read through once, and again whenever a file is not as it was."""
 
 import gzip
+import io
 import os
 import zlib
 
@@ -49,6 +50,20 @@ def test_a_file_of_many_blocks_is_read_to_its_end(path, monkeypatch):
     assert raw_content.content_of(path) == CONTENT
     assert raw_content.first_bytes(path, 2_500) == LINES[:2_500]
     assert raw_content.first_bytes(path, 2_001) == LINES[:2_001]
+
+
+def test_a_file_is_read_a_block_at_a_time(path, monkeypatch):
+    """A day of gigabytes does not go into memory."""
+    asked = []
+
+    class Noted(io.BytesIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(size)
+
+    monkeypatch.setattr(raw_content, "_opened", lambda _: Noted(LINES))
+    assert raw_content.content_of(path) == CONTENT
+    assert set(asked) == {raw_content._BLOCK}
 
 
 def test_the_first_bytes_cost_no_more_than_they_are(path, monkeypatch):
