@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import orjson
 
@@ -19,14 +19,15 @@ from ravequant import times
 from ravequant.errors import LockedError, NoDataError, VaultError
 from ravequant.pipeline.job import Batch, DecodedSpan, Job, Leg
 from ravequant.pipeline.lost_outputs import begin_after
-from ravequant.pipeline.rebuild_progress import RebuildProgress
 from ravequant.vault import commit, tail
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.gap_ledger import read_generation
-from ravequant.vault.imports import under_way
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import held
+
+if TYPE_CHECKING:
+    from ravequant.pipeline.rebuild_progress import RebuildProgress
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits: a crash repeats at most so much
 NEVER: Final = "~"  # sorts behind every time
@@ -100,7 +101,7 @@ def _generation(job: Job[Batch]) -> int:
 
 def _is_imported_to(job: Job[Batch]) -> bool:
     """Return True if imported or repaired lines are being put between those that are read."""
-    return not job.source.expires and under_way.is_noted(job.vault, job.inst_id)
+    return not job.source.expires and job.vault.import_note(job.inst_id).exists()
 
 
 class _Run(Generic[Batch]):
@@ -145,6 +146,10 @@ class _Run(Generic[Batch]):
                 self._fold = self._job.fold()
                 self._begin(None, rebuild=True)
         if self._summary.rebuilt:
+            from ravequant.pipeline.rebuild_progress import (  # noqa: PLC0415 - few runs rebuild
+                RebuildProgress,
+            )
+
             keys = [key for key, _ in self._source.files()]
             self._progress = RebuildProgress(f"{self._job.metric} {self._job.inst_id}", keys)
 
