@@ -484,6 +484,8 @@ def test_the_file_can_be_read_by_anything(standing):
     assert (facts["exchange"], facts["instId"], facts["day"]) == ("okx", BTC, SECOND)
     assert facts["from"]["reader"]["last_id"] < facts["to"]["reader"]["last_id"]
     assert facts["from"]["offset"] > 0
+    oldest = orjson.loads(gzip.decompress(kept_files(standing)[0].read_bytes()))
+    assert oldest["from"]["offset"] == 0
     begin = times.day_start_ms(SECOND) // times.MINUTE_MS
     assert columns["minute"]["values"][-1] < begin + times.DAY_MINUTES
     assert columns["close"]["places"] == 1
