@@ -1,19 +1,34 @@
 """The step of the demo that imports days which the exchange in a box has published."""
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final, NoReturn, Protocol
 
 from ravequant import catalog
+from ravequant.catalog import Program
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.imports import provenance
 from ravequant.vault.imports.provenance import ImportedDay
-
-if TYPE_CHECKING:
-    from scripts.showcase.steps import Demo
+from ravequant.vault.paths import Vault
+from scripts.supervision.schedule import Task
 
 FOLDER: Final = "archive"  # in the demo's vault: the files that the exchange publishes
 OPEN_AFTER_S: Final = 17 * 3_600  # of the day behind: by then the file of its first hours is out
 PROVED: Final = "candles"
+
+
+class DemoRun(Protocol):
+    """The parts of a demo that the step uses."""
+
+    vault: Vault
+
+    def run(self, tasks: list[Task], text: str) -> None:
+        """Run programs until each has ended well."""
+
+    def task(self, program: Program, options: list[str]) -> Task:
+        """Return a task that is run once."""
+
+    def fail(self, program: Program | Task, what: str) -> NoReturn:
+        """Raise the demo's error."""
 
 
 def market_history_s(days: int) -> int:
@@ -26,7 +41,7 @@ def span(days: int, kind: str = "") -> str:
     return f"{days} {kind}day{'s' * (days != 1)}"
 
 
-def import_days(demo: "Demo", inst_ids: tuple[str, ...], days: int) -> str:
+def import_days(demo: DemoRun, inst_ids: tuple[str, ...], days: int) -> str:
     """Import the published days; DemoError unless all are there, proved, and join the recording."""
     began = time.monotonic()
     folder = demo.vault.root / FOLDER
@@ -41,7 +56,7 @@ def import_days(demo: "Demo", inst_ids: tuple[str, ...], days: int) -> str:
     )
 
 
-def check_imported(demo: "Demo", inst_id: str, days: int) -> int:
+def check_imported(demo: DemoRun, inst_id: str, days: int) -> int:
     """Return how many fills were imported; DemoError if one is missing or a minute is another."""
     lines = sorted(provenance.newest(demo.vault, inst_id).values(), key=lambda line: line.day)
     whole = [line for line in lines if line.proof == PROVED]
@@ -53,7 +68,7 @@ def check_imported(demo: "Demo", inst_id: str, days: int) -> int:
     return sum(line.rows for line in lines)
 
 
-def _missing(demo: "Demo", inst_id: str, lines: list[ImportedDay]) -> int:
+def _missing(demo: DemoRun, inst_id: str, lines: list[ImportedDay]) -> int:
     ledger = GapLedger(demo.vault.gap_ledger(inst_id), inst_id)
     entries = ledger.entries()
     last = max((entry.gap.to_id for entry in entries), default=0)
