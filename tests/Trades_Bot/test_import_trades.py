@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ravequant.errors import DONE, FAILED, UsageError
 from ravequant.vault.imports import provenance
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.archive_files import candle_file, candle_rows, write_zip
@@ -24,6 +25,7 @@ from tests.support.import_market import (
 )
 from Trades_Bot import import_trades
 
+CHANGED = {"kind": "archive", "how": "changed", "path": "-trades-"}
 PROGRAM = CHECKOUT / "Trades_Bot" / "import_trades.py"
 
 
@@ -166,6 +168,32 @@ def test_files_are_fetched_from_the_exchange(vault, tmp_path, served, capsys):
     assert raw(vault) == raw(put(Vault(tmp_path / "whole"), of_days(*WHOLE)))
     assert b'"via":"archive"' in vault.settled_funding(BTC).read_bytes()
     assert list(vault.import_downloads().glob("*.zip")) == []
+
+
+@pytest.mark.parametrize(("faults", "code"), [([], DONE), ([CHANGED], FAILED)])
+def test_a_probe_says_in_ten_lines_if_the_files_are_as_believed(
+    vault, tmp_path, faults, code, capsys
+):
+    """Exit code 1 if one is not; no day is imported, and the terms are asked for as always."""
+    options = (
+        "--instId", BTC, "--history", "20m", "--start", "2025-12-14T16:05:00.000Z",
+        "--rows-per-second", "4", "--wait-for-clients", "0", "--archive", tmp_path / "served",
+        "--rest-limit-factor", "100",
+    )  # fmt: skip
+    with exchange(tmp_path, *options, faults=faults) as where:
+        words = (
+            "--probe", "--instId", BTC, "--rest-url", where[3], "--rest-limit-factor", "100",
+        )  # fmt: skip
+        assert run(vault, *words) == UsageError.exit_code
+        assert capsys.readouterr().out == ""
+        assert run(vault, *words, "--accept-terms") == code
+    lines = capsys.readouterr().out.splitlines()
+    wrong = [line for line in lines if not line.startswith("as believed ")]
+    assert len(lines) == 10
+    assert [line[:24] for line in wrong] == ["NOT AS BELIEVED candles:"] * (code == FAILED)
+    assert lines[1].split()[3] == f"{BTC}-trades-2025-12-14.zip,"
+    assert not vault.trades(BTC).exists()
+    assert not vault.imports(BTC).exists()
 
 
 def test_it_runs_as_a_program(vault, folder):
