@@ -145,7 +145,7 @@ class KeptMinutes:
         minutes are kept, or if not every place is as good as another.
         """
         day = finished_day(self._files, key)
-        minutes = None if day is None or day.key != key else self._found(day)
+        minutes = None if day is None else self._found(day)
         if day is None or minutes is None or not minutes.is_joined_before(moment_ms):
             return None
         key_here = self._key(day, None, reader)
