@@ -266,12 +266,14 @@ def test_every_command_line_of_the_notes_works_as_typed(shell, note):
 
 @pytest.mark.skipif(os.name == "nt", reason="no test can press Ctrl-C in one window there")
 def test_the_call_of_the_notes_works_as_typed(shell):
-    """From Python, where the program is: the signals are a list."""
+    """From Python, where the program is: the signals are a list; stderr says what is not recorded."""
     shell.open_market(*MARKETS["infrastructure.txt"])
     shell.type(BEFORE["volume_analyzer.txt"])
     code = f"from find_signals import find_hidden_signals{CALL}print(type(signals).__name__)"
     shell.folder = shell.home / "Untouch_Wick"
-    assert shell._run(["python", "-c", code]) == "list\n"
+    *warnings, answer = shell._run(["python", "-c", code]).splitlines()
+    assert answer == "list"
+    assert all(": NOT RECORDING trades: trades_exporter has ended" in line for line in warnings)
 
 
 @pytest.mark.skipif(not NOTES.is_dir(), reason=f"no notes at {NOTES}")
