@@ -92,6 +92,7 @@ PROGRAMS: Final = (
     OKX_EXCHANGE,
     IMPORT_TRADES,
     Program("l2_query", "L2_Bot/l2_query.py"),
+    Program("edge_lab", "Edge_Lab/edge_lab.py"),
     Program("candle_builder", "Untouch_Wick/candle_builder.py"),
     Program("run_all", "scripts/run_all.py"),
     Program("install_service", "scripts/install_service.py"),

@@ -14,7 +14,8 @@ from ravequant import exchanges
 from ravequant.vault.paths import CHECKOUT
 
 ROOMS = (
-    "CVD", "L2_Bot", "Liquidity_Buckets", "Trades_Bot", "Untouch_Wick", "VWAP", "Volume_Analyzer",
+    "CVD", "Edge_Lab", "L2_Bot", "Liquidity_Buckets", "Trades_Bot", "Untouch_Wick", "VWAP",
+    "Volume_Analyzer",
 )  # fmt: skip
 
 # From the ground up. A name stands for the module and all that is inside of it. A module may
@@ -59,6 +60,14 @@ PURE_ROOMS = (
     "VWAP.vwap_calculator",
     "CVD.run_cvd_from_jsonl",
     "Volume_Analyzer.volume_analyzer",
+    "Edge_Lab.distributions",
+    "Edge_Lab.exits",
+    "Edge_Lab.fills",
+    "Edge_Lab.inference",
+    "Edge_Lab.multiplicity",
+    "Edge_Lab.placebo",
+    "Edge_Lab.power",
+    "Edge_Lab.tape",
     "Untouch_Wick.wick_detector",
     "ravequant.signals.inputs",
     "ravequant.signals.limits",

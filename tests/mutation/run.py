@@ -30,7 +30,7 @@ from typing import cast
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("modules.toml")
 SOURCES = (
-   "ravequant", "VWAP", "CVD", "Volume_Analyzer", "Untouch_Wick", "Liquidity_Buckets",
+   "ravequant", "VWAP", "CVD", "Volume_Analyzer", "Untouch_Wick", "Liquidity_Buckets", "Edge_Lab",
     "Trades_Bot", "L2_Bot", "scripts",
 )  # fmt: skip
 CACHED = re.compile(r"^[ ]*@(?:lru_)?cache\b.*\n", re.MULTILINE)

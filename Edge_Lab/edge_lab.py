@@ -1,0 +1,126 @@
+"""Says how long a test of the setup must run (power), and verifies the ledger of trials (check)."""
+
+if __name__ == "__main__":
+    exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from Edge_Lab import power
+from Edge_Lab.trial_ledger import ChainedLog
+from ravequant import cli
+from ravequant.errors import DONE, NoDataError
+from ravequant.vault.line_file import is_there
+from ravequant.vault.paths import Vault
+
+PROGRAM: Final = "edge_lab"
+EDGES: Final = (0.25, 0.5, 1.0, 2.0)  # bps a fill
+MODEL_SPREAD: Final = power.expected_spread(5.5, 36, 0.005)  # of a market without edge
+CHAINS: Final = ("lab/ledger.jsonl",)
+_HEADINGS: Final = ("edge, bps a fill", "days of a test", "days of a forward test")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command line."""
+    made = cli.parser(PROGRAM, __doc__ or "")
+    made.add_argument("command", choices=COMMANDS, help="the answer that is wanted")
+    made.add_argument(
+        "--spread",
+        type=_spread,
+        default=MODEL_SPREAD,
+        metavar="BPS",
+        help="power: how far the mean of a day strays "
+        f"(default: {MODEL_SPREAD:.2f}, of a model market)",
+    )
+    return made
+
+
+def _spread(text: str) -> float:
+    """Return an argument that is a spread of a day in bps, above 0 and at most 1,000."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0.001 <= found <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a spread in bps from 0.001 to 1000")
+    return found
+
+
+def waits(spread: float) -> list[tuple[float, int, int]]:
+    """Return, for each edge, the days of a test of fixed length and of the forward test.
+
+    Neither is shorter than its least: FEWEST_DAYS, and the burn-in of the forward test.
+    """
+    return [
+        (
+            edge,
+            max(power.FEWEST_DAYS, power.days_to_see(edge, spread)),
+            power.forward_day(edge, spread),
+        )
+        for edge in EDGES
+    ]
+
+
+def checked(vault: Vault) -> dict[str, int]:
+    """Return the lines of each chained file that is there. VaultError at the first broken one."""
+    paths = {name: vault.root / name for name in CHAINS}
+    return {
+        name: sum(1 for _ in ChainedLog(path).rows())
+        for name, path in paths.items()
+        if is_there(path)
+    }
+
+
+def _power(args: argparse.Namespace) -> int:
+    rows = waits(args.spread)
+    if args.json:
+        names = ("edge_bps", "test_days", "forward_days")
+        _write([dict(zip(names, row, strict=True)) for row in rows])
+        return DONE
+    widths = [len(heading) for heading in _HEADINGS]
+    table = [_HEADINGS, *((f"{edge:g}", str(test), str(ahead)) for edge, test, ahead in rows)]
+    lines = [
+        f"spread of a day {args.spread:.2f} bps; at least {power.FEWEST_FILLS} fills too",
+        *("  ".join(map(str.rjust, row, widths)) for row in table),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return DONE
+
+
+def _check(args: argparse.Namespace) -> int:
+    vault = cli.vault_of(args)
+    found = checked(vault)
+    if not found:
+        raise NoDataError(f"no ledger of trials in {vault.root} yet: nothing was evaluated")
+    if args.json:
+        _write(found)
+    else:
+        lines = (f"{name}: {count} lines, the chain is whole\n" for name, count in found.items())
+        sys.stdout.write("".join(lines))
+    return DONE
+
+
+def _write(value: Any) -> None:
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+
+
+def body(args: argparse.Namespace) -> int:
+    """Run the command that was asked for."""
+    return COMMANDS[args.command](args)
+
+
+COMMANDS: Final = {"power": _power, "check": _check}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; return its exit code."""
+    return cli.run(parser(), body, argv)
+
+
+if __name__ == "__main__":
+    cli.leave(main())
