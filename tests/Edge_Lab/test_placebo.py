@@ -163,6 +163,20 @@ def test_fewer_are_found_where_there_is_no_room():
     assert len(placebos(EVENT, "shifted", SHORT, CALM)) == 20
 
 
+@pytest.mark.parametrize(("free", "taken"), [(0, True), (49, True), (50, False)])
+def test_the_fiftieth_try_is_the_last(free, taken):
+    """Tips block the levels of all other tries: the 50th is taken, a 51st never."""
+    tight = Bracket(-1, SHORT.tip, SHORT.tip + 5)
+    for event in (f"{EVENT}|{number}" for number in range(99)):
+        levels = [shifted(tight, CALM.last, 5, draw(event, "shifted", 0, t)) for t in range(51)]
+        tips = sorted(level for level in levels if abs(level - levels[free]) > 15)
+        if len(tips) == 50:  # no other level is near the free one
+            break
+    around = PlaceboMarket(CALM.last, 5, tips, CALM.high, CALM.low)
+    found = placebos(event, "shifted", tight, around, count=1)
+    assert [made.bracket.tip for made in found] == [levels[free]] * taken
+
+
 def test_an_edge_begins_its_bin():
     """0, 5, 10, 15, 20, 30, 40 and 60 bps on both sides, compared exactly."""
     for number, edge in enumerate(BIN_EDGES):
