@@ -17,6 +17,7 @@ from Edge_Lab.verdict import VerdictFacts, decide, number, six_numbers
 WIDTH: Final = 80  # of the terminal's card
 _BAR: Final = 46  # columns of a bar
 _PIXELS: Final = 560  # width of the picture's axis
+_LABELS: Final = (-12, 21, -26)  # pixels below the axis of the win rates, where labels stand
 _LEFT, _ROW = 150, 26  # pixels before the axis, and between two rows
 _COLOURS: Final = {
     "PROVEN": "#1a7f37",
@@ -42,7 +43,7 @@ class Bar(NamedTuple):
     high: float
 
 
-class Mark(NamedTuple):
+class RateMark(NamedTuple):
     """A win rate on the lower axis of the picture."""
 
     label: str
@@ -64,14 +65,14 @@ def _bar(label: str, found: Estimate | None) -> Bar | None:
     return None if found is None or ends is None else Bar(label, found.value, *ends)
 
 
-def marks(facts: VerdictFacts) -> list[Mark]:
+def marks(facts: VerdictFacts) -> list[RateMark]:
     """Return the win rates of the picture that are known, lowest first."""
     named = {
         "chance": facts.chance_pct,
         "break-even": facts.break_even_pct,
         "wins": facts.wins_pct,
     }
-    known = [Mark(label, percent) for label, percent in named.items() if percent is not None]
+    known = [RateMark(label, percent) for label, percent in named.items() if percent is not None]
     return sorted(known, key=lambda mark: mark.percent)
 
 
@@ -186,8 +187,8 @@ def _bar_shapes(shown: Sequence[Bar]) -> Iterator[str]:
         yield _text(across(value), bottom + 14, label, "middle")
 
 
-def _rate_shapes(rates: Sequence[Mark], y: float) -> Iterator[str]:
-    """Yield the shapes of the win rates; labels that would meet stand above and below the axis."""
+def _rate_shapes(rates: Sequence[RateMark], y: float) -> Iterator[str]:
+    """Yield the shapes of the win rates; each label stands at a height of its own."""
     if not rates:
         return
     yield _text(_LEFT - 10, y + 4, "win rate", "end")
@@ -197,7 +198,7 @@ def _rate_shapes(rates: Sequence[Mark], y: float) -> Iterator[str]:
         own = mark.label == "wins"
         yield _line(x, y - 7, x, y + 7, "#b42318" if own else "#444", width=3 if own else 2)
         label = f"{mark.label} {mark.percent:.1f} %"
-        yield _text(x, y - 12 if place % 2 == 0 else y + 21, label, "middle")
+        yield _text(x, y + _LABELS[place], label, "middle")
 
 
 def _line(

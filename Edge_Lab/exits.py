@@ -40,7 +40,7 @@ class ExitRules:
     funding_bps: int = exact.SIZE_ONE
 
 
-class Settlement(NamedTuple):
+class FundingRate(NamedTuple):
     """A funding settlement; ``rate`` in units of 10**-RATE_PLACES, None where it is unknown."""
 
     ms: int
@@ -106,7 +106,7 @@ def result(
     fill: ModelFill,
     *,
     rules: ExitRules,
-    settlements: Sequence[Settlement] = (),
+    settlements: Sequence[FundingRate] = (),
 ) -> TradeResult | None:
     """Return how a filled order ended; None while the tape does not reach its exit."""
     tip, view, shown = order.on(tape, book)
@@ -166,7 +166,7 @@ def _market_exit(position: _Position, found: _Trigger) -> _Paid | None:
 
 
 def _settled(
-    position: _Position, found: _Trigger, paid: _Paid, settlements: Sequence[Settlement]
+    position: _Position, found: _Trigger, paid: _Paid, settlements: Sequence[FundingRate]
 ) -> TradeResult:
     """Return the result from the prices of a SHORT."""
     view, tip, fill, rules = position.view, position.tip, position.fill, position.rules
@@ -219,7 +219,7 @@ def _in_bps(move: int, tip: int) -> int:
 
 def settlements_between(
     rates: Mapping[int, int], first_ms: int, last_ms: int
-) -> Iterator[Settlement]:
+) -> Iterator[FundingRate]:
     """Yield the settlements of a span, oldest first: the recorded ones, and 00, 08, 16 UTC else.
 
     ``rates`` holds the recorded rate by its time (Unix ms). A usual time without a recorded one
@@ -234,11 +234,11 @@ def settlements_between(
             near = any(abs(ms - usual) <= SETTLED_WITHIN_MS for ms in rates)
             if first_ms <= usual <= last_ms and not near:
                 found[usual] = None
-    yield from (Settlement(ms, rate) for ms, rate in sorted(found.items()))
+    yield from (FundingRate(ms, rate) for ms, rate in sorted(found.items()))
 
 
 def funding_of(
-    side: int, span: tuple[int, int], settlements: Sequence[Settlement], unknown_bps: int
+    side: int, span: tuple[int, int], settlements: Sequence[FundingRate], unknown_bps: int
 ) -> int:
     """Return the funding of a position in units of 10**-RATE_PLACES bps; above 0 it receives.
 

@@ -89,19 +89,19 @@ class VerdictFacts:
     fees_bps: float = 7.0
 
 
-class Verdict(NamedTuple):
+class SetupVerdict(NamedTuple):
     """The word, and the sentence that says what to do."""
 
     word: Word
     what_to_do: str
 
 
-def decide(facts: VerdictFacts) -> Verdict:
+def decide(facts: VerdictFacts) -> SetupVerdict:
     """Return the verdict."""
     word = _word(facts)
     if not facts.books and word in {"TOO EARLY", "NOT PROVEN", "DISAGREES"}:
-        return Verdict(word, TRADES_ALONE)
-    return Verdict(word, _SENTENCES[word](facts))
+        return SetupVerdict(word, TRADES_ALONE)
+    return SetupVerdict(word, _SENTENCES[word](facts))
 
 
 def _word(facts: VerdictFacts) -> Word:

@@ -11,7 +11,7 @@ from Edge_Lab.exits import (
     BPS,
     RATE_PLACES,
     ExitRules,
-    Settlement,
+    FundingRate,
     break_even_pct,
     chance_pct,
     funding_of,
@@ -132,7 +132,7 @@ def test_exits_are_those_of_a_plain_loop(market, rules, settled):
     """Both sides, stop, target and time, walk, fees and funding: as record by record."""
     trades, books, plain = market
     tape, book, order = tape_of(trades), book_of(books), lab_order(plain)
-    settlements = [Settlement(*each) for each in settled]
+    settlements = [FundingRate(*each) for each in settled]
     scale = exact.SIZE_ONE
     plain_rules = {
         "hold_ms": rules.hold_max_min * 60_000,
@@ -238,14 +238,14 @@ def test_without_a_book_slippage_is_paid():
 ])  # fmt: skip
 def test_the_worked_funding(side, rate, expected):
     """A rate of 0.0001 held across: SHORT +1 bp, LONG -1 bp, unknown -1 bp for both."""
-    settled = [Settlement(START, rate)]
+    settled = [FundingRate(START, rate)]
     span = (START - 1, START + 60_001)
     assert funding_of(side, span, settled, exact.SIZE_ONE) == expected * RATE_ONE
 
 
 def test_a_charge_counts_at_any_time_and_a_receipt_only_throughout():
     """The exchange may take a minute, and it takes it against us."""
-    pays, gets = (Settlement(START, sign * RATE_ONE // 10_000) for sign in (1, -1))
+    pays, gets = (FundingRate(START, sign * RATE_ONE // 10_000) for sign in (1, -1))
     spans = {
         (START + 60_000, START + 70_000): (True, False),  # opened at the last moment
         (START - 9, START): (True, False),  # closed at the first
@@ -266,10 +266,10 @@ def test_usual_settlements_stand_in_for_missing_lines():
     rates = {day + 8 * times.HOUR_MS + 30_000: 7, day + 12 * times.HOUR_MS: 9}
     found = list(settlements_between(rates, day, day + times.DAY_MS - 1))
     assert found == [
-        Settlement(day, None),
-        Settlement(day + 8 * times.HOUR_MS + 30_000, 7),
-        Settlement(day + 12 * times.HOUR_MS, 9),
-        Settlement(day + 16 * times.HOUR_MS, None),
+        FundingRate(day, None),
+        FundingRate(day + 8 * times.HOUR_MS + 30_000, 7),
+        FundingRate(day + 12 * times.HOUR_MS, 9),
+        FundingRate(day + 16 * times.HOUR_MS, None),
     ]
     assert list(settlements_between({}, day + 1, day + 8 * times.HOUR_MS - 1)) == []
 
@@ -277,7 +277,7 @@ def test_usual_settlements_stand_in_for_missing_lines():
 def test_funding_is_part_of_the_net_result():
     """A SHORT that receives 1 bp earns 1 bp more, and says so."""
     ends = ((3_600, SPEC.tip),)
-    settled = [Settlement(START + 60_000, RATE_ONE // BPS)]
+    settled = [FundingRate(START + 60_000, RATE_ONE // BPS)]
     plain, funded = spec_trade(*ends), spec_trade(*ends, settlements=settled)
     assert (funded.funding, funded.net - plain.net) == (10_000, 10_000)
     assert funded.gross == plain.gross

@@ -107,6 +107,14 @@ def _small_blocks():
         yield
 
 
+def test_a_snapshot_of_the_same_millisecond_comes_too_late_to_be_known():
+    """A trade beyond the tip fills at a moment at which nobody had seen the queue yet."""
+    book = book_of([PlainBook(at("21:36:13"), (), ((TIP, 4), (TIP + 50, 1)))])
+    for text, known in (("21:36:13", False), ("21:36:13.001", True)):
+        found = fills(tape_of([PlainTrade(at(text), TIP + 1, 1, "buy")]), book, order_of())
+        assert found["queue"] == ModelFill(0, known=known)
+
+
 @settings(max_examples=400, deadline=None)
 @given(markets())
 def test_fills_are_those_of_a_plain_loop(market):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from Edge_Lab import tape as tape_module
@@ -14,12 +14,12 @@ TRADES = st.lists(
     st.builds(
         PlainTrade,
         st.integers(0, 60),
-        st.integers(90, 110),
+        st.integers(98, 104),
         st.integers(1, 9),
         st.sampled_from(["buy", "sell"]),
         st.sampled_from(["0", "0", "1"]),
     ),
-    min_size=1,
+    min_size=14,
     max_size=40,
 )
 
@@ -37,13 +37,14 @@ def first(places):
     return next(iter(places), None)
 
 
+@settings(max_examples=300, deadline=None)
 @given(TRADES, st.data())
 def test_each_question_is_a_plain_search(trades, data):
     """Where price first rises or falls to a level, organic or not; extremes; buys at a price."""
     tape = tape_of(trades)
     start = data.draw(st.integers(0, len(trades)))
     stop = data.draw(st.integers(start, len(trades)))
-    level = data.draw(st.integers(88, 112))
+    level = data.draw(st.integers(97, 105))
     span = range(start, stop)
     organic = [place for place in span if trades[place].source != "1"]
     rising = [place for place in span if trades[place].price >= level]
