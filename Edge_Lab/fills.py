@@ -8,6 +8,7 @@ The words are those of a SHORT; ``RestingOrder.on`` turns the columns for a LONG
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -109,7 +110,7 @@ def hole_minutes(minutes: Sequence[int], gap: Sequence[bool]) -> set[int]:
     return holes
 
 
-def touches_hole(holes: set[int], first_minute: int, horizon_ms: int) -> bool:
+def touches_hole(holes: AbstractSet[int], first_minute: int, horizon_ms: int) -> bool:
     """Return True if a hole lies between the start of the wick's candle and the horizon."""
     last = -(-horizon_ms // times.MINUTE_MS)
     if last - first_minute < len(holes):

@@ -69,6 +69,7 @@ PURE_ROOMS = (
     "Edge_Lab.placebo",
     "Edge_Lab.power",
     "Edge_Lab.tape",
+    "Edge_Lab.trials",
     "Edge_Lab.verdict",
     "Untouch_Wick.wick_detector",
     "ravequant.signals.inputs",
