@@ -94,7 +94,7 @@ BOOKS = [
     PlainBook(1_000, ((99, 5), (97, 2)), ((101, 4), (103, 6), (104, 1))),
     PlainBook(3_000, ((99, 5),), ((101, 4), (102, 1)), gap=True),
     PlainBook(5_000, ((98, 1), (90, 7)), ((101, 9),)),
-    PlainBook(7_000, ((98, 1),), (), complete=True),
+    PlainBook(7_000, ((98, 1),), (), complete_bids=True, complete_asks=True),
 ]
 
 

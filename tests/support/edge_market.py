@@ -28,8 +28,8 @@ def book_of(books):
     return DayBooks(
         np.array([book.ts for book in books], dtype=np.int64),
         np.array([not book.gap for book in books], dtype=np.bool_),
-        _side([book.asks for book in books], [book.complete for book in books], FAR),
-        _side([book.bids for book in books], [book.complete for book in books], -FAR),
+        _side([book.asks for book in books], [book.complete_asks for book in books], FAR),
+        _side([book.bids for book in books], [book.complete_bids for book in books], -FAR),
     )
 
 
@@ -107,7 +107,8 @@ def markets(draw):
                 sides[0],
                 sides[1],
                 gap=draw(st.integers(0, 5)) == 0,
-                complete=draw(st.booleans()),
+                complete_bids=draw(st.booleans()),
+                complete_asks=draw(st.booleans()),
             )
         )
     short, tip = draw(st.booleans()), draw(st.integers(98, 102))

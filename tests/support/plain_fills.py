@@ -26,7 +26,8 @@ class PlainBook:
     bids: tuple[tuple[int, int], ...] = ()
     asks: tuple[tuple[int, int], ...] = ()
     gap: bool = False
-    complete: bool = False  # nothing rests beyond the last level
+    complete_bids: bool = False  # nothing rests beyond the last level
+    complete_asks: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def resting(order, book):
     levels = book.asks if order.short else book.bids
     if book.gap:
         return None
-    if not book.complete and (not levels or beyond(order, order.tip, levels[-1][0]) > 0):
+    complete = book.complete_asks if order.short else book.complete_bids
+    if not complete and (not levels or beyond(order, order.tip, levels[-1][0]) > 0):
         return None
     return sum(size for price, size in levels if price == order.tip)
 
