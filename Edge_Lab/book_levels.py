@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from Edge_Lab.tape import DayBooks, Ints, SideColumns
+from Edge_Lab.tape import DayBooks, Ints, SideColumns, narrow
 from ravequant.books.levels import Levels
 from ravequant.books.snapshot_reader import Books, SnapshotReader
 from ravequant.errors import VaultError
@@ -106,8 +106,8 @@ class _SideParts:
 
     def take(self, price: Ints, qty: Ints) -> None:
         """Take the kept levels of a batch."""
-        self._price.append(price)
-        self._qty.append(qty)
+        self._price.append(narrow(price))
+        self._qty.append(narrow(qty))
 
     def columns(self) -> SideColumns:
         """Return the columns of all batches."""

@@ -19,6 +19,14 @@ _BLOCK: Final = 512  # records that share one extreme
 FRESH_MS: Final = 10_000  # the age up to which a snapshot of the book counts
 
 
+def narrow(values: Ints) -> Ints:
+    """Return a column as int32 where all of its values surely fit."""
+    limit = np.iinfo(np.int32).max
+    if values.dtype == object or (len(values) and int(np.abs(values).max()) > limit):
+        return values
+    return values.astype(np.int32)
+
+
 class _Heights:
     """Prices with the highest of each block: finds where they first reach a level."""
 

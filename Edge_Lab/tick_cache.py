@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from Edge_Lab.tape import Bools, DayTrades, Ints
+from Edge_Lab.tape import Bools, DayTrades, Ints, narrow
 from ravequant import swar_digits, times
 from ravequant.errors import NoDataError
 from ravequant.records import RecordError, check_inst_id, parse_trade
@@ -36,7 +36,10 @@ VERSION: Final = 1
 _COLUMNS: Final = ("ts", "price", "qty", "flags")
 _BUY, _ORGANIC = 1, 2  # bits of a flag
 _LINES_BEFORE: Final = 100  # of the file before, among which the newest id stands
-_MAY_BE_RPI: Final = re.compile(rb'"source"\s*:\s*"(?!0")|\\u')  # or a name that is spelt oddly
+_MAY_BE_RPI: Final = (
+    re.compile(rb'"source"\s*:\s*"(?!0")'),
+    re.compile(rb"\\u"),  # a name or value that is spelt oddly
+)
 _NO_ID: Final = -1
 
 
@@ -60,8 +63,8 @@ class TickColumns:
         """Return the same records in finer units."""
         return replace(
             self,
-            price=_narrow(swar_digits.scale_up(self.price, price_places - self.price_places)),
-            qty=_narrow(swar_digits.scale_up(self.qty, qty_places - self.qty_places)),
+            price=narrow(swar_digits.scale_up(self.price, price_places - self.price_places)),
+            qty=narrow(swar_digits.scale_up(self.qty, qty_places - self.qty_places)),
             price_places=price_places,
             qty_places=qty_places,
         )
@@ -154,12 +157,11 @@ class TickCache:
 
     def _rpi_ids(self, data: bytes) -> list[int]:
         """Return the ids of the records with ``source`` 1, each read by itself: they are few."""
-        found, end = [], 0
-        while match := _MAY_BE_RPI.search(data, end):
-            start = data.rfind(b"\n", 0, match.start()) + 1
-            end = data.index(b"\n", match.end()) + 1
+        found, starts = [], {data.rfind(b"\n", 0, m.start()) + 1 for m in _marks(data)}
+        for start in sorted(starts):
+            line = data[start : data.index(b"\n", start) + 1]
             try:
-                trade, _ = parse_trade(data[start:end], self._inst_id, self._vault.exchange)
+                trade, _ = parse_trade(line, self._inst_id, self._vault.exchange)
             except RecordError:
                 continue
             if trade.source == "1":
@@ -190,7 +192,7 @@ class TickCache:
         flags = ticks.buy * np.uint8(_BUY) + ticks.organic * np.uint8(_ORGANIC)
         folder, sums = self.folder(day), {}
         for name, column in zip(
-            _COLUMNS, (_narrow(offsets), ticks.price, ticks.qty, flags), strict=True
+            _COLUMNS, (narrow(offsets), ticks.price, ticks.qty, flags), strict=True
         ):
             if column.dtype == object:
                 return  # numbers of more than 63 bits are read from the raw file each time
@@ -209,6 +211,12 @@ class TickCache:
         replace_file(folder / "key.json", json.dumps(key).encode())
 
 
+def _marks(data: bytes) -> Iterator["re.Match[bytes]"]:
+    """Yield the places in a block at which a record may have ``source`` 1."""
+    for pattern in _MAY_BE_RPI:
+        yield from pattern.finditer(data)
+
+
 def _part(trades: TradeColumns, after: int, rpi: Sequence[int]) -> TickColumns:
     """Return the records of a stretch whose ids are above all before them; none if ahead."""
     before = np.maximum.accumulate(np.concatenate(([after], trades.trade_id)))
@@ -223,8 +231,8 @@ def _part(trades: TradeColumns, after: int, rpi: Sequence[int]) -> TickColumns:
         organic = ~np.isin(trades.trade_id, np.array(rpi, dtype=np.int64))
     return TickColumns(
         trades.ts,
-        _narrow(trades.price),
-        _narrow(trades.qty),
+        narrow(trades.price),
+        narrow(trades.qty),
         trades.buy,
         organic,
         trades.price_decimals,
@@ -236,14 +244,6 @@ def _part(trades: TradeColumns, after: int, rpi: Sequence[int]) -> TickColumns:
 def _nothing(last_id: int) -> TickColumns:
     none, flags = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.bool_)
     return TickColumns(np.empty(0, dtype=np.int64), none, none, flags, flags, 0, 0, last_id)
-
-
-def _narrow(values: Ints) -> Ints:
-    """Return a column as int32 where all of its values surely fit."""
-    limit = np.iinfo(np.int32).max
-    if values.dtype == object or (len(values) and int(np.abs(values).max()) > limit):
-        return values
-    return values.astype(np.int32)
 
 
 def _saved(column: NDArray[Any]) -> bytes:
