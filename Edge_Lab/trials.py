@@ -23,7 +23,7 @@ from Edge_Lab.fills import (
     touches_hole,
 )
 from Edge_Lab.inference import PLACES
-from Edge_Lab.placebo import BPS, KINDS, Bracket, Placebo, PlaceboMarket, placebos
+from Edge_Lab.placebo import BPS, KINDS, Bracket, Placebo, PlaceboMarket, bin_of, placebos
 from Edge_Lab.tape import DayBooks, DayTrades
 from ravequant import exact, times
 
@@ -203,6 +203,7 @@ def _head(plan: TrialPlan, market: TrialMarket, clock: OrderClock) -> dict[str, 
         "stop": exact.text(bracket.stop, market.price_places),
         "target": None if target is None else exact.text(target, market.price_places),
         "distance_bps": exact.fixed(distance, PLACES),
+        "bin": bin_of(bracket.tip, last),
     }
 
 

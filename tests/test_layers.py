@@ -61,6 +61,7 @@ PURE_ROOMS = (
     "CVD.run_cvd_from_jsonl",
     "Volume_Analyzer.volume_analyzer",
     "Edge_Lab.card",
+    "Edge_Lab.day_sums",
     "Edge_Lab.distributions",
     "Edge_Lab.exits",
     "Edge_Lab.fills",

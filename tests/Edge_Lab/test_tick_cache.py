@@ -26,7 +26,7 @@ def lines_of(day, first_id, count=400, seed=1):
     for number in range(count):
         trade_id += rng.choice([1, 1, 1, 2])
         moment = start + number * times.DAY_MS // count - rng.choice([0, 0, 0, 700])
-        ahead = rng.random() < 0.02
+        ahead = rng.random() < 0.04
         trade = Trade(
             max(start, moment) + (3 * times.DAY_MS if ahead else 0),
             trade_id,
@@ -34,7 +34,7 @@ def lines_of(day, first_id, count=400, seed=1):
             f"101{rng.randrange(100, 999)}.{rng.randrange(10)}".removesuffix(".0"),
             rng.choice(["1", "0.01", "12.5", "300"]),
             source=rng.choice(["0", "0", "0", "1"]),
-            ahead=ahead,
+            ahead=ahead and rng.random() < 0.5,  # older files do not say so
         )
         line = ENCODER.line(trade)
         odd = rng.random()

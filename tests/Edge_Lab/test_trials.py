@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from Edge_Lab.exits import ExitRules, result
+from Edge_Lab.exits import ExitRules, FundingRate, result
 from Edge_Lab.fills import OrderClock, RestingOrder, fills
 from Edge_Lab.placebo import BIN_EDGES, Bracket, PlaceboMarket, placebos
 from Edge_Lab.tape import DayTrades
@@ -64,7 +64,8 @@ def test_the_worked_trade_as_a_line():
     found = line(plan_of(), market_of(WORKED))
     assert list(found) == [
         "event_id", "A_utc", "K_utc", "T0_utc", "instId", "side", "entry", "stop", "target",
-        "distance_bps", "status", "families", "facts", "touch", "queue", "through", "placebo",
+        "distance_bps", "bin", "status", "families", "facts", "touch", "queue", "through",
+        "placebo",
     ]  # fmt: skip
     assert (found["K_utc"], found["T0_utc"]) == (
         "2025-12-14T21:35:05.200Z", "2025-12-14T21:35:15.200Z",
@@ -72,7 +73,7 @@ def test_the_worked_trade_as_a_line():
     assert (found["side"], found["entry"], found["stop"], found["target"]) == (
         "SHORT", "202500", "202521", None,
     )  # fmt: skip
-    assert (found["status"], found["distance_bps"]) == ("filled", "14.8368")
+    assert (found["status"], found["distance_bps"], found["bin"]) == ("filled", "14.8368", 2)
     assert found["touch"] == {
         "fill_utc": "2025-12-14T21:36:00.000Z",
         "exit_utc": "2025-12-14T21:36:14.120Z",
@@ -173,6 +174,14 @@ def test_placebos_are_trades_of_their_own(seed):
             assert found["placebo"]["random_queue"] == single
         assert all(row[0] < len(BIN_EDGES) for rows in expected.values() for row in rows)
     assert filled > 10
+
+
+def test_funding_is_part_of_a_trial():
+    """A settlement while the position was open: the line says what it paid."""
+    settled = FundingRate(at("21:36:05"), rate_of("-0.0001"))
+    found = line(plan_of(), market_of(WORKED, funding=[settled]))
+    assert (found["touch"]["funding_bps"], found["touch"]["net_bps"]) == ("-1.0000", "-9.2747")
+    assert found["through"]["funding_bps"] == "-1.0000"
 
 
 def test_the_same_trial_is_the_same_line():
