@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from subprocess import PIPE
 
 import pytest
 
@@ -217,17 +218,14 @@ def test_damaged_lines_are_told_once(vault, capsys):
 
 def test_who_reads_only_the_head_is_served(notes):
     """`| head`: the reader of stdout goes away, and that is no failure."""
-    arguments = ["--vault", str(notes.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
-    with subprocess.Popen(
-        [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    words = [sys.executable, str(SCRIPT), "--vault", str(notes.root), "--instId", BTC, "--at", AT]
+    with subprocess.Popen([*words, "--watch", "0.05"], stdout=PIPE, stderr=PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr is not None
-        said = process.stderr.read().splitlines()  # a watch that came so far tells its news
-        assert process.wait() == 0
-        assert all(b"INFO find_signals: SIGNAL SHORT BTC-USDT-SWAP" in line for line in said)
+        said = process.stderr.read().splitlines()  # its news, if it came so far
+        assert (process.wait(), [line for line in said if b" SIGNAL SHORT " not in line]) == (0, [])
 
 
 # --- record, refresh, watch -----------------------------------------------------------------
