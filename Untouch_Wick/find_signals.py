@@ -202,7 +202,7 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
     if unknown := _unknown(request.vault, request.inst_id, args):
         missing = f"not known yet: {unknown}"
-    if signals and request.not_recorded:
+    if request.not_recorded and (signals or request.not_recorded != unknown):
         _say(f"{request.inst_id}: {request.not_recorded}", outputs)
     result = result._replace(signals=signals, missing=None if signals else missing)
     if outputs.screen is not None:

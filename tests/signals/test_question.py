@@ -215,6 +215,29 @@ def test_while_a_recorder_stands_nothing_of_now_is_an_entry(
     assert ask(vault)[0]["size"] == 3
 
 
+@pytest.mark.parametrize("asked", [["--min-touched", "17"], ["--min-score", "100"]])
+def test_a_recorder_that_stands_is_said_above_an_answer_without_a_signal(
+    notes, tmp_path, capsys, asked
+):
+    """Whatever is left out; once, where the answer itself names the reason; not of the past."""
+    vault, why = Vault(shutil.copytree(notes.root, tmp_path / "vault")), "l2_exporter has ended"
+    recorded(vault, books={"stopped": True})
+    line = f"{BTC}: NOT RECORDING books: {why}"
+    with exchange_clock() as clock:
+        clock.now_ms = A + 5 * times.MINUTE_MS  # too late for the full score
+        code, out, err = command(vault, capsys, "--no-refresh", "--json", *asked)
+        said = err.splitlines()
+        assert (code, out, said[1]) == (0, "", line)
+        assert said[2].startswith(f"no signal of {BTC}: ")
+        _, out, _ = command(vault, capsys, "--no-refresh", *asked)
+        assert out.splitlines()[1] == line
+        recorded(vault, {"problem": "no net"})
+        _, _, err = command(vault, capsys, "--no-refresh", "--json", *asked)
+        assert err.count("NOT RECORDING trades: no net") == 1
+    recorded(vault, books={"stopped": True})
+    assert "NOT RECORDING" not in command(vault, capsys, "--at", AT, "--json", *asked)[2]
+
+
 def test_a_run_through_the_tip_and_back_is_no_entry(vault):
     """Before the minute has closed, just after its end, and with the closing trade on disk."""
     record(vault, Market())
