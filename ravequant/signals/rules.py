@@ -7,7 +7,7 @@ its tip; the number of layers that are met makes the conviction. Near twins are 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-from ravequant import exact
+from ravequant import exact, times
 from ravequant.signals import conviction
 from ravequant.signals.candidates import Candidate, LastPrice, Query, candidates
 from ravequant.signals.conviction import CAPPED_SIZE, SIZES, Cap, Conviction, Readings
@@ -26,6 +26,7 @@ from ravequant.signals.trade_plan import NoTrade, TradePlan, plan, same_price
 
 Strength = Literal["VERY_HIGH", "HIGH"]
 TWIN_BPS: Final = exact.SIZE_ONE  # tips of one side within 1 bp are one level
+OLDER_MID_MS: Final = 10 * times.SECOND_MS  # a mid that is older than a trade by more is no price
 
 
 class Reached(NamedTuple):
@@ -138,10 +139,15 @@ def find(state: MarketState, query: Query, limits: SignalLimits) -> QueryResult:
 
 
 def last_price(state: MarketState, limits: SignalLimits) -> LastPrice | None:
-    """Return the mid of the newest snapshot if it is not stale, else the newest trade's price."""
-    if state.book is not None and not _stale_book(state, limits):
-        return LastPrice(state.book.mid, "mid")
-    return None if state.trade is None else LastPrice(state.trade.price, "trade")
+    """Return the mid of the newest snapshot, or the newest trade's price.
+
+    The mid gives way if it is stale, or more than OLDER_MID_MS older than the trade.
+    """
+    book, trade = state.book, state.trade
+    usable = not _stale_book(state, limits)
+    if book and usable and (trade is None or trade.ts - book.ts <= OLDER_MID_MS):
+        return LastPrice(book.mid, "mid")
+    return None if trade is None else LastPrice(trade.price, "trade")
 
 
 def _stale_book(state: MarketState, limits: SignalLimits) -> bool:

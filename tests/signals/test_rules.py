@@ -273,6 +273,20 @@ def test_the_last_price_and_its_source():
     assert ask(gap).last == LastPrice(price("101050.9"), "mid")
 
 
+def test_a_mid_gives_way_to_a_trade_that_is_10_s_newer():
+    """The book stood still while trades went on: distance and near evidence are of the trade."""
+    newest = LastTrade(A * MINUTE - 1_000, price("100000"))
+    for older_ms, last in (
+        (10_000, LastPrice(price("101050.9"), "mid")),
+        (10_001, LastPrice(price("100000"), "trade")),
+    ):
+        facts = set_up(trade=newest, book=book(ts=newest.ts - older_ms))
+        signal = only(facts)
+        assert ask(facts).last == signal.last == last
+        far = {layer.name for layer in signal.layers if layer.state == "far"}
+        assert far == (set() if last.source == "mid" else {"volume_tier", "absorption", "cvd"})
+
+
 def test_without_a_price_the_order_is_that_of_the_names():
     """Nothing is near or far."""
     wicks = [wick(33, "101300", event_id="a"), wick(34, "101200", event_id="c")]
