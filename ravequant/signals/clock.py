@@ -18,6 +18,7 @@ from ravequant.errors import FeedError, UsageError
 from ravequant.exchanges.url import check_url
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.vault import heartbeat, newest
+from ravequant.vault.heartbeat import FRESH_MS
 from ravequant.vault.paths import Vault
 
 CLOCK_VARIABLE: Final = "RAVEQUANT_EXCHANGE_CLOCK"
@@ -75,14 +76,18 @@ def wrong_by(vault: Vault, clock: Clock) -> int | None:
 
     Negative: behind. The newest record and the heartbeats cannot be of a time to come, so that a
     clock that is behind one of them is slow, however old they are. That a clock is fast is known
-    from a living exporter alone: its heartbeat is new by the same clock that it judges.
+    from a living exporter alone: its heartbeat is new by the same clock that it judges, and no
+    fresh heartbeat of another contradicts it. A fresh heartbeat is younger than such a fault.
     """
     known = [newest.newest_of_all(vault) or 0]
-    ahead = [0]
+    ahead, right = [0], False
     if not clock.exchange:  # heartbeats are about this computer's clock
         for written, offset, living in _offsets(vault, clock.ms):
             known.append(written - offset)
+            right |= living and abs(offset) <= WRONG_MS and clock.ms - written <= FRESH_MS
             ahead += [offset] * (living and abs(offset) > WRONG_MS)
+    if right:
+        ahead = [offset for offset in ahead if offset <= 0]
     behind = clock.ms - max(known)
     if behind < -WRONG_MS:
         return behind

@@ -84,6 +84,28 @@ def test_the_last_heartbeat_of_a_program_is_not_alive(vault):
 
 
 @pytest.mark.parametrize(
+    ("age", "offset", "stopped", "wanted"),
+    [
+        (4_000, 10, False, None),
+        (30_000, 30_000, False, None),
+        (30_001, 10, False, 34_053),  # it may be older than the fault of the clock
+        (4_000, 10, True, 34_053),
+        (4_000, 30_001, False, 34_053),
+        (4_000, None, False, 34_053),
+    ],
+)
+def test_a_fast_clock_is_not_believed_against_the_other_exporter(
+    vault, age, offset, stopped, wanted
+):
+    """A fresh heartbeat with a right clock contradicts; a slow clock is believed all the same."""
+    beat(vault, NOW - 2_000, 34_053)
+    beat(vault, NOW - age, offset, "l2_exporter", stopped=stopped)
+    assert wrong_by(vault) == wanted
+    beat(vault, NOW - 2_000, -34_053)
+    assert wrong_by(vault) == -34_053 + 2_000
+
+
+@pytest.mark.parametrize(
     ("off", "said"),
     [
         (-218_000, "CLOCK 3m38s behind the exchange: set it ("),
