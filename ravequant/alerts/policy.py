@@ -132,18 +132,15 @@ class AlertPolicy:
         ``standing``: the keys of this round's signals. If more alerts wait than the hour has places
         for, the last place goes to a list of the rest. Ends take no place and come first.
         """
+        self._revive(standing)
         self._list_late(now)
         ends = [_alone(alert) for alert in self._pending if alert.is_end]
         free = self._per_hour - sum(now - times.HOUR_MS < at for at in self._sent)
-        listed = [alert for alert in self._pending if alert.listed]
-        fresh = [
-            alert
-            for alert in self._pending
-            if not alert.is_end and not alert.listed and alert.key in standing
-        ]
+        listed = [alert for alert in self._pending if alert.listed and not self._is_void(alert)]
+        fresh = [alert for alert in self._pending if self._is_fresh(alert, standing)]
         if free <= 0:
             self._list(fresh)
-            return ends
+            return [end for end in ends if not self._is_back(end.alerts[0].key, standing)]
         if not listed and len(fresh) <= free:
             return [*ends, *map(_alone, fresh)]
         alone, rest = fresh[: free - 1], fresh[free - 1 :]
@@ -153,6 +150,51 @@ class AlertPolicy:
             AlertMessage((*listed, *rest), is_list=True, left_out=self._left_out),
         )
         return [*ends, *messages]
+
+    def _revive(self, standing: Container[str]) -> None:
+        """Void what was not told yet of the last withdrawal of a signal that stands again."""
+        for alert in list(self._pending):
+            known = self._known.get(alert.key)
+            if known is None or known.may_return or alert.key not in standing:
+                continue
+            if alert.kind == "withdrawn":
+                known.over = False
+                self._pending.remove(alert)
+            elif known.end is not None and known.end.kind == "withdrawn":
+                known.over, known.end = False, None
+
+    def _is_void(self, alert: PendingAlert) -> bool:
+        """Return True for an alert of a BACK whose end came before it was told."""
+        known = self._known.get(alert.key)
+        if known is None or known.end is None or alert.is_end:
+            return False
+        first = self._beginning(known)
+        return first is not None and first.kind == "back"
+
+    def _drop(self, void: PendingAlert) -> None:
+        """Drop an untold BACK, together with its end."""
+        known = self._known[void.key]
+        if known.end is not None:
+            known.may_return, known.end = known.end.kind == "withdrawn", None
+        self._pending = [
+            alert for alert in self._pending if alert.is_end or alert.key not in known.names
+        ]
+
+    def _is_fresh(self, alert: PendingAlert, standing: Container[str]) -> bool:
+        """Return True if an alert gets a message of its own."""
+        apart = alert.is_end or alert.listed or self._is_void(alert)
+        return not apart and alert.key in standing
+
+    def _is_back(self, key: str, standing: Container[str]) -> bool:
+        """Return True if an ended signal stands again, and the alert of it still waits."""
+        known = self._known.get(key)
+        waits = None if known is None or known.over else self._beginning(known)
+        return waits is not None and waits.key in standing
+
+    def _beginning(self, known: KnownSignal) -> PendingAlert | None:
+        """Return the first alert of a signal that still waits."""
+        waiting = (alert for alert in self._pending if not alert.is_end)
+        return next((alert for alert in waiting if alert.key in known.names), None)
 
     def accepted(self, message: AlertMessage, now: int) -> None:
         """Count a message that was posted."""
@@ -224,9 +266,7 @@ class AlertPolicy:
         """Take up an ended signal, for the only time; return True if its first alert waits yet."""
         untold = known.end is not None
         known.over, known.may_return, known.told, known.end = False, False, not self._posts, None
-        return untold and any(
-            alert.key in known.names and not alert.is_end for alert in self._pending
-        )
+        return untold and self._beginning(known) is not None
 
     def _wait(self, names: Container[str], alert: PendingAlert) -> None:
         """Add an alert, in the place of an unlisted alert of the same signal.
@@ -244,11 +284,17 @@ class AlertPolicy:
         self._pending.append(alert)
 
     def _list_late(self, now: int) -> None:
-        """List the late alerts; if the clock went back an alert waits from now on."""
+        """List the late alerts; if the clock went back an alert waits from now on.
+
+        A late BACK that has ended is dropped with its end; it may return again.
+        """
         self._pending = [
             replace(alert, since_ms=min(alert.since_ms, now)) for alert in self._pending
         ]
-        self._list([alert for alert in self._pending if now - alert.since_ms > LATE_MS])
+        late = [alert for alert in self._pending if now - alert.since_ms > LATE_MS]
+        for void in [alert for alert in late if self._is_void(alert)]:
+            self._drop(void)
+        self._list(late)
 
     def _list(self, alerts: Iterable[PendingAlert]) -> None:
         chosen = {alert for alert in alerts if not alert.is_end}

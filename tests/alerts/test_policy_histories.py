@@ -114,3 +114,78 @@ def test_the_end_is_the_last_word_of_a_signal_told_late():
     alerts.end([SignalEnd("withdrawn", "a", "line", "why", later)], later)
     posted = [kind for hour in range(4) for kind in kinds_posted(alerts, later + hour * HOUR)]
     assert posted == ["new", "near", "withdrawn"]
+
+
+class TruthfulHistory(History):
+    """A history in which a round decides, as a watch does; what is posted is held against it."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.stands = dict.fromkeys(NAMES, False)
+
+    def round(self, name: str, stands: bool) -> None:  # noqa: FBT001 - drawn
+        """Take the state of a signal, its end before its alerts, as each round does."""
+        self.stands[name] = stands
+        if not stands and name in self.alerts.open_keys:
+            self.end(name, "withdrawn")
+        self.standing = {name for name, entry in self.stands.items() if entry}
+        self.alerts.add([seen_signal(name) for name in sorted(self.standing)], self.now)
+
+    def deliver(self, taken: int) -> None:
+        """Post what is due until the webhook fails, after ``taken`` messages."""
+        said = set[str]()
+        while taken and (due := self.alerts.due(self.standing, self.now)):
+            message, taken = due[0], taken - 1
+            self.alerts.accepted(message, self.now)
+            for alert in message.alerts:
+                self.posted[alert.key].append(alert.kind)
+                said.add(alert.key)
+        for name in said if taken else ():
+            assert (self.posted[name][-1] == "withdrawn") is not self.stands[name], self.posted
+
+
+ROUNDS = st.tuples(st.booleans(), st.sampled_from([0, 1, 99]), st.sampled_from([1, 1, 16, 61]))
+
+
+@given(st.lists(ROUNDS, min_size=6, max_size=14))
+def test_the_last_word_is_the_state_of_the_signal(rounds):
+    """However often posts fail: an end is said of what does not stand, all else of what does."""
+    history = TruthfulHistory()
+    for stands, taken, minutes in rounds:
+        history.round("a", stands)
+        history.deliver(taken)
+        history.wait(minutes)
+
+
+def back_untold() -> AlertPolicy:
+    """Return a policy whose signal was told, withdrawn, and withdrawn again before its return."""
+    alerts = AlertPolicy(10)
+    withdrawn = SignalEnd("withdrawn", "a", "line", "why", NOW)
+    alerts.add([seen_signal("a")], NOW)
+    assert kinds_posted(alerts, NOW) == ["new"]
+    alerts.end([withdrawn], NOW)
+    assert kinds_posted(alerts, NOW) == ["withdrawn"]
+    alerts.add([seen_signal("a")], NOW)
+    alerts.due("a", NOW)  # the webhook fails
+    alerts.end([withdrawn], NOW)
+    return alerts
+
+
+def test_a_withdrawal_older_than_the_return_is_not_told():
+    """The signal stands again as its return is taken: no end follows, until it ends."""
+    alerts = back_untold()
+    assert alerts.due("", NOW) == []
+    assert alerts.add([seen_signal("a")], NOW + MINUTE) == []
+    assert kinds_posted(alerts, NOW + MINUTE) == ["back"]
+    assert (kinds_posted(alerts, NOW + MINUTE), alerts.open_keys) == ([], ["a"])
+    alerts.end([SignalEnd("withdrawn", "a", "line", "why", NOW + MINUTE)], NOW + MINUTE)
+    assert kinds_posted(alerts, NOW + MINUTE) == ["withdrawn"]
+
+
+def test_a_return_that_ended_untold_is_dropped_with_its_end():
+    """It goes to no list; an entry later is the return, since nobody was told of one."""
+    alerts, later = back_untold(), NOW + 16 * MINUTE
+    assert alerts.due("", later) == []
+    assert alerts.pending == 0
+    assert [alert.kind for alert in alerts.add([seen_signal("a")], later)] == ["back"]
+    assert kinds_posted(alerts, later) == ["back"]
