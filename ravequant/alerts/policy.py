@@ -152,19 +152,19 @@ class AlertPolicy:
         return [*ends, *messages]
 
     def _revive(self, standing: Container[str]) -> None:
-        """Void what was not told yet of the last withdrawal of a signal that stands again."""
+        """Void the last withdrawal, not announced yet, of a signal that stands again."""
         for alert in list(self._pending):
             known = self._known.get(alert.key)
             if known is None or known.may_return or alert.key not in standing:
                 continue
-            if alert.kind == "withdrawn":
+            if alert.kind == "withdrawn" and known.over:
                 known.over = False
                 self._pending.remove(alert)
             elif known.end is not None and known.end.kind == "withdrawn":
                 known.over, known.end = False, None
 
     def _is_void(self, alert: PendingAlert) -> bool:
-        """Return True for an alert of a BACK whose end came before it was told."""
+        """Return True for an alert of a BACK whose end came before its post."""
         known = self._known.get(alert.key)
         if known is None or known.end is None or alert.is_end:
             return False
@@ -172,7 +172,7 @@ class AlertPolicy:
         return first is not None and first.kind == "back"
 
     def _drop(self, void: PendingAlert) -> None:
-        """Drop an untold BACK, together with its end."""
+        """Drop an alert of BACK, together with its end."""
         known = self._known[void.key]
         if known.end is not None:
             known.may_return, known.end = known.end.kind == "withdrawn", None

@@ -84,10 +84,10 @@ def test_any_history(steps, per_hour):
         assert sum(at - HOUR < other <= at for other in history.counted) <= per_hour
 
 
-def kinds_posted(alerts: AlertPolicy, now: int) -> list[str]:
+def kinds_posted(alerts: AlertPolicy, now: int, standing: str = "a") -> list[str]:
     """Post what is due of signal ``a``, all of it accepted; return the kinds."""
     posted: list[str] = []
-    for message in alerts.due("a", now):
+    for message in alerts.due(standing, now):
         alerts.accepted(message, now)
         posted += [alert.kind for alert in message.alerts]
     return posted
@@ -179,7 +179,20 @@ def test_a_withdrawal_older_than_the_return_is_not_told():
     assert kinds_posted(alerts, NOW + MINUTE) == ["back"]
     assert (kinds_posted(alerts, NOW + MINUTE), alerts.open_keys) == ([], ["a"])
     alerts.end([SignalEnd("withdrawn", "a", "line", "why", NOW + MINUTE)], NOW + MINUTE)
-    assert kinds_posted(alerts, NOW + MINUTE) == ["withdrawn"]
+    assert kinds_posted(alerts, NOW + MINUTE, standing="") == ["withdrawn"]
+
+
+def test_a_withdrawal_that_waits_is_void_once_its_signal_stands():
+    """The right to return is spent: nothing else would say that the signal stands."""
+    alerts = AlertPolicy(10)
+    alerts.add([seen_signal("a")], NOW)
+    assert kinds_posted(alerts, NOW) == ["new"]
+    alerts.end([SignalEnd("withdrawn", "a", "line", "why", NOW)], NOW)
+    alerts.add([seen_signal("a")], NOW)
+    assert kinds_posted(alerts, NOW) == ["withdrawn", "back"]
+    alerts.end([SignalEnd("withdrawn", "a", "line", "why", NOW)], NOW)
+    alerts.due("", NOW)  # the webhook fails
+    assert (kinds_posted(alerts, NOW), alerts.open_keys) == ([], ["a"])
 
 
 def test_a_return_that_ended_untold_is_dropped_with_its_end():
