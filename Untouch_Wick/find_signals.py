@@ -372,8 +372,10 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
             sys.stdout.flush()
             for line in lines.lines(times.utc_now_ms()):
                 _log.info("%s", line)
-            if alerts is None or outcome.clock_wrong:
+            if alerts is None:
                 time.sleep(args.watch)
+            elif outcome.clock_wrong:
+                alerts.pause(args.watch)
             else:
                 alerts.notify()
                 alerts.rest(args.watch)

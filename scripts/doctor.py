@@ -67,6 +67,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
         yield from _made("clock", partial(programs.clock, vault, now))
     yield from _made("disk", partial(computer.disk, vault, chosen, now))
     yield from _made("exporters", partial(programs.exporters, vault, now))
+    yield from _made("run_all", partial(programs.run_all, vault, now))
     yield from _made("alerts", partial(programs.alerts, vault, now))
     yield from _made("code", partial(programs.code, vault, now))
     for inst_id in cli.instruments_of(args, chosen.instruments):
@@ -147,8 +148,7 @@ def body(args: argparse.Namespace) -> int:
 
 def _for_vault(remedy: str, vault: Vault) -> str:
     """Return a remedy whose commands name the vault."""
-    place = f'"{vault.root}"' if " " in str(vault.root) else str(vault.root)
-    return _COMMAND.sub(lambda met: f"{met[0]} --vault {place}", remedy)
+    return _COMMAND.sub(lambda met: f"{met[0]}{vault.option}", remedy)
 
 
 def _show(check: Check) -> None:

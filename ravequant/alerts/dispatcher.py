@@ -146,6 +146,13 @@ class AlertDispatcher:
         self._round.clear()
         self._answers.clear()
 
+    def pause(self, seconds: float) -> None:
+        """Send nothing until the next round; the heartbeat goes on."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            self._tell()
+            time.sleep(min(left, _PAUSE_S))
+
     def _post(self) -> None:
         if self._discord is None or not self._discord.ready:
             return

@@ -23,7 +23,15 @@ from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from ravequant import catalog
-from ravequant.errors import DONE, FAILED, LockedError, NoDataError, message_of, remedy_of
+from ravequant.errors import (
+    DONE,
+    FAILED,
+    LockedError,
+    NoDataError,
+    UsageError,
+    message_of,
+    remedy_of,
+)
 from ravequant.vault.paths import CHECKOUT, Vault
 
 if TYPE_CHECKING:
@@ -33,6 +41,7 @@ CALCULATORS: Final = {program.name: program.script for program in catalog.CALCUL
 LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
 BUSY: Final = "another run is at work on it"
 _PAUSE_S: Final = 0.1
+_REBUILD: Final = "--rebuild"
 _LAST_S: Final = 5.0  # a calculator that runs when the watch ends may take this long to finish
 _log = logging.getLogger("find_signals")
 
@@ -62,7 +71,7 @@ def refresh(vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS
 
             return finish
 
-        _run_all(inst_id, start, scripts)
+        _run_all(vault, inst_id, start, scripts)
 
 
 class LoadedCalculators:
@@ -91,7 +100,7 @@ class LoadedCalculators:
             return
         arguments = _arguments(vault, inst_id)
         run = lambda script: partial(self._run, str(CHECKOUT / script), arguments)  # noqa: E731
-        _run_all(inst_id, run, scripts)
+        _run_all(vault, inst_id, run, scripts)
 
     def _run(self, script: str, arguments: Sequence[str]) -> Result:
         from ravequant.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
@@ -115,7 +124,10 @@ class LoadedCalculators:
 
 
 def _run_all(
-    inst_id: str, start: Callable[[str], Callable[[], Result]], scripts: Mapping[str, str]
+    vault: Vault,
+    inst_id: str,
+    start: Callable[[str], Callable[[], Result]],
+    scripts: Mapping[str, str],
 ) -> None:
     """Start each script and wait for its result; a locked one is started again for a time."""
     patience_ends = time.monotonic() + LOCKED_S
@@ -131,10 +143,22 @@ def _run_all(
             elif code not in {DONE, NoDataError.exit_code}:
                 last = (text.strip().splitlines() or ["it said nothing"])[-1]
                 _log.debug("%s: %s", name, message_of(last))
-                failed[name] = BUSY if code == LockedError.exit_code else remedy_of(last)
+                failed[name] = _why(code, last)
     if failed:
         remedies = "; ".join(dict.fromkeys(failed.values()))
+        rebuilt = [scripts[name] for name, text in failed.items() if _REBUILD in text]
+        if rebuilt:
+            one = f"{rebuilt[0]}{vault.option} --instId {inst_id} {_REBUILD}"
+            all_of_them = f"end run_all, then: python scripts/run_all.py{vault.option} {_REBUILD}"
+            remedies += f": {f'python {one}' if len(rebuilt) == 1 else all_of_them}"
         _log.warning("%s: %s not up to date: %s", inst_id, ", ".join(failed), remedies)
+
+
+def _why(code: int, last: str) -> str:
+    """Return the remedy in the last line of a calculator; of a slip in the settings the reason."""
+    if code == LockedError.exit_code:
+        return BUSY
+    return message_of(last) if code == UsageError.exit_code else remedy_of(last)
 
 
 def _arguments(vault: Vault, inst_id: str) -> list[str]:

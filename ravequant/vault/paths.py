@@ -165,6 +165,12 @@ class Vault:
         name = f"{self._of_exchange(stream)}.{check_inst_id(inst_id)}.lock"
         return self.root / "state/locks" / name
 
+    @property
+    def option(self) -> str:
+        """The option of a command that names this vault, with a blank before it."""
+        place = f'"{self.root}"' if " " in str(self.root) else str(self.root)
+        return f" --vault {place}"
+
     def locks(self, stream: str) -> Iterator[Path]:
         """Yield the locks of a stream's writers that have ever been held, of any instrument."""
         prefix, suffix = f"{self._of_exchange(stream)}.", ".lock"

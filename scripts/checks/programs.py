@@ -1,5 +1,6 @@
 """Checks of the programs of a vault by their heartbeats: exporters, and run_all's calculators."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from ravequant import times
+from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.alerts.delivery import delivery
 from ravequant.catalog import BOOK, CALCULATORS, TRADES
 from ravequant.errors import message_of, shown
@@ -20,12 +22,14 @@ from scripts.checks import computer
 from scripts.checks.computer import Check
 from scripts.showcase.demo_vault import MARKER
 from scripts.supervision import rounds, surroundings
+from scripts.supervision.silences import ENDED_S, WATCH_S
 
 STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
 _START: Final = {data.maker.name: data.made_by for data in (TRADES, BOOK)}
 NETWORK: Final = "see whether the network is up; it goes on by itself"
 _SCRIPTS: Final = {program.name: program.script for program in CALCULATORS}
 _RUN_ALL: Final = "run_all"
+_WATCH_MS: Final = WATCH_S * times.SECOND_MS
 _FAILED_MS: Final = times.HOUR_MS  # an older failure of a run_all that ended is no news
 
 
@@ -37,7 +41,7 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
         if beat is None:
             yield Check(name, "FAIL", "has never run on this vault", start(vault, name))
         elif not state.lives:
-            yield _lost(vault, name, beat, heartbeat.age_ms(beat, now))
+            yield _lost(vault, name, beat, now)
         elif others := sorted(_holders(vault, stream) - {shown(beat.get("pid"))}):
             text = f"a second one runs: pid {beat.get('pid')} and {', '.join(others)}"
             yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
@@ -64,9 +68,9 @@ def start(vault: Vault, name: str) -> str:
     return f"start it: python {script}"
 
 
-def _lost(vault: Vault, name: str, beat: dict[str, Any], age: int) -> Check:
-    """Return the check of an exporter without a fresh heartbeat: it ended, or cannot write it."""
-    pid = shown(beat.get("pid"))
+def _lost(vault: Vault, name: str, beat: dict[str, Any], now: int) -> Check:
+    """Return the check of an exporter without a fresh heartbeat."""
+    pid, age = shown(beat.get("pid")), heartbeat.age_ms(beat, now)
     if age < 0:
         text = f"its last sign of life lies {rough(-age)} in the future (pid {pid})"
         return Check(name, "FAIL", text, f"set this computer's clock, then {start(vault, name)}")
@@ -79,15 +83,42 @@ def _lost(vault: Vault, name: str, beat: dict[str, Any], age: int) -> Check:
             f"gave no sign of life since {rough(age)} ago (pid {pid})",
             start(vault, name),
         )
-    text = f"lives (pid {pid}), but its heartbeat of {rough(age)} ago could not be written again"
     free = shutil.disk_usage(vault.root).free
     if free < surroundings.LEAST_FREE:
+        text = (
+            f"lives (pid {pid}), but its heartbeat of {rough(age)} ago could not be written again"
+        )
         text += f": the disk is full, {free:,} bytes are free"
         return Check(name, "FAIL", text, "free space on its disk; then it goes on by itself")
-    remedy = (
-        f"look for its last words: python scripts/peek.py log {name}; end it, {start(vault, name)}"
-    )
-    return Check(name, "FAIL", text, remedy)
+    text = f"does not answer (pid {pid}): its last sign of life was {rough(age)} ago"
+    if _kept(vault, name, now):
+        text += f"; run_all ends it and starts it again after {ENDED_S:g} s"
+        return Check(name, "FAIL", text, f"wait, or end it by hand: {_end(pid)}")
+    return Check(name, "FAIL", text, f"end it: {_end(pid)}; then {start(vault, name)}")
+
+
+def _kept(vault: Vault, name: str, now: int) -> bool:
+    """Return True if a living run_all keeps a program running."""
+    beat = heartbeat.read(vault, _RUN_ALL)
+    tasks = (beat or {}).get("tasks")
+    return heartbeat.alive(beat, now) and isinstance(tasks, dict) and name in tasks
+
+
+def _end(pid: str) -> str:
+    """Return the command that ends a program, also one that is frozen."""
+    return f"taskkill /F /PID {pid}" if os.name == "nt" else f"kill -9 {pid}"
+
+
+def run_all(vault: Vault, now: int) -> Iterator[Check]:
+    """Check that a run_all that holds the vault answers."""
+    beat = heartbeat.read(vault, _RUN_ALL) or {}
+    pid, age = shown(beat.get("pid")), heartbeat.age_ms(beat, now)
+    if beat.get("stopped") or age <= heartbeat.FRESH_MS or pid not in _holders(vault, _RUN_ALL):
+        return
+    demo = " --demo" if (vault.root / MARKER).exists() else ""
+    text = f"does not answer (pid {pid}): its last sign of life was {rough(age)} ago"
+    again = f"start it again: python scripts/run_all.py{demo}"
+    yield Check(_RUN_ALL, "FAIL", text, f"end it: {_end(pid)}; then {again}")
 
 
 def _problem(name: str, state: RecorderState, now: int) -> Check:
@@ -128,11 +159,24 @@ def alerts(vault: Vault, now: int) -> Iterator[Check]:
     why, _, remedy = found.problem.rpartition("; ")
     if lives and found.problem:
         yield Check("alerts", "FAIL", f"NOT SENT{lasts}{wait}: {why}", remedy)
+    elif lives and found.age_ms > _WATCH_MS:
+        yield _frozen_watch(vault, found.age_ms, now)
     elif lives:
         yield Check("alerts", "PASS", f"no failure{wait}")
     elif found.problem and found.age_ms < _FAILED_MS:
         text = f"the watch has ended {rough(found.age_ms)} ago and had NOT SENT alerts{wait}: {why}"
         yield Check("alerts", "WARN", text, remedy)
+
+
+def _frozen_watch(vault: Vault, age: int, now: int) -> Check:
+    pid = shown((heartbeat.read(vault, WATCH) or {}).get("pid"))
+    text = (
+        f"find_signals does not answer (pid {pid}): its last sign of life was {rough(age)} ago, "
+        "and no alert is sent meanwhile"
+    )
+    again = "run_all starts it again" if _kept(vault, WATCH, now) else "then start it again"
+    remedy = f"wait if it has just been started; else end it: {_end(pid)}; {again}"
+    return Check("alerts", "FAIL", text, remedy)
 
 
 def clock(vault: Vault, now: int) -> Iterator[Check]:

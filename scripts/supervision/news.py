@@ -16,8 +16,8 @@ _PATIENCE_MS: Final = 10_000  # a shorter trouble, like a reconnection, is no ne
 _AGAIN_MS: Final = 10 * times.MINUTE_MS  # until another reason for the same trouble is news
 _FILL_EVERY_MS: Final = times.MINUTE_MS
 _FILL_LEAST_MS: Final = 2 * times.MINUTE_MS  # a shorter stretch is fetched in seconds
-_SHUT: Final = "NOT RECORDING "
-_ROWS: Final = {TRADES_EXPORTER.name: "trades", L2_EXPORTER.name: "books"}
+SHUT: Final = "NOT RECORDING "
+ROWS: Final = {TRADES_EXPORTER.name: "trades", L2_EXPORTER.name: "books"}
 
 
 class Line(NamedTuple):
@@ -76,11 +76,11 @@ class RecordingNews:
             if state.program == TRADES_EXPORTER.name:
                 found += self._fills(state, now)
         found = list(dict.fromkeys(found))  # both recorders may leave out the same instrument
-        shut = [line.text for line in found if line.text.startswith(_SHUT)]
-        if len(shut) == len(_ROWS) and len({text.partition(": ")[2] for text in shut}) == 1:
+        shut = [line.text for line in found if line.text.startswith(SHUT)]
+        if len(shut) == len(ROWS) and len({text.partition(": ")[2] for text in shut}) == 1:
             found = [line for line in found if line.text not in shut]
-            both = " and ".join(text.removeprefix(_SHUT).partition(": ")[0] for text in shut)
-            found.insert(0, Line(f"{_SHUT}{both}: {shut[0].partition(': ')[2]}", bad=True))
+            both = " and ".join(text.removeprefix(SHUT).partition(": ")[0] for text in shut)
+            found.insert(0, Line(f"{SHUT}{both}: {shut[0].partition(': ')[2]}", bad=True))
         return found
 
     def _news(self, trouble: Trouble, now: int) -> Iterator[Line]:
@@ -137,9 +137,9 @@ class RecordingNews:
 
 def _troubles(states: Sequence[RecorderState]) -> Iterator[Trouble]:
     for state in states:
-        program, rows = state.program, _ROWS.get(state.program, state.program)
+        program, rows = state.program, ROWS.get(state.program, state.program)
         if state.problem:
-            text, over = f"{_SHUT}{rows}: {state.problem}", f"recording {rows} again"
+            text, over = f"{SHUT}{rows}: {state.problem}", f"recording {rows} again"
             since = state.problem_since_ms
             yield Trouble((program, "problem"), text, over, since, _PATIENCE_MS)
         for inst_id, why in state.left_out.items():

@@ -19,13 +19,18 @@ _OUTCOMES: Final = {
 }
 _MOST_NAMES: Final = 3
 _REBUILD: Final = "--rebuild"
-REBUILD_ALL: Final = "end run_all, then: python scripts/run_all.py --rebuild"
+_COMMAND: Final = "python scripts/run_all.py"
+REBUILD_ALL: Final = f"end run_all, then: {_COMMAND} --rebuild"
 
 
 class Round:
-    """Counts the ends of calculators until the line of the round."""
+    """Counts the ends of calculators until the line of the round.
 
-    def __init__(self) -> None:
+    ``vault_option`` stands in the command of its remedy.
+    """
+
+    def __init__(self, vault_option: str = "") -> None:
+        self._rebuild_all = REBUILD_ALL.replace(_COMMAND, f"{_COMMAND}{vault_option}")
         self._codes: dict[str, int] = {}
         self._words: dict[str, str] = {}  # of those that failed
 
@@ -69,7 +74,7 @@ class Round:
         told = [f"{_few(names)}: {text}" for text, names in by_remedy.items()]
         text = f"{len(self._words)} FAILED: {'; '.join(told)}"
         if any(_REBUILD in text for text in by_remedy):
-            text += f" (all at once: {REBUILD_ALL})"
+            text += f" (all at once: {self._rebuild_all})"
         return text
 
 

@@ -22,10 +22,10 @@ from scripts.supervision.processes import SILENT, Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
 from scripts.supervision.signal_news import SignalNews, rings
+from scripts.supervision.silences import ENDED_S, Silences
 from scripts.supervision.surroundings import Surroundings
 
 PROGRAM: Final = RUN_ALL
-SILENT_S: Final = 90.0  # a heartbeat comes every 5 s
 _TICK_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
 _ASLEEP_S: Final = 60.0
@@ -44,13 +44,13 @@ class Supervisor:
         self.programs = Programs(vault.root / "logs")
         self._vault = vault
         self._heartbeat = Heartbeat(vault, PROGRAM)
-        self._beats: dict[str, tuple[int, float]] = {}  # task -> newest heartbeat, when it came
+        self._silences = Silences(vault)
         self._news = RecordingNews()
         self._signals, self._bell = signals, bell
         self._alerts = AlertNews(vault)
         self._surroundings = Surroundings(vault)
         self._away = False  # the vault was moved
-        self._round = Round()
+        self._round = Round(vault.option)
         self._waits = True  # until a calculator has run, or this was logged
         self._writable = True
         self._words: dict[str, str] = {}  # the last words of tasks that fail
@@ -60,6 +60,7 @@ class Supervisor:
     def run(self, plan: Plan, for_s: float) -> None:
         """Follow the plan until it is finished, ``for_s`` has passed, or a signal came."""
         self._now, before = 0.0, time.monotonic()
+        self._silences.clear()
         self._beat_at = -_HEARTBEAT_S
         self._complete_imports(_IMPORTS_S)  # before anybody holds the log
         while not (self.stopping or plan.finished or self._now >= for_s):
@@ -95,12 +96,12 @@ class Supervisor:
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
             self._writable = self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})
-            self._tell_news()
+            self._tell_news(plan)
             self._complete_imports()
             if self._writable:
                 self._check_heartbeats(plan)
             else:  # a full disk takes no heartbeat at all: silence means nothing
-                self._beats.clear()
+                self._silences.clear()
 
     def _without_vault(self, plan: Plan) -> bool:
         """Return True while the vault is not where it was: nothing runs then, nothing is begun."""
@@ -121,7 +122,7 @@ class Supervisor:
 
     def _start(self, plan: Plan, task: Task) -> None:
         plan.started(task.name, self._now)
-        self._beats.pop(task.name, None)
+        self._silences.forget(task.name)
         try:
             self.programs.start(task)
         except OSError as error:
@@ -137,26 +138,24 @@ class Supervisor:
             task = standing.task
             if not task.heartbeat or standing.started_at is None:
                 continue
-            try:
-                beat = self._vault.health(task.heartbeat).stat().st_mtime_ns
-            except OSError:
-                beat = 0
-            newest, since = self._beats.get(task.name, (-1, self._now))
-            if beat != newest:
-                self._beats[task.name] = (beat, self._now)
-            elif self._now - since > SILENT_S:
-                self._end(task, f"has been silent for {SILENT_S:g} s")
+            if self._silences.lasts(task.heartbeat, self._now) > ENDED_S:
+                self._end(task, f"has been silent for {ENDED_S:g} s")
 
     def _end(self, task: Task, why: str) -> None:
         if task.name in self.programs and self.programs.ask_to_end(task.name):
             _log.warning("%s %s and is ended", task.name, why)
 
-    def _tell_news(self) -> None:
+    def _tell_news(self, plan: Plan) -> None:
         """Log the news of the recording, by any exporter of the vault, and the new signals."""
         now = times.utc_now_ms()
         states = [recorder_state(self._vault, program.name, now) for program in EXPORTERS]
-        more = self._surroundings.troubles(states, now, writable=self._writable)
-        for line in self._news.lines(states, now, (*more, *self._alerts.troubles())):
+        kept = {name: name in self.programs for name in plan.standings}
+        more = (
+            *self._surroundings.troubles(states, now, writable=self._writable),
+            *self._alerts.troubles(),
+            *self._silences.troubles(kept, self._now, now),
+        )
+        for line in self._news.lines(states, now, more):
             _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
         signals = self._signals.lines() if self._signals else []
         for text in signals:

@@ -114,6 +114,27 @@ def test_those_that_fail_share_one_line(vault, scripts, caplog):
     assert caplog.messages == [f"{BTC}: a, b not up to date: run again"]
 
 
+def test_a_lost_state_is_told_with_a_command_that_exists(vault, scripts, caplog):
+    """That of the calculator, or of run_all for several: find_signals itself rebuilds nothing."""
+    fails = "sys.stderr.write('2026-01-01T00:00:00Z ERROR x: lost; run again with --rebuild'); "
+    bad = {name: scripts(name, f"{fails}return 1") for name in ("a", "b")}
+    refresh(vault, BTC, {"a": bad["a"]})
+    refresh(vault, BTC, bad)
+    one, several = caplog.messages
+    start, option = "not up to date: run again with --rebuild: ", f"--vault {vault.root}"
+    assert one == f"{BTC}: a {start}python {bad['a']} {option} --instId {BTC} --rebuild"
+    command = f"python scripts/run_all.py {option} --rebuild"
+    assert several == f"{BTC}: a, b {start}end run_all, then: {command}"
+
+
+def test_of_a_slip_in_the_settings_the_reason_stands_first(vault, scripts, caplog):
+    """Its remedy alone, a question, says nothing."""
+    slip = "r.toml: signals.near_bp is unknown; did you mean signals.near_bps?"
+    fails = f"sys.stderr.write('2026-01-01T00:00:00Z ERROR x: {slip}'); return 2"
+    refresh(vault, BTC, {name: scripts(name, fails) for name in ("a", "b")})
+    assert caplog.messages == [f"{BTC}: a, b not up to date: {slip}"]
+
+
 def test_without_data_it_is_silent(vault, caplog):
     """No raw data yet is no failure."""
     with LoadedCalculators() as kept:

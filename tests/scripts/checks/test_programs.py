@@ -78,14 +78,52 @@ def test_a_heartbeat_that_cannot_be_written_is_no_end(vault, monkeypatch):
     assert found.text == f"gave no sign of life since 10 min ago (pid {os.getpid()})"
     with writer_lock(vault, "trades_perps", BTC):
         found = next(programs.exporters(vault, NOW))
+        silent = f"does not answer (pid {os.getpid()}): its last sign of life was 10 min ago"
+        end = f"taskkill /F /PID {os.getpid()}" if os.name == "nt" else f"kill -9 {os.getpid()}"
+        assert found.text == silent
+        start = "start it: python Trades_Bot/trades_exporter.py"
+        assert found.remedy == f"end it: {end}; then {start}"
+        put_beat(vault, "run_all", NOW, tasks={"trades_exporter": {}})
+        found = next(programs.exporters(vault, NOW))
+        assert found.text == f"{silent}; run_all ends it and starts it again after 90 s"
+        assert found.remedy == f"wait, or end it by hand: {end}"
         lives = f"lives (pid {os.getpid()}), but its heartbeat of 10 min ago could not be written"
-        assert found.text == f"{lives} again"
-        assert found.remedy.startswith("look for its last words: python scripts/peek.py log trades")
         full = shutil.disk_usage(vault.root)._replace(free=4_096)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
         found = next(programs.exporters(vault, NOW))
     assert found.text == f"{lives} again: the disk is full, 4,096 bytes are free"
     assert found.remedy == "free space on its disk; then it goes on by itself"
+
+
+def test_a_run_all_that_does_not_answer_fails(vault):
+    """As long as it holds the vault; one that was killed is no run_all."""
+    put_beat(vault, "run_all", NOW - 31_000, pid=os.getpid(), stopped=False)
+    assert list(programs.run_all(vault, NOW)) == []
+    with writer_lock(vault, "run_all", "ALL-INSTRUMENTS"):
+        assert list(programs.run_all(vault, NOW - 2_000)) == []
+        (found,) = programs.run_all(vault, NOW)
+        put_beat(vault, "run_all", NOW - 31_000, pid=77)  # of the run before
+        assert list(programs.run_all(vault, NOW)) == []
+    silent = f"does not answer (pid {os.getpid()}): its last sign of life was 31 s ago"
+    assert (found.level, found.text) == ("FAIL", silent)
+    assert found.remedy.endswith("; then start it again: python scripts/run_all.py")
+
+
+def test_a_watch_that_does_not_answer_fails(vault):
+    """A problem that it does not tell is one too."""
+    with writer_lock(vault, "alerts", "ALL-INSTRUMENTS"):
+        put_beat(vault, "find_signals", NOW - 60_000, pid=5)
+        assert [check.level for check in programs.alerts(vault, NOW)] == ["PASS"]
+        (found,) = programs.alerts(vault, NOW + 1_000)
+        put_beat(vault, "run_all", NOW, tasks={"find_signals": {}})
+        (kept,) = programs.alerts(vault, NOW + 1_000)
+    silent = (
+        "find_signals does not answer (pid 5): its last sign of life was 61 s ago, and no alert"
+    )
+    assert (found.level, found.text) == ("FAIL", f"{silent} is sent meanwhile")
+    assert found.remedy.startswith("wait if it has just been started; else end it: ")
+    assert found.remedy.endswith("5; then start it again")
+    assert kept.remedy.endswith("5; run_all starts it again")
 
 
 def test_a_failing_calculator_repeats_its_own_remedy(vault):

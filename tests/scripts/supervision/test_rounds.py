@@ -49,6 +49,14 @@ def test_failures_are_told_by_their_remedy():
     assert (found.failed, found.tell()) == (False, "1 up to date")
 
 
+def test_the_remedy_names_the_vault():
+    """A rebuild of another vault would mend nothing."""
+    found = Round(" --vault /v")
+    found.ended("vwap", 1, WORDS)
+    end = "(all at once: end run_all, then: python scripts/run_all.py --vault /v --rebuild)"
+    assert found.tell().endswith(end)
+
+
 def test_a_slip_in_the_settings_is_one_plain_line():
     """All calculators stop at it, and none of them is broken; another failure stands beside it."""
     found, slip = Round(), "/r/ravequant.toml: signals.stop_bp is unknown; did you mean stop_bps?"

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -172,7 +173,7 @@ class UntilItRanTwice(Plan):
 
 def test_a_program_that_falls_silent_is_started_again(vault, monkeypatch):
     """An exporter that lives but whose heartbeat has stopped is no exporter."""
-    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.3)
+    monkeypatch.setattr("scripts.supervision.supervisor.ENDED_S", 0.3)
     monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
     silent = script(vault.root.parent, "lifeline.watch()\ntime.sleep(100)\n")
     plan = UntilItRanTwice([Task("silent", silent, heartbeat="silent")], 1)
@@ -184,7 +185,7 @@ def test_a_program_that_falls_silent_is_started_again(vault, monkeypatch):
 
 def test_where_no_heartbeat_can_be_written_silence_says_nothing(vault, monkeypatch):
     """A disk that is full lets nobody give a sign: who records when there is room is not ended."""
-    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.3)
+    monkeypatch.setattr("scripts.supervision.supervisor.ENDED_S", 0.3)
     monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
     vault.health("silent").parent.parent.mkdir(parents=True)
     vault.health("silent").parent.touch()
@@ -199,7 +200,7 @@ def test_where_no_heartbeat_can_be_written_silence_says_nothing(vault, monkeypat
 
 def test_a_program_that_run_all_ended_died_of_no_signal(vault, monkeypatch, caplog):
     """Silent, it is ended; the window does not call that its own death."""
-    monkeypatch.setattr("scripts.supervision.supervisor.SILENT_S", 0.2)
+    monkeypatch.setattr("scripts.supervision.supervisor.ENDED_S", 0.2)
     monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
     monkeypatch.setattr("scripts.supervision.processes.END_WITHIN_S", 0.3)
     deaf = script(vault.root.parent, "time.sleep(100)\n")
@@ -210,3 +211,55 @@ def test_a_program_that_run_all_ended_died_of_no_signal(vault, monkeypatch, capl
         supervisor.close(plan)
     (line,) = (text for text in caplog.messages if "starts again" in text)
     assert line.startswith("deaf was ended by run_all, starts again in ")
+
+
+class UntilAnswered(Plan):
+    """A plan that asks after each step whether it is finished."""
+
+    steps: Iterator[bool]
+
+    @property
+    def finished(self) -> bool:
+        return next(self.steps, True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGSTOP is POSIX")
+def test_a_frozen_exporter_is_told_before_it_is_ended_and_when_it_lives_again(
+    vault, monkeypatch, caplog
+):
+    """A real exporter that is stopped and goes on: each once, the other exporter not at all."""
+    monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.2)
+    monkeypatch.setattr("scripts.supervision.silences._TOLD_S", 8.0)  # a heartbeat comes every 5 s
+    where = tasks.exchange_options("ws://127.0.0.1:9/ws/v5", "http://127.0.0.1:9")
+    request = tasks.RunRequest(vault.root, [BTC], 300, 900, exporter_options=where)
+    plan, supervisor = UntilAnswered(tasks.exporters(request), 1), Supervisor(vault)
+
+    def told(sign: str) -> list[str]:
+        return [text for text in caplog.messages if sign in text]
+
+    def steps() -> Iterator[bool]:
+        while not all(heartbeat.read(vault, name) for name in plan.standings):
+            yield False
+        pid = supervisor.programs.pid("l2_exporter")
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            while not told("no sign of life"):
+                yield False
+            for _ in range(5):
+                yield False
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        while not told("gives signs of life"):
+            yield False
+
+    plan.steps = steps()
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, LIMIT_S)
+        supervisor.close(plan)
+    (line,), (end,) = told("no sign of life"), told("gives signs of life")
+    head, _, rest = line.partition(" has given no sign of life for ")
+    assert head == "NOT RECORDING books: l2_exporter"
+    assert rest.endswith(" s; run_all ends it and starts it again after 90 s")
+    assert end.startswith("l2_exporter gives signs of life, after ")
+    assert plan.standings["l2_exporter"].runs == 1
