@@ -374,11 +374,8 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
                 _log.info("%s", line)
             if alerts is None:
                 time.sleep(args.watch)
-            elif outcome.clock_wrong:
-                alerts.pause(args.watch)
             else:
-                alerts.notify()
-                alerts.rest(args.watch)
+                alerts.end_round(args.watch, sends=not outcome.clock_wrong)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -146,6 +146,14 @@ class AlertDispatcher:
         self._round.clear()
         self._answers.clear()
 
+    def end_round(self, seconds: float, *, sends: bool) -> None:
+        """Wait for the next round; send the alerts of this round first, if it ``sends``."""
+        if sends:
+            self.notify()
+            self.rest(seconds)
+        else:
+            self.pause(seconds)
+
     def pause(self, seconds: float) -> None:
         """Send nothing until the next round; the heartbeat goes on."""
         ends = time.monotonic() + seconds
