@@ -166,7 +166,7 @@ def test_no_process_stays_behind(scripts, vault, pids):
             kept.refresh(vault, BTC, made)
         (_, pid) = pids("a")
         assert runs(pid)
-    assert not runs(pid)
+    until(lambda: not runs(pid))
 
 
 def test_a_calculator_that_does_not_end_is_ended(scripts, vault, pids, monkeypatch):
