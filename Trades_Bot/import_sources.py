@@ -119,10 +119,16 @@ def _download_source(
 ) -> TradeSource:
     download = Download(archive, found, folder, keep=args.dir is not None)
     days = download.wanted(partial=args.partial)
+    if not days:
+        raise NoDataError(
+            f"{found.inst_id}: no UTC day has both its files at the exchange (label "
+            f"{' and '.join(found.absent)} lacks), which publishes a day about two days later; "
+            "import again then, or what is there with --partial"
+        )
     figures = plan([found], folder)
-    first, last = (days[0].day, days[-1].day) if days else ("-", "-")
     size = f"{figures.size / _MB:,.1f}"
-    cells = (first, last, str(figures.files), size, ", ".join(found.absent) or "-")
+    lacking = ", ".join(found.absent) or "-"
+    cells = (days[0].day, days[-1].day, str(figures.files), size, lacking)
     return TradeSource(
         found.inst_id,
         archive,

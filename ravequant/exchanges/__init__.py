@@ -1,6 +1,7 @@
 """The exchanges whose markets are recorded: a folder each; the modules here serve all of them."""
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from ravequant.errors import UsageError
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 # The module of each exchange, loaded when it is asked for: each brings libraries of its own.
 _MODULES: Final = {"okx": "ravequant.exchanges.okx.exchange"}
 NAMES: Final = tuple(_MODULES)
-_ARCHIVES: Final = {"okx": "ravequant.exchanges.okx.archive.forms"}  # of those that publish files
-_ARCHIVED_BOOKS: Final = {"okx": "ravequant.exchanges.okx.archive.book_messages"}
-_PUBLISHERS: Final = {"okx": "ravequant.exchanges.okx.archive.published_files"}
+_ARCHIVES: Final = {"okx": "ravequant.exchanges.okx.archive"}  # of those that publish files
 
 
 def load(name: str) -> Exchange:
@@ -26,20 +25,27 @@ def load(name: str) -> Exchange:
 
 
 def load_archive(name: str) -> "Archive":
-    """Return the form of the files that an exchange publishes. Raises UsageError if none are."""
-    if name not in _ARCHIVES:
-        raise UsageError(f"{name} publishes no files that can be imported; record it")
-    archive: Archive = import_module(_ARCHIVES[name]).ARCHIVE
+    """Return the form of the trades, candles and funding that an exchange publishes.
+
+    Raises UsageError, as the two below, for an exchange that publishes no files.
+    """
+    archive: Archive = _published(name, "forms").ARCHIVE
     return archive
 
 
 def load_archived_books(name: str) -> "ArchivedBooks":
-    """Return the form of the books that an exchange publishes, by its name, one of ``NAMES``."""
-    books: ArchivedBooks = import_module(_ARCHIVED_BOOKS[name]).BOOKS
+    """Return the form of the books that an exchange publishes."""
+    books: ArchivedBooks = _published(name, "book_messages").BOOKS
     return books
 
 
 def load_publisher(name: str) -> "Publisher":
-    """Return how an exchange lists the files that it publishes, by its name, one of ``NAMES``."""
-    publisher: Publisher = import_module(_PUBLISHERS[name]).PUBLISHER
+    """Return how an exchange lists the files that it publishes."""
+    publisher: Publisher = _published(name, "published_files").PUBLISHER
     return publisher
+
+
+def _published(name: str, module: str) -> ModuleType:
+    if name not in _ARCHIVES:
+        raise UsageError(f"{name} publishes no files that can be imported; record it")
+    return import_module(f"{_ARCHIVES[name]}.{module}")

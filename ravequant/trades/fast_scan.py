@@ -72,7 +72,7 @@ def read(
     _differs(errors, data[template.middle_at :], starts, template.middle)
     trade_id, sell, first = _read_id_and_side(template, data, starts, errors)
     at = starts + sell.view(np.int64)
-    price = _number(first, data[template.price_at :], at, exact.PRICE_PLACES, errors)
+    price = numbers_at(first, data[template.price_at :], at, exact.PRICE_PLACES, errors)
     at += price.length
     size = _read_size(template, data, at, errors)
     at += size.length
@@ -185,10 +185,12 @@ def _read_size(
     words = len(template.size.words)
     rows = gather(data[template.size_at - 8 * words :], at, words + 1)
     template.size.differs(errors, rows, 0)
-    return _number(rows[:, words].copy(), data[template.size_at :], at, exact.SIZE_PLACES, errors)
+    return numbers_at(
+        rows[:, words].copy(), data[template.size_at :], at, exact.SIZE_PLACES, errors
+    )
 
 
-def _number(
+def numbers_at(
     first: Words, data: NDArray[np.uint8], at: Places, most_places: int, errors: Words
 ) -> swar_digits.NumberColumn:
     """Read the numbers at ``at``, whose first eight characters are ``first``."""

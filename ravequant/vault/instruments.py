@@ -13,7 +13,7 @@ from ravequant.errors import FeedError, NoDataError, UsageError, VaultError, sho
 from ravequant.records import RecordError, check_inst_id, contract_of, positive_decimal
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import disk_error, replace_file
-from ravequant.vault.line_file import is_there, lines_backward
+from ravequant.vault.line_file import is_there, lines_backward, lines_forward
 from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 
@@ -141,14 +141,8 @@ def history(vault: Vault, inst_id: str) -> list[tuple[int | None, Metadata]]:
     Raises VaultError for a whole line that cannot be read: a tick size must not be guessed.
     """
     path = vault.metadata_history(inst_id)
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise disk_error(path, "read", error) from error
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_forward(path) if is_there(path) else (), 1):
         try:
             found.append(_parse(line, inst_id))
         except RecordError as error:

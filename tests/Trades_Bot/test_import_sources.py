@@ -1,13 +1,15 @@
 """Files of a folder as the source of an import."""
 
 from argparse import Namespace
+from dataclasses import replace
 
 import pytest
 
 from ravequant import exchanges
 from ravequant.errors import NoDataError
-from tests.support.import_market import LABELS, WHOLE, archive
-from Trades_Bot.import_sources import folders
+from tests.support.import_market import BTC, LABELS, WHOLE, archive
+from tests.Trades_Bot.test_archive_download import PUBLISHER, Listing
+from Trades_Bot.import_sources import downloads, folders
 
 OKX = exchanges.load_archive("okx")
 
@@ -35,3 +37,15 @@ def test_an_instrument_without_files_is_named(tmp_path):
         found(folder)
     with pytest.raises(NoDataError, match="no trades of ETH-USDT-SWAP"):
         found(folder, inst_ids=["ETH-USDT-SWAP"])
+
+
+def test_days_of_which_the_exchange_has_one_file_are_no_success(vault):
+    """They come later: the label that lacks is named, and the import does not end as done."""
+    box = replace(PUBLISHER, listing=lambda *_, **__: Listing(("2025-01-02",)))
+    args = Namespace(
+        inst_ids=[BTC], since="2025-01-01", until="2025-01-02", partial=False, replace=False,
+        dir=None, rest_limit_factor=1.0,
+    )  # fmt: skip
+    (find,) = downloads(vault, OKX, box, "http://x", args)
+    with pytest.raises(NoDataError, match=r"label 2025-01-01 and 2025-01-03 lacks.*--partial"):
+        find()

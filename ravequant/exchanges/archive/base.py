@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ravequant.contract import Contract
-
-IdSpan = tuple[int, int]
+from ravequant.vault.imports.id_spans import IdSpan
+from ravequant.vault.imports.merge import LineBlock
 
 
 class PublishedName(Protocol):
@@ -27,26 +27,6 @@ class PublishedName(Protocol):
     @property
     def label(self) -> str:
         """The day or month that it is named after."""
-
-
-class LineBlocks(Protocol):
-    """Whole raw lines, ids ascending, with no covered id between their first and last id."""
-
-    @property
-    def lines(self) -> bytes:
-        """The lines."""
-
-    @property
-    def first_id(self) -> int:
-        """The first id that they cover."""
-
-    @property
-    def last_id(self) -> int:
-        """The last id."""
-
-    @property
-    def records(self) -> int:
-        """The number of lines."""
 
 
 class ReadFile(Protocol):
@@ -112,7 +92,7 @@ class TradeDayReader(Protocol):
     def facts(self) -> TradeDayRead:
         """The facts, once ``blocks`` has ended."""
 
-    def blocks(self) -> Iterator[LineBlocks]:
+    def blocks(self) -> Iterator[LineBlock]:
         """Yield the day's lines. Raises ArchiveError; then nothing of the day counts."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+from ravequant.exchanges.archive.base import PublishedName
 from ravequant.exchanges.archive.container import (
     FETCH_AGAIN,
     ArchiveError,
@@ -55,27 +56,11 @@ class BookReplay(Protocol):
         """Take in that the file has ended; yield the last book if the day goes on without it."""
 
 
-class BookFileName(Protocol):
-    """A published file, by the parts of its name."""
-
-    @property
-    def stream(self) -> str:
-        """The kind of its rows: books, books_deep, or others."""
-
-    @property
-    def inst_id(self) -> str:
-        """The instrument."""
-
-    @property
-    def label(self) -> str:
-        """The day or month that it is named after."""
-
-
 @dataclass(frozen=True, slots=True)
 class ArchivedBooks:
     """The form of an exchange's published books."""
 
-    parse_name: Callable[[str], BookFileName | None]
+    parse_name: Callable[[str], PublishedName | None]
     replay: Callable[..., BookReplay]  # (inst_id, day, *, cadence_ms, depth)
     suffix: str  # of the file inside
 

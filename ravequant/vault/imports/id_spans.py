@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-IdSpan = tuple[int, int]
+IdSpan = tuple[int, int]  # first and last id, both inside
 
 
 def union(spans: Iterable[IdSpan]) -> list[IdSpan]:

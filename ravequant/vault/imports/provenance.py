@@ -15,8 +15,8 @@ from ravequant import times
 from ravequant.errors import VaultError, shown
 from ravequant.records import RecordError, counting_number, json_object
 from ravequant.vault.append_log import AppendLog
-from ravequant.vault.atomic import disk_error
 from ravequant.vault.imports.id_spans import IdSpan
+from ravequant.vault.line_file import is_there, lines_forward
 from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 
@@ -82,14 +82,8 @@ def entries(vault: Vault, inst_id: str) -> list[ImportedDay]:
     Raises VaultError for a whole line that cannot be read: nothing is imported twice by a guess.
     """
     path = vault.imports(inst_id)
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise disk_error(path, "read", error) from error
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines_forward(path) if is_there(path) else (), 1):
         try:
             found.append(_parse(line, inst_id))
         except (RecordError, ValueError, TypeError, KeyError) as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ravequant import exact, swar_digits
 from ravequant.exchanges.okx.archive.csv_rows import INSTRUMENT
 from ravequant.swar_digits import Places, U, Words, gather, word
-from ravequant.trades.fast_scan import Columns
+from ravequant.trades.fast_scan import Columns, numbers_at
 from ravequant.trades.joining import SourcedColumns
 from ravequant.trades.line_template import FixedText
 
@@ -154,10 +154,4 @@ def _number(
     data: NDArray[np.uint8], at: Places, most_places: int, errors: Words
 ) -> swar_digits.NumberColumn:
     """Read the numbers at ``at``."""
-    first = gather(data, at, 1)[:, 0]
-    pattern = swar_digits.pattern_of([first])
-    if int(pattern.max()) < swar_digits.ALL_DIGITS:
-        return swar_digits.read([first], pattern, most_places, errors)
-    rows = gather(data, at, 2)
-    words = [rows[:, 0].copy(), rows[:, 1].copy()]
-    return swar_digits.read(words, swar_digits.pattern_of(words), most_places, errors)
+    return numbers_at(gather(data, at, 1)[:, 0], data, at, most_places, errors)

@@ -24,9 +24,8 @@ from ravequant.exchanges.okx.archive.trade_rows import RowReader
 from ravequant.swar_digits import Places
 from ravequant.trades.joining import SourcedColumns, joined, together
 from ravequant.trades.line_writer import LineWriter
+from ravequant.vault.imports.id_spans import IdSpan
 from ravequant.vault.paths import StrPath
-
-IdSpan = tuple[int, int]  # first and last id, both inside
 
 
 class TradeBlock(NamedTuple):

@@ -15,8 +15,9 @@ from ravequant.contract import Contract
 from ravequant.exchanges.archive import container
 from ravequant.exchanges.archive.container import ArchiveError
 from ravequant.exchanges.okx.archive import trade_rows
-from ravequant.exchanges.okx.archive.trade_day import IdSpan, TradeBlock, TradeDay
+from ravequant.exchanges.okx.archive.trade_day import TradeBlock, TradeDay
 from ravequant.records import Trade, TradeEncoder, join_fills, parse_trade
+from ravequant.vault.imports.id_spans import IdSpan
 from tests.support.archive_files import (
     BTC,
     FORMS,
