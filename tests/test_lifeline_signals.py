@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,21 @@ def ignoring(*words: object) -> subprocess.Popen[bytes]:
         cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def survives(process: subprocess.Popen[bytes], lives: Path) -> None:
+    """Check that a program lives on after both signals, once ``lives`` is there, and then ends."""
+    try:
+        wait_for(lives.exists, process)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        process.terminate()
+        assert process.wait(15) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -60,31 +76,11 @@ def test_a_program_under_nohup_survives_the_end_of_its_terminal(tmp_path, name):
     nobody = ["--ws-url", "ws://127.0.0.1:9/ws/v5", "--rest-url", "http://127.0.0.1:9"]
     options = ["--no-exporters"] if name == "run_all" else [*nobody, "--log-file", tmp_path / "log"]
     process = ignoring(program, "--vault", tmp_path / "vault", *options)
-    try:
-        wait_for((tmp_path / "vault" / heartbeat).exists, process)
-        process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1.5)
-        process.terminate()
-        assert process.wait(15) == 0
-    finally:
-        process.kill()
-        process.wait()
+    survives(process, tmp_path / "vault" / heartbeat)
 
 
 def test_the_exchange_in_a_box_survives_it_too(tmp_path):
     """It serves on."""
     ready = tmp_path / "ready"
     process = ignoring("scripts/okx_exchange.py", "--ready-file", ready)
-    try:
-        wait_for(ready.exists, process)
-        process.send_signal(signal.SIGHUP)
-        process.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1.0)
-        process.terminate()
-        assert process.wait(15) == 0
-    finally:
-        process.kill()
-        process.wait()
+    survives(process, ready)

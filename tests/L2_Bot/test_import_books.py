@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -31,20 +30,8 @@ from tests.support.book_imports import (
     everything,
     first_day,
     run,
-    two_days,
 )
 from tests.support.book_lines import put, put_metadata
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder with the files of two days."""
-    return two_days(tmp_path / "fetched files")
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    return Vault(tmp_path / "vault")
 
 
 def test_days_become_hours_of_snapshots(vault, folder, capsys):

@@ -2,7 +2,6 @@
 
 import os
 import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -21,20 +20,7 @@ from tests.support.book_imports import (
     everything,
     first_day,
     run,
-    two_days,
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder with the files of two days."""
-    return two_days(tmp_path / "fetched files")
-
-
-@pytest.fixture
-def vault(tmp_path: Path) -> Vault:
-    return Vault(tmp_path / "vault")
-
 
 HOSTILE = {
     "a foreign instrument": book_archives.lines(first_day(), "ETH-USDT-SWAP"),
