@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--explain", action="store_true", help="each layer, and how often it is true"
     )
-    parser.add_argument("--min-score", type=int, default=0, metavar="N", help="0 to 100")
+    parser.add_argument("--min-score", type=cli.score, default=0, metavar="N", help="0 to 100")
     parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="ask again, and record")
     parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
     parser.add_argument("--discord", action="store_true", help="with --watch: post what is new")

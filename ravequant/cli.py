@@ -19,6 +19,7 @@ from ravequant.errors import DONE, FAILED, RaveQuantError, UsageError
 from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
 from ravequant.vault.paths import VAULT_VARIABLE, StrPath, Vault, default_root, user_path
 
+MOST_SCORE: Final = 100
 INTERRUPTED: Final = 130
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
@@ -111,6 +112,13 @@ def seconds(text: str) -> float:
 def factor(text: str) -> float:
     """Return an argument that is a factor, at least 0.001."""
     return _number(text, least=0.001, wanted="a number of 0.001 or more")
+
+
+def score(text: str) -> int:
+    """Return an argument that is a score, 0 to 100."""
+    if not (text.isascii() and text.isdigit() and int(text) <= MOST_SCORE):
+        raise argparse.ArgumentTypeError(f"{text!r} is no score: scores go from 0 to {MOST_SCORE}")
+    return int(text)
 
 
 def _number(text: str, *, least: float, wanted: str) -> float:

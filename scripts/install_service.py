@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     text = "look for signals every S seconds too, and record them"
     made.add_argument("--watch", type=cli.seconds, default=0.0, metavar="S", help=text)
     text = "with --watch: signals below it are left out (default: 0)"
-    made.add_argument("--min-score", type=int, default=0, metavar="N", help=text)
+    made.add_argument("--min-score", type=cli.score, default=0, metavar="N", help=text)
     text = "with --watch: post what is new to the webhook, whose address stands in no unit"
     made.add_argument("--discord", action="store_true", help=text)
     text = "with --print: of that system (default: this one)"

@@ -69,7 +69,7 @@ _VALUES: Final = (
     ("--backfill", str, "4h", "SPAN",
      "empty vault: the trades begin this long before now (default: 4h)"),
     ("--watch", cli.seconds, 0.0, "S", "look for signals every S seconds too, and record them"),
-    ("--min-score", int, 0, "N", "with --watch: signals below it are left out (default: 0)"),
+    ("--min-score", cli.score, 0, "N", "with --watch: signals below it are left out (default: 0)"),
     ("--exec", str, None, "COMMAND", "with --watch: run it for each alert, as JSON on its stdin"),
     ("--metrics-port", int, None, "N", "serve metrics for Prometheus at this port"),
     ("--metrics-host", str, metrics.LOOPBACK, "HOST",

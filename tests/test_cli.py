@@ -56,6 +56,8 @@ def test_an_error_is_one_line_on_stderr_and_its_exit_code(capsys, error, code):
         (cli.seconds, "nan", "'nan' is not a number of seconds"),
         (cli.seconds, "inf", "'inf' is not a number of seconds"),
         (cli.seconds, "5w", "'5w' is not a number of seconds, 0 or more, nor a span like 5m"),
+        (cli.score, "101", "'101' is no score: scores go from 0 to 100"),
+        (cli.score, "-1", "'-1' is no score: scores go from 0 to 100"),
         (cli.factor, "0", "'0' is not a number of 0.001 or more"),
     ],
 )

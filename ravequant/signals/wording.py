@@ -107,9 +107,9 @@ def notes(signal: Signal, limits: SignalLimits) -> list[str]:
         found += [why, f"the evidence alone: {signal.deciding}"]
     found += [other] if other else []
     if signal.capped_by is not None:
-        found.append(
-            f"{signal.capped_by} not whole: WATCH at most, else {signal.readings.uncapped}"
-        )
+        better = signal.readings.uncapped
+        else_ = f", else {better}" if better != signal.readings.strict else ""
+        found.append(f"{signal.capped_by} not whole: WATCH at most{else_}")
     found += ["a volume divergence against it takes MAX away"] * signal.readings.diverges
     found += [DEFENDED] * (signal.strength == "VERY_HIGH")
     found += [place] if (place := where(signal)) else []

@@ -61,12 +61,14 @@ def test_without_a_signal_json_is_empty_and_says_why(notes, capsys):
     assert err.startswith(f"no signal of {BTC}: rule 2: ")
 
 
-def test_a_score_may_be_asked_for(notes, capsys):
+def test_a_score_may_be_asked_for(vault, capsys):
     """--min-score leaves out the weaker ones and says so."""
-    assert len(command(notes, capsys, "--at", AT, "--json", "--min-score", "100")[1]) > 100
-    code, out, err = command(notes, capsys, "--at", AT, "--json", "--min-score", "101")
-    assert (code, out) == (0, "")
-    assert err == f"no signal of {BTC}: none of 1 has a score of 101\n"
+    record(vault, Market())
+    words = ("--at", AT, "--json", "--min-score", "91")
+    assert len(command(vault, capsys, *words)[1]) > 100
+    (vault.derived("cvd", BTC) / "cvd_1m.jsonl").unlink()
+    weak = f"no signal of {BTC}: none of 1 has a score of 91\n"
+    assert command(vault, capsys, *words) == (0, "", weak)
 
 
 def test_nothing_at_all_is_exit_code_3(vault, capsys):

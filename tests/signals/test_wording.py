@@ -112,6 +112,9 @@ def test_a_cap_is_told():
         ["MAX by the notes", "book not whole: WATCH at most, else MAX", DEFENDED],
     )
     assert "tape not whole: WATCH at most, else MAX" in said(set_up(cvd=()))[1]
+    signal = only(set_up(book=None), LIMITS)
+    weak = signal._replace(readings=signal.readings._replace(uncapped="WATCH"))
+    assert "book not whole: WATCH at most" in wording.notes(weak, LIMITS)
 
 
 def test_only_very_high_is_shown():
