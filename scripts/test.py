@@ -3,7 +3,7 @@
 Sets itself up first (scripts/environment.py). Anything after the name goes on to pytest, so
 `python scripts/test.py tests/test_exact.py -k signed` narrows the tests. All checks are run, those
 that failed are named at the end; without any it says `all is well`, and the exit code is 0. On two
-cores that takes about ten minutes.
+cores that takes about twelve minutes.
 
 `python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts
 and a new seed that it prints, for half an hour or so; it writes the table of
