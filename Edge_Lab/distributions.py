@@ -12,6 +12,7 @@ from typing import Final
 _NORMAL: Final = NormalDist()
 _SMALLEST: Final = 1e-300  # in place of a zero denominator
 _PRECISION: Final = 1e-15
+_NEAR: Final = 3.0  # t * t from which the fraction of the tail itself converges fast
 _MOST_TERMS: Final = 20_000  # about the square root of the largest argument is needed
 
 
@@ -46,7 +47,7 @@ def t_tail(t: float, degrees: int) -> float:
     if degrees < 1:
         raise ValueError(f"Student's t needs at least 1 degree of freedom, got {degrees}")
     square = t * t
-    if square <= degrees:  # the complement would lose digits
+    if square < _NEAR:  # the tail is no small number, and the other fraction converges slowly
         half = incomplete_beta(square / (degrees + square), 0.5, degrees / 2) / 2
         return 0.5 - math.copysign(half, t)
     tail = incomplete_beta(degrees / (degrees + square), degrees / 2, 0.5) / 2

@@ -1,9 +1,10 @@
 """Normal and Student's t: published tables, closed forms, and symmetry."""
 
 import math
+from decimal import Decimal, localcontext
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from Edge_Lab.distributions import (
@@ -52,7 +53,24 @@ def test_student_tails_have_closed_forms(t):
         assert t_tail(t, degrees) == pytest.approx(tail, rel=1e-9, abs=1e-15)
 
 
+@pytest.mark.parametrize("degrees", [2, 30, 234, 3_000])
+@pytest.mark.parametrize("t", ["0.5", "1.5", "1.75", "4", "9", "15.25", "40"])
+def test_far_tails_keep_their_digits(t, degrees):
+    """Against the sum for even degrees (26.7.4), in decimals that lose none."""
+    with localcontext() as exact:
+        exact.prec = 700
+        square = Decimal(t) ** 2
+        cosine2 = Decimal(degrees) / (degrees + square)
+        term = total = Decimal(1)
+        for k in range(2, degrees, 2):
+            term *= cosine2 * (k - 1) / k
+            total += term
+        tail = float((1 - (1 - cosine2).sqrt() * total) / 2)
+    assert t_tail(float(t), degrees) == pytest.approx(tail, rel=1e-11, abs=0)
+
+
 @given(st.floats(-60, 60), st.integers(1, 3_000))
+@example(15.25, 233)
 def test_the_tails_are_symmetric_and_fall(t, degrees):
     """Both tails make one, and a larger t has a smaller tail."""
     assert t_tail(t, degrees) + t_tail(-t, degrees) == pytest.approx(1, abs=1e-14)
