@@ -111,7 +111,14 @@ def _asked(
         _log.info(text, inst_id, len(days) - len(wanted))
     if not wanted:
         return None
-    return _download_source(archive, find(wanted), args.dir or vault.import_downloads(), args)
+    folder = args.dir or vault.import_downloads()
+    try:
+        return _download_source(archive, find(wanted), folder, args)
+    except NoDataError as error:
+        if len(wanted) == len(days):
+            raise
+        _log.info("%s", error)  # the other days are there
+        return None
 
 
 def _download_source(
@@ -121,7 +128,7 @@ def _download_source(
     days = download.wanted(partial=args.partial)
     if not days:
         raise NoDataError(
-            f"{found.inst_id}: no UTC day has both its files at the exchange (label "
+            f"{found.inst_id}: no UTC day asked for has both its files at the exchange (label "
             f"{' and '.join(found.absent)} lacks), which publishes a day about two days later; "
             "import again then, or what is there with --partial"
         )
