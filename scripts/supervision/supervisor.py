@@ -17,7 +17,7 @@ from ravequant.vault.imports import hand_over
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import recorder_state
 from scripts.supervision.alert_news import AlertNews
-from scripts.supervision.news import RUN_ALL, RecordingNews
+from scripts.supervision.news import RUN_ALL, RecordingNews, Trouble
 from scripts.supervision.processes import SILENT, Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
@@ -50,6 +50,7 @@ class Supervisor:
         self._alerts = AlertNews(vault)
         self._surroundings = Surroundings(vault)
         self._away = False  # the vault was moved
+        self._stuck: list[Trouble] = []  # an import that cannot be completed
         self._round = Round(vault.option)
         self._waits = True  # until a calculator has run, or this was logged
         self._writable = True
@@ -96,8 +97,8 @@ class Supervisor:
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
             self._writable = self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})
-            self._tell_news(plan)
             self._complete_imports()
+            self._tell_news(plan)
             if self._writable:
                 self._check_heartbeats(plan)
             else:  # a full disk takes no heartbeat at all: silence means nothing
@@ -154,6 +155,7 @@ class Supervisor:
             *self._surroundings.troubles(states, now, writable=self._writable),
             *self._alerts.troubles(),
             *self._silences.troubles(kept, self._now, now),
+            *self._stuck,
         )
         for line in self._news.lines(states, now, more):
             _log.log(logging.WARNING if line.bad else logging.INFO, "%s", line.text)
@@ -166,11 +168,13 @@ class Supervisor:
 
     def _complete_imports(self, within_s: float = hand_over.AT_ONCE_S) -> None:
         """Go on with an import that was stopped while its days were put in their places."""
+        self._stuck.clear()
         try:
             for inst_id in hand_over.complete(self._vault, within_s):
                 _log.info("%s: imported days stand in their places; calculators rebuild", inst_id)
         except VaultError as error:
-            _log.warning("an import that was stopped cannot be completed: %s", error)
+            text = f"an import that was stopped cannot be completed: {error}"
+            self._stuck.append(Trouble((RUN_ALL, "imports"), text, "no import waits any more"))
 
     def _still(self) -> str:
         """Return the troubles that last, for the beginning of a line."""
