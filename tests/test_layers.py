@@ -64,6 +64,7 @@ PURE_ROOMS = (
     "Edge_Lab.day_sums",
     "Edge_Lab.distributions",
     "Edge_Lab.exits",
+    "Edge_Lab.families",
     "Edge_Lab.fills",
     "Edge_Lab.inference",
     "Edge_Lab.multiplicity",

@@ -240,14 +240,18 @@ def mean_text(price: int) -> str:
     return exact.fixed(exact.divide(price, exact.PRICE_ONE, places), places)
 
 
-def wall_at(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:
-    """Return the largest wall at a tip, on its side of the book, that is large enough."""
-    walls = [
-        wall
-        for wall in book.sides[side].walls
-        if wall.notional >= limits.least_wall and within(wall.price - tip, limits.wall_bps, tip)
-    ]
+def largest_wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:
+    """Return the largest wall at a tip, on its side of the book; of equals the nearest."""
+    walls = (
+        wall for wall in book.sides[side].walls if within(wall.price - tip, limits.wall_bps, tip)
+    )
     return max(walls, key=lambda wall: (wall.notional, -abs(wall.price - tip)), default=None)
+
+
+def wall_at(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:
+    """Return the largest wall at a tip, on its side of the book, if it is large enough."""
+    found = largest_wall(book, limits, side, tip)
+    return found if found is not None and found.notional >= limits.least_wall else None
 
 
 def _age(wall: RestingWall) -> str:
