@@ -73,6 +73,7 @@ PURE_ROOMS = (
     "Edge_Lab.tape",
     "Edge_Lab.trials",
     "Edge_Lab.verdict",
+    "Edge_Lab.walk_forward",
     "Untouch_Wick.wick_detector",
     "ravequant.signals.inputs",
     "ravequant.signals.limits",

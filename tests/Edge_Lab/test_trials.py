@@ -63,12 +63,12 @@ def test_the_worked_trade_as_a_line():
     """Times, plan, status, and the results of the three models, to four places."""
     found = line(plan_of(), market_of(WORKED))
     assert list(found) == [
-        "event_id", "A_utc", "K_utc", "T0_utc", "instId", "side", "entry", "stop", "target",
-        "distance_bps", "bin", "status", "families", "facts", "touch", "queue", "through",
+        "event_id", "A_utc", "K_utc", "T0_utc", "X_utc", "instId", "side", "entry", "stop",
+        "target", "distance_bps", "bin", "status", "families", "facts", "touch", "queue", "through",
         "placebo",
     ]  # fmt: skip
-    assert (found["K_utc"], found["T0_utc"]) == (
-        "2025-12-14T21:35:05.200Z", "2025-12-14T21:35:15.200Z",
+    assert (found["K_utc"], found["T0_utc"], found["X_utc"]) == (
+        "2025-12-14T21:35:05.200Z", "2025-12-14T21:35:15.200Z", "2025-12-14T22:46:00.000Z",
     )  # fmt: skip
     assert (found["side"], found["entry"], found["stop"], found["target"]) == (
         "SHORT", "202500", "202521", None,
