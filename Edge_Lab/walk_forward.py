@@ -24,7 +24,7 @@ EMBARGO_MS: Final = 4 * times.HOUR_MS  # the longest window of a fact: vwap_4h
 Times = NDArray[np.int64]  # Unix ms
 
 
-class Fold(NamedTuple):
+class DayFold(NamedTuple):
     """UTC days to learn from, and those after them on which the choice is tried; ascending."""
 
     train: tuple[str, ...]
@@ -40,7 +40,7 @@ class FoldTrials(NamedTuple):
 
 def folds(
     days: Sequence[str], *, train: int = TRAIN_DAYS, test: int = TEST_DAYS, step: int = TEST_DAYS
-) -> list[Fold]:
+) -> list[DayFold]:
     """Return the folds of UTC days that have data, ascending; none with ``train`` days or fewer.
 
     The last test may have fewer than ``test`` days. ValueError for days that do not ascend, and
@@ -51,12 +51,12 @@ def folds(
     if any(after <= before for before, after in pairwise(days)):
         raise ValueError("the days do not ascend")
     return [
-        Fold(tuple(days[first - train : first]), tuple(days[first : first + test]))
+        DayFold(tuple(days[first - train : first]), tuple(days[first : first + test]))
         for first in range(train, len(days), step)
     ]
 
 
-def trials_of(fold: Fold, begun: Times, ended: Times) -> FoldTrials:
+def trials_of(fold: DayFold, begun: Times, ended: Times) -> FoldTrials:
     """Return the trials of a fold, purged and with the embargo; none of either without a test.
 
     ``begun`` are the minutes A, ``ended`` the horizons X, both in Unix ms and of equal length.

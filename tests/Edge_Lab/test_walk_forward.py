@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Edge_Lab.walk_forward import EMBARGO_MS, Fold, folds, trials_of
+from Edge_Lab.walk_forward import EMBARGO_MS, DayFold, folds, trials_of
 from ravequant import times
 
 HOUR = times.HOUR_MS
@@ -22,13 +22,13 @@ def test_the_folds_of_a_month():
     assert folds(days_of(20)) == []
     found = folds(days_of(32))
     assert [(len(fold.train), len(fold.test)) for fold in found] == [(20, 5), (20, 5), (20, 2)]
-    assert found[1] == Fold(tuple(days_of(20, 5)), tuple(days_of(5, 25)))
+    assert found[1] == DayFold(tuple(days_of(20, 5)), tuple(days_of(5, 25)))
 
 
 def test_a_day_without_data_is_passed_over():
     """Of days that were never recorded none is counted."""
     days = days_of(12) + days_of(12, 20)
-    assert folds(days)[0] == Fold(tuple(days[:20]), tuple(days[20:]))
+    assert folds(days)[0] == DayFold(tuple(days[:20]), tuple(days[20:]))
 
 
 @pytest.mark.parametrize("sizes", [{"train": 0}, {"test": 0}, {"test": 5, "step": 4}], ids=str)
@@ -47,7 +47,7 @@ def test_days_must_ascend():
 
 def test_the_borders_of_purge_and_embargo():
     """X four hours before the first A of the test stays, a millisecond later it goes."""
-    fold = Fold(("2026-01-01",), ("2026-01-02",))
+    fold = DayFold(("2026-01-01",), ("2026-01-02",))
     first = START + 30 * HOUR  # the test's first A, at 06:00 of its day
     begun = np.array([START, START, START, first, first + 1, first + 24 * HOUR])
     ended = np.array(
@@ -61,7 +61,7 @@ def test_the_borders_of_purge_and_embargo():
 def test_without_a_trial_to_test_there_is_nothing_to_learn():
     """A test of empty days has neither kind of trial."""
     found = trials_of(
-        Fold(("2026-01-01",), ("2026-01-02",)), np.array([START]), np.array([START + 1])
+        DayFold(("2026-01-01",), ("2026-01-02",)), np.array([START]), np.array([START + 1])
     )
     assert not found.train.any()
     assert not found.test.any()
