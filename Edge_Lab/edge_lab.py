@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from Edge_Lab import power
+from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import cli
 from ravequant.errors import DONE, NoDataError
@@ -21,7 +22,6 @@ from ravequant.vault.paths import Vault
 PROGRAM: Final = "edge_lab"
 EDGES: Final = (0.25, 0.5, 1.0, 2.0)  # bps a fill
 MODEL_SPREAD: Final = power.expected_spread(5.5, 36, 0.005)  # of a market without edge
-CHAINS: Final = ("lab/ledger.jsonl",)
 _HEADINGS: Final = ("edge, bps a fill", "days of a test", "days of a forward test")
 
 
@@ -68,10 +68,9 @@ def waits(spread: float) -> list[tuple[float, int, int]]:
 
 def checked(vault: Vault) -> dict[str, int]:
     """Return the lines of each chained file that is there. VaultError at the first broken one."""
-    paths = {name: vault.root / name for name in CHAINS}
     return {
-        name: sum(1 for _ in ChainedLog(path).rows())
-        for name, path in paths.items()
+        path.relative_to(vault.root).as_posix(): sum(1 for _ in ChainedLog(path).rows())
+        for path in (LabPaths(vault).ledger,)
         if is_there(path)
     }
 

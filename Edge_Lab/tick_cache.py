@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.tape import Bools, DayTrades, Ints, narrow
 from ravequant import swar_digits, times
 from ravequant.errors import NoDataError
@@ -96,8 +97,7 @@ class TickCache:
 
     def folder(self, day: str) -> Path:
         """Return the folder of a day's columns."""
-        root = self._vault.root / "lab" / self._vault.exchange / "perps"
-        return root / self._inst_id / "cache" / times.parse_day(day)
+        return LabPaths(self._vault).cache(self._inst_id, day)
 
     def day(self, day: str) -> TickColumns:
         """Return the trades of a UTC day; a finished day from the cache, which is made if absent.

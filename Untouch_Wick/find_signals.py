@@ -32,6 +32,7 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.question import Request, when
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult
+from ravequant.signals.standing_settings import StandingSettings
 from ravequant.vault.paths import StrPath, Vault, default_root
 from ravequant.vault.recorder_state import why_not_recorded, why_unknown
 
@@ -132,7 +133,7 @@ class Outputs(NamedTuple):
     """The outputs of a round of requests, and the refresh before each of them."""
 
     console: "Console | None"  # None: JSON
-    standing: settings.StandingSettings
+    standing: StandingSettings
     refresh: Callable[[Vault, str], None] = _refresh
     alerts: "AlertDispatcher | None" = None
     screen: "WatchScreen | None" = None  # of a watch on a terminal
@@ -352,7 +353,7 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
     with ExitStack() as held:
         held.enter_context(on_stop(_interrupt))
         calculators = held.enter_context(LoadedCalculators())
-        alerts, standing = None, settings.StandingSettings()
+        alerts, standing = None, StandingSettings()
         if _notifies(args):
             channels = Channels(args.discord, args.command, args.bell)
             alerts = AlertDispatcher(cli.vault_of(args), channels, standing.load())
@@ -390,7 +391,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "--discord, --exec and --bell tell what is new since the round before: add "
                 "--watch 30"
             )
-        return _round(args, Outputs(console, settings.StandingSettings())).code
+        return _round(args, Outputs(console, StandingSettings())).code
 
     return cli.run(_parser(), body, argv)
 

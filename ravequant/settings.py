@@ -23,6 +23,7 @@ from ravequant.vault.paths import StrPath, default_root, user_path
 SETTINGS_VARIABLE: Final = "RAVEQUANT_SETTINGS"
 _DEFAULT_FILE: Final = Path(__file__).resolve().parents[1] / "ravequant.toml"
 MAX_RULES: Final = ("strict", "notes")
+TARGET_ORDERS: Final = ("taker", "maker")
 _log = logging.getLogger("settings")
 _MOST_LEVELS: Final = 400  # levels of a side in the exchange's channel
 
@@ -151,6 +152,20 @@ class Signals(NamedTuple):
     whale_volume: ExactDecimal = NOTIONAL.default("2000000")
 
 
+class Edge(NamedTuple):
+    """The trials of the edge lab: the order, its exits, and its costs."""
+
+    latency_ms: int = 10_000  # from the moment an answer can be had to the order at the exchange
+    stop_arm_ms: int = 500  # from the fill to a stop that is live
+    stop_latency_ms: int = 100  # from a trigger to the market order's fill
+    hold_max_min: int = 60  # then a position is left at market
+    size_usd: ExactDecimal = NOTIONAL.default("1000")  # of an order
+    slippage_bps: ExactDecimal = BPS.default("1")  # of a market order without a book to walk
+    funding_bps: ExactDecimal = BPS.default("1")  # of a settlement whose rate is unknown, as a cost
+    target_order: str = "taker"  # or maker: the target rests in the book
+    placebos: int = 20  # fake levels of each kind that a trial has
+
+
 class Alerts(NamedTuple):
     """Alerts of find_signals --watch: --discord, --exec and --bell."""
 
@@ -192,6 +207,7 @@ class Settings(NamedTuple):
     volume: Volume = Volume()
     buckets: Buckets = Buckets()
     signals: Signals = Signals()
+    edge: Edge = Edge()
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
 
@@ -258,49 +274,6 @@ def load(path: StrPath | None = None) -> Settings:
     that can be no instrument's is left out, and logged once; it stops nothing that others need.
     """
     return _load(path)[0]
-
-
-class StandingSettings:
-    """The settings of a program that reads them again and again while it runs.
-
-    While the file is wrong, empty or gone the last good ones hold, and ``problem`` says why.
-    """
-
-    def __init__(self) -> None:
-        self.problem = ""
-        self._good: Settings | None = None
-        self._filled = False  # they come from a file that says something
-
-    def load(self) -> Settings:
-        """Return the settings of the file in use, or the last good ones, and log once why.
-
-        Raises UsageError for a file that is wrong from the beginning.
-        """
-        try:
-            self._good, self.problem = self._read(), ""
-        except UsageError as error:
-            if self._good is None:
-                raise
-            problem = f"{error}; until it is mended the settings read before hold"
-            if problem != self.problem:
-                _log.warning("%s", problem)
-            self.problem = problem
-        return self._good
-
-    def _read(self) -> Settings:
-        filled = _says_something(file_in_use())
-        found = load()
-        if self._filled and not (filled and _says_something(file_in_use())):
-            raise UsageError(f"{file_in_use()}: gone or empty while the program runs")
-        self._filled = filled
-        return found
-
-
-def _says_something(path: Path) -> bool:
-    try:
-        return bool(path.read_bytes().strip())
-    except OSError:
-        return False
 
 
 def no_instruments() -> tuple[str, ...]:
@@ -391,6 +364,11 @@ def _contradictions(chosen: Settings) -> Iterator[str]:
         yield (
             f"signals.max_rule = {chosen.signals.max_rule!r:.40} is unknown: choose one of "
             f"{', '.join(MAX_RULES)}"
+        )
+    if chosen.edge.target_order not in TARGET_ORDERS:
+        yield (
+            f"edge.target_order = {chosen.edge.target_order!r:.40} is unknown: choose one of "
+            f"{', '.join(TARGET_ORDERS)}"
         )
     for name, least_s, what in (
         ("buckets.young_s", buckets.young_s, "no wall would ever be young"),

@@ -63,6 +63,7 @@ PURE_ROOMS = (
     "Edge_Lab.card",
     "Edge_Lab.day_sums",
     "Edge_Lab.distributions",
+    "Edge_Lab.executions",
     "Edge_Lab.exits",
     "Edge_Lab.families",
     "Edge_Lab.fills",

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from typing import Any
 
 import pytest
@@ -41,54 +40,6 @@ def test_a_key_changes_itself_only(file):
     vwap = settings.Vwap(settings.BPS.parse("62.5", "extended_bps"))
     wanted = settings.Settings(instruments=("SOL-USDT-SWAP",), vwap=vwap)
     assert settings.load(path) == wanted
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("[signals]\nstop_bps = 1\n", "signals.stop_bps"),
-        ("[signals]\nstop_bps = ", "cannot be read as TOML"),
-        ("\n", "gone or empty while the program runs"),
-        (None, "gone or empty while the program runs|names a file that is absent"),
-    ],
-)
-def test_a_program_that_runs_on_keeps_the_last_good_settings(file, monkeypatch, caplog, text, why):
-    """A slip, a half-written file or none: why is logged once; mended, the file holds again."""
-    path = file('[signals]\nstop_bps = "3"\n')
-    monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(path))
-    standing = settings.StandingSettings()
-    good = standing.load()
-    assert (good.signals.stop_bps.text, standing.problem) == ("3", "")
-    path.unlink() if text is None else file(text)
-    assert [standing.load(), standing.load()] == [good, good]
-    (line,) = (one.getMessage() for one in caplog.records if one.name == "settings")
-    assert line == standing.problem
-    assert line.startswith(f"{path}: ")
-    assert re.search(why, line)
-    assert line.endswith("; until it is mended the settings read before hold")
-    file('[signals]\nstop_bps = "4"\n')
-    assert (standing.load().signals.stop_bps.text, standing.problem) == ("4", "")
-
-
-def test_wrong_from_the_beginning_there_are_no_good_settings(file, monkeypatch):
-    """Then the program ends, as each other does."""
-    monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(file("[signals]\nstop_bps = 1\n")))
-    with pytest.raises(UsageError):
-        settings.StandingSettings().load()
-
-
-def test_the_default_file_may_be_absent_and_come_later(tmp_path, monkeypatch):
-    """Without a file there is nothing to keep; once it was there it is missed."""
-    path = tmp_path / "ravequant.toml"
-    monkeypatch.delenv(settings.SETTINGS_VARIABLE, raising=False)
-    monkeypatch.setattr(settings, "_DEFAULT_FILE", path)
-    standing = settings.StandingSettings()
-    assert standing.load() == settings.Settings()
-    path.write_text('[signals]\nstop_bps = "3"\n', encoding="utf-8")
-    assert standing.load().signals.stop_bps.text == "3"
-    path.unlink()
-    assert standing.load().signals.stop_bps.text == "3"
-    assert standing.problem.startswith(f"{path}: gone or empty")
 
 
 def test_the_environment_may_name_the_file(file, monkeypatch):
@@ -175,6 +126,8 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
          "young")),
         ('[signals]\nmax_rule = "loose"',
          "signals.max_rule = 'loose' is unknown: choose one of strict, notes"),
+        ('[edge]\ntarget_order = "limit"',
+         "edge.target_order = 'limit' is unknown: choose one of taker, maker"),
         ('[signals]\nbreak_even_max_pct = "101"',
          "signals.break_even_max_pct = '101' is above 100"),
         ("[signals]\nwall_fresh_s = 30",

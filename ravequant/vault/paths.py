@@ -147,6 +147,14 @@ class Vault:
         """Folder of the kept minutes of finished days: ``{YYYY-MM-DD}.json.gz``."""
         return self.derived(MINUTES, inst_id)
 
+    def lab(self, inst_id: str) -> Path:
+        """Folder of what the edge lab holds of an instrument."""
+        return self.root / "lab" / self.exchange / "perps" / check_inst_id(inst_id)
+
+    def judged(self, inst_id: str, day: str) -> Path:
+        """The edge lab's note of a UTC day that it has judged."""
+        return self.lab(inst_id) / "judged" / f"{day}.json"
+
     def state(self, metric: str, inst_id: str) -> Path:
         """A calculator's committed state."""
         name = f"{check_inst_id(inst_id)}.state.json"

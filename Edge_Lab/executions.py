@@ -1,0 +1,90 @@
+"""How a trial is executed: the 18 ways that every day is judged in, and the name of each. Pure.
+
+The plan at the settings' own stop and target, 15 other exits, and the plan at two other latencies.
+An exec_id names every setting that bears on a result: a changed setting has another name, and with
+it other trials.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple, cast
+
+from Edge_Lab.exits import ExitRules
+from Edge_Lab.lab_paths import LAB_VERSION
+from Edge_Lab.trial_ledger import setting_id
+from Edge_Lab.trials import TrialRules
+from ravequant.settings import Settings
+from ravequant.settings_schema import as_typed
+
+
+class ExitChoice(NamedTuple):
+    """Where a position is left, bps of the entry as decimal text."""
+
+    stop_bps: str
+    target_bps: str | None  # None: the target of the plan
+
+
+STOPS: Final = ("1", "3", "5", "10")
+TARGETS: Final = (None, "10", "20", "40")
+EXITS: Final = tuple(ExitChoice(stop, target) for stop in STOPS for target in TARGETS)
+LATENCIES_MS: Final = (500, 60_000)  # besides that of the settings; with the default exit
+_BEARING: Final = ("bars", "vwap", "volume", "buckets", "signals", "edge")
+_OF_SIZE: Final = frozenset({"max_rule", "size_by_verdict"})  # of [signals]: of no trial's result
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One way to execute the trials of a day."""
+
+    exec_id: str
+    settings: dict[str, Any]  # whose name it is; decimals as text
+    rules: TrialRules
+    exit: ExitChoice  # EXITS[0]: the stop and the target of the plan, as the settings make them
+    latency_ms: int
+    default: bool = False  # all candidates, all kinds of placebo, and the facts
+
+
+def executions(chosen: Settings) -> tuple[Execution, ...]:
+    """Return the 18 executions of the settings, the default first."""
+    own = chosen.edge.latency_ms
+    default = _execution(chosen, EXITS[0], own, default=True)
+    exits = (_execution(chosen, choice, own) for choice in EXITS[1:])
+    return (default, *exits, *(_execution(chosen, EXITS[0], late) for late in LATENCIES_MS))
+
+
+def _execution(
+    chosen: Settings, choice: ExitChoice, latency_ms: int, *, default: bool = False
+) -> Execution:
+    typed = as_typed(chosen)
+    tables = {table: dict(typed[table]) for table in _BEARING}
+    for key in _OF_SIZE:
+        tables["signals"].pop(key, None)
+    tables["edge"]["latency_ms"] = latency_ms
+    settings = {
+        "lab": LAB_VERSION,
+        "part": "all" if default else "families",
+        **tables,
+        "depth_levels": chosen.l2.depth_levels,
+        "exit": "plan" if choice == EXITS[0] else list(choice),
+    }
+    rules = replace(rules_of(chosen), latency_ms=latency_ms)
+    return Execution(setting_id(settings), settings, rules, choice, latency_ms, default)
+
+
+def rules_of(chosen: Settings) -> TrialRules:
+    """Return the rules of a trial as the settings have them."""
+    edge, signals = chosen.edge, chosen.signals
+    return TrialRules(
+        latency_ms=edge.latency_ms,
+        reach_bps=int(signals.reach_bps),
+        placebos=edge.placebos,
+        exits=ExitRules(
+            stop_arm_ms=edge.stop_arm_ms,
+            stop_latency_ms=edge.stop_latency_ms,
+            hold_max_min=edge.hold_max_min,
+            target_order=cast("Literal['taker', 'maker']", edge.target_order),
+            maker_bps=int(signals.maker_bps),
+            taker_bps=int(signals.taker_bps),
+            slippage_bps=int(edge.slippage_bps),
+            funding_bps=int(edge.funding_bps),
+        ),
+    )
