@@ -6,9 +6,10 @@ it other trials.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, cast
 
 from Edge_Lab.exits import ExitRules
+from Edge_Lab.families import EXITS, ExitChoice
 from Edge_Lab.lab_paths import LAB_VERSION
 from Edge_Lab.trial_ledger import setting_id
 from Edge_Lab.trials import TrialRules
@@ -16,16 +17,6 @@ from ravequant.settings import Settings
 from ravequant.settings_schema import as_typed
 
 
-class ExitChoice(NamedTuple):
-    """Where a position is left, bps of the entry as decimal text."""
-
-    stop_bps: str
-    target_bps: str | None  # None: the target of the plan
-
-
-STOPS: Final = ("1", "3", "5", "10")
-TARGETS: Final = (None, "10", "20", "40")
-EXITS: Final = tuple(ExitChoice(stop, target) for stop in STOPS for target in TARGETS)
 LATENCIES_MS: Final = (500, 60_000)  # besides that of the settings; with the default exit
 _BEARING: Final = ("bars", "vwap", "volume", "buckets", "signals", "edge")
 _OF_SIZE: Final = frozenset({"max_rule", "size_by_verdict"})  # of [signals]: of no trial's result

@@ -2,7 +2,8 @@
 
 import pytest
 
-from Edge_Lab.executions import EXITS, ExitChoice, executions
+from Edge_Lab.executions import executions
+from Edge_Lab.families import EXITS, ExitChoice
 from ravequant import exact, settings
 from ravequant.settings import BPS, Settings
 
