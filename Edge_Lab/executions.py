@@ -16,7 +16,6 @@ from Edge_Lab.trials import TrialRules
 from ravequant.settings import Settings
 from ravequant.settings_schema import as_typed
 
-
 LATENCIES_MS: Final = (500, 60_000)  # besides that of the settings; with the default exit
 _BEARING: Final = ("bars", "vwap", "volume", "buckets", "signals", "edge")
 _OF_SIZE: Final = frozenset({"max_rule", "size_by_verdict"})  # of [signals]: of no trial's result
