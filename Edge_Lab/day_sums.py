@@ -4,17 +4,18 @@ The day is that of A, all instruments together: fills of one day depend on each 
 instrument they are of.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from Edge_Lab.fills import Model
-from Edge_Lab.inference import PLACES, DaySums
-from Edge_Lab.placebo import BIN_EDGES, Kind
-from ravequant import exact
+from Edge_Lab.fills import MODELS, Model
+from Edge_Lab.inference import DaySums
+from Edge_Lab.placebo import KINDS, Kind
+from Edge_Lab.trial_digest import BINS, COUNTS, TrialSums, sums_of
 
 _DAY = len("2025-12-14")
+Part = tuple[TrialSums, str]  # and the group of which the trials are taken
 
 
 class GatheredDays(NamedTuple):
@@ -23,6 +24,7 @@ class GatheredDays(NamedTuple):
     days: list[str]  # UTC, ascending: the rows of the sums
     real: DaySums
     fake: DaySums
+    signals: DaySums  # all trials with a known end, and the net result of those with a fill
     trials: int
     missed: int
     gap: int
@@ -37,35 +39,40 @@ def gathered(
 
     A trial over a gap, open or missed has no fill and no placebo; it is counted.
     """
-    chosen = [line for line in lines if family in line["families"]]
-    days = sorted({line["A_utc"][:_DAY] for line in chosen})
-    row_of = {day: row for row, day in enumerate(days)}
-    shape = len(days), len(BIN_EDGES)
-    sums = [np.zeros(shape, dtype=np.int64) for _ in range(4)]
-    real_fills, real_total, fake_fills, fake_total = sums
-    for line in chosen:
-        row = row_of[line["A_utc"][:_DAY]]
-        if line[model] is not None:
-            real_fills[row, line["bin"]] += 1
-            real_total[row, line["bin"]] += units_of(line[model]["net_bps"])
-        for number, _, fills, total, _ in line["placebo"].get(kind, {}).get(model, ()):
-            fake_fills[row, number] += fills
-            fake_total[row, number] += total
+    by_day: dict[str, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        if family in line["families"]:
+            by_day.setdefault(line["A_utc"][:_DAY], []).append(line)
+    parts = {
+        day: [(sums_of(chosen, [family], models=[model], kinds=[kind]), family)]
+        for day, chosen in by_day.items()
+    }
+    return pooled(parts, model, kind)
+
+
+def pooled(
+    parts: Mapping[str, Sequence[Part]], model: Model, kind: Kind = "shifted"
+) -> GatheredDays:
+    """Return the sums of the parts of each UTC day; each day given has a row, in order of time."""
+    days = sorted(parts)
+    place, of_kind = MODELS.index(model), KINDS.index(kind)
+    real, fake = (np.zeros((len(days), BINS, 2), dtype=np.int64) for _ in range(2))
+    signals = np.zeros((len(days), BINS), dtype=np.int64)
+    counts = np.zeros(len(COUNTS), dtype=np.int64)
+    for row, day in enumerate(days):
+        for sums, group in parts[day]:
+            number = sums.groups.index(group)
+            real[row] += sums.real[number, place]
+            fake[row] += sums.fake[number, of_kind, place]
+            signals[row] += sums.signals[number]
+            counts += sums.counts[number]
+    named = dict(zip(COUNTS, counts.tolist(), strict=True))
+    if model != "queue":
+        named["unknown"] = 0
     return GatheredDays(
         days,
-        DaySums(real_fills, real_total),
-        DaySums(fake_fills, fake_total),
-        trials=len(chosen),
-        **{name: _count(chosen, name) for name in ("missed", "gap", "open")},
-        unknown=sum(line[model] is not None and not line[model]["queue_known"] for line in chosen),
+        DaySums(real[:, :, 0], real[:, :, 1]),
+        DaySums(fake[:, :, 0], fake[:, :, 1]),
+        DaySums(signals, real[:, :, 1]),
+        **named,
     )
-
-
-def units_of(written: str) -> int:
-    """Return a signed decimal of a line, such as ``-8.2747``, in units of 10**-PLACES."""
-    sign = -1 if written.startswith("-") else 1
-    return sign * exact.units(written.removeprefix("-"), PLACES)
-
-
-def _count(lines: Iterable[Mapping[str, Any]], status: str) -> int:
-    return sum(line["status"] == status for line in lines)

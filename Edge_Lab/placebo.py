@@ -153,10 +153,14 @@ def is_acceptable(price: int, side: Side, risk: int, around: PlaceboMarket) -> b
     return place == len(around.tips) or around.tips[place] > price + apart
 
 
-def chosen_in_set(event_id: str, number: int, available: int) -> int:
-    """Return which of a trade's random levels stands in the set ``number``."""
-    digest = hashlib.sha256(f"{event_id}|set|{number}".encode()).digest()
-    return int.from_bytes(digest, "big") % available
+def chosen_in_sets(event_id: str, available: int, sets: int = SETS) -> list[int]:
+    """Return which of a trade's random levels stands in each set, from 0 on."""
+    named, found = hashlib.sha256(f"{event_id}|set|".encode()), []
+    for number in range(sets):
+        made = named.copy()
+        made.update(b"%d" % number)
+        found.append(int.from_bytes(made.digest(), "big") % available)
+    return found
 
 
 def rank_among(real: float, sets: Sequence[float]) -> float:

@@ -72,6 +72,7 @@ PURE_ROOMS = (
     "Edge_Lab.placebo",
     "Edge_Lab.power",
     "Edge_Lab.tape",
+    "Edge_Lab.trial_digest",
     "Edge_Lab.trials",
     "Edge_Lab.verdict",
     "Edge_Lab.walk_forward",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from Edge_Lab.day_sums import gathered, units_of
+from Edge_Lab.day_sums import gathered
 from Edge_Lab.inference import delta, net
 
 KINDS, MODELS = ("shifted", "mirror", "random"), ("touch", "queue", "through")
@@ -106,8 +106,3 @@ def test_no_line_has_no_estimate():
     found = gathered(made_lines(9, seed=1), "whales", "touch")
     assert (found.days, found.trials) == ([], 0)
     assert net(found.real) is delta(found.real, found.fake) is None
-
-
-def test_decimals_of_a_line_are_exact():
-    """Four places, with or without a sign."""
-    assert [units_of(text) for text in ("-8.2747", "0.0000", "27.5358")] == [-82_747, 0, 275_358]

@@ -14,7 +14,7 @@ from Edge_Lab.placebo import (
     Draw,
     PlaceboMarket,
     bin_of,
-    chosen_in_set,
+    chosen_in_sets,
     draw,
     is_acceptable,
     mirror,
@@ -221,10 +221,9 @@ def test_tips_must_ascend():
 def test_sets_are_drawn_by_name_and_the_rank_counts_the_real_ones():
     """999 sets of one level a trade: even shares, and p of at least 1 in 1000."""
     digest = hashlib.sha256(f"{EVENT}|set|7".encode()).hexdigest()
-    assert chosen_in_set(EVENT, 7, 20) == int(digest, 16) % 20
-    counted = [0] * 20
-    for number in range(999):
-        counted[chosen_in_set(EVENT, number, 20)] += 1
-    assert min(counted) > 20
+    chosen = chosen_in_sets(EVENT, 20)
+    assert chosen[7] == int(digest, 16) % 20
+    assert len(chosen) == 999
+    assert min(chosen.count(number) for number in range(20)) > 20
     assert rank_among(1.0, [0.5] * 999) == 0.001
     assert rank_among(1.0, [1.0] * 9 + [0.0] * 990) == 0.01
