@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from ravequant.errors import LockedError, VaultError, shown
+from ravequant.errors import LockedError, VaultError
+from ravequant.vault import setting_id as naming
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import make_folder
 from ravequant.vault.line_file import is_there, lines_forward
@@ -23,21 +24,10 @@ from ravequant.vault.paths import StrPath
 
 Role = Literal["explore", "train", "oos", "verdict", "forward", "self_test"]
 GENESIS: Final = "0" * 64
-ID_DIGITS: Final = 12
+canonical_json, setting_id = naming.canonical_json, naming.setting_id
 _TAIL = re.compile(rb',"prev":"([0-9a-f]{64})","sha":"([0-9a-f]{64})"\}\n')
 _TAIL_LENGTH: Final = len(b',"prev":"","sha":""}\n') + 128
 _WAIT_S: Final = 10.0
-
-
-def canonical_json(value: Any) -> str:
-    """Return JSON with sorted keys and no spaces. ValueError for a binary float, anywhere in it."""
-    _refuse_floats(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def setting_id(settings: Mapping[str, Any]) -> str:
-    """Return the name of every setting that bears on a result: exec_id or config_id."""
-    return hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:ID_DIGITS]
 
 
 class DayInput(NamedTuple):
@@ -51,19 +41,6 @@ class DayInput(NamedTuple):
 def data_id(inputs: Iterable[DayInput]) -> str:
     """Return the name of all inputs of a day, in any order."""
     return setting_id({found.name: [found.crc32, found.length] for found in inputs})
-
-
-def _refuse_floats(value: Any) -> None:
-    if isinstance(value, float):
-        raise ValueError(f"{value!r} is a binary float; write a decimal as text")  # noqa: TRY004
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise ValueError(f"{shown(key)} is a key and no text")  # noqa: TRY004
-            _refuse_floats(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _refuse_floats(inner)
 
 
 # --- the chain -----------------------------------------------------------------------------------
@@ -84,7 +61,7 @@ def chained(body: Mapping[str, Any], before: Link) -> tuple[bytes, Link]:
 
     Raises ValueError for a binary float and for a field of the chain itself.
     """
-    _refuse_floats(body)
+    naming.refuse_floats(body)
     if taken := {"n", "prev", "sha"} & body.keys():
         raise ValueError(f"the chain itself writes {', '.join(sorted(taken))}")
     numbered = {"n": before.number + 1, **body}

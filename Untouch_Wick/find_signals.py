@@ -29,7 +29,7 @@ from ravequant.signals import clock
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
-from ravequant.signals.question import Request, when
+from ravequant.signals.question import Request, query_of, when
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult
 from ravequant.signals.standing_settings import StandingSettings
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from ravequant.alerts.signal_lines import SignalLines
     from ravequant.signals.watch_screen import WatchScreen
 
-OLDEST: Final = 168 * 60  # minutes
 _OF_NOW: Final = frozenset({"touched", "recorder"})  # reasons that no question to the minute gives
 _log = logging.getLogger("find_signals")
 
@@ -72,7 +71,7 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     each that could be an entry has ``"recorder"``. Raises UsageError, VaultError, and NoDataError
     if there is no data at all.
     """
-    query = _query(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
+    query = query_of(age_min, age_max, timeframe, min_touched_surrounding, small_only=small_only)
     where = Vault(vault or default_root())
     chosen, found, lacking = settings.load(), list[dict[str, Any]](), list[NoDataError]()
     names = chosen.instruments if inst_id is None else [check_inst_id(inst_id)]
@@ -101,21 +100,6 @@ def find_hidden_signals(  # noqa: PLR0917 - the notes' own signature
     if lacking and len(lacking) == len(names):
         raise lacking[0]
     return found
-
-
-def _query(
-    age_min: int, age_max: int, timeframe: str, min_touched: int, *, small_only: bool
-) -> Query:
-    if timeframe not in TIMEFRAMES:
-        raise UsageError(f"timeframe {timeframe!r} is unknown: one of {', '.join(TIMEFRAMES)}")
-    if not 0 <= age_min <= age_max <= OLDEST:
-        raise UsageError(
-            f"ages {age_min} to {age_max} min: expected 0 <= --age-min <= --age-max <= {OLDEST}, "
-            "at which a wick expires"
-        )
-    if min_touched < 0:
-        raise UsageError(f"--min-touched {min_touched}: expected 0 or more")
-    return Query(age_min, age_max, timeframe, min_touched, small_only)
 
 
 def _check_seen(seen: str | None, names: Sequence[str]) -> None:
@@ -173,7 +157,9 @@ def _parser() -> argparse.ArgumentParser:
         "--explain", action="store_true", help="each layer, and how often it is true"
     )
     parser.add_argument("--min-score", type=cli.score, default=0, metavar="N", help="0 to 100")
-    parser.add_argument("--watch", type=_seconds, metavar="SECONDS", help="ask again, and record")
+    parser.add_argument(
+        "--watch", type=_seconds, metavar="SECONDS", help="ask again; without --at record too"
+    )
     parser.add_argument("--record", action="store_true", help="append what is new to signals.jsonl")
     parser.add_argument("--discord", action="store_true", help="with --watch: post what is new")
     parser.add_argument(
@@ -197,8 +183,9 @@ def _seconds(text: str) -> float:
 
 def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> None:
     """Write the result of one request to stdout, and record it if that was asked for."""
-    recorded = args.record or args.watch is not None
-    answer = result = request.find(past=args.explain or args.json or recorded)
+    recorded = args.record or (args.watch is not None and args.at is None)
+    kept = recorded or outputs.lines is not None
+    answer = result = request.find(past=args.explain or args.json or kept)
     signals = tuple(signal for signal in result.signals if signal.score >= args.min_score)
     missing = result.missing or f"none of {len(result.signals)} has a score of {args.min_score}"
     if unknown := _unknown(request.vault, request.inst_id, args):
@@ -212,9 +199,7 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
         _print_json(request, result)
     else:
         _show(request, result, outputs.console, explain=args.explain)
-    if recorded and not request.clock_wrong:
-        from ravequant.signals.signal_log import record  # noqa: PLC0415 - loads the lock
-
+    if kept and not request.clock_wrong:
         rows = request.rows(signals, aged=False)
         if outputs.lines is not None:
             from ravequant.alerts.ends import RoundAnswer  # noqa: PLC0415 - for a watch
@@ -223,8 +208,14 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
             outputs.lines.add(told, rows)
             if outputs.alerts is not None:
                 outputs.alerts.add(told, rows)
-        entries = [row for row in rows if row["no_trade"] not in _OF_NOW]
-        record(request.vault, request.inst_id, entries)
+        if recorded:
+            from ravequant.signals.signal_log import AskedQuestion, record  # noqa: PLC0415 - a lock
+
+            asked = AskedQuestion.of(clock.now().ms, request.query, request.limits, args.min_score)
+            entries = [row for row in rows if row["no_trade"] not in _OF_NOW]
+            noted = args.watch is not None and not request.not_recorded  # else it had no entry
+            round_of = answer.state.minute if noted else None
+            record(request.vault, request.inst_id, entries, asked, round_of)
 
 
 def _show(request: Request, result: QueryResult, console: "Console", *, explain: bool) -> None:
@@ -259,7 +250,7 @@ class RoundOutcome(NamedTuple):
 def _round(args: argparse.Namespace, outputs: Outputs) -> RoundOutcome:
     """Answer for every instrument; an instrument that fails does not stop the others."""
     vault, chosen = cli.vault_of(args), _settings(outputs)
-    query = _query(
+    query = query_of(
         args.age_min, args.age_max, args.timeframe, args.min_touched, small_only=not args.all_sizes
     )
     outcome, wrong = DONE, ""  # wrong: the line about the clock
@@ -383,6 +374,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Show the signals of the given instruments, once or again and again."""
 
     def body(args: argparse.Namespace) -> int:
+        if args.record and args.at is not None:
+            raise UsageError(
+                "--record is for signals of now, with the time at which they were seen; one of the "
+                "past would look like them: leave out --at, or --record"
+            )
         console = None if args.json else tables.screen(highlight=False, markup=False)
         if args.watch is not None:
             _watch(args, console)

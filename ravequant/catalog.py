@@ -167,8 +167,17 @@ SIGNALS: Final = DataSet(
     "as_of_utc",
     options="--record",
 )
+ASKED: Final = DataSet(
+    "asked",
+    "log",
+    "signals",
+    _derived("signals", "asked.jsonl"),
+    FIND_SIGNALS,
+    "as_of_utc",
+    options="--watch 30",
+)
 
-DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, SIGNALS)
+DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, SIGNALS, ASKED)
 DATA_SETS: Final = {
     data.name: data
     for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA, IMPORTS, FUNDING)

@@ -26,6 +26,7 @@ PLACES = {
     "imports": "meta/okx/imports/BTC-USDT-SWAP.jsonl",
     "funding": "raw/okx/funding_settled_perps/BTC-USDT-SWAP.jsonl",
     "signals": "derived/signals/okx/perps/BTC-USDT-SWAP/signals.jsonl",
+    "asked": "derived/signals/okx/perps/BTC-USDT-SWAP/asked.jsonl",
 }
 
 

@@ -11,6 +11,7 @@ from ravequant.errors import NoDataError, UsageError
 from ravequant.signals import as_of, clock, live
 from ravequant.signals.base_rates import Rates, base_rates
 from ravequant.signals.candidates import Query
+from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import QueryResult, Signal, find
@@ -19,8 +20,25 @@ from ravequant.signals.serialize import as_json
 from ravequant.signals.since_minute import since_minute, without_entry
 from ravequant.vault.paths import Vault
 
+OLDEST: Final = 168 * 60  # minutes; the age at which a wick expires
 _OF_TODAY: Final = re.compile(r"\s*[0-9]{2}:")  # a time without a date: the clock gives it
 _log = logging.getLogger("find_signals")
+
+
+def query_of(
+    age_min: int, age_max: int, timeframe: str, min_touched: int, *, small_only: bool
+) -> Query:
+    """Return the query of these arguments. Raises UsageError for one that can find nothing."""
+    if timeframe not in TIMEFRAMES:
+        raise UsageError(f"timeframe {timeframe!r} is unknown: one of {', '.join(TIMEFRAMES)}")
+    if not 0 <= age_min <= age_max <= OLDEST:
+        raise UsageError(
+            f"ages {age_min} to {age_max} min: expected 0 <= --age-min <= --age-max <= {OLDEST}, "
+            "at which a wick expires"
+        )
+    if min_touched < 0:
+        raise UsageError(f"--min-touched {min_touched}: expected 0 or more")
+    return Query(age_min, age_max, timeframe, min_touched, small_only)
 
 
 class When(NamedTuple):

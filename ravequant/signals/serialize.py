@@ -17,6 +17,8 @@ _MOVING: Final = (
     "wicks at_utc seen touched_since"
 )
 MOVING: Final = frozenset(_MOVING.split())
+# Fields of a recorded signal that are of its question; signals of each question have own lines.
+OF_QUESTION: Final = frozenset({"detected_utc", "query", "min_score", "query_id"})
 
 
 def as_json(
@@ -100,7 +102,7 @@ def _instant(signal: Signal) -> dict[str, Any]:
 def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts of a signal whose change makes a new line."""
     return {
-        **{name: row[name] for name in row if name not in MOVING},
+        **{name: row[name] for name in row if name not in MOVING | OF_QUESTION},
         "layers": [[layer["layer"], layer["state"]] for layer in row["layers"]],
         "wicks": [wick["event_id"] for wick in row["wicks"]],
     }

@@ -23,9 +23,12 @@ _NARROW: Final = {kind: places for kind, places in PLACES.items() if kind != "me
 _MEANS: Final = {f"mean{n}": n for n in range(PLACES["price"] + 1, PLACES["mean"] + 1)}
 _EXACT: Final = {**_NARROW, **_MEANS}
 # columns that the files of earlier versions do not have, nor the records of which these were made
-ADDED: Final = frozenset(
-    {("trades", "ahead"), ("vwap", "sd_1h"), ("vwap", "sd_4h"), ("vwap", "sd_session")}
-)
+_ADDED: Final = {
+    "trades": "ahead",
+    "vwap": "sd_1h sd_4h sd_session",
+    "signals": "detected_utc query min_score query_id",
+}
+ADDED: Final = frozenset((name, one) for name, ones in _ADDED.items() for one in ones.split())
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text
 
 

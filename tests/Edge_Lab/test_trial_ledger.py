@@ -18,28 +18,15 @@ from Edge_Lab.trial_ledger import (
     DayInput,
     Evaluation,
     Link,
-    canonical_json,
     chained,
     data_id,
     evaluations,
     record,
-    setting_id,
     trials,
     verified,
 )
 from ravequant.errors import LockedError, VaultError
 from ravequant.vault.paths import CHECKOUT
-
-SETTINGS = {
-    "wall_notional": None,
-    "reach_bps": "500",
-    "min_touched": 10,
-    "latency_ms": 10000,
-    "hold_max_min": 60,
-    "fill": "queue",
-    "age_min": 20,
-    "age_max": 40,
-}
 
 
 def evaluation(**changed):
@@ -64,14 +51,6 @@ def evaluation(**changed):
     return Evaluation(**values | changed)
 
 
-def test_the_worked_name_of_settings():
-    """The example, whatever order the keys came in."""
-    text = canonical_json(SETTINGS)
-    assert text.startswith('{"age_max":40,"age_min":20,"fill":"queue","hold_max_min":60,')
-    assert setting_id(SETTINGS) == "8b5096857f9b"
-    assert setting_id(dict(reversed(SETTINGS.items()))) == "8b5096857f9b"
-
-
 def test_the_worked_link():
     """The example: 64 zeros and the line, without prev and sha."""
     line, link = chained({"config_id": "8b5096857f9b"}, Link())
@@ -79,19 +58,6 @@ def test_the_worked_link():
     assert (link.sha[:8], link.sha[-6:], link.number) == ("7a76f0df", "3440e5", 1)
     plain = hashlib.sha256(GENESIS.encode() + b'{"n":1,"config_id":"8b5096857f9b"}')
     assert link.sha == plain.hexdigest()
-
-
-@pytest.mark.parametrize("value", [0.5, {"a": [1, {"b": 1.0}]}, ("x", float("nan"))])
-def test_a_binary_float_has_no_name(value):
-    """Decimals are text: a float would be written differently elsewhere."""
-    with pytest.raises(ValueError, match="is a binary float; write a decimal as text"):
-        canonical_json(value)
-
-
-def test_keys_are_texts():
-    """A number as a key would become text and no longer be one."""
-    with pytest.raises(ValueError, match="1 is a key and no text"):
-        canonical_json({1: "a"})
 
 
 def test_inputs_are_named_in_any_order():

@@ -13,6 +13,7 @@ from ravequant import times
 from ravequant.contract import Contract
 from ravequant.errors import NoDataError, UsageError
 from ravequant.records import Trade, TradeEncoder
+from ravequant.signals.serialize import OF_QUESTION
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT
@@ -216,15 +217,32 @@ def test_signals_are_recorded_once(vault, capsys):
     path = vault.derived("signals", BTC) / "signals.jsonl"
     command(vault, capsys, "--at", AT)
     assert not path.exists()
-    for _ in range(2):
-        command(vault, capsys, "--at", AT, "--record")
-    (row,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    assert row == ask(vault)[0]
-    with path.open("ab") as file:
-        file.write(b'{"torn')
-    command(vault, capsys, "--at", "2025-12-14T21:39:00Z", "--record")  # now two layers are stale
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7_000
+        for _ in range(2):
+            command(vault, capsys, "--no-refresh", "--record")
+        (row,) = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        seen = ask(vault, at=None, refresh=False)[0]
+        del seen["clock_age_s"]
+        assert {name: row[name] for name in row if name not in OF_QUESTION} == seen
+        assert row["detected_utc"] == "2025-12-14T21:35:07.000Z"
+        with path.open("ab") as file:
+            file.write(b'{"torn')
+        clock.now_ms = A + 5 * 60_000  # now two layers are stale
+        command(vault, capsys, "--no-refresh", "--record")
     first, second = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     assert (first, lost(second)["cvd"]) == (row, "stale")
+    assert not path.with_name("asked.jsonl").exists()  # no watch
+
+
+@pytest.mark.parametrize("at", [AT, "latest"])
+def test_the_past_is_not_recorded(notes, capsys, at):
+    """It would look like a signal that somebody saw then."""
+    code, out, err = command(notes, capsys, "--at", at, "--record")
+    assert (code, out) == (2, "")
+    assert "--record is for signals of now, with the time at which they were seen" in err
+    assert "leave out --at, or --record" in err
+    assert not notes.derived("signals", BTC).exists()
 
 
 def test_a_touched_signal_is_shown_and_not_recorded(vault, capsys):
@@ -295,9 +313,10 @@ def test_a_wrong_time_is_said_once(notes, capsys):
 
 def test_what_cannot_be_recorded_is_shown_all_the_same(notes, capsys):
     """Somebody else records: the answer is on stdout, the exit code says it was not kept."""
-    with writer_lock(notes, "signals", BTC):
-        code, out, err = command(notes, capsys, "--at", AT, "--record")
-    assert (code, out.startswith("age at 21:35 UTC: ")) == (4, True)
+    with exchange_clock() as clock, writer_lock(notes, "signals", BTC):
+        clock.now_ms = A + 7_000
+        code, out, err = command(notes, capsys, "--no-refresh", "--record")
+    assert (code, "\nage at 21:35:07 UTC: " in out) == (4, True)
     assert f"signals of {BTC} has its one writer already" in err
 
 

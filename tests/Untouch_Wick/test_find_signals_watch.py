@@ -1,5 +1,6 @@
 """The watch of find_signals: it asks again and again, and bears a slip in the settings."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from subprocess import PIPE
 import pytest
 
 from ravequant.vault.paths import CHECKOUT
-from tests.support.notes_market import AT, BTC, Market, command, record
+from tests.support.exchange_clock import exchange_clock
+from tests.support.notes_market import AT, BTC, A, Market, command, record
 
 SCRIPT = CHECKOUT / "Untouch_Wick" / "find_signals.py"
 
@@ -26,22 +28,68 @@ def test_who_reads_only_the_head_is_served(notes):
         assert (process.wait(), [line for line in said if b" SIGNAL SHORT " not in line]) == (0, [])
 
 
-def test_watch_asks_again_and_records(vault):
-    """A program on its own: it goes on until it is ended, and keeps what it saw."""
-    record(vault, Market())
-    path = vault.derived("signals", BTC) / "signals.jsonl"
-    arguments = ["--vault", str(vault.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
+def watched(vault, *options):
+    """Run a watch, a program on its own, until it has answered three times, and kill it."""
+    arguments = ["--vault", str(vault.root), "--instId", BTC, "--no-refresh", "--watch", "0.05"]
     with subprocess.Popen(
-        [sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(SCRIPT), *arguments, *options], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         heads = 0
         for line in process.stdout:
-            heads += line.startswith("age at 21:35 UTC")
+            heads += line.startswith("age at 21:35:")
             if heads == 3:
                 break
         process.kill()
-    assert len(path.read_bytes().splitlines()) == 1
+
+
+def recorded(vault, name):
+    """Return the lines that a watch has written."""
+    path = vault.derived("signals", BTC) / name
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_watch_asks_again_and_records(vault):
+    """It goes on until it is ended, and keeps what it saw, once, with the time; and each round."""
+    record(vault, Market())
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7_000
+        watched(vault)
+        rounds = recorded(vault, "asked.jsonl")
+        (row,) = recorded(vault, "signals.jsonl")
+        clock.now_ms += 1_000
+        watched(vault)  # another one
+    assert recorded(vault, "signals.jsonl") == [row]
+    asked = {name: row[name] for name in ("query", "min_score", "query_id")}
+    assert (row["as_of_utc"], row["detected_utc"]) == (AT, "2025-12-14T21:35:07.000Z")
+    assert (asked["query"]["age_max"], asked["min_score"]) == (40, 0)
+    assert len(rounds) >= 2
+    first = {"as_of_utc": AT, "detected_utc": row["detected_utc"], "signals": [row["event_id"]]}
+    assert all(line == first | asked for line in rounds)
+    later = recorded(vault, "asked.jsonl")[len(rounds) :]
+    assert later[-1] == first | asked | {"detected_utc": "2025-12-14T21:35:08.000Z"}
+
+
+def test_a_watch_over_the_past_records_nothing(vault):
+    """What it shows is of no time at which anybody saw it."""
+    record(vault, Market())
+    watched(vault, "--at", "2025-12-14T21:35:07.000Z")
+    assert recorded(vault, "signals.jsonl") == recorded(vault, "asked.jsonl") == []
+
+
+def test_a_watch_without_recorders_notes_no_round(vault):
+    """It could show no entry, so that its silence says nothing of the market."""
+    record(vault, Market())
+    (vault.root / "state" / "health").mkdir(parents=True, exist_ok=True)
+    beat = {"heartbeat_utc": AT, "stopped": True}
+    for name in ("trades_exporter", "l2_exporter"):
+        vault.health(name).write_text(json.dumps(beat), encoding="utf-8")
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7_000
+        watched(vault)
+    assert recorded(vault, "signals.jsonl") == recorded(vault, "asked.jsonl") == []
 
 
 def test_a_watch_outlives_a_slip_in_the_settings(vault, tmp_path):

@@ -18,9 +18,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ravequant import settings, times
 from ravequant.settings import SETTINGS_VARIABLE
-from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE
+from ravequant.signals.candidates import Query
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.signal_log import AskedQuestion, record
+from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
 from scripts.supervision.tasks import free_port
+from Untouch_Wick.find_signals import find_hidden_signals
 
 LIMIT_S = 60  # a hang is a failure
 LEFT_OUT = shutil.ignore_patterns(
@@ -174,8 +179,19 @@ def _fill(checkout: CheckoutCopy) -> None:
             process.kill()
         checkout.close_exchange()
     assert checkout.run(["python", "scripts/run_all.py", "--once"], ".") == 0, checkout.answer()
-    ask = ["python", "Untouch_Wick/find_signals.py", "--at", "latest", "--record", "--no-refresh"]
-    assert checkout.run(ask, ".") == 0, checkout.answer()
+    _record_signals(Vault(checkout.vault))
+
+
+def _record_signals(vault: Vault) -> None:
+    """Record the signals of the newest minute, as a watch would have done while it was recorded."""
+    chosen = settings.Settings()
+    for inst_id in (BTC, ETH):
+        rows = find_hidden_signals(inst_id, at="latest", vault=vault.root)
+        limits = SignalLimits.of(inst_id, chosen)
+        for row in rows:
+            moment = times.parse_iso(row["as_of_utc"])
+            asked = AskedQuestion.of(moment + 7_000, Query(), limits, 0)
+            record(vault, inst_id, [row], asked, moment // times.MINUTE_MS)
 
 
 @contextmanager
