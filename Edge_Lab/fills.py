@@ -127,16 +127,32 @@ def is_missed(tape: DayTrades, order: RestingOrder, minute: int, *, in_contact: 
     return view.rises_to(tip, start, stop, rpi=True) is not None
 
 
-def fills(
-    tape: DayTrades, book: DayBooks | None, order: RestingOrder
-) -> dict[Model, ModelFill | None]:
-    """Return the record that fills the order under each model, None where none does."""
-    tip, view, shown = order.on(tape, book)
+class Reached(NamedTuple):
+    """What the trades alone say of a resting order."""
+
+    prints: NDArray[np.int64]  # records at exactly the tip that take off the queue, ascending
+    beyond: int | None  # the first record a tick or more beyond the tip
+
+
+def reached(tape: DayTrades, order: RestingOrder) -> Reached:
+    """Return the records at and beyond the tip while the order rests."""
+    tip, view, _ = order.on(tape, None)
     start, stop = view.first_at(order.clock.active), view.first_at(order.clock.expires)
     beyond = view.rises_to(tip + order.tick, start, stop)
     end = stop if beyond is None else beyond
     first = view.rises_to(tip, start, end)
-    prints = view.bought_at(tip, end if first is None else first, end)
+    return Reached(view.bought_at(tip, end if first is None else first, end), beyond)
+
+
+def fills(
+    tape: DayTrades, book: DayBooks | None, order: RestingOrder, found: Reached | None = None
+) -> dict[Model, ModelFill | None]:
+    """Return the record that fills the order under each model, None where none does.
+
+    ``found`` is what the tape says, if that is known already.
+    """
+    _, view, shown = order.on(tape, book)
+    prints, beyond = reached(tape, order) if found is None else found
     through = None if beyond is None else ModelFill(beyond)
     touch = ModelFill(int(prints[0])) if len(prints) else through
     queue = _used_up(view, shown, order, prints) if len(prints) else None
@@ -202,8 +218,7 @@ def status_of(
     *,
     in_contact: bool,
     in_hole: bool,
-    found: dict[Model, ModelFill | None],
-    model: Model,
+    filled: bool,
 ) -> Status:
     """Return the fate of an order. A gap is decided before all else, and by no outcome."""
     if in_hole:
@@ -212,4 +227,4 @@ def status_of(
         return "open"
     if is_missed(tape, order, minute, in_contact=in_contact):
         return "missed"
-    return "unfilled" if found[model] is None else "filled"
+    return "filled" if filled else "unfilled"

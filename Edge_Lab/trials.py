@@ -6,9 +6,9 @@ and bin of distance: ``[bin, made, fills, sum of net, sum of net squared]``, net
 after a missed order there are none, so both are seen in the same minutes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from Edge_Lab.exits import ExitRules, FundingRate, TradeResult, result
 from Edge_Lab.fills import (
@@ -16,14 +16,17 @@ from Edge_Lab.fills import (
     Model,
     ModelFill,
     OrderClock,
+    Reached,
     RestingOrder,
+    Status,
     fills,
     order_clock,
+    reached,
     status_of,
     touches_hole,
 )
 from Edge_Lab.inference import PLACES
-from Edge_Lab.placebo import BPS, KINDS, Bracket, Placebo, PlaceboMarket, bin_of, placebos
+from Edge_Lab.placebo import BPS, KINDS, Bracket, Kind, Placebo, PlaceboMarket, bin_of, placebos
 from Edge_Lab.tape import DayBooks, DayTrades
 from ravequant import exact, times
 
@@ -62,6 +65,7 @@ class TrialPlan:
     in_contact: bool
     tips: Sequence[int]  # of the untouched wicks of every timeframe and side, ascending
     families: Sequence[str] = ()
+    filters: Sequence[str] = ()
     facts: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -78,11 +82,58 @@ class TrialRules:
     latency_ms: int = 10_000
     reach_bps: int = 500 * exact.SIZE_ONE
     placebos: int = 20  # a kind
+    kinds: tuple[Kind, ...] = KINDS  # of placebos
     exits: ExitRules = field(default_factory=ExitRules)
 
 
-def line_of(plan: TrialPlan, market: TrialMarket, rules: TrialRules) -> dict[str, Any] | None:
-    """Return the line of a trial; None while the trades do not even close the minute before A."""
+class PlacedOrder(NamedTuple):
+    """An order, and what the trades say of it."""
+
+    order: RestingOrder
+    reached: Reached
+
+
+Answers = MutableMapping[Any, Any]  # of the tape and the book, shared by the executions of a trial
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedTrial:
+    """A trial as far as trades alone decide it: books are read once its orders are known."""
+
+    plan: TrialPlan
+    rules: TrialRules
+    clock: OrderClock
+    status: Status  # that of ``touch``: the most that can be filled
+    own: PlacedOrder
+    fakes: Mapping[Kind, Sequence[tuple[Placebo, PlacedOrder]]]
+
+    def asking(self) -> Iterator[PlacedOrder]:
+        """Yield the orders whose fate depends on the queue at their tip."""
+        if self.status == "filled":
+            yield self.own
+        for made in self.fakes.values():
+            yield from (fake for _, fake in made if len(fake.reached.prints))
+
+
+def line_of(
+    plan: TrialPlan, market: TrialMarket, rules: TrialRules, detected_ms: int = 0
+) -> dict[str, Any] | None:
+    """Return the line of a trial; None while the trades do not even close the minute before A.
+
+    ``detected_ms`` is the time at which a live answer came (Unix ms).
+    """
+    trial = placed(plan, market, rules, detected_ms)
+    return None if trial is None else written(trial, market)
+
+
+def placed(
+    plan: TrialPlan,
+    market: TrialMarket,
+    rules: TrialRules,
+    detected_ms: int = 0,
+    answers: Answers | None = None,
+) -> PlacedTrial | None:
+    """Return a trial and its placebos as far as trades alone decide them; None as ``line_of``."""
     clock = order_clock(
         market.trades,
         plan.minute,
@@ -90,32 +141,76 @@ def line_of(plan: TrialPlan, market: TrialMarket, rules: TrialRules) -> dict[str
         age_max=rules.age_max,
         hold_max_min=rules.exits.hold_max_min,
         latency_ms=rules.latency_ms,
+        detected_ms=detected_ms,
     )
     if clock is None:
         return None
-    order = RestingOrder(plan.bracket, clock, plan.size, market.tick)
-    found = fills(market.trades, market.books, order)
+    answers = {} if answers is None else answers
+    own = _placed_order(plan.bracket, plan, market, clock, answers)
     status = status_of(
         market.trades,
-        order,
+        own.order,
         plan.minute,
         in_contact=plan.in_contact,
         in_hole=touches_hole(market.holes, plan.candle_start, clock.horizon),
-        found=found,
-        model="touch",  # the most that can be filled; a model without a fill is null
+        filled=bool(len(own.reached.prints)) or own.reached.beyond is not None,
     )
-    line = _head(plan, market, clock) | {
-        "status": status,
+    fakes: dict[Kind, list[tuple[Placebo, PlacedOrder]]] = {}
+    if status in {"filled", "unfilled"}:
+        around = _around(plan, market, clock, rules)
+        for kind in rules.kinds:
+            made = placebos(plan.event_id, kind, plan.bracket, around, rules.placebos)
+            fakes[kind] = [
+                (fake, _placed_order(fake.bracket, plan, market, clock, answers)) for fake in made
+            ]
+    return PlacedTrial(plan, rules, clock, status, own, fakes)
+
+
+def _placed_order(
+    bracket: Bracket, plan: TrialPlan, market: TrialMarket, clock: OrderClock, answers: Answers
+) -> PlacedOrder:
+    order = RestingOrder(bracket, clock, plan.size, market.tick)
+    key = "tape", bracket.side, bracket.tip, clock
+    if key not in answers:
+        answers[key] = reached(market.trades, order)
+    return PlacedOrder(order, answers[key])
+
+
+def written(
+    trial: PlacedTrial, market: TrialMarket, answers: Answers | None = None
+) -> dict[str, Any]:
+    """Return the line of a trial, for whose orders the books of ``market`` hold the levels."""
+    plan, rules = trial.plan, trial.rules
+    answers = {} if answers is None else answers
+    line = _head(plan, market, trial.clock, rules) | {
+        "status": trial.status,
         "families": list(plan.families),
+        "filters": list(plan.filters),
         "facts": dict(plan.facts or {}),
     }
-    rested = status in {"filled", "unfilled"}
-    outcomes = results(market, order, found, rules.exits) if status == "filled" else {}
+    outcomes: dict[Model, TradeResult | None] = {}
+    known = True
+    if trial.status == "filled":
+        found = _filled(trial.own, market, answers)
+        queue = found["queue"]
+        known = queue is None or queue.known
+        outcomes = results(market, trial.own.order, found, rules.exits)
     for model in MODELS:
         outcome = outcomes.get(model)
-        known = found["queue"] is None or found["queue"].known or model != "queue"
-        line[model] = None if outcome is None else _written(outcome, market, known=known)
-    return line | {"placebo": _placebo_part(plan, market, clock, rules) if rested else {}}
+        sure = known or model != "queue"
+        line[model] = None if outcome is None else _written(outcome, market, known=sure)
+    return line | {"placebo": _placebo_part(trial, market, answers)}
+
+
+def _filled(
+    placed_order: PlacedOrder, market: TrialMarket, answers: Answers
+) -> Mapping[Model, ModelFill | None]:
+    order = placed_order.order
+    key = "book", order.bracket.side, order.bracket.tip, order.clock
+    if key not in answers:
+        answers[key] = fills(market.trades, market.books, order, placed_order.reached)
+    found: Mapping[Model, ModelFill | None] = answers[key]
+    return found
 
 
 def results(
@@ -139,20 +234,15 @@ def results(
     return made
 
 
-def _placebo_part(
-    plan: TrialPlan, market: TrialMarket, clock: OrderClock, rules: TrialRules
-) -> dict[str, Any]:
+def _placebo_part(trial: PlacedTrial, market: TrialMarket, answers: Answers) -> dict[str, Any]:
     """Return the sums of each kind, and the single results of the random levels."""
-    around = _around(plan, market, clock, rules)
     part: dict[str, Any] = {}
-    for kind in KINDS:
-        made = placebos(plan.event_id, kind, plan.bracket, around, rules.placebos)
-        ended = []
-        for fake in made:
-            order = RestingOrder(fake.bracket, clock, plan.size, market.tick)
-            found = fills(market.trades, market.books, order)
-            ended.append(results(market, order, found, rules.exits))
-        part[kind] = summed(made, ended)
+    for kind, fakes in trial.fakes.items():
+        ended = [
+            results(market, fake.order, _filled(fake, market, answers), trial.rules.exits)
+            for _, fake in fakes
+        ]
+        part[kind] = summed([made for made, _ in fakes], ended)
         if kind == "random":  # the sets of Osler's test are drawn from single levels
             nets = (outcomes["queue"] for outcomes in ended)
             part["random_queue"] = [None if outcome is None else outcome.net for outcome in nets]
@@ -188,13 +278,16 @@ def summed(made: Sequence[Placebo], ended: Sequence[Mapping[Model, TradeResult |
     return sums
 
 
-def _head(plan: TrialPlan, market: TrialMarket, clock: OrderClock) -> dict[str, Any]:
+def _head(
+    plan: TrialPlan, market: TrialMarket, clock: OrderClock, rules: TrialRules
+) -> dict[str, Any]:
     bracket, last = plan.bracket, plan.last
     distance = exact.divide((bracket.tip - last) * BPS, last, PLACES)
     target = bracket.target
     return {
         "event_id": plan.event_id,
         "A_utc": times.iso_minute(plan.minute),
+        "age_max": rules.age_max,
         "K_utc": times.iso(clock.known),
         "T0_utc": times.iso(clock.active),
         "X_utc": times.iso(clock.horizon),

@@ -183,9 +183,10 @@ def test_what_became_of_an_order(end, contact, hole, model, status):
     """A gap is decided before any outcome, then whether X was reached, then whether it rested."""
     tape = tape_of([*WORKED, PlainTrade(at(end), TIP - 40, 1, "sell")])
     order = order_of()
-    found = fills(tape, book_of(BOOKS), order)
-    options: dict[str, Any] = {"in_contact": contact, "in_hole": hole, "model": model}
-    assert status_of(tape, order, A, found=found, **options) == status
+    found: Any = fills(tape, book_of(BOOKS), order)
+    options: dict[str, Any] = {"in_contact": contact, "in_hole": hole}
+    filled = found[model] is not None
+    assert status_of(tape, order, A, filled=filled, **options) == status
 
 
 def test_an_order_that_nobody_met_is_unfilled():
@@ -193,9 +194,9 @@ def test_an_order_that_nobody_met_is_unfilled():
     tape = tape_of(
         [PlainTrade(at("21:36:00"), TIP - 9, 1, "buy"), PlainTrade(at("23:00:00"), 1, 1, "buy")]
     )
-    found = fills(tape, None, order_of())
-    options: dict[str, Any] = {"in_contact": False, "in_hole": False, "model": "touch"}
-    assert status_of(tape, order_of(), A, found=found, **options) == "unfilled"
+    filled = fills(tape, None, order_of())["touch"] is not None
+    options: dict[str, Any] = {"in_contact": False, "in_hole": False}
+    assert status_of(tape, order_of(), A, filled=filled, **options) == "unfilled"
 
 
 def test_no_order_is_filled_after_it_expired():

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,15 @@ from Edge_Lab.exits import ExitRules, FundingRate, result
 from Edge_Lab.fills import OrderClock, RestingOrder, fills
 from Edge_Lab.placebo import BIN_EDGES, Bracket, PlaceboMarket, placebos
 from Edge_Lab.tape import DayTrades
-from Edge_Lab.trials import TrialMarket, TrialPlan, TrialRules, line_of, rate_of
+from Edge_Lab.trials import (
+    TrialMarket,
+    TrialPlan,
+    TrialRules,
+    line_of,
+    placed,
+    rate_of,
+    written,
+)
 from ravequant import times
 from tests.support.edge_market import BOOKS, STOP, TIP, WORKED, at, book_of, tape_of
 from tests.support.plain_fills import PlainTrade
@@ -63,9 +72,9 @@ def test_the_worked_trade_as_a_line():
     """Times, plan, status, and the results of the three models, to four places."""
     found = line(plan_of(), market_of(WORKED))
     assert list(found) == [
-        "event_id", "A_utc", "K_utc", "T0_utc", "X_utc", "instId", "side", "entry", "stop",
-        "target", "distance_bps", "bin", "status", "families", "facts", "touch", "queue", "through",
-        "placebo",
+        "event_id", "A_utc", "age_max", "K_utc", "T0_utc", "X_utc", "instId", "side", "entry",
+        "stop", "target", "distance_bps", "bin", "status", "families", "filters", "facts", "touch",
+        "queue", "through", "placebo",
     ]  # fmt: skip
     assert (found["K_utc"], found["T0_utc"], found["X_utc"]) == (
         "2025-12-14T21:35:05.200Z", "2025-12-14T21:35:15.200Z", "2025-12-14T22:46:00.000Z",
@@ -188,6 +197,35 @@ def test_the_same_trial_is_the_same_line():
     """Two runs give equal lines."""
     plan, market = random_market(7)
     assert line(plan, market) == line(plan, market)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_that_are_shared_change_no_line(seed):
+    """Other exits and latencies of a trial, by answers that the first one found."""
+    plan, market = random_market(seed)
+    answers: dict[Any, Any] = {}
+    for stop, target, latency in ((100, 300, 10_000), (100, 500, 10_000), (300, 300, 500)):
+        side = plan.bracket.side
+        tip = plan.bracket.tip
+        bracket = Bracket(side, tip, tip - side * stop, tip + side * target)
+        other = replace(plan, bracket=bracket)
+        rules = TrialRules(age_max=100, latency_ms=latency, kinds=("shifted",))
+        found = placed(other, market, rules, answers=answers)
+        assert found is not None
+        made = written(found, market, answers)
+        assert made == line_of(other, market, rules)
+        assert list(made["placebo"]) == ["shifted"]
+    assert len(answers) > 40
+
+
+def test_only_orders_with_prints_at_their_tip_ask_for_books():
+    """Of the trade itself, filled or not known to be behind in the queue; of placebos few."""
+    plan, market = random_market(3)
+    found = placed(plan, market, TrialRules(age_max=100))
+    assert found is not None
+    asking = list(found.asking())
+    assert 0 < len(asking) < 60
+    assert all(len(one.reached.prints) for one in asking[1:])
 
 
 def test_a_fact_of_the_touch_is_a_type_error():
