@@ -127,29 +127,29 @@ def is_missed(tape: DayTrades, order: RestingOrder, minute: int, *, in_contact: 
     return view.rises_to(tip, start, stop, rpi=True) is not None
 
 
-class Reached(NamedTuple):
-    """What the trades alone say of a resting order."""
+class TapeFate(NamedTuple):
+    """The fate of a resting order as far as trades alone decide it."""
 
     prints: NDArray[np.int64]  # records at exactly the tip that take off the queue, ascending
     beyond: int | None  # the first record a tick or more beyond the tip
 
 
-def reached(tape: DayTrades, order: RestingOrder) -> Reached:
+def reached(tape: DayTrades, order: RestingOrder) -> TapeFate:
     """Return the records at and beyond the tip while the order rests."""
     tip, view, _ = order.on(tape, None)
     start, stop = view.first_at(order.clock.active), view.first_at(order.clock.expires)
     beyond = view.rises_to(tip + order.tick, start, stop)
     end = stop if beyond is None else beyond
     first = view.rises_to(tip, start, end)
-    return Reached(view.bought_at(tip, end if first is None else first, end), beyond)
+    return TapeFate(view.bought_at(tip, end if first is None else first, end), beyond)
 
 
 def fills(
-    tape: DayTrades, book: DayBooks | None, order: RestingOrder, found: Reached | None = None
+    tape: DayTrades, book: DayBooks | None, order: RestingOrder, found: TapeFate | None = None
 ) -> dict[Model, ModelFill | None]:
     """Return the record that fills the order under each model, None where none does.
 
-    ``found`` is what the tape says, if that is known already.
+    ``found`` is its fate on the tape, if that is known already.
     """
     _, view, shown = order.on(tape, book)
     prints, beyond = reached(tape, order) if found is None else found

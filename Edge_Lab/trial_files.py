@@ -41,7 +41,7 @@ class TrialsEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DayNote:
-    """What was judged of a UTC day, and of which inputs."""
+    """The account of a judged UTC day: its inputs, and its files of trials."""
 
     data_id: str
     inputs: dict[str, list[int | None]]  # [crc32, length] of each, by its name from the root

@@ -16,9 +16,9 @@ from Edge_Lab.fills import (
     Model,
     ModelFill,
     OrderClock,
-    Reached,
     RestingOrder,
     Status,
+    TapeFate,
     fills,
     order_clock,
     reached,
@@ -87,10 +87,10 @@ class TrialRules:
 
 
 class PlacedOrder(NamedTuple):
-    """An order, and what the trades say of it."""
+    """An order, and its fate on the tape."""
 
     order: RestingOrder
-    reached: Reached
+    reached: TapeFate
 
 
 Answers = MutableMapping[Any, Any]  # of the tape and the book, shared by the executions of a trial
