@@ -11,42 +11,41 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import orjson
-
-from ravequant import catalog, exact, times
+from ravequant import exact, times
 from ravequant.catalog import DataSet
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.signals import inputs
-from ravequant.signals.inputs import (
-    VWAP_MINUTES,
-    BookRow,
-    LastTrade,
-    Status,
-    VwapRow,
-    WickAsOf,
+from ravequant.signals.derived_rows import (
+    FILES,
+    Record,
+    days_until,
+    first_minute,
+    newest_book,
+    parsed,
+    take_event,
+    terms,
+    tick_at,
+    tracked,
+    whole,
+    wick_event,
 )
-from ravequant.signals.limits import STREAMS, Stream
+from ravequant.signals.inputs import BookRow, LastTrade, VwapRow, WickAsOf
 from ravequant.signals.market_state import BOOK_STEP, MarketState, reach
 from ravequant.signals.seen import CLOSING_MS, LAGGING, Lagging
 from ravequant.vault import commit
-from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.line_file import LineFile, is_there, record_time
 from ravequant.vault.paths import Vault
 
 DAY: Final = times.DAY_MINUTES
-FILES: Final[dict[Stream, DataSet]] = {name: catalog.DATA_SETS[name] for name in STREAMS}
 DISORDER_MS: Final = 60_000  # raw lines are out of order by less than this
 OVERLAP: Final = 64  # earlier lines that are read, since a later one may repeat their ids
 PACKED_BYTES: Final = 16 << 20  # of a packed day of trades that are read
 
-_ENDS: Final[dict[str, Status]] = {"touched": "touched", "expired": "expired"}
-_BORN: Final = WickAsOf._fields.index("status")  # number of fields that a created event gives
 _TRADE_ID = re.compile(rb'"trade_id"\s*:\s*"([0-9]{1,18})"')
 _log = logging.getLogger("find_signals")
-Record = TypeVar("Record")
 
 
 def read(
@@ -67,11 +66,11 @@ def read(
     since = minute - DAY - back
     ends = {name: _ms(minute) for name in LAGGING} | dict(ends or {})
     rows_to = {name: end // times.MINUTE_MS for name, end in ends.items()}
-    tracked = _tracked(vault, inst_id)
-    if tracked is not None:
-        tracked = min(tracked, rows_to["wicks"])
+    reached = tracked(vault, inst_id)
+    if reached is not None:
+        reached = min(reached, rows_to["wicks"])
     wicks, newest_event = _wicks(vault, inst_id, since, rows_to["wicks"])
-    book_file, book = _newest_book(vault, inst_id, ends["buckets"])
+    book_file, book = newest_book(vault, inst_id, ends["buckets"])
     trade_file, trade = newest_trade(vault, inst_id, _ms(minute))
     files = {name: data.place(vault, inst_id) for name, data in FILES.items()}
     files |= {"trades": trade_file, "buckets": book_file}
@@ -80,13 +79,13 @@ def read(
         minute=minute,
         wicks=wicks,
         newest_event=newest_event,
-        tracked=tracked,
+        tracked=reached,
         volume=_minutes(files["volume"], inputs.volume, since, rows_to["volume"]),
         cvd=_minutes(files["cvd"], inputs.cvd, minute - DAY, rows_to["cvd"]),
         vwap=_vwap(files["vwap"], minute - DAY, rows_to["vwap"]),
         book=book,
         trade=trade,
-        tick=_tick(vault, inst_id, minute),
+        tick=tick_at(terms(vault, inst_id), minute),
         files={name: path.relative_to(vault.root).as_posix() for name, path in files.items()},
         past_books=_past_books(vault, inst_id, minute, ends["buckets"]) if past else (),
     )
@@ -99,26 +98,12 @@ def latest(vault: Vault, inst_id: str) -> int | None:
     }
     ends = {name: start + 1 for name, start in starts.items() if start is not None}
     newest_event = _newest_minute(vault, inst_id, FILES["wicks"])
-    wicks = reach(newest_event, _tracked(vault, inst_id), ends.get("volume"))
+    wicks = reach(newest_event, tracked(vault, inst_id), ends.get("volume"))
     return min([*ends.values(), *([] if wicks is None else [wicks])], default=None)
 
 
 def _ms(minute: int) -> int:
     return minute * times.MINUTE_MS
-
-
-def _parsed(path: Path, lines: Iterable[bytes], parse: Callable[[Any], Record]) -> Iterator[Record]:
-    """Yield the parsed lines; the first that is refused is logged, and the number of them."""
-    refused = 0
-    for line in lines:
-        try:
-            yield parse(orjson.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            refused += 1
-            if refused == 1:
-                _log.warning("%s: the line %.60r… is left out: %r", path, line, error)
-    if refused > 1:
-        _log.warning("%s: %d lines are left out in all", path, refused)
 
 
 # --- minute rows and wick events -----------------------------------------------------------------
@@ -132,10 +117,10 @@ def _minutes(
         return ()
     with LineFile(path) as file:
         until = _ms(minute - 1)
-        found = tuple(_parsed(path, file.between(_ms(since) - 1, until), parse))
+        found = tuple(parsed(path, file.between(_ms(since) - 1, until), parse))
         if found:
             return found
-        newest = next(_parsed(path, file.newest(until), parse), None)
+        newest = next(parsed(path, file.newest(until), parse), None)
         return () if newest is None else (newest,)
 
 
@@ -145,13 +130,8 @@ def _vwap(path: Path, since: int, minute: int) -> tuple[VwapRow, ...]:
     if all(row.whole for row in rows):
         return rows
     with LineFile(path) as file:
-        first = _first_minute(file, file.forward(0))
-    return tuple(
-        row._replace(
-            whole=row.whole or (first is not None and first <= row.minute - VWAP_MINUTES + 1)
-        )
-        for row in rows
-    )
+        first = first_minute(file, file.forward(0))
+    return tuple(whole(row, first) for row in rows)
 
 
 def _newest_minute(vault: Vault, inst_id: str, data: DataSet) -> int | None:
@@ -160,12 +140,7 @@ def _newest_minute(vault: Vault, inst_id: str, data: DataSet) -> int | None:
     if not is_there(path):
         return None
     with LineFile(path, data.key) as file:
-        return _first_minute(file, file.backward(file.size))
-
-
-def _first_minute(file: LineFile, lines: Iterable[bytes]) -> int | None:
-    found = (file.time_of(line) for line in lines)
-    return next((time // times.MINUTE_MS for time in found if time is not None), None)
+        return first_minute(file, file.backward(file.size))
 
 
 def _wicks(
@@ -179,39 +154,13 @@ def _wicks(
     born: dict[str, WickAsOf] = {}
     newest = None
     with LineFile(path, data.key) as file:
-        events = _parsed(path, file.between(_ms(since) - 1, _ms(minute)), _event)
-        for kind, known, wick in events:
-            newest = known
-            if isinstance(wick, WickAsOf):
-                born[wick.event_id] = wick
-            elif wick in born:
-                born[wick] = WickAsOf._make((*born[wick][:_BORN], _ENDS[kind], known))
+        lines = file.between(_ms(since) - 1, _ms(minute))
+        for event in parsed(path, lines, wick_event):
+            newest = event.known
+            take_event(born, event)
         if newest is None:
-            newest = _first_minute(file, file.newest(_ms(minute)))
+            newest = first_minute(file, file.newest(_ms(minute)))
     return tuple(born.values()), newest
-
-
-def _event(row: Any) -> tuple[str, int, WickAsOf | str]:
-    """Return (kind, minute at which it was known, the wick at its birth, later only its name)."""
-    kind, known = row["event"], inputs.minute_of(row["known_utc"])
-    if kind == "created":
-        return kind, known, inputs.wick(row)
-    if kind not in _ENDS:
-        raise ValueError(f"{kind!r} is no event of a wick")
-    return kind, known, str(row["event_id"])
-
-
-def _tracked(vault: Vault, inst_id: str) -> int | None:
-    """Return the minute up to which the tracker has committed; None if its state does not say.
-
-    To be read before the events: a commit writes the events first.
-    """
-    try:
-        state = commit.read_state(vault.state("wicks", inst_id), "wicks", inst_id)
-        return None if state is None else int(state["fold"]["through"]) + 1
-    except (VaultError, KeyError, TypeError, ValueError) as error:
-        _log.warning("how far the wicks are is taken from their newest event: %s", error)
-        return None
 
 
 def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
@@ -241,32 +190,7 @@ def _closed_ms(watermark: int | None) -> int:
     return 0 if watermark is None else _ms(max(watermark - CLOSING_MS, 0) // times.MINUTE_MS)
 
 
-def _tick(vault: Vault, inst_id: str, minute: int) -> int | None:
-    """Return the tick size in force, None if it is unknown."""
-    try:
-        terms = InstrumentHistory(vault, inst_id).at(_ms(minute))
-    except VaultError as error:
-        _log.warning("no stop can be given: %s", error)
-        return None
-    return exact.units(terms.tick_sz, exact.PRICE_PLACES)
-
-
 # --- snapshots -----------------------------------------------------------------------------------
-
-
-def _days(vault: Vault, inst_id: str, data: DataSet, until_ms: int) -> list[Path]:
-    """Return the day files up to a moment, the newest first."""
-    days = data.files(vault, inst_id)
-    return [path for day, path in days if day <= times.day(until_ms)][::-1]
-
-
-def _newest_book(vault: Vault, inst_id: str, until: int) -> tuple[Path, BookRow | None]:
-    files = _days(vault, inst_id, FILES["buckets"], until)
-    for path in files:
-        with LineFile(path, until=until) as file:
-            for row in _parsed(path, file.newest(until), inputs.book):
-                return path, row
-    return files[0] if files else FILES["buckets"].place(vault, inst_id), None
 
 
 def _past_books(vault: Vault, inst_id: str, minute: int, until: int) -> tuple[BookRow, ...]:
@@ -274,7 +198,7 @@ def _past_books(vault: Vault, inst_id: str, minute: int, until: int) -> tuple[Bo
     found: list[BookRow] = []
     steps = range(minute, minute - DAY, -BOOK_STEP)
     moments = [min(_ms(end), until) for end in steps if _ms(end - BOOK_STEP) < until]
-    for path in _days(vault, inst_id, FILES["buckets"], _ms(minute)):
+    for path in days_until(vault, inst_id, FILES["buckets"], _ms(minute)):
         if path.name[:10] < times.day(_ms(minute - DAY)):
             break
         try:
@@ -283,7 +207,7 @@ def _past_books(vault: Vault, inst_id: str, minute: int, until: int) -> tuple[Bo
         except VaultError as error:
             _log.warning("base rates go without a day of the book: %s", error)
             continue
-        found += _parsed(path, lines, inputs.book)
+        found += parsed(path, lines, inputs.book)
     return tuple(sorted(found, key=lambda row: row.ts))
 
 
@@ -310,7 +234,7 @@ def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrad
     """
     closing = until + CLOSING_MS
     trade_of = partial(_trade, inst_id, vault.exchange)
-    files = _days(vault, inst_id, FILES["trades"], closing)
+    files = days_until(vault, inst_id, FILES["trades"], closing)
     for number, path in enumerate(files):
         with _trade_file(path, closing) as file:
             start = file.after(closing - DISORDER_MS)
