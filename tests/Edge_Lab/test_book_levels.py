@@ -1,11 +1,12 @@
 """Books read once: what an order asks of the kept levels is what it asks of the whole book."""
 
 import random
+import zlib
 
 import numpy as np
 import pytest
 
-from Edge_Lab.book_levels import BookCollector, read_books
+from Edge_Lab.book_levels import BookCollector, WantedLevels, read_books
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.vault.paths import Vault
@@ -60,9 +61,17 @@ def recorded(tmp_path):
     return vault, plain
 
 
+def wanted(prices, first=START, last=START + times.DAY_MS):
+    """Return prices that are wanted for a span."""
+    found = WantedLevels()
+    for price in prices:
+        found.want(price, first, last)
+    return found
+
+
 def collector(prices, most):
     """Return a collector of tenths and hundredths."""
-    return BookCollector(prices, most, price_places=1, qty_places=2, depth_levels=DEPTH)
+    return BookCollector(wanted(prices), most, price_places=1, qty_places=2, depth_levels=DEPTH)
 
 
 def test_every_question_has_the_answer_of_the_whole_book(recorded):
@@ -72,7 +81,12 @@ def test_every_question_has_the_answer_of_the_whole_book(recorded):
     prices = [1_000_000 + rng.randint(-200, 200) for _ in range(60)]
     most = 2_000
     kept = collector(prices, most)
-    assert read_books(vault, BTC, DAY, kept) == 1
+    files = read_books(vault, BTC, {DAY}, START + times.DAY_MS, kept)
+    folder = vault.snapshots(BTC)
+    for file, name in zip(files, ("00", "01"), strict=True):
+        data = (folder / DAY / f"{name}.jsonl").read_bytes()
+        assert vault.root / file.name == folder / DAY / f"{name}.jsonl"
+        assert (file.crc32, file.length) == (zlib.crc32(data), len(data))
     found, whole = kept.books(), book_of(complete(plain))
     assert found.ts.tolist() == [book.ts for book in plain]
     assert len(found.asks.price) < len(whole.asks.price)
@@ -99,7 +113,7 @@ def complete(plain):
 def test_a_day_without_books_adds_nothing(tmp_path):
     """No folder: no book, and no error; the queue is unknown then."""
     kept = collector([1], 5)
-    assert read_books(Vault(tmp_path), BTC, DAY, kept) == 0
+    assert read_books(Vault(tmp_path), BTC, {DAY}, START, kept) == []
     assert len(kept.books().ts) == 0
     assert kept.books().newest(START) is None
 
@@ -108,7 +122,7 @@ def test_without_wanted_prices_only_the_walk_is_kept(recorded):
     """The levels that the largest order reaches, and no other."""
     vault, plain = recorded
     kept = collector([], 1)
-    read_books(vault, BTC, DAY, kept)
+    read_books(vault, BTC, {DAY}, START + times.DAY_MS, kept)
     assert np.diff(kept.books().asks.starts).tolist() == [1] * len(plain)
 
 
@@ -116,6 +130,33 @@ def test_without_wanted_prices_only_the_walk_is_kept(recorded):
 def test_a_book_finer_than_its_units_is_refused(recorded, price_places, qty_places):
     """A tick or lot that the metadata do not know: nothing is rounded."""
     vault, _ = recorded
-    kept = BookCollector([1], 5, price_places=price_places, qty_places=qty_places)
+    kept = BookCollector(wanted([1]), 5, price_places=price_places, qty_places=qty_places)
     with pytest.raises(VaultError, match="lacks a change of the tick or the lot"):
-        read_books(vault, BTC, DAY, kept)
+        read_books(vault, BTC, {DAY}, START + times.DAY_MS, kept)
+
+
+def test_a_price_is_kept_while_it_is_wanted(recorded):
+    """Before its time and after it no level at that price is kept, but for the walk."""
+    vault, plain = recorded
+    price = plain[450].asks[-1][0]
+    kept = BookCollector(
+        wanted([price], plain[440].ts, plain[460].ts), 1,
+        price_places=1, qty_places=2, depth_levels=DEPTH,
+    )  # fmt: skip
+    read_books(vault, BTC, {DAY}, START + times.DAY_MS, kept)
+    found, whole = kept.books(), book_of(complete(plain))
+    part = slice(440, 461)
+    assert found.shown(price, 440, 461).tolist() == whole.shown(price, 440, 461).tolist()
+    assert (whole.shown(price, 440, 461) > 0).any()
+    assert np.diff(found.asks.starts)[part].max() == 2
+    outside = np.delete(np.diff(found.asks.starts), np.arange(300, 600))
+    assert outside.max() == 1
+
+
+def test_files_that_begin_later_are_not_read(recorded):
+    """The horizon of the last trial ends the reading."""
+    vault, _ = recorded
+    kept = collector([], 1)
+    files = read_books(vault, BTC, {DAY, "2025-12-15"}, START + times.HOUR_MS - 1, kept)
+    assert [file.name[-len("2025-12-14/00.jsonl") :] for file in files] == [f"{DAY}/00.jsonl"]
+    assert len(kept.books().ts) == 500
