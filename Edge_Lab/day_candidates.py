@@ -18,11 +18,13 @@ class DayCandidate:
     inst_id: str
     event_id: str
     minute: int  # A
+    age_max: int  # minutes, of the filters that took it: the order rests up to this age
     birth: int
     candle_start: int  # at which the wick's candle began
     side: Literal[1, -1]  # LONG, SHORT
     entry: int
     stop: int
+    farthest: int  # tip of its group beyond which the stop lies
     target: int | None
     last: int  # last price as of A
     in_contact: bool
