@@ -190,7 +190,7 @@ class KeptMinutes:
             return None
         tail = Tail(self._files, end, self._generation)
         paths = {day.key: day.path, day.next_key: day.next_path}
-        tail.unsynced |= {path for path in paths.values() if path.suffix != ".gz"}
+        tail.unsynced = {path for path in paths.values() if path.suffix != ".gz"}
         try:
             bad = [BadLine(paths[bad.file], bad.offset, bad.reason) for bad in minutes.rejected]
             return Leg(tail, reader.take_over(minutes), tuple(bad))
@@ -365,7 +365,7 @@ class _Recording:
         if not self._whole or any(bar.square_notional is None for bar in self._bars):
             return None
         content = whole_content(self.day.path, self._length, self._crc32)
-        if content is None or self.stamp is None or self.stamp != stamp(self.day.path):
+        if content is None or self.stamp != stamp(self.day.path):
             return None
         counts = {name: n - self._counts[name] for name, n in reader.counts().items()}
         return DayMinutes(

@@ -28,16 +28,22 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.retention.run import RetentionRun
 from scripts.batch.jobs import BARS, CALCULATORS
 from tests.support import kept_days
-from tests.support.kept_days import BAD, fresh, kept_files, made, put, run, stream
+from tests.support.kept_days import BAD, fresh, kept_files, made, put, run
 from tests.support.trade_streams import BTC
 
 SECOND = "2025-12-14"  # the second day of a stream, whole
+stream = partial(kept_days.stream, count=130)
+
+
+def anew(vault: Vault, root: Path, chosen: Settings | None = None) -> dict[str, bytes]:
+    """Return what the volume calculator makes of the raw lines alone."""
+    return fresh(vault, root, chosen, metrics=("volume",))["volume"]
 
 
 @pytest.fixture
 def standing(vault):
     """Return a vault whose minutes are kept, its second day packed."""
-    put(vault, stream(3), packed=(SECOND,))
+    put(vault, stream(8), packed=(SECOND,))
     run(vault)
     assert [path.name[:10] for path in kept_files(vault)] == ["2025-12-13", SECOND, "2025-12-15"]
     return vault
@@ -52,7 +58,7 @@ def believed(vault: Vault, chosen: Settings | None = None) -> list[str]:
     return [path.name[:10] for path in kept_files(vault) if path.stat().st_mtime_ns == 1]
 
 
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [0, 8])
 def test_with_kept_minutes_and_without_every_byte_is_the_same(vault, tmp_path, seed):
     """Outputs, states and counters, of the run that makes them and of those that use them."""
     put(vault, stream(seed), packed=(SECOND,))
@@ -70,7 +76,7 @@ def test_with_kept_minutes_and_without_every_byte_is_the_same(vault, tmp_path, s
 
 def test_a_bad_line_is_named_again(standing, caplog):
     """With its file and its offset, as if it had been read."""
-    put(standing, [*stream(3)[:40], BAD, *stream(3)[40:]])
+    put(standing, [*stream(8)[:40], BAD, *stream(8)[40:]])
     (standing.trades(BTC) / f"{SECOND}.jsonl.gz").unlink()
     said = []
     for _ in range(2):
@@ -145,7 +151,7 @@ STALE: dict[str, Callable[[Vault], object]] = {
     "kept minutes of another day": lambda vault: shutil.copy(*kept_files(vault)[:2]),
     "raw removed": lambda vault: day(vault, "2025-12-13").unlink(),
     "a new first day": lambda vault: (vault.trades(BTC) / "2025-12-12.jsonl").write_bytes(
-        b"".join(stream(3)[:30])
+        b"".join(stream(8)[:30])
     ),
     "kept minutes emptied": lambda vault: kept_files(vault)[0].write_bytes(b""),
 }
@@ -155,7 +161,7 @@ STALE: dict[str, Callable[[Vault], object]] = {
 def test_stale_minutes_are_not_believed(standing, tmp_path, spoil):
     """The raw lines count: the outputs are those of a run that reads nothing else."""
     STALE[spoil](standing)
-    wanted = fresh(standing, tmp_path / "fresh")["volume"]
+    wanted = anew(standing, tmp_path / "fresh")
     shutil.rmtree(standing.derived("volume", BTC))  # rows older than the raw lines would stay
     run(standing)
     assert made(standing) == wanted
@@ -168,7 +174,7 @@ def test_another_whale_threshold_gives_other_minutes(standing, tmp_path):
     least = chosen.bars.whale_notional
     whale = ExactDecimal(least // 400, "250", least.field)
     chosen = chosen._replace(bars=chosen.bars._replace(whale_notional=whale))
-    wanted = fresh(standing, tmp_path / "fresh", chosen)["volume"]
+    wanted = anew(standing, tmp_path / "fresh", chosen)
     assert believed(standing, chosen) == []
     assert made(standing) == wanted
     assert believed(standing) == []
@@ -183,7 +189,7 @@ def test_the_name_of_the_next_file_counts(standing, tmp_path):
     run(standing)
     assert "2025-12-15" in believed(standing)
     path.rename(path.with_name("2025-12-17.jsonl"))
-    wanted = fresh(standing, tmp_path / "fresh")["volume"]
+    wanted = anew(standing, tmp_path / "fresh")
     run(standing)
     assert made(standing) == wanted
 
@@ -212,7 +218,7 @@ def test_each_part_of_the_key_counts(standing, change):
 
 def test_a_day_replaced_while_it_is_read_is_not_kept(vault, tmp_path, monkeypatch):
     """Its minutes are those of the lines before, and would pass for those of the lines now."""
-    put(vault, stream(3), packed=(SECOND,))
+    put(vault, stream(8), packed=(SECOND,))
 
     def late(path, *facts):
         if path.suffix == ".gz":
@@ -223,7 +229,7 @@ def test_a_day_replaced_while_it_is_read_is_not_kept(vault, tmp_path, monkeypatc
         patch.setattr(kept_minutes, "whole_content", late)
         run(vault)
     run(vault)
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
 
 
 def test_an_earlier_version_is_not_believed(standing, monkeypatch):
@@ -249,7 +255,7 @@ def test_compressing_a_day_changes_no_content(standing):
 def test_retention_lets_a_compressed_day_be_known(standing, monkeypatch):
     """It packs a day whose content is noted: no later run has to read the day through."""
     now = times.parse_iso("2026-06-01T00:00:00Z")
-    put(standing, [*stream(3), *stream(3, days=40)[-3:]])
+    put(standing, [*stream(8), *stream(8, days=40)[-3:]])
     (standing.trades(BTC) / f"{SECOND}.jsonl").unlink()
     run(standing)
     RetentionRun(standing, Settings().retention, now).go()
@@ -275,8 +281,8 @@ def test_deleting_them_loses_nothing(standing, tmp_path):
 
 def test_the_ordinary_run_over_midnight_keeps_nothing(vault):
     """It reads no day from its beginning."""
-    lines = stream(3, days=1)
-    put(vault, lines[:100])
+    lines = stream(8, days=1)
+    put(vault, lines[:50])
     run(vault)
     put(vault, lines)
     run(vault, rebuild=False)
@@ -286,61 +292,61 @@ def test_the_ordinary_run_over_midnight_keeps_nothing(vault):
 
 def test_a_run_that_was_away_for_days_keeps_the_whole_days(vault, tmp_path):
     """It reads on to the end of its own day, and whole days from there."""
-    lines = stream(3)
-    put(vault, lines[:100])
+    lines = stream(8)
+    put(vault, lines[:50])
     run(vault)
     put(vault, lines)
     run(vault, rebuild=False)
     assert [path.name[:10] for path in kept_files(vault)] == [SECOND, "2025-12-15"]
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
     assert believed(vault) == [SECOND, "2025-12-15"]
 
 
 def test_a_day_that_closes_too_late_is_not_kept(vault, tmp_path, monkeypatch):
     """Its last minute stays open far into the next file; the outputs are the same."""
     monkeypatch.setattr(kept_minutes, "CLOSING_BYTES", 300)
-    put(vault, stream(3))
+    put(vault, stream(8))
     run(vault)
     assert len(kept_files(vault)) < 3
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
 
 
 def test_a_day_with_too_many_bad_lines_is_not_kept(vault, tmp_path, monkeypatch):
     """Nor one with too many missing ids."""
     monkeypatch.setattr(kept_minutes, "_MOST_LISTED", 3)
-    lines = stream(3)
-    put(vault, [*lines[:300], *[BAD] * 4, *lines[300:]])
+    lines = stream(8)
+    put(vault, [*lines[:150], *[BAD] * 4, *lines[150:]])
     run(vault)
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
     assert SECOND not in believed(vault)
 
 
 def test_a_torn_day_is_not_kept(vault, tmp_path):
     """Bytes behind its last newline are no part of what was read."""
-    put(vault, stream(3), packed=(SECOND,))
+    put(vault, stream(8), packed=(SECOND,))
     for key in ("2025-12-13", SECOND):
         path = day(vault, key)
         more = gzip.compress(b'{"torn') if path.suffix == ".gz" else b'{"torn'
         path.write_bytes(path.read_bytes() + more)
     run(vault)
     assert [path.name[:10] for path in kept_files(vault)] == ["2025-12-15"]
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
 
 
 def test_empty_files_and_missing_days_between(vault, tmp_path):
     """A day is closed by the first line behind it, of whatever day that is."""
-    put(vault, stream(3))
+    put(vault, stream(8))
     (vault.trades(BTC) / f"{SECOND}.jsonl").write_bytes(b"")
     (vault.trades(BTC) / "2025-12-15.jsonl").unlink()
     for _ in range(2):
         run(vault)
-        assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+        assert made(vault) == anew(vault, tmp_path / "fresh")
         shutil.rmtree(tmp_path / "fresh")
 
 
 def test_spans_that_other_processes_read_are_kept_alike(vault, tmp_path, monkeypatch):
     """The same file of minutes, with a checksum that was joined from those of the spans."""
-    put(vault, stream(3, odd=False))
+    put(vault, stream(8, odd=False))
     run(vault)
     wanted = {path.name: path.read_bytes() for path in kept_files(vault)}
     shutil.rmtree(vault.minutes(BTC))
@@ -359,22 +365,22 @@ def test_spans_that_other_processes_read_are_kept_alike(vault, tmp_path, monkeyp
     runner.run(replace(job, source=replace(job.source, read_ahead=counted)), rebuild=True)
     assert any(isinstance(found, parallel_scan.SpanResult) for found in spans)
     assert {path.name: path.read_bytes() for path in kept_files(vault)} == wanted
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
 
 
 def test_a_disk_that_refuses_costs_the_kept_minutes_only(vault, tmp_path, caplog):
     """One warning, and the run goes on."""
-    put(vault, stream(3))
+    put(vault, stream(8))
     vault.minutes(BTC).parent.mkdir(parents=True)
     vault.minutes(BTC).write_bytes(b"a file where the folder should be")
     run(vault)
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
     assert len([r for r in caplog.records if "is not kept" in r.getMessage()]) == 1
 
 
 def test_who_finds_them_being_written_does_not_wait(vault):
     """Another program writes the same file just now: it is left to that."""
-    put(vault, stream(3))
+    put(vault, stream(8))
     with if_free(vault, "bars", BTC) as free:
         assert free
         run(vault)
@@ -383,7 +389,7 @@ def test_who_finds_them_being_written_does_not_wait(vault):
 
 def test_two_calculators_at_once_keep_the_same(vault, tmp_path):
     """Both read the raw lines, both may write."""
-    put(vault, stream(3))
+    put(vault, stream(8))
     threads = [threading.Thread(target=partial(run, vault, metric)) for metric in BARS]
     for thread in threads:
         thread.start()
@@ -398,7 +404,7 @@ def test_two_calculators_at_once_keep_the_same(vault, tmp_path):
 
 def test_of_several_at_once_one_reads_the_lines(vault, tmp_path, monkeypatch):
     """The others wait for each day and take it: every raw day is read once, not once each."""
-    put(vault, stream(3))
+    put(vault, stream(8))
     keeping = list[str]()
     keep = KeptMinutes._keep
 
@@ -419,7 +425,7 @@ def test_of_several_at_once_one_reads_the_lines(vault, tmp_path, monkeypatch):
 
 def test_one_that_hangs_is_waited_for_once(vault, tmp_path, monkeypatch):
     """Then the lines are read, of this day and of the others."""
-    put(vault, stream(3))
+    put(vault, stream(8))
     monkeypatch.setattr(kept_minutes, "PATIENCE_S", 0.3)
     waits = []
 
@@ -432,7 +438,7 @@ def test_one_that_hangs_is_waited_for_once(vault, tmp_path, monkeypatch):
         run(vault)
     assert len(waits) == 1
     assert len(kept_files(vault)) == 3
-    assert made(vault) == fresh(vault, tmp_path / "fresh")["volume"]
+    assert made(vault) == anew(vault, tmp_path / "fresh")
 
 
 def test_a_day_that_another_program_has_read_is_not_read_through(standing, monkeypatch):
@@ -473,7 +479,7 @@ def test_a_file_whose_facts_are_none_is_not_used(standing, tmp_path, caplog, cha
     path.write_bytes(day_minutes.encode(replace(minutes, **change)))
     run(standing)
     assert f"{path} cannot be used: KeyError" in caplog.text
-    assert made(standing) == fresh(standing, tmp_path / "fresh")["volume"]
+    assert made(standing) == anew(standing, tmp_path / "fresh")
     assert day_minutes.decode(path.read_bytes()) == minutes
 
 

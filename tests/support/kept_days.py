@@ -23,16 +23,20 @@ BAD = b'{"no":"trade"}\n'
 
 
 def stream(seed: int, days: int = 4, count: int = 260, *, odd: bool = True) -> list[bytes]:
-    """Return lines over so many midnights; with ``odd`` also late ones, ahead ones, bad ones."""
+    """Return lines over so many midnights; with ``odd`` also late ones, ahead ones, bad ones.
+
+    With fewer trades each midnight is nearer, and so as often among them.
+    """
+    part = count / 260
     chance = random.Random(seed)
     encoder = TradeEncoder(BTC, LINEAR)
     last_id, price, lines = 5_000, 1_012_500, list[bytes]()
     for day in range(days):
         midnight = (FIRST // times.DAY_MS + 1 + day) * times.DAY_MS
-        ts = midnight - chance.choice((40, 90, 600)) * times.MINUTE_MS
+        ts = midnight - int(part * chance.choice((40, 90, 600)) * times.MINUTE_MS)
         for _ in range(count):
             step = chance.choice((0, 100, 4_000, 9_000, 30_000, 61_000))
-            ts += step if abs(ts - midnight) > 90_000 else min(step, 1_500)
+            ts += step if abs(ts - midnight) > part * 90_000 else min(step, 1_500)
             records = chance.choice((1, 1, 1, 3))
             last_id += records + (chance.choice((0, 0, 40)) if chance.random() < 0.03 else 0)
             price += chance.choice((-7, -1, 0, 0, 1, 6))
@@ -87,13 +91,14 @@ def made(vault: Vault, metric: str = "volume", inst_id: str = BTC) -> dict[str, 
 
 
 def fresh(
-    vault: Vault, root: Path, chosen: Settings | None = None, inst_id: str = BTC
-) -> dict[str, dict[str, bytes]]:
-    """Return what each trade calculator makes of the raw lines of a vault, by raw lines alone."""
+    vault: Vault, root: Path, chosen: Settings | None = None, inst_id: str = BTC,
+    metrics: Iterable[str] = BARS,
+) -> dict[str, dict[str, bytes]]:  # fmt: skip
+    """Return what trade calculators make of the raw lines of a vault, by raw lines alone."""
     other = copied(vault, root)
-    for metric in BARS:
+    for metric in metrics:
         run(other, metric, kept=False, chosen=chosen, inst_id=inst_id)
-    return {metric: made(other, metric, inst_id) for metric in BARS}
+    return {metric: made(other, metric, inst_id) for metric in metrics}
 
 
 def copied(vault: Vault, root: Path) -> Vault:

@@ -80,8 +80,12 @@ def test_a_column_holds_numbers_of_the_coarsest_units():
     assert columns["whale_count"]["places"] == columns["minute"]["places"] == 0
     assert columns["square_notional"]["places"] == 52  # 50 of the notional, 1 of each price
     assert (facts["whale_notional"], facts["version"]) == ("100000", day_minutes.VERSION)
-    wide = orjson.loads(gzip.decompress(encode(day(bar(1, 1, 2**63, 0)))))
-    assert wide["minutes"]["notional"] == {"places": 50, "values": [str(2**63)]}
+    assert columns["whale_sell_notional"] == {"places": 0, "values": [0, 0]}
+    tens = facts_of(day(bar(10), bar(20)))["minutes"]
+    assert tens["first_id"] == tens["minute"] == {"places": 0, "values": [10, 20]}
+    for amount, written in ((2**63 - 1, 2**63 - 1), (2**63, str(2**63))):
+        wide = facts_of(day(bar(1, 1, amount, 0)))["minutes"]
+        assert wide["notional"] == {"places": 50, "values": [written]}
 
 
 def test_equal_minutes_are_equal_bytes():
