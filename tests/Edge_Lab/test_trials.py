@@ -121,6 +121,14 @@ def test_each_status(plan, market, status):
     assert (found["touch"] is not None) == (status == "filled")
 
 
+def test_only_the_kinds_of_placebo_that_are_wanted_are_made():
+    """The executions besides the default have shifted levels alone, the same as with all kinds."""
+    every, alone = (line(plan_of(), market_of(WORKED), **kinds)["placebo"]
+                    for kinds in ({}, {"kinds": ("shifted",)}))  # fmt: skip
+    assert alone == {"shifted": every["shifted"]}
+    assert set(every) == {"shifted", "mirror", "random", "random_queue"}
+
+
 def test_a_minute_that_nothing_closes_has_no_line():
     """Without a record of A + 5 s nobody can have the answer."""
     assert line_of(plan_of(minute=A + 400), market_of(WORKED), TrialRules()) is None
