@@ -144,8 +144,8 @@ class Signals(NamedTuple):
     # a target farther from the entry is none
     target_max_bps: ExactDecimal = BPS.default("60")
     break_even_max_pct: ExactDecimal = PERCENT.default("60")  # no trade if more must win
-    # the reading of a signal that gives its size: strict, or notes (what the notes say)
-    max_rule: str = "strict"
+    max_rule: str = "strict"  # or notes: the reading of a signal that gives its size
+    size_by_verdict: bool = True  # sizes are shown by the verdict of the edge lab
     maker_bps: ExactDecimal = BPS.default("2")  # fee on the way in
     taker_bps: ExactDecimal = BPS.default("5")  # fee on the way out
     whale_count: int = 10  # more records than this, and more than the next: tag `whales`

@@ -146,6 +146,8 @@ def _value(root: Any, hint: Any, value: Any, name: str) -> Any:
         return tuple(value)
     if hint is int and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
         raise UsageError(f"{name} = {masked(shown(value))} is not a whole number above 0")
+    if hint is bool and not isinstance(value, bool):
+        raise UsageError(f"{name} = {masked(shown(value))} is not true or false")
     return _quoted(value, name) if hint is str else value
 
 

@@ -70,6 +70,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     yield from _made("run_all", partial(programs.run_all, vault, now))
     yield from _made("alerts", partial(programs.alerts, vault, now))
     yield from _made("code", partial(programs.code, vault, now))
+    yield from _made("lab", partial(inside.lab, vault, now))
     for inst_id in cli.instruments_of(args, chosen.instruments):
         for name, look in (
             ("records", partial(inside.records, vault, inst_id, now)),

@@ -87,6 +87,7 @@ PURE_ROOMS = (
     "ravequant.signals.trade_plan",
     "ravequant.signals.candidates",
     "ravequant.signals.conviction",
+    "ravequant.signals.proof",
     "ravequant.signals.rules",
     "ravequant.signals.wording",
     "ravequant.signals.base_rates",

@@ -21,6 +21,7 @@ class Fees(NamedTuple):
     rest: ExactDecimal = OPTIONAL.default("")
     least: Amounts = CENTS.defaults(BTC="7.10", default="3")
     hours: int = 4
+    paid: bool = True
 
 
 class Root(NamedTuple):
@@ -96,6 +97,8 @@ def test_the_longest_start_of_an_instrument_counts(inst_id, amount):
          "fees.least = {'ETH': 5} is not a table like BTC = \"300000\""),
         ({"fees": {"least": {"ETH": "0"}}}, "fees.least.ETH = '0' is not above 0"),
         ({"fees": {"hours": 0}}, "fees.hours = 0 is not a whole number above 0"),
+        ({"fees": {"paid": 1}}, "fees.paid = 1 is not true or false"),
+        ({"fees": {"paid": "no"}}, "fees.paid = 'no' is not true or false"),
         ({"fee": {}}, "fee is unknown; did you mean fees?"),
         ({"maker": "1"}, "maker is unknown here; did you mean maker below [fees]?"),
         ({"fees": {"note": "x"}},
@@ -120,7 +123,7 @@ def test_the_largest_and_the_smallest_are_allowed():
 def test_settings_are_shown_as_they_were_written():
     """``as_typed`` is the way back: what it gives builds the same settings, letter by letter."""
     table = {"fees": {"maker": "1.50", "rest": "", "least": {"BTC": "007"[2:], "default": "3.0"},
-                      "hours": 5}}  # fmt: skip
+                      "hours": 5, "paid": False}}  # fmt: skip
     chosen = build(**table)
     assert as_typed(chosen) == {"names": ("a",), "note": "", **table}
     assert as_typed(chosen.fees.maker) == "1.50"
@@ -128,5 +131,5 @@ def test_settings_are_shown_as_they_were_written():
 
 def test_all_names():
     """Every key by its full name, inner tables as a whole."""
-    names = ["names", "note", "fees.maker", "fees.rest", "fees.least", "fees.hours"]
+    names = ["names", "note", "fees.maker", "fees.rest", "fees.least", "fees.hours", "fees.paid"]
     assert list(settings_schema.names(Root)) == names

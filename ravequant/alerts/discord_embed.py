@@ -13,6 +13,7 @@ from ravequant.alerts.policy import AlertMessage
 from ravequant.alerts.policy_state import Kind, PendingAlert
 from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
+from ravequant.signals.proof import stop_line
 from ravequant.signals.rules import Signal
 from ravequant.signals.table import BREAK_EVEN, cells
 from ravequant.signals.wording import JOINT, age_line, notes, worth
@@ -53,7 +54,7 @@ def embed(
     return _message(
         title(signal, kind),
         "\n".join(_words(signal, limits, clock_ms, near=kind == "near")),
-        _COLOURS[signal.direction],
+        _GREY if stop_line(signal.state.verdict) else _COLOURS[signal.direction],
         _fields(signal),
         signal.wick.event_id,
     )
@@ -111,6 +112,10 @@ def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -
         )
     if found := notes(signal, limits):
         words.append(plain("; ".join(found), TEXT // 4))
+    if stop := stop_line(state.verdict):
+        words.insert(0, f"**{plain(stop, TEXT // 4)}**")
+    elif state.verdict is not None and state.verdict.made_ms is not None:
+        words.append(f"base: {plain(state.verdict.short, VALUE)}")
     return words
 
 

@@ -22,6 +22,7 @@ from ravequant.settings import Settings
 from ravequant.signals.evidence import within
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
+from ravequant.signals.serialize import shown_fields
 from ravequant.vault.atomic import disk_error, move_over, replace_file
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import StrPath, Vault
@@ -107,7 +108,9 @@ class AlertDispatcher:
         new = self._policy.add(seen, now)
         if self._command is not None:
             for alert in new:
-                self._command.run({"alert": alert.kind, **self._round[alert.key].row})
+                found = self._round[alert.key]
+                row = {"alert": alert.kind, **found.row, **shown_fields(found.signal)}
+                self._command.run(row)
             for end in ended:
                 self._command.run(end_row(end))
         if self._channels.bell and (new or any(end.kind == "reached" for end in ended)):

@@ -7,6 +7,9 @@ from ravequant.alerts.dispatcher import signal_seen
 from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.alerts.policy import AlertPolicy, SignalEnd, SignalSeen
 from ravequant.alerts.policy_state import Kind
+from ravequant.signals.proof import stop_line
+from ravequant.signals.rules import Signal
+from ravequant.signals.wording import other_reading, worth
 
 _HEADS: Final[dict[Kind, str]] = {"new": "SIGNAL", "grown": "GROWN", "back": "BACK"}
 HEADS: Final = (*_HEADS.values(), "REACHED", "WITHDRAWN")  # the first word of every line
@@ -20,7 +23,7 @@ class SignalLines:
         self._policy = AlertPolicy(0, posts=False)
         self._answers: list[RoundAnswer] = []
         self._seen: list[SignalSeen] = []
-        self._rows: dict[str, Mapping[str, Any]] = {}
+        self._found: dict[str, tuple[Signal, Mapping[str, Any]]] = {}
 
     def add(self, answer: RoundAnswer, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take the answer for one instrument in this round; ``rows``: its standing signals."""
@@ -28,7 +31,7 @@ class SignalLines:
         for signal, row in zip(answer.standing, rows, strict=True):
             if signal.size:
                 self._seen.append(signal_seen(signal, 0))
-                self._rows[signal.wick.event_id] = row
+                self._found[signal.wick.event_id] = signal, row
 
     def lines(self, now: int) -> list[str]:
         """End a round: return the ends and the new lines."""
@@ -36,8 +39,8 @@ class SignalLines:
         found = (end for answer in self._answers for end in ends(told, answer))
         made = [_end_line(end) for end in self._policy.end(found, now)]
         new = self._policy.add(self._seen, now)
-        made += [_line(_HEADS[alert.kind], self._rows[alert.key]) for alert in new]
-        self._answers, self._seen, self._rows = [], [], {}
+        made += [_line(_HEADS[alert.kind], *self._found[alert.key]) for alert in new]
+        self._answers, self._seen, self._found = [], [], {}
         return made
 
 
@@ -46,17 +49,16 @@ def _end_line(end: SignalEnd) -> str:
     return f"{end.kind.upper()} {direction} {inst_id} at {price}: {end.detail}"
 
 
-def _line(head: str, row: Mapping[str, Any]) -> str:
-    strict, notes = row["conviction"], row["conviction_notes"]
-    readings = [f"{strict} x{row['size']}", f"{notes} by the notes"]
-    if row["max_rule"] == "notes":
-        readings = [f"{notes} x{row['size']}", f"{strict} by the strict rule"]
+def _line(head: str, signal: Signal, row: Mapping[str, Any]) -> str:
+    other, stop = other_reading(signal), stop_line(signal.state.verdict)
     parts = [
-        *readings[: 1 + (notes != strict)],
+        worth(signal),
+        *([other] if other else []),
         f"score {row['score']}",
         f"{row['distance_bps']} bps away",
         f"stop {row['stop'] or '-'}",
         f"target {row['target'] or '-'}",
         f"net R/R {row['reward_risk_net'] or '-'}",
     ]
-    return f"{head} {row['direction']} {row['instId']} at {row['entry']}: {', '.join(parts)}"
+    said = f"{head} {row['direction']} {row['instId']} at {row['entry']}: {', '.join(parts)}"
+    return f"{said}; {stop}" if stop else said

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from ravequant import times
 from ravequant.signals.inputs import BookRow, CvdRow, LastTrade, VolumeRow, VwapRow, WickAsOf
 from ravequant.signals.limits import SignalLimits, Stream
+from ravequant.signals.proof import LabVerdict
 from ravequant.signals.seen import Instant
 
 BOOK_STEP: Final = 5  # minutes between two snapshots of the past
@@ -33,6 +34,7 @@ class MarketState:
     past_books: Sequence[BookRow] = ()  # the newest of each BOOK_STEP of the last day
     instant: Instant | None = None  # of a question to the instant, whose minute is A
     gap_since: bool = False  # trades are missing between A and the instant
+    verdict: LabVerdict | None = None  # None: sizes do not go by it
 
     @property
     def ms(self) -> int:

@@ -3,20 +3,23 @@
 import logging
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from ravequant import cli, times
 from ravequant.errors import NoDataError, UsageError
-from ravequant.signals import as_of, clock, live
+from ravequant.signals import as_of, clock, lab_verdict, live
 from ravequant.signals.base_rates import Rates, base_rates
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
+from ravequant.signals.proof import START, LabVerdict, not_tested
+from ravequant.signals.query_id import query_id
 from ravequant.signals.rules import QueryResult, Signal, find
 from ravequant.signals.seen import Seen, parse_seen
-from ravequant.signals.serialize import as_json
+from ravequant.signals.serialize import as_json, shown_fields
 from ravequant.signals.since_minute import since_minute, without_entry
 from ravequant.vault.paths import Vault
 
@@ -106,7 +109,7 @@ class Request(NamedTuple):
         state = as_of.read(self.vault, self.inst_id, minute, back=self._back, past=past)
         if not _has_data(state):
             raise self._no_data(f" by {times.iso_minute(minute)}")
-        return find(state, self.query, self.limits)
+        return find(self._with_verdict(state), self.query, self.limits)
 
     def _to_the_instant(self, ms: int, *, past: bool) -> QueryResult:
         asked = live.InstantQuestion(
@@ -120,8 +123,36 @@ class Request(NamedTuple):
         unsure = "" if self.when.live else live.unsure(asked, state.instant)
         if unsure:
             _log.info("%s: an answer given then may have lacked %s", self.inst_id, unsure)
-        found = find(state, self.query, self.limits)
+        found = find(self._with_verdict(state), self.query, self.limits)
         return since_minute(found, self.limits, tail, state.instant.newest)
+
+    def _with_verdict(self, state: MarketState) -> MarketState:
+        """Return a state with the lab's verdict; that of an answer given before is in ``seen``."""
+        if not self.limits.size_by_verdict:
+            return state
+        verdict, instant = self._verdict(state), state.instant
+        if instant is not None:
+            seen = instant.seen._replace(verdict_ms=verdict.made_ms)
+            instant = instant._replace(seen=seen)
+        return replace(state, verdict=verdict, instant=instant)
+
+    def _verdict(self, state: MarketState) -> LabVerdict:
+        if self.when.live:
+            found = lab_verdict.read_verdict(self.vault)
+        elif self.when.seen is None:
+            ms = state.ms if state.instant is None else state.instant.ms
+            found = lab_verdict.verdict_by(self.vault, ms)
+        else:
+            ms = self.when.seen.verdict_ms or 0
+            found = lab_verdict.verdict_of(self.vault, ms) if ms else None
+        if found is None:
+            return not_tested()
+        if self.inst_id not in found.instruments:
+            return not_tested(f" on {self.inst_id}; {START}")
+        mine = query_id(self.query, self.limits) if found.query_id else ""
+        if mine != found.query_id or (not mine and self.query != Query()):
+            return not_tested(" with these options")
+        return found
 
     @property
     def _back(self) -> int:
@@ -146,10 +177,16 @@ class Request(NamedTuple):
         return source_line(self.vault, self.inst_id, *days)
 
     def rows(self, signals: Sequence[Signal], *, aged: bool = True) -> list[dict[str, Any]]:
-        """Return signals as JSON objects; ``aged``: with the age of their minute at the instant."""
+        """Return signals as JSON objects.
+
+        ``aged``: as they are shown, with the age of their minute at the instant and with what the
+        lab's verdict leaves of their size; not as they are recorded.
+        """
         rated = zip(signals, self.rates(signals), strict=True)
+        if not aged:
+            return [as_json(signal, self.limits, rates) for signal, rates in rated]
         return [
-            as_json(signal, self.limits, rates, _instant_ms(signal) if aged else None)
+            as_json(signal, self.limits, rates, _instant_ms(signal)) | shown_fields(signal)
             for signal, rates in rated
         ]
 

@@ -22,6 +22,7 @@ from ravequant.signals.evidence import (
 from ravequant.signals.inputs import BOOK_SIDES, VolumeRow, WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
+from ravequant.signals.proof import shown_size
 from ravequant.signals.trade_plan import NoTrade, TradePlan, plan, same_price
 
 Strength = Literal["VERY_HIGH", "HIGH"]
@@ -110,6 +111,11 @@ class Signal(NamedTuple):
             return 0
         size = SIZES[self.deciding]
         return size if self.capped_by is None else min(size, CAPPED_SIZE)
+
+    @property
+    def size_shown(self) -> int:
+        """The size that the lab's verdict leaves of it."""
+        return shown_size(self.size, self.state.verdict)
 
     @property
     def distance_bps(self) -> str | None:

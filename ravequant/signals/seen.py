@@ -2,7 +2,8 @@
 
 An answer to the instant says how far it read, so that it can be asked for again: ``ID,TIME`` is the
 last trade_id and the time of the newest snapshot, ``-`` for none. A calculator that had not reached
-the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``.
+the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``. The verdict
+of the lab stands last, with the time at which it was made: ``ID,TIME,verdict=TIME``.
 """
 
 import re
@@ -19,7 +20,9 @@ USUAL_MS: Final = times.MINUTE_MS + CLOSING_MS  # an instant is at most so far f
 
 _NONE: Final = "-"
 _TIME = r"-|[0-9T:.Z-]{20,24}"
-_SEEN = re.compile(rf"(-|[0-9]{{1,18}}),({_TIME})((?:,(?:{'|'.join(LAGGING)})=(?:{_TIME}))*)")
+_VERDICT: Final = "verdict"
+_NAMED: Final = "|".join((*LAGGING, _VERDICT))
+_SEEN = re.compile(rf"(-|[0-9]{{1,18}}),({_TIME})((?:,(?:{_NAMED})=(?:{_TIME}))*)")
 
 
 class Seen(NamedTuple):
@@ -28,13 +31,15 @@ class Seen(NamedTuple):
     trade_id: int | None = None  # of the last trade line
     book_ms: int | None = None  # of the newest snapshot
     reach: Mapping[Lagging, int] = {}  # Unix ms; of those that had not reached the minute
+    verdict_ms: int | None = None  # when the lab's verdict was made that the answer was shown with
 
     @property
     def text(self) -> str:
         """The form in which people give it with --seen."""
         trade = _NONE if self.trade_id is None else str(self.trade_id)
         lags = (f"{name}={_text(self.reach[name])}" for name in LAGGING if name in self.reach)
-        return ",".join([trade, _text(self.book_ms), *lags])
+        verdict = [f"{_VERDICT}={_text(self.verdict_ms)}"] * (self.verdict_ms is not None)
+        return ",".join([trade, _text(self.book_ms), *lags, *verdict])
 
 
 def _text(moment_ms: int | None) -> str:
@@ -49,7 +54,8 @@ def parse_seen(text: str) -> Seen:
             named = dict(lag.split("=") for lag in match[3].split(",")[1:])
             reach = {name: _moment(named[name]) for name in LAGGING if name in named}
             trade_id = None if match[1] == _NONE else int(match[1])
-            return Seen(trade_id, _moment(match[2]) or None, reach)
+            verdict_ms = _moment(named[_VERDICT]) if _VERDICT in named else None
+            return Seen(trade_id, _moment(match[2]) or None, reach, verdict_ms)
     except ValueError:
         pass  # a date that does not exist
     raise UsageError(

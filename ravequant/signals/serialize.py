@@ -99,6 +99,15 @@ def _instant(signal: Signal) -> dict[str, Any]:
     return {"at_utc": times.iso(instant.ms), "seen": instant.seen.text, "touched_since": touch}
 
 
+def shown_fields(signal: Signal) -> dict[str, Any]:
+    """Return the fields that are shown with a signal, and are none of the market."""
+    verdict = signal.state.verdict
+    return {
+        "size_shown": signal.size_shown,
+        "verdict": None if verdict is None else verdict.word,
+    }
+
+
 def fingerprint(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parts of a signal whose change makes a new line."""
     return {

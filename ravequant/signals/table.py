@@ -15,6 +15,7 @@ from ravequant.signals.base_rates import Rates
 from ravequant.signals.evidence import Evidence, price_text
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
+from ravequant.signals.proof import stop_line
 from ravequant.signals.rules import QueryResult, Signal
 from ravequant.signals.wording import JOINT, NONE, age_line, evidence, title, utc, worth
 
@@ -26,9 +27,12 @@ WORDS: Final = frozenset({"fade", "tip", "small", "conviction"})  # columns that
 _STYLES: Final = {
     r"\bSHORT\b": "red",
     r"\bLONG\b": "green",
-    r"\bMAX x3\b": "bold",
+    r"\bMAX x3\b": "bold",  # in brackets it is no go
     # readable on white and on black
-    r"\b(?:in contact|NO TRADE|NO ENTRY|STALE|GAP|MISSING|PARTIAL)\b": "bold magenta",
+    r"\b(?:in contact|NO TRADE|NO ENTRY|STALE|GAP|MISSING|PARTIAL|not proven|not tested)\b": (
+        "bold magenta"
+    ),
+    r"\b(?:LOSES|DISAGREES|LAB BROKEN)\b": "bold magenta",
 }
 _NARROW: Final = 60  # columns: below that a table would break words
 
@@ -87,9 +91,12 @@ def show(
     write(place_line(result, timeframe, zone), console)
     write(instant_line(result.state), console)
     write(source, console)
+    if explained is not None and result.state.verdict is not None:
+        write(f"base: {result.state.verdict.short}", console)
     if not result.signals:
         write(f"no signal: {result.missing}", console)
         return
+    write(stop_line(result.state.verdict), console)
     for line in _table([cells(signal) for signal in result.signals], console.width):
         print_line(line, console)
     if explained is None:
@@ -97,6 +104,12 @@ def show(
             for line in evidence(signal, limits):
                 write(line, console, indent=4)
         return
+    _explain(result, limits, explained, console)
+
+
+def _explain(
+    result: QueryResult, limits: SignalLimits, explained: Sequence[Rates], console: "Console"
+) -> None:
     for signal, rates in zip(result.signals, explained, strict=True):
         write(f"{title(signal)}  {signal.wick.event_id}", console)
         for line in evidence(signal, limits)[1:]:
@@ -214,10 +227,16 @@ def _columns(cell: Mapping[str, str]) -> list[tuple[str, ...]]:
     entry = cell["entry"] if cell["entry"] == "in contact" else f"entry {cell['entry']}"
     size = "small" if cell["small"] == "yes" else "not small"
     exits = f"stop {cell['stop']}, target {cell['target']}"
+    worth, bracket, doubt = cell["conviction"].partition(" (")  # else it would be too wide
     return [
         (cell["fade"], cell["level"], f"{cell['bps']} bps"),
         (f"age {cell['age']}, {size}", f"touched {cell['touched']}", f"tip {cell['tip']}"),
-        (cell["conviction"], f"{cell['confl.']} confluences", f"score {cell['score']}"),
+        (
+            worth,
+            *[f"({doubt}"] * bool(bracket),
+            f"{cell['confl.']} confluences",
+            f"score {cell['score']}",
+        ),
         (entry, exits, f"net R/R {cell['net R/R']}, break-even {cell[BREAK_EVEN]}"),
     ]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from ravequant import tables, times
 from ravequant.signals.limits import STREAMS, SignalLimits
 from ravequant.signals.market_state import MarketState
+from ravequant.signals.proof import stop_line
 from ravequant.signals.rules import QueryResult, Signal
 from ravequant.signals.table import BREAK_EVEN, WORDS, cells, place_line, print_line, wrapped
 from ravequant.signals.wording import age_line, evidence, why_no_trade
@@ -102,7 +103,7 @@ def _panel(answer: Answer, table: Sequence[str], width: int, zone: "tzinfo | Non
     details = (
         tuple(part for line in lines_of for part in wrapped(line, width, 4)) for lines_of in found
     )
-    sizes = tuple(signal.size for signal in result.signals)
+    sizes = tuple(signal.size if signal.size_shown else 0 for signal in result.signals)
     return Panel(head, ages, (), headings, tuple(lines), sizes, tuple(details), lacks)
 
 
@@ -309,7 +310,7 @@ class WatchScreen:
         notes = [
             note for note in self._notes.lines() if not any(line in note for line in self._first)
         ]
-        lines = fitted(self._first, found, notes, console.width, height)
+        lines = fitted(self._first, found, [*_stops(self._answers), *notes], console.width, height)
         with console:  # one write
             if not self._drawn:
                 console.control(Control.clear())
@@ -319,6 +320,13 @@ class WatchScreen:
                 print_line(lines[number] if number < len(lines) else "", console)
         self._drawn = True
         self._first, self._answers = [], []
+
+
+def _stops(answers: Iterable[Answer | Panel]) -> list[str]:
+    """Return the line of a verdict that takes all size from the signals of the answers."""
+    results = (answer.result for answer in answers if isinstance(answer, Answer))
+    lines = (stop_line(result.state.verdict) for result in results if result.signals)
+    return list(dict.fromkeys(filter(None, lines)))
 
 
 class _Notes(logging.Handler):

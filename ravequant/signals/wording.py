@@ -10,6 +10,7 @@ from ravequant import times
 from ravequant.signals.evidence import minutes_text, price_text, shown
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
+from ravequant.signals.proof import sized
 from ravequant.signals.rules import Signal
 
 NONE: Final = "-"
@@ -57,7 +58,7 @@ def worth(signal: Signal) -> str:
         return f"NO TRADE: {_NO_TRADE[signal.no_trade]}"
     if signal.in_contact:
         return "NO ENTRY: in contact"
-    return f"{signal.deciding} x{signal.size}"
+    return f"{signal.deciding} {sized(signal.size, signal.state.verdict)}"
 
 
 def other_reading(signal: Signal) -> str | None:

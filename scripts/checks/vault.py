@@ -14,6 +14,8 @@ from ravequant.catalog import ACTIVE_WICKS, BUCKETS, CVD, VOLUME, VWAP, DataSet
 from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
+from ravequant.signals import lab_verdict
+from ravequant.signals.proof import not_tested
 from ravequant.vault import heartbeat, instruments, tail
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.line_file import line_time, lines_backward, record_time, whole_length
@@ -31,6 +33,22 @@ _HOUR_LINES: Final = 200_000
 _ASLEEP_MS: Final = 10 * times.MINUTE_MS
 _CHANGED_MS: Final = 7 * times.DAY_MS
 _LOOK_TWICE_S: Final = 0.4
+
+
+def lab(vault: Vault, now: int) -> Check:
+    """Check that the lab's verdict can be read, and say how old it is."""
+    path = lab_verdict.verdict_file(vault)
+    if not path.exists():
+        return Check("lab", "PASS", not_tested().short)
+    try:
+        found = lab_verdict.load_verdict(path)
+    except VaultError as error:
+        said, _, remedy = str(error).rpartition("; ")
+        return Check("lab", "WARN", said, remedy)
+    text = f"{found.short}, {programs.rough(max(0, now - (found.made_ms or now)))} old"
+    if found.word == "LAB BROKEN":
+        return Check("lab", "WARN", text, "python Edge_Lab/edge_lab.py check names what is broken")
+    return Check("lab", "PASS", text)
 
 
 def records(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:

@@ -3,20 +3,26 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from ravequant.alerts import discord_embed
 from ravequant.alerts.dispatcher import signal_seen
 from ravequant.alerts.policy import AlertMessage, AlertPolicy
 from ravequant.settings import Settings
 from ravequant.signals.inputs import VwapRow, price
+from ravequant.signals.proof import not_tested
+from ravequant.signals.wording import DEFENDED
 from ravequant.vault.paths import CHECKOUT
 from tests.support.alert_cases import MINUTE, NOW, as_text
 from tests.support.made_signals import (
     LIMITS,
+    WORTH,
     A,
     absorbing,
     ask,
     book,
     hidden,
+    made_verdict,
     only,
     set_up,
     surrounding,
@@ -40,7 +46,8 @@ def at(bps_away):
 def readme_signal():
     """The notes' set-up, with a VWAP that stopped half an hour ago and a low to aim at."""
     vwap = (VwapRow(A - 31, price("101050"), price("101058"), gap=False),)
-    return only(set_up([*surrounding(), wick(50, "100900.5", "low")], vwap=vwap))
+    wicks = [*surrounding(), wick(50, "100900.5", "low")]
+    return only(set_up(wicks, vwap=vwap, verdict=not_tested()))
 
 
 def test_the_embed_in_the_readme_is_the_embed():
@@ -86,6 +93,19 @@ def test_an_approach_says_how_near():
     embed = discord_embed.embed(only(at(3)), LIMITS, NOW, "near")["embeds"][0]
     assert embed["title"] == "NEAR BTC-USDT-SWAP SHORT 101250 MAX x3"
     assert embed["description"].splitlines()[0] == "price is 3.00 bps from the tip"
+
+
+@pytest.mark.parametrize(("word", "worth"), WORTH.items())
+def test_each_verdict_in_an_alert(word, worth):
+    """A phone shows the title alone: a size that is no go stands in brackets there; x0 is grey."""
+    signal = only(set_up(verdict=made_verdict(word)))
+    (embed,) = discord_embed.embed(signal, LIMITS, NOW)["embeds"]
+    assert embed["title"] == f"BTC-USDT-SWAP SHORT 101250 {worth}"
+    lines = embed["description"].splitlines()
+    stops = "x0" in worth
+    assert lines[0].startswith(f"**{word}: Stop trading" if stops else "<t:")
+    assert lines[-1] == (DEFENDED if stops else f"base: {word}, 84 of 200 fills")
+    assert (embed["color"] == 0x808080) == stops
 
 
 def test_the_way_is_the_colour():
@@ -143,7 +163,7 @@ def test_the_list():
     embed = discord_embed.digest(message._replace(is_list=True))["embeds"][0]
     assert embed["title"] == "1 earlier alert"
     assert embed["description"].splitlines()[1:] == [
-        "<t:1765748130:t> BTC-USDT-SWAP SHORT 101250 MAX x3, score 95"
+        "<t:1765748130:t> BTC-USDT-SWAP SHORT 101250 MAX (x3, not tested), score 95"
     ]
     (alert,) = message.alerts
     many = AlertMessage(

@@ -19,13 +19,14 @@ from ravequant.settings import Alerts as AlertSettings
 from ravequant.settings import Settings
 from ravequant.signals.candidates import Query
 from ravequant.signals.rules import QueryResult
-from tests.support.alert_cases import SECRET, hook, until
+from tests.support.alert_cases import SECRET, hook, keeping, until
 from tests.support.made_signals import (
     LIMITS,
     A,
     ask,
     book,
     hidden,
+    made_verdict,
     only,
     set_up,
     surrounding,
@@ -142,9 +143,8 @@ def test_a_withdrawn_signal_is_told_silently(vault, there, monkeypatch):
 
 def test_a_signal_that_grows_is_told_again(vault, there, tmp_path):
     """Once for each size, over restarts; the command gets the kind."""
-    got, script = tmp_path / "got", tmp_path / "keep.py"
-    script.write_text(f"import sys; open({str(got)!r}, 'a').write(sys.stdin.read())", "utf-8")
-    channels = Channels(discord=True, command=f'"{sys.executable}" "{script}"', bell=False)
+    got, keeps = keeping(tmp_path)
+    channels = Channels(discord=True, command=keeps, bell=False)
     weaker = hidden(tip_exact=False, tip_strength=None)
     small = set_up(the_wick=weaker, book=None)
     assert (only(small).size, only(set_up()).size) == (1, 3)
@@ -182,9 +182,8 @@ def test_an_end_reaches_the_command_and_the_bell(vault, tmp_path, capsys, monkey
     """The command gets both ends as JSON; the bell rings for the one that was reached."""
     clock_at(monkeypatch, A * 60_000 + 30_000)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    got, script = tmp_path / "got", tmp_path / "keep.py"
-    script.write_text(f"import sys; open({str(got)!r}, 'a').write(sys.stdin.read())", "utf-8")
-    channels = Channels(discord=False, command=f'"{sys.executable}" "{script}"', bell=True)
+    got, keeps = keeping(tmp_path)
+    channels = Channels(discord=False, command=keeps, bell=True)
     low = wick(30, "100900.5", "low", size_ticks=9)
     both = set_up([*surrounding(), low])
     then = replace(both, wicks=(TOUCHED.wicks[0], *both.wicks[1:]))
@@ -204,6 +203,18 @@ def test_an_end_reaches_the_command_and_the_bell(vault, tmp_path, capsys, monkey
         "why": "its score is 30 now, below 90", "reached": None,
     }  # fmt: skip
     assert rows[3]["reached"] == {"price": "101250", "time_utc": "2025-12-14T21:35:00.000Z"}
+
+
+def test_a_new_verdict_is_no_news_of_a_signal(vault, there, tmp_path):
+    """Told once with any; the command gets the size that the verdict of then leaves."""
+    got, keeps = keeping(tmp_path)
+    channels = Channels(discord=True, command=keeps, bell=False)
+    for word in ("PROMISING", "LOSES", "PROVEN"):
+        with AlertDispatcher(vault, channels, few()) as alerts:
+            ended_round(alerts, set_up(verdict=made_verdict(word)))
+    assert there.titles == ["BTC-USDT-SWAP SHORT 101250 MAX (x1, promising)"]
+    (row,) = map(json.loads, got.read_text("utf-8").splitlines())
+    assert (row["size_shown"], row["verdict"]) == (1, "PROMISING")
 
 
 def test_only_one_tells_for_a_vault(vault, there):

@@ -89,11 +89,12 @@ def test_from_the_vault_to_the_channel(vault, there, tmp_path):
                 break
         process.kill()
         said += process.communicate()
-    assert there.titles == [f"{BTC} SHORT 101250 MAX x3"]
-    line = f"INFO find_signals: SIGNAL SHORT {BTC} at 101250: MAX x3, score 100, "
+    assert there.titles == [f"{BTC} SHORT 101250 MAX (x3, not tested)"]
+    line = f"INFO find_signals: SIGNAL SHORT {BTC} at 101250: MAX (x3, not tested), score 100, "
     assert [err.count(line) for err in said[1::2]] == [1, 1]  # in its log, once each start
     (row,) = map(orjson.loads, got.read_bytes().splitlines())
     assert (row["alert"], row["score"], row["event_id"].split("|")[0]) == ("new", 100, BTC)
+    assert (row["size"], row["size_shown"], row["verdict"]) == (3, 3, "not tested")
     assert SECRET not in "".join(said)
     assert not any(SECRET.encode() in path.read_bytes() for path in vault.root.rglob("*")
                    if path.is_file())  # fmt: skip

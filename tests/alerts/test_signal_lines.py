@@ -8,14 +8,17 @@ from ravequant.alerts.ends import RoundAnswer
 from ravequant.alerts.signal_lines import HEADS, SignalLines
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
+from ravequant.signals.proof import not_tested
 from ravequant.signals.serialize import as_json
 from tests.support.made_signals import (
     LIMITS,
+    WORTH,
     A,
     ask,
     book,
     hidden,
     limits_of,
+    made_verdict,
     set_up,
     side,
     surrounding,
@@ -112,6 +115,29 @@ def test_where_the_readings_differ_both_are_there(rule, words):
     facts = set_up(volume=rows, cvd=(CvdRow(A - 1, "+1", gap=False),), book=book(side()))
     (line,) = a_round(SignalLines(), facts, limits=limits_of(max_rule=rule))
     assert line.startswith(f"SIGNAL {HEAD}{words}")
+
+
+@pytest.mark.parametrize(("word", "worth"), WORTH.items())
+def test_each_verdict_in_a_line(word, worth):
+    """A size that is no go stands in brackets; the second line of the card follows an x0."""
+    (line,) = a_round(SignalLines(), set_up(verdict=made_verdict(word)))
+    assert line.startswith(f"SIGNAL {HEAD}{worth}, score ")
+    stop = f"; {word}: Stop trading this as it is." if "x0" in worth else ""
+    assert line.endswith(f", net R/R 1.50{stop}")
+
+
+def test_without_a_verdict_a_line_says_so():
+    """And not with the setting off."""
+    (line,) = a_round(SignalLines(), set_up(verdict=not_tested()))
+    assert line.startswith(f"SIGNAL {HEAD}MAX (x3, not tested), score ")
+
+
+def test_a_new_verdict_is_no_news_of_a_signal():
+    """Whatever it leaves of the size: nothing grows, is withdrawn, or is back."""
+    lines = SignalLines()
+    words = ("LOSES", "PROVEN", "PROMISING", "LAB BROKEN", "PROVEN")
+    found = [line for word in words for line in a_round(lines, set_up(verdict=made_verdict(word)))]
+    assert len(found) == 1
 
 
 def test_what_is_not_known_has_its_sign():

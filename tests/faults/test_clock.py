@@ -116,7 +116,7 @@ def test_an_old_market_is_not_called_fresh(faults, tmp_path, vault, clock):
     right = newest_s - int(time.time())
     clock(right)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, "MAX x3" in done.stdout) == (0, True), done.stdout
+    assert (done.returncode, "(x3, not tested)" in done.stdout) == (0, True), done.stdout
     watch = [*command, "--json", "--watch", "0.1"]
     with alive(subprocess.Popen(watch, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None

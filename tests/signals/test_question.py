@@ -1,6 +1,7 @@
 """The moment of a question, and the answers to the minute and to the instant."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -9,13 +10,18 @@ import pytest
 from ravequant import times
 from ravequant.errors import NoDataError, UsageError
 from ravequant.records import Trade, TradeEncoder
+from ravequant.signals.candidates import Query
 from ravequant.signals.clock import CLOCK_VARIABLE
+from ravequant.signals.lab_verdict import verdict_file, write_verdict
+from ravequant.signals.query_id import query_id
 from ravequant.signals.question import When, when
 from ravequant.signals.seen import Seen
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
+from tests.signals.test_lab_verdict import ROW
 from tests.support.exchange_clock import exchange_clock
 from tests.support.imported import note
+from tests.support.made_signals import LIMITS
 from tests.support.notes_market import (
     AT,
     BTC,
@@ -144,6 +150,103 @@ def test_the_instant_has_the_evidence_of_its_minute(notes):
     )  # fmt: skip
     assert ask(notes, at=now["at_utc"], seen=now["seen"]) == [now]
     assert ask(notes, at=now["at_utc"]) == [now]
+
+
+def verdict(vault, word, made, **other):
+    """Have the lab make a verdict at a time."""
+    row = {**ROW, "word": word, "short": f"{word}, then", "made_utc": times.iso(made), **other}
+    write_verdict(vault, row)
+
+
+@pytest.fixture
+def judged(notes, tmp_path):
+    """Return a copy of the notes' vault, in which a lab may write."""
+    shutil.copytree(notes.root, tmp_path / "judged")
+    return Vault(tmp_path / "judged")
+
+
+@pytest.mark.parametrize("options", [("--json",), ("--explain",)])
+def test_a_new_verdict_changes_no_answer_of_before(judged, capsys, options):
+    """Each answer names the verdict that it was shown with, and is given again byte for byte."""
+    answers = []
+    with exchange_clock() as clock:
+        for number, word in enumerate((None, "PROVEN", "LOSES", "PROMISING")):
+            if word is not None:
+                verdict(judged, word, A + number * 1_000)
+            clock.now_ms = A + 7_000 + number
+            _, out, _ = command(judged, capsys, "--no-refresh", *options)
+            out = re.sub(r"CLOCK of the local exchange .*\n", "", out)
+            (seen,) = re.findall(r'\bseen\W+([^"\s]+)', out)
+            answers.append((clock.now_ms, seen, out))
+            assert word is None or word in out
+    assert len({out for *_, out in answers}) == 4
+    for at, seen, out in answers:
+        asked = ("--at", times.iso(at), "--seen", seen, *options)
+        assert command(judged, capsys, *asked)[1] == out, seen
+
+
+def test_the_verdict_is_that_of_the_time_of_the_question(judged):
+    """A question of the past knows no later one; its signal is the same with any."""
+    verdict(judged, "LOSES", A - times.HOUR_MS)
+    verdict(judged, "PROVEN", A + 1_000)
+    (minute,), (later,) = ask(judged), ask(judged, at=times.iso(A + 7_000))
+    assert (minute["size"], minute["size_shown"], minute["verdict"]) == (3, 0, "LOSES")
+    assert (later["size"], later["size_shown"], later["verdict"]) == (3, 3, "PROVEN")
+    assert ask(judged, at=times.iso(A + 7_000), seen=later["seen"]) == [later]
+
+
+def test_a_verdict_is_on_its_instruments_and_the_default_query(judged, capsys):
+    """Or on the query that it names, settings and all; anything else has not been tested."""
+    verdict(judged, "PROVEN", A - 1_000)
+    assert "base: PROVEN, then" in command(judged, capsys, "--at", AT, "--explain")[1]
+    other = ("--all-sizes", "--explain")
+    said = command(judged, capsys, "--at", AT, *other)[1]
+    assert "base: not tested with these options" in said
+    assert "(x3, not tested)" in said
+    mine = query_id(Query(), LIMITS)
+    for number, (name, worth) in enumerate(((mine, "MAX x3"), ("0" * 12, "(x3, not tested)"))):
+        verdict(judged, "PROVEN", A - 900 + number, query_id=name)
+        assert worth in command(judged, capsys, "--at", AT, "--explain")[1]
+    verdict(judged, "PROVEN", A - 500, instruments=["ETH-USDT-SWAP"])
+    said = command(judged, capsys, "--at", AT, "--explain")[1]
+    assert f"base: not tested on {BTC}; python Edge_Lab/edge_lab.py judge" in said
+    assert "(x3, not tested)" in said
+
+
+def test_a_damaged_verdict_is_no_verdict(judged, capsys):
+    """The answer stands, with one warning."""
+    verdict_file(judged).parent.mkdir()
+    verdict_file(judged).write_bytes(b"{")
+    code, out, err = command(judged, capsys, "--at", AT, "--log-level", "warning")
+    assert (code, "(x3, not tested)" in out) == (0, True)
+    assert err.count("is no verdict of the lab") == 1
+
+
+def test_sizes_that_do_not_go_by_the_verdict(judged, capsys, monkeypatch, tmp_path):
+    """With the setting off the lab is not asked."""
+    verdict(judged, "LOSES", A - 1_000)
+    file = tmp_path / "ravequant.toml"
+    file.write_text("[signals]\nsize_by_verdict = false\n", encoding="utf-8")
+    monkeypatch.setenv("RAVEQUANT_SETTINGS", str(file))
+    said = command(judged, capsys, "--at", AT, "--explain")[1]
+    assert "MAX x3" in said
+    assert not {"LOSES", "base:"} & {*said.split()}
+    (found,) = ask(judged, at=times.iso(A + 7_000))
+    assert (found["size"], found["size_shown"], found["verdict"]) == (3, 3, None)
+    assert "verdict=" not in found["seen"]
+
+
+def test_no_verdict_is_recorded(judged, capsys):
+    """Signals are the market's: a new verdict makes no new line, and no line has one."""
+    path = judged.derived("signals", BTC) / "signals.jsonl"
+    for word in ("PROVEN", "LOSES"):
+        verdict(judged, word, A - 1_000)
+        with exchange_clock() as clock:
+            clock.now_ms = A + 7_000
+            command(judged, capsys, "--no-refresh", "--record")
+    (row,) = map(json.loads, path.read_bytes().splitlines())
+    assert row["size"] == 3
+    assert not {"size_shown", "verdict"} & {*row}
 
 
 def test_without_what_was_seen_the_lines_in_doubt_are_named(notes, caplog):

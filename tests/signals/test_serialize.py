@@ -8,11 +8,12 @@ from ravequant.signals.base_rates import Rate
 from ravequant.signals.inputs import CvdRow, VwapRow, price
 from ravequant.signals.rules import Reached
 from ravequant.signals.seen import Instant, Seen
-from ravequant.signals.serialize import MOVING, as_json, fingerprint
+from ravequant.signals.serialize import MOVING, as_json, fingerprint, shown_fields
 from tests.support.made_signals import (
     LIMITS,
     A,
     book,
+    made_verdict,
     only,
     set_up,
     surrounding,
@@ -110,3 +111,13 @@ def test_an_answer_to_the_instant_says_how_to_ask_for_it_again():
     }  # fmt: skip
     assert (fields["no_trade"], fields["size"]) == ("touched", 0)
     assert "at_utc" not in row()
+
+
+def test_the_verdict_is_none_of_the_fields_of_the_market():
+    """It stands beside them where it is shown; a new verdict makes no new line."""
+    plain = row()
+    for word, size in (("PROVEN", 3), ("PROMISING", 1), ("NOT PROVEN", 3), ("LOSES", 0)):
+        verdict = made_verdict(word)
+        assert row(verdict=verdict) == plain
+        assert shown_fields(only(set_up(verdict=verdict))) == {"size_shown": size, "verdict": word}
+    assert shown_fields(only(set_up())) == {"size_shown": 3, "verdict": None}

@@ -13,13 +13,26 @@ from ravequant.signals.base_rates import base_rates
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import LastTrade, VwapRow, price
 from ravequant.signals.limits import STREAMS
+from ravequant.signals.proof import not_tested
 from ravequant.signals.rules import find
 from ravequant.signals.seen import Instant, NewestPrice, Seen
 from ravequant.vault.paths import CHECKOUT
-from tests.support.made_signals import LIMITS, A, book, hidden, set_up, surrounding, volume, wick
+from tests.support.made_signals import (
+    LIMITS,
+    WORTH,
+    A,
+    book,
+    hidden,
+    made_verdict,
+    set_up,
+    surrounding,
+    volume,
+    wick,
+)
 
 README = CHECKOUT / "Untouch_Wick" / "README.md"
 CET = timezone(timedelta(hours=1))
+UNTESTED = not_tested()
 NOW = Instant(
     A * 60_000 + 42_000,
     Seen(1234567890, A * 60_000 + 41_900),
@@ -33,15 +46,17 @@ age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s,
 vwap 30m42s STALE
 BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid, 0s)
 asked at 2025-12-14 21:35:42.000 UTC, seen 1234567890,2025-12-14T21:35:41.900Z
-fade        wick            evidence         trade
-----------------------------------------------------------------------------
-LONG        age 25m, small  WATCH x1         entry 100900.5
-100900.5    touched 15/16   2/7 confluences  stop 100890.4, target 101250
--14.88 bps  tip NEAR        score 25         net R/R 3.45, break-even 22.46%
+fade        wick            evidence          trade
+-----------------------------------------------------------------------------
+LONG        age 25m, small  WATCH             entry 100900.5
+100900.5    touched 15/16   (x1, not tested)  stop 100890.4, target 101250
+-14.88 bps  tip NEAR        2/7 confluences   net R/R 3.45, break-even 22.46%
+                            score 25
 
-SHORT       age 32m, small  MAX x3           entry 101250
-101250      touched 16/17   6/7 confluences  stop 101260.2, target 100900.5
-+19.70 bps  tip EXACT       score 95         net R/R 3.44, break-even 22.53%
+SHORT       age 32m, small  MAX               entry 101250
+101250      touched 16/17   (x3, not tested)  stop 101260.2, target 100900.5
++19.70 bps  tip EXACT       6/7 confluences   net R/R 3.44, break-even 22.53%
+                            score 95
 LONG 100900.5: + wick volume_tier  - absorption, wall, imbalance, young_wall,
     cvd, vwap STALE
 SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd
@@ -53,10 +68,10 @@ AT_140 = """\
 age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s, vwap 30m42s STALE
 BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid, 0s)
 asked at 2025-12-14 21:35:42.000 UTC, seen 1234567890,2025-12-14T21:35:41.900Z
-fade      level     bps  conviction  confl.  score  age  touched  tip    small      stop    target  net R/R  break-even
------------------------------------------------------------------------------------------------------------------------
-LONG   100900.5  -14.88  WATCH x1       2/7     25  25m    15/16  NEAR   yes    100890.4    101250     3.45      22.46%
-SHORT    101250  +19.70  MAX x3         6/7     95  32m    16/17  EXACT  yes    101260.2  100900.5     3.44      22.53%
+fade      level     bps  conviction              confl.  score  age  touched  tip    small      stop    target  net R/R  break-even
+-----------------------------------------------------------------------------------------------------------------------------------
+LONG   100900.5  -14.88  WATCH (x1, not tested)     2/7     25  25m    15/16  NEAR   yes    100890.4    101250     3.45      22.46%
+SHORT    101250  +19.70  MAX (x3, not tested)       6/7     95  32m    16/17  EXACT  yes    101260.2  100900.5     3.44      22.53%
 LONG 100900.5: + wick volume_tier  - absorption, wall, imbalance, young_wall, cvd, vwap STALE
 SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd  - vwap STALE
     defended to the tick
@@ -65,6 +80,7 @@ SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd  - vwa
 EXPLAINED = """\
 age at 21:35 UTC: trades 2s, buckets 1s, wicks volume cvd 0s, vwap 30m00s STALE
 BTC-USDT-SWAP 1m  2025-12-14 21:35 UTC, local 22:35  price 101050.9 (mid)
+base: not tested; python Edge_Lab/edge_lab.py judge, then verdict
 fade        wick            evidence             trade
 ------------------------------------------------------------------------
 SHORT       age 32m, small  NO TRADE: no target  entry 101250
@@ -108,11 +124,11 @@ SHORT 101250  BTC-USDT-SWAP|1m|2025-12-14T21:03:00Z|high
 # fmt: on
 
 
-def both():
+def both(verdict=UNTESTED):
     """Return a set-up with a wick on each side of price, one of them nearer, and a stale VWAP."""
     low = wick(25, "100900.5", "low", size_ticks=9, tip_strength="NEAR")
     vwap = (VwapRow(A - 31, price("101050"), price("101058"), gap=False),)
-    return set_up([*surrounding(), low], vwap=vwap)
+    return set_up([*surrounding(), low], vwap=vwap, verdict=verdict)
 
 
 def shown(facts, width, *, explain=False, now=False, colour=False, source=""):
@@ -145,6 +161,37 @@ def test_explained_golden():
     files = {name: f"derived/{name}.jsonl" for name in STREAMS}
     one = replace(both(), wicks=both().wicks[:-1], files=files, past_books=(book(),) * 3)
     assert shown(one, 80, explain=True) == EXPLAINED
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize(("word", "worth"), WORTH.items())
+def test_each_verdict_on_a_size(word, worth, width):
+    """A size that is no go stands in brackets; the card's second line stands above, once."""
+    text = shown(both(made_verdict(word)), width)
+    flat = " ".join(text.split())
+    assert worth.partition("(")[2] in flat
+    assert width < 140 or worth in flat
+    assert ("MAX x3" in flat) == (word == "PROVEN")
+    assert flat.count(f"{word}: Stop trading this as it is.") == ("x0" in worth)
+    explained = shown(both(made_verdict(word)), width, explain=True)
+    assert f"\nbase: {word}, 84 of 200 fills\n" in explained
+
+
+def test_without_the_setting_nothing_is_said_of_the_lab():
+    """The size is that of the market."""
+    text = shown(both(None), 80, explain=True)
+    assert "MAX x3" in text
+    assert not re.search("base:|tested|proven", text)
+
+
+def test_only_a_size_to_be_taken_at_its_word_is_bold(monkeypatch):
+    """In brackets its doubt is coloured, and the size is not."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[1mMAX x3\x1b[0m" in shown(both(made_verdict("PROVEN")), 140, colour=True)
+    doubted = shown(both(), 140, colour=True)
+    assert "\x1b[1mMAX" not in doubted
+    assert "(x3, \x1b[1;35mnot tested\x1b[0m)" in doubted
 
 
 def test_the_source_stands_above_the_table():

@@ -19,15 +19,18 @@ from ravequant import times
 from ravequant.signals import watch_screen
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
+from ravequant.signals.proof import not_tested
 from ravequant.signals.rules import Reached, find
 from ravequant.signals.seen import Instant, Seen
 from ravequant.signals.watch_screen import Answer, WatchScreen, fitted
 from ravequant.vault.paths import CHECKOUT
 from tests.support.made_signals import (
     LIMITS,
+    WORTH,
     A,
     book,
     limits_of,
+    made_verdict,
     set_up,
     side,
     surrounding,
@@ -60,17 +63,18 @@ def screen(states, width, height, last=(), first=()):
 
 
 STALE = (VwapRow(A - 31, price("101050"), price("101058"), gap=False),)
-TWO = (three(vwap=STALE), three("ETH-USDT-SWAP"))
+UNTESTED = not_tested()
+TWO = (three(vwap=STALE, verdict=UNTESTED), three("ETH-USDT-SWAP", verdict=UNTESTED))
 
 # fmt: off
 AT_80 = """\
 BTC-USDT-SWAP 1m  21:35 UTC, local 22:35  price 101050.9 (mid)
 age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd 42s,
     vwap 30m42s STALE
-fade      level     bps  conviction  score      stop    target  net R/R
-LONG   100900.5  -14.88  WATCH x1       25  100890.4    101250     3.45
-SHORT    101250  +19.70  MAX x3         95  101260.2  100900.5     3.44
-SHORT    101300  +24.65  MAX x3         60  101310.2  100900.5     4.05
+fade      level     bps  conviction              score      stop    target
+LONG   100900.5  -14.88  WATCH (x1, not tested)     25  100890.4    101250
+SHORT    101250  +19.70  MAX (x3, not tested)       95  101260.2  100900.5
+SHORT    101300  +24.65  MAX (x3, not tested)       60  101310.2  100900.5
 SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd
     - vwap STALE
     defended to the tick
@@ -79,9 +83,9 @@ SHORT 101300: + wick volume_tier absorption imbalance cvd  - wall, young_wall,
 
 ETH-USDT-SWAP 1m  21:35 UTC, local 22:35  price 101050.9 (mid)
 age at 21:35:42 UTC: trades 44s, buckets 43s, wicks volume cvd vwap 42s
-LONG   100900.5  -14.88  HIGH x2        30  100890.4    101058     1.08
-SHORT    101250  +19.70  MAX x3        100  101260.2    101058     1.50
-SHORT    101300  +24.65  MAX x3         65  101310.2    101058     2.11
+LONG   100900.5  -14.88  HIGH (x2, not tested)      30  100890.4    101058
+SHORT    101250  +19.70  MAX (x3, not tested)      100  101260.2    101058
+SHORT    101300  +24.65  MAX (x3, not tested)       65  101310.2    101058
 SHORT 101250: + wick volume_tier absorption wall imbalance young_wall cvd vwap
     defended to the tick
 SHORT 101300: + wick volume_tier absorption imbalance cvd vwap  - wall,
@@ -288,6 +292,21 @@ def answer(state):
     return find(replace(state, instant=NOW), Query(), LIMITS), LIMITS, "1m"
 
 
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 8)])
+@pytest.mark.parametrize(("word", "worth"), WORTH.items())
+def test_each_verdict_on_a_screen(word, worth, width, height):
+    """A size that is no go stands whole in brackets; the card's second line stands once."""
+    out, console = on_a_console(width, height)
+    with WatchScreen(console) as found:
+        for inst_id in ("BTC-USDT-SWAP", "ETH-USDT-SWAP"):
+            found.add(*answer(three(inst_id, verdict=made_verdict(word))))
+        found.draw()
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", out.getvalue()).split())
+    assert worth.partition(" ")[2] in text  # of MAX, or of a nearer one
+    assert ("MAX x3" in text) == (word == "PROVEN")
+    assert text.count("Stop trading this as it is.") == ("x0" in worth)
+
+
 def test_a_screen_is_drawn_over_the_one_before(monkeypatch):
     """Cleared once; a shorter screen leaves nothing of a longer one; nothing scrolls."""
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -374,6 +393,6 @@ def test_a_watch_on_a_real_terminal(vault):
         process.wait()
         os.close(ours)
     assert terminal.cleared == 1
-    assert any(line.startswith("SHORT") and "MAX x3" in line for line in seen)
+    assert any(line.startswith("SHORT") and "MAX (x3, not tested)" in line for line in seen)
     assert "ETH-USDT-SWAP" in seen
     assert any(line.startswith("no answer: ") for line in seen)

@@ -1,11 +1,13 @@
 """What the tests of the alerts share: sightings, a webhook on this machine, an embed as text."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from ravequant import times
@@ -99,3 +101,10 @@ def as_text(message: dict[str, Any]) -> str:
             value = [f"  {line}" for line in item["value"].splitlines() if line != "```"]
             lines += [item["name"], *value]
     return "\n".join([*lines[:-1], "", embed.get("footer", {}).get("text", "")]).rstrip() + "\n"
+
+
+def keeping(folder: Path) -> tuple[Path, str]:
+    """Return a file, and the command that keeps all alerts in it."""
+    got, script = folder / "got", folder / "keep.py"
+    script.write_text(f"import sys; open({str(got)!r}, 'a').write(sys.stdin.read())", "utf-8")
+    return got, f'"{sys.executable}" "{script}"'

@@ -19,6 +19,7 @@ from ravequant.signals.inputs import (
 )
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
+from ravequant.signals.proof import LabVerdict
 from ravequant.signals.rules import find
 
 BTC = "BTC-USDT-SWAP"
@@ -29,6 +30,25 @@ LIMITS = SignalLimits.of(BTC, settings.Settings())
 def limits_of(**table: Any) -> SignalLimits:
     """The limits of BTC with these settings."""
     return SignalLimits.of(BTC, settings_schema.build(settings.Settings, {"signals": table}))
+
+
+WORTH = {  # of the notes' set-up, by the word of the lab
+    "PROVEN": "MAX x3",
+    "PROMISING": "MAX (x1, promising)",
+    "TOO EARLY": "MAX (x3, not proven)",
+    "NO DATA": "MAX (x3, not proven)",
+    "NOT PROVEN": "MAX (x3, not proven)",
+    "QUEUE DECIDES": "MAX (x3, not proven)",
+    "LOSES": "MAX (x0, LOSES)",
+    "DISAGREES": "MAX (x0, DISAGREES)",
+    "LAB BROKEN": "MAX (x0, LAB BROKEN)",
+}
+
+
+def made_verdict(word: Any) -> LabVerdict:
+    """A verdict that was made an hour before A."""
+    made = (A - 60) * times.MINUTE_MS
+    return LabVerdict(word, f"{word}, 84 of 200 fills", made, "Stop trading this as it is.", (BTC,))
 
 
 NOTIONAL = exact.NOTIONAL_ONE

@@ -2,11 +2,14 @@
 
 from ravequant import times
 from ravequant.contract import Contract
+from ravequant.signals.lab_verdict import verdict_file, write_verdict
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.lock import writer_lock
 from scripts.checks import vault as checks
+from scripts.checks.computer import Check
 from tests.scripts.test_doctor import put_books, put_trades
+from tests.signals.test_lab_verdict import ROW as VERDICT
 from tests.support.trades_box import BTC
 
 NOW = times.parse_iso("2025-12-14T21:34:00.000Z")
@@ -106,3 +109,20 @@ def test_a_record_ahead_is_not_the_beginning_of_the_newest_hour(tmp_path):
     ahead = b'{"timestamp_utc":"2025-12-14T23:59:00.000Z","ahead":true}\n'
     path.write_bytes(good * 3 + ahead)
     assert list(checks._newest_hour([("2025-12-14", path)])) == [ahead, good, good, good]
+
+
+def test_the_verdict_of_the_lab_has_a_line(vault):
+    """Its word and age; without a lab the way to one; a damaged or broken one warns."""
+    now = times.parse_iso(VERDICT["made_utc"]) + 3 * times.HOUR_MS
+    assert checks.lab(vault, now) == Check(
+        "lab", "PASS", "not tested; python Edge_Lab/edge_lab.py judge, then verdict"
+    )
+    write_verdict(vault, VERDICT)
+    assert checks.lab(vault, now) == Check("lab", "PASS", f"{VERDICT['short']}, 3 h old")
+    write_verdict(vault, {**VERDICT, "word": "LAB BROKEN", "short": "LAB BROKEN"})
+    found = checks.lab(vault, now)
+    assert (found.level, found.text) == ("WARN", "LAB BROKEN, 3 h old")
+    verdict_file(vault).write_bytes(b"{}")
+    found = checks.lab(vault, now)
+    assert (found.level, found.remedy) == ("WARN", "python Edge_Lab/edge_lab.py verdict")
+    assert "'version' is missing" in found.text

@@ -5,7 +5,7 @@ import pytest
 from ravequant.alerts.signal_lines import HEADS
 from scripts.supervision.signal_news import SignalNews, rings
 
-TEXT = "SHORT BTC-USDT-SWAP at 97137.3: MAX x3, score 100"
+TEXT = "SHORT BTC-USDT-SWAP at 97137.3: MAX (x3, not tested), score 100"
 
 
 def logged(head: str, text: str = TEXT) -> str:

@@ -159,7 +159,7 @@ def test_new_signals_are_lines_in_the_window(vault, monkeypatch, caplog):
         supervisor.run(plan, 0.5)
         supervisor.close(plan)
     told = [text for text in caplog.messages if BTC in text]
-    line = f"SHORT {BTC} at 97137.3: MAX x3, score 100"
+    line = f"SHORT {BTC} at 97137.3: MAX (x3, not tested), score 100"
     assert told == [f"SIGNAL {line}", f"WITHDRAWN {line}"]
 
 
