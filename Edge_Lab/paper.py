@@ -1,0 +1,166 @@
+"""The paper ledger: each live trial, judged by the engine of the backtest once its end is known.
+
+``paper.jsonl`` is append-only and chained. A line is that of a trial, and says which registration
+it is of, when its signal was seen, and how it would have ended without the delay of the watch:
+``undelayed`` is what the backtest's outcome is held against.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from Edge_Lab.agreement import Plan, outcome_of
+from Edge_Lab.day_candidates import DayCandidate
+from Edge_Lab.families import DEFAULT_FILTER
+from Edge_Lab.lab_paths import LabPaths
+from Edge_Lab.live_trials import LiveRecord, LiveTrial, covered, live_trials
+from Edge_Lab.registered import Registration
+from Edge_Lab.trial_ledger import ChainedLog
+from ravequant import catalog, exact, read, times
+from ravequant.catalog import DataSet
+from ravequant.errors import NoDataError
+from ravequant.settings import Settings
+from ravequant.signals import as_of, rules
+from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import MarketState
+from ravequant.signals.trade_plan import plan
+from ravequant.vault.line_file import LineFile, is_there
+from ravequant.vault.paths import Vault
+
+# Returns the line of a candidate whose answer came at a moment (Unix ms); None: not decided yet.
+Engine = Callable[[DayCandidate, int], "Mapping[str, Any] | None"]
+_BEFORE_MS: Final = times.HOUR_MS  # of day 0: a signal that was shown before it is no new trial
+_END_MS: Final = 1 << 62
+
+
+class LiveAnswers(NamedTuple):
+    """What a watch recorded of an instrument since a registration."""
+
+    record: LiveRecord
+    covered: dict[int, int]  # minutes that it answered, and when (Unix ms)
+
+
+def answers(vault: Vault, inst_id: str, found: Registration) -> LiveAnswers:
+    """Return the trials of a watch, and the minutes it answered."""
+    since = found.registered_ms
+    read_from = partial(_rows, vault, inst_id, since_ms=since - _BEFORE_MS)
+    asked = found.about.query_id
+    return LiveAnswers(
+        live_trials(read_from(catalog.SIGNALS), asked, since),
+        covered(read_from(catalog.ASKED), asked, since),
+    )
+
+
+def _rows(vault: Vault, inst_id: str, data: DataSet, since_ms: int) -> Iterator[Any]:
+    """Yield the lines from a moment on as objects; None in place of one that is no JSON."""
+    path = data.place(vault, inst_id)
+    if not is_there(path):
+        return
+    with LineFile(path, data.key) as file:
+        for line in file.between(since_ms - 1, _END_MS):
+            try:
+                yield orjson.loads(line)
+            except ValueError:
+                yield None
+
+
+def paper_rows(vault: Vault, inst_id: str, found: Registration) -> list[dict[str, Any]]:
+    """Return the judged trials of a registration. VaultError if the chain is broken."""
+    rows = ChainedLog(LabPaths(vault).paper(inst_id)).rows()
+    return [row for row in rows if row.get("registered") == found.number]
+
+
+def judge(
+    vault: Vault, inst_id: str, found: Registration, chosen: Settings, engine: Engine
+) -> int:
+    """Judge the live trials whose end is known and append them; return their number."""
+    done = {(row["event_id"], row["A_utc"]) for row in paper_rows(vault, inst_id, found)}
+    market = PaperMarket(vault, inst_id, SignalLimits.of(inst_id, chosen))
+    made = []
+    for trial in answers(vault, inst_id, found).record.trials:
+        if (trial.event_id, times.iso_minute(trial.minute)) not in done:
+            line = _judged(trial, market, engine)
+            made += [] if line is None else [{"registered": found.number, **line}]
+    if made:
+        ChainedLog(LabPaths(vault).paper(inst_id)).append(made)
+    return len(made)
+
+
+def _judged(trial: LiveTrial, market: "PaperMarket", engine: Engine) -> dict[str, Any] | None:
+    candidate = market.candidate(trial)
+    if candidate is None:
+        return None
+    contact = trial.in_contact
+    line = engine(replace(candidate, in_contact=contact), trial.detected_ms)
+    undelayed = engine(candidate, 0)
+    if line is None or undelayed is None or "open" in {line["status"], undelayed["status"]}:
+        return None
+    seen = times.iso(trial.detected_ms)
+    return {**line, "detected_utc": seen, "undelayed": outcome_of(undelayed)}
+
+
+class PaperMarket:
+    """The market of an instrument around its live trials, read from the vault."""
+
+    def __init__(self, vault: Vault, inst_id: str, limits: SignalLimits) -> None:
+        self._vault, self._inst_id, self._limits = vault, inst_id, limits
+
+    def candidate(self, trial: LiveTrial) -> DayCandidate | None:
+        """Return a trial with the market as of its minute; None if that no longer has its wick.
+
+        The plan is the one that was shown; that of a wick in contact is of its minute.
+        """
+        state = self._state(trial.minute)
+        wick = next((one for one in state.wicks if one.event_id == trial.event_id), None)
+        last = rules.last_price(state, self._limits)
+        if wick is None or last is None:
+            return None
+        stop, target = trial.stop, trial.target
+        if trial.in_contact:
+            own = plan(state, self._limits, wick)
+            stop, target = own.stop, own.target
+        if stop is None:
+            return None
+        return DayCandidate(
+            inst_id=self._inst_id,
+            event_id=trial.event_id,
+            minute=trial.minute,
+            birth=trial.birth,
+            candle_start=trial.candle_start,
+            side=trial.side,
+            entry=trial.tip,
+            stop=stop,
+            target=target,
+            last=last.price,
+            in_contact=rules.in_contact(state, self._limits, wick),
+            tips=tuple(sorted({one.tip for one in state.wicks if one.status == "untouched"})),
+            families=trial.families,
+            filters=(),
+            wicks=(trial.event_id,),
+            facts={},
+        )
+
+    def plan_at(self, event_id: str, minute: int) -> Plan | None:
+        """Return the plan that a question to a minute gives for a wick, None if it is no signal."""
+        found = rules.find(self._state(minute), DEFAULT_FILTER.query, self._limits)
+        for signal in found.signals:
+            if signal.wick.event_id == event_id and signal.plan.entry is not None:
+                return signal.plan.entry, signal.plan.stop, signal.plan.target
+        return None
+
+    def reached(self, prices: Sequence[int], start_ms: int, end_ms: int) -> bool:
+        """Return True if a trade of [start, end) has one of the prices, or two lie on its sides."""
+        since, until = (times.iso(moment) for moment in (start_ms, end_ms))
+        try:
+            table = read.trades(self._inst_id, since, until, vault=self._vault.root)
+        except NoDataError:
+            return False
+        traded = [exact.units(text, exact.PRICE_PLACES) for text in table["price"].text().tolist()]
+        return any(min(traded) <= price <= max(traded) for price in prices) if traded else False
+
+    def _state(self, minute: int) -> MarketState:
+        back = DEFAULT_FILTER.age_max + self._limits.surrounding_minutes
+        return as_of.read(self._vault, self._inst_id, minute, back=back, past=False)
