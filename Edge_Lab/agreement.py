@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Protocol
 from Edge_Lab.families import REGISTERED
 from Edge_Lab.fills import MODELS
 from Edge_Lab.live_trials import LiveTrial
+from Edge_Lab.trials import SIDES
 from Edge_Lab.verdict import Agreement
 from ravequant import exact, times
 
@@ -28,8 +29,8 @@ Outcome = Mapping[str, Any]  # status and the three models of a trial, None wher
 class AnsweredMarket(Protocol):
     """The market of an instrument as far as a comparison asks for it."""
 
-    def reached(self, prices: Sequence[int], start_ms: int, end_ms: int) -> bool:
-        """Return True if trades of [start, end) went as far as one of the prices."""
+    def reached(self, price: int, start_ms: int, end_ms: int, *, rising: bool) -> bool:
+        """Return True if a trade of [start, end) was at a price or beyond it, going up or down."""
 
     def plan_at(self, event_id: str, minute: int) -> Plan | None:
         """Return the plan that a question to a minute gives for a wick, None if it is no signal."""
@@ -132,7 +133,8 @@ def _of_both(shown: LiveTrial, line: Line, market: AnsweredMarket, *, asked: boo
         return "shifted" if shift else "same"
     if wanted is not None and wanted[:2] == (shown.tip, shown.stop) and wanted[2] is not None:
         start = shown.minute * times.MINUTE_MS
-        if market.reached([wanted[2]], start, shown.detected_ms):
+        rising = shown.side > 0  # to the target
+        if market.reached(wanted[2], start, shown.detected_ms, rising=rising):
             return "reached"  # a wick that was reached since A is no target any more
     return "differs"
 
@@ -141,7 +143,8 @@ def _gone(line: Line, seen_ms: int, market: AnsweredMarket) -> bool:
     """Return True if price was at the tip before the watch could show it."""
     if line["status"] == "missed":
         return True
-    return market.reached([_plan(line)[0]], _minute(line) * times.MINUTE_MS, seen_ms)
+    start, rising = _minute(line) * times.MINUTE_MS, line["side"] == SIDES[-1]  # to the tip
+    return market.reached(_plan(line)[0], start, seen_ms, rising=rising)
 
 
 def _minute(line: Line) -> int:

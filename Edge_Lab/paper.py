@@ -8,6 +8,7 @@ it is of, when its signal was seen, and how it would have ended without the dela
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -30,8 +31,10 @@ from ravequant.signals.trade_plan import plan
 from ravequant.vault.line_file import LineFile, is_there
 from ravequant.vault.paths import Vault
 
-# Returns the line of a candidate whose answer came at a moment (Unix ms); None: not decided yet.
-Engine = Callable[[DayCandidate, int], "Mapping[str, Any] | None"]
+Request = tuple[DayCandidate, int]  # and the moment at which its answer came, Unix ms
+# Returns the lines of the requests of a UTC day, by the execution of the settings; None: the trades
+# do not reach the minute.
+Engine = Callable[[str, Sequence[Request]], "Sequence[Mapping[str, Any] | None]"]
 _BEFORE_MS: Final = times.HOUR_MS  # of day 0: a signal that was shown before it is no new trial
 _END_MS: Final = 1 << 62
 
@@ -73,33 +76,47 @@ def paper_rows(vault: Vault, inst_id: str, found: Registration) -> list[dict[str
     return [row for row in rows if row.get("registered") == found.number]
 
 
-def judge(
-    vault: Vault, inst_id: str, found: Registration, chosen: Settings, engine: Engine
-) -> int:
+def judge(vault: Vault, inst_id: str, found: Registration, chosen: Settings, engine: Engine) -> int:
     """Judge the live trials whose end is known and append them; return their number."""
     done = {(row["event_id"], row["A_utc"]) for row in paper_rows(vault, inst_id, found)}
     market = PaperMarket(vault, inst_id, SignalLimits.of(inst_id, chosen))
-    made = []
-    for trial in answers(vault, inst_id, found).record.trials:
-        if (trial.event_id, times.iso_minute(trial.minute)) not in done:
-            line = _judged(trial, market, engine)
-            made += [] if line is None else [{"registered": found.number, **line}]
-    if made:
-        ChainedLog(LabPaths(vault).paper(inst_id)).append(made)
-    return len(made)
+    waiting = [
+        trial
+        for trial in answers(vault, inst_id, found).record.trials
+        if (trial.event_id, times.iso_minute(trial.minute)) not in done
+    ]
+    count = 0
+    for day, trials in groupby(waiting, lambda trial: times.day(trial.minute * times.MINUTE_MS)):
+        lines = _judged(day, list(trials), market, engine)
+        if lines:
+            bodies = [{"registered": found.number, **line} for line in lines]
+            ChainedLog(LabPaths(vault).paper(inst_id)).append(bodies)
+            count += len(bodies)
+    return count
 
 
-def _judged(trial: LiveTrial, market: "PaperMarket", engine: Engine) -> dict[str, Any] | None:
-    candidate = market.candidate(trial)
-    if candidate is None:
-        return None
-    contact = trial.in_contact
-    line = engine(replace(candidate, in_contact=contact), trial.detected_ms)
-    undelayed = engine(candidate, 0)
-    if line is None or undelayed is None or "open" in {line["status"], undelayed["status"]}:
-        return None
-    seen = times.iso(trial.detected_ms)
-    return {**line, "detected_utc": seen, "undelayed": outcome_of(undelayed)}
+def _judged(
+    day: str, trials: Sequence[LiveTrial], market: "PaperMarket", engine: Engine
+) -> list[dict[str, Any]]:
+    """Return the lines of the trials of a day whose end is known."""
+    made = [(trial, market.candidate(trial)) for trial in trials]
+    there = [(trial, candidate) for trial, candidate in made if candidate is not None]
+    requests = [
+        request
+        for trial, candidate in there
+        for request in (
+            (replace(candidate, in_contact=trial.in_contact), trial.detected_ms),
+            (candidate, 0),
+        )
+    ]
+    answered = iter(engine(day, requests))
+    lines = []
+    for (trial, _), line, undelayed in zip(there, answered, answered, strict=True):
+        if line is None or undelayed is None or "open" in {line["status"], undelayed["status"]}:
+            continue
+        seen = {"detected_utc": times.iso(trial.detected_ms), "undelayed": outcome_of(undelayed)}
+        lines.append({**line, **seen})
+    return lines
 
 
 class PaperMarket:
@@ -151,15 +168,15 @@ class PaperMarket:
                 return signal.plan.entry, signal.plan.stop, signal.plan.target
         return None
 
-    def reached(self, prices: Sequence[int], start_ms: int, end_ms: int) -> bool:
-        """Return True if a trade of [start, end) has one of the prices, or two lie on its sides."""
+    def reached(self, price: int, start_ms: int, end_ms: int, *, rising: bool) -> bool:
+        """Return True if a trade of [start, end) was at a price or beyond it, going up or down."""
         since, until = (times.iso(moment) for moment in (start_ms, end_ms))
         try:
             table = read.trades(self._inst_id, since, until, vault=self._vault.root)
         except NoDataError:
             return False
-        traded = [exact.units(text, exact.PRICE_PLACES) for text in table["price"].text().tolist()]
-        return any(min(traded) <= price <= max(traded) for price in prices) if traded else False
+        traded = (exact.units(text, exact.PRICE_PLACES) for text in table["price"].text().tolist())
+        return any(found >= price if rising else found <= price for found in traded)
 
     def _state(self, minute: int) -> MarketState:
         back = DEFAULT_FILTER.age_max + self._limits.surrounding_minutes

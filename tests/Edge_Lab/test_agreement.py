@@ -21,10 +21,11 @@ class QuietMarket:
         self.hit = {exact.units(text, PRICE) for text in hit}
         self.plan, self.spans = plan, []
 
-    def reached(self, prices, start_ms, end_ms):
-        """Note the span that was asked for."""
+    def reached(self, price, start_ms, end_ms, *, rising):
+        """Note the span that was asked for; a SHORT's tip lies above and its target below."""
         self.spans.append((start_ms, end_ms))
-        return bool(self.hit & set(prices))
+        assert rising == (price == exact.units(LINE["entry"], PRICE))
+        return price in self.hit
 
     def plan_at(self, event_id, minute):
         """Return the plan of the test."""

@@ -1,0 +1,187 @@
+"""The forward test: its agreement with the backtest, and how it stands today.
+
+It may be looked at every day: its bounds are those of a confidence sequence. The evaluations of a
+look are in the ledger before this module returns them.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from Edge_Lab import power
+from Edge_Lab.agreement import Comparison, WatchedDays, compare
+from Edge_Lab.day_sums import GatheredDays, gathered
+from Edge_Lab.executions import executions
+from Edge_Lab.fills import Model
+from Edge_Lab.inference import PLACES, Estimate, delta, net
+from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
+from Edge_Lab.paper import PaperMarket, answers, paper_rows
+from Edge_Lab.registered import Registration, hypotheses_of, registered
+from Edge_Lab.trial_files import judged_days, read_trials
+from Edge_Lab.trial_ledger import ChainedLog, Evaluation, evaluations, record, setting_id
+from Edge_Lab.verdict import Agreement, Forward
+from ravequant import settings, times
+from ravequant.settings import Settings
+from ravequant.signals.limits import SignalLimits
+from ravequant.vault.newest import newest_of_all
+from ravequant.vault.paths import Vault
+
+MODEL: Final[Model] = "queue"  # of the hypotheses
+_log = logging.getLogger(__name__)
+
+
+def in_force(vault: Vault, chosen: Settings, instruments: Sequence[str]) -> Registration | None:
+    """Return the registration of the present settings and instruments; None without one.
+
+    That the newest is of others is logged.
+    """
+    found = registered(vault)
+    if found is None or found.about == hypotheses_of(chosen, instruments):
+        return found
+    _log.warning(
+        "the forward test since %s is of other settings, instruments or another version: take them "
+        "back, or begin anew with edge_lab.py forward --begin",
+        times.iso(found.registered_ms),
+    )
+    return None
+
+
+def agreement(vault: Vault, instruments: Sequence[str]) -> Agreement | None:
+    """Return how far a watch and the backtest agree; None while nothing can be compared."""
+    chosen = settings.load()
+    found = in_force(vault, chosen, instruments)
+    if found is None:
+        return None
+    counts = comparison(vault, found, chosen).agreement
+    return counts if counts.compared else None
+
+
+def comparison(vault: Vault, found: Registration, chosen: Settings) -> Comparison:
+    """Return what became of each live trial and each trial of the backtest on judged days."""
+    whole = Comparison()
+    exec_id = executions(chosen)[0].exec_id
+    first = times.day(found.registered_ms)
+    for inst_id in found.about.instruments:
+        days = {
+            day: lines
+            for day in judged_days(vault, inst_id)
+            if day >= first
+            if (lines := read_trials(vault, inst_id, exec_id, day)) is not None
+        }
+        live = answers(vault, inst_id, found)
+        outcomes = {
+            (row["event_id"], times.parse_iso(row["A_utc"]) // times.MINUTE_MS): row["undelayed"]
+            for row in paper_rows(vault, inst_id, found)
+        }
+        past = [line for lines in days.values() for line in lines]
+        watched = WatchedDays(live.record.trials, past, days.keys(), live.covered, outcomes)
+        market = PaperMarket(vault, inst_id, SignalLimits.of(inst_id, chosen))
+        whole.add(compare(watched, market))
+    return whole
+
+
+# --- how it stands -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HypothesisStanding:
+    """A hypothesis on the finished days since day 0."""
+
+    family: str
+    gathered: GatheredDays
+    net: Estimate | None
+    lead: Estimate | None  # over shifted placebos
+
+    @property
+    def forward(self) -> Forward:
+        """The counted days, and the bounds of the sequence."""
+        days = 0 if self.net is None else self.net.clusters
+        return Forward(days, _bound(self.net), _bound(self.lead))
+
+
+def _bound(found: Estimate | None) -> float | None:
+    """Return the lower bound; its t counts days with a fill, or blocks of days that depend."""
+    if found is None or found.se is None:
+        return None
+    return power.lower_bound(found.value, found.se, found.clusters)
+
+
+def standing(
+    vault: Vault, instruments: Sequence[str], made_ms: int | None = None
+) -> dict[str, Forward]:
+    """Return how each registered hypothesis stands; none if none is registered as it is now.
+
+    ``made_ms`` is the time of the look (Unix ms), now by default.
+    """
+    found = in_force(vault, settings.load(), instruments)
+    if found is None:
+        return {}
+    made_ms = times.utc_now_ms() if made_ms is None else made_ms
+    return {one.family: one.forward for one in standings(vault, found, made_ms)}
+
+
+def standings(vault: Vault, found: Registration, made_ms: int) -> list[HypothesisStanding]:
+    """Return the hypotheses on the UTC days before the newest record, put into the ledger."""
+    today = times.day(newest_of_all(vault) or 0)
+    rows = {
+        inst_id: [row for row in paper_rows(vault, inst_id, found) if row["A_utc"][:10] < today]
+        for inst_id in found.about.instruments
+    }
+    lines = [row for of_one in rows.values() for row in of_one]
+    made = [_evaluated(family, lines) for family in found.about.hypotheses]
+    data_id = setting_id(
+        {inst_id: of_one[-1]["sha"] if of_one else None for inst_id, of_one in rows.items()}
+    )
+    _put_down(vault, found, data_id, made, made_ms)
+    return made
+
+
+def _evaluated(family: str, lines: Sequence[dict[str, Any]]) -> HypothesisStanding:
+    found = gathered(lines, family, MODEL)
+    if not found.days:
+        return HypothesisStanding(family, found, None, None)
+    return HypothesisStanding(family, found, net(found.real), delta(found.real, found.fake))
+
+
+def _put_down(
+    vault: Vault,
+    found: Registration,
+    data_id: str,
+    made: Sequence[HypothesisStanding],
+    made_ms: int,
+) -> None:
+    """Write the evaluations that the ledger does not hold yet, and sync them."""
+    log = ChainedLog(LabPaths(vault).ledger)
+    lines = [_line(found, data_id, one, made_ms) for one in made if one.gathered.days]
+    known = {
+        (one.trial, one.data_id, one.days) for one in evaluations(log) if one.role == "forward"
+    }
+    new = [one for one in lines if (one.trial, one.data_id, one.days) not in known]
+    if new:
+        record(log, new)
+
+
+def _line(found: Registration, data_id: str, one: HypothesisStanding, made_ms: int) -> Evaluation:
+    days, lead = one.gathered.days, one.lead
+    return Evaluation(
+        made_utc=times.iso(made_ms),
+        role="forward",
+        config_id=found.about.config_id,
+        data_id=data_id,
+        code=LAB_VERSION,
+        family=one.family,
+        model=MODEL,
+        instruments=found.about.instruments,
+        days=(days[0], days[-1]),
+        fills=int(one.gathered.real.fills.sum()),
+        missed=one.gathered.missed,
+        gap=one.gathered.gap,
+        net=None if one.net is None else _decimal(one.net.value),
+        delta=None if lead is None else _decimal(lead.value),
+        se=None if one.net is None else _decimal(one.net.se),
+    )
+
+
+def _decimal(value: float | None) -> str | None:
+    return None if value is None else f"{value:.{PLACES}f}"
