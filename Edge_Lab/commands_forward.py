@@ -122,7 +122,7 @@ def _as_json(report: ForwardReport) -> dict[str, Any]:
         "elapsed_days": _elapsed(report),
         "judged": report.judged,
         "watch": report.seen,
-        "hypotheses": [_row(one) for one in report.standing],
+        "standing": [_row(one) for one in report.standing],
         "agreement": {
             **{word: len(pairs) for word, pairs in sorted(report.comparison.pairs.items())},
             "unequal": len(report.comparison.unequal),

@@ -145,11 +145,13 @@ class PaperMarket:
             inst_id=self._inst_id,
             event_id=trial.event_id,
             minute=trial.minute,
+            age_max=DEFAULT_FILTER.age_max,
             birth=trial.birth,
             candle_start=trial.candle_start,
             side=trial.side,
             entry=trial.tip,
             stop=stop,
+            farthest=trial.tip,  # of its group: no other exit asks for it
             target=target,
             last=last.price,
             in_contact=rules.in_contact(state, self._limits, wick),
