@@ -1,7 +1,7 @@
 """The signals of a live watch, held against the trials of the backtest. Pure.
 
-Compared are the registered families over the minutes that the watch has answered. What price had
-reached before the watch could show it is left out: nobody was shown it, and by no other rule.
+Compared are the registered families over the minutes that the watch has answered. A level that
+price had reached before the watch could show it is left out: price decided there, and no rule.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,13 +48,13 @@ class WatchedDays:
 
 
 @dataclass(slots=True)
-class Comparison:
-    """The pairs of event and family by what became of them, and unequal outcomes."""
+class AgreementCheck:
+    """The pairs of event and family by their word, and unequal outcomes."""
 
     pairs: dict[Word, list[Pair]] = field(default_factory=dict)
     unequal: list[str] = field(default_factory=list)  # event_ids
 
-    def add(self, other: "Comparison") -> None:
+    def add(self, other: "AgreementCheck") -> None:
         """Take the pairs of another instrument."""
         for word, found in other.pairs.items():
             self.pairs.setdefault(word, []).extend(found)
@@ -70,11 +70,11 @@ class Comparison:
         return Agreement(self.count(*COMPARED), self.count(*DIFFERING), len(self.unequal))
 
 
-def compare(watched: WatchedDays, market: AnsweredMarket) -> Comparison:
-    """Return what became of each pair of the days that were judged."""
+def compare(watched: WatchedDays, market: AnsweredMarket) -> AgreementCheck:
+    """Return the word of each pair of the days that were judged."""
     live = dict(_live_pairs(watched))
     past = dict(_past_pairs(watched.past))
-    found = Comparison()
+    found = AgreementCheck()
     unequal = dict[str, None]()
     for pair in sorted(live.keys() | past.keys()):
         shown, line = live.get(pair), past.get(pair)
@@ -91,7 +91,7 @@ def compare(watched: WatchedDays, market: AnsweredMarket) -> Comparison:
 
 
 def outcome_of(line: Line) -> dict[str, Any]:
-    """Return what must be equal to the last digit: the status, and the result of each model."""
+    """Return the part of a line that must be equal: the status, and the result of each model."""
     return {name: line[name] for name in ("status", *MODELS)}
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from Edge_Lab.agreement import DIFFERING, Comparison
+from Edge_Lab.agreement import DIFFERING, AgreementCheck
 from Edge_Lab.forward import HypothesisStanding, comparison, in_force, standings
 from Edge_Lab.inference import PLACES
 from Edge_Lab.paper import Engine, answers, judge
@@ -42,7 +42,7 @@ class ForwardReport:
     judged: int  # trials whose end became known since the look before
     seen: dict[str, int]  # events of the watch: trials, and those that are none by their reason
     standing: list[HypothesisStanding]
-    comparison: Comparison
+    comparison: AgreementCheck
 
 
 def add_options(made: argparse.ArgumentParser) -> None:
@@ -77,7 +77,7 @@ def command(args: argparse.Namespace, engines: Engines) -> int:
 def look(
     vault: Vault, found: Registration, chosen: Settings, engines: Engines, made_ms: int
 ) -> ForwardReport:
-    """Judge what is decided, and return how the test stands; its evaluations are put down first."""
+    """Judge the trials that have ended; return how the test stands, which is put down first."""
     judged, seen = 0, dict.fromkeys(("trials", "late", "undated", "otherwise", "damaged"), 0)
     for inst_id in found.about.instruments:
         judged += judge(vault, inst_id, found, chosen, engines(vault, inst_id, chosen))
@@ -183,9 +183,11 @@ def _cells(one: HypothesisStanding) -> Sequence[str]:
 def _said(report: ForwardReport) -> Sequence[str]:
     seen, found = report.seen, report.comparison
     names = {
-        "trials": "trials", "late": "seen too late", "undated": "without a time",
+        "trials": "trials",
+        "late": "seen too late",
+        "undated": "without a time",
         "otherwise": "of other questions",
-    }  # fmt: skip
+    }
     watched = ", ".join(f"{text} {seen[name]}" for name, text in names.items())
     said = [f"the watch: {watched}"]
     if seen["damaged"]:
@@ -207,7 +209,7 @@ def _said(report: ForwardReport) -> Sequence[str]:
     return said + [f"  {name}" for name in _names(found)[:_MOST_NAMED]]
 
 
-def _names(found: Comparison) -> list[str]:
+def _names(found: AgreementCheck) -> list[str]:
     """Return the trials that differ, each with its word."""
     pairs = [(word, *pair) for word in DIFFERING for pair in found.pairs.get(word, ())]
     named = [f"{word}: {event_id} {family}" for word, event_id, family in pairs]

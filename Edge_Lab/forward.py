@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from Edge_Lab import power
-from Edge_Lab.agreement import Comparison, WatchedDays, compare
+from Edge_Lab.agreement import AgreementCheck, WatchedDays, compare
 from Edge_Lab.day_sums import GatheredDays, gathered
 from Edge_Lab.executions import executions
 from Edge_Lab.fills import Model
@@ -57,9 +57,9 @@ def agreement(vault: Vault, instruments: Sequence[str]) -> Agreement | None:
     return counts if counts.compared else None
 
 
-def comparison(vault: Vault, found: Registration, chosen: Settings) -> Comparison:
-    """Return what became of each live trial and each trial of the backtest on judged days."""
-    whole = Comparison()
+def comparison(vault: Vault, found: Registration, chosen: Settings) -> AgreementCheck:
+    """Return the live trials and those of the backtest on judged days, held against each other."""
+    whole = AgreementCheck()
     exec_id = executions(chosen)[0].exec_id
     first = times.day(found.registered_ms)
     for inst_id in found.about.instruments:

@@ -2,7 +2,7 @@
 
 ``paper.jsonl`` is append-only and chained. A line is that of a trial, and says which registration
 it is of, when its signal was seen, and how it would have ended without the delay of the watch:
-``undelayed`` is what the backtest's outcome is held against.
+the backtest's outcome is held against ``undelayed``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ _END_MS: Final = 1 << 62
 
 
 class LiveAnswers(NamedTuple):
-    """What a watch recorded of an instrument since a registration."""
+    """The answers of a watch about an instrument since a registration."""
 
     record: LiveRecord
     covered: dict[int, int]  # minutes that it answered, and when (Unix ms)

@@ -22,7 +22,7 @@ from ravequant.vault.paths import Vault
 
 @dataclass(frozen=True, slots=True)
 class Hypotheses:
-    """What a forward test is about: the parts whose change begins another one."""
+    """The parts of a forward test whose change begins another one."""
 
     hypotheses: tuple[str, ...]
     config_id: str
@@ -41,7 +41,7 @@ class Registration:
 
 
 def hypotheses_of(chosen: Settings, instruments: Sequence[str]) -> Hypotheses:
-    """Return what the settings would register for these instruments."""
+    """Return the registration that the settings would make for these instruments."""
     default = executions(chosen)[0]
     config_id = setting_id(
         {"exec_id": default.exec_id, "filter": name_of(DEFAULT_FILTER), "lab": LAB_VERSION}

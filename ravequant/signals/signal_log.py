@@ -85,7 +85,7 @@ def _round_line(minute: int, asked: AskedQuestion, found: Iterable[Mapping[str, 
 
 
 def _key(row: Mapping[str, Any]) -> _Key:
-    """Return what a line is about: two watches that ask differently record side by side."""
+    """Return the key of a line: two watches that ask differently record side by side."""
     return row["event_id"], row.get("query_id"), row.get("min_score")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from Edge_Lab.agreement import Comparison, WatchedDays, compare, outcome_of
+from Edge_Lab.agreement import AgreementCheck, WatchedDays, compare, outcome_of
 from Edge_Lab.live_trials import LiveTrial
 from Edge_Lab.verdict import Agreement
 from ravequant import exact, times
@@ -143,7 +143,7 @@ def test_trials_that_are_not_decided_yet_wait():
         WatchedDays([LIVE], [past(status="open")], {DAY}, COVERED, {}),
         WatchedDays([LIVE], [], {"2025-12-15"}, COVERED, {}),
     ):
-        assert compare(watched, QuietMarket()) == Comparison()
+        assert compare(watched, QuietMarket()) == AgreementCheck()
 
 
 def test_each_registered_family_is_a_pair():
