@@ -1,4 +1,7 @@
-"""Says how long a test of the setup must run (power), and verifies the ledger of trials (check)."""
+"""Says how long a test of the setup must run (power), and verifies the ledger of trials (check).
+
+Fits a model of whether a filled fade pays, and shows its worth (predict fit, predict show).
+"""
 
 if __name__ == "__main__":
     exec(__import__("pathlib").Path(__file__, "../../scripts/begin.py").resolve().read_bytes())
@@ -11,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from Edge_Lab import power
+from Edge_Lab import commands_predict, power
 from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import cli
@@ -29,6 +32,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of the command line."""
     made = cli.parser(PROGRAM, __doc__ or "")
     made.add_argument("command", choices=COMMANDS, help="the answer that is wanted")
+    made.add_argument("action", nargs="?", help="predict: fit or show")
+    cli.add_instruments(made)
     made.add_argument(
         "--spread",
         type=_spread,
@@ -113,7 +118,7 @@ def body(args: argparse.Namespace) -> int:
     return COMMANDS[args.command](args)
 
 
-COMMANDS: Final = {"power": _power, "check": _check}
+COMMANDS: Final = {"power": _power, "check": _check, "predict": commands_predict.predict}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
