@@ -14,7 +14,9 @@ from ravequant import exact, times
 from ravequant.signals.candidates import Query
 from ravequant.signals.conviction import SIZES, Conviction
 from ravequant.signals.evidence import largest_wall, shown, within
+from ravequant.signals.inputs import WickAsOf
 from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import Signal
 
 Family = Callable[[Signal], bool]
@@ -94,14 +96,13 @@ class WickFilter(NamedTuple):
         """The query of these wicks; its reach stands in the limits."""
         return Query(self.age_min, self.age_max, min_touched=self.min_touched)
 
-    def takes(self, signal: Signal, limits: SignalLimits) -> bool:
-        """Return True if a signal of its query has the wall that it asks for."""
-        book, wick = signal.state.book, signal.wick
+    def takes(self, state: MarketState, wick: WickAsOf, limits: SignalLimits) -> bool:
+        """Return True if a signal of its query has the wall that it asks for at its tip."""
         if not self.wall:
             return True
-        if book is None or signal.state.defect("buckets", limits) is not None:
+        if state.book is None or state.defect("buckets", limits) is not None:
             return False
-        found = largest_wall(book, limits, wick.side, wick.tip)
+        found = largest_wall(state.book, limits, wick.side, wick.tip)
         return found is not None and found.notional >= WALL_NOTIONAL
 
 

@@ -82,6 +82,7 @@ PURE_ROOMS = (
     "Edge_Lab.predictor_fit",
     "Edge_Lab.tape",
     "Edge_Lab.trial_digest",
+    "Edge_Lab.trial_facts",
     "Edge_Lab.trials",
     "Edge_Lab.verdict",
     "Edge_Lab.walk_forward",

@@ -5,6 +5,8 @@ A candidate is an untouched small wick of the right age among touched wicks.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -32,13 +34,14 @@ class LastPrice(NamedTuple):
     source: Literal["mid", "trade"]
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True)
+class Candidate:
     """A wick and the wicks around it."""
 
     wick: WickAsOf
     others: tuple[WickAsOf, ...]  # of its timeframe, both sides, born close to it
 
-    @property
+    @cached_property
     def touched(self) -> int:
         """The number of wicks around it that were touched."""
         return sum(other.status == "touched" for other in self.others)
@@ -50,7 +53,7 @@ class Candidate(NamedTuple):
         middle = len(sizes) // 2
         return sizes[middle] + sizes[~middle] if sizes else None
 
-    @property
+    @cached_property
     def small(self) -> bool:
         """True if its size is at most the median size around it."""
         median = self.twice_median
@@ -63,14 +66,42 @@ class Candidate(NamedTuple):
         return None if median is None else exact.text(median * 5, 1)
 
 
+class MinuteWicks:
+    """The wicks of a timeframe as of a minute; those around a wick are looked up once."""
+
+    def __init__(self, state: MarketState, timeframe: str, limits: SignalLimits) -> None:
+        wicks = [wick for wick in state.wicks if wick.timeframe == timeframe]
+        self._wicks = sorted(wicks, key=attrgetter("birth"))
+        self._minute, self._limits = state.minute, limits
+        self._found: dict[str, Candidate] = {}
+
+    def aged(self, age_min: int, age_max: int) -> list[WickAsOf]:
+        """Return the wicks of an age in minutes, the oldest first."""
+        start = bisect_left(self._wicks, self._minute - age_max, key=attrgetter("birth"))
+        end = bisect_right(self._wicks, self._minute - age_min, key=attrgetter("birth"))
+        return self._wicks[start:end]
+
+    def around(self, wick: WickAsOf) -> Candidate:
+        """Return one of the wicks with the wicks around it."""
+        found = self._found.get(wick.event_id)
+        if found is None:
+            found = self._found[wick.event_id] = around(wick, self._wicks, self._limits)
+        return found
+
+
 def candidates(
-    state: MarketState, query: Query, limits: SignalLimits, last: LastPrice | None
+    state: MarketState,
+    query: Query,
+    limits: SignalLimits,
+    last: LastPrice | None,
+    wicks: MinuteWicks,
 ) -> tuple[list[Candidate], str | None]:
-    """Return the candidates; if there are none, a sentence names the rule that failed."""
-    wicks = [wick for wick in state.wicks if wick.timeframe == query.timeframe]
-    wicks.sort(key=attrgetter("birth"))
-    aged = [wick for wick in wicks if query.age_min <= state.minute - wick.birth <= query.age_max]
-    untouched = [around(wick, wicks, limits) for wick in aged if wick.status == "untouched"]
+    """Return the candidates; if there are none, a sentence names the rule that failed.
+
+    ``wicks`` are those of the query's timeframe.
+    """
+    aged = wicks.aged(query.age_min, query.age_max)
+    untouched = [wicks.around(wick) for wick in aged if wick.status == "untouched"]
     surrounded = [found for found in untouched if found.touched >= query.min_touched]
     small = [found for found in surrounded if found.small or not query.small_only]
     near = [found for found in small if last is None or _reachable(found, last, limits)]

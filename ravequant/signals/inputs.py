@@ -56,6 +56,7 @@ class VolumeRow(NamedTuple):
     whale_count: int
     whale_volume: int
     gap: bool
+    total: str | None = None  # notional of the minute, as written: no rule of the query reads it
 
 
 class CvdRow(NamedTuple):
@@ -189,6 +190,7 @@ def volume(row: Row) -> VolumeRow:
         whale_count=int(row["whale_count"]),
         whale_volume=exact.units(row["whale_volume"], exact.NOTIONAL_PLACES),
         gap=bool(row["gap"]),
+        total=row.get("total_volume"),
     )
 
 

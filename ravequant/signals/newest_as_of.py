@@ -109,7 +109,7 @@ class TradesAsOf:
         self._asked = None
 
     def _read(self, first_ms: int, until: int) -> list[_TradePart]:
-        """Read the files of the span; of trades before it the last one is enough."""
+        """Read the files of the span; of trades before it the last is enough."""
         found: list[_TradePart] = []
         last_id = self._last_id_before(times.day(first_ms))
         for day, path in self._files:

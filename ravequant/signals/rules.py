@@ -9,7 +9,13 @@ from typing import Final, Literal, NamedTuple
 
 from ravequant import exact, times
 from ravequant.signals import conviction
-from ravequant.signals.candidates import Candidate, LastPrice, Query, candidates
+from ravequant.signals.candidates import (
+    Candidate,
+    LastPrice,
+    MinuteWicks,
+    Query,
+    candidates,
+)
 from ravequant.signals.conviction import CAPPED_SIZE, SIZES, Cap, Conviction, Readings
 from ravequant.signals.evidence import (
     CONFLUENCES,
@@ -137,11 +143,94 @@ class QueryResult(NamedTuple):
 
 def find(state: MarketState, query: Query, limits: SignalLimits) -> QueryResult:
     """Return the signals of ``query``; if there are none, a sentence names the rule that failed."""
-    last = last_price(state, limits)
-    near, missing = candidates(state, query, limits, last)
-    groups = _groups([_judged(state, limits, found, last) for found in near])
-    signals = sorted((_signal(state, limits, group, last) for group in groups), key=_nearness)
-    return QueryResult(state, last, tuple(signals), missing)
+    asked = JudgedMinute(state, limits)
+    levels, missing = asked.levels(query, limits)
+    signals = sorted(map(asked.signal, levels), key=_nearness)
+    return QueryResult(state, asked.last, tuple(signals), missing)
+
+
+class Level(NamedTuple):
+    """Near twins that passed rules 1 to 3, the strongest first: one signal."""
+
+    members: tuple[Candidate, ...]
+
+    @property
+    def wick(self) -> WickAsOf:
+        """The strongest wick, whose tip is faded."""
+        return self.members[0].wick
+
+
+class JudgedMinute:
+    """A state of which several queries are asked: each wick is judged at most once."""
+
+    def __init__(self, state: MarketState, limits: SignalLimits) -> None:
+        self.state, self.last = state, last_price(state, limits)
+        self._limits = limits
+        self._wicks: dict[str, MinuteWicks] = {}
+        self._layers: dict[str, tuple[Evidence, ...]] = {}
+        self._signals: dict[tuple[str, ...], Signal] = {}
+
+    def levels(self, query: Query, limits: SignalLimits) -> tuple[list[Level], str | None]:
+        """Return the levels of a query; without any, the sentence about the rule that failed.
+
+        ``limits`` may differ from those of the minute in ``reach_bps`` alone.
+        """
+        wicks = self._wicks.get(query.timeframe)
+        if wicks is None:
+            wicks = MinuteWicks(self.state, query.timeframe, self._limits)
+            self._wicks[query.timeframe] = wicks
+        near, missing = candidates(self.state, query, limits, self.last, wicks)
+        return self._grouped(near), missing
+
+    def signal(self, level: Level) -> Signal:
+        """Return the signal of a level."""
+        name = tuple(found.wick.event_id for found in level.members)
+        if name not in self._signals:
+            self._signals[name] = _signal(
+                self.state, self._limits, level, self.layers(level.members[0]), self.last
+            )
+        return self._signals[name]
+
+    def layers(self, found: Candidate) -> tuple[Evidence, ...]:
+        """Return the layers of the fade of a candidate."""
+        name = found.wick.event_id
+        if name not in self._layers:
+            setup = FadeSetup(found.wick, _around(found), self.last.price if self.last else None)
+            self._layers[name] = judge(self.state, self._limits, setup)
+        return self._layers[name]
+
+    def _grouped(self, near: Sequence[Candidate]) -> list[Level]:
+        """Return near twins together.
+
+        Strongest first, each takes all of its side within TWIN_BPS of itself. There are no chains:
+        a wick that is that near to another member alone belongs to no level yet. A wick without
+        a neighbour needs no strength.
+        """
+        levels = []
+        for run in _runs(near):
+            left = sorted(run, key=self._strength_order) if len(run) > 1 else run
+            while left:
+                lead = left[0].wick
+                levels.append(Level(tuple(one for one in left if _twins(lead, one.wick))))
+                left = [one for one in left if not _twins(lead, one.wick)]
+        return levels
+
+    def _strength_order(self, found: Candidate) -> tuple[int, int, str]:
+        """Return the key of the strongest: the higher score, the older wick, the lower name."""
+        wick = found.wick
+        return -_score(self.layers(found)), wick.birth, wick.event_id
+
+
+def _runs(near: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Return candidates of a side whose tips follow each other within TWIN_BPS together."""
+    runs: list[list[Candidate]] = []
+    for found in sorted(near, key=lambda one: (one.wick.side, one.wick.tip)):
+        before = runs[-1][-1].wick if runs else None
+        if before is not None and _twins(found.wick, before):  # of both tips the larger
+            runs[-1].append(found)
+        else:
+            runs.append([found])
+    return runs
 
 
 def last_price(state: MarketState, limits: SignalLimits) -> LastPrice | None:
@@ -165,51 +254,20 @@ def _nearness(signal: Signal) -> tuple[int, str]:
     return away, signal.wick.event_id
 
 
-class _Judged(NamedTuple):
-    """A candidate and the layers of its fade."""
-
-    found: Candidate
-    layers: tuple[Evidence, ...]
-
-
-def _judged(
-    state: MarketState, limits: SignalLimits, found: Candidate, last: LastPrice | None
-) -> _Judged:
-    setup = FadeSetup(found.wick, _around(found), last.price if last else None)
-    return _Judged(found, judge(state, limits, setup))
-
-
-def _groups(judged: Sequence[_Judged]) -> list[list[_Judged]]:
-    """Return near twins together, the strongest of each group first.
-
-    Strongest first, each takes all of its side within TWIN_BPS of itself. There are no chains: a
-    wick that is that near to another member alone belongs to no group yet.
-    """
-    left = sorted(judged, key=_strength_order)
-    groups = []
-    while left:
-        lead = left[0].found.wick
-        groups.append([one for one in left if _twins(lead, one.found.wick)])
-        left = [one for one in left if not _twins(lead, one.found.wick)]
-    return groups
-
-
-def _strength_order(one: _Judged) -> tuple[int, int, str]:
-    """Return the key of the strongest: the higher score, the older wick, the lower event_id."""
-    wick = one.found.wick
-    return -_score(one.layers), wick.birth, wick.event_id
-
-
 def _twins(lead: WickAsOf, other: WickAsOf) -> bool:
     return lead.side == other.side and within(lead.tip - other.tip, TWIN_BPS, lead.tip)
 
 
 def _signal(
-    state: MarketState, limits: SignalLimits, group: Sequence[_Judged], last: LastPrice | None
+    state: MarketState,
+    limits: SignalLimits,
+    level: Level,
+    layers: tuple[Evidence, ...],
+    last: LastPrice | None,
 ) -> Signal:
-    """Return the signal of a group, whose strongest wick stands first."""
-    found, layers = group[0]
-    wick, wicks = found.wick, [one.found.wick for one in group]
+    """Return the signal of a level, with the layers of its strongest wick."""
+    found, wick = level.members[0], level.wick
+    wicks = [member.wick for member in level.members]
     strength = strength_of(found, limits)
     sure = next(layer.state for layer in layers if layer.name == "wick") == "met"
     contact = in_contact(state, limits, wick)

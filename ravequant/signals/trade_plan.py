@@ -53,8 +53,7 @@ def plan(
     """
     entry, stop = wick.tip, None
     if state.tick is not None:
-        farthest = max((wick, *group), key=lambda other: _beyond(wick, other.tip))
-        stop = stop_at(farthest, state.tick, limits.stop_bps)
+        stop = stop_at(farthest(wick, group), state.tick, limits.stop_bps)
     opposite = nearest_opposite(state, wick, gone)
     exits = [] if opposite is None else [_Exit(opposite.tip, "wick", opposite.event_id)]
     vwap = _vwap_beyond(state, limits, wick)
@@ -64,6 +63,11 @@ def plan(
         return TradePlan(entry, stop, no_trade="target")
     gross, net, share, no_trade = _worth(limits, entry, stop, nearest.price)
     return TradePlan(entry, stop, *nearest, gross, net, share, no_trade)
+
+
+def farthest(wick: WickAsOf, group: Sequence[WickAsOf]) -> WickAsOf:
+    """Return the wick of a group whose tip lies farthest away from the trade."""
+    return max((wick, *group), key=lambda other: _beyond(wick, other.tip))
 
 
 def _beyond(wick: WickAsOf, price: int) -> int:

@@ -124,7 +124,7 @@ def test_a_filter_with_a_wall_asks_for_one_million_at_the_tip():
     asks_for = WickFilter(wall=True)
 
     def takes(**facts):
-        return asks_for.takes(only(set_up(**facts)), LIMITS)
+        return asks_for.takes(set_up(**facts), hidden(), LIMITS)
 
     assert takes()
     assert takes(book=book(side(walls=(wall(notional=1_000_000),))))
@@ -133,4 +133,4 @@ def test_a_filter_with_a_wall_asks_for_one_million_at_the_tip():
     assert not takes(book=book(ts=book().ts - 3 * MINUTE))
     assert not takes(book=book(gap=True))
     assert not takes(book=None)
-    assert DEFAULT_FILTER.takes(only(set_up(book=None)), LIMITS)
+    assert DEFAULT_FILTER.takes(set_up(book=None), hidden(), LIMITS)

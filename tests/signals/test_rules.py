@@ -1,5 +1,7 @@
 """The rules of the query on hand-made facts: both readings, size, contact, groups, the order."""
 
+import random
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ravequant import exact
+from ravequant.signals import rules
 from ravequant.signals.candidates import LastPrice, Query
+from ravequant.signals.evidence import judge
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
+from ravequant.signals.rules import JudgedMinute, find
 from tests.support.made_signals import (
     LAYERS,
     LIMITS,
@@ -350,3 +355,31 @@ def test_a_long_is_in_contact_from_above(low, contact):
         replace(state, volume=(*quiet[:-1], reached), newest_event=A - 1),
     ):
         assert only(other).in_contact == contact
+
+
+def test_queries_of_one_minute_share_their_judgement(monkeypatch):
+    """Each query of a minute has the signals that it has alone; each wick is judged once."""
+    chance, judged = random.Random(3), Counter[str]()
+
+    def counting(state, limits, setup):
+        judged[setup.wick.event_id] += 1
+        return judge(state, limits, setup)
+
+    tips = [f"101{chance.randrange(100, 400)}.{n}" for n in range(20)]
+    wicks = [wick(20 + n, tip, size_ticks=n // 2) for n, tip in enumerate(tips)]
+    facts = set_up([*surrounding(), *wicks])
+    queries = [
+        (Query(*ages, min_touched=touched), limits_of(reach_bps=reach))
+        for ages in ((20, 30), (20, 60))
+        for touched in (5, 10)
+        for reach in ("20", "500")
+    ]
+    alone = [find(facts, *asked).signals for asked in queries]
+    assert len({len(signals) for signals in alone}) > 2
+    monkeypatch.setattr(rules, "judge", counting)
+    minute = JudgedMinute(facts, LIMITS)
+    for asked, wanted in zip(queries, alone, strict=True):
+        levels, _ = minute.levels(*asked)
+        found = {level.wick.event_id: minute.signal(level) for level in levels}
+        assert found == {signal.wick.event_id: signal for signal in wanted}
+    assert set(judged.values()) == {1}
