@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from Edge_Lab.fills import MODELS
 from Edge_Lab.inference import Estimate
-from Edge_Lab.verdict import VerdictFacts, decide, number, six_numbers
+from Edge_Lab.verdict import VerdictFacts, besides, decide, number, six_numbers
 
 WIDTH: Final = 80  # of the terminal's card
 _BAR: Final = 46  # columns of a bar
@@ -91,17 +91,16 @@ def counted(facts: VerdictFacts) -> str:
 # --- terminal ------------------------------------------------------------------------------------
 
 
-def terminal(facts: VerdictFacts) -> str:
-    """Return the card as text of at most 80 columns."""
+def terminal(facts: VerdictFacts, *, more: Sequence[str] = ()) -> str:
+    """Return the card as text of at most 80 columns; ``more`` are sentences below the picture."""
     word, what_to_do = decide(facts)
     lines = [word, *wrap(what_to_do, WIDTH), ""]
     width = max(len(name) for name, _ in six_numbers(facts))
     lines += [f"{name:{width}}  {value}" for name, value in six_numbers(facts)]
     if shown := bars(facts):
         lines += ["", *_text_picture(shown)]
-    if rates := marks(facts):
-        lines += ["", "win rate: " + " < ".join(f"{m.label} {m.percent:.1f} %" for m in rates)]
-    return "\n".join([*lines, "", counted(facts)]) + "\n"
+    said = [*wrap(" ".join(besides(facts)), WIDTH), *wrap(" ".join(more), WIDTH)]
+    return "\n".join([*lines, "", *said, counted(facts)]) + "\n"
 
 
 def _text_picture(shown: Sequence[Bar]) -> Iterator[str]:
@@ -131,8 +130,11 @@ def _text_picture(shown: Sequence[Bar]) -> Iterator[str]:
 # --- HTML ----------------------------------------------------------------------------------------
 
 
-def html(facts: VerdictFacts, *, title: str) -> str:
-    """Return the card as one HTML page; ``title`` says of which setup and day it is."""
+def html(facts: VerdictFacts, *, title: str, more: Sequence[str] = ()) -> str:
+    """Return the card as one HTML page; ``title`` says of which setup and day it is.
+
+    ``more`` are sentences below the picture.
+    """
     word, what_to_do = decide(facts)
     colour = _COLOURS.get(word, "#5c5c5c")
     rows = "".join(
@@ -147,6 +149,7 @@ def html(facts: VerdictFacts, *, title: str) -> str:
         f"<title>{escape(title)}: {word}</title><style>{_STYLE}</style></head>\n<body>"
         f'<p>{escape(title)}</p><h1 style="color:{colour}">{word}</h1>'
         f"<p>{escape(what_to_do)}</p>\n<table>{rows}</table>\n{picture(facts)}\n"
+        f"{''.join(f'<p>{escape(line)}</p>' for line in (*besides(facts), *more))}"
         f"<footer>{escape(counted(facts))}</footer></body></html>\n"
     )
 

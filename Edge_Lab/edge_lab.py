@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import orjson
 
-from Edge_Lab import commands_predict, power
+from Edge_Lab import backtest, commands_predict, make_verdict, optimise, power
+from Edge_Lab.families import FAMILIES
+from Edge_Lab.fills import MODELS
 from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import cli
@@ -42,6 +44,21 @@ def parser() -> argparse.ArgumentParser:
         help="power: how far the mean of a day strays "
         f"(default: {MODEL_SPREAD:.2f}, of a model market)",
     )
+    cli.add_instruments(made)
+    for flag, name, text in (("--from", "first", "first"), ("--to", "last", "last")):
+        made.add_argument(
+            flag, dest=name, type=cli.day_arg, metavar="DAY", help=f"{text} UTC day that counts"
+        )
+    for flag, name, known in (("--family", "families", FAMILIES), ("--model", "models", MODELS)):
+        made.add_argument(
+            flag,
+            dest=name,
+            action="append",
+            choices=list(known),
+            metavar=flag[2:].upper(),
+            help=f"backtest: {', '.join(known)}; may be repeated (default: all)",
+        )
+    made.add_argument("--html", action="store_true", help="verdict: say where the page stands")
     return made
 
 
@@ -118,7 +135,14 @@ def body(args: argparse.Namespace) -> int:
     return COMMANDS[args.command](args)
 
 
-COMMANDS: Final = {"power": _power, "check": _check, "predict": commands_predict.predict}
+COMMANDS: Final = {
+    "backtest": backtest.command,
+    "optimise": optimise.command,
+    "verdict": make_verdict.command,
+    "predict": commands_predict.predict,
+    "power": _power,
+    "check": _check,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,6 +31,11 @@ class LabPaths:
     def _execution(self, inst_id: str, exec_id: str) -> Path:
         return self.vault.lab(inst_id) / "trials" / exec_id
 
+    def digest(self, inst_id: str, exec_id: str, day: str) -> Path:
+        """The digest of a day's trials, which may be deleted."""
+        folder = self.vault.lab(inst_id) / "digests" / exec_id
+        return folder / f"{times.parse_day(day)}.bin"
+
     def judged(self, inst_id: str, day: str) -> Path:
         """The note of a judged day: written last, it makes the trials count."""
         return self.vault.judged(inst_id, times.parse_day(day))
@@ -57,6 +62,16 @@ class LabPaths:
     def series(self, config_id: str, data_id: str) -> Path:
         """The day values of the evaluations of a configuration over a set of days."""
         return self._lab / "series" / f"{config_id}.{data_id}.jsonl"
+
+    @property
+    def self_test(self) -> Path:
+        """The result of the newest run of `check`."""
+        return self._lab / "self_test.json"
+
+    @property
+    def verdict(self) -> Path:
+        """The newest verdict."""
+        return self._lab / "verdict.json"
 
     def card(self, day: str) -> Path:
         """The card of a verdict as a page."""

@@ -86,6 +86,8 @@ class VerdictFacts:
     mean_r: float | None = None
     worst_day: float | None = None  # bps
     losing_run: int = 0  # fills
+    alone: Estimate | None = None  # Net of the fills that come while no other is open
+    rank: float | None = None  # share of the sets of random levels that did as well
     fees_bps: float = 7.0
 
 
@@ -270,6 +272,7 @@ def six_numbers(facts: VerdictFacts) -> list[tuple[str, str]]:
     wins = "unknown" if facts.wins_pct is None else f"{facts.wins_pct:.1f} %"
     chance = "unknown" if facts.chance_pct is None else f"{facts.chance_pct:.1f} %"
     even = "never" if facts.break_even_pct is None else f"{facts.break_even_pct:.1f} %"
+    even = "unknown" if facts.chance_pct is None else even
     worst = "unknown" if facts.worst_day is None else f"{number(facts.worst_day)} bps"
     clean = facts.days - facts.days_seen
     return [
@@ -279,10 +282,21 @@ def six_numbers(facts: VerdictFacts) -> list[tuple[str, str]]:
         ),
         ("net a fill, bps", f"{with_interval(claim.net)}{mean_r}"),
         ("over fake levels", with_interval(claim.lead)),
-        ("wins", f"{wins}; by chance {chance}, to pay the fees {even}"),
-        ("worst", f"day {worst}, {facts.losing_run} losing fills in a row"),
+        ("wins (target met)", f"{wins}; by chance {chance}, to pay the fees {even}"),
+        ("worst", f"day {worst} in all, {facts.losing_run} losing fills in a row"),
         ("trials in the ledger", str(facts.trials)),
     ]
+
+
+def besides(facts: VerdictFacts) -> list[str]:
+    """Return sentences that stand beside the six numbers, and decide nothing."""
+    said = []
+    if facts.alone is not None:
+        alone = with_interval(facts.alone)
+        said.append(f"One position at a time: net {alone} on {facts.alone.fills} fills.")
+    if facts.rank is not None:
+        said.append(f"Random levels did as well in {100 * facts.rank:.1f} % of 1,000 draws.")
+    return said
 
 
 def one_line(family: str, facts: VerdictFacts) -> str:

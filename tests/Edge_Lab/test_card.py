@@ -7,7 +7,7 @@ import pytest
 
 from Edge_Lab.card import WIDTH, bars, html, marks, picture, terminal
 from Edge_Lab.verdict import decide, nothing
-from tests.support.edge_facts import claims, facts
+from tests.support.edge_facts import claims, estimate, facts
 
 BARE = {
     "days": 0,
@@ -22,6 +22,7 @@ ALL = [
     facts(**BARE),
     facts(claims=claims((2.1, 1.3), through=((-0.1, 1.0), None))),
     facts(days=12, fills=84),
+    facts(alone=estimate(-5.4, 2.2), rank=0.081, days_seen=60),
 ]
 
 
@@ -35,7 +36,18 @@ def test_the_screen_holds_all_of_it(found):
     assert verdict.what_to_do in " ".join(lines)
     assert lines[-1] == f"{found.trials} trials are counted in the ledger, over {found.days} days."
     assert max(map(len, lines)) <= WIDTH
-    assert len(lines) <= 24
+    assert len(lines) <= 23  # the prompt takes one more
+
+
+def test_sentences_below_the_picture():
+    """What else must be known stands on the screen and on the page, and the screen is no longer."""
+    found, more = ALL[-1], ["Judged are the days from 2026-01-03 & later."]
+    text, page = terminal(found, more=more), html(found, title="base", more=more)
+    assert "at a time: net -5.4 (-7.6 to -3.2) on 2000 fills." in text
+    assert more[0] in text
+    assert "<p>Judged are the days from 2026-01-03 &amp; later.</p>" in page
+    assert "<p>Random levels did as well in 8.1 % of 1,000 draws.</p>" in page
+    assert len(text.splitlines()) <= 23
 
 
 def test_the_bars_stand_where_their_numbers_are():

@@ -8,6 +8,7 @@ from Edge_Lab.verdict import (
     TRADES_ALONE,
     Agreement,
     Forward,
+    besides,
     decide,
     missing,
     nothing,
@@ -143,8 +144,8 @@ def test_the_six_numbers():
         ("fills and days", "2000 on 60 (40 clean, 20 seen)"),
         ("net a fill, bps", "+2.1 (0.8 to 3.4), +0.12 R"),
         ("over fake levels", "+2.6 (1.4 to 3.8)"),
-        ("wins", "61.2 %; by chance 33.3 %, to pay the fees 56.7 %"),
-        ("worst", "day -14.2 bps, 9 losing fills in a row"),
+        ("wins (target met)", "61.2 %; by chance 33.3 %, to pay the fees 56.7 %"),
+        ("worst", "day -14.2 bps in all, 9 losing fills in a row"),
         ("trials in the ledger", "24"),
     ]
     bare = facts(
@@ -152,9 +153,19 @@ def test_the_six_numbers():
         worst_day=None, losing_run=0,
     )  # fmt: skip
     assert [value for _, value in six_numbers(bare)][1:5] == [
-        "unknown", "unknown", "unknown; by chance unknown, to pay the fees never",
-        "day unknown, 0 losing fills in a row",
+        "unknown", "unknown", "unknown; by chance unknown, to pay the fees unknown",
+        "day unknown in all, 0 losing fills in a row",
     ]  # fmt: skip
+
+
+def test_what_stands_beside_the_numbers():
+    """One position at a time, with its interval, and the rank among random levels."""
+    assert besides(facts()) == []
+    assert besides(facts(alone=estimate(-5.4, 2.2), rank=0.081)) == [
+        "One position at a time: net -5.4 (-7.6 to -3.2) on 2000 fills.",
+        "Random levels did as well in 8.1 % of 1,000 draws.",
+    ]
+    assert six_numbers(facts(break_even_pct=None))[3][1].endswith("to pay the fees never")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,19 @@
 """Lines of trials as a judged day holds them, drawn from seeds: without an edge, or with one."""
 
 import random
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from Edge_Lab.executions import Execution, executions
 from Edge_Lab.exits import BPS
 from Edge_Lab.families import DEFAULT_FILTER, FAMILIES, FILTERS, name_of
 from Edge_Lab.fills import MODELS
 from Edge_Lab.placebo import BIN_EDGES, KINDS
+from Edge_Lab.trial_files import DayNote, write_day
+from Edge_Lab.trial_ledger import canonical_json, setting_id
 from ravequant import exact, times
+from ravequant.settings import Settings
+from ravequant.vault.paths import Vault
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 TIP, STOP, TARGET = "100000", "100100", "99700"  # a SHORT: 10 bps to the stop, 30 to the target
@@ -77,7 +83,7 @@ def _line(rng: random.Random, inst_id: str, minute: int, drawn: _Drawn) -> dict[
         "filters": filters,
         "facts": {},
     }
-    target = rng.random() < (BPS * 0.25 + 1) / BPS
+    target = rng.random() < 0.25
     net = PLANTED + drawn.common + more + (30 if target else -10) + rng.gauss(0, 0.5)
     for model, better in zip(MODELS, (0.5, 0.0, -0.5), strict=True):
         line[model] = None
@@ -132,3 +138,37 @@ def _placebos(rng: random.Random, drawn: _Drawn) -> dict[str, Any]:
         if kind == "random":
             part["random_queue"] = single
     return part
+
+
+def judge_days(
+    vault: Vault,
+    days: Iterable[str],
+    *,
+    instruments: Iterable[str] = (BTC, ETH),
+    books: bool = True,
+    whole: bool = False,
+    **drawn: Any,
+) -> None:
+    """Write judged days under the settings' default execution, or under all 18 of them."""
+    made = executions(Settings())[: None if whole else 1]
+    for inst_id in instruments:
+        for day in days:
+            lines = day_lines(day, inst_id, **drawn)
+            data_id = setting_id({"day": day, "of": inst_id, "drawn": canonical_json(str(drawn))})
+            note = DayNote(data_id, {}, books, f"{day}T23:59:59.999Z")
+            write_day(vault, inst_id, day, note, [(made[0], lines), *_others(made[1:], lines)])
+
+
+def _others(
+    made: Iterable[Execution], lines: list[dict[str, Any]]
+) -> Iterator[tuple[Execution, list[dict[str, Any]]]]:
+    """Yield lines of the smaller executions: of families, with shifted placebos alone."""
+    kept = [
+        line | {"filters": [], "facts": {}, "placebo": _shifted(line["placebo"])} for line in lines
+    ]
+    for execution in made:
+        yield execution, kept
+
+
+def _shifted(placebo: dict[str, Any]) -> dict[str, Any]:
+    return {kind: part for kind, part in placebo.items() if kind == "shifted"}

@@ -1,0 +1,272 @@
+"""Makes the verdict: evaluates the registered hypotheses, weighs them, and writes card and file.
+
+The evaluations are put down first. After a search over these days the verdict is about the
+later days on which its choices were tried, and not about any point of the grid.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import orjson
+
+from Edge_Lab import card
+from Edge_Lab.backtest import estimate_row, evaluate
+from Edge_Lab.evaluations import (
+    VERDICT_MODEL,
+    Evaluated,
+    Selection,
+    config_of,
+    evaluated,
+    of_group,
+    put_down,
+)
+from Edge_Lab.executions import executions
+from Edge_Lab.families import DEFAULT_FILTER, EXITS, REGISTERED, name_of
+from Edge_Lab.fills import MODELS
+from Edge_Lab.inference import Estimate
+from Edge_Lab.judged_span import JudgedSpan, judged_span
+from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
+from Edge_Lab.optimise import FAMILY, search
+from Edge_Lab.series_files import SeriesKey, TrialSeries, read_series
+from Edge_Lab.trial_ledger import ChainedLog, Evaluation, evaluations, trials
+from Edge_Lab.verdict import (
+    Agreement,
+    Forward,
+    VerdictFacts,
+    decide,
+    nothing,
+    one_line,
+    six_numbers,
+)
+from Edge_Lab.verdict_facts import LabState, Significance, facts_of, significance
+from Edge_Lab.walk_forward import TRAIN_DAYS
+from ravequant import cli, exact, settings, times
+from ravequant.errors import DONE, FAILED, NoDataError, VaultError
+from ravequant.settings import Settings
+from ravequant.vault.atomic import replace_file
+from ravequant.vault.paths import Vault
+
+VERSION: Final = 1
+_CODES: Final = {"LAB BROKEN": FAILED, "NO DATA": NoDataError.exit_code}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeVerdict:
+    """A verdict with all that its file and its card say."""
+
+    span: JudgedSpan
+    facts: VerdictFacts
+    days: list[str]  # of the trials that it is about
+    config_id: str | None = None
+    searched: bool = False
+    registered: tuple[str, ...] = ()  # the other hypotheses, each in a line
+
+
+def command(args: argparse.Namespace) -> int:
+    """Run `verdict`: evaluate, put down, write the card and the file, then show."""
+    vault, chosen = cli.vault_of(args), settings.load()
+    span = judged_span(vault, cli.instruments_of(args, chosen.instruments), args.first, args.last)
+    span = span.judged_by(executions(chosen)[0])
+    made_ms = times.utc_now_ms()
+    made = _made(span, chosen, made_ms)
+    row = as_json(made, made_ms)
+    if made.span.notes:
+        page = card.html(made.facts, title=_title(made), more=_more(made))
+        replace_file(LabPaths(vault).card(made.span.days[-1]), page.encode())
+    replace_file(LabPaths(vault).verdict, orjson.dumps(row) + b"\n")
+    if args.json:
+        sys.stdout.write(orjson.dumps(row).decode() + "\n")
+    elif args.html:
+        sys.stdout.write(f"{vault.root / row['card']}\n" if row["card"] else "")
+    else:
+        sys.stdout.write(card.terminal(made.facts, more=_more(made)[: made.searched]))
+    return _CODES.get(row["word"], DONE)
+
+
+def _made(span: JudgedSpan, chosen: Settings, made_ms: int) -> MadeVerdict:
+    """Return the verdict; that of a broken lab where its own files contradict it."""
+    try:
+        before = list(evaluations(ChainedLog(LabPaths(span.vault).ledger)))
+        intact = not failed_checks(span.vault)
+    except VaultError as error:
+        _log.error("%s", error)
+        before, intact = [], False
+    if not (intact and span.notes):
+        return MadeVerdict(span, VerdictFacts(days=0, claims=nothing(), intact=intact), [])
+    return _weighed(span, chosen, before, made_ms)
+
+
+def failed_checks(vault: Vault) -> bool:
+    """Return True if the self test of this version has failed; without its file nothing has."""
+    path = LabPaths(vault).self_test
+    try:
+        found = orjson.loads(path.read_bytes())
+        broken = found["code"] == LAB_VERSION and found["passed"] is not True
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        _log.error("%s: is no self test: %r; run edge_lab.py check", path, error)
+        return True
+    if broken:
+        _log.error("%s: failed: %s; run edge_lab.py check", path, ", ".join(found["failed"]))
+    return broken
+
+
+def _weighed(
+    span: JudgedSpan, chosen: Settings, before: Sequence[Evaluation], made_ms: int
+) -> MadeVerdict:
+    default = executions(chosen)[0]
+    digests = span.digests(default)
+    selections = {family: of_group(digests, family) for family in REGISTERED}
+    made = evaluate(digests, config_of(default, name_of(DEFAULT_FILTER)), REGISTERED, MODELS)
+    searched = was_searched(before, span)
+    if searched:
+        out, selections[FAMILY] = _out_of_sample(span, chosen)
+        made = [*out, *(one for one in made if one.family != FAMILY)]
+    put_down(span, "verdict", made, made_ms)
+    weights = Weights(span)
+    state = LabState(books=span.books, fees_bps=_fees(chosen))
+    by_family = {
+        family: weights.facts(
+            selections[family], [one for one in made if one.family == family], state
+        )
+        for family in REGISTERED
+    }
+    queue = next(one for one in made if (one.family, one.model) == (FAMILY, VERDICT_MODEL))
+    others = [one_line(name, by_family[name]) for name in REGISTERED if name != FAMILY]
+    return MadeVerdict(
+        span,
+        by_family[FAMILY],
+        queue.gathered.days,
+        queue.config_id,
+        searched=searched,
+        registered=tuple(others),
+    )
+
+
+def was_searched(before: Sequence[Evaluation], span: JudgedSpan) -> bool:
+    """Return True if a search learnt from these days of one of the instruments."""
+    days = span.days
+    return len(days) > TRAIN_DAYS and any(
+        made.role == "train"
+        and made.days[0] <= days[-1]
+        and made.days[1] >= days[0]
+        and not set(made.instruments).isdisjoint(span.instruments)
+        for made in before
+    )
+
+
+def _out_of_sample(span: JudgedSpan, chosen: Settings) -> tuple[list[Evaluated], Selection]:
+    needed = executions(chosen)[: len(EXITS)]
+    found = search(span, needed)
+    selection = found.selection
+    return [evaluated(found.config_id, FAMILY, model, selection) for model in MODELS], selection
+
+
+def _fees(chosen: Settings) -> float:
+    return int(chosen.signals.maker_bps + chosen.signals.taker_bps) / exact.SIZE_ONE
+
+
+class Weights:
+    """The trials of the ledger over the days of a span, and their newest day series."""
+
+    def __init__(self, span: JudgedSpan) -> None:
+        self._instruments = span.instruments
+        log = ChainedLog(LabPaths(span.vault).ledger)
+        made = list(evaluations(log))
+        days = span.days
+        self.trials = trials(made, days[0], days[-1])
+        newest = {one.trial: one for one in made if one.trial in self.trials}
+        self._series = {
+            trial: found
+            for trial, one in newest.items()
+            if one.model == VERDICT_MODEL
+            if (found := _series_of(span.vault, one)) is not None
+        }
+
+    def facts(
+        self, selection: Selection, models: Sequence[Evaluated], state: LabState
+    ) -> VerdictFacts:
+        """Return the facts of a hypothesis among all trials."""
+        own = next(found for found in models if found.model == VERDICT_MODEL)
+        trial = own.config_id, own.family, own.model, self._instruments
+        others = [found for name, found in self._series.items() if name != trial]
+        left: Significance = significance(own, others, len(self.trials))
+        return facts_of(selection, models, left, state)
+
+
+def _series_of(vault: Vault, made: Evaluation) -> TrialSeries | None:
+    """Return the series of an evaluation; None if its file is gone. VaultError if damaged."""
+    found = read_series(vault, SeriesKey(made.config_id, made.data_id))
+    named = (one for one in found if (one.family, one.model) == (made.family, made.model))
+    return next(named, None)
+
+
+# --- the file and the card -----------------------------------------------------------------------
+
+
+def as_json(made: MadeVerdict, made_ms: int) -> dict[str, Any]:
+    """Return the verdict as its file holds it; decimals are text."""
+    facts = made.facts
+    word, what_to_do = decide(facts)
+    days = made.days
+    return {
+        "version": VERSION,
+        "made_utc": times.iso(made_ms),
+        "code": LAB_VERSION,
+        "instruments": list(made.span.instruments),
+        "days": [days[0], days[-1]] if days else None,
+        "word": word,
+        "what_to_do": what_to_do,
+        "short": one_line(FAMILY, facts).removeprefix(f"{FAMILY}: "),
+        "numbers": [list(pair) for pair in six_numbers(facts)],
+        "family": FAMILY,
+        "config_id": made.config_id,
+        "searched": made.searched,
+        "registered": list(made.registered),
+        "facts": dict(_fact_rows(facts)),
+        "card": f"lab/cards/{made.span.days[-1]}.html" if made.span.notes else None,
+    }
+
+
+def _fact_rows(facts: VerdictFacts) -> Iterator[tuple[str, Any]]:
+    for field in fields(facts):
+        value = getattr(facts, field.name)
+        if field.name == "claims":
+            value = {
+                model: {"net": estimate_row(claim.net), "delta": estimate_row(claim.lead)}
+                for model, claim in value.items()
+            }
+        elif isinstance(value, Estimate):
+            value = estimate_row(value)
+        elif isinstance(value, float):
+            value = f"{value:.6f}"
+        elif isinstance(value, Agreement | Forward):
+            value = {
+                name: f"{part:.6f}" if isinstance(part, float) else part
+                for name, part in value._asdict().items()
+            }
+        yield field.name, value
+
+
+def _title(made: MadeVerdict) -> str:
+    return f"{', '.join(made.span.instruments)}: {FAMILY}, {made.span.days[-1]}"
+
+
+def _more(made: MadeVerdict) -> list[str]:
+    """Return the sentences below the card."""
+    said = [f"Registered too: {line}." for line in made.registered]
+    if made.searched:
+        said.insert(
+            0,
+            "A search went over these days: judged is what its choices earned on the days after "
+            f"those they were learnt from, {made.days[0]} to {made.days[-1]}.",
+        )
+    if made.span.stale:
+        said.append(f"The trades of {made.span.stale} days were repaired after they were judged.")
+    return said

@@ -1,0 +1,179 @@
+"""The command `verdict`: the word that the days earn, on the screen, on a page and in a file."""
+
+import json
+
+import pytest
+
+from Edge_Lab import edge_lab, make_verdict
+from Edge_Lab.families import REGISTERED
+from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
+from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
+from ravequant.errors import VaultError
+from ravequant.vault.paths import Vault
+from tests.support.made_trials import BTC, day_of, judge_days
+
+DAYS = 31
+
+
+def judged(root, days=DAYS, **drawn):
+    """Return a vault with judged days of one instrument."""
+    vault = Vault(root)
+    values = {"trials": 14, "placebos": 2} | drawn
+    judge_days(vault, map(day_of, range(days)), instruments=[BTC], **values)
+    return vault
+
+
+@pytest.fixture(scope="module")
+def losing(tmp_path_factory):
+    """Return a vault without an edge."""
+    return judged(tmp_path_factory.mktemp("a vault"))
+
+
+def answer(capsys, vault, *words):
+    """Return exit code and output of the command."""
+    code = edge_lab.main(["verdict", "--vault", str(vault.root), "--instId", BTC, *words])
+    return code, capsys.readouterr().out
+
+
+def file_of(vault):
+    """Return the verdict in its file."""
+    return json.loads(LabPaths(vault).verdict.read_bytes())
+
+
+def test_days_without_an_edge_lose(capsys, losing):
+    """Word and sentence on the screen; the same in the file and on the page of the last day."""
+    code, text = answer(capsys, losing)
+    assert code == 0
+    assert text.splitlines()[0] == "LOSES"
+    row = file_of(losing)
+    assert (row["word"], row["days"]) == ("LOSES", [day_of(0), day_of(DAYS - 1)])
+    assert row["what_to_do"] in " ".join(text.splitlines())
+    assert row["card"] == f"lab/cards/{day_of(DAYS - 1)}.html"
+    page = (losing.root / row["card"]).read_text(encoding="utf-8")
+    assert "LOSES</h1>" in page
+    assert "Registered too: VERY_HIGH: " in page
+    assert len(text.splitlines()) <= 23
+
+
+def test_the_file_has_what_other_programs_read(capsys, losing):
+    """Its fields in their order; decimals as text; six numbers."""
+    answer(capsys, losing)
+    row = file_of(losing)
+    assert list(row) == [
+        "version", "made_utc", "code", "instruments", "days", "word", "what_to_do", "short",
+        "numbers", "family", "config_id", "searched", "registered", "facts", "card",
+    ]  # fmt: skip
+    assert (row["version"], row["code"], row["instruments"]) == (1, LAB_VERSION, [BTC])
+    assert row["short"].startswith("LOSES, net -")
+    assert len(row["numbers"]) == 6
+    assert not any(isinstance(value, float) for value in row["facts"].values())
+    assert row["facts"]["claims"]["queue"]["net"]["bps"].startswith("-")
+
+
+def test_the_evaluations_of_the_hypotheses_stand_in_the_ledger(capsys, losing, monkeypatch):
+    """Three hypotheses under three models, before the card; without the ledger no card."""
+    answer(capsys, losing)
+    lines = list(evaluations(ChainedLog(LabPaths(losing).ledger)))[-9:]
+    assert {line.family for line in lines} == set(REGISTERED)
+    assert {line.role for line in lines} == {"verdict"}
+
+    def refused(*_):
+        raise VaultError("the disk is full; make room")
+
+    monkeypatch.setattr(make_verdict, "put_down", refused)
+    assert answer(capsys, losing) == (1, "")
+
+
+def test_two_runs_give_the_same_bytes(capsys, losing):
+    """All but the time: a repetition is no further trial."""
+    first = answer(capsys, losing)[1]
+    row, page = file_of(losing), LabPaths(losing).card(day_of(DAYS - 1)).read_bytes()
+    assert answer(capsys, losing)[1] == first
+    again = file_of(losing)
+    assert {**row, "made_utc": ""} == {**again, "made_utc": ""}
+    assert LabPaths(losing).card(day_of(DAYS - 1)).read_bytes() == page
+
+
+def test_more_trials_make_a_claim_weaker(capsys, tmp_path):
+    """An edge is promising by itself, and is still among 72 trials; p after them is no smaller."""
+    vault = judged(tmp_path, edge=30.0, trials=20)
+    assert answer(capsys, vault)[1].splitlines()[0] == "PROMISING"
+    alone = file_of(vault)["facts"]
+    edge_lab.main(["backtest", "--vault", str(vault.root), "--instId", BTC])
+    capsys.readouterr()
+    answer(capsys, vault)
+    among = file_of(vault)["facts"]
+    assert (alone["trials"], among["trials"]) == (9, 72)
+    assert float(among["p_net"]) >= float(alone["p_net"])
+    assert (file_of(vault)["word"], among["rank"]) == ("PROMISING", "0.001000")
+    lines = list(evaluations(ChainedLog(LabPaths(vault).ledger)))
+    assert len(trials(lines, day_of(0), day_of(DAYS))) == 72
+
+
+def test_few_days_are_too_early(capsys, tmp_path):
+    """Days and fills so far."""
+    vault = judged(tmp_path, days=5)
+    code, text = answer(capsys, vault)
+    assert (code, text.splitlines()[0]) == (0, "TOO EARLY")
+    assert "5 of 30 days" in text
+    assert file_of(vault)["short"].startswith("TOO EARLY, ")
+
+
+def test_nothing_judged_is_no_data_and_still_a_card(capsys, tmp_path):
+    """Exit code 3, the word on the screen and in the file; no page, no evaluation."""
+    vault = Vault(tmp_path)
+    code, text = answer(capsys, vault)
+    assert (code, text.splitlines()[0]) == (3, "NO DATA")
+    row = file_of(vault)
+    assert (row["word"], row["days"], row["card"]) == ("NO DATA", None, None)
+    assert not LabPaths(vault).ledger.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (f'{{"code":"{LAB_VERSION}","passed":false,"failed":["RUIN"]}}', "LAB BROKEN"),
+        ("[]", "LAB BROKEN"),
+        (f'{{"code":"{LAB_VERSION}","passed":true,"failed":[]}}', "TOO EARLY"),
+        ('{"code":"0","passed":false,"failed":["RUIN"]}', "TOO EARLY"),
+    ],
+    ids=["failed", "damaged", "passed", "older"],
+)
+def test_a_failed_check_breaks_the_lab(capsys, tmp_path, content, word):
+    """Of this version only; no number is evaluated then, and the exit code is 1."""
+    vault = judged(tmp_path, days=3)
+    LabPaths(vault).self_test.write_text(content, encoding="utf-8")
+    code, text = answer(capsys, vault)
+    assert text.splitlines()[0] == word
+    assert (code == 1) == (word == "LAB BROKEN")
+    assert LabPaths(vault).ledger.exists() == (word != "LAB BROKEN")
+
+
+def test_a_changed_ledger_breaks_the_lab(capsys, tmp_path):
+    """The chain is verified first; the log names the line, the card says not to read a number."""
+    vault = judged(tmp_path, days=3)
+    answer(capsys, vault)
+    path = LabPaths(vault).ledger
+    path.write_bytes(path.read_bytes().replace(b'"family":"base"', b'"family":"wall"', 1))
+    assert edge_lab.main(["verdict", "--vault", str(vault.root), "--instId", BTC]) == 1
+    out, err = capsys.readouterr()
+    assert "the chain breaks at line 1" in err
+    assert out.splitlines()[:2] == [
+        "LAB BROKEN", "Do not read any number here. Run `edge_lab.py check`.",
+    ]  # fmt: skip
+
+
+def test_after_a_search_the_days_after_it_are_judged(capsys, tmp_path):
+    """The verdict is about the joined days, and the screen says so; other instruments have none."""
+    vault = judged(tmp_path, days=22, whole=True, trials=6)
+    assert answer(capsys, vault)[0] == 0
+    assert file_of(vault)["days"] == [day_of(0), day_of(21)]
+    edge_lab.main(["optimise", "--vault", str(vault.root), "--instId", BTC])
+    capsys.readouterr()
+    text = answer(capsys, vault)[1]
+    row = file_of(vault)
+    assert (row["searched"], row["days"]) == (True, [day_of(20), day_of(21)])
+    assert text.startswith("TOO EARLY\n2 of 30 days")
+    assert "A search went over these days" in text
+    oos = [e for e in evaluations(ChainedLog(LabPaths(vault).ledger)) if e.role == "oos"]
+    assert row["config_id"] == oos[0].config_id
