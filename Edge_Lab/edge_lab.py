@@ -44,7 +44,6 @@ def parser() -> argparse.ArgumentParser:
         help="power: how far the mean of a day strays "
         f"(default: {MODEL_SPREAD:.2f}, of a model market)",
     )
-    cli.add_instruments(made)
     for flag, name, text in (("--from", "first", "first"), ("--to", "last", "last")):
         made.add_argument(
             flag, dest=name, type=cli.day_arg, metavar="DAY", help=f"{text} UTC day that counts"
