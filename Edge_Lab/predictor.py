@@ -9,7 +9,7 @@ case, and a refusal gives its reasons.
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,9 +25,9 @@ from ravequant import times
 from ravequant.errors import shown
 
 FACTS: Final = (
-    "age", "touched_share", "size_to_median", "tip_exact", "distance_bps", "hour_sin", "hour_cos",
-    "log_variance_60m", "volume_ratio", "delta_share_1m", "cvd_change_15m_share",
-    "vwap_deviation_signed", "band_imbalance_signed", "log_wall_2bps", "wall_age_s",
+    "age", "touched_share", "size_median", "tip_exact", "distance_bps", "hour_sin", "hour_cos",
+    "log_variance", "volume_ratio", "delta_share", "cvd_change_15m_share", "vwap_deviation_bps",
+    "imbalance", "log_wall", "wall_age_s",
 )  # fmt: skip
 INPUTS: Final = (*FACTS, *(f"no {name}" for name in FACTS))  # of the model, with the indicators
 FEWEST_OUTCOMES: Final = 200  # of the rarer: about 13 a fact
@@ -185,17 +185,10 @@ def weaknesses(model: FadeModel) -> list[str]:
     return found
 
 
-def refusals(
-    model: FadeModel,
-    facts: Mapping[str, Any],
-    minute: int,
-    config_id: str,
-    defects: Collection[str] = (),
-) -> list[str]:
+def refusals(model: FadeModel, facts: Mapping[str, Any], minute: int, config_id: str) -> list[str]:
     """Return why the model gives no chance for the facts as of a minute; nothing if it gives one.
 
-    ``config_id`` is that of the settings now; ``defects`` are the facts whose records are missing,
-    stale or over a gap. ValueError for a fact that is no number.
+    ``config_id`` is that of the settings now. ValueError for a fact that is no number.
     """
     found = weaknesses(model)
     if config_id != model.config_id:
@@ -217,9 +210,15 @@ def refusals(
             f"{len(strange)} facts lie outside of the middle {OUTER_PCT[1] - OUTER_PCT[0]} % of "
             f"the training, {MOST_STRANGE} may: {', '.join(strange)}"
         )
-    if defects:
-        found.append(f"stale, missing or over a gap: {', '.join(sorted(defects))}")
+    if lacking := [name for name in FACTS if _lacks(facts, name)]:
+        found.append(f"missing, stale or over a gap: {', '.join(lacking)}")
     return found
+
+
+def _lacks(facts: Mapping[str, Any], name: str) -> bool:
+    """Return True if a fact is not known. A wall that is not there has no age: nothing lacks."""
+    known = "log_wall" if name == "wall_age_s" else name
+    return facts.get(known) is None
 
 
 def strangers(model: FadeModel, values: Floats) -> list[str]:

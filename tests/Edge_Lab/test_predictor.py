@@ -59,7 +59,7 @@ def model_of(**changed) -> FadeModel:
 
 def asked(model=None, facts=None, **changed):
     """Return the refusals of a question that would be answered, if nothing is changed."""
-    question: dict[str, Any] = {"minute": NOW, "config_id": CONFIG, "defects": ()}
+    question: dict[str, Any] = {"minute": NOW, "config_id": CONFIG}
     return refusals(model or model_of(), facts or FACTS_NOW, **question | changed)
 
 
@@ -122,8 +122,7 @@ BEFORE = (
 )
 OLD = "the trials that it was fitted on end at 2026-02-15T01:30:00.000Z, more than 30 days before"
 STRANGE = (
-    "3 facts lie outside of the middle 98 % of the training, 2 may: age, touched_share, "
-    "size_to_median"
+    "3 facts lie outside of the middle 98 % of the training, 2 may: age, touched_share, size_median"
 )
 
 
@@ -163,7 +162,10 @@ def test_borders_that_still_pass():
         ),
         ({"minute": times.parse_iso("2026-02-15T01:29:00Z") // times.MINUTE_MS}, BEFORE),
         ({"minute": times.parse_iso("2026-03-17T01:31:00Z") // times.MINUTE_MS}, OLD),
-        ({"defects": ("wall_age_s", "age")}, "stale, missing or over a gap: age, wall_age_s"),
+        (
+            {"facts": FACTS_NOW | {"log_wall": None, "imbalance": None, "wall_age_s": None}},
+            "missing, stale or over a gap: imbalance, log_wall, wall_age_s",
+        ),
         ({"facts": FACTS_NOW | dict.fromkeys(FACTS[:3], "2.1")}, STRANGE),
     ],
 )
@@ -177,6 +179,7 @@ def test_questions_at_the_border_are_answered():
     for moment in ("2026-02-15T01:30:00Z", "2026-03-17T01:30:00Z"):
         assert asked(minute=times.parse_iso(moment) // times.MINUTE_MS) == []
     assert asked(facts=FACTS_NOW | dict.fromkeys(FACTS[:2], "-2.1")) == []
+    assert asked(facts=FACTS_NOW | {"wall_age_s": None}) == []  # no wall is there
 
 
 def test_a_fact_that_was_always_known_is_strange_without_its_value():

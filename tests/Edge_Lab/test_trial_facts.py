@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 
+from Edge_Lab.predictor import FACTS
 from Edge_Lab.trial_facts import facts_at
 from ravequant.signals.candidates import LastPrice
 from ravequant.signals.inputs import CvdRow, VwapRow, price
@@ -48,6 +49,11 @@ def test_the_facts_of_the_notes():
         "vwap_deviation_bps": "4.846686", "imbalance": "0.780000", "log_wall": "14.731802",
         "wall_age_s": 95,
     }  # fmt: skip
+
+
+def test_the_model_reads_these_facts():
+    """The same names in the same order."""
+    assert tuple(facts_of(state())) == FACTS
 
 
 def test_a_long_has_the_signs_of_its_side():
