@@ -68,11 +68,6 @@ class LabPaths:
         """The result of the newest run of `check`."""
         return self._lab / "self_test.json"
 
-    @property
-    def verdict(self) -> Path:
-        """The newest verdict."""
-        return self._lab / "verdict.json"
-
     def card(self, day: str) -> Path:
         """The card of a verdict as a page."""
         return self._lab / "cards" / f"{times.parse_day(day)}.html"

@@ -27,10 +27,12 @@ from Edge_Lab.evaluations import (
 from Edge_Lab.executions import executions
 from Edge_Lab.families import DEFAULT_FILTER, EXITS, REGISTERED, name_of
 from Edge_Lab.fills import MODELS
+from Edge_Lab.forward import agreement, standing
 from Edge_Lab.inference import Estimate
 from Edge_Lab.judged_span import JudgedSpan, judged_span
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.optimise import FAMILY, search
+from Edge_Lab.registered import hypotheses_of
 from Edge_Lab.series_files import SeriesKey, TrialSeries, read_series
 from Edge_Lab.trial_ledger import ChainedLog, Evaluation, evaluations, trials
 from Edge_Lab.verdict import (
@@ -47,10 +49,12 @@ from Edge_Lab.walk_forward import TRAIN_DAYS
 from ravequant import cli, exact, settings, times
 from ravequant.errors import DONE, FAILED, NoDataError, VaultError
 from ravequant.settings import Settings
+from ravequant.signals.lab_verdict import write_verdict
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.paths import Vault
 
 VERSION: Final = 1
+_WITHOUT_SERIES: Final = frozenset({"forward", "self_test"})  # of other days than the verdict's
 _CODES: Final = {"LAB BROKEN": FAILED, "NO DATA": NoDataError.exit_code}
 _log = logging.getLogger(__name__)
 
@@ -74,11 +78,12 @@ def command(args: argparse.Namespace) -> int:
     span = span.judged_by(executions(chosen)[0])
     made_ms = times.utc_now_ms()
     made = _made(span, chosen, made_ms)
-    row = as_json(made, made_ms)
+    query = hypotheses_of(chosen, made.span.instruments).query_id
+    row = as_json(made, made_ms) | {"query_id": query}
     if made.span.notes:
         page = card.html(made.facts, title=_title(made), more=_more(made))
         replace_file(LabPaths(vault).card(made.span.days[-1]), page.encode())
-    replace_file(LabPaths(vault).verdict, orjson.dumps(row) + b"\n")
+    write_verdict(vault, row)
     if args.json:
         sys.stdout.write(orjson.dumps(row).decode() + "\n")
     elif args.html:
@@ -129,14 +134,18 @@ def _weighed(
         out, selections[FAMILY] = _out_of_sample(span, chosen)
         made = [*out, *(one for one in made if one.family != FAMILY)]
     put_down(span, "verdict", made, made_ms)
-    weights = Weights(span)
-    state = LabState(books=span.books, fees_bps=_fees(chosen))
-    by_family = {
-        family: weights.facts(
-            selections[family], [one for one in made if one.family == family], state
+    agreed = agreement(span.vault, span.instruments)
+    ahead = {} if searched else standing(span.vault, span.instruments, made_ms)
+    weights, by_family = Weights(span), dict[str, VerdictFacts]()
+    for family in REGISTERED:
+        state = LabState(
+            books=span.books,
+            agreement=agreed,
+            forward=ahead.get(family),
+            fees_bps=_fees(chosen),
         )
-        for family in REGISTERED
-    }
+        models = [one for one in made if one.family == family]
+        by_family[family] = weights.facts(selections[family], models, state)
     queue = next(one for one in made if (one.family, one.model) == (FAMILY, VERDICT_MODEL))
     others = [one_line(name, by_family[name]) for name in REGISTERED if name != FAMILY]
     return MadeVerdict(
@@ -181,7 +190,8 @@ class Weights:
         made = list(evaluations(log))
         days = span.days
         self.trials = trials(made, days[0], days[-1])
-        newest = {one.trial: one for one in made if one.trial in self.trials}
+        shown = [one for one in made if one.role not in _WITHOUT_SERIES]
+        newest = {one.trial: one for one in shown if one.trial in self.trials}
         self._series = {
             trial: found
             for trial, one in newest.items()

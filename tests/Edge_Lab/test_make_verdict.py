@@ -8,7 +8,9 @@ from Edge_Lab import edge_lab, make_verdict
 from Edge_Lab.families import REGISTERED
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
+from Edge_Lab.verdict import Agreement, Forward
 from ravequant.errors import VaultError
+from ravequant.signals.lab_verdict import read_verdict, verdict_file, verdict_history
 from ravequant.vault.paths import Vault
 from tests.support.made_trials import BTC, day_of, judge_days
 
@@ -37,7 +39,7 @@ def answer(capsys, vault, *words):
 
 def file_of(vault):
     """Return the verdict in its file."""
-    return json.loads(LabPaths(vault).verdict.read_bytes())
+    return json.loads(verdict_file(vault).read_bytes())
 
 
 def test_days_without_an_edge_lose(capsys, losing):
@@ -62,11 +64,16 @@ def test_the_file_has_what_other_programs_read(capsys, losing):
     assert list(row) == [
         "version", "made_utc", "code", "instruments", "days", "word", "what_to_do", "short",
         "numbers", "family", "config_id", "searched", "registered", "facts", "card",
+        "query_id",
     ]  # fmt: skip
     assert (row["version"], row["code"], row["instruments"]) == (1, LAB_VERSION, [BTC])
     assert row["short"].startswith("LOSES, net -")
     assert len(row["numbers"]) == 6
     assert not any(isinstance(value, float) for value in row["facts"].values())
+    read = read_verdict(losing)
+    assert read is not None
+    assert (read.word, read.short) == (row["word"], row["short"])
+    assert len(verdict_history(losing).read_bytes().splitlines()) >= 1
     assert row["facts"]["claims"]["queue"]["net"]["bps"].startswith("-")
 
 
@@ -108,6 +115,24 @@ def test_more_trials_make_a_claim_weaker(capsys, tmp_path):
     assert (file_of(vault)["word"], among["rank"]) == ("PROMISING", "0.001000")
     lines = list(evaluations(ChainedLog(LabPaths(vault).ledger)))
     assert len(trials(lines, day_of(0), day_of(DAYS))) == 72
+
+
+def test_the_forward_test_proves(capsys, losing, monkeypatch):
+    """Its bounds and the agreement of a watch go into the facts, with the time of the look."""
+    looks = []
+
+    def standing(*words):
+        looks.append(words[1:])
+        return {"base": Forward(40, 0.5, 0.25)}
+
+    monkeypatch.setattr(make_verdict, "standing", standing)
+    monkeypatch.setattr(make_verdict, "agreement", lambda *_: Agreement(100, 7))
+    assert answer(capsys, losing)[1].splitlines()[0] == "DISAGREES"
+    facts = file_of(losing)["facts"]
+    assert facts["forward"] == {"day": 40, "net": "0.500000", "lead": "0.250000"}
+    assert facts["agreement"] == {"compared": 100, "differing": 7, "unequal": 0}
+    assert [words[0] for words in looks] == [(BTC,)]
+    assert len(looks[0]) == 2
 
 
 def test_few_days_are_too_early(capsys, tmp_path):
