@@ -10,7 +10,7 @@ from ravequant import exact
 from ravequant.books import levels
 from ravequant.books.levels import Levels
 from ravequant.errors import shown
-from ravequant.records import DEFAULT_EXCHANGE, RecordError, json_object
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, json_object, positive_decimal
 
 
 class DeepLines(Protocol):
@@ -50,23 +50,11 @@ def mid_of(best_bid: Any, best_ask: Any, mid_price: Any) -> tuple[int, int]:
         raise RecordError(
             f"mid_price: {shown(mid_price)} is not between {shown(best_bid)} and {shown(best_ask)}"
         )
-    return bid + ask, max(_decimals(best_bid), _decimals(best_ask))
+    return bid + ask, max(exact.decimals(best_bid), exact.decimals(best_ask))
 
 
 def _price(text: Any, field: str, places: int) -> int:
-    if not isinstance(text, str):
-        raise RecordError(f"{field}: {shown(text)} is not a string")
-    try:
-        value = exact.units(text, places)
-    except ValueError as error:
-        raise RecordError(f"{field}: {error}") from None
-    if value == 0:
-        raise RecordError(f"{field}: {shown(text)} is not above zero")
-    return value
-
-
-def _decimals(text: str) -> int:
-    return len(text.partition(".")[2].rstrip("0"))
+    return exact.units(positive_decimal(text, field, places), places)
 
 
 def levels_of(bids: Any, asks: Any) -> tuple[Levels, int]:
@@ -91,8 +79,8 @@ def levels_of(bids: Any, asks: Any) -> tuple[Levels, int]:
                 malformed += 1
                 continue
             found[price] = qty
-            price_places = max(price_places, _decimals(entry[0]))
-            qty_places = max(qty_places, _decimals(entry[1]))
+            price_places = max(price_places, exact.decimals(entry[0]))
+            qty_places = max(qty_places, exact.decimals(entry[1]))
         sides.append(sorted(found.items(), reverse=field == "bids"))
     price_unit = 10 ** (exact.PRICE_PLACES - price_places)
     qty_unit = 10 ** (exact.SIZE_PLACES - qty_places)

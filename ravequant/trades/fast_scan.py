@@ -7,6 +7,7 @@ line that differs anywhere is handed back to be read alone. ``swar_digits`` read
 once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact, swar_digits, times
+from ravequant.records import Trade
 from ravequant.swar_digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, gather, word
 from ravequant.trades.line_template import COMPARED, COUNT_DIGITS, LineTemplate, RepeatedText
 
@@ -57,6 +59,30 @@ class Columns:
             price=self.price[rows],
             qty=self.qty[rows],
         )
+
+
+def columns_of(trades: Sequence[Trade]) -> Columns:
+    """Return trades (at least one) as columns."""
+    price, price_decimals = _scaled([trade.price for trade in trades])
+    qty, qty_decimals = _scaled([trade.qty for trade in trades])
+    return Columns(
+        np.array([trade.ts for trade in trades], dtype=np.int64),
+        np.array([trade.trade_id for trade in trades], dtype=np.int64),
+        np.array([trade.count for trade in trades], dtype=np.int64),
+        np.array([trade.side == "buy" for trade in trades], dtype=np.bool_),
+        price,
+        qty,
+        price_decimals,
+        qty_decimals,
+    )
+
+
+def _scaled(texts: Sequence[str]) -> tuple[Ints, int]:
+    """Return decimals as integers at their common places: int64, or Python ints if too large."""
+    places = max(map(exact.decimals, texts))
+    values = [exact.units(text, places) for text in texts]
+    dtype: Any = np.int64 if swar_digits.fits(max(values)) else object
+    return np.array(values, dtype=dtype), places
 
 
 def read(

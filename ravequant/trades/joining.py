@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ravequant import exact
 from ravequant.records import Trade
 from ravequant.swar_digits import Ints, fits, scale_up
+from ravequant.trades import fast_scan
 from ravequant.trades.fast_scan import Columns
 
 
@@ -38,26 +38,8 @@ class SourcedColumns:
 
 def columns_of(trades: Sequence[Trade]) -> SourcedColumns:
     """Return trades (at least one) as columns."""
-    prices, price_places = _scaled([trade.price for trade in trades])
-    sizes, size_places = _scaled([trade.qty for trade in trades])
-    columns = Columns(
-        np.array([trade.ts for trade in trades], dtype=np.int64),
-        np.array([trade.trade_id for trade in trades], dtype=np.int64),
-        np.array([trade.count for trade in trades], dtype=np.int64),
-        np.array([trade.side == "buy" for trade in trades], dtype=np.bool_),
-        prices,
-        sizes,
-        price_places,
-        size_places,
-    )
-    return SourcedColumns(columns, np.array([int(t.source) for t in trades], dtype=np.int64))
-
-
-def _scaled(texts: Sequence[str]) -> tuple[Ints, int]:
-    """Return decimals as integers at their common places: int64, or Python ints if too large."""
-    places = max(map(exact.decimals, texts))
-    values = [exact.units(text, places) for text in texts]
-    return np.array(values, dtype=np.int64 if fits(max(values)) else object), places
+    source = np.array([int(trade.source) for trade in trades], dtype=np.int64)
+    return SourcedColumns(fast_scan.columns_of(trades), source)
 
 
 def together(parts: list[SourcedColumns]) -> SourcedColumns:

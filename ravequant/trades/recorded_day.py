@@ -1,6 +1,7 @@
 """Reads a recorded day for an import: the ids of its lines, and the places where ids lack."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant.errors import VaultError
-from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_trade
+from ravequant.records import DEFAULT_EXCHANGE, RecordError, Trade, parse_trade
 from ravequant.swar_digits import Places
 from ravequant.trades.scanner import Scanner
 from ravequant.vault.imports.id_spans import IdSpan, union
@@ -64,21 +65,20 @@ def read_recorded(
 
 def first_id_in(path: StrPath, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> int | None:
     """Return the first id of a day file; None if it has no valid line. Raises VaultError."""
-    for line in lines_forward(path):
-        try:
-            return parse_trade(line, inst_id, exchange)[0].first_id
-        except RecordError:
-            continue
-    return None
+    trade = _first_valid(lines_forward(path), inst_id, exchange)
+    return None if trade is None else trade.first_id
 
 
 def last_id_in(path: StrPath, inst_id: str, exchange: str = DEFAULT_EXCHANGE) -> int | None:
     """Return the last id of a day file; None if it has no valid line. Raises VaultError."""
-    for line in lines_backward(path):
-        try:
-            return parse_trade(line, inst_id, exchange)[0].trade_id
-        except RecordError:
-            continue
+    trade = _first_valid(lines_backward(path), inst_id, exchange)
+    return None if trade is None else trade.trade_id
+
+
+def _first_valid(lines: Iterable[bytes], inst_id: str, exchange: str) -> Trade | None:
+    for line in lines:
+        with suppress(RecordError):
+            return parse_trade(line, inst_id, exchange)[0]
     return None
 
 

@@ -7,12 +7,12 @@ through ``records.parse_trade``, which alone decides if a trade is valid (SPEC s
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravequant import exact, swar_digits
+from ravequant import swar_digits
 from ravequant.contract import Contract
 from ravequant.records import (
     DEFAULT_EXCHANGE,
@@ -22,7 +22,6 @@ from ravequant.records import (
     check_whole,
     parse_trade,
 )
-from ravequant.swar_digits import Ints
 from ravequant.trades import fast_scan
 from ravequant.trades.fast_scan import Columns
 from ravequant.trades.line_template import LineTemplate, template_of
@@ -276,27 +275,8 @@ def _marked(data: NDArray[np.uint8], marks: NDArray[np.bool_]) -> NDArray[np.int
 
 def _lines_read(read: Iterable[tuple[int, Trade, int]]) -> _LinesRead:
     rows, trades, contracts = zip(*read, strict=True)
-    price, price_decimals = _scaled([trade.price for trade in trades])
-    qty, qty_decimals = _scaled([trade.qty for trade in trades])
-    columns = Columns(
-        np.array([trade.ts for trade in trades], dtype=np.int64),
-        np.array([trade.trade_id for trade in trades], dtype=np.int64),
-        np.array([trade.count for trade in trades], dtype=np.int64),
-        np.array([trade.side == "buy" for trade in trades], dtype=np.bool_),
-        price,
-        qty,
-        price_decimals,
-        qty_decimals,
-    )
-    return _LinesRead(np.array(rows, dtype=np.int64), columns, np.array(contracts, dtype=np.int64))
-
-
-def _scaled(texts: list[str]) -> tuple[Ints, int]:
-    """Return plain decimals as integers at the most decimals any of them needs."""
-    decimals = max(len(text.partition(".")[2].rstrip("0")) for text in texts)
-    values = [exact.units(text, decimals) for text in texts]
-    dtype: Any = np.int64 if swar_digits.fits(max(values)) else object
-    return np.array(values, dtype=dtype), decimals
+    places, numbers = np.array(rows, dtype=np.int64), np.array(contracts, dtype=np.int64)
+    return _LinesRead(places, fast_scan.columns_of(trades), numbers)
 
 
 def _join(columns: list[Columns], order: NDArray[np.int64]) -> Columns:

@@ -9,7 +9,7 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -191,12 +191,23 @@ def _adds_to(plain: Path, packed: Path) -> bool:
 
 
 def _write_packed(plain: Path, packed: Path) -> None:
-    temporary = packed.with_name(f".{packed.name}.tmp")
-    try:
+    with put_in_place(packed) as temporary:
         with plain.open("rb") as source:
             written = write_copy(blocks(source), temporary, packed=True)
         _verify(plain, temporary, written)
-        move_over(temporary, packed)
+
+
+@contextmanager
+def put_in_place(target: StrPath) -> Iterator[Path]:
+    """Yield the path of a temporary file; move that over ``target`` at the end.
+
+    An OSError or a VaultError removes it, and leaves the target as it is.
+    """
+    target = Path(target)
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        yield temporary
+        move_over(temporary, target)
     except (OSError, VaultError):
         with suppress(OSError):
             temporary.unlink()

@@ -9,7 +9,6 @@ appends.
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -18,7 +17,7 @@ from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.vault import commit, compress
-from ravequant.vault.atomic import disk_error, move_over
+from ravequant.vault.atomic import disk_error
 from ravequant.vault.gap_ledger import (
     Gap,
     GapLedger,
@@ -350,24 +349,14 @@ def _first_id(line: bytes, inst_id: str, exchange: str) -> int | None:
 
 def _replace(path: Path, content: Iterator[bytes]) -> None:
     """Replace a file, plain or packed, by its new content, which is synced and read back first."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        _write_checked(path, temporary, content)
-        move_over(temporary, path)
-    except (OSError, VaultError):
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _write_checked(path: Path, target: Path, content: Iterator[bytes]) -> None:
     packed = path.suffix == ".gz"
-    wanted = compress.write_copy(content, target, packed=packed)
-    if compress.content_of(target, packed=packed) != wanted:
-        raise VaultError(
-            f"{path}: its repaired copy does not read back as {wanted.length} bytes; the file "
-            "stays as it was; check the disk"
-        )
+    with compress.put_in_place(path) as temporary:
+        wanted = compress.write_copy(content, temporary, packed=packed)
+        if compress.content_of(temporary, packed=packed) != wanted:
+            raise VaultError(
+                f"{path}: its repaired copy does not read back as {wanted.length} bytes; the file "
+                "stays as it was; check the disk"
+            )
 
 
 def _merged(source: Path, puts: Iterable[tuple[int, Iterable[bytes]]]) -> Iterator[bytes]:

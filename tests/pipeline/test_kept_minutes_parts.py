@@ -118,6 +118,13 @@ class Run:
         return [day for day in DAYS if self.kept.has(day)]
 
 
+def place(day: str, lines: list[bytes]) -> Cursor:
+    """Return the place behind the first lines of a day."""
+    trail = Trail()
+    trail.pass_over(b"".join(lines))
+    return trail.cursor(day, 0)
+
+
 def minutes(vault: Vault, day: str) -> DayMinutes:
     """Return the kept minutes of a day."""
     return decode((vault.minutes(BTC) / f"{day}.json.gz").read_bytes())
@@ -163,6 +170,10 @@ def test_a_day_is_known_by_the_content_of_its_file(vault, cut):
         assert minutes(vault, day).next_content == RawContent(len(first), zlib.crc32(first))
     again = Run(vault).go()
     assert [leg.batch for leg in again.legs] == [minutes(vault, day).closed for day in DAYS[:2]]
+    behind = [leg.tail.cursor() for leg in again.legs]
+    assert behind == [leg.tail.cursor() for leg in run.legs[1::2]]
+    assert next(again.legs[-1].tail.blocks()).data == b"".join(days[DAYS[2]][1:])
+    assert again.legs[-1].tail.cursor() == place(DAYS[2], days[DAYS[2]])
     assert again.reader.state() == run.reader.state()
     assert again.reader.counts() == run.reader.counts()
 
@@ -223,11 +234,7 @@ def test_no_leg_begins_on_the_last_day_but_one_that_was_begun_before(vault):
     """As at every midnight: its lines and those behind them are read as any others."""
     days = three_days()
     put(vault, days)
-    first, second = DAYS[1], days[DAYS[1]]
-    trail = Trail()
-    trail.pass_over(second[0])
-    run = Run(vault).go(trail.cursor(first, 0))
-    assert run.legs == []
+    assert Run(vault).go(place(DAYS[1], days[DAYS[1]][:1])).legs == []
 
 
 def test_a_day_begun_before_is_read_to_its_end_and_the_next_is_kept(vault):
@@ -236,9 +243,7 @@ def test_a_day_begun_before_is_read_to_its_end_and_the_next_is_kept(vault):
     put(vault, days)
     run = Run(vault)
     run.reader.read(days[DAYS[0]][0], f"{DAYS[0]}.jsonl")
-    trail = Trail()
-    trail.pass_over(days[DAYS[0]][0])
-    run.go(trail.cursor(DAYS[0], 0), by_lines)
+    run.go(place(DAYS[0], days[DAYS[0]][:1]), by_lines)
     assert len(run.legs) == 4
     assert run.days() == [DAYS[1]]
     assert minutes(vault, DAYS[1]).content == content(vault, DAYS[1])
@@ -311,3 +316,50 @@ def test_minutes_without_sums_of_squares_are_not_kept(vault, caplog):
     )
     assert run.go().days() == []
     assert caplog.text == ""
+
+
+def test_a_day_whose_closing_line_is_another_now_is_read_again(vault):
+    """Its own lines are as they were."""
+    days = three_days()
+    put(vault, days)
+    Run(vault).go()
+    days[DAYS[1]][0] = days[DAYS[1]][0].replace(b'"qty_contracts":"3"', b'"qty_contracts":"7"')
+    put(vault, days)
+    run = Run(vault).go()
+    assert [leg.batch is None for leg in run.legs] == [True] * 4
+    assert minutes(vault, DAYS[0]).next_content.crc32 == zlib.crc32(days[DAYS[1]][0])
+
+
+def test_one_day_alone_is_known_where_it_begins(vault):
+    """For a reader that stands there, and for no other."""
+    days = three_days()
+    put(vault, days)
+    run = Run(vault).go()
+    one = Run(vault)
+    leg = one.kept.known(one.reader, None)
+    assert leg is not None
+    assert leg.batch == minutes(vault, DAYS[0]).closed
+    behind = leg.tail.cursor()
+    assert behind == run.legs[1].tail.cursor()
+    assert one.kept.known(one.reader, None) is None
+    following = one.kept.known(one.reader, behind)
+    assert following is not None
+    assert following.batch == minutes(vault, DAYS[1]).closed
+    assert one.kept.known(one.reader, following.tail.cursor()) is None
+    assert Run(vault).kept.known(Run(vault).reader, behind) is None
+
+
+def test_a_day_is_joined_by_a_reader_that_has_read_nothing_before_it(vault):
+    """From a moment on behind one of its minutes; not if it was made in another way."""
+    put(vault, three_days())
+    Run(vault).go()
+    moment = times.parse_iso(f"{DAYS[1]}T09:01:00Z")
+    one = Run(vault)
+    leg = one.kept.joined(one.reader, DAYS[1], moment)
+    assert leg is not None
+    assert leg.batch == minutes(vault, DAYS[1]).closed
+    assert one.reader.builder.last_id == 8
+    for key, at in ((DAYS[1], times.day_start_ms(DAYS[1])), (DAYS[2], moment), ("2025-12-01", 0)):
+        assert Run(vault).kept.joined(Run(vault).reader, key, at) is None
+    other = KeptMinutes(vault, BTC, WHALE + 1, one.files, 0)
+    assert other.joined(Run(vault).reader, DAYS[1], moment) is None

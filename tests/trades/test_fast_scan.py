@@ -33,6 +33,17 @@ def some(count: int) -> list[Trade]:
     ]
 
 
+def test_trades_become_columns_at_their_common_decimals():
+    """In 64 bits where all of them fit, else in Python's own numbers."""
+    trades = [Trade(1, 7, "buy", "1.50", "2", 3), Trade(2, 9, "sell", "20", str(2**62), 1)]
+    found = fast_scan.columns_of(trades)
+    assert (found.ts.tolist(), found.trade_id.tolist()) == ([1, 2], [7, 9])
+    assert (found.count.tolist(), found.buy.tolist()) == ([3, 1], [True, False])
+    assert (found.price.tolist(), found.price_decimals) == ([15, 200], 1)
+    assert (found.qty.tolist(), found.qty_decimals) == ([2, 2**62], 0)
+    assert [column.dtype.name for column in (found.price, found.qty)] == ["int64", "object"]
+
+
 def read(lines: list[bytes]) -> tuple[list[bool], Columns]:
     template = template_of(lines[0], INST_ID, *parse_trade(lines[0], INST_ID))
     assert template is not None

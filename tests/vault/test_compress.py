@@ -219,6 +219,19 @@ def test_only_its_own_leavings_are_cleared(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_copy_is_put_in_place_once_it_is_whole(tmp_path):
+    """After an error nothing of it is left, and the file is as it was."""
+    target = tmp_path / "21.jsonl"
+    with compress.put_in_place(target) as temporary:
+        temporary.write_bytes(b"first")
+        assert not target.exists()
+    for error in (OSError("full"), VaultError("read back otherwise")):
+        with pytest.raises(type(error)), compress.put_in_place(target) as temporary:
+            refuse(error)(temporary.write_bytes(b"sec"))
+        assert [path.name for path in tmp_path.iterdir()] == [target.name]
+    assert target.read_bytes() == b"first"
+
+
 def refuse(error):
     """Return a call that always fails."""
 
