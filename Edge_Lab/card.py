@@ -16,12 +16,14 @@ from Edge_Lab.verdict import VerdictFacts, besides, decide, number, six_numbers
 
 WIDTH: Final = 80  # of the terminal's card
 _BAR: Final = 46  # columns of a bar
+_LABELS_OF: Final = {"touch": "touch (lucky)", "queue": "queue", "through": "through (unlucky)"}
+_FAINT: Final = 0.35  # of a picture that is no reason to act yet
 _PIXELS: Final = 560  # width of the picture's axis
 _LABELS: Final = (-12, 21, -26)  # pixels below the axis of the win rates, where labels stand
-_LEFT, _ROW = 150, 26  # pixels before the axis, and between two rows
+_LEFT, _ROW = 190, 26  # pixels before the axis, and between two rows
 _COLOURS: Final = {
     "PROVEN": "#1a7f37",
-    "PROMISING": "#1a7f37",
+    "PROMISING": "#8a5a00",  # not the colour of a proof
     "LOSES": "#b42318",
     "LAB BROKEN": "#b42318",
     "DISAGREES": "#b42318",
@@ -56,7 +58,7 @@ def bars(facts: VerdictFacts) -> list[Bar]:
         made
         for model in MODELS
         for name, found in zip(("net", "over fake"), facts.claims[model], strict=True)
-        if (made := _bar(f"{model}, {name}", found)) is not None
+        if (made := _bar(f"{_LABELS_OF[model]}, {name}", found)) is not None
     ]
 
 
@@ -161,10 +163,11 @@ def picture(facts: VerdictFacts) -> str:
         return ""
     height = _ROW * (len(shown) + (5 if rates else 2))
     parts = [*_bar_shapes(shown), *_rate_shapes(rates, _ROW * (len(shown) + 3))]
+    faint = f' opacity="{_FAINT}"' if decide(facts).word == "TOO EARLY" else ""
     return (
         f'<svg viewBox="0 0 {_LEFT + _PIXELS + 40} {height}" role="img" '
         'aria-label="Net and lead with intervals, and win rates" font-size="13" '
-        f'font-family="sans-serif">{"".join(parts)}</svg>'
+        f'font-family="sans-serif"{faint}>{"".join(parts)}</svg>'
     )
 
 
@@ -186,6 +189,7 @@ def _bar_shapes(shown: Sequence[Bar]) -> Iterator[str]:
         yield _line(across(bar.low), y, across(bar.high), y, colour, width=3)
         yield f'<circle cx="{across(bar.value):.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
     ends = {low: number(low), high: number(high), 0.0: "0 bps"}
+    yield _text(_LEFT - 10, bottom + 14, "bps a fill", "end")
     for value, label in ends.items():
         yield _text(across(value), bottom + 14, label, "middle")
 
@@ -199,7 +203,7 @@ def _rate_shapes(rates: Sequence[RateMark], y: float) -> Iterator[str]:
     for place, mark in enumerate(rates):
         x = _LEFT + mark.percent / 100 * _PIXELS
         own = mark.label == "wins"
-        yield _line(x, y - 7, x, y + 7, "#b42318" if own else "#444", width=3 if own else 2)
+        yield _line(x, y - 7, x, y + 7, "#1f4e9e" if own else "#444", width=3 if own else 2)
         label = f"{mark.label} {mark.percent:.1f} %"
         yield _text(x, y + _LABELS[place], label, "middle")
 

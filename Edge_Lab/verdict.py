@@ -278,7 +278,7 @@ def six_numbers(facts: VerdictFacts) -> list[tuple[str, str]]:
     return [
         (
             "fills and days",
-            f"{facts.fills} on {facts.days} ({clean} clean, {facts.days_seen} seen)",
+            f"{facts.fills:,} on {facts.days} days ({clean} clean, {facts.days_seen} seen)",
         ),
         ("net a fill, bps", f"{with_interval(claim.net)}{mean_r}"),
         ("over fake levels", with_interval(claim.lead)),
@@ -293,7 +293,7 @@ def besides(facts: VerdictFacts) -> list[str]:
     said = []
     if facts.alone is not None:
         alone = with_interval(facts.alone)
-        said.append(f"One position at a time: net {alone} on {facts.alone.fills} fills.")
+        said.append(f"One position at a time: net {alone} on {facts.alone.fills:,} fills.")
     if facts.rank is not None:
         said.append(f"Random levels did as well in {100 * facts.rank:.1f} % of 1,000 draws.")
     return said

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from Edge_Lab.card import WIDTH, bars, html, marks, picture, terminal
-from Edge_Lab.verdict import decide, nothing
+from Edge_Lab.verdict import Forward, decide, nothing
 from tests.support.edge_facts import claims, estimate, facts
 
 BARE = {
@@ -43,7 +43,7 @@ def test_sentences_below_the_picture():
     """What else must be known stands on the screen and on the page, and the screen is no longer."""
     found, more = ALL[-1], ["Judged are the days from 2026-01-03 & later."]
     text, page = terminal(found, more=more), html(found, title="base", more=more)
-    assert "at a time: net -5.4 (-7.6 to -3.2) on 2000 fills." in text
+    assert "at a time: net -5.4 (-7.6 to -3.2) on 2,000 fills." in text
     assert more[0] in text
     assert "<p>Judged are the days from 2026-01-03 &amp; later.</p>" in page
     assert "<p>Random levels did as well in 8.1 % of 1,000 draws.</p>" in page
@@ -53,7 +53,7 @@ def test_sentences_below_the_picture():
 def test_the_bars_stand_where_their_numbers_are():
     """0 in its column, lower end left of the value, value left of the upper end."""
     lines = terminal(facts()).splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("touch, net"))
+    start = next(index for index, line in enumerate(lines) if line.startswith("touch (lucky), net"))
     axis = lines[start + 6]
     assert axis.startswith("bps a fill")
     for line in lines[start : start + 6]:
@@ -113,3 +113,15 @@ def test_equal_facts_give_equal_cards():
     """The same numbers are the same bytes."""
     assert html(facts(), title="base") == html(facts(), title="base")
     assert terminal(facts()) == terminal(facts())
+
+
+def test_a_picture_that_is_too_early_is_faint():
+    """Few days may draw fine intervals: they are not drawn like those of an answer."""
+    assert 'opacity="0.35"' in picture(facts(days=12, fills=84))
+    assert "opacity" not in picture(facts())
+
+
+def test_only_a_proof_is_green():
+    """What is promising has no colour that means go."""
+    assert "#1a7f37" not in html(facts(), title="base")
+    assert "#1a7f37" in html(facts(forward=Forward(40, 0.5, 0.25)), title="base")

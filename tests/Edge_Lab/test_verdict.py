@@ -141,7 +141,7 @@ def test_numbers_are_written_for_people():
 def test_the_six_numbers():
     """Six of them, an unknown value named as unknown, and a target that never pays as never."""
     assert six_numbers(facts()) == [
-        ("fills and days", "2000 on 60 (40 clean, 20 seen)"),
+        ("fills and days", "2,000 on 60 days (40 clean, 20 seen)"),
         ("net a fill, bps", "+2.1 (0.8 to 3.4), +0.12 R"),
         ("over fake levels", "+2.6 (1.4 to 3.8)"),
         ("wins (target met)", "61.2 %; by chance 33.3 %, to pay the fees 56.7 %"),
@@ -162,7 +162,7 @@ def test_what_stands_beside_the_numbers():
     """One position at a time, with its interval, and the rank among random levels."""
     assert besides(facts()) == []
     assert besides(facts(alone=estimate(-5.4, 2.2), rank=0.081)) == [
-        "One position at a time: net -5.4 (-7.6 to -3.2) on 2000 fills.",
+        "One position at a time: net -5.4 (-7.6 to -3.2) on 2,000 fills.",
         "Random levels did as well in 8.1 % of 1,000 draws.",
     ]
     assert six_numbers(facts(break_even_pct=None))[3][1].endswith("to pay the fees never")
