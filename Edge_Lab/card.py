@@ -189,7 +189,7 @@ def _bar_shapes(shown: Sequence[Bar]) -> Iterator[str]:
         yield _line(across(bar.low), y, across(bar.high), y, colour, width=3)
         yield f'<circle cx="{across(bar.value):.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
     ends = {low: number(low), high: number(high), 0.0: "0 bps"}
-    yield _text(_LEFT - 10, bottom + 14, "bps a fill", "end")
+    yield _text(_LEFT - 40, bottom + 14, "bps a fill", "end")
     for value, label in ends.items():
         yield _text(across(value), bottom + 14, label, "middle")
 
