@@ -32,7 +32,7 @@ from tests.support.kept_days import BAD, fresh, kept_files, made, put, run
 from tests.support.trade_streams import BTC
 
 SECOND = "2025-12-14"  # the second day of a stream, whole
-stream = partial(kept_days.stream, count=130)
+stream = partial(kept_days.stream, count=130, part=0.5)
 
 
 def anew(vault: Vault, root: Path, chosen: Settings | None = None) -> dict[str, bytes]:

@@ -22,12 +22,13 @@ SIDES: tuple[Side, Side] = ("buy", "sell")
 BAD = b'{"no":"trade"}\n'
 
 
-def stream(seed: int, days: int = 4, count: int = 260, *, odd: bool = True) -> list[bytes]:
+def stream(
+    seed: int, days: int = 4, count: int = 260, *, odd: bool = True, part: float = 1.0
+) -> list[bytes]:
     """Return lines over so many midnights; with ``odd`` also late ones, ahead ones, bad ones.
 
-    With fewer trades each midnight is nearer, and so as often among them.
+    With ``part`` of the trades each midnight is to be so much nearer, to be as often among them.
     """
-    part = count / 260
     chance = random.Random(seed)
     encoder = TradeEncoder(BTC, LINEAR)
     last_id, price, lines = 5_000, 1_012_500, list[bytes]()
