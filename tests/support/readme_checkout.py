@@ -184,14 +184,11 @@ def _fill(checkout: CheckoutCopy) -> None:
 
 def _record_signals(vault: Vault) -> None:
     """Record the signals of the newest minute, as a watch would have done while it was recorded."""
-    chosen = settings.Settings()
-    for inst_id in (BTC, ETH):
-        rows = find_hidden_signals(inst_id, at="latest", vault=vault.root)
-        limits = SignalLimits.of(inst_id, chosen)
-        for row in rows:
-            moment = times.parse_iso(row["as_of_utc"])
-            asked = AskedQuestion.of(moment + 7_000, Query(), limits, 0)
-            record(vault, inst_id, [row], asked, moment // times.MINUTE_MS)
+    limits = SignalLimits.of(BTC, settings.Settings())
+    for row in find_hidden_signals(BTC, at="latest", vault=vault.root):
+        moment = times.parse_iso(row["as_of_utc"])
+        asked = AskedQuestion.of(moment + 7_000, Query(), limits, 0)
+        record(vault, BTC, [row], asked, moment // times.MINUTE_MS)
 
 
 @contextmanager
