@@ -1,6 +1,6 @@
 """Says how long a test of the setup must run (power), and verifies the ledger of trials (check).
 
-Fits a model of whether a filled fade pays, and shows its worth (predict fit, predict show).
+Judges recorded days (judge), fits a model of whether a filled fade pays, and shows its worth (predict fit, predict show).
 """
 
 if __name__ == "__main__":
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from Edge_Lab import backtest, commands_predict, make_verdict, optimise, power
+from Edge_Lab import backtest, commands_judge, commands_predict, make_verdict, optimise, power
 from Edge_Lab.families import FAMILIES
 from Edge_Lab.fills import MODELS
 from Edge_Lab.lab_paths import LabPaths
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
             help=f"backtest: {', '.join(known)}; may be repeated (default: all)",
         )
     made.add_argument("--html", action="store_true", help="verdict: say where the page stands")
+    commands_judge.add_options(made)
     return made
 
 
@@ -135,6 +136,7 @@ def body(args: argparse.Namespace) -> int:
 
 
 COMMANDS: Final = {
+    "judge": commands_judge.command,
     "backtest": backtest.command,
     "optimise": optimise.command,
     "verdict": make_verdict.command,

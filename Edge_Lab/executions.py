@@ -18,7 +18,8 @@ from ravequant.settings_schema import as_typed
 
 LATENCIES_MS: Final = (500, 60_000)  # besides that of the settings; with the default exit
 _BEARING: Final = ("bars", "vwap", "volume", "buckets", "signals", "edge")
-_OF_SIZE: Final = frozenset({"max_rule", "size_by_verdict"})  # of [signals]: of no trial's result
+# of [signals]: keys that bear on no trial's result
+_OF_SIZE: Final = frozenset({"max_rule", "size_by_verdict", "break_even_max_pct"})
 
 
 @dataclass(frozen=True, slots=True)

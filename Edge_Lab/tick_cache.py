@@ -94,15 +94,21 @@ class TickCache:
         self._vault, self._inst_id = vault, check_inst_id(inst_id)
         generation = read_generation(vault.generation(inst_id))
         self._contents = RawContents(vault, inst_id, generation)
+        self._read_contents: dict[str, RawContent] = {}
 
     def folder(self, day: str) -> Path:
         """Return the folder of a day's columns."""
         return LabPaths(self._vault).cache(self._inst_id, day)
 
-    def day(self, day: str) -> TickColumns:
+    def content(self, day: str) -> RawContent | None:
+        """Return the content of the raw file of a day that was read; None while it may grow."""
+        return self._read_contents.get(day)
+
+    def day(self, day: str, until_ms: int | None = None) -> TickColumns:
         """Return the trades of a UTC day; a finished day from the cache, which is made if absent.
 
-        Raises NoDataError if there is no file of that day.
+        Of a day that may still grow some trades later than ``until_ms`` (Unix ms) may lack. Raises
+        NoDataError if there is no file of that day.
         """
         files = dict(day_files(self._vault.trades(self._inst_id)))
         if day not in files:
@@ -113,11 +119,14 @@ class TickCache:
         after = self._last_id_before(files, day)
         if kept := self._kept(files[day], day, after):
             return kept
-        ticks, length, crc32 = self._read(files[day], day, after)
-        if any(other > day for other in files):
+        finished = any(other > day for other in files)
+        until_ms = None if finished else until_ms
+        ticks, length, crc32 = self._read(files[day], day, after, until_ms)
+        if finished:
             content = whole_content(files[day], length, crc32)
             if content is not None:
                 self._keep(day, ticks, after, content)
+                self._read_contents[day] = content
         return ticks
 
     def save(self) -> None:
@@ -139,8 +148,13 @@ class TickCache:
             except RecordError:
                 continue
 
-    def _read(self, path: Path, day: str, after: int) -> tuple[TickColumns, int, int]:
-        """Read a day file; return its columns, and length and checksum of its whole lines."""
+    def _read(
+        self, path: Path, day: str, after: int, until_ms: int | None
+    ) -> tuple[TickColumns, int, int]:
+        """Read a day file; return its columns, and length and checksum of its whole lines.
+
+        With ``until_ms`` a block that ends later is the last.
+        """
         scanner = Scanner(self._inst_id, self._vault.exchange)
         tail = Tail(lambda: iter([(day, path)]), None, 0, remedy="ask for the day again")
         parts: list[TickColumns] = []
@@ -153,6 +167,8 @@ class TickCache:
                     part = _part(stretch, after, rpi)
                     after = part.last_id
                     parts.append(part)
+            if until_ms is not None and parts and len(parts[-1].ts) and parts[-1].ts[-1] > until_ms:
+                break
         return joined(parts) if parts else _nothing(after), length, crc32
 
     def _rpi_ids(self, data: bytes) -> list[int]:
@@ -184,7 +200,10 @@ class TickCache:
             made = _of_kept(columns, key, times.day_start_ms(day))
         except (OSError, ValueError, KeyError, TypeError, EOFError):
             return None  # damaged, or of another version: it is made again
-        return made if self._contents.holds(day, path, content) else None
+        if not self._contents.holds(day, path, content):
+            return None
+        self._read_contents[day] = content
+        return made
 
     def _keep(self, day: str, ticks: TickColumns, after: int, content: RawContent) -> None:
         """Write the columns, and last the key that makes them count."""

@@ -81,7 +81,7 @@ REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
 CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)
-JUDGE: Program | None = None  # the program that judges finished days of books, once there is one
+JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished days of books
 PROGRAMS: Final = (
     *EXPORTERS,
     *CALCULATORS,
@@ -92,7 +92,7 @@ PROGRAMS: Final = (
     OKX_EXCHANGE,
     IMPORT_TRADES,
     Program("l2_query", "L2_Bot/l2_query.py"),
-    Program("edge_lab", "Edge_Lab/edge_lab.py"),
+    JUDGE,
     Program("candle_builder", "Untouch_Wick/candle_builder.py"),
     Program("run_all", "scripts/run_all.py"),
     Program("install_service", "scripts/install_service.py"),

@@ -261,6 +261,7 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
     passing = tasks_module.calculators(request)
     if not args.no_retention:
         passing += [tasks_module.retention(request), tasks_module.seal(request)]
+        passing.append(tasks_module.judge(request))
     return kept, passing
 
 

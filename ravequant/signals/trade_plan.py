@@ -77,10 +77,13 @@ def _beyond(wick: WickAsOf, price: int) -> int:
 
 def stop_at(wick: WickAsOf, tick: int, stop_bps: int) -> int:
     """Return the tip, moved away from the trade by ``stop_bps`` and then to the next tick."""
+    return moved(wick.tip, tick, stop_bps if wick.side == "high" else -stop_bps)
+
+
+def moved(price: int, tick: int, bps: int) -> int:
+    """Return a price moved by ``bps`` (of exact.SIZE_PLACES, signed) and then on to a tick."""
     unit = tick * BPS
-    if wick.side == "high":
-        return -(-wick.tip * (BPS + stop_bps) // unit) * tick
-    return wick.tip * (BPS - stop_bps) // unit * tick
+    return -(-price * (BPS + bps) // unit) * tick if bps > 0 else price * (BPS + bps) // unit * tick
 
 
 def recent_untouched(state: MarketState) -> list[WickAsOf]:

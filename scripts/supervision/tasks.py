@@ -12,6 +12,7 @@ from ravequant.catalog import (
     CALCULATORS,
     EXPORTERS,
     FIND_SIGNALS,
+    JUDGE,
     L2_BUCKETIZER,
     L2_RETENTION,
     OKX_EXCHANGE,
@@ -23,6 +24,7 @@ from ravequant.vault.paths import Vault
 from scripts.supervision.schedule import Task
 
 HOUR_S: Final = 3_600.0
+_JUDGE_LIMIT_S: Final = 6 * HOUR_S  # of all the days that wait when it first runs
 REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: the history of a demo comes quickly
 _HISTORY_MS: Final = 5 * times.HOUR_MS  # the age of the market when a demo begins
 _METADATA_LOOKS: Final = 12  # one each READY_S
@@ -155,6 +157,19 @@ def seal(request: RunRequest) -> Task:
         options,
         every_s=HOUR_S,
         limit_s=HOUR_S,
+        quiet=True,
+        tells=True,
+    )
+
+
+def judge(request: RunRequest) -> Task:
+    """Return the program that judges each finished day once, looked for in a quiet moment."""
+    return Task(
+        "judge",
+        JUDGE.script,
+        ("judge", *request.common),
+        every_s=HOUR_S,
+        limit_s=_JUDGE_LIMIT_S,
         quiet=True,
         tells=True,
     )

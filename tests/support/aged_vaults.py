@@ -43,6 +43,11 @@ def line_of(key: str) -> bytes:
     return b'{"timestamp_utc":"%s"}\n' % times.iso(times.file_start_ms(key)).encode()
 
 
+def write_judged(vault: Vault, inst_id: str, day: str, waiting: int = 0) -> None:
+    """Write the note of a judged day, of whose trials so many wait for later trades."""
+    write(vault.judged(inst_id, day), b'{"trials":{"0123456789ab":{"open":%d}}}\n' % waiting)
+
+
 def fill(vault: Vault, now: int, hours: int = 8 * 24, step: int = 5) -> None:
     """Write book hours, deep hours, trade days and bucket days up to ``now``."""
     for inst_id in (BTC, ETH):
@@ -51,6 +56,7 @@ def fill(vault: Vault, now: int, hours: int = 8 * 24, step: int = 5) -> None:
             line = line_of(key)
             write(vault.snapshots(inst_id) / f"{key}.jsonl", line * 40)
             write(vault.deep_snapshots(inst_id) / f"{key}.jsonl", line * 20)
+            write_judged(vault, inst_id, key[:10])
         for age in range(-1, hours // 24):
             line = line_of(day(age, now))
             write(vault.trades(inst_id) / f"{day(age, now)}.jsonl", line * 500)

@@ -22,7 +22,7 @@ class RetentionRule:
 
     compress_after_ms: int
     delete_after_ms: int | None = None  # None: never, by age or by budget
-    delete_unread_after_ms: int = 0  # the same for files that their calculator has not read
+    delete_unread_after_ms: int = 0  # the same for files that a program still needs
     imported_ms: int = 0  # an imported file is kept so long after its import
 
 
@@ -88,6 +88,7 @@ class Series:
     read_to: str | None = None  # key of the file that its calculator is in; None: nothing is read
     packed_share: float = 0.1  # size of the compressed form / size of the plain one
     imported: Mapping[str, ImportedHour] = field(default_factory=dict, compare=False)  # by key
+    unjudged: frozenset[str] = frozenset()  # UTC days whose files the lab still needs
 
     def closed(self, now: int) -> list[DatedFile]:
         """Return the finished files: a later one exists, and their time is over at ``now``."""
@@ -98,6 +99,12 @@ class Series:
     def unread(self, file: DatedFile) -> bool:
         """Return True if the calculator that needs ``file`` has not read it to its end."""
         return self.read_to is None or file.key >= self.read_to
+
+    def early(self, file: DatedFile) -> str:
+        """Return what a program has not done yet with ``file``; empty if nobody needs it."""
+        if self.unread(file):
+            return "never read"
+        return "never judged" if file.key[:10] in self.unjudged else ""
 
     def kept(self, file: DatedFile, rule: RetentionRule, now: int) -> str:
         """Return why an imported file may not be deleted yet; empty if it, or another, may."""
@@ -124,7 +131,7 @@ class Action:
     kind: str
     file: DatedFile
     reason: str
-    unread: bool = False  # the file is deleted before its calculator has read it
+    unread: bool = False  # the file is deleted before its calculator, or the lab, has read it
     frees: int = 0  # bytes; of a compression an estimate
 
 
@@ -146,11 +153,11 @@ def _due(series: Series, file: DatedFile, rule: RetentionRule, now: int) -> Acti
             reason = f"imported more than {rule.imported_ms // times.DAY_MS} days ago"
             return Action(DELETE, file, reason, frees=file.size)
     elif rule.delete_after_ms is not None:
-        unread = series.unread(file)
-        limit = rule.delete_unread_after_ms if unread else rule.delete_after_ms
+        early = series.early(file)
+        limit = rule.delete_unread_after_ms if early else rule.delete_after_ms
         if age > limit:
-            reason = f"older than {limit // times.DAY_MS} days{', never read' if unread else ''}"
-            return Action(DELETE, file, reason, unread, file.size)
+            reason = f"older than {limit // times.DAY_MS} days{early and f', {early}'}"
+            return Action(DELETE, file, reason, bool(early), file.size)
     if file.plain is not None and age > rule.compress_after_ms:
         reason = f"older than {_span(rule.compress_after_ms)}"
         small = round(file.plain * series.packed_share)
@@ -169,12 +176,13 @@ def over_budget(
 ) -> list[Action]:
     """Return the book hours to delete so that ``excess`` bytes are freed, or all there are.
 
-    Hours that the calculator has read go first, each kind oldest first. Imported hours that are
-    kept are not taken.
+    Hours that no program needs any more go first, then those that the lab has not judged, then
+    those that the calculator has not read, each kind oldest first. Imported hours that are kept are
+    not taken.
     """
     candidates = sorted(
         (
-            series.unread(file) and file.key not in series.imported,
+            "" if file.key in series.imported else series.early(file),
             file.end,
             file.inst_id,
             file.stream,
@@ -186,11 +194,11 @@ def over_budget(
         if not series.kept(file, rules[series.stream], now)
     )
     found = []
-    for unread, *_, file in candidates:
+    for early, *_, file in candidates:
         if excess <= 0:
             break
-        reason = f"over the disk budget{', never read' if unread else ''}"
-        found.append(Action(DELETE, file, reason, unread, file.size))
+        reason = f"over the disk budget{early and f', {early}'}"
+        found.append(Action(DELETE, file, reason, bool(early), file.size))
         excess -= file.size
     return found
 

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from ravequant import catalog, times
 from ravequant.errors import VaultError
 from ravequant.vault import commit, compress
@@ -90,6 +92,7 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
                 read_to=_read_to(facts, stream),
                 packed_share=_share(data.place(vault, inst_id), files),
                 imported=imported_hours(vault, inst_id, stream, files, _read_to(facts, stream)),
+                unjudged=_unjudged(vault, inst_id, files) if stream == BOOKS else frozenset(),
             )
 
 
@@ -125,13 +128,24 @@ def imported_hours(
 
 
 def judged(vault: Vault, inst_id: str, day: str) -> bool:
-    """Return True if the lab has its verdict on a day, or if no program of this version judges.
+    """Return True if the lab has judged a day and none of its trials waits for later trades.
 
-    The verdict on a day will be the file ``lab/{exchange}/{INSTID}/{day}.json`` of the vault.
+    Then its note says so; a note that cannot be read says nothing.
     """
-    if catalog.JUDGE is None:
-        return True
-    return (vault.root / "lab" / vault.exchange / inst_id / f"{day}.json").exists()
+    try:
+        trials = orjson.loads(vault.judged(inst_id, day).read_bytes())["trials"]
+        return not any(entry["open"] for entry in trials.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _unjudged(vault: Vault, inst_id: str, files: Iterable[DatedFile]) -> frozenset[str]:
+    """Return the days whose books the lab still needs, for that day or for the day before."""
+    traded = {key for key, _ in catalog.TRADES.files(vault, inst_id)}
+    days = {file.key[:10] for file in files if file.key[:10] in traded}
+    waiting = {day for day in days if not judged(vault, inst_id, day)}
+    after = {times.day(times.day_start_ms(day) + times.DAY_MS) for day in waiting}
+    return frozenset(waiting | after & days)
 
 
 def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> Iterator[DatedFile]:

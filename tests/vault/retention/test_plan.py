@@ -147,3 +147,21 @@ def test_settings_change_every_limit():
     assert rules[plan.BOOKS] == rules[plan.DEEP] == hours
     assert rules[plan.TRADES] == plan.RetentionRule(4 * DAY)
     assert rules[plan.BUCKETS] == plan.RetentionRule(5 * DAY)
+
+
+def test_books_that_the_lab_has_not_judged_are_kept_longer_and_go_later():
+    """As long as those never read; over the budget after those that nobody needs, with a word."""
+    old, older = hour(24 * 6), hour(24 * 11)
+    series = books(
+        old, older, hour(30), hour(0), read_to=hour(0), unjudged=frozenset({old[:10], older[:10]})
+    )
+    found = plan.by_age([series], RULES, NOW)
+    assert [(one.file.key, one.reason, one.unread) for one in found if one.kind == plan.DELETE] == [
+        (older, "older than 10 days, never judged", True)
+    ]
+    taken = plan.over_budget([series], RULES, NOW, 250)
+    assert [(one.file.key, one.reason) for one in taken] == [
+        (hour(30), "over the disk budget"),
+        (older, "over the disk budget, never judged"),
+        (old, "over the disk budget, never judged"),
+    ]

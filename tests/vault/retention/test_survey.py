@@ -2,13 +2,23 @@
 
 import gzip
 
-from ravequant import catalog, times
-from ravequant.catalog import Program
+from ravequant import times
 from ravequant.vault.imports import provenance
 from ravequant.vault.imports.provenance import ImportedDay
 from ravequant.vault.retention import plan
 from ravequant.vault.retention.survey import committed_day, judged, plain_form, survey
-from tests.support.aged_vaults import BTC, ETH, METRIC, NOW, day, fill, hour, read_up_to, write
+from tests.support.aged_vaults import (
+    BTC,
+    ETH,
+    METRIC,
+    NOW,
+    day,
+    fill,
+    hour,
+    read_up_to,
+    write,
+    write_judged,
+)
 
 
 def test_each_stream_of_each_instrument_is_a_series(vault):
@@ -22,7 +32,8 @@ def test_each_stream_of_each_instrument_is_a_series(vault):
         for stream in (plan.BOOKS, plan.DEEP, plan.TRADES, plan.BUCKETS)
     ]
     dated = sum(file.size for series in seen.series for file in series.files)
-    assert seen.total == dated + 70
+    notes = sum(path.stat().st_size for path in (vault.root / "lab").rglob("*.json"))
+    assert seen.total == dated + notes + 70
     assert seen.free > 0
 
 
@@ -117,6 +128,7 @@ def test_an_imported_hour_waits_for_the_buckets_of_its_day(vault):
     write(vault.derived(METRIC, BTC) / f"{OLD}.jsonl", b"1\n")
     assert waits(vault) == {f"{OLD}/21": "its day has no buckets yet"}  # it is not through
     read_up_to(vault, BTC, "2025-01-31/00", "2025-01-31")
+    write_judged(vault, BTC, OLD)
     assert waits(vault) == {f"{OLD}/21": ""}
 
 
@@ -125,23 +137,42 @@ def test_buckets_of_an_import_count_and_a_pin_goes_before_them(vault):
     write(vault.snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
     imported(vault, OLD)
     imported(vault, OLD, "buckets")
+    write_judged(vault, BTC, OLD)
     assert waits(vault) == {f"{OLD}/21": ""}
     imported(vault, OLD, keep=True)
     assert waits(vault) == {f"{OLD}/21": "pinned by --keep"}
 
 
-def test_a_version_with_a_lab_waits_for_its_verdict(vault, monkeypatch):
-    """Without a lab there is nothing to wait for."""
-    assert judged(vault, BTC, OLD)
-    lab = Program("backtest", "Edge_Lab/backtest.py")
-    monkeypatch.setattr(catalog, "JUDGE", lab)
-    assert not judged(vault, BTC, OLD)
+def test_an_imported_hour_waits_for_the_lab(vault):
+    """For the note of its day, and until none of its trials is open."""
     write(vault.snapshots(BTC) / f"{OLD}/21.jsonl.gz", b"1")
     imported(vault, OLD)
     imported(vault, OLD, "buckets")
+    assert not judged(vault, BTC, OLD)
     assert waits(vault) == {f"{OLD}/21": "the lab has not judged its day"}
-    write(vault.root / "lab" / "okx" / BTC / f"{OLD}.json", b"{}")
+    write_judged(vault, BTC, OLD, waiting=1)
+    assert waits(vault) == {f"{OLD}/21": "the lab has not judged its day"}
+    write_judged(vault, BTC, OLD)
+    assert judged(vault, BTC, OLD)
     assert waits(vault) == {f"{OLD}/21": ""}
+    write(vault.judged(BTC, OLD), b"[]")
+    assert not judged(vault, BTC, OLD)
+
+
+def test_recorded_books_are_needed_until_their_day_is_judged(vault):
+    """The next day's too, whose first hours end the trials; a day without trades is none."""
+    fill(vault, NOW, hours=24 * 6)
+    first, second, third = day(4), day(3), day(2)
+    for name in (second, first):
+        vault.judged(BTC, name).unlink()
+    write_judged(vault, BTC, first, waiting=2)
+    seen = {(one.inst_id, one.stream): one for one in survey(vault).series}
+    assert seen[BTC, plan.BOOKS].unjudged == {first, second, third}
+    assert seen[BTC, plan.DEEP].unjudged == seen[ETH, plan.BOOKS].unjudged == frozenset()
+    for path in vault.trades(BTC).iterdir():
+        path.unlink()
+    books = next(one for one in survey(vault).series if one.stream == plan.BOOKS)
+    assert books.unjudged == frozenset()
 
 
 def test_a_provenance_that_cannot_be_read_keeps_every_book_hour(vault, caplog):
