@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
@@ -36,7 +35,7 @@ from ravequant.signals.seen import CLOSING_MS
 from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.line_file import newest_time_in
 from ravequant.vault.lock import writer_lock
-from ravequant.vault.paths import Vault, book_files, day_files
+from ravequant.vault.paths import StrPath, Vault, book_files, day_files
 from ravequant.vault.raw_content import RawContent, RawContents
 from ravequant.worker_pool import Processes
 
@@ -63,7 +62,7 @@ def _workers(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedDays:
+class DaysToJudge:
     """The days that a person asks for; all that are due without a first and a last one."""
 
     first: str = ""
@@ -106,7 +105,7 @@ class RecordedDays:
         generation = read_generation(self._vault.generation(self._inst_id))
         return RawContents(self._vault, self._inst_id, generation)
 
-    def due(self, asked: AskedDays) -> Iterator[DueDay]:
+    def due(self, asked: DaysToJudge) -> Iterator[DueDay]:
         """Yield the days that are due, oldest first. Raises VaultError."""
         for day in self.trades:
             if day in asked:
@@ -114,7 +113,7 @@ class RecordedDays:
                 if found is not None:
                     yield found
 
-    def _due(self, day: str, asked: AskedDays) -> DueDay | None:
+    def _due(self, day: str, asked: DaysToJudge) -> DueDay | None:
         need = needed_until(day, self._chosen.edge.hold_max_min)
         until = min(need, self._reach(day))
         why_not = self._unready(day, until, need, asked)
@@ -122,7 +121,7 @@ class RecordedDays:
             self.waiting.append(f"{self._inst_id} {day}: {why_not}")
         return None if why_not else self._work(day, until, asked)
 
-    def _unready(self, day: str, until: int, need: int, asked: AskedDays) -> str:
+    def _unready(self, day: str, until: int, need: int, asked: DaysToJudge) -> str:
         """Return why a day cannot be judged yet; empty if it can."""
         end, named = times.day_start_ms(day) + times.DAY_MS, asked.named
         if until < end and not self._follows(day, 0):
@@ -140,7 +139,7 @@ class RecordedDays:
             late.append("liquidity_buckets")
         return f"the calculators are behind: run {', '.join(late)} first" if late else ""
 
-    def _work(self, day: str, until: int, asked: AskedDays) -> DueDay | None:
+    def _work(self, day: str, until: int, asked: DaysToJudge) -> DueDay | None:
         """Return the work that is left on a day that can be judged; None if there is none."""
         books = day in self._books
         note = self._note(day)
@@ -207,7 +206,7 @@ def _day_after(day: str) -> str:
 
 
 def do(
-    root: Path,
+    root: StrPath,
     exchange: str,
     chosen: Settings,
     due: DueDay,
@@ -249,7 +248,7 @@ def judge(
     vault: Vault,
     inst_ids: Sequence[str],
     chosen: Settings,
-    asked: AskedDays,
+    asked: DaysToJudge,
     *,
     candidates_of: Candidates,
     workers: int = 1,
@@ -295,7 +294,7 @@ def _in_order(work: Any, days: Sequence[DueDay], workers: int) -> Iterator[dict[
         pool.close()
 
 
-def _say_refused(refused: Sequence[DueDay], asked: AskedDays) -> None:
+def _say_refused(refused: Sequence[DueDay], asked: DaysToJudge) -> None:
     if not refused:
         return
     first, more = refused[0], len(refused) - 1
@@ -309,7 +308,7 @@ def _say_refused(refused: Sequence[DueDay], asked: AskedDays) -> None:
 def command(args: argparse.Namespace) -> int:
     """Judge the days that are due, or those asked for, and print the counts of each."""
     vault, chosen = cli.vault_of(args), settings.load()
-    asked = AskedDays(args.first or "", args.last or "", args.again)
+    asked = DaysToJudge(args.first or "", args.last or "", args.again)
     if asked.last and asked.first > asked.last:
         raise UsageError(f"--from {asked.first} is later than --to {asked.last}")
     inst_ids = cli.instruments_of(args, chosen.instruments)

@@ -1,6 +1,7 @@
 """Says how long a test of the setup must run (power), and verifies the ledger of trials (check).
 
-Judges recorded days (judge), fits a model of whether a filled fade pays, and shows its worth (predict fit, predict show).
+Judges recorded days (judge). Fits a model of whether a filled fade pays, and shows its worth
+(predict fit, predict show).
 """
 
 if __name__ == "__main__":

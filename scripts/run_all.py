@@ -44,7 +44,7 @@ _SWITCHES: Final = (
     ("--check", "only look whether all is there to start; exit code 0 or 1"),
     ("--once", "the calculators and retention once, no exporters; then end"),
     ("--no-exporters", "they run elsewhere, or not"),
-    ("--no-retention", "compress, delete and certify nothing"),
+    ("--no-retention", "compress, delete, certify and judge nothing"),
     ("--rebuild", "in the first round every calculator computes its records anew"),
     ("--demo", "against an exchange in a box; empties demo_vault/ first"),
     ("--discord", "with --watch: post what is new to the webhook"),

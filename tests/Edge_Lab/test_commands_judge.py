@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from Edge_Lab import commands_judge, edge_lab
-from Edge_Lab.commands_judge import AskedDays, RecordedDays, judge
+from Edge_Lab.commands_judge import DaysToJudge, RecordedDays, judge
 from Edge_Lab.executions import executions
 from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.trial_files import NeverJudgedError, judged_days, read_note, read_trials
@@ -60,14 +60,14 @@ def judged_vault(judged_once, tmp_path):
 def work(vault, chosen=CHOSEN, workers=1, **asked):
     """Judge what is due; return the counts of each day."""
     found = judge(
-        vault, [BTC], chosen, AskedDays(**asked), workers=workers, candidates_of=made_candidates
+        vault, [BTC], chosen, DaysToJudge(**asked), workers=workers, candidates_of=made_candidates
     )
     return list(found)
 
 
 def due(vault, chosen=CHOSEN, **asked):
     """Return the days that are due."""
-    return list(RecordedDays(vault, BTC, chosen).due(AskedDays(**asked)))
+    return list(RecordedDays(vault, BTC, chosen).due(DaysToJudge(**asked)))
 
 
 def cut_next_day(vault, until):
@@ -124,7 +124,7 @@ def test_a_day_waits_for_its_books_and_for_its_calculators(vault):
     shutil.rmtree(vault.derived("wicks", BTC))
     assert due(vault) == []
     with pytest.raises(NoDataError, match="the calculators are behind: run wicks first"):
-        due(vault, first=DAY, last=DAY)
+        work(vault, first=DAY, last=DAY)
 
 
 def test_open_trials_are_judged_again_when_their_time_has_passed(vault):
@@ -231,7 +231,7 @@ import sys, time
 sys.path.insert(0, {checkout!r})
 from ravequant.vault import atomic
 from Edge_Lab import trial_files
-from Edge_Lab.commands_judge import AskedDays, judge
+from Edge_Lab.commands_judge import DaysToJudge, judge
 from ravequant.settings import Settings
 from ravequant.vault.paths import Vault
 from tests.support.judged_market import BTC, made_candidates
@@ -244,7 +244,7 @@ def slow(path, data, **options):
         time.sleep(60)
     real(path, data, **options)
 trial_files.replace_file = slow
-list(judge(Vault({vault!r}), [BTC], Settings(), AskedDays({day!r}, {day!r}, True),
+list(judge(Vault({vault!r}), [BTC], Settings(), DaysToJudge({day!r}, {day!r}, True),
            candidates_of=made_candidates))
 """
 

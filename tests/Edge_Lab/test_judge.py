@@ -48,9 +48,9 @@ def vault(recorded, tmp_path):
     return Vault(tmp_path / "copy of it")
 
 
-def judged(vault, chosen=CHOSEN, **options):
+def judged(vault, chosen=CHOSEN, **changed):
     """Judge the day with the made-up candidates."""
-    options = {"until_ms": UNTIL, "candidates_of": made_candidates} | options
+    options: Any = {"until_ms": UNTIL, "candidates_of": made_candidates} | changed
     return judge_day(vault, BTC, DAY, chosen, **options)
 
 

@@ -1,7 +1,7 @@
 """A small recorded market over two midnights, and made-up candidates in it: tests of `judge`."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def made_candidates(vault: Vault, inst_id: str, day: str, chosen: Settings) -> C
             trade, _ = parse_trade(line, inst_id)
             last_of[trade.ts // times.MINUTE_MS] = exact.units(trade.price, exact.PRICE_PLACES)
     start = times.day_start_ms(day) // times.MINUTE_MS
-    found = []
+    found: list[DayCandidate] = []
     for number, minute in enumerate(range(start + 35, start + times.DAY_MINUTES, 40)):
         last = last_of.get(minute - 1)
         if last is not None:
@@ -100,7 +100,7 @@ def made_candidates(vault: Vault, inst_id: str, day: str, chosen: Settings) -> C
 def _levels(
     inst_id: str, minute: int, last: int, number: int, stop_bps: int
 ) -> Iterator[DayCandidate]:
-    side = 1 if number % 2 else -1
+    side: Literal[1, -1] = 1 if number % 2 else -1
     tip = last - side * (150 + 40 * (number % 5)) * _TICK
     stop = tip - side * (101 * stop_bps // exact.SIZE_ONE) * _TICK
     for age_max in (40, 120) if number % 7 == 0 else (40,):
