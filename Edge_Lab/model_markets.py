@@ -2,7 +2,8 @@
 
     M1   a walk of single ticks
     M2   no drift; volatility of two slow walks, Laplace steps, 120 trades a minute
-    M3   M2 and a part that returns to its mean (half-life 3 min, sd 4 bps): every fade earns gross
+    M3   M2 at 5/32 of its volatility and a part that returns to its mean (half-life 3 min, sd
+         4 bps): a fade earns before costs, a wick no more than another level
 
 All sums are of integers. Each step of M1 and M2 has a sign of its own, so its mean is exactly 0
 after any past, also in ticks. The words of a stream are those of Philox; of numpy only its raw
@@ -11,6 +12,7 @@ words are used, which no version changes.
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple
@@ -40,12 +42,15 @@ _ONE: Final = 1 << 16
 _LAPLACE: Final = np.array(  # quantiles of the size of a step, in units of _ONE
     [round(-math.log(1 - (place + 0.5) / 4096) * _ONE) for place in range(4096)], dtype=np.int64
 )
-_MIDDLE_STEP: Final = 3.2  # ticks, at the middle volatility
+_MIDDLE_STEP: Final[Mapping[DayMarket, float]] = {"M2": 3.2, "M3": 0.5}  # ticks
 _RANGE: Final = 16  # of a slow walk
-_VOLATILITY: Final = np.array(  # of a step, in units of _ONE, by the sum of the two walks
-    [round(_MIDDLE_STEP * 2 ** ((place - _RANGE) / 8) * _ONE) for place in range(2 * _RANGE + 1)],
-    dtype=np.int64,
-)
+_VOLATILITY: Final = {  # of a step, in units of _ONE, by the sum of the two walks
+    market: np.array(
+        [round(middle * 2 ** ((place - _RANGE) / 8) * _ONE) for place in range(2 * _RANGE + 1)],
+        dtype=np.int64,
+    )
+    for market, middle in _MIDDLE_STEP.items()
+}
 _QUARTER: Final = 15  # minutes between two steps of the slower walk
 _HALF_LIFE: Final = 3 * PER_MINUTE  # trades
 _PULL: Final = round((1 - 2 ** (-1 / _HALF_LIFE)) * (1 << 32))
@@ -140,11 +145,11 @@ class ModelDay(NamedTuple):
 def made_day(market: DayMarket, number: int) -> ModelDay:
     """Return a day of M2 or M3; days of different numbers have nothing in common.
 
-    M3 has the steps of M2's day of that number.
+    M3 has M2's words of that number.
     """
     count = MINUTES * PER_MINUTE
     drawn = words(f"M2|{number}", count)
-    steps = _steps(drawn, np.repeat(_volatility(number), PER_MINUTE))
+    steps = _steps(drawn, np.repeat(_volatility(market, number), PER_MINUTE))
     price = BASE + np.cumsum(steps)
     if market == "M3":
         price = price + _returning(words(f"M3|{number}", count))
@@ -164,14 +169,14 @@ def _steps(drawn: Words, volatility: Column) -> Column:
     return whole * (1 - 2 * _bits(drawn, 63, 1))
 
 
-def _volatility(number: int) -> Column:
+def _volatility(market: DayMarket, number: int) -> Column:
     """Return the volatility of each minute: a walk of minutes and one of quarters of an hour."""
     drawn = words(f"volatility|{number}", MINUTES + 2)
     step = 1 - 2 * _bits(drawn, 0, 1)
     fast = _reflected(_bits(drawn[-1:], 8, 5) + np.cumsum(step[:MINUTES]))
     step = np.where(np.arange(MINUTES) % _QUARTER == 0, 1 - 2 * _bits(drawn[:MINUTES], 1, 1), 0)
     slow = _reflected(_bits(drawn[-1:], 16, 5) + np.cumsum(step))
-    found: Column = _VOLATILITY[fast + slow]
+    found: Column = _VOLATILITY[market][fast + slow]
     return found
 
 
