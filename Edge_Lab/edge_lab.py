@@ -1,4 +1,4 @@
-"""Says how long a test of the setup must run (power), and verifies the ledger of trials (check).
+"""Says how long a test of the setup must run (power), and tests the lab itself (check).
 
 Judges recorded days (judge). Fits a model of whether a filled fade pays, and shows its worth
 (predict fit, predict show).
@@ -15,15 +15,19 @@ from typing import Any, Final
 
 import orjson
 
-from Edge_Lab import backtest, commands_judge, commands_predict, make_verdict, optimise, power
+from Edge_Lab import (
+    backtest,
+    commands_check,
+    commands_judge,
+    commands_predict,
+    make_verdict,
+    optimise,
+    power,
+)
 from Edge_Lab.families import FAMILIES
 from Edge_Lab.fills import MODELS
-from Edge_Lab.lab_paths import LabPaths
-from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import cli
-from ravequant.errors import DONE, NoDataError
-from ravequant.vault.line_file import is_there
-from ravequant.vault.paths import Vault
+from ravequant.errors import DONE
 
 PROGRAM: Final = "edge_lab"
 EDGES: Final = (0.25, 0.5, 1.0, 2.0)  # bps a fill
@@ -60,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
         )
     made.add_argument("--html", action="store_true", help="verdict: say where the page stands")
     commands_judge.add_options(made)
+    commands_check.add_options(made)
     return made
 
 
@@ -89,15 +94,6 @@ def waits(spread: float) -> list[tuple[float, int, int]]:
     ]
 
 
-def checked(vault: Vault) -> dict[str, int]:
-    """Return the lines of each chained file that is there. VaultError at the first broken one."""
-    return {
-        path.relative_to(vault.root).as_posix(): sum(1 for _ in ChainedLog(path).rows())
-        for path in (LabPaths(vault).ledger,)
-        if is_there(path)
-    }
-
-
 def _power(args: argparse.Namespace) -> int:
     rows = waits(args.spread)
     if args.json:
@@ -111,19 +107,6 @@ def _power(args: argparse.Namespace) -> int:
         *("  ".join(map(str.rjust, row, widths)) for row in table),
     ]
     sys.stdout.write("\n".join(lines) + "\n")
-    return DONE
-
-
-def _check(args: argparse.Namespace) -> int:
-    vault = cli.vault_of(args)
-    found = checked(vault)
-    if not found:
-        raise NoDataError(f"no ledger of trials in {vault.root} yet: nothing was evaluated")
-    if args.json:
-        _write(found)
-    else:
-        lines = (f"{name}: {count} lines, the chain is whole\n" for name, count in found.items())
-        sys.stdout.write("".join(lines))
     return DONE
 
 
@@ -143,7 +126,7 @@ COMMANDS: Final = {
     "verdict": make_verdict.command,
     "predict": commands_predict.predict,
     "power": _power,
-    "check": _check,
+    "check": commands_check.check,
 }
 
 

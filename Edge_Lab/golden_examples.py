@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from Edge_Lab import exits, fills, inference, multiplicity, placebo, power, trial_ledger
+from Edge_Lab import exits, fills, inference, multiplicity, placebo, power, trial_ledger, trials
 from Edge_Lab.tape import DayBooks, DayTrades, SideColumns
 from ravequant import exact, times
 from ravequant.contract import Contract
@@ -127,6 +127,31 @@ def _outcome(first: int, second: int, at: str) -> str:
     return "none" if found is None else _amounts((found.gross, found.net, found.net_r))
 
 
+def _gap() -> str:
+    """Return the fate of the worked trade with a hole after its end, and with one after X."""
+    late = f"{_RECORDS}, 21:35:05.200 202400 1 s, 22:50:00 202400 1 b"
+    rows = sorted(late.split(", "), key=lambda row: _at(row.split()[0]))
+    order, minute = _worked_order(), _at("21:35:00") // times.MINUTE_MS
+    plan = trials.TrialPlan(
+        event_id="worked",
+        minute=minute,
+        birth=minute - 31,
+        candle_start=minute - 32,
+        bracket=order.bracket,
+        size=5,
+        last=202_400,
+        in_contact=False,
+        tips=(),
+    )
+    found = []
+    for text in ("22:45:00", "22:46:00"):
+        holes = frozenset({_at(text) // times.MINUTE_MS})
+        market = trials.TrialMarket("X", _tape(", ".join(rows)), _book(_ASKS), 0, 1, holes)
+        line = trials.line_of(plan, market, trials.TrialRules(kinds=()))
+        found.append("none" if line is None else line["status"])
+    return " ".join(found)
+
+
 def _own_side() -> str:
     """Return the fills of an order of which only sellers trade at the tip."""
     sellers = _tape("21:36:00 202500 90 s, 21:36:01 202499 1 b")
@@ -240,6 +265,7 @@ EXAMPLES: Final = (
         "2469",
     ),
     GoldenExample("one tape, three models", _filled_by, "touch 3, queue 7, through 8"),
+    GoldenExample("hole before and after the horizon", _gap, "gap filled"),
     GoldenExample("sellers at the tip", _own_side, "None None None"),
     GoldenExample(
         "exit of the worked trade",

@@ -66,20 +66,13 @@ def joined(parts: Iterable[MarketDays]) -> MarketDays:
 # --- a day ---------------------------------------------------------------------------------------
 
 
-def simulated(
-    market: DayMarket, number: int, exits: ExitRules, *, status_minutes: int = 0
-) -> MarketDays:
-    """Return a day of a market, its trials put through the engine.
-
-    ``status_minutes`` is 0 but for a mutation: the statuses of wicks are read so far ahead.
-    """
+def simulated(market: DayMarket, number: int, exits: ExitRules, *, ahead: int = 0) -> MarketDays:
+    """Return a day of a market, its trials put through the engine; ``ahead`` is a mutation."""
     rules = TrialRules(exits=exits, kinds=("shifted",))
     day = made_day(market, number)
-    wicks = model_trials.day_wicks(day)
-    if status_minutes:
-        wicks["1m"] = model_trials.read_ahead(wicks["1m"], status_minutes)
+    plans = list(model_trials.plans_of(day, model_trials.day_wicks(day), ahead=ahead))
     around = model_trials.market_of(day)
-    trials = [(plan, line_of(plan, around, rules)) for plan in model_trials.plans_of(day, wicks)]
+    trials = [(plan, line_of(plan, around, rules)) for plan in plans]
     filled = (plan for plan, line in trials if line is not None and line["status"] == "filled")
     return summed([line for _, line in trials if line], moves_of(filled, around, rules))
 
@@ -207,13 +200,16 @@ def study_facts(past: MarketDays) -> dict[str, VerdictFacts]:
 
 
 def adjusted(found: Sequence[Estimate | None], days: int) -> NDArray[np.float64]:
-    """Return the p-values of the step-down over estimates of the same days."""
+    """Return the p-values of the step-down over estimates of the same days, in their own blocks."""
     series = np.full((len(found), days), np.nan)
     for row, one in enumerate(found):
         if one is not None:
             series[row, one.days] = one.series()
-    block = max((one.block for one in found if one is not None), default=1)
-    return multiplicity.step_down(series, block=block).adjusted
+    p_values = np.ones(len(found))
+    for block in {one.block for one in found if one is not None}:
+        own = [row for row, one in enumerate(found) if one is not None and one.block == block]
+        p_values[own] = multiplicity.step_down(series, block=block).adjusted[own]
+    return p_values
 
 
 def forward(ahead: MarketDays, family: str) -> Forward:

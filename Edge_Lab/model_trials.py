@@ -7,7 +7,7 @@ them are drawn by a hash of the event, so they know nothing of the outcome.
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -141,21 +141,22 @@ def _ends_in_candle(touched: Column, minutes: int) -> Column:
 # --- rules 1 to 3 --------------------------------------------------------------------------------
 
 
-def first_minutes(wicks: ModelWicks, query: Query = QUERY) -> Column:
+def first_minutes(wicks: ModelWicks, query: Query = QUERY, ahead: int = 0) -> Column:
     """Return the first minute as of which rules 1 to 3 take each wick; NEVER if none does.
 
     With ``age_min`` not below AROUND all wicks around it are known by then, so the minute is that
-    of the age, or of the last touch that is still needed.
+    of the age, or of the last touch that is still needed. ``ahead`` is 0 but for a mutation, in
+    which all statuses are read so many minutes before they are known.
     """
     if query.age_min < AROUND:
         raise ValueError(f"age_min {query.age_min} is below {AROUND}: wicks around are unknown")
-    birth = wicks.birth
+    birth, touched = wicks.birth, wicks.touched - ahead
     start = birth.searchsorted(birth - AROUND)
     end = birth.searchsorted(birth + AROUND, side="right")
     places = start[:, None] + np.arange(int((end - start).max(initial=0)))
     inside = (places < end[:, None]) & (places != np.arange(len(wicks))[:, None])
     places = np.minimum(places, len(wicks) - 1)
-    touches = np.sort(np.where(inside, wicks.touched[places], NEVER), axis=1)
+    touches = np.sort(np.where(inside, touched[places], NEVER), axis=1)
     sizes = np.sort(np.where(inside, wicks.size[places], NEVER), axis=1)
     count = inside.sum(axis=1)
     rows, last = np.arange(len(wicks)), np.maximum(count - 1, 0)
@@ -163,7 +164,7 @@ def first_minutes(wicks: ModelWicks, query: Query = QUERY) -> Column:
     small = (count > 0) & (2 * wicks.size <= twice) if query.small_only else count >= 0
     enough = touches[:, query.min_touched - 1] if places.shape[1] >= query.min_touched else NEVER
     found = np.maximum(birth + query.age_min, enough)
-    taken = small & (found <= birth + query.age_max) & (found < wicks.touched)
+    taken = small & (found <= birth + query.age_max) & (found < touched)
     return np.where(taken, found, NEVER)
 
 
@@ -175,13 +176,15 @@ class _Level(NamedTuple):
     group: tuple[int, ...]  # places, itself included
 
 
-def levels(wicks: ModelWicks, first: int, last: int, query: Query = QUERY) -> Iterator[_Level]:
+def levels(
+    wicks: ModelWicks, first: int, last: int, query: Query = QUERY, ahead: int = 0
+) -> Iterator[_Level]:
     """Yield the level of each trial with A in [first, last), in order of A and event_id.
 
     Near twins are one level, and a wick of the group of an earlier trial is no trial again.
     """
-    begins = first_minutes(wicks, query)
-    ends = np.minimum(wicks.birth + query.age_max + 1, wicks.touched)
+    begins = first_minutes(wicks, query, ahead)
+    ends = np.minimum(wicks.birth + query.age_max + 1, wicks.touched - ahead)
     places = np.flatnonzero((begins < last) & (ends > first))
     used: set[int] = set()
     for minute in range(first, last):
@@ -217,11 +220,11 @@ def _groups(wicks: ModelWicks, alive: Sequence[int]) -> Iterator[tuple[int, ...]
 
 
 def plans_of(
-    day: ModelDay, wicks: Mapping[str, ModelWicks], query: Query = QUERY
+    day: ModelDay, wicks: Mapping[str, ModelWicks], query: Query = QUERY, ahead: int = 0
 ) -> Iterator[TrialPlan]:
-    """Yield the plan of each trial of a day."""
-    own = wicks["1m"]
-    for minute, place, group in levels(own, day.start, day.start + times.DAY_MINUTES, query):
+    """Yield the plan of each trial of a day; ``ahead`` as in ``first_minutes``."""
+    own, end = wicks["1m"], day.start + times.DAY_MINUTES
+    for minute, place, group in levels(own, day.start, end, query, ahead):
         tips = own.tip[list(group)]
         tip, high = int(own.tip[place]), bool(own.high[place])
         last = int(day.minutes.close[minute - 1 - day.minutes.first])
@@ -300,8 +303,3 @@ def market_of(day: ModelDay) -> TrialMarket:
 def day_wicks(day: ModelDay) -> dict[str, ModelWicks]:
     """Return the wicks of a day by timeframe."""
     return {timeframe: wicks_of(day.minutes, timeframe) for timeframe in TIMEFRAMES}
-
-
-def read_ahead(wicks: ModelWicks, minutes: int) -> ModelWicks:
-    """Return wicks whose touches are known before they happen: a mutation that must be caught."""
-    return replace(wicks, touched=wicks.touched - minutes)

@@ -8,6 +8,10 @@ cores that takes about twelve minutes.
 `python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts
 and a new seed that it prints, for half an hour or so; it writes the table of
 tests/faults/README.md. `--fault-seed N` repeats a run.
+
+`python scripts/test.py --lab-bounds` holds the edge lab against markets without an edge: 1,500
+days of each and 2,000 studies, a quarter of an hour or more; it writes the table of
+tests/Edge_Lab/README.md. `--lab-days DIR` keeps the simulated days for the next run.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
 FAULTS = "--faults"
+LAB_BOUNDS = "--lab-bounds"
+WITHOUT_EDGE = "tests/Edge_Lab/test_market_without_edge.py"
 # as many at once as two cores bear; an idle process takes tests that wait behind a long one
 LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", "-m", "not alone")
 ALONE = ("-n", "0", "--verbosity=0", "-m", "alone")  # tests that measure a rate want the computer
@@ -37,6 +43,8 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Return each check's name and its module with arguments, in the order they are run."""
     if FAULTS in pytest_arguments:
         return fault_checks([word for word in pytest_arguments if word != FAULTS])
+    if LAB_BOUNDS in pytest_arguments:
+        return [("lab bounds", ["pytest", "--verbosity=0", WITHOUT_EDGE, *pytest_arguments])]
     return [
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),

@@ -28,6 +28,14 @@ if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the lab's bounds."""
+    group = parser.getgroup("lab")
+    group.addoption("--lab-bounds", action="store_true", help="all bounds of the edge lab")
+    group.addoption("--lab-days", metavar="DIR", help="keeps their simulated days for next time")
+    group.addoption("--lab-count", type=int, metavar="N", help="days of each model market")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_vault(tmp_path_factory: pytest.TempPathFactory):
     """Keep every test, and every program it starts, away from the user's vault and settings."""

@@ -51,7 +51,7 @@ def words_of(module):
 
 def test_no_bar_stands_in_the_engine():
     """Fills and exits know trades alone: no candle, no open or close, no minute's high or low."""
-    bars = {"open", "close", "ohlc", "bar", "bars", "candle", "candles", "minutes"}
+    bars = {"open", "close", "ohlc", "bar", "bars", "candle", "candles"}
     for module in ("fills", "exits"):
         assert bars.isdisjoint(words_of(module)), module
     assert {"high", "low"}.isdisjoint(words_of("fills"))

@@ -1,11 +1,10 @@
-"""The program: how long an answer takes, and whether the lab's files are whole."""
+"""The program: how long an answer takes."""
 
 import json
 
 import pytest
 
 from Edge_Lab import edge_lab
-from Edge_Lab.trial_ledger import ChainedLog
 
 
 def answer(capsys, *words):
@@ -33,16 +32,3 @@ def test_a_spread_that_is_none_is_refused(capsys, spread):
         edge_lab.main(["power", f"--spread={spread}"])
     assert ended.value.code == 2
     assert f"{spread!r} is not a spread in bps from 0.001 to 1000" in capsys.readouterr().err
-
-
-def test_check_verifies_the_ledger(capsys, caplog, tmp_path):
-    """No ledger: code 3. A whole one: its lines. A changed one: code 1 and the line."""
-    words = ("check", "--vault", str(tmp_path))
-    assert answer(capsys, *words)[0] == 3
-    log = ChainedLog(tmp_path / "lab" / "ledger.jsonl")
-    log.append([{"a": 1}, {"a": 2}])
-    assert answer(capsys, *words) == (0, "lab/ledger.jsonl: 2 lines, the chain is whole\n")
-    assert json.loads(answer(capsys, *words, "--json")[1]) == {"lab/ledger.jsonl": 2}
-    log.path.write_bytes(log.path.read_bytes().replace(b'"a":2', b'"a":3'))
-    code = edge_lab.main(list(words))
-    assert (code, "breaks at line 2" in capsys.readouterr().err) == (1, True)

@@ -7,7 +7,7 @@ import pytest
 
 from Edge_Lab import families, model_trials
 from Edge_Lab.model_markets import made_day
-from Edge_Lab.model_trials import INSTRUMENT, NEVER, TIMEFRAMES, day_wicks, plans_of, read_ahead
+from Edge_Lab.model_trials import INSTRUMENT, NEVER, TIMEFRAMES, day_wicks, plans_of
 from ravequant import settings, times
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import LastTrade, WickAsOf
@@ -156,11 +156,12 @@ def test_families_are_those_of_the_lab(day, wicks):
         assert "base" in taken
 
 
-def test_statuses_read_ahead_are_another_market(wicks):
-    """The mutation moves touches alone."""
-    ahead = read_ahead(wicks["1m"], 20)
-    assert (ahead.touched == wicks["1m"].touched - 20).all()
-    assert ahead.tip is wicks["1m"].tip
+def test_statuses_read_ahead_are_those_of_later(wicks):
+    """The mutation sees a touch before it is known: it takes no wick that is touched soon."""
+    ahead = model_trials.first_minutes(wicks["1m"], ahead=20)
+    taken = ahead < NEVER
+    assert 0 < taken.sum() < (model_trials.first_minutes(wicks["1m"]) < NEVER).sum()
+    assert (wicks["1m"].touched[taken] - ahead[taken] > 20).all()
 
 
 def test_an_age_below_the_time_around_is_refused(wicks):

@@ -38,6 +38,15 @@ def test_some_of_the_fault_suite_is_one_run():
     assert words[words.index("--fault-seed") + 1].isdigit()
 
 
+def test_lab_bounds_runs_the_market_without_edge_alone():
+    """--lab-bounds: one file, in one process, since the days are simulated side by side."""
+    ((_, words),) = program.checks(["--lab-bounds", "--lab-days", "kept"])
+    assert words[2:] == [
+        "tests/Edge_Lab/test_market_without_edge.py", "--lab-bounds", "--lab-days", "kept"
+    ]  # fmt: skip
+    assert (program.CHECKOUT / words[2]).is_file()
+
+
 @pytest.mark.usefixtures("_nothing_to_install")
 def test_every_check_is_run_and_the_failed_ones_are_named(monkeypatch, capfd):
     """One failure does not hide another; the exit code is 1."""
