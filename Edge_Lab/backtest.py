@@ -18,7 +18,7 @@ from Edge_Lab.evaluations import (
     put_down,
 )
 from Edge_Lab.executions import executions
-from Edge_Lab.families import DEFAULT_FILTER, FAMILIES, name_of
+from Edge_Lab.families import FAMILIES, name_of
 from Edge_Lab.fills import MODELS, Model
 from Edge_Lab.inference import Estimate, net
 from Edge_Lab.judged_span import Digests, JudgedSpan, judged_span
@@ -52,7 +52,7 @@ def command(args: argparse.Namespace) -> int:
     families = args.families or list(FAMILIES)
     models = args.models or list(MODELS)
     digests = span.digests(default)
-    made = evaluate(digests, config_of(default, name_of(DEFAULT_FILTER)), families, models)
+    made = evaluate(digests, config_of(default, name_of(default.default_filter)), families, models)
     put_down(span, "explore", made, times.utc_now_ms())
     if args.json:
         sys.stdout.write(orjson.dumps(as_json(span, made)).decode() + "\n")

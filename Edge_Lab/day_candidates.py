@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from Edge_Lab.families import DEFAULT_FILTER, FAMILIES, FILTERS, WickFilter, name_of
+from Edge_Lab.families import FAMILIES, FILTERS, WickFilter, default_filter, name_of
 from Edge_Lab.trial_facts import Fact, facts_at
 from ravequant import times
 from ravequant.settings import BPS, Settings
@@ -25,7 +25,6 @@ from ravequant.vault.paths import Vault
 _OLDEST: Final = max(each.age_max for each in FILTERS)  # minutes
 WARM_MINUTES: Final = 2 * _OLDEST  # before the day, in which earlier trials are looked for
 _NAMES: Final = [name_of(each) for each in FILTERS]
-_DEFAULT: Final = name_of(DEFAULT_FILTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +116,31 @@ class GridWalk:
         """Return the candidates of a minute by event, and how many levels have no plan."""
         asked = JudgedMinute(state, self._limits)
         found: dict[tuple[str, int], _Taking] = {}
+        default = default_filter(self._limits.reach_bps)  # the first: its group makes the plan
+        for level in asked.levels(default.query, self._limits)[0]:
+            families = list(self._families(asked.signal(level)))
+            if families:
+                key = level.wick.event_id, default.age_max
+                found[key] = _Taking(default.age_max, level, families)
         for wick_filter, name, level in self._levels(asked):
             event_id, age_max = level.wick.event_id, wick_filter.age_max
-            taking = found.get((event_id, age_max)) or _Taking(age_max, level)
-            if name == _DEFAULT:
-                taking.families += self._families(asked.signal(level))
-            if event_id not in self._taken[name] and wick_filter.takes(
-                state, level.wick, self._limits
-            ):
+            if event_id in self._taken[name]:
+                continue
+            if wick_filter.takes(state, level.wick, self._limits):
                 self._take(name, asked.signal(level))
+                taking = found.setdefault((event_id, age_max), _Taking(age_max, level))
                 taking.filters.append(name)
-            if taking.families or taking.filters:
-                found[event_id, age_max] = taking
         made = [self._candidate(asked, found[key]) for key in sorted(found)]
         whole = [candidate for candidate in made if candidate is not None]
         return whole, len(made) - len(whole)
 
     def _levels(self, asked: JudgedMinute) -> Iterator[tuple[WickFilter, str, Level]]:
-        """Yield the levels of each filter; the default first, whose group makes the plan."""
+        """Yield the levels of each filter."""
         known: dict[WickFilter, list[Level]] = {}
-        for wick_filter in sorted(FILTERS, key=lambda each: each != DEFAULT_FILTER):
+        for wick_filter, name in zip(FILTERS, _NAMES, strict=True):
             bare = wick_filter._replace(wall=False)
             if bare not in known:
                 known[bare], _ = asked.levels(bare.query, self._by_reach[bare.reach_bps])
-            name = name_of(wick_filter)
             for level in known[bare]:
                 yield wick_filter, name, level
 
@@ -180,7 +180,7 @@ class GridWalk:
             in_contact=signal.in_contact,
             tips=tuple(sorted({other.tip for other in recent_untouched(state)})),
             families=tuple(taking.families),
-            filters=tuple(sorted(taking.filters, key=_NAMES.index)),
+            filters=tuple(taking.filters),
             wicks=tuple(other.event_id for other in signal.wicks),
             facts=facts_at(state, self._limits, signal.candidate, last),
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from Edge_Lab.exits import ExitRules
-from Edge_Lab.families import EXITS, ExitChoice
+from Edge_Lab.families import EXITS, ExitChoice, WickFilter, default_filter
 from Edge_Lab.lab_paths import LAB_VERSION
 from Edge_Lab.trial_ledger import setting_id
 from Edge_Lab.trials import TrialRules
@@ -32,6 +32,11 @@ class Execution:
     exit: ExitChoice  # EXITS[0]: the stop and the target of the plan, as the settings make them
     latency_ms: int
     default: bool = False  # all candidates, all kinds of placebo, and the facts
+
+    @property
+    def default_filter(self) -> WickFilter:
+        """The filter of the query under its settings."""
+        return default_filter(self.rules.reach_bps)
 
 
 def executions(chosen: Settings) -> tuple[Execution, ...]:

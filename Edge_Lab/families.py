@@ -1,7 +1,8 @@
 """The fixed grids of the lab: 24 families of signals, 72 filters of wicks, 16 exits. Pure.
 
 They are constants and no settings, so that the number of trials is known before anything is tried
-(SPEC section 17). A family is asked of the signals of the default filter.
+(SPEC section 17). A family is asked of the signals of the default filter, that of the query
+itself; it has the reach of the settings, and is one more where the grid has none with that.
 """
 
 from collections.abc import Callable, Mapping
@@ -112,7 +113,11 @@ def name_of(wick_filter: WickFilter) -> str:
     return f"{age_min}-{age_max} {min_touched} {shown(reach_bps)}" + " wall" * wall
 
 
-DEFAULT_FILTER: Final = WickFilter()
+def default_filter(reach_bps: int) -> WickFilter:
+    """Return the filter of the query under settings of this reach (units of 10**-SIZE_PLACES)."""
+    return WickFilter(reach_bps=reach_bps)
+
+
 _AGES: Final = ((20, 40), (10, 30), (30, 60), (40, 120))
 FILTERS: Final = tuple(
     WickFilter(*age, touched, reach * exact.SIZE_ONE, wall)

@@ -25,7 +25,7 @@ from Edge_Lab.evaluations import (
     put_down,
 )
 from Edge_Lab.executions import executions
-from Edge_Lab.families import DEFAULT_FILTER, EXITS, REGISTERED, name_of
+from Edge_Lab.families import EXITS, REGISTERED, name_of
 from Edge_Lab.fills import MODELS
 from Edge_Lab.forward import agreement, standing
 from Edge_Lab.inference import Estimate
@@ -128,7 +128,9 @@ def _weighed(
     default = executions(chosen)[0]
     digests = span.digests(default)
     selections = {family: of_group(digests, family) for family in REGISTERED}
-    made = evaluate(digests, config_of(default, name_of(DEFAULT_FILTER)), REGISTERED, MODELS)
+    made = evaluate(
+        digests, config_of(default, name_of(default.default_filter)), REGISTERED, MODELS
+    )
     searched = was_searched(before, span)
     if searched:
         out, selections[FAMILY] = _out_of_sample(span, chosen)

@@ -22,12 +22,12 @@ from Edge_Lab.evaluations import (
     put_down,
 )
 from Edge_Lab.executions import Execution, executions
-from Edge_Lab.families import DEFAULT_FILTER, EXITS, name_of
+from Edge_Lab.families import EXITS, name_of
 from Edge_Lab.fills import MODELS
 from Edge_Lab.judged_span import Digests, JudgedSpan
 from Edge_Lab.lab_paths import LAB_VERSION
 from Edge_Lab.multiplicity import FEWEST_DAYS, FEWEST_SETTINGS, overfitting
-from Edge_Lab.optimiser import POINTS, FoldChoice, PointTrials, walk_forward
+from Edge_Lab.optimiser import FoldChoice, Grid, PointTrials, grid_around, walk_forward
 from Edge_Lab.series_files import values_of
 from Edge_Lab.trial_ledger import setting_id
 from Edge_Lab.verdict import number, with_interval
@@ -43,10 +43,11 @@ MOST_OVERFITTING: Final = 0.2  # above it a search mostly finds luck
 class Search:
     """The search over judged days: its choices, and the trials that they took on later days."""
 
+    grid: Grid
     choices: list[FoldChoice]
     selection: Selection  # of the test days
     config_id: str
-    points: list[Evaluated]  # each point over all days, by POINTS
+    points: list[Evaluated]  # each point of the grid over all days
 
 
 def command(args: argparse.Namespace) -> int:
@@ -74,33 +75,34 @@ def command(args: argparse.Namespace) -> int:
 
 def search(span: JudgedSpan, needed: Sequence[Execution]) -> Search:
     """Return the search over the days of a span; ``needed`` are the executions of EXITS."""
+    grid = grid_around(needed[0].default_filter)
     digests = [span.digests(execution) for execution in needed]
-    choices = walk_forward(span.days, trials_of_points(digests))
+    choices = walk_forward(span.days, trials_of_points(digests, grid), grid)
     selection = {
         day: [(found, group) for found in digests[of_exit][day]]
         for choice in choices
-        for of_exit, group in [_taken(choice.point)]
+        for of_exit, group in [_taken(grid, choice.point)]
         for day in choice.test
     }
     points = []
-    for point in range(len(POINTS)):
-        of_exit, group = _taken(point)
-        config_id = config_of(needed[of_exit], name_of(POINTS[point].wick_filter))
+    for point, (wick_filter, _) in enumerate(grid.points):
+        of_exit, group = _taken(grid, point)
+        config_id = config_of(needed[of_exit], name_of(wick_filter))
         chosen = of_group(digests[of_exit], group)
         points.append(evaluated(config_id, FAMILY, VERDICT_MODEL, chosen))
     names = [found.config_id for found in points]
     config_id = setting_id({"search": "walk-forward", "points": names, "lab": LAB_VERSION})
-    return Search(choices, selection, config_id, points)
+    return Search(grid, choices, selection, config_id, points)
 
 
-def _taken(point: int) -> tuple[int, str]:
+def _taken(grid: Grid, point: int) -> tuple[int, str]:
     """Return the place of a point's exit in EXITS, and the group of its trials."""
-    wick_filter, choice = POINTS[point]
-    group = FAMILY if wick_filter == DEFAULT_FILTER else name_of(wick_filter)
+    wick_filter, choice = grid.points[point]
+    group = FAMILY if wick_filter == grid.points[0].wick_filter else name_of(wick_filter)
     return EXITS.index(choice), group
 
 
-def trials_of_points(digests: Sequence[Digests]) -> PointTrials:
+def trials_of_points(digests: Sequence[Digests], grid: Grid) -> PointTrials:
     """Return the trials of all points; ``digests`` are those of the executions of EXITS."""
     parts = [found for made in digests for day in made.values() for found in day]
     starts = np.cumsum([0, *(len(found.start_ms) for found in parts)])
@@ -110,10 +112,10 @@ def trials_of_points(digests: Sequence[Digests]) -> PointTrials:
     for first, found in zip(starts[:-1], parts, strict=True):
         filled[first + found.fills.row] = True
         nets[first + found.fills.row] = found.fills.net
-    rows: list[list[Any]] = [[np.empty(0, dtype=np.int64)] for _ in POINTS]
+    rows: list[list[Any]] = [[np.empty(0, dtype=np.int64)] for _ in grid.points]
     by_exit: dict[int, list[tuple[int, str]]] = {}
-    for point in range(len(POINTS)):
-        of_exit, group = _taken(point)
+    for point in range(len(grid.points)):
+        of_exit, group = _taken(grid, point)
         by_exit.setdefault(of_exit, []).append((point, group))
     part = 0
     for of_exit, made in enumerate(digests):
@@ -173,7 +175,7 @@ def page(span: JudgedSpan, found: Search, out: Sequence[Evaluated]) -> Iterator[
     yield "chosen (age, touched around it, reach; wall; or another exit):"
     for point, times_chosen in sorted(chosen.items(), key=lambda item: (-item[1], item[0])):
         default = ", the default" * (point == 0)
-        yield f"  {times_chosen} of {len(found.choices)}  {POINTS[point].name}{default}"
+        yield f"  {times_chosen} of {len(found.choices)}  {found.grid.points[point].name}{default}"
     yield ""
     yield from _warnings(found)
 
@@ -186,7 +188,7 @@ def _warnings(found: Search) -> Iterator[str]:
         yield f"overfitting: the best half of the time was no better later in {share:.0%}"
         if share > MOST_OVERFITTING:
             yield "  above 20 %: what the search finds here is mostly luck"
-    yield f"{len(POINTS)} points and the joined days went into the ledger."
+    yield f"{len(found.points)} points and the joined days went into the ledger."
     yield "From now on the verdict is about the joined days, not about the best point."
 
 
@@ -203,9 +205,12 @@ def as_json(span: JudgedSpan, found: Search, out: Sequence[Evaluated]) -> dict[s
         "delivered": {made.model: estimate_row(made.net) for made in out},
         "over_fake": {made.model: estimate_row(made.lead) for made in out},
         "chosen": [
-            {"test": [choice.test[0], choice.test[-1]], "point": POINTS[choice.point].name}
+            {
+                "test": [choice.test[0], choice.test[-1]],
+                "point": found.grid.points[choice.point].name,
+            }
             for choice in found.choices
         ],
         "overfitting": None if share is None else f"{share:.4f}",
-        "points": len(POINTS),
+        "points": len(found.points),
     }

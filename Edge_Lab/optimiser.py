@@ -1,6 +1,7 @@
-"""The search over a fixed grid: 87 points, chosen on days of training, tried on later days. Pure.
+"""The search over a fixed grid: its points chosen on days of training, tried on later days. Pure.
 
-    points   72 filters of wicks with the default exit, and 15 other exits with the default filter
+    points   72 filters of wicks with the default exit, and 15 other exits with the default filter,
+             which is one point more where none of the 72 has the reach of the settings
     score    Net - 1 se over the training trials of a fold (Edge_Lab.walk_forward)
     choice   the point whose score, averaged with those of its grid neighbours, is largest: a
              plateau and no peak; the default where no average is above 0, or with few fills
@@ -11,13 +12,13 @@ not to trade earns nothing. It is chosen itself never.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from Edge_Lab.families import DEFAULT_FILTER, EXITS, FILTERS, ExitChoice, WickFilter, name_of
+from Edge_Lab.families import EXITS, FILTERS, ExitChoice, WickFilter, name_of
 from Edge_Lab.inference import DaySums, Estimate, net
 from Edge_Lab.walk_forward import Times, folds, trials_of
 from ravequant import times
@@ -40,12 +41,7 @@ class GridPoint(NamedTuple):
         return f"{name_of(self.wick_filter)}, stop {self.exit.stop_bps}, target {target}"
 
 
-DEFAULT_POINT: Final = GridPoint(DEFAULT_FILTER, EXITS[0])
-POINTS: Final = (
-    DEFAULT_POINT,
-    *(GridPoint(chosen, EXITS[0]) for chosen in FILTERS if chosen != DEFAULT_FILTER),
-    *(GridPoint(DEFAULT_FILTER, choice) for choice in EXITS[1:]),
-)
+_REACHES: Final = tuple(sorted({found.reach_bps for found in FILTERS}))
 
 
 def _axes() -> tuple[tuple[object, ...], ...]:
@@ -53,7 +49,7 @@ def _axes() -> tuple[tuple[object, ...], ...]:
     return (
         tuple(sorted({(found.age_min, found.age_max) for found in FILTERS})),
         tuple(sorted({found.min_touched for found in FILTERS})),
-        tuple(sorted({found.reach_bps for found in FILTERS})),
+        _REACHES,
         (False, True),
         tuple(dict.fromkeys(found.stop_bps for found in EXITS)),
         tuple(dict.fromkeys(found.target_bps for found in EXITS)),
@@ -64,10 +60,14 @@ _AXES: Final = _axes()
 
 
 def place(point: GridPoint) -> tuple[int, ...]:
-    """Return the steps of a point along each axis."""
+    """Return the steps of a point along each axis.
+
+    A reach that is not of the grid stands with the next larger one, or with the largest.
+    """
     chosen, choice = point
+    reach_bps = next((each for each in _REACHES if each >= chosen.reach_bps), _REACHES[-1])
     values = (
-        (chosen.age_min, chosen.age_max), chosen.min_touched, chosen.reach_bps, chosen.wall,
+        (chosen.age_min, chosen.age_max), chosen.min_touched, reach_bps, chosen.wall,
         choice.stop_bps, choice.target_bps,
     )  # fmt: skip
     return tuple(axis.index(value) for axis, value in zip(_AXES, values, strict=True))
@@ -78,24 +78,42 @@ def steps(one: GridPoint, other: GridPoint) -> int:
     return sum(abs(a - b) for a, b in zip(place(one), place(other), strict=True))
 
 
-NEIGHBOURS: Final = tuple(
-    tuple(number for number, other in enumerate(POINTS) if steps(point, other) <= 1)
-    for point in POINTS
-)  # of each point, itself among them
-_AWAY: Final = tuple(steps(point, DEFAULT_POINT) for point in POINTS)
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The points of a search, the default first."""
+
+    points: tuple[GridPoint, ...]
+    neighbours: tuple[tuple[int, ...], ...]  # of each point, itself among them
+    away: tuple[int, ...]  # steps of each point from the default
 
 
-def choose(scores: Sequence[float | None]) -> int:
+@cache
+def grid_around(default: WickFilter) -> Grid:
+    """Return the grid with this default filter: 87 points, 88 if it is none of FILTERS."""
+    points = (
+        GridPoint(default, EXITS[0]),
+        *(GridPoint(chosen, EXITS[0]) for chosen in FILTERS if chosen != default),
+        *(GridPoint(default, choice) for choice in EXITS[1:]),
+    )
+    neighbours = (
+        tuple(number for number, other in enumerate(points) if steps(point, other) <= 1)
+        for point in points
+    )
+    return Grid(points, tuple(neighbours), tuple(steps(point, points[0]) for point in points))
+
+
+def choose(scores: Sequence[float | None], grid: Grid) -> int:
     """Return the point of the largest plateau; the default, 0, where none lies above 0.
 
     Of equal plateaus that nearest to the default is taken, then the first.
     """
     known = [0.0 if score is None else score for score in scores]
     best, least = 0, 0.0
-    for number in sorted(range(len(POINTS)), key=lambda number: _AWAY[number]):
+    for number in sorted(range(len(grid.points)), key=lambda number: grid.away[number]):
         if scores[number] is None:
             continue
-        average = sum(known[other] for other in NEIGHBOURS[number]) / len(NEIGHBOURS[number])
+        around = grid.neighbours[number]
+        average = sum(known[other] for other in around) / len(around)
         if average > least:
             best, least = number, average
     return best
@@ -103,7 +121,7 @@ def choose(scores: Sequence[float | None]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class PointTrials:
-    """The trials of all points: columns of trials, and the rows of each point, by POINTS."""
+    """The trials of all points: columns of trials, and the rows of each point of a grid."""
 
     begun: Times  # A, Unix ms
     ended: Times  # X
@@ -133,19 +151,20 @@ class FoldChoice(NamedTuple):
     """The choice before a test, and the promise of its training."""
 
     test: tuple[str, ...]  # UTC days
-    point: int  # of POINTS
+    point: int  # of the grid
     promised: float | None  # Net over the training, bps a fill
     fills: int  # of the default in training
 
 
-def walk_forward(days: Sequence[str], trials: PointTrials) -> list[FoldChoice]:
+def walk_forward(days: Sequence[str], trials: PointTrials, grid: Grid) -> list[FoldChoice]:
     """Return the choice of each fold of UTC days, ascending."""
     made = []
     for fold in folds(days):
         train = trials_of(fold, trials.begun, trials.ended).train
-        found = [trials.estimate(number, train) for number in range(len(POINTS))]
+        found = [trials.estimate(number, train) for number in range(len(grid.points))]
         fills = 0 if found[0] is None else found[0].fills
-        point = choose([_score(estimate) for estimate in found]) if fills >= FEWEST_FILLS else 0
+        scores = [_score(estimate) for estimate in found]
+        point = choose(scores, grid) if fills >= FEWEST_FILLS else 0
         chosen = found[point]
         promised = None if chosen is None else chosen.value
         made.append(FoldChoice(fold.test, point, promised, fills))

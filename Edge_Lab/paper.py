@@ -15,7 +15,6 @@ import orjson
 
 from Edge_Lab.agreement import Plan, outcome_of
 from Edge_Lab.day_candidates import DayCandidate
-from Edge_Lab.families import DEFAULT_FILTER
 from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.live_trials import LiveRecord, LiveTrial, covered, live_trials
 from Edge_Lab.registered import Registration
@@ -25,9 +24,10 @@ from ravequant.catalog import DataSet
 from ravequant.errors import NoDataError
 from ravequant.settings import Settings
 from ravequant.signals import as_of, rules
+from ravequant.signals.candidates import Query
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
-from ravequant.signals.trade_plan import plan
+from ravequant.signals.trade_plan import plan, recent_untouched
 from ravequant.vault.line_file import LineFile, is_there
 from ravequant.vault.paths import Vault
 
@@ -145,7 +145,7 @@ class PaperMarket:
             inst_id=self._inst_id,
             event_id=trial.event_id,
             minute=trial.minute,
-            age_max=DEFAULT_FILTER.age_max,
+            age_max=Query().age_max,
             birth=trial.birth,
             candle_start=trial.candle_start,
             side=trial.side,
@@ -155,7 +155,7 @@ class PaperMarket:
             target=target,
             last=last.price,
             in_contact=rules.in_contact(state, self._limits, wick),
-            tips=tuple(sorted({one.tip for one in state.wicks if one.status == "untouched"})),
+            tips=tuple(sorted({one.tip for one in recent_untouched(state)})),
             families=trial.families,
             filters=(),
             wicks=(trial.event_id,),
@@ -164,7 +164,7 @@ class PaperMarket:
 
     def plan_at(self, event_id: str, minute: int) -> Plan | None:
         """Return the plan that a question to a minute gives for a wick, None if it is no signal."""
-        found = rules.find(self._state(minute), DEFAULT_FILTER.query, self._limits)
+        found = rules.find(self._state(minute), Query(), self._limits)
         for signal in found.signals:
             if signal.wick.event_id == event_id and signal.plan.entry is not None:
                 return signal.plan.entry, signal.plan.stop, signal.plan.target
@@ -181,5 +181,5 @@ class PaperMarket:
         return any(found >= price if rising else found <= price for found in traded)
 
     def _state(self, minute: int) -> MarketState:
-        back = DEFAULT_FILTER.age_max + self._limits.surrounding_minutes
+        back = Query().age_max + self._limits.surrounding_minutes
         return as_of.read(self._vault, self._inst_id, minute, back=back, past=False)

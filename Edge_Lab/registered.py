@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from Edge_Lab.evaluations import config_of
 from Edge_Lab.executions import executions
-from Edge_Lab.families import DEFAULT_FILTER, REGISTERED, name_of
+from Edge_Lab.families import REGISTERED, name_of
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
-from Edge_Lab.trial_ledger import ChainedLog, setting_id
+from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import times
 from ravequant.errors import VaultError
 from ravequant.settings import Settings
@@ -43,12 +44,10 @@ class Registration:
 def hypotheses_of(chosen: Settings, instruments: Sequence[str]) -> Hypotheses:
     """Return the registration that the settings would make for these instruments."""
     default = executions(chosen)[0]
-    config_id = setting_id(
-        {"exec_id": default.exec_id, "filter": name_of(DEFAULT_FILTER), "lab": LAB_VERSION}
-    )
+    config_id = config_of(default, name_of(default.default_filter))
     names = tuple(sorted(instruments))
     limits = SignalLimits.of(names[0], chosen)
-    asked = query_id(DEFAULT_FILTER.query, limits)
+    asked = query_id(default.default_filter.query, limits)
     return Hypotheses(REGISTERED, config_id, asked, LAB_VERSION, names)
 
 

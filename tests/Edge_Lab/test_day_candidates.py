@@ -18,13 +18,24 @@ from Edge_Lab.families import FAMILIES, FILTERS, name_of
 from ravequant import times
 from ravequant.settings import Settings
 from ravequant.signals import as_of
+from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import LastTrade, price
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import find
 from ravequant.vault.paths import Vault
 from tests.support import recordings
 from tests.support.lab_market import minutes_of, put_market, trades_of
-from tests.support.made_signals import BTC, LIMITS, A, hidden, only, set_up, surrounding, wick
+from tests.support.made_signals import (
+    BTC,
+    LIMITS,
+    A,
+    hidden,
+    limits_of,
+    only,
+    set_up,
+    surrounding,
+    wick,
+)
 
 SETTINGS = Settings()
 BY_REACH = limits_by_reach(BTC, SETTINGS)
@@ -144,6 +155,18 @@ def test_the_set_up_of_the_notes_is_one_candidate():
         "20-40 10 500 wall",
     )
     assert one.facts["age"] == 32
+
+
+def test_families_are_asked_with_the_reach_of_the_settings():
+    """At 19.7 bps from price: no family within 15 bps; all within 20, which is no filter."""
+    for reach, families in ((15, False), (20, True), (25, True)):
+        own = limits_of(reach_bps=str(reach))
+        found, _ = GridWalk(own, BY_REACH).take(set_up())
+        assert [bool(one.families) for one in found] == [families, False]
+        names = {name for one in found for name in one.filters}
+        assert {name.split()[2] for name in names} == {"25", "100", "500"}
+        signals = find(set_up(), Query(), own).signals
+        assert [signal.wick for signal in signals] == [hidden()] * families
 
 
 def test_an_event_is_taken_once_by_each():

@@ -12,7 +12,7 @@ import pytest
 from Edge_Lab.day_sums import gathered
 from Edge_Lab.evaluations import config_of, decimal, evaluated, of_group, put_down
 from Edge_Lab.executions import executions
-from Edge_Lab.families import DEFAULT_FILTER, FAMILIES, FILTERS, name_of
+from Edge_Lab.families import FAMILIES, FILTERS, WickFilter, name_of
 from Edge_Lab.inference import delta, net
 from Edge_Lab.judged_span import judged_span
 from Edge_Lab.lab_paths import LabPaths
@@ -25,7 +25,7 @@ from tests.support.made_trials import BTC, ETH, day_lines, day_of, judge_days
 
 GROUPS = (*FAMILIES, *map(name_of, FILTERS))
 DEFAULT = executions(Settings())[0]
-CONFIG = config_of(DEFAULT, name_of(DEFAULT_FILTER))
+CONFIG = config_of(DEFAULT, name_of(WickFilter()))
 
 
 @pytest.mark.parametrize(("family", "model"), [("base", "queue"), ("wall", "touch")])
@@ -51,7 +51,7 @@ def test_a_configuration_is_named_by_filter_and_execution():
     """87 points have 87 names."""
     made = executions(Settings())
     names = {config_of(DEFAULT, name_of(chosen)) for chosen in FILTERS}
-    names |= {config_of(other, name_of(DEFAULT_FILTER)) for other in made[:16]}
+    names |= {config_of(other, name_of(WickFilter())) for other in made[:16]}
     assert len(names) == 87
     assert CONFIG in names
 

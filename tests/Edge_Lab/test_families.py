@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from Edge_Lab.families import (
-    DEFAULT_FILTER,
     EXITS,
     FAMILIES,
     FILTERS,
     REGISTERED,
     ExitChoice,
     WickFilter,
+    default_filter,
     name_of,
 )
 from ravequant import exact
@@ -30,6 +30,7 @@ from tests.support.made_signals import (
     wall,
 )
 
+DEFAULT_FILTER = default_filter(LIMITS.reach_bps)
 QUIET = tuple(volume(ago) for ago in range(60, -1, -1))
 
 

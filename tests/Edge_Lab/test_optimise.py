@@ -12,13 +12,15 @@ from Edge_Lab.inference import net
 from Edge_Lab.judged_span import judged_span
 from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.optimise import overfitting_of, search, trials_of_points
-from Edge_Lab.optimiser import POINTS
+from Edge_Lab.optimiser import grid_around
 from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
 from ravequant.settings import Settings
 from ravequant.vault.paths import Vault
 from tests.support.made_trials import BTC, day_of, judge_days
 
 NEEDED = executions(Settings())[: len(EXITS)]
+GRID = grid_around(NEEDED[0].default_filter)
+POINTS = GRID.points
 DAYS = 33
 
 
@@ -54,7 +56,7 @@ def answer(capsys, vault, *words):
 def test_the_trials_of_a_point_are_those_of_its_filter_and_exit(span):
     """Net of each point from its columns is Net from the sums of its group."""
     digests = [span.digests(execution) for execution in NEEDED]
-    made = trials_of_points(digests)
+    made = trials_of_points(digests, GRID)
     everything = made.begun > 0
     for point in (0, 1, 40, 71, 72, 86):
         wick_filter, choice = POINTS[point]

@@ -7,30 +7,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from Edge_Lab.families import DEFAULT_FILTER, EXITS, WickFilter
+from Edge_Lab import optimiser
+from Edge_Lab.families import EXITS, FILTERS, WickFilter, default_filter, name_of
 from Edge_Lab.optimiser import (
-    DEFAULT_POINT,
     FEWEST_FILLS,
-    NEIGHBOURS,
-    POINTS,
     GridPoint,
     PointTrials,
-    choose,
+    grid_around,
     place,
     steps,
-    walk_forward,
 )
 from Edge_Lab.walk_forward import EMBARGO_MS, folds, trials_of
-from ravequant import times
+from ravequant import exact, times
 from tests.support.made_trials import day_of
 
+DEFAULT_FILTER = WickFilter()
+GRID = grid_around(DEFAULT_FILTER)
+POINTS, NEIGHBOURS = GRID.points, GRID.neighbours
+DEFAULT_POINT = POINTS[0]
 NONE = [None] * len(POINTS)
+
+
+def choose(scores):
+    return optimiser.choose(scores, GRID)
+
+
+def walk_forward(days, trials):
+    return optimiser.walk_forward(days, trials, GRID)
 
 
 def test_there_are_87_points_and_the_default_is_the_first():
     """72 filters with the default exit, 15 other exits with the default filter, each once."""
     assert len(POINTS) == len(set(POINTS)) == 87
-    assert POINTS[0] == DEFAULT_POINT == GridPoint(DEFAULT_FILTER, EXITS[0])
+    assert POINTS[0] == GridPoint(DEFAULT_FILTER, EXITS[0])
     assert Counter(point.exit == EXITS[0] for point in POINTS) == {True: 72, False: 15}
     assert len({point.name for point in POINTS}) == 87
     assert POINTS[0].name == "20-40 10 500"
@@ -57,6 +66,23 @@ def test_neighbours_are_one_step_away():
         assert all(number in NEIGHBOURS[other] for other in others)
     assert steps(GridPoint(WickFilter(40, 120, 15), EXITS[0]), DEFAULT_POINT) == 3
     assert len(place(DEFAULT_POINT)) == 6
+
+
+@pytest.mark.parametrize(
+    ("reach", "size", "beside"), [(300, 88, 500), (600, 88, 500), (10, 88, 25), (100, 87, 100)]
+)
+def test_a_reach_of_the_settings_is_one_point_more_or_one_of_the_grid(reach, size, beside):
+    """The default has it, the other points stay; outside of the grid it is beside the next."""
+    own = default_filter(reach * exact.SIZE_ONE)
+    grid = grid_around(own)
+    assert len(grid.points) == len({point.name for point in grid.points}) == size
+    assert grid.points[0].name == name_of(own) == f"20-40 10 {reach}"
+    assert {point.wick_filter for point in grid.points} == {*FILTERS, own}
+    assert all(point.wick_filter == own for point in grid.points[-15:])
+    assert place(grid.points[0]) == place(
+        GridPoint(default_filter(beside * exact.SIZE_ONE), EXITS[0])
+    )
+    assert sum(away == 0 for away in grid.away) == 1 + (size == 88)
 
 
 def test_the_largest_plateau_is_chosen_and_no_peak():

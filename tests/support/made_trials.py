@@ -6,7 +6,7 @@ from typing import Any
 
 from Edge_Lab.executions import Execution, executions
 from Edge_Lab.exits import BPS
-from Edge_Lab.families import DEFAULT_FILTER, FAMILIES, FILTERS, name_of
+from Edge_Lab.families import FAMILIES, FILTERS, WickFilter, name_of
 from Edge_Lab.fills import MODELS
 from Edge_Lab.placebo import BIN_EDGES, KINDS
 from Edge_Lab.trial_files import DayNote, write_day
@@ -59,7 +59,7 @@ class _Drawn:
 
 def _line(rng: random.Random, inst_id: str, minute: int, drawn: _Drawn) -> dict[str, Any]:
     families = [name for name in FAMILIES if name == "base" or rng.random() < 0.3]
-    default = name_of(DEFAULT_FILTER)
+    default = name_of(WickFilter())
     names = map(name_of, FILTERS)
     filters = [name for name in names if name == default or rng.random() < 0.3]
     status = rng.choices(("filled", "unfilled", "missed", "gap", "open"), (60, 20, 10, 5, 5))[0]
