@@ -67,7 +67,7 @@ CODES = (  # where 0 is not the proper end
     (r"doctor\.py", {1}),  # the prepared data is from 2025, and it says so
     (r"scripts/(sql|export_parquet)\.py", {0 if find_spec("duckdb") else 1}),  # what to install
     # nothing was judged in the prepared data
-    (r"edge_lab\.py (check|verdict|backtest|optimise)", {3}),
+    (r"edge_lab\.py (verdict|backtest|optimise)", {3}),
     (r"edge_lab\.py predict show", {3}),  # so no model was fitted
     (r"edge_lab\.py predict fit", {3 if find_spec("sklearn") else 1}),  # what to install
     (r"--discord", {2}),  # no address stands in the checkout: it says so, and nothing is posted
