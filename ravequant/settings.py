@@ -187,7 +187,7 @@ class Retention(NamedTuple):
 
     compress_book_hours: int = 6
     delete_book_days: int = 5
-    keep_unread_days: int = 10  # book hours that the bucketizer has not read
+    keep_unread_days: int = 10  # book hours that the bucketizer has not read, or the lab judged
     imported_book_days: int = 5  # imported book hours, from their import on
     compress_trade_days: int = 2
     compress_bucket_days: int = 2

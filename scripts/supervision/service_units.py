@@ -13,7 +13,9 @@ from xml.sax.saxutils import escape
 from ravequant.settings import SETTINGS_VARIABLE
 
 NAME: Final = "RaveQuant"
-TIMERS: Final = tuple(f"ravequant-{name}.timer" for name in ("calculators", "retention", "seal"))
+TIMERS: Final = tuple(
+    f"ravequant-{name}.timer" for name in ("calculators", "retention", "seal", "judge")
+)
 SERVICES: Final = ("ravequant-trades.service", "ravequant-books.service")
 SIGNALS: Final = "ravequant-signals.service"
 _BY_TIMER: Final = tuple(timer.replace(".timer", ".service") for timer in TIMERS)
