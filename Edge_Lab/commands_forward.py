@@ -13,8 +13,8 @@ from typing import Any, Final
 import orjson
 
 from Edge_Lab.agreement import DIFFERING, AgreementCheck
+from Edge_Lab.evaluations import decimal
 from Edge_Lab.forward import HypothesisStanding, comparison, in_force, standings
-from Edge_Lab.inference import PLACES
 from Edge_Lab.paper import Engine, answers, judge
 from Edge_Lab.power import BURN_IN
 from Edge_Lab.registered import Registration, hypotheses_of, register
@@ -141,15 +141,11 @@ def _row(one: HypothesisStanding) -> dict[str, Any]:
         "missed": one.gathered.missed,
         "gap": one.gathered.gap,
         "days": forward.day,
-        "net": None if one.net is None else _text(one.net.value),
-        "net_at_least": _text(forward.net),
-        "delta": None if lead is None else _text(lead.value),
-        "delta_at_least": _text(forward.lead),
+        "net": None if one.net is None else decimal(one.net.value),
+        "net_at_least": decimal(forward.net),
+        "delta": None if lead is None else decimal(lead.value),
+        "delta_at_least": decimal(forward.lead),
     }
-
-
-def _text(value: float | None) -> str | None:
-    return None if value is None else f"{value:.{PLACES}f}"
 
 
 def _elapsed(report: ForwardReport) -> int:

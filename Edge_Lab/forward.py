@@ -12,9 +12,10 @@ from typing import Any, Final
 from Edge_Lab import power
 from Edge_Lab.agreement import AgreementCheck, WatchedDays, compare
 from Edge_Lab.day_sums import GatheredDays, gathered
+from Edge_Lab.evaluations import decimal
 from Edge_Lab.executions import executions
 from Edge_Lab.fills import Model
-from Edge_Lab.inference import PLACES, Estimate, delta, net
+from Edge_Lab.inference import Estimate, delta, net
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.paper import PaperMarket, answers, paper_rows
 from Edge_Lab.registered import Registration, hypotheses_of, registered
@@ -177,11 +178,7 @@ def _line(found: Registration, data_id: str, one: HypothesisStanding, made_ms: i
         fills=int(one.gathered.real.fills.sum()),
         missed=one.gathered.missed,
         gap=one.gathered.gap,
-        net=None if one.net is None else _decimal(one.net.value),
-        delta=None if lead is None else _decimal(lead.value),
-        se=None if one.net is None else _decimal(one.net.se),
+        net=None if one.net is None else decimal(one.net.value),
+        delta=None if lead is None else decimal(lead.value),
+        se=None if one.net is None else decimal(one.net.se),
     )
-
-
-def _decimal(value: float | None) -> str | None:
-    return None if value is None else f"{value:.{PLACES}f}"

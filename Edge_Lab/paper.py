@@ -1,4 +1,4 @@
-"""The paper ledger: each live trial, judged by the engine of the backtest once its end is known.
+"""The paper ledger: each live trial, judged by the engine of the backtest after its day.
 
 ``paper.jsonl`` is append-only and chained. A line is that of a trial, and says which registration
 it is of, when its signal was seen, and how it would have ended without the delay of the watch:
@@ -18,6 +18,7 @@ from Edge_Lab.day_candidates import DayCandidate
 from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.live_trials import LiveRecord, LiveTrial, covered, live_trials
 from Edge_Lab.registered import Registration
+from Edge_Lab.trial_files import read_note
 from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import catalog, exact, read, times
 from ravequant.catalog import DataSet
@@ -29,6 +30,7 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.trade_plan import plan, recent_untouched
 from ravequant.vault.line_file import LineFile, is_there
+from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 
 Request = tuple[DayCandidate, int]  # and the moment at which its answer came, Unix ms
@@ -37,6 +39,7 @@ Request = tuple[DayCandidate, int]  # and the moment at which its answer came, U
 Engine = Callable[[str, Sequence[Request]], "Sequence[Mapping[str, Any] | None]"]
 _BEFORE_MS: Final = times.HOUR_MS  # of day 0: a signal that was shown before it is no new trial
 _END_MS: Final = 1 << 62
+_MINUTE_MS: Final = times.MINUTE_MS
 
 
 class LiveAnswers(NamedTuple):
@@ -77,22 +80,38 @@ def paper_rows(vault: Vault, inst_id: str, found: Registration) -> list[dict[str
 
 
 def judge(vault: Vault, inst_id: str, found: Registration, chosen: Settings, engine: Engine) -> int:
-    """Judge the live trials whose end is known and append them; return their number."""
-    done = {(row["event_id"], row["A_utc"]) for row in paper_rows(vault, inst_id, found)}
+    """Judge the live trials of judged days whose end is known, and append them; return how many.
+
+    So the books of a day are read once more, and not at each look. Raises LockedError while
+    another program judges them.
+    """
+    if not _waiting(vault, inst_id, found):
+        return 0
     market = PaperMarket(vault, inst_id, SignalLimits.of(inst_id, chosen))
-    waiting = [
-        trial
-        for trial in answers(vault, inst_id, found).record.trials
-        if (trial.event_id, times.iso_minute(trial.minute)) not in done
-    ]
     count = 0
-    for day, trials in groupby(waiting, lambda trial: times.day(trial.minute * times.MINUTE_MS)):
-        lines = _judged(day, list(trials), market, engine)
-        if lines:
-            bodies = [{"registered": found.number, **line} for line in lines]
-            ChainedLog(LabPaths(vault).paper(inst_id)).append(bodies)
-            count += len(bodies)
+    with writer_lock(vault, "paper", inst_id):  # another look may have judged them by now
+        waiting = _waiting(vault, inst_id, found)
+        for day, trials in groupby(waiting, lambda trial: times.day(trial.minute * _MINUTE_MS)):
+            lines = _judged(day, list(trials), market, engine)
+            if lines:
+                bodies = [{"registered": found.number, **line} for line in lines]
+                ChainedLog(LabPaths(vault).paper(inst_id)).append(bodies)
+                count += len(bodies)
     return count
+
+
+def _waiting(vault: Vault, inst_id: str, found: Registration) -> list[LiveTrial]:
+    """Return the trials of judged days that have no line yet."""
+    done = {(row["event_id"], row["A_utc"]) for row in paper_rows(vault, inst_id, found)}
+    noted: dict[str, bool] = {}
+    waiting = []
+    for trial in answers(vault, inst_id, found).record.trials:
+        day = times.day(trial.minute * _MINUTE_MS)
+        if day not in noted:
+            noted[day] = read_note(vault, inst_id, day) is not None
+        if noted[day] and (trial.event_id, times.iso_minute(trial.minute)) not in done:
+            waiting.append(trial)
+    return waiting
 
 
 def _judged(

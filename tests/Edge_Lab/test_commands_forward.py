@@ -7,6 +7,7 @@ import pytest
 
 from Edge_Lab import commands_forward
 from Edge_Lab.lab_paths import LabPaths
+from Edge_Lab.trial_files import DayNote, write_note
 from ravequant import times
 from ravequant.errors import NoDataError
 from ravequant.settings import Settings
@@ -56,6 +57,8 @@ def watched(vault, **asked):
     signal_log.record(vault, BTC, ask(vault), question._replace(**asked), A // times.MINUTE_MS)
     after = f'{{"timestamp_utc":"{times.iso(A + times.DAY_MS)}"}}\n'
     write_raw(vault, BTC, [after.encode()])
+    note = DayNote("0" * 12, {}, books=True, until_utc="2025-12-15T03:00:00.000Z")
+    write_note(vault, BTC, "2025-12-14", note)
 
 
 def test_a_test_has_to_be_registered_first(vault, capsys):

@@ -12,6 +12,7 @@ from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.live_trials import LiveTrial
 from Edge_Lab.paper import PaperMarket, answers, judge, paper_rows
 from Edge_Lab.registered import Registration, hypotheses_of
+from Edge_Lab.trial_files import DayNote, drop_note, write_note
 from Edge_Lab.trial_ledger import ChainedLog
 from ravequant import exact, times
 from ravequant.errors import VaultError
@@ -42,6 +43,8 @@ def original(tmp_path_factory):
     vault = Vault(tmp_path_factory.mktemp("a vault"))
     record(vault, Market())
     signal_log.record(vault, BTC, ask(vault), ASKED, MINUTE)
+    note = DayNote("0" * 12, {}, books=True, until_utc="2025-12-15T03:00:00.000Z")
+    write_note(vault, BTC, "2025-12-14", note)
     return vault
 
 
@@ -142,6 +145,12 @@ def test_a_trial_is_judged_once(vault):
     signal_log.record(vault, BTC, [row], later._replace(min_score=60), MINUTE)
     assert judged(vault) == 0
     assert len(paper_rows(vault, BTC, FOUND)) == 1
+
+
+def test_a_trial_waits_for_its_day(vault):
+    """It is judged after the day was, so that the books of a day are not read at each look."""
+    drop_note(vault, BTC, "2025-12-14")
+    assert judged(vault) == 0
 
 
 @pytest.mark.parametrize("status", [None, "open"])
