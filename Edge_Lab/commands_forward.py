@@ -16,6 +16,7 @@ from Edge_Lab.agreement import DIFFERING, AgreementCheck
 from Edge_Lab.evaluations import decimal
 from Edge_Lab.forward import HypothesisStanding, comparison, in_force, standings
 from Edge_Lab.paper import Engine, answers, judge
+from Edge_Lab.paper_engine import engine_of
 from Edge_Lab.power import BURN_IN
 from Edge_Lab.registered import Registration, hypotheses_of, register
 from Edge_Lab.verdict import number, with_interval
@@ -54,7 +55,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     )
 
 
-def command(args: argparse.Namespace, engines: Engines) -> int:
+def command(args: argparse.Namespace, engines: Engines = engine_of) -> int:
     """Run `forward`. NoDataError while no test of the present settings is registered."""
     vault, chosen, now = cli.vault_of(args), settings.load(), times.utc_now_ms()
     instruments = cli.instruments_of(args, chosen.instruments)

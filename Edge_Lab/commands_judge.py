@@ -19,6 +19,7 @@ import orjson
 from Edge_Lab.day_candidates import day_candidates
 from Edge_Lab.executions import executions
 from Edge_Lab.judge import Candidates, judge_day, needed_until
+from Edge_Lab.paper_engine import judge_waiting
 from Edge_Lab.trial_files import (
     DayNote,
     NeverJudgedError,
@@ -314,6 +315,10 @@ def command(args: argparse.Namespace) -> int:
     inst_ids = cli.instruments_of(args, chosen.instruments)
     made = judge(vault, inst_ids, chosen, asked, workers=args.workers, candidates_of=day_candidates)
     show(made, as_json=args.json)
+    paper = judge_waiting(vault, inst_ids, chosen)
+    if paper:
+        counted = orjson.dumps({"paper_trials": paper}).decode()
+        sys.stdout.write(f"{counted if args.json else f'judged paper trials: {paper}'}\n")
     return DONE
 
 

@@ -18,6 +18,7 @@ import orjson
 from Edge_Lab import (
     backtest,
     commands_check,
+    commands_forward,
     commands_judge,
     commands_predict,
     make_verdict,
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--html", action="store_true", help="verdict: say where the page stands")
     commands_judge.add_options(made)
     commands_check.add_options(made)
+    commands_forward.add_options(made)
     return made
 
 
@@ -124,6 +126,7 @@ COMMANDS: Final = {
     "backtest": backtest.command,
     "optimise": optimise.command,
     "verdict": make_verdict.command,
+    "forward": commands_forward.command,
     "predict": commands_predict.predict,
     "power": _power,
     "check": commands_check.check,

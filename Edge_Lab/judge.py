@@ -61,8 +61,8 @@ def judge_day(
     """
     found = candidates_of(vault, inst_id, day, chosen)
     candidates = sorted(found.candidates, key=lambda one: (one.minute, one.event_id, one.age_max))
-    span = _span(candidates, day, chosen.edge.hold_max_min)
-    recorded = recorded_market(vault, inst_id, day, span, _prices(candidates))
+    span = span_of(candidates, day, chosen.edge.hold_max_min)
+    recorded = recorded_market(vault, inst_id, day, span, prices_of(candidates))
     ways = executions(chosen)
     trials: list[tuple[int, PlacedTrial, Answers]] = []
     for candidate in candidates:
@@ -161,14 +161,15 @@ def _exits(
     return stop, target
 
 
-def _prices(candidates: Sequence[DayCandidate]) -> Iterator[int]:
+def prices_of(candidates: Sequence[DayCandidate]) -> Iterator[int]:
+    """Yield the prices that the tape of these candidates must hold exactly."""
     for one in candidates:
         yield from (one.entry, one.stop, one.farthest, one.last, *one.tips)
         if one.target is not None:
             yield one.target
 
 
-def _span(candidates: Sequence[DayCandidate], day: str, hold_max_min: int) -> MarketSpan:
+def span_of(candidates: Sequence[DayCandidate], day: str, hold_max_min: int) -> MarketSpan:
     """Return the time from the first birth or candle to the last horizon, at least the day."""
     start = times.day_start_ms(day)
     first = min((min(one.birth, one.candle_start) for one in candidates), default=None)

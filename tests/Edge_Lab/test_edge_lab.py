@@ -32,3 +32,15 @@ def test_a_spread_that_is_none_is_refused(capsys, spread):
         edge_lab.main(["power", f"--spread={spread}"])
     assert ended.value.code == 2
     assert f"{spread!r} is not a spread in bps from 0.001 to 1000" in capsys.readouterr().err
+
+
+def test_the_forward_test_is_registered_and_looked_at(capsys, tmp_path):
+    """Code 3 before it was; then its day 0, and how it stands."""
+    words = ("forward", "--vault", str(tmp_path), "--instId", "BTC-USDT-SWAP")
+    assert answer(capsys, *words)[0] == 3
+    code, text = answer(capsys, *words, "--begin")
+    assert (code, text.startswith("registered ")) == (0, True)
+    code, text = answer(capsys, *words)
+    assert code == 0
+    assert text.startswith("forward test of BTC-USDT-SWAP, day 0 since ")
+    assert "no trial yet: run find_signals.py --watch 30" in text
