@@ -1,4 +1,6 @@
-"""Says how long a test of the setup must run (power), and tests the lab itself (check).
+"""Says whether the setup pays (verdict), family by family (backtest), or after a search (optimise).
+
+Says how long a test must run (power), and tests the lab itself (check).
 
 Judges recorded days (judge). Fits a model of whether a filled fade pays, and shows its worth
 (predict fit, predict show).

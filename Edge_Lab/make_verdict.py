@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
 from Edge_Lab import card
@@ -55,6 +56,7 @@ from ravequant.vault.paths import Vault
 
 VERSION: Final = 1
 _WITHOUT_SERIES: Final = frozenset({"forward", "self_test"})  # of other days than the verdict's
+_ROUNDED: Final = 1e-4  # bps: the ledger has four places
 _CODES: Final = {"LAB BROKEN": FAILED, "NO DATA": NoDataError.exit_code}
 _log = logging.getLogger(__name__)
 
@@ -213,10 +215,19 @@ class Weights:
 
 
 def _series_of(vault: Vault, made: Evaluation) -> TrialSeries | None:
-    """Return the series of an evaluation; None if its file is gone. VaultError if damaged."""
-    found = read_series(vault, SeriesKey(made.config_id, made.data_id))
-    named = (one for one in found if (one.family, one.model) == (made.family, made.model))
-    return next(named, None)
+    """Return the series of an evaluation; None if its file is gone.
+
+    Raises VaultError if it is damaged, or does not add up to Net of the ledger.
+    """
+    key = SeriesKey(made.config_id, made.data_id)
+    found = next((one for one in read_series(vault, key) if one.family == made.family), None)
+    if found is not None and abs(float(np.nansum(found.net)) - float(made.net or 0)) > _ROUNDED:
+        raise VaultError(
+            f"{LabPaths(vault).series(*key)}: the days of {made.family} add up to "
+            f"{float(np.nansum(found.net)):.4f}, the ledger says {made.net}; delete the file, then "
+            "run edge_lab.py backtest"
+        )
+    return found
 
 
 # --- the file and the card -----------------------------------------------------------------------

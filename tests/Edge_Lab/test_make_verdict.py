@@ -7,6 +7,7 @@ import pytest
 from Edge_Lab import edge_lab, make_verdict
 from Edge_Lab.families import REGISTERED
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
+from Edge_Lab.series_files import SeriesKey, read_series, write_series
 from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
 from Edge_Lab.verdict import Agreement, Forward
 from ravequant.errors import VaultError
@@ -115,6 +116,23 @@ def test_more_trials_make_a_claim_weaker(capsys, tmp_path):
     assert (file_of(vault)["word"], among["rank"]) == ("PROMISING", "0.001000")
     lines = list(evaluations(ChainedLog(LabPaths(vault).ledger)))
     assert len(trials(lines, day_of(0), day_of(DAYS))) == 72
+
+
+def test_a_series_that_contradicts_the_ledger_is_refused(capsys, tmp_path):
+    """Its days must add up to Net of the ledger's line; a series that is gone only counts less."""
+    vault = judged(tmp_path, days=4)
+    edge_lab.main(["backtest", "--vault", str(vault.root), "--instId", BTC])
+    made = list(evaluations(ChainedLog(LabPaths(vault).ledger)))
+    key = SeriesKey(made[0].config_id, made[0].data_id)
+    found = read_series(vault, key)
+    wrong = [one._replace(net=one.net + 1) for one in found if one.family == "wall"]
+    write_series(vault, key, wrong)
+    assert edge_lab.main(["verdict", "--vault", str(vault.root), "--instId", BTC]) == 1
+    err = capsys.readouterr().err
+    assert "the days of wall add up to " in err
+    LabPaths(vault).series(*key).unlink()
+    assert answer(capsys, vault)[0] == 0
+    assert file_of(vault)["facts"]["trials"] == 72
 
 
 def test_the_forward_test_proves(capsys, losing, monkeypatch):

@@ -1,7 +1,9 @@
 """The digest of a day: its sums are those of its lines, and its columns are its trials."""
 
+import json
 import random
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from Edge_Lab.families import FAMILIES, FILTERS, name_of
 from Edge_Lab.fills import MODELS
 from Edge_Lab.placebo import KINDS, SETS, chosen_in_sets
 from Edge_Lab.trial_digest import COUNTS, EXIT_KINDS, FillColumns, digest, units_of
+from Edge_Lab.trials import TrialRules, line_of
 from ravequant import times
+from tests.Edge_Lab.test_trials import random_market
 from tests.support.made_trials import day_lines, day_of
 
 GROUPS = (*FAMILIES, *map(name_of, FILTERS))
@@ -124,3 +128,21 @@ def test_a_line_of_a_smaller_execution_has_no_filters_and_one_kind():
 def test_decimals_of_a_line_are_exact():
     """Four places, with or without a sign."""
     assert [units_of(text) for text in ("-8.2747", "0.0000", "27.5358")] == [-82_747, 0, 275_358]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_lines_of_the_engine_are_read(seed):
+    """A trial of the real engine, as its file holds it: its fill and its placebos are counted."""
+    plan, market = random_market(seed)
+    found: Any = line_of(replace(plan, families=("base",)), market, TrialRules(age_max=100))
+    line = json.loads(json.dumps(found))
+    made = digest([line], GROUPS)
+    filled = [found[model] is not None for model in MODELS]
+    assert made.sums.real[0, :, found["bin"], 0].tolist() == filled
+    for place, kind in enumerate(KINDS):
+        for column, model in enumerate(MODELS):
+            rows = found["placebo"].get(kind, {}).get(model, [])
+            assert made.sums.fake[0, place, column, :, 0].sum() == sum(row[2] for row in rows)
+            assert made.sums.fake[0, place, column, :, 1].sum() == sum(row[3] for row in rows)
+    assert made.horizon_ms[0] == times.parse_iso(found["X_utc"])
+    assert len(made.fills.net) == filled[1]
