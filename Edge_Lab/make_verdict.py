@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from Edge_Lab import card
+from Edge_Lab import card, golden_examples
 from Edge_Lab.backtest import estimate_row, evaluate
 from Edge_Lab.evaluations import (
     VERDICT_MODEL,
@@ -109,7 +109,10 @@ def _made(span: JudgedSpan, chosen: Settings, made_ms: int) -> MadeVerdict:
 
 
 def failed_checks(vault: Vault) -> bool:
-    """Return True if the self test of this version has failed; without its file nothing has."""
+    """Return True if a worked example is not met, or the self test of this version has failed."""
+    if failures := golden_examples.failures():
+        _log.error("a worked example is not met: %s; run edge_lab.py check", failures[0])
+        return True
     path = LabPaths(vault).self_test
     try:
         found = orjson.loads(path.read_bytes())

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from Edge_Lab import edge_lab, make_verdict
+from Edge_Lab import edge_lab, golden_examples, make_verdict
 from Edge_Lab.families import REGISTERED
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.series_files import SeriesKey, read_series, write_series
@@ -190,6 +190,16 @@ def test_a_failed_check_breaks_the_lab(capsys, tmp_path, content, word):
     assert text.splitlines()[0] == word
     assert (code == 1) == (word == "LAB BROKEN")
     assert LabPaths(vault).ledger.exists() == (word != "LAB BROKEN")
+
+
+def test_a_worked_example_that_is_not_met_breaks_the_lab(capsys, tmp_path, monkeypatch):
+    """They are computed anew for each verdict; the log names the first that fails."""
+    vault = judged(tmp_path, days=3)
+    monkeypatch.setattr(golden_examples, "failures", lambda: ["SR0 is 0.2, expected 0.1132"])
+    assert edge_lab.main(["verdict", "--vault", str(vault.root), "--instId", BTC]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("LAB BROKEN\n")
+    assert "a worked example is not met: SR0 is 0.2, expected 0.1132" in err
 
 
 def test_a_changed_ledger_breaks_the_lab(capsys, tmp_path):
