@@ -36,7 +36,7 @@ RULES = TrialRules(exits=ExitRules(), kinds=("shifted",))
 @pytest.fixture(scope="module")
 def lines():
     """Return the lines of a day."""
-    day = made_day("M2", 0)
+    day = made_day("M2", 4)
     market = model_trials.market_of(day)
     plans = model_trials.plans_of(day, model_trials.day_wicks(day))
     return [line for plan in plans if (line := line_of(plan, market, RULES))]
@@ -44,8 +44,8 @@ def lines():
 
 @pytest.fixture(scope="module")
 def days():
-    """Return three days of M2."""
-    return joined(simulated("M2", number, ExitRules()) for number in range(3))
+    """Return three days of M2; the models fill other numbers of them."""
+    return joined(simulated("M2", number, ExitRules()) for number in range(4, 7))
 
 
 def test_a_day_is_the_sums_of_its_lines(lines, days):
@@ -66,12 +66,15 @@ def test_a_day_is_the_sums_of_its_lines(lines, days):
 
 def test_moves_are_those_from_fill_to_exit(days):
     """As many as fills, by model, and of the size of a bracket."""
+    counts = set()
     for (count, mean, error), model in zip(mean_moves(days), MODELS, strict=True):
         found = mean_net(days, model=model)
         assert found is not None
         assert count == found.fills
+        counts.add(count)
         assert abs(mean) < 5 * error
         assert 0.1 < error < 3
+    assert len(counts) == 3
 
 
 def test_a_planted_edge_is_on_its_layer_alone(days):

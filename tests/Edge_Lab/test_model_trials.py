@@ -17,13 +17,13 @@ from ravequant.signals.rules import find
 from Untouch_Wick.candle_builder import CandleBuilder
 from Untouch_Wick.wick_detector import SIGNS, WickDetector
 
-HOURS = 6
+HOURS = 4
 
 
 @pytest.fixture(scope="module")
 def day():
-    """Return a day of M2."""
-    return made_day("M2", 5)
+    """Return a day of M2 on which an exact tip leads older twins, in its first hours."""
+    return made_day("M2", 40)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_levels_are_those_of_the_query(day, wicks, detected, query):
         if plan.minute < end
     ]
     assert ours == list(asked(day, detected, query))
-    assert len(ours) > 15
+    assert len(ours) > 10
 
 
 def test_a_plan_is_as_of_its_minute(day, wicks):
