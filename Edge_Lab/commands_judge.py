@@ -19,6 +19,8 @@ import orjson
 from Edge_Lab.day_candidates import day_candidates
 from Edge_Lab.executions import executions
 from Edge_Lab.judge import Candidates, judge_day, needed_until
+from Edge_Lab.judged_span import judged_span
+from Edge_Lab.make_verdict import verdict_of
 from Edge_Lab.paper_engine import judge_waiting
 from Edge_Lab.trial_files import (
     DayNote,
@@ -51,6 +53,8 @@ _log = logging.getLogger("edge_lab")
 def add_options(made: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     made.add_argument("--again", action="store_true", help="judge: days that were judged, too")
+    text = "judge: then make the verdict anew, if anything was judged"
+    made.add_argument("--verdict", action="store_true", help=text)
     made.add_argument(
         "--workers", type=_workers, default=1, metavar="N", help="judge: processes (default: 1)"
     )
@@ -314,24 +318,29 @@ def command(args: argparse.Namespace) -> int:
         raise UsageError(f"--from {asked.first} is later than --to {asked.last}")
     inst_ids = cli.instruments_of(args, chosen.instruments)
     made = judge(vault, inst_ids, chosen, asked, workers=args.workers, candidates_of=day_candidates)
-    show(made, as_json=args.json)
+    days = show(made, as_json=args.json)
     paper = judge_waiting(vault, inst_ids, chosen)
     if paper:
         counted = orjson.dumps({"paper_trials": paper}).decode()
         sys.stdout.write(f"{counted if args.json else f'judged paper trials: {paper}'}\n")
+    if args.verdict and (days or paper):
+        _, row = verdict_of(judged_span(vault, inst_ids), chosen)
+        text = orjson.dumps(row).decode() if args.json else f"the verdict: {row['short']}"
+        sys.stdout.write(f"{text}\n")
     return DONE
 
 
-def show(made: Iterable[dict[str, Any]], *, as_json: bool) -> None:
-    """Print the counts of each day as it is done."""
-    nothing = True
+def show(made: Iterable[dict[str, Any]], *, as_json: bool) -> int:
+    """Print the counts of each day as it is done; return how many were done."""
+    days = 0
     for counts in made:
-        nothing = False
+        days += 1
         text = orjson.dumps(counts).decode() if as_json else sentence(counts)
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    if nothing and sys.stdout.isatty():
+    if not days and sys.stdout.isatty():
         sys.stdout.write("no day is due\n")
+    return days
 
 
 def sentence(counts: dict[str, Any]) -> str:

@@ -58,6 +58,7 @@ VERSION: Final = 1
 _WITHOUT_SERIES: Final = frozenset({"forward", "self_test"})  # of other days than the verdict's
 _ROUNDED: Final = 1e-4  # bps: the ledger has four places
 _CODES: Final = {"LAB BROKEN": FAILED, "NO DATA": NoDataError.exit_code}
+PICKED: Final = "Of picked days: this decides nothing, and signals do not go by it."
 _log = logging.getLogger(__name__)
 
 
@@ -77,22 +78,36 @@ def command(args: argparse.Namespace) -> int:
     """Run `verdict`: evaluate, put down, write the card and the file, then show."""
     vault, chosen = cli.vault_of(args), settings.load()
     span = judged_span(vault, cli.instruments_of(args, chosen.instruments), args.first, args.last)
-    span = span.judged_by(executions(chosen)[0])
-    made_ms = times.utc_now_ms()
-    made = _made(span, chosen, made_ms)
-    query = hypotheses_of(chosen, made.span.instruments).query_id
-    row = as_json(made, made_ms) | {"query_id": query}
-    if made.span.notes:
-        page = card.html(made.facts, title=_title(made), more=_more(made))
-        replace_file(LabPaths(vault).card(made.span.days[-1]), page.encode())
-    write_verdict(vault, row)
+    picked = bool(args.first or args.last)  # days that a person picked decide nothing
+    made, row = verdict_of(span, chosen, kept=not picked)
     if args.json:
         sys.stdout.write(orjson.dumps(row).decode() + "\n")
     elif args.html:
         sys.stdout.write(f"{vault.root / row['card']}\n" if row["card"] else "")
     else:
-        sys.stdout.write(card.terminal(made.facts, more=_more(made)[: made.searched]))
+        said = [PICKED] * picked + _more(made)[: made.searched]
+        sys.stdout.write(card.terminal(made.facts, more=said))
     return _CODES.get(row["word"], DONE)
+
+
+def verdict_of(
+    span: JudgedSpan, chosen: Settings, *, kept: bool = True
+) -> tuple[MadeVerdict, dict[str, Any]]:
+    """Make the verdict on a span and return it with its row.
+
+    If it is ``kept``, card and file are written: signals go by it from then on.
+    """
+    made_ms = times.utc_now_ms()
+    made = _made(span.judged_by(executions(chosen)[0]), chosen, made_ms)
+    query = hypotheses_of(chosen, made.span.instruments).query_id
+    row = as_json(made, made_ms) | {"query_id": query}
+    if not kept:
+        return made, row | {"card": None}
+    if made.span.notes:
+        page = card.html(made.facts, title=_title(made), more=_more(made))
+        replace_file(LabPaths(span.vault).card(made.span.days[-1]), page.encode())
+    write_verdict(span.vault, row)
+    return made, row
 
 
 def _made(span: JudgedSpan, chosen: Settings, made_ms: int) -> MadeVerdict:

@@ -163,11 +163,11 @@ def seal(request: RunRequest) -> Task:
 
 
 def judge(request: RunRequest) -> Task:
-    """Return the program that judges each finished day once, looked for in a quiet moment."""
+    """Return the program that judges each finished day once and renews the verdict, when quiet."""
     return Task(
         "judge",
         JUDGE.script,
-        ("judge", *request.common),
+        ("judge", "--verdict", *request.common),
         every_s=HOUR_S,
         limit_s=_JUDGE_LIMIT_S,
         quiet=True,

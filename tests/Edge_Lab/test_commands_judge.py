@@ -17,6 +17,7 @@ from Edge_Lab.trial_files import NeverJudgedError, judged_days, read_note, read_
 from ravequant import times
 from ravequant.errors import NoDataError
 from ravequant.settings import Settings
+from ravequant.signals.lab_verdict import verdict_file
 from ravequant.vault.compress import pack
 from ravequant.vault.paths import CHECKOUT, Vault, book_files
 from tests.support.judged_market import BTC, DAY, NEXT, START, made_candidates, made_market
@@ -276,6 +277,12 @@ def test_the_command(judged_vault, capsys, monkeypatch):
     assert capsys.readouterr().out == "no day is due\n"
     assert edge_lab.main([*words, "--from", DAY, "--to", DAY, "--again", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["day"] == DAY
+    assert edge_lab.main([*words, "--verdict"]) == 0  # nothing was judged, so it stands
+    assert not verdict_file(judged_vault).exists()
+    capsys.readouterr()
+    assert edge_lab.main([*words, "--from", DAY, "--to", DAY, "--again", "--verdict"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("the verdict: TOO EARLY, ")
+    assert verdict_file(judged_vault).exists()
     assert edge_lab.main([*words, "--from", DAY, "--to", "2025-12-01"]) == 2
     assert "is later than --to" in capsys.readouterr().err
     assert edge_lab.main([*words[:2], str(judged_vault.root / "none"), *words[3:]]) == 3

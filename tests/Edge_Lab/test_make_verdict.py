@@ -58,6 +58,18 @@ def test_days_without_an_edge_lose(capsys, losing):
     assert len(text.splitlines()) <= 23
 
 
+def test_picked_days_decide_nothing(capsys, losing):
+    """They are shown, and said to be picked; file and card stay as they are."""
+    answer(capsys, losing)
+    before = verdict_file(losing).read_bytes()
+    code, text = answer(capsys, losing, "--from", day_of(0), "--to", day_of(DAYS - 1))
+    assert code == 0
+    assert make_verdict.PICKED in text
+    row = json.loads(answer(capsys, losing, "--to", day_of(DAYS - 1), "--json")[1])
+    assert (row["word"], row["card"]) == ("LOSES", None)
+    assert verdict_file(losing).read_bytes() == before
+
+
 def test_the_file_has_what_other_programs_read(capsys, losing):
     """Its fields in their order; decimals as text; six numbers."""
     answer(capsys, losing)
