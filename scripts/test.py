@@ -33,6 +33,7 @@ SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a
 FAULTS = "--faults"
 LAB_BOUNDS = "--lab-bounds"
 WITHOUT_EDGE = "tests/Edge_Lab/test_market_without_edge.py"
+OF_THE_DAY = "tests/Edge_Lab/test_day_candidates.py"  # longer counts of CUT and WARM
 # as many at once as two cores bear; an idle process takes tests that wait behind a long one
 LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", "-m", "not alone")
 ALONE = ("-n", "0", "--verbosity=0", "-m", "alone")  # tests that measure a rate want the computer
@@ -44,7 +45,9 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
     if FAULTS in pytest_arguments:
         return fault_checks([word for word in pytest_arguments if word != FAULTS])
     if LAB_BOUNDS in pytest_arguments:
-        return [("lab bounds", ["pytest", "--verbosity=0", WITHOUT_EDGE, *pytest_arguments])]
+        return [
+            ("lab bounds", ["pytest", "--verbosity=0", WITHOUT_EDGE, OF_THE_DAY, *pytest_arguments])
+        ]
     return [
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),

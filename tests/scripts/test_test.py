@@ -39,12 +39,13 @@ def test_some_of_the_fault_suite_is_one_run():
 
 
 def test_lab_bounds_runs_the_market_without_edge_alone():
-    """--lab-bounds: one file, in one process, since the days are simulated side by side."""
+    """--lab-bounds: in one process, since the days are simulated side by side."""
     ((_, words),) = program.checks(["--lab-bounds", "--lab-days", "kept"])
     assert words[2:] == [
-        "tests/Edge_Lab/test_market_without_edge.py", "--lab-bounds", "--lab-days", "kept"
+        "tests/Edge_Lab/test_market_without_edge.py", "tests/Edge_Lab/test_day_candidates.py",
+        "--lab-bounds", "--lab-days", "kept",
     ]  # fmt: skip
-    assert (program.CHECKOUT / words[2]).is_file()
+    assert all((program.CHECKOUT / file).is_file() for file in words[2:4])
 
 
 @pytest.mark.usefixtures("_nothing_to_install")

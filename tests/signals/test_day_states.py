@@ -128,3 +128,23 @@ def test_events_count_from_the_minute_they_were_known(vault):
         ]
         path.write_bytes(b"".join(known))
         assert DayStates(vault, BTC, minute, minute, back=BACK).at(minute).wicks == state.wicks
+
+
+@pytest.mark.parametrize("late", [1, 2, 7])
+def test_a_row_out_of_order_is_never_known_early(vault, late):
+    """SORTED: where times fall in a file, a line counts at the newest time before it.
+
+    No row is in a state before its end, and none that stands behind a later one is lost.
+    """
+    put_hour(vault)
+    place = DATA_SETS["volume"].place(vault, BTC)
+    made = [rows(minute)["volume"] for minute in range(60)]
+    made.insert(30 + late, made.pop(30))  # known at the end of the row before it
+    put(place, made)
+    states = DayStates(vault, BTC, FIRST, FIRST + 60, back=BACK)
+    for minute in range(FIRST, FIRST + 61):
+        found = {row.minute for row in states.at(minute).volume}
+        wanted = set(range(FIRST, minute))
+        if FIRST + 30 < minute <= FIRST + 30 + late:
+            wanted.discard(FIRST + 30)
+        assert found == wanted

@@ -383,3 +383,17 @@ def test_queries_of_one_minute_share_their_judgement(monkeypatch):
         found = {level.wick.event_id: minute.signal(level) for level in levels}
         assert found == {signal.wick.event_id: signal for signal in wanted}
     assert set(judged.values()) == {1}
+
+
+def test_a_level_of_one_leader_has_the_group_of_its_query():
+    """A twin that only the second query takes is in its signal, and not in that of the first."""
+    twin = wick(31, "101251", tip_exact=False)
+    facts = set_up([*surrounding(), twin])
+    minute = JudgedMinute(facts, LIMITS)
+    groups = []
+    for query in (Query(32, 40), Query(20, 40)):
+        (level,) = minute.levels(query, LIMITS)[0]
+        signal = minute.signal(level)
+        assert signal == find(facts, query, LIMITS).signals[0]
+        groups.append([one.event_id for one in signal.wicks])
+    assert groups == [[hidden().event_id], [hidden().event_id, twin.event_id]]
