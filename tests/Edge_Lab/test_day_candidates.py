@@ -97,6 +97,8 @@ def test_each_candidate_is_one_that_the_query_returns_first_then(market):
             assert ages <= {str(one.age_max)}
     assert found == by_asking(vault, day, last)
     assert len(found) > 5
+    assert any(name.endswith(" wall") for names in found.values() for name in names)
+    assert any(one.facts["wall_age_s"] is not None for one in of_day(vault, day).candidates)
 
 
 def test_a_cut_vault_has_the_candidates_up_to_its_end(market, tmp_path, request):

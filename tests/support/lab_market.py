@@ -15,7 +15,8 @@ from tests.support.recordings import BTC, Recording
 from tests.support.trade_streams import write_raw
 
 CONTRACT = Contract("0.01", "1", "linear")
-EVERY_MS = 20_000  # from snapshot to snapshot
+EVERY_MS = 10_000  # from snapshot to snapshot: a longer time is a gap
+STEP = 5  # price from level to level: 80 of them reach 40 bps
 ROUND = 20  # price of large levels
 
 
@@ -28,24 +29,25 @@ def trades_of(recording: Recording, shift_ms: int = 0) -> list[Trade]:
 def snapshots_of(trades: Iterable[Trade]) -> Iterator[dict[str, Any]]:
     """Yield a snapshot each EVERY_MS around the newest trade, with walls at round prices.
 
-    A fifth of the minutes has none, and a few snapshots are over a gap.
+    Of each ten minutes two have none, and a few snapshots are over a gap.
     """
-    due = 0
+    due, mid = 0, None
     for trade in trades:
-        if trade.ts < due:
-            continue
-        due = trade.ts + EVERY_MS
-        number = trade.ts // EVERY_MS
-        if number // 12 % 5:
-            mid, gap = Decimal(trade.price), number % 41 == 0
-            yield snapshot(trade.ts, _side(mid, -1, number), _side(mid, 1, number), gap=gap)
+        while mid is not None and due <= trade.ts:
+            number = due // EVERY_MS
+            if number // 12 % 5:
+                gap = number % 401 == 0
+                yield snapshot(due, _side(mid, -1, number), _side(mid, 1, number), gap=gap)
+            due += EVERY_MS
+        due = due or -(-trade.ts // EVERY_MS) * EVERY_MS
+        mid = Decimal(trade.price)
 
 
 def _side(mid: Decimal, sign: int, number: int) -> list[list[str]]:
-    """Return 80 levels a dollar apart, the round ones with up to 3 M, others with up to 60,000."""
+    """Return 80 levels STEP apart, the round ones with up to 3 M, others with up to 60,000."""
     levels = []
     for step in range(1, 81):
-        price = int(mid) + sign * step
+        price = int(mid) // STEP * STEP + sign * step * STEP
         amount = 1_000 * (1 + (number + 7 * price) % 60)
         if price % ROUND == 0:
             amount = 1_000_000 * (1 + (number // 30 + price // ROUND) % 3)
