@@ -2,7 +2,7 @@
 
 Says how long a test must run (power), and tests the lab itself (check).
 
-Judges recorded days (judge). Fits a model of whether a filled fade pays, and shows its worth
+Takes you from nothing to a verdict (study). Judges recorded days (judge). Fits a model of whether a filled fade pays, and shows its worth
 (predict fit, predict show).
 """
 
@@ -23,6 +23,7 @@ from Edge_Lab import (
     commands_forward,
     commands_judge,
     commands_predict,
+    commands_study,
     make_verdict,
     optimise,
     power,
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     commands_judge.add_options(made)
     commands_check.add_options(made)
     commands_forward.add_options(made)
+    commands_study.add_options(made)
     return made
 
 
@@ -130,6 +132,7 @@ COMMANDS: Final = {
     "verdict": make_verdict.command,
     "forward": commands_forward.command,
     "predict": commands_predict.predict,
+    "study": commands_study.command,
     "power": _power,
     "check": commands_check.check,
 }

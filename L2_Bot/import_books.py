@@ -32,6 +32,12 @@ from ravequant.errors import (
     VaultError,
 )
 from ravequant.exchanges.archive.book_days import BookFacts
+from ravequant.exchanges.archive.plan import (
+    BOOK_BYTES_A_SECOND,
+    BOOK_HOURS,
+    BUCKET_DAY,
+    BUCKETS_PACKED,
+)
 from ravequant.exchanges.archive.terms import require_terms
 from ravequant.settings import L2, Settings
 from ravequant.vault.atomic import move_over
@@ -44,9 +50,6 @@ from ravequant.vault.retention.report import size
 
 PROGRAM: Final = catalog.IMPORT_BOOKS.name
 QUEUE: Final = "the lab will not know the queue of these days"
-_BYTES_A_SECOND: Final = 4_000_000  # of files, on one core
-_LEFT_SHARE: Final = 0.25  # packed hours / file
-_LEFT_BUCKETS: Final = 62_000_000  # bytes of bucket lines a day, packed to a sixth
 _log = logging.getLogger(PROGRAM)
 
 
@@ -323,8 +326,9 @@ def plan(inst_id: str, days: Sequence[BookDayFiles], args: argparse.Namespace) -
     """Return the time and the disk space that an import of these days takes, in words."""
     paths = [path for files in days for path in (files.books, files.deep) if path is not None]
     packed = sum(path.stat().st_size for path in paths)
-    left = _LEFT_BUCKETS / 6 * len(days) if args.buckets_only else packed * _LEFT_SHARE
-    took = times.duration(round(packed / _BYTES_A_SECOND * times.SECOND_MS))
+    buckets = BUCKET_DAY * BUCKETS_PACKED * len(days)
+    left = buckets if args.buckets_only else packed * BOOK_HOURS
+    took = times.duration(round(packed / BOOK_BYTES_A_SECOND * times.SECOND_MS))
     return (
         f"{inst_id}: {len(days)} days in {len(paths)} files of {size(packed)}; about {took} on one "
         f"core, and about {size(left)} more in the vault. Dry run: nothing was changed."

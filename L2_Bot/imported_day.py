@@ -20,12 +20,13 @@ from ravequant.exchanges.archive.book_days import (
 from ravequant.exchanges.archive.container import sha256_of
 from ravequant.exchanges.base import BookLevel, DeepBook, Exchange
 from ravequant.settings import L2
+from ravequant.vault.imports import provenance
 from ravequant.vault.imports.book_hours import BuiltHours, HourParts
 from ravequant.vault.imports.provenance import ImportedDay, SourceFile
 from ravequant.vault.line_file import line_time, lines_forward
 from ravequant.vault.paths import StrPath, book_files
 
-BOOKS: Final = "books"  # streams, as the names of files and the provenance have them
+BOOKS: Final = provenance.BOOKS  # streams, as the names of files and the provenance have them
 DEEP: Final = "books_deep"
 DEEP_LEVELS: Final = 5_000  # a side
 DEEP_EVERY_S: Final = 30

@@ -6,6 +6,10 @@ from typing import Final, NamedTuple
 from ravequant import times
 from ravequant.exchanges.archive.published import PublishedFile
 
+BOOK_BYTES_A_SECOND: Final = 4_000_000  # of files of books, imported on one core
+BOOK_HOURS: Final = 0.25  # packed hours of snapshots / file
+BUCKET_DAY: Final = 62_000_000  # bytes of bucket lines a day
+BUCKETS_PACKED: Final = 1 / 6
 _TRADE_FILES: Final = 2  # on disk at once
 
 

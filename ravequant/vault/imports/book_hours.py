@@ -171,6 +171,22 @@ def _remove(part: Path) -> None:
         part.parent.rmdir()
 
 
+def drop_hours(vault: Vault, inst_id: str, day: str) -> int:
+    """Delete the snapshot hours of a day that an import wrote; return the bytes that are free now.
+
+    Recorded hours stay, since no provenance names them, and so do those that are pinned. The caller
+    holds the importer's lock. Raises VaultError, and HeldOpenError while a program reads an hour.
+    """
+    known = provenance.newest(vault, inst_id, provenance.BOOKS).get(day)
+    freed = 0
+    for hour in () if known is None or known.keep else known.hours:
+        path = vault.snapshots(inst_id) / day / f"{hour}.jsonl.gz"
+        with suppress(FileNotFoundError):
+            freed += path.stat().st_size
+        delete(path)
+    return freed
+
+
 class HourImport:
     """The commit of imported hours of one instrument; the caller holds the importer's lock."""
 

@@ -21,6 +21,7 @@ from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 
 TRADES: Final = "trades"
+BOOKS: Final = "books"  # snapshots
 _TEXTS: Final = ("stream", "day", "proof", "contract", "sha256", "records_sha256")
 _COUNTS: Final = ("rows", "records", "dropped_recorded", "differing_minutes", "lines")
 

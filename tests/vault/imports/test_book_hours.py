@@ -1,6 +1,7 @@
 """Hours of an imported day: parts, recorded hours, the note and its completion."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ravequant.vault.imports.book_hours import (
     HourImport,
     HourParts,
     clear,
+    drop_hours,
     part_of,
     taken_hours,
 )
@@ -128,3 +130,20 @@ def test_hours_that_a_new_import_does_not_have_are_deleted(tmp_path):
     importing(vault).publish(day_of(build(folder)))
     importing(vault).publish(day_of(build(folder, (0,), ("00", "03"))), ["03"])
     assert taken_hours(folder, DAY) == {"00"}
+
+
+def test_imported_hours_are_dropped_and_recorded_ones_stay(tmp_path):
+    """The provenance names what an import wrote; a pinned day and an unknown one lose nothing."""
+    vault = Vault(tmp_path / "a vault")
+    recorded = vault.snapshots(BTC) / DAY / "07.jsonl"
+    recorded.parent.mkdir(parents=True)
+    recorded.write_bytes(b"recorded\n")
+    day = day_of(build(vault.snapshots(BTC)))
+    importing(vault).publish(replace(day, keep=True))
+    assert drop_hours(vault, BTC, DAY) == drop_hours(vault, BTC, "2025-01-29") == 0
+    assert taken_hours(vault.snapshots(BTC), DAY) == {"00", "03", "07"}
+    provenance.append(vault, BTC, [day])
+    size = sum((recorded.parent / f"{hour}.jsonl.gz").stat().st_size for hour in ("00", "03"))
+    assert drop_hours(vault, BTC, DAY) == size
+    assert taken_hours(vault.snapshots(BTC), DAY) == {"07"}
+    assert drop_hours(vault, BTC, DAY) == 0
