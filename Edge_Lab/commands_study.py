@@ -1,4 +1,4 @@
-"""`edge_lab.py study`: from nothing to a verdict, after it has said what that costs."""
+"""`edge_lab.py study`: from nothing to a verdict, after a plan with its costs."""
 
 import argparse
 import logging
@@ -64,7 +64,7 @@ class Offered(NamedTuple):
 
 
 class StudyOffer:
-    """What the exchange publishes, as far as a study needs it."""
+    """The published files that a study needs."""
 
     def __init__(self, publisher: Publisher, listing: FileListing, *, books: bool) -> None:
         self._publisher, self._listing, self._books = publisher, listing, books
@@ -96,7 +96,7 @@ class StudyOffer:
 
 
 def command(args: argparse.Namespace) -> int:
-    """Run `study`: say the plan, do what is left of it, and print the card."""
+    """Run `study`: say the plan, carry out the rest of it, and print the card."""
     vault, chosen = cli.vault_of(args), settings.load()
     instruments = cli.instruments_of(args, chosen.instruments)
     publisher = exchanges.load_publisher(vault.exchange)

@@ -1,8 +1,8 @@
 """A study: from nothing to judged days, one day after the other, without keeping raw books.
 
-Trades of all days come first, and what the calculators make of them. Then, day by day: its books
+Trades of all days come first, with the rows of the calculators. Then, day by day: its books
 are fetched and imported, their buckets made, the day is judged, and its raw books are deleted. The
-books of the next day stand beside them until then, since the last trials of a day end there.
+books of the next day stay until then too, since the last trials of a day end there.
 """
 
 import logging
@@ -26,7 +26,7 @@ from ravequant.vault.paths import Vault
 _BY_MINUTE: Final = ",".join(program.name for program in catalog.TRADE_CALCULATORS)
 RECOMPUTE: Final = "recompute"
 LEAST_FREE: Final = 1_000_000_000  # bytes: less of them explains a failure
-MOST_FAILURES: Final = 3  # days in a row; a file that is damaged costs its day and the one before
+MOST_FAILURES: Final = 3  # days in a row; a damaged file costs its day and the day before
 _log = logging.getLogger("edge_lab")
 
 
@@ -104,14 +104,9 @@ class StudyRun:
         lacking = [name for name in self._instruments if self._state.lacks_trades(name)]
         if lacking:
             _log.info("trades from %s to %s come first", days.begin, days.after)
-            self._needed(
-                catalog.IMPORT_TRADES.name,
-                *self._options.words,
-                "--rest-limit-factor", str(self._options.limit_factor),
-                *_named(lacking),
-                "--from", days.begin,
-                "--to", days.after,
-            )  # fmt: skip
+            factor = f"--rest-limit-factor={self._options.limit_factor}"
+            words = (factor, *_named(lacking), *_span_of(days.begin, days.after))
+            self._needed(catalog.IMPORT_TRADES.name, *self._options.words, *words)
         if any(self._state.left(inst_id) for inst_id in self._instruments):
             self._needed(RECOMPUTE, "--metric", _BY_MINUTE, *_named(self._instruments))
 
@@ -145,7 +140,7 @@ class StudyRun:
     # -- a day
 
     def _day(self, day: str) -> None:
-        """Import, judge and drop a day; one that fails is left out, but not too many in a row."""
+        """Import, judge and drop a day; a day that fails is left out, but not too many in a row."""
         waiting = [name for name in self._instruments if not self._settled(name, day)]
         ready = [name for name in waiting if self._has_books(name, day)]
         again = [name for name in ready if self._state.judged_without_books(name, day)]
@@ -166,10 +161,8 @@ class StudyRun:
         if not names:
             return
         workers = str(min(len(names), os.cpu_count() or 1))
-        code = self._steps.run(
-            "edge_lab", "judge", *_named(names), "--from", day, "--to", day,
-            "--workers", workers, *words,
-        )  # fmt: skip
+        words = (*_named(names), *_span_of(day, day), "--workers", workers, *words)
+        code = self._steps.run(catalog.JUDGE.name, "judge", *words)
         if code != DONE:
             _log.warning("%s: judge has ended with exit code %d", day, code)
 
@@ -185,18 +178,14 @@ class StudyRun:
             if (inst_id, one) in self._unpublished or self._state.has_books(inst_id, one):
                 continue
             again = ("--replace",) if self._state.imported(inst_id, one) else ()
-            code = self._steps.run(
-                catalog.IMPORT_BOOKS.name, *self._options.words, *_named([inst_id]),
-                "--from", one, "--to", one, *again,
-            )  # fmt: skip
+            words = (*_named([inst_id]), *_span_of(one, one), *again)
+            code = self._steps.run(catalog.IMPORT_BOOKS.name, *self._options.words, *words)
             if code == LockedError.exit_code or (code != DONE and self._free() < LEAST_FREE):
                 raise self._failure(catalog.IMPORT_BOOKS.name, code)
             if code != DONE:
                 return False
-        self._needed(
-            RECOMPUTE, "--metric", catalog.L2_BUCKETIZER.name, *_named([inst_id]),
-            "--to", needed[-1],
-        )  # fmt: skip
+        metric = catalog.L2_BUCKETIZER.name
+        self._needed(RECOMPUTE, "--metric", metric, *_named([inst_id]), "--to", needed[-1])
         return True
 
     def _drop(self, inst_id: str, day: str) -> None:
@@ -227,6 +216,11 @@ def pack_buckets(vault: Vault, inst_id: str, day: str) -> None:
 
 def _named(instruments: Sequence[str]) -> list[str]:
     return [word for inst_id in instruments for word in ("--instId", inst_id)]
+
+
+def _span_of(first: str, last: str) -> tuple[str, ...]:
+    """Return the options of every program that name UTC days."""
+    return "--from", first, "--to", last
 
 
 def _span(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """How far a study is, read from the vault: its judged days, its trades, its books on disk.
 
-The notes of judged days and the provenance of imported ones say it; there is no list beside them.
+The notes of judged days and the provenance of imported ones say it; there is no other list.
 """
 
 from collections.abc import Sequence

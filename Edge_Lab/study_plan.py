@@ -1,4 +1,4 @@
-"""The plan of a study: its days, what it has to fetch, the disk and the time that it takes. Pure.
+"""The plan of a study: its days, the files to fetch, the disk and the time that it takes. Pure.
 
 The rates are measured ones, on one core of a busy computer; the READMEs of the programs that do
 the work say how.
@@ -112,7 +112,7 @@ class StudyCost(NamedTuple):
 
     @property
     def disk(self) -> int:
-        """The bytes that the disk must hold at the most: what stays, and a day's files and books.
+        """The bytes that the disk must hold at the most: all that stays, a day's files and books.
 
         Raw books of two days stand there, and a copy of one while its buckets are made.
         """
@@ -165,7 +165,7 @@ def plan_lines(days: StudyDays, instruments: Collection[str], cost: StudyCost) -
 
 
 def answerable(cost: StudyCost) -> Iterator[str]:
-    """Yield what the study can answer."""
+    """Yield the answers that the study can give."""
     if not cost.with_books:
         yield TRADES_ALONE
         return

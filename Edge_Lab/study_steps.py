@@ -1,7 +1,7 @@
 """The other programs that a study starts, one at a time, each with its own exit code.
 
-Rooms do not import each other: an importer or a calculator is a process of its own, which a kill of
-this one cannot harm. One that is asked for while another holds its lock is asked for again.
+Folders of programs do not import each other: an importer or a calculator is a process of its own,
+which a kill of this process cannot harm. A program that finds its lock taken is started again.
 """
 
 import subprocess
@@ -24,7 +24,7 @@ class StoppedError(Exception):
 
 
 class StudySteps:
-    """Runs programs of the checkout over one vault. ``stop`` ends the one that runs."""
+    """Runs programs of the checkout over one vault. ``stop`` ends the program that runs."""
 
     def __init__(self, vault: Vault, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._vault, self._pause = vault, pause
@@ -66,7 +66,7 @@ class StudySteps:
         return code
 
     def stop(self) -> None:
-        """End the program that runs; whatever it was at is whole, and goes on the next time."""
+        """End the program that runs; its work is whole, and goes on the next time."""
         self._stopped = True
         if self._process is not None:
             self._process.terminate()

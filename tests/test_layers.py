@@ -81,6 +81,7 @@ PURE_ROOMS = (
     "Edge_Lab.optimiser",
     "Edge_Lab.placebo",
     "Edge_Lab.power",
+    "Edge_Lab.study_plan",
     "Edge_Lab.predictor",
     "Edge_Lab.predictor_fit",
     "Edge_Lab.tape",
