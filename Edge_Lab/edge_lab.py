@@ -2,8 +2,8 @@
 
 Says how long a test must run (power), and tests the lab itself (check).
 
-Takes you from nothing to a verdict (study). Judges recorded days (judge). Fits a model of whether a filled fade pays, and shows its worth
-(predict fit, predict show).
+Takes you from nothing to a verdict (study). Judges recorded days (judge). Fits a model of whether a
+filled fade pays, and shows its worth (predict fit, predict show).
 """
 
 if __name__ == "__main__":
