@@ -1,5 +1,6 @@
 """The facts of a trial: each by hand, and each None where its stream does not count."""
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.made_signals import (
     mirrored,
     only,
     set_up,
+    side,
     volume,
 )
 
@@ -80,6 +82,48 @@ def test_a_fact_of_a_stream_that_does_not_count_is_none(change, gone):
     """Missing, over a gap, too few minutes, volumes that are no numbers, another minute."""
     found = facts_of(state(**change))
     assert {name for name, value in found.items() if value is None} == gone
+
+
+def test_flows_are_of_fifteen_minutes_and_no_others():
+    """The oldest of them counts, the row before it does not; nor where one of them is missing."""
+    rows = list(state().cvd)
+    rows[-15] = rows[-15]._replace(delta="+125000")
+    rows[-16] = rows[-16]._replace(delta="-900000")
+    for left, share in ((rows, "-0.108333"), (rows[:-3] + rows[-2:], "-0.100000")):
+        assert facts_of(state(cvd=tuple(left)))["cvd_change_15m_share"] == share
+
+
+def test_a_row_over_a_gap_takes_its_facts():
+    """A gap in volume takes all three of the tape, one in CVD its two."""
+    known = state()
+    volumes = (*known.volume[:-1], known.volume[-1]._replace(gap=True))
+    deltas = (*known.cvd[:-1], known.cvd[-1]._replace(gap=True))
+    tape = ("volume_ratio", "delta_share", "cvd_change_15m_share")
+    for change, found in (
+        ({"volume": volumes}, (None,) * 3),
+        ({"cvd": deltas}, ("1.25", None, None)),
+    ):
+        facts = facts_of(state(**change))
+        assert tuple(facts[name] for name in tape) == found
+
+
+def test_closes_count_from_thirty_on_and_without_a_whole_vwap():
+    """Half an hour of them is enough, if they move."""
+    rows = state().vwap
+    part = facts_of(state(vwap=tuple(row._replace(whole=False) for row in rows[-30:])))
+    assert part["vwap_deviation_bps"] is None
+    assert part["log_variance"] is not None
+    still = tuple(row._replace(close=CLOSES[0]) for row in rows)
+    assert facts_of(state(vwap=still))["log_variance"] is None
+
+
+def test_nothing_is_no_minus():
+    """No wall is a logarithm of 0, and the cosine of 18:00 has no sign."""
+    known = state(book=book(side()))
+    assert facts_of(known)["log_wall"] == "0.000000"
+    evening = replace(known, minute=A // 1_440 * 1_440 + 18 * 60)
+    found = facts_at(evening, LIMITS, only(known).candidate, LAST)
+    assert found["hour_cos"] == "0.000000"
 
 
 def test_no_fact_is_of_the_touch():
