@@ -17,6 +17,7 @@ from Edge_Lab.verdict import VerdictFacts, besides, decide, number, six_numbers
 WIDTH: Final = 80  # of the terminal's card
 _BAR: Final = 46  # columns of a bar
 _LABELS_OF: Final = {"touch": "touch (lucky)", "queue": "queue", "through": "through (unlucky)"}
+_ROOM: Final = 0.15  # of the axis, that the label of 0 needs on either side
 _FAINT: Final = 0.35  # of a picture that is no reason to act yet
 _PIXELS: Final = 560  # width of the picture's axis
 _LABELS: Final = (-12, 21, -26)  # pixels below the axis of the win rates, where labels stand
@@ -85,6 +86,11 @@ def _range(shown: Sequence[Bar]) -> tuple[float, float]:
     return low, high if high > low else low + 1
 
 
+def _labelled(low: float, high: float) -> list[float]:
+    """Return the places of the axis with a label: 0, and the ends that leave it room."""
+    return [0.0, *(end for end in (low, high) if abs(end) >= _ROOM * (high - low))]
+
+
 def counted(facts: VerdictFacts) -> str:
     """Return the last line of the card."""
     return f"{facts.trials} trials are counted in the ledger, over {facts.days} days."
@@ -123,8 +129,9 @@ def _text_picture(shown: Sequence[Bar]) -> Iterator[str]:
         cells[column(bar.value)] = "●"
         yield f"{bar.label:{width}}  {''.join(cells)}".rstrip()
     axis = [" "] * _BAR
-    for place, text in ((0, number(low)), (_BAR, number(high)), (zero, "0")):
-        start = max(0, min(place, _BAR - len(text)))
+    for value in _labelled(low, high):
+        text = number(value) if value else "0"
+        start = min(column(value), _BAR - len(text))
         axis[start : start + len(text)] = text
     yield f"{'bps a fill':{width}}  {''.join(axis)}".rstrip()
 
@@ -188,9 +195,9 @@ def _bar_shapes(shown: Sequence[Bar]) -> Iterator[str]:
         yield _text(_LEFT - 10, y + 4, bar.label, "end")
         yield _line(across(bar.low), y, across(bar.high), y, colour, width=3)
         yield f'<circle cx="{across(bar.value):.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
-    ends = {low: number(low), high: number(high), 0.0: "0 bps"}
     yield _text(_LEFT - 40, bottom + 14, "bps a fill", "end")
-    for value, label in ends.items():
+    for value in _labelled(low, high):
+        label = number(value) if value else "0 bps"
         yield _text(across(value), bottom + 14, label, "middle")
 
 

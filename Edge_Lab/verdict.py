@@ -268,7 +268,9 @@ _SENTENCES: Final = {
 def six_numbers(facts: VerdictFacts) -> list[tuple[str, str]]:
     """Return the six numbers of the card, each with its name."""
     claim = facts.claims["queue"]
-    mean_r = "" if facts.mean_r is None else f", {number(facts.mean_r, 2)} R"
+    net = with_interval(claim.net)
+    if facts.mean_r is not None and net != "unknown":
+        net += f", {number(facts.mean_r, 2)} R"
     wins = "unknown" if facts.wins_pct is None else f"{facts.wins_pct:.1f} %"
     chance = "unknown" if facts.chance_pct is None else f"{facts.chance_pct:.1f} %"
     even = "never" if facts.break_even_pct is None else f"{facts.break_even_pct:.1f} %"
@@ -280,7 +282,7 @@ def six_numbers(facts: VerdictFacts) -> list[tuple[str, str]]:
             "fills and days",
             f"{facts.fills:,} on {facts.days} days ({clean} clean, {facts.days_seen} seen)",
         ),
-        ("net a fill, bps", f"{with_interval(claim.net)}{mean_r}"),
+        ("net a fill, bps", net),
         ("over fake levels", with_interval(claim.lead)),
         ("wins (target met)", f"{wins}; by chance {chance}, to pay the fees {even}"),
         ("worst", f"day {worst} in all, {facts.losing_run} losing fills in a row"),

@@ -70,6 +70,16 @@ def test_a_loss_lies_left_of_nothing():
     assert line.index("┤") < line.index("┊")
 
 
+def test_labels_of_the_axis_keep_apart():
+    """An end beside 0 has no label of its own: the two would be one unreadable number."""
+    found = facts(claims=claims((-8.6, 0.1), (-0.1, 0.2)))
+    axis = next(line for line in terminal(found).splitlines() if line.startswith("bps a fill"))
+    assert axis.split()[3:] == ["-8.7", "0"]
+    texts = [node.text for node in ET.fromstring(picture(found)) if node.tag == "text"]  # noqa: S314
+    assert {"-8.7", "0 bps"} <= set(texts)
+    assert "+0.1" not in texts
+
+
 @pytest.mark.parametrize("found", ALL)
 def test_the_page_needs_nothing_else(found):
     """No script, no address, no file: and it is whole, so that any browser draws the same."""

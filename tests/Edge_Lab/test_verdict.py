@@ -158,6 +158,12 @@ def test_the_six_numbers():
     ]  # fmt: skip
 
 
+def test_a_mean_r_has_an_interval_beside_it():
+    """The R of a single day, whose net has none, is not shown."""
+    lone = facts(days=1, fills=5, claims=nothing(), mean_r=-1.28)
+    assert six_numbers(lone)[1] == ("net a fill, bps", "unknown")
+
+
 def test_what_stands_beside_the_numbers():
     """One position at a time, with its interval, and the rank among random levels."""
     assert besides(facts()) == []
