@@ -40,6 +40,7 @@ NOT_RUN = {
     r"find_signals\.py .*--(discord|bell|exec)": "tests/alerts/test_end_to_end.py runs it",
     r"scripts/benchmark\.py": "it measures for minutes; tests/scripts/test_benchmark.py runs it",
     r"recompute\.py .*dask": "tests/scripts/test_recompute_dask.py runs it",
+    r"edge_lab\.py study": "tests/Edge_Lab/test_commands_study.py runs it on an exchange in a box",
     r"import_books\.py": "tests/L2_Bot/test_import_books.py runs it on files of its own",
     r"mutation/run\.py": "it takes minutes for each module, and needs an extra",
     r"import_trades\.py": "tests/Trades_Bot/test_import_trades.py runs it",
