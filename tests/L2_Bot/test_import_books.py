@@ -122,7 +122,7 @@ def test_keep_pins_the_hours(vault, folder):
 
 
 def test_retention_keeps_imported_hours_and_says_why(vault, folder, capsys):
-    """No budget takes them before their day has buckets, nor in the days after their import."""
+    """No budget takes them before their day has buckets, nor before the lab has judged it."""
     put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
     run(vault, folder)
     before = content(vault)
@@ -136,7 +136,7 @@ def test_retention_keeps_imported_hours_and_says_why(vault, folder, capsys):
     start = f"4 imported hours of {BTC} books are kept: "
     assert reasons == [
         f"{start}4 (its day has no buckets yet).",
-        f"{start}3 (5 days from its import), 1 (its day has no buckets yet).",
+        f"{start}1 (its day has no buckets yet), 3 (the lab has not judged its day).",
     ]
 
 
