@@ -67,7 +67,6 @@ class StudyRun:
         self._trades()
         days = self._state.days.days
         left = [day for day in days if self._is_left(day)]
-        self._drop_all()  # an earlier run may have been stopped before it did
         began = self._clock()
         for number, day in enumerate(left, 1):
             day_began = self._clock()
@@ -83,7 +82,7 @@ class StudyRun:
                 _span(left_s(now - began, number, len(left))),
             )
 
-        self._drop_all()  # days that waited for one that was judged now
+        self._drop_all()  # of days that waited for another, or of a run that was stopped
 
     def _drop_all(self) -> None:
         for inst_id in self._instruments:

@@ -54,3 +54,29 @@ def test_a_stop_ends_the_program_that_runs(tmp_path, monkeypatch):
     for _ in range(2):
         with pytest.raises(StoppedError):
             steps.run("x")
+
+
+def test_a_stop_while_a_program_starts_ends_it_too(tmp_path, monkeypatch):
+    """The signal may come before anybody knows the process."""
+    steps = StudySteps(Vault(tmp_path))
+
+    class Starting:
+        """A process that is asked to end as it starts."""
+
+        ended = False
+
+        def __init__(self, *_words, **_options):
+            steps.stop()
+
+        def terminate(self):
+            """Note the end."""
+            Starting.ended = True
+
+        def wait(self):
+            """Return the exit code."""
+            return 0
+
+    monkeypatch.setattr("Edge_Lab.study_steps.subprocess.Popen", Starting)
+    with pytest.raises(StoppedError):
+        steps.run("import_books")
+    assert Starting.ended
