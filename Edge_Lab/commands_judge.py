@@ -99,7 +99,7 @@ class RecordedDays:
     def __init__(self, vault: Vault, inst_id: str, chosen: Settings) -> None:
         self._vault, self._inst_id, self._chosen = vault, inst_id, chosen
         self.trades = dict(day_files(vault.trades(inst_id)))
-        self._books = {key[:10] for key, _ in book_files(vault.snapshots(inst_id))}
+        self._books = {key[:10]: (path, key) for key, path in book_files(vault.snapshots(inst_id))}
         self._buckets = {key for key, _ in catalog.BUCKETS.files(vault, inst_id)}
         self.waiting: list[str] = []  # sentences about the days that cannot be judged yet
         self._committed = committed(vault, inst_id)
@@ -137,12 +137,17 @@ class RecordedDays:
             return "its books do not reach the end of its last trials"
         closed = until - times.MINUTE_MS - CLOSING_MS
         late = [name for name in _MINUTES if self._committed.get(name, 0) < closed]
-        if day in self._books and (
-            day not in self._buckets
-            or end - times.DAY_MS <= self._committed.get("buckets", 0) < min(end, closed)
-        ):
+        if day in self._books and self._without_buckets(day, min(end, closed)):
             late.append("liquidity_buckets")
         return f"the calculators are behind: run {', '.join(late)} first" if late else ""
+
+    def _without_buckets(self, day: str, end: int) -> bool:
+        """Return True if the bucketizer has not come to the last books of a day before ``end``."""
+        if day not in self._buckets:
+            return True
+        done = self._committed.get("buckets", 0)
+        newest = newest_time_in(*self._books[day]) or 0
+        return times.day_start_ms(day) <= done < min(newest, end)
 
     def _work(self, day: str, until: int, asked: DaysToJudge) -> DueDay | None:
         """Return the work that is left on a day that can be judged; None if there is none."""
@@ -182,8 +187,7 @@ class RecordedDays:
         """Return True if the books reach as far as they must, or no more of them will come."""
         if day not in self._books or self._follows(day, 1):
             return True
-        *_, (key, path) = book_files(self._vault.snapshots(self._inst_id))
-        newest = newest_time_in(path, key)
+        newest = newest_time_in(*self._books[max(self._books)])
         return newest is not None and newest >= need
 
     def _repaired(self, note: DayNote) -> bool:

@@ -21,6 +21,7 @@ from ravequant.signals.lab_verdict import verdict_file
 from ravequant.vault.compress import pack
 from ravequant.vault.paths import CHECKOUT, Vault, book_files
 from tests.support.judged_market import BTC, DAY, NEXT, START, made_candidates, made_market
+from tests.support.notes_market import calculate
 
 CHOSEN = Settings()
 EXEC_ID = executions(CHOSEN)[0].exec_id
@@ -125,6 +126,23 @@ def test_a_day_waits_for_its_books_and_for_its_calculators(vault):
     shutil.rmtree(vault.derived("wicks", BTC))
     assert due(vault) == []
     with pytest.raises(NoDataError, match="the calculators are behind: run wicks first"):
+        work(vault, first=DAY, last=DAY)
+
+
+def test_books_that_ended_within_a_day_do_not_hold_it_up(vault):
+    """The bucketizer has come to the last of them; of later ones it has not."""
+    hours = dict(book_files(vault.snapshots(BTC)))
+    kept = hours.pop(f"{DAY}/11").read_bytes()
+    for key, hour in hours.items():
+        if key > f"{DAY}/10":
+            hour.unlink()
+    (vault.snapshots(BTC) / DAY / "11.jsonl").unlink()
+    shutil.rmtree(vault.derived("liquidity_buckets", BTC))
+    vault.state("liquidity_buckets", BTC).unlink()
+    calculate(vault)
+    assert [one.day for one in due(vault, first=DAY, last=DAY)] == [DAY]
+    (vault.snapshots(BTC) / DAY / "11.jsonl").write_bytes(kept)
+    with pytest.raises(NoDataError, match="are behind: run liquidity_buckets first"):
         work(vault, first=DAY, last=DAY)
 
 
