@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ravequant import cli
 from ravequant.errors import UsageError
-from scripts.bench import archive, bars, books, import_books, increment, rebuild, runs
+from scripts.bench import archive, bars, books, import_books, increment, lab, rebuild, runs
 from scripts.bench.runs import Comparison, Sizes
 
 
@@ -38,6 +38,7 @@ CASES: Final = {
     "import_books": Case("a published file of books to snapshots, and orjson", import_books.run),
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
     "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
+    "lab": Case("a day judged by the lab, and the same day asked minute by minute", lab.run),
 }
 SMALL: Final = {"lines": 500_000, "snapshots": 300, "messages": 30_000, "days": (1, 3), "rate": 1.0}
 FULL: Final = {
@@ -82,10 +83,10 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="which market is made up (default: 1)")
     for name, kind, purpose in (
         ("lines", int, "trades of case bars, rows of case import"),
-        ("snapshots", int, "snapshots of case books"),
+        ("snapshots", int, "snapshots of cases books and lab"),
         ("messages", int, "messages of case import_books"),
         ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),
-        ("rate", float, "trades a second in both, on average"),
+        ("rate", float, "trades a second in these and lab, on average"),
     ):
         sizes = f"default: {_text(SMALL[name])}; --full: {_text(FULL[name])}"
         add(f"--{name}", type=kind, metavar="N", help=f"{purpose} ({sizes})")
