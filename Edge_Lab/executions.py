@@ -14,7 +14,7 @@ from Edge_Lab.lab_paths import LAB_VERSION
 from Edge_Lab.trial_ledger import setting_id
 from Edge_Lab.trials import TrialRules
 from ravequant.settings import Settings
-from ravequant.settings_schema import as_typed
+from ravequant.settings_schema import as_typed, canonical
 
 LATENCIES_MS: Final = (500, 60_000)  # besides that of the settings; with the default exit
 _BEARING: Final = ("bars", "vwap", "volume", "buckets", "signals", "edge")
@@ -27,7 +27,7 @@ class Execution:
     """One way to execute the trials of a day."""
 
     exec_id: str
-    settings: dict[str, Any]  # whose name it is; decimals as text
+    settings: dict[str, Any]  # whose name it is; a decimal has one text
     rules: TrialRules
     exit: ExitChoice  # EXITS[0]: the stop and the target of the plan, as the settings make them
     latency_ms: int
@@ -50,8 +50,7 @@ def executions(chosen: Settings) -> tuple[Execution, ...]:
 def _execution(
     chosen: Settings, choice: ExitChoice, latency_ms: int, *, default: bool = False
 ) -> Execution:
-    typed = as_typed(chosen)
-    tables = {table: dict(typed[table]) for table in _BEARING}
+    tables = {table: _written(getattr(chosen, table)) for table in _BEARING}
     for key in _OF_SIZE:
         tables["signals"].pop(key, None)
     tables["edge"]["latency_ms"] = latency_ms
@@ -64,6 +63,18 @@ def _execution(
     }
     rules = replace(rules_of(chosen), latency_ms=latency_ms)
     return Execution(setting_id(settings), settings, rules, choice, latency_ms, default)
+
+
+def _written(table: Any) -> dict[str, Any]:
+    """Return a table of settings as it is named: a decimal has one text, however it was written.
+
+    The values of the defaults keep the text of the defaults, and with it the name.
+    """
+    usual = table._field_defaults
+    return {
+        key: as_typed(usual[key]) if value == usual[key] else canonical(value)
+        for key, value in table._asdict().items()
+    }
 
 
 def rules_of(chosen: Settings) -> TrialRules:

@@ -7,7 +7,7 @@ name.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self, get_type_hints
 
 from ravequant import exact
@@ -78,11 +78,20 @@ class DecimalField(NamedTuple):
 
 def as_typed(value: Any) -> Any:
     """Return settings as their TOML has them: tables as dicts, decimals as they were written."""
+    return _plain(value, lambda decimal: decimal.text)
+
+
+def canonical(value: Any) -> Any:
+    """Return settings as ``as_typed``, but one text for a number: ``1`` for 1.0 too."""
+    return _plain(value, lambda decimal: exact.text(decimal, decimal.field.places))
+
+
+def _plain(value: Any, text_of: Callable[[ExactDecimal], str]) -> Any:
     if is_table(value):
-        return {key: as_typed(inner) for key, inner in value._asdict().items()}
+        return {key: _plain(inner, text_of) for key, inner in value._asdict().items()}
     if isinstance(value, Mapping):
-        return {key: as_typed(inner) for key, inner in value.items()}
-    return value.text if isinstance(value, ExactDecimal) else value
+        return {key: _plain(inner, text_of) for key, inner in value.items()}
+    return text_of(value) if isinstance(value, ExactDecimal) else value
 
 
 def is_table(value: Any) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from ravequant import settings_schema
 from ravequant.errors import UsageError
-from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal, as_typed
+from ravequant.settings_schema import Amounts, DecimalField, ExactDecimal, as_typed, canonical
 
 CENTS = DecimalField(2, most=1_000, zero=False)
 OPTIONAL = DecimalField(3, empty=True)
@@ -127,6 +127,16 @@ def test_settings_are_shown_as_they_were_written():
     chosen = build(**table)
     assert as_typed(chosen) == {"names": ("a",), "note": "", **table}
     assert as_typed(chosen.fees.maker) == "1.50"
+
+
+def test_canonical_settings_have_one_text_of_a_number():
+    """``canonical``: the same of 3, 3.0 and 3.00, in tables of amounts too; an empty one is 0."""
+    chosen = build(fees={"maker": "1.50", "rest": "", "least": {"BTC": "7.0", "default": "3"}})
+    found = canonical(chosen)
+    assert found["fees"] == {
+        **as_typed(chosen.fees), "maker": "1.5", "rest": "0", "least": {"BTC": "7", "default": "3"},
+    }  # fmt: skip
+    assert found["names"] == chosen.names
 
 
 def test_all_names():

@@ -5,10 +5,9 @@ evidence, and their prices. Settings that only size a signal are left out: the e
 among those of an outcome.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from ravequant import exact
-from ravequant.settings_schema import Amounts, ExactDecimal
+from ravequant.settings_schema import canonical
 from ravequant.signals.candidates import Query
 from ravequant.signals.limits import SignalLimits
 from ravequant.vault.setting_id import setting_id
@@ -21,7 +20,7 @@ OF_SIZES: Final = frozenset(
 
 def query_id(query: Query, limits: SignalLimits) -> str:
     """Return the name of a query under these limits, the same for each instrument."""
-    signals = {name: _plain(value) for name, value in limits._asdict().items()}
+    signals = canonical(limits)
     buckets = {"confirm_s": limits.young_from_s, "young_s": limits.young_to_s}
     return setting_id(
         {
@@ -30,12 +29,3 @@ def query_id(query: Query, limits: SignalLimits) -> str:
             "buckets": buckets,
         }
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return a setting with decimals as canonical text: "1" and "1.0" are one setting."""
-    if isinstance(value, Amounts):
-        return {start: _plain(amount) for start, amount in value.items()}
-    if isinstance(value, ExactDecimal):
-        return exact.text(value, value.field.places)
-    return value

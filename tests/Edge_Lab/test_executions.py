@@ -4,7 +4,7 @@ import pytest
 
 from Edge_Lab.executions import executions
 from Edge_Lab.families import EXITS, ExitChoice
-from ravequant import exact, settings
+from ravequant import exact, settings, settings_schema
 from ravequant.settings import BPS, Settings
 
 
@@ -65,6 +65,24 @@ def test_a_changed_setting_has_another_name(table, key, value):
     changed = chosen._replace(**{table: getattr(chosen, table)._replace(**{key: value})})
     same = set(ids()) & set(ids(changed))
     assert len(same) == (2 if key == "latency_ms" else 0)  # those at latencies of their own
+
+
+def test_a_number_is_one_however_it_is_written():
+    """The days that were judged under the one spelling stand under the other."""
+    usual = {
+        "signals": {"reach_bps": "500.0", "imbalance": "0.7",
+                    "wall_notional": {"default": "2000000.00"}},
+        "edge": {"size_usd": "1000.000"},
+        "buckets": {"delta_ratio": "0.1"},
+    }  # fmt: skip
+    other = [{"signals": {"reach_bps": text}} for text in ("400", "400.0")]
+    one, same, default = (settings_schema.build(Settings, each) for each in (*other, usual))
+    assert ids(one) == ids(same) != ids(default) == ids()
+
+
+def test_the_names_of_the_usual_settings():
+    """They stand in vaults, so that they must not change by a version that judges the same."""
+    assert ids()[:2] == ["f36a87f46ee0", "8bcadb96b9b8"]
 
 
 def test_what_bears_on_no_result_keeps_the_name():
