@@ -1,5 +1,7 @@
 """The 18 executions: which they are, and that a changed setting has another name."""
 
+from typing import Any
+
 import pytest
 
 from Edge_Lab.executions import executions
@@ -69,14 +71,14 @@ def test_a_changed_setting_has_another_name(table, key, value):
 
 def test_a_number_is_one_however_it_is_written():
     """The days that were judged under the one spelling stand under the other."""
-    usual = {
+    usual: dict[str, Any] = {
         "signals": {"reach_bps": "500.0", "imbalance": "0.7",
                     "wall_notional": {"default": "2000000.00"}},
         "edge": {"size_usd": "1000.000"},
         "buckets": {"delta_ratio": "0.1"},
     }  # fmt: skip
-    other = [{"signals": {"reach_bps": text}} for text in ("400", "400.0")]
-    one, same, default = (settings_schema.build(Settings, each) for each in (*other, usual))
+    near: list[dict[str, Any]] = [{"signals": {"reach_bps": text}} for text in ("400", "400.0")]
+    one, same, default = (settings_schema.build(Settings, each) for each in (*near, usual))
     assert ids(one) == ids(same) != ids(default) == ids()
 
 

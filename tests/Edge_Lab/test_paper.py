@@ -119,6 +119,24 @@ def test_the_market_is_that_of_the_minute(vault):
     assert other == replace(found, stop=found.stop + 1, target=None)
 
 
+def test_tips_are_those_of_the_last_day(vault):
+    """As those of the candidates of a day: a wick that is older than 24 h is none of them."""
+    (trial,) = answers(vault, BTC, FOUND).record.trials
+    market = PaperMarket(vault, BTC, LIMITS)
+    before = market.candidate(trial)
+    path = vault.derived("wicks", BTC) / "wicks_events.jsonl"
+    events = map(json.loads, path.read_bytes().splitlines())
+    row = next(event for event in events if event["event"] == "created")
+    for minutes, price in ((1_440, "101008"), (1_441, "101007")):
+        birth = times.iso_minute(MINUTE - minutes)
+        row |= {"event_id": price, "wick_price": price}
+        row |= {"creation_time_utc": birth, "known_utc": birth}
+        path.write_bytes(json.dumps(row).encode() + b"\n" + path.read_bytes())
+    after = market.candidate(trial)
+    assert before is not None
+    assert after == replace(before, tips=tuple(sorted({*before.tips, units("101008")})))
+
+
 def test_a_wick_in_contact_has_the_plan_of_its_minute(vault):
     """None was shown; the trial is one that was missed."""
     (trial,) = answers(vault, BTC, FOUND).record.trials
