@@ -1,14 +1,16 @@
 """The heartbeat of a watch with alerts: whether they are sent, and if not, why.
 
 ``state/health/find_signals.json`` holds ``problem`` (null, or why alerts are not sent, with the
-remedy), ``problem_since_utc``, ``waiting`` (alerts) and ``sent_utc`` (null until an alert was sent
-since the start, on every channel).
+remedy), ``problem_since_utc``, ``waiting`` (alerts), ``sent_utc`` (null until an alert was sent
+since the start, on every channel), ``per_hour`` and ``full_until_utc`` (null while the hour has a
+place for a message to Discord).
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ravequant import times
+from ravequant.alerts.hour import used_words
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.paths import Vault
@@ -26,6 +28,14 @@ class SendingState:
     waiting: int = 0  # alerts
     proven: bool = False  # an alert was sent since the start, on every channel
     age_ms: int = 0
+    per_hour: int = 0  # places
+    full_until_ms: int | None = None  # None: the hour has a place
+
+    def full_hour(self, now: int) -> str:
+        """Return the line about alerts that wait for a place; empty if none waits."""
+        until = self.full_until_ms
+        waits = until is not None and until > now and self.waiting
+        return used_words(self.per_hour, until, self.waiting) if until and waits else ""
 
 
 def delivery(vault: Vault, now: int) -> SendingState:
@@ -36,7 +46,7 @@ def delivery(vault: Vault, now: int) -> SendingState:
     beat = heartbeat.read(vault, COMPONENT)
     if beat is None:
         return SendingState()
-    problem, waiting = beat.get("problem"), beat.get("waiting")
+    problem, waiting, places = beat.get("problem"), beat.get("waiting"), beat.get("per_hour")
     return SendingState(
         f"{beat.get('started_utc')} {beat.get('pid')}",
         problem if isinstance(problem, str) else "",
@@ -44,6 +54,8 @@ def delivery(vault: Vault, now: int) -> SendingState:
         waiting if isinstance(waiting, int) else 0,
         _time(beat.get("sent_utc")) is not None,
         heartbeat.age_ms(beat, now),
+        places if isinstance(places, int) else 0,
+        _time(beat.get("full_until_utc")),
     )
 
 
@@ -54,8 +66,19 @@ class DeliveryHeartbeat:
         self._heartbeat = Heartbeat(vault, COMPONENT)
         self._since: int | None = None
 
-    def write(self, problem: str, waiting: int, sent_ms: int | None, *, stopped: bool) -> None:
-        """Write it; a problem that changes its words lasts since the first of them."""
+    def write(
+        self,
+        problem: str,
+        waiting: int,
+        sent_ms: int | None,
+        hour: tuple[int, int | None] = (0, None),
+        *,
+        stopped: bool,
+    ) -> None:
+        """Write it; a problem that changes its words lasts since the first of them.
+
+        ``hour``: its places, and until when it is full.
+        """
         if not problem:
             self._since = None
         elif self._since is None:
@@ -66,6 +89,8 @@ class DeliveryHeartbeat:
                 "problem_since_utc": _iso(self._since),
                 "waiting": waiting,
                 "sent_utc": _iso(sent_ms),
+                "per_hour": hour[0],
+                "full_until_utc": _iso(hour[1]),
                 "stopped": stopped,
             }
         )

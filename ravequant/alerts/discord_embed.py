@@ -48,12 +48,16 @@ def line(signal: Signal) -> str:
 
 
 def embed(
-    signal: Signal, limits: SignalLimits, clock_ms: int, kind: Kind = "new"
+    signal: Signal, limits: SignalLimits, clock_ms: int, kind: Kind = "new", hour: str = ""
 ) -> dict[str, Any]:
-    """Return the message of a signal; ``near``: price is near its tip."""
+    """Return the message of a signal; ``near``: price is near its tip.
+
+    ``hour``: the words of a message that takes the hour's last place.
+    """
+    last = [f"**{hour}**"] * bool(hour)
     return _message(
         title(signal, kind),
-        "\n".join(_words(signal, limits, clock_ms, near=kind == "near")),
+        "\n".join([*_words(signal, limits, clock_ms, near=kind == "near"), *last]),
         _GREY if stop_line(signal.state.verdict) else _COLOURS[signal.direction],
         _fields(signal),
         signal.wick.event_id,
@@ -69,20 +73,21 @@ def ended(alert: PendingAlert) -> dict[str, Any]:
     return made if alert.kind == "reached" else {**made, "flags": _SILENT}
 
 
-def digest(message: AlertMessage) -> dict[str, Any]:
+def digest(message: AlertMessage, hour: str = "") -> dict[str, Any]:
     """Return the message that lists the alerts that were not posted in time."""
     count = len(message.alerts) + message.left_out
     head = (
         "Not posted in time: no more than a note. Above the hourly budget, or nobody was reached."
+        + f"\n**{hour}**" * bool(hour)
     )
     lines = [_listed(alert) for alert in message.alerts]
     left_out = message.left_out
     while len("\n".join(lines)) > TEXT - len(head) - 40:
-        lines.pop(0)
+        lines.pop()
         left_out += 1
-    more = [f"and {left_out} before them"] * bool(left_out)
+    more = [f"and {left_out} more"] * bool(left_out)
     name = f"{count} earlier alert{'s' * (count != 1)}"
-    return _message(name, "\n".join([head, *more, *lines]), _GREY)
+    return _message(name, "\n".join([head, *lines, *more]), _GREY)
 
 
 def _listed(alert: PendingAlert) -> str:

@@ -16,6 +16,7 @@ from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
 from ravequant.alerts.delivery import DeliveryHeartbeat
 from ravequant.alerts.ends import RoundAnswer, ends
+from ravequant.alerts.hour import next_place, used_words
 from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd, SignalSeen
 from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings
@@ -67,7 +68,7 @@ class AlertDispatcher:
         self._discord: DiscordSender | None = None
         self._round: dict[str, _StandingSignal] = {}  # by every event_id of each level
         self._answers: dict[str, RoundAnswer] = {}  # by instrument
-        self._saved = b""
+        self._saved, self._waits = b"", False
         self._heartbeat = DeliveryHeartbeat(vault)
         self._held = ExitStack()
 
@@ -126,7 +127,15 @@ class AlertDispatcher:
         problem = next((channel.problem for channel in used if channel.problem), "")
         waiting = self._policy.pending + (self._command.waiting if self._command else 0)
         sent = min((channel.sent_ms or 0 for channel in used), default=0)
-        self._heartbeat.write(problem, waiting, sent or None, stopped=stopped)
+        hour = self._policy.hour
+        full = None if self._discord is None else hour.full_until(times.utc_now_ms())
+        self._heartbeat.write(
+            problem, waiting, sent or None, (hour.per_hour, full), stopped=stopped
+        )
+        waits = full is not None and waiting > 0
+        if waits and not self._waits:
+            _log.warning("alerts wait: %s", used_words(hour.per_hour, full or 0, waiting))
+        self._waits = waits
 
     def _ends(self) -> list[SignalEnd]:
         """Return the ends of the announced signals, as the answers of this round have them."""
@@ -179,13 +188,16 @@ class AlertDispatcher:
             self._discord.send([(message, self._body(message, now)) for message in due])
 
     def _body(self, message: AlertMessage, now: int) -> dict[str, Any]:
+        places = self._policy.hour.per_hour
+        full = message.full_until_ms
+        hour = "" if full is None else f"{places} of {places} this hour, {next_place(full)}"
         if message.is_list:
-            return discord_embed.digest(message)
+            return discord_embed.digest(message, hour)
         (alert,) = message.alerts
         if alert.is_end:
             return discord_embed.ended(alert)
         found = self._round[alert.key]
-        return discord_embed.embed(found.signal, found.limits, now, alert.kind)
+        return discord_embed.embed(found.signal, found.limits, now, alert.kind, hour)
 
     def _collect(self, patience_s: float) -> None:
         """Remember the messages that were accepted, and drop those that were refused."""

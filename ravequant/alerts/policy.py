@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ravequant import times
 from ravequant.alerts import policy_state
+from ravequant.alerts.hour import HourBudget
 from ravequant.alerts.policy_state import MOST_TEXT, Kind, KnownSignal, PendingAlert
 
 LATE_MS: Final = 15 * times.MINUTE_MS  # an alert that waited longer is listed
@@ -59,6 +60,7 @@ class AlertMessage(NamedTuple):
     alerts: tuple[PendingAlert, ...]
     is_list: bool
     left_out: int = 0  # alerts that the list was too short for
+    full_until_ms: int | None = None  # of the one that takes the hour's last place: the next
 
 
 class AlertPolicy:
@@ -69,10 +71,9 @@ class AlertPolicy:
     """
 
     def __init__(self, per_hour: int, *, posts: bool = True) -> None:
-        self._per_hour, self._posts = per_hour, posts
+        self.hour, self._posts = HourBudget(per_hour), posts
         self._known: dict[str, KnownSignal] = {}  # by each name
         self._pending: list[PendingAlert] = []
-        self._sent: list[int] = []
         self._left_out = 0
 
     def add(self, signals: Iterable[SignalSeen], now: int) -> list[NewAlert]:
@@ -130,26 +131,37 @@ class AlertPolicy:
         """Return the messages that may be posted now, in order.
 
         ``standing``: the keys of this round's signals. If more alerts wait than the hour has places
-        for, the last place goes to a list of the rest. Ends take no place and come first.
+        for, the last place goes to a list of the rest. The largest sizes go first, ends before
+        them, which take no place.
         """
         self._revive(standing)
         self._list_late(now)
         ends = [_alone(alert) for alert in self._pending if alert.is_end]
-        free = self._per_hour - sum(now - times.HOUR_MS < at for at in self._sent)
-        listed = [alert for alert in self._pending if alert.listed and not self._is_void(alert)]
-        fresh = [alert for alert in self._pending if self._is_fresh(alert, standing)]
-        if free <= 0:
+        free = self.hour.free(now)
+        waiting = self._largest_first()
+        listed = [alert for alert in waiting if alert.listed and not self._is_void(alert)]
+        fresh = [alert for alert in waiting if self._is_fresh(alert, standing)]
+        if not free:
             self._list(fresh)
             return [end for end in ends if not self._is_back(end.alerts[0].key, standing)]
-        if not listed and len(fresh) <= free:
-            return [*ends, *map(_alone, fresh)]
-        alone, rest = fresh[: free - 1], fresh[free - 1 :]
-        messages = [_alone(alert) for alert in alone]
-        messages.insert(
-            0 if listed else len(messages),
-            AlertMessage((*listed, *rest), is_list=True, left_out=self._left_out),
-        )
+        whole = not listed and len(fresh) <= free
+        messages = [_alone(alert) for alert in (fresh if whole else fresh[: free - 1])]
+        if not whole:
+            rest = (*listed, *fresh[free - 1 :])
+            made = AlertMessage(rest, is_list=True, left_out=self._left_out)
+            messages.insert(0 if listed else len(messages), made)
+        if messages:
+            full = self.hour.full_until(now, len(messages))
+            messages[-1] = messages[-1]._replace(full_until_ms=full)
         return [*ends, *messages]
+
+    def _largest_first(self) -> list[PendingAlert]:
+        """Return the alerts that wait, by the sizes of their signals, largest first."""
+        sizes: dict[int, int] = {}
+        for alert in self._pending:
+            of = id(self._known.get(alert.key))
+            sizes[of] = max(sizes.get(of, 0), alert.size)
+        return sorted(self._pending, key=lambda alert: -sizes[id(self._known.get(alert.key))])
 
     def _revive(self, standing: Container[str]) -> None:
         """Void the last withdrawal, not announced yet, of a signal that stands again."""
@@ -200,7 +212,8 @@ class AlertPolicy:
         """Count a message that was posted."""
         self.dropped(message)
         told = [alert for alert in message.alerts if not alert.is_end]
-        self._sent += [now] * bool(told or message.is_list)
+        if told or message.is_list:
+            self.hour.take(now)
         for alert in told:
             known = self._known.get(alert.key)
             if known is not None:
@@ -304,7 +317,7 @@ class AlertPolicy:
 
     def _forget(self, now: int) -> None:
         """Keep the state small; a clock that runs ahead makes nothing that was told old."""
-        self._sent = [at for at in self._sent if now - times.HOUR_MS < at <= now]
+        self.hour.forget(now)
         newest = max((known.at_ms for known in self._known.values()), default=now)
         moment = min(now, newest + times.HOUR_MS)
         old = [name for name, known in self._known.items() if moment - known.at_ms > KEPT_MS]
@@ -324,7 +337,7 @@ class AlertPolicy:
             "version": policy_state.VERSION,
             "known": [policy_state.known_row(known) for known in self._signals()],
             "waiting": [policy_state.alert_row(alert) for alert in self._pending],
-            "sent": self._sent,
+            "sent": self.hour.sent,
             "left_out": self._left_out,
         }
 
@@ -339,7 +352,7 @@ class AlertPolicy:
         sent = [policy_state.count(at) for at in state["sent"]]
         self._left_out = policy_state.count(state["left_out"])
         self._known = {name: known for known in signals for name in known.names}
-        self._pending, self._sent = pending, sent
+        self._pending, self.hour.sent = pending, sent
 
 
 def _kind(signal: SignalSeen, known: KnownSignal | None) -> Kind | None:

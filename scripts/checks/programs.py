@@ -29,6 +29,10 @@ _START: Final = {data.maker.name: data.made_by for data in (TRADES, BOOK)}
 NETWORK: Final = "see whether the network is up; it goes on by itself"
 _SCRIPTS: Final = {program.name: program.script for program in CALCULATORS}
 _RUN_ALL: Final = "run_all"
+_FEWER: Final = (
+    "they are posted then, the largest first; for fewer give a higher --min-score, for more places "
+    "raise per_hour under [alerts] in the settings, and start the watch again"
+)
 _WATCH_MS: Final = WATCH_S * times.SECOND_MS
 _FAILED_MS: Final = times.HOUR_MS  # an older failure of a run_all that ended is no news
 
@@ -161,6 +165,8 @@ def alerts(vault: Vault, now: int) -> Iterator[Check]:
         yield Check("alerts", "FAIL", f"NOT SENT{lasts}{wait}: {why}", remedy)
     elif lives and found.age_ms > _WATCH_MS:
         yield _frozen_watch(vault, found.age_ms, now)
+    elif lives and (full := found.full_hour(now)):
+        yield Check("alerts", "WARN", full, _FEWER)
     elif lives:
         yield Check("alerts", "PASS", f"no failure{wait}")
     elif found.problem and found.age_ms < _FAILED_MS:

@@ -1,4 +1,4 @@
-"""The trouble of run_all.py with alerts: a watch on the vault cannot send them."""
+"""The troubles of run_all.py with alerts: a watch cannot send them, or they wait for the hour."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,12 +16,13 @@ class AlertNews:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._before = self._now().start  # of a watch before this run
+        self._before = delivery(vault, times.utc_now_ms()).start  # of a watch before this run
         self._failed: SendingState | None = None
 
     def troubles(self) -> Iterator[Trouble]:
-        """Yield the trouble; a new start of the watch ends it only once an alert was sent."""
-        found = self._now()
+        """Yield the troubles; after a new start only an alert that was sent ends a failure."""
+        now = times.utc_now_ms()
+        found = delivery(self._vault, now)
         if found.start in {"", self._before}:
             pass
         elif found.problem:
@@ -32,6 +33,10 @@ class AlertNews:
             text, over = f"ALERTS ARE NOT SENT: {self._failed.problem}", "alerts are sent again"
             since = self._failed.since_ms
             yield Trouble((RUN_ALL, "alerts"), text, over, since, _PATIENCE_MS)
-
-    def _now(self) -> SendingState:
-        return delivery(self._vault, times.utc_now_ms())
+        if found.start != self._before and (full := found.full_hour(now)):
+            yield Trouble(
+                (RUN_ALL, "hour"),
+                f"ALERTS WAIT: {full}",
+                "no alert waits for the hour",
+                varies=True,
+            )

@@ -8,6 +8,7 @@ import pytest
 from ravequant import times
 from ravequant.alerts.delivery import DeliveryHeartbeat, SendingState, delivery
 from ravequant.alerts.dispatcher import AlertDispatcher, Channels
+from ravequant.alerts.hour import next_place, used_words
 from tests.alerts.test_dispatcher import DISCORD, a_round, few
 
 NEW_WEBHOOK = "make a new webhook in the channel's settings and start again"
@@ -79,7 +80,28 @@ def test_a_command_that_fails_stands_there_too(vault, tmp_path):
     assert (now(vault).problem, now(vault).proven) == ("", True)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"problem":3,"waiting":"x","sent_utc":7}'])
+def test_alerts_that_wait_for_the_hour_stand_there(vault, there, caplog):
+    """The message of the last place says so; the log, once, and the heartbeat until when."""
+    with AlertDispatcher(vault, DISCORD, few(1)) as alerts:
+        assert now(vault).full_until_ms is None
+        a_round(alerts, "a")
+        found, moment = now(vault), times.utc_now_ms()
+        until = found.full_until_ms
+        assert until is not None
+        assert found.full_hour(moment) == ""  # none waits
+        for _ in range(2):
+            a_round(alerts, "a", "b")
+        words = used_words(1, until, 1)
+        assert now(vault).full_hour(moment) == words
+        assert now(vault).full_hour(until) == ""
+    (post,) = there.posts
+    assert f"1 of 1 this hour, {next_place(until)}" in post["embeds"][0]["description"]
+    assert caplog.messages.count(f"alerts wait: {words}") == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"problem":3,"waiting":"x","sent_utc":7}', b'{"full_until_utc":7}']
+)
 def test_a_damaged_heartbeat_says_nothing(vault, content):
     """Whatever stands in the file."""
     DeliveryHeartbeat(vault).write("bad; mend it", 1, None, stopped=False)
@@ -87,3 +109,4 @@ def test_a_damaged_heartbeat_says_nothing(vault, content):
     vault.health("find_signals").write_bytes(content)
     found = now(vault)
     assert (found.problem, found.since_ms, found.waiting, found.proven) == ("", None, 0, False)
+    assert found.full_until_ms is None

@@ -173,8 +173,8 @@ def test_the_list():
     within_limits(embed)
     lines = embed["description"].splitlines()
     assert embed["title"] == "107 earlier alerts"
-    assert lines[1] == f"and {107 - len(lines[2:])} before them"
-    assert lines[-1] == f"<t:1765748130:t> NEAR {'x' * 200}"
+    assert lines[-1] == f"and {107 - len(lines[1:-1])} more"
+    assert lines[-2] == f"<t:1765748130:t> NEAR {'x' * 200}"
 
 
 def test_signals_without_price_or_plan_have_an_embed():

@@ -166,6 +166,31 @@ def test_the_last_place_goes_to_a_list():
     assert post(alerts, "abcde", NOW) == []
 
 
+def test_the_largest_size_goes_first():
+    """Alone and within a list, both when places are free and when one comes free."""
+    alerts = AlertPolicy(2)
+    sizes = {"a": 0, "b": 2, "c": 1, "d": 3}
+    alerts.add([seen_signal(name, size=size) for name, size in sizes.items()], NOW)
+    assert keys(alerts.due("abcd", NOW)) == ["d", ["b", "c", "a"]]
+    post(alerts, "d", NOW)
+    seen(alerts, "e", size=3)
+    post(alerts, "e", NOW)
+    seen(alerts, "f", size=3)
+    assert post(alerts, "abcf", NOW + MINUTE) == []
+    assert post(alerts, "abcf", NOW + HOUR) == [["f", "b", "c", "a"]]
+
+
+def test_the_message_of_the_last_place_names_the_next():
+    """Of several at once the last one; none while a place is left."""
+    alerts = AlertPolicy(3)
+    seen(alerts, "a")
+    (first,) = alerts.due("a", NOW)
+    alerts.accepted(first, NOW)
+    seen(alerts, "bc", NOW + MINUTE)
+    found = [first, *alerts.due("bc", NOW + MINUTE)]
+    assert [message.full_until_ms for message in found] == [None, None, NOW + HOUR]
+
+
 def test_a_list_goes_before_what_is_new():
     """Order is kept: what waited longest is said first."""
     alerts = AlertPolicy(2)

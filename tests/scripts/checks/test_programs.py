@@ -201,6 +201,20 @@ def test_alerts_that_are_not_sent_fail_with_the_remedy(vault, monkeypatch):
         assert found() == []
 
 
+def test_alerts_that_wait_for_the_hour_are_a_warning(vault, monkeypatch):
+    """With the time of the next place, and what gives more of them."""
+    with hook() as there:
+        monkeypatch.setenv(WEBHOOK_VARIABLE, there.url)
+        with AlertDispatcher(vault, DISCORD, few(1)) as alerts:
+            a_round(alerts, "a")
+            a_round(alerts, "a", "b")
+            (check,) = programs.alerts(vault, times.utc_now_ms())
+    assert check.level == "WARN"
+    assert check.text.startswith("1 of the hour are used, next at ")
+    assert check.text.endswith(" UTC; 1 wait")
+    assert "raise per_hour under [alerts]" in check.remedy
+
+
 def test_the_remedy_names_the_program_that_kept_the_exporter_running(vault):
     """That is run_all, unless the exporter was started by itself later."""
     put_beat(vault, "l2_exporter", NOW, stopped=True)

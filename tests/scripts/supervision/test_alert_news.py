@@ -2,11 +2,13 @@
 
 import logging
 
+from ravequant import times
 from ravequant.alerts.dispatcher import AlertDispatcher
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from scripts.supervision.alert_news import AlertNews
+from scripts.supervision.news import RecordingNews
 from scripts.supervision.schedule import Plan
 from scripts.supervision.supervisor import Supervisor
 from tests.alerts.test_dispatcher import DISCORD, a_round, few
@@ -58,3 +60,29 @@ def test_the_window_says_it_once_and_once_that_it_is_over(vault, monkeypatch, ca
     remedy = "make a new webhook in the channel's settings and start again"
     assert told[0] == f"{BAD}; {remedy}"
     assert [line.partition(", after")[0] for line in told[1:]] == ["alerts are sent again"]
+
+
+def test_alerts_that_wait_for_the_hour_are_one_line_and_its_end(vault, monkeypatch):
+    """Not those of a watch before that run."""
+    news, lines = AlertNews(vault), RecordingNews()
+    now = times.utc_now_ms()
+    monkeypatch.setattr(times, "utc_now_ms", lambda: now)
+
+    def told(later_ms: int = 0) -> list[str]:
+        monkeypatch.setattr(times, "utc_now_ms", lambda: now + later_ms)
+        return [line.text for line in lines.lines([], now + later_ms, news.troubles())]
+
+    with hook() as there:
+        monkeypatch.setenv(WEBHOOK_VARIABLE, there.url)
+        with AlertDispatcher(vault, DISCORD, few(1)) as alerts:
+            a_round(alerts, "a")
+            assert told() == []
+            a_round(alerts, "a", "b")
+            (line,) = told()
+            assert line.startswith("ALERTS WAIT: 1 of the hour are used, next at ")
+            assert line.endswith(" UTC; 1 wait")
+            a_round(alerts, "a", "b", "c")
+            assert told(660_000) == []
+            assert list(AlertNews(vault).troubles()) == []
+            (line,) = told(times.HOUR_MS + 60_000)
+    assert line.startswith("no alert waits for the hour, after ")
