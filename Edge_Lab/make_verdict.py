@@ -95,13 +95,14 @@ def verdict_of(
 ) -> tuple[MadeVerdict, dict[str, Any]]:
     """Make the verdict on a span and return it with its row.
 
-    If it is ``kept``, card and file are written: signals go by it from then on.
+    If it is ``kept``, card and file are written: signals go by it from then on. NO DATA is no
+    verdict on anything and is not written.
     """
     made_ms = times.utc_now_ms()
     made = _made(span.judged_by(executions(chosen)[0]), chosen, made_ms)
     query = hypotheses_of(chosen, made.span.instruments).query_id
     row = as_json(made, made_ms) | {"query_id": query}
-    if not kept:
+    if not kept or row["word"] == "NO DATA":
         return made, row | {"card": None}
     if made.span.notes:
         page = card.html(made.facts, title=_title(made), more=_more(made))

@@ -252,7 +252,10 @@ def _not_proven(facts: VerdictFacts) -> str:
 
 _SENTENCES: Final = {
     "LAB BROKEN": lambda _: "Do not read any number here. Run `edge_lab.py check`.",
-    "NO DATA": lambda _: "Nothing recorded yet.",
+    "NO DATA": lambda _: (
+        "No finished day was judged yet: run_all judges each day after 03:00 UTC; by hand "
+        "`edge_lab.py judge`."
+    ),
     "TOO EARLY": _too_early,
     "DISAGREES": _disagrees,
     "LOSES": _loses,

@@ -174,14 +174,25 @@ def test_few_days_are_too_early(capsys, tmp_path):
     assert file_of(vault)["short"].startswith("TOO EARLY, ")
 
 
-def test_nothing_judged_is_no_data_and_still_a_card(capsys, tmp_path):
-    """Exit code 3, the word on the screen and in the file; no page, no evaluation."""
+def test_nothing_judged_is_no_data_and_writes_nothing(capsys, tmp_path):
+    """Exit code 3 and the word on the screen; no file, no history, no page, no evaluation."""
     vault = Vault(tmp_path)
     code, text = answer(capsys, vault)
     assert (code, text.splitlines()[0]) == (3, "NO DATA")
-    row = file_of(vault)
+    assert "No finished day was judged yet: run_all judges each day" in text
+    row = json.loads(answer(capsys, vault, "--json")[1])
     assert (row["word"], row["days"], row["card"]) == ("NO DATA", None, None)
-    assert not LabPaths(vault).ledger.exists()
+    assert [path for path in vault.root.rglob("*") if path.is_file()] == []
+
+
+def test_nothing_judged_leaves_the_verdict_before_it(capsys, losing):
+    """A look at an instrument without a judged day takes no verdict away."""
+    answer(capsys, losing)
+    before = verdict_file(losing).read_bytes(), verdict_history(losing).read_bytes()
+    other = ["verdict", "--vault", str(losing.root), "--instId", "ETH-USDT-SWAP"]
+    assert edge_lab.main(other) == 3
+    assert capsys.readouterr().out.startswith("NO DATA\n")
+    assert (verdict_file(losing).read_bytes(), verdict_history(losing).read_bytes()) == before
 
 
 @pytest.mark.parametrize(

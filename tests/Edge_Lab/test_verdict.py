@@ -25,7 +25,8 @@ UNCLEAR = claims((-0.4, 1.5), (0.3, 0.9))
 
 SENTENCES = {
     "LAB BROKEN": "Do not read any number here. Run `edge_lab.py check`.",
-    "NO DATA": "Nothing recorded yet.",
+    "NO DATA": "No finished day was judged yet: run_all judges each day after 03:00 UTC; by hand "
+    "`edge_lab.py judge`.",
     "TOO EARLY": "12 of 30 days, 84 of 200 fills. At this spread +1 bp needs 50 days. Trade "
     "nothing because of this page.",
     "DISAGREES": "What you were shown and what the backtest says you were shown differ in 7 of "
