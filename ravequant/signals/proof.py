@@ -6,12 +6,15 @@ or its alerts. It says how far the size may be taken at its word.
 
 from typing import Final, Literal, NamedTuple
 
+from ravequant import times
+
 Word = Literal[
     "PROVEN", "PROMISING", "TOO EARLY", "NO DATA", "NOT PROVEN", "QUEUE DECIDES", "LOSES",
     "DISAGREES", "LAB BROKEN", "not tested",
 ]  # fmt: skip
 UNTESTED: Final = "not tested"
 START: Final = "python Edge_Lab/edge_lab.py judge, then verdict"
+COUNTS_DAYS: Final = 7  # from the time at which a verdict was made
 
 
 class LabVerdict(NamedTuple):
@@ -50,6 +53,18 @@ _STOPS: Final = frozenset(word for word, effect in _EFFECTS.items() if effect.mo
 def not_tested(why: str = "") -> LabVerdict:
     """Return the verdict on a query of which there is none: the lab has not run, or ``why``."""
     return LabVerdict(UNTESTED, f"{UNTESTED}{why or f'; {START}'}")
+
+
+def counting(verdict: LabVerdict, ms: int) -> LabVerdict:
+    """Return the verdict as it counts at a time (Unix ms): `not tested` once it is too old.
+
+    It keeps ``made_ms``: an answer names the verdict that it was shown with.
+    """
+    age_ms = 0 if verdict.made_ms is None else ms - verdict.made_ms
+    if age_ms <= COUNTS_DAYS * times.DAY_MS:
+        return verdict
+    old = not_tested(f": its verdict is {age_ms // times.DAY_MS} d old; {START}")
+    return old._replace(made_ms=verdict.made_ms)
 
 
 def shown_size(size: int, verdict: LabVerdict | None) -> int:

@@ -15,7 +15,7 @@ from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
-from ravequant.signals.proof import START, LabVerdict, not_tested
+from ravequant.signals.proof import START, LabVerdict, counting, not_tested
 from ravequant.signals.query_id import query_id
 from ravequant.signals.rules import QueryResult, Signal, find
 from ravequant.signals.seen import Seen, parse_seen
@@ -137,14 +137,14 @@ class Request(NamedTuple):
         return replace(state, verdict=verdict, instant=instant)
 
     def _verdict(self, state: MarketState) -> LabVerdict:
+        ms = state.ms if state.instant is None else state.instant.ms
         if self.when.live:
             found = lab_verdict.read_verdict(self.vault)
         elif self.when.seen is None:
-            ms = state.ms if state.instant is None else state.instant.ms
             found = lab_verdict.verdict_by(self.vault, ms)
         else:
-            ms = self.when.seen.verdict_ms or 0
-            found = lab_verdict.verdict_of(self.vault, ms) if ms else None
+            made_ms = self.when.seen.verdict_ms
+            found = lab_verdict.verdict_of(self.vault, made_ms) if made_ms else None
         if found is None:
             return not_tested()
         if self.inst_id not in found.instruments:
@@ -152,7 +152,7 @@ class Request(NamedTuple):
         mine = query_id(self.query, self.limits) if found.query_id else ""
         if mine != found.query_id or (not mine and self.query != Query()):
             return not_tested(" with these options")
-        return found
+        return counting(found, ms)
 
     @property
     def _back(self) -> int:

@@ -15,7 +15,7 @@ from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.records import RecordError, parse_trade
 from ravequant.signals import lab_verdict
-from ravequant.signals.proof import not_tested
+from ravequant.signals.proof import START, UNTESTED, counting, not_tested
 from ravequant.vault import heartbeat, instruments, tail
 from ravequant.vault.gap_ledger import GapLedger, ids_by_status, status_ranges
 from ravequant.vault.line_file import line_time, lines_backward, record_time, whole_length
@@ -48,6 +48,8 @@ def lab(vault: Vault, now: int) -> Check:
     text = f"{found.short}, {programs.rough(max(0, now - (found.made_ms or now)))} old"
     if found.word == "LAB BROKEN":
         return Check("lab", "WARN", text, "python Edge_Lab/edge_lab.py check names what is broken")
+    if counting(found, now).word == UNTESTED:
+        return Check("lab", "WARN", f"{text}: the answers say `not tested`", START)
     return Check("lab", "PASS", text)
 
 

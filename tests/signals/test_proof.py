@@ -5,8 +5,9 @@ from typing import get_args
 import pytest
 
 from Edge_Lab import verdict as lab
+from ravequant import times
 from ravequant.signals import proof
-from ravequant.signals.proof import not_tested, shown_size, sized, stop_line
+from ravequant.signals.proof import counting, not_tested, shown_size, sized, stop_line
 from tests.support.made_signals import made_verdict
 
 
@@ -48,3 +49,16 @@ def test_without_a_verdict():
     assert [stop_line(not_tested()), stop_line(None)] == ["", ""]
     assert not_tested().short == ("not tested; python Edge_Lab/edge_lab.py judge, then verdict")
     assert not_tested(" with these options").short == "not tested with these options"
+
+
+@pytest.mark.parametrize("word", ["PROVEN", "LOSES"])
+def test_a_verdict_counts_for_seven_days(word):
+    """To the millisecond; then it is not tested, says how old it is, and keeps its name."""
+    verdict = made_verdict(word)._replace(made_ms=times.DAY_MS)
+    end = 8 * times.DAY_MS
+    assert counting(verdict, end) == verdict
+    old = counting(verdict, end + 1)
+    assert (old.made_ms, sized(3, old), stop_line(old)) == (times.DAY_MS, "(x3, not tested)", "")
+    assert old.short == (
+        "not tested: its verdict is 7 d old; python Edge_Lab/edge_lab.py judge, then verdict"
+    )

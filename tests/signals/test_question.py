@@ -195,6 +195,26 @@ def test_the_verdict_is_that_of_the_time_of_the_question(judged):
     assert ask(judged, at=times.iso(A + 7_000), seen=later["seen"]) == [later]
 
 
+def test_an_old_verdict_is_not_tested(judged, capsys):
+    """By the answer's own instant: live, and again with what was seen, byte for byte."""
+    verdict(judged, "PROVEN", A + 6_000 - 7 * times.DAY_MS)
+    worths, options = ("MAX x3", "(x3, not tested)"), ("--no-refresh", "--explain")
+    for after, worth in zip((6_000, 7_000), worths, strict=True):
+        with exchange_clock() as clock:
+            clock.now_ms = A + after
+            (now,) = ask(judged, at=None, refresh=False)
+            shown = command(judged, capsys, *options)[1]
+        shown = re.sub(r"CLOCK of the local exchange .*\n", "", shown)
+        assert worth in shown
+        assert ("base: not tested: its verdict is 7 d old" in " ".join(shown.split())) == (
+            worth == worths[1]
+        )
+        assert "verdict=" in now["seen"]
+        asked = ("--at", now["at_utc"], "--seen", now["seen"], *options)
+        assert command(judged, capsys, *asked)[1] == shown
+    assert worths[0] in command(judged, capsys, "--at", AT, "--explain")[1]  # the minute
+
+
 def test_a_verdict_is_on_its_instruments_and_the_default_query(judged, capsys):
     """Or on the query that it names, settings and all; anything else has not been tested."""
     verdict(judged, "PROVEN", A - 1_000)

@@ -119,6 +119,9 @@ def test_the_verdict_of_the_lab_has_a_line(vault):
     )
     write_verdict(vault, VERDICT)
     assert checks.lab(vault, now) == Check("lab", "PASS", f"{VERDICT['short']}, 3 h old")
+    old = checks.lab(vault, now + 7 * times.DAY_MS)
+    assert (old.level, old.remedy) == ("WARN", "python Edge_Lab/edge_lab.py judge, then verdict")
+    assert old.text == f"{VERDICT['short']}, 7 d old: the answers say `not tested`"
     write_verdict(vault, {**VERDICT, "word": "LAB BROKEN", "short": "LAB BROKEN"})
     found = checks.lab(vault, now)
     assert (found.level, found.text) == ("WARN", "LAB BROKEN, 3 h old")
