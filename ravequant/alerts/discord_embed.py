@@ -98,8 +98,7 @@ def _listed(alert: PendingAlert) -> str:
 def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -> list[str]:
     """Return the lines above the fields: first the layers that do not count, then the ages."""
     state = signal.state
-    asked_ms = state.ms if state.instant is None else state.instant.ms
-    second = asked_ms // times.SECOND_MS
+    second = state.asked_ms // times.SECOND_MS
     ages = plain(age_line(state, limits), TEXT // 4)
     words = [f"<t:{second}:R>, {ages}"]
     if clock_ms - state.ms > _OLD_MS:

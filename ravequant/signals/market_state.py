@@ -54,33 +54,26 @@ class MarketState:
         return [*closed, self.minute] if self.gap_since else closed
 
     @property
-    def aged_ms(self) -> int:
-        """The moment to which ages count, in Unix milliseconds: A, or soon before the instant."""
-        return self.ms if self.instant is None else max(self.ms, self.instant.aged_ms)
+    def asked_ms(self) -> int:
+        """The moment to which ages count, in Unix milliseconds: the instant; without one, A."""
+        return self.ms if self.instant is None else self.instant.ms
 
     def volume_since(self, minute: int) -> Sequence[VolumeRow]:
         """Return the volume rows from a minute on."""
         return self.volume[bisect_left(self.volume, minute, key=attrgetter("minute")) :]
 
     def age_ms(self, stream: Stream) -> int | None:
-        """Return the age of a stream's newest record; a row's age counts from its minute's end."""
-        end = self._end_ms(stream)
-        return None if end is None else self.aged_ms - end
+        """Return the age of a stream's newest record; a row's age counts from its minute's end.
 
-    def shown_age_ms(self, stream: Stream) -> int | None:
-        """Return the age of a stream's newest record at the instant, for people to read.
-
-        Of trades it is the newest one that was read; layers stand on the records of the minute.
+        Of trades it is the newest one that was read; the other streams are those of the minute.
         """
-        if self.instant is None:
-            return self.age_ms(stream)
         end = self._end_ms(stream)
-        if stream == "trades" and self.instant.trade_ms is not None:
-            end = self.instant.trade_ms
-        return None if end is None else self.instant.ms - end
+        return None if end is None else self.asked_ms - end
 
     def _end_ms(self, stream: Stream) -> int | None:
         if stream == "trades":
+            if self.instant is not None and self.instant.trade_ms is not None:
+                return self.instant.trade_ms
             return None if self.trade is None else self.trade.ts
         if stream == "wicks":
             return None if self.wicks_reach is None else self.wicks_reach * times.MINUTE_MS

@@ -137,7 +137,7 @@ class Request(NamedTuple):
         return replace(state, verdict=verdict, instant=instant)
 
     def _verdict(self, state: MarketState) -> LabVerdict:
-        ms = state.ms if state.instant is None else state.instant.ms
+        ms = state.asked_ms
         if self.when.live:
             found = lab_verdict.read_verdict(self.vault)
         elif self.when.seen is None:

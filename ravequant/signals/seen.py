@@ -16,7 +16,6 @@ from ravequant.errors import UsageError, shown
 Lagging = Literal["wicks", "volume", "cvd", "vwap", "buckets"]
 LAGGING: Final[tuple[Lagging, ...]] = get_args(Lagging)
 CLOSING_MS: Final = 5_000  # a trade this long after the end of a minute closes it
-USUAL_MS: Final = times.MINUTE_MS + CLOSING_MS  # an instant is at most so far from its minute
 
 _NONE: Final = "-"
 _TIME = r"-|[0-9T:.Z-]{20,24}"
@@ -83,16 +82,6 @@ class Instant(NamedTuple):
     seen: Seen
     newest: NewestPrice | None = None
     trade_ms: int | None = None  # of the newest trade that was read
-
-    @property
-    def aged_ms(self) -> int:
-        """The moment to which ages count if it is later than the minute of the answer.
-
-        An instant is usually at most USUAL_MS after its minute. Where no trade has closed a later
-        minute, because the market is idle or nothing is recorded, the data become older all the
-        same.
-        """
-        return self.ms - USUAL_MS
 
 
 class RawTrade(NamedTuple):

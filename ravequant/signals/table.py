@@ -245,8 +245,7 @@ def explain(layer: Evidence, state: MarketState, rates: Rates) -> list[str]:
     """Return the lines of a layer: value, condition, base rate, age, file."""
     met = "not met" if layer.state == "not_met" else layer.state
     rate = rates.get(layer.name)
-    age_ms = state.shown_age_ms(layer.stream)
-    age = "no data" if age_ms is None else f"{times.duration(age_ms)} old"
+    age = "no data" if layer.age_ms is None else f"{times.duration(layer.age_ms)} old"
     return [
         f"{layer.points:>4}/{layer.most} {layer.name} {met}: {layer.value or NONE}",
         f"    wants {layer.condition}",

@@ -38,7 +38,7 @@ def age_line(state: MarketState, limits: SignalLimits) -> str:
 
 
 def _age_of(state: MarketState, limits: SignalLimits, name: Stream) -> str:
-    age = state.shown_age_ms(name)
+    age = state.age_ms(name)
     if age is None:
         return "MISSING"
     defect = state.defect(name, limits)

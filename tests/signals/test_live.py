@@ -177,7 +177,7 @@ def test_more_than_the_question_is_refused(notes):
 
 def test_data_become_stale_where_no_minute_closes(notes):
     """A recorder that has ended, or a market without trades: the minute stands, ages do not."""
-    for after, stale in ((65_000, False), (245_000, False), (245_001, True)):
+    for after, stale in ((65_000, False), (180_000, False), (180_001, True)):
         state, _ = read(notes, A + after)
         assert minute_of(state) == 0
         assert (state.defect("volume", LIMITS) == "stale") == stale, after

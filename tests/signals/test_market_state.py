@@ -7,6 +7,7 @@ import pytest
 
 from ravequant.signals.limits import STREAMS
 from ravequant.signals.market_state import MarketState, reach
+from ravequant.signals.seen import Instant, Seen
 from tests.support.made_signals import BTC, LIMITS, MINUTE, A, book, set_up, volume
 
 
@@ -31,6 +32,18 @@ def test_the_age_of_each_stream():
 def test_a_stream_is_stale_above_its_limit(age_ms, defect):
     """At the limit it counts."""
     assert set_up(book=book(ts=A * MINUTE - age_ms)).defect("buckets", LIMITS) == defect
+
+
+@pytest.mark.parametrize(("after_ms", "defect"), [(62_000, None), (62_001, "stale")])
+def test_at_an_instant_ages_count_to_it(after_ms, defect):
+    """A book of 58 s before A is too old from 62 s after A on; of trades the newest read counts."""
+    now = Instant(A * MINUTE + after_ms, Seen(), trade_ms=A * MINUTE + 60_000)
+    state = set_up(book=book(ts=A * MINUTE - 58_000), instant=now)
+    assert state.defect("buckets", LIMITS) == defect
+    assert {stream: state.age_ms(stream) for stream in ("trades", "buckets", "cvd")} == {
+        "trades": after_ms - 60_000, "buckets": after_ms + 58_000, "cvd": after_ms,
+    }  # fmt: skip
+    assert replace(state, trade=None).defect("trades", LIMITS) is None
 
 
 def test_stale_goes_before_gap():

@@ -136,14 +136,19 @@ def test_an_instant_before_all_data_has_none(notes, vault):
 
 
 def test_the_instant_has_the_evidence_of_its_minute(notes):
-    """42 s later price has moved, the layers have not; the answer says how to ask for it again."""
+    """42 s later price has moved, the layers have only aged; it says how to ask for it again."""
     (minute,) = ask(notes)
     with exchange_clock() as clock:
         clock.now_ms = A + 42_123
         (now,) = ask(notes, at=None, refresh=False)
+    ages = [[layer.pop("age_s") for layer in row["layers"]] for row in (minute, now)]
+    assert [later - age for age, later in zip(*ages, strict=True)] == [42] * 8
     assert {name for name in minute if minute[name] != now[name]} == {
-        "last_price", "last_price_from", "distance_bps",
+        "last_price", "last_price_from", "distance_bps", "data",
     }  # fmt: skip
+    now["layers"] = [
+        {**layer, "age_s": age} for layer, age in zip(now["layers"], ages[1], strict=True)
+    ]
     assert (now["last_price"], now["last_price_from"]) == ("101050.5", "trade")
     assert (now["at_utc"], now["seen"], now["clock_age_s"], now["touched_since"]) == (
         "2025-12-14T21:35:42.123Z", SEEN, 42, None,

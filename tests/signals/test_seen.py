@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ravequant import times
 from ravequant.errors import UsageError
-from ravequant.signals.seen import LAGGING, Instant, Lagging, Seen, parse_seen
+from ravequant.signals.seen import LAGGING, Lagging, Seen, parse_seen
 
 MOMENT = times.parse_iso("2025-12-14T21:35:01.900Z")
 moments = st.integers(1, MOMENT)
@@ -47,8 +47,3 @@ def test_anything_else_is_refused(text):
         f"--seen {text!r}: expected ID,TIME as an answer shows it, like "
         "1234567890,2025-12-14T21:35:01.900Z"
     )
-
-
-def test_ages_count_on_where_no_minute_closes():
-    """65 s after its minute an answer is as old as its minute; from then on it grows older."""
-    assert Instant(MOMENT, Seen()).aged_ms == MOMENT - 65_000

@@ -287,11 +287,9 @@ def test_a_layer_is_as_old_as_the_head_says():
 
 
 def test_ages_are_those_at_the_instant():
-    """One number each, that of trades to the newest one read; STALE is judged as of the minute."""
+    """One number each, that of trades to the newest one read; STALE is judged by it."""
     facts = replace(both(), instant=NOW._replace(ms=A * 60_000 + 125_000, trade_ms=A * 60_000))
     assert shown(facts, 200).startswith(
-        "age at 21:37:05 UTC: trades 2m05s, buckets 2m06s, wicks volume cvd 2m05s, vwap 32m05s "
-        "STALE"
+        "age at 21:37:05 UTC: trades 2m05s, buckets 2m06s STALE, wicks volume cvd 2m05s, "
+        "vwap 32m05s STALE"
     )
-    most = LIMITS.buckets_stale_s * 1000
-    assert most - 65_000 < facts.age_ms("buckets") <= most
