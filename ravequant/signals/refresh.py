@@ -149,7 +149,8 @@ def _run_all(
         rebuilt = [scripts[name] for name, text in failed.items() if _REBUILD in text]
         if rebuilt:
             one = f"{rebuilt[0]}{vault.option} --instId {inst_id} {_REBUILD}"
-            all_of_them = f"end run_all, then: python scripts/run_all.py{vault.option} {_REBUILD}"
+            options = f"{vault.demo_option}{vault.option}"
+            all_of_them = f"end run_all, then: python scripts/run_all.py{options} {_REBUILD}"
             remedies += f": {f'python {one}' if len(rebuilt) == 1 else all_of_them}"
         _log.warning("%s: %s not up to date: %s", inst_id, ", ".join(failed), remedies)
 

@@ -17,6 +17,7 @@ TRADES: Final = "trades_perps"
 BOOKS: Final = "l2_perps"
 DEEP_BOOKS: Final = "l2_deep_perps"
 MINUTES: Final = "bars"
+DEMO_MARKER: Final = ".made_by_demo"  # a vault that holds this is a demo's and may be emptied
 
 SETTLED_FUNDING: Final = "funding_settled_perps"
 IMPORT: Final = "import"
@@ -178,6 +179,11 @@ class Vault:
         """The option of a command that names this vault, with a blank before it."""
         place = f'"{self.root}"' if " " in str(self.root) else str(self.root)
         return f" --vault {place}"
+
+    @property
+    def demo_option(self) -> str:
+        """The option with which run_all works in this vault: that of a demo, else nothing."""
+        return " --demo" if (self.root / DEMO_MARKER).exists() else ""
 
     def locks(self, stream: str) -> Iterator[Path]:
         """Yield the locks of a stream's writers that have ever been held, of any instrument."""

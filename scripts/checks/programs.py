@@ -20,7 +20,6 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 from scripts.checks import computer
 from scripts.checks.computer import Check
-from scripts.showcase.demo_vault import MARKER
 from scripts.supervision import rounds, surroundings
 from scripts.supervision.silences import ENDED_S, WATCH_S
 
@@ -67,8 +66,7 @@ def start(vault: Vault, name: str) -> str:
     tasks = under.get("tasks")
     kept = ran is not None and isinstance(tasks, dict) and name in tasks
     if kept and heartbeat.age_ms(under, 0) <= heartbeat.age_ms(ran or {}, 0) + heartbeat.FRESH_MS:
-        demo = " --demo" if (vault.root / MARKER).exists() else ""
-        return f"start run_all again: python scripts/run_all.py{demo}"
+        return f"start run_all again: python scripts/run_all.py{vault.demo_option}"
     return f"start it: python {script}"
 
 
@@ -119,9 +117,8 @@ def run_all(vault: Vault, now: int) -> Iterator[Check]:
     pid, age = shown(beat.get("pid")), heartbeat.age_ms(beat, now)
     if beat.get("stopped") or age <= heartbeat.FRESH_MS or pid not in _holders(vault, _RUN_ALL):
         return
-    demo = " --demo" if (vault.root / MARKER).exists() else ""
     text = f"does not answer (pid {pid}): its last sign of life was {rough(age)} ago"
-    again = f"start it again: python scripts/run_all.py{demo}"
+    again = f"start it again: python scripts/run_all.py{vault.demo_option}"
     yield Check(_RUN_ALL, "FAIL", text, f"end it: {_end(pid)}; then {again}")
 
 
@@ -204,19 +201,18 @@ def failing(vault: Vault, now: int) -> dict[str, Check]:
     for task, facts in tasks.items():
         name, _, inst_id = task.partition(".")
         if isinstance(facts, dict) and facts.get("failures") and name in _SCRIPTS:
-            found[task] = _failure(name, inst_id, facts)
+            found[task] = _failure(vault, name, inst_id, facts)
     return found
 
 
-def _failure(name: str, inst_id: str, facts: dict[str, Any]) -> Check:
+def _failure(vault: Vault, name: str, inst_id: str, facts: dict[str, Any]) -> Check:
     words = message_of(str(facts.get("last_words") or "it said nothing"))
     text, found, remedy = words.rpartition("; ")
     if not found:
         text, remedy = words, f"look into its log: python scripts/peek.py log {name}.{inst_id}"
     if "--rebuild" in remedy:
-        remedy += (
-            f": python {_SCRIPTS[name]} --instId {inst_id} --rebuild; all: {rounds.REBUILD_ALL}"
-        )
+        one = f"python {_SCRIPTS[name]} --instId {inst_id} --rebuild"
+        remedy += f": {one}; all: {rounds.rebuild_all(vault.demo_option)}"
     times_failed = f"failed {facts['failures']} times in a row, code {facts.get('last_code')}"
     return Check(f"{name} {inst_id}", "FAIL", f"{times_failed}: {text}", remedy)
 

@@ -11,8 +11,8 @@ from filelock import FileLock, Timeout
 
 from ravequant.errors import LockedError, UsageError
 from ravequant.settings import SETTINGS_VARIABLE
+from ravequant.vault.paths import DEMO_MARKER
 
-MARKER: Final = ".made_by_demo"  # a vault that holds this may be emptied
 LOCK: Final = ".demo.lock"
 
 
@@ -24,11 +24,11 @@ def emptied(root: Path) -> Iterator[Path]:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        if any(root.iterdir()) and not (root / MARKER).exists():
+        if any(root.iterdir()) and not (root / DEMO_MARKER).exists():
             raise UsageError(
                 f"{root} holds data that no demo made: name another folder with --vault"
             )
-        (root / MARKER).touch()
+        (root / DEMO_MARKER).touch()
     except OSError as error:
         raise UsageError(
             f"{root} cannot be used: {error.strerror}; name another folder with --vault"
@@ -38,7 +38,7 @@ def emptied(root: Path) -> Iterator[Path]:
             for path in root.iterdir():
                 if path.is_dir():
                     shutil.rmtree(path)
-                elif path.name not in (MARKER, LOCK):
+                elif path.name not in (DEMO_MARKER, LOCK):
                     path.unlink()
             yield root
     except Timeout:

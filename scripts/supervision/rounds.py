@@ -19,18 +19,21 @@ _OUTCOMES: Final = {
 }
 _MOST_NAMES: Final = 3
 _REBUILD: Final = "--rebuild"
-_COMMAND: Final = "python scripts/run_all.py"
-REBUILD_ALL: Final = f"end run_all, then: {_COMMAND} --rebuild"
+
+
+def rebuild_all(options: str) -> str:
+    """Return the remedy that rebuilds all; ``options`` of run_all, with a blank before each."""
+    return f"end run_all, then: python scripts/run_all.py{options} --rebuild"
 
 
 class Round:
     """Counts the ends of calculators until the line of the round.
 
-    ``vault_option`` stands in the command of its remedy.
+    ``options`` stand in the command of its remedy: they name the vault, and the demo of a demo.
     """
 
-    def __init__(self, vault_option: str = "") -> None:
-        self._rebuild_all = REBUILD_ALL.replace(_COMMAND, f"{_COMMAND}{vault_option}")
+    def __init__(self, options: str = "") -> None:
+        self._rebuild_all = rebuild_all(options)
         self._codes: dict[str, int] = {}
         self._words: dict[str, str] = {}  # of those that failed
 

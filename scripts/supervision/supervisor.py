@@ -51,7 +51,7 @@ class Supervisor:
         self._surroundings = Surroundings(vault)
         self._away = False  # the vault was moved
         self._stuck: list[Trouble] = []  # an import that cannot be completed
-        self._round = Round(vault.option)
+        self._round = Round(vault.demo_option + vault.option)
         self._waits = True  # until a calculator has run, or this was logged
         self._writable = True
         self._words: dict[str, str] = {}  # the last words of tasks that fail

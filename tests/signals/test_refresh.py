@@ -15,6 +15,7 @@ from ravequant.contract import Contract
 from ravequant.signals import refresh as refresh_module
 from ravequant.signals.refresh import CALCULATORS, LoadedCalculators, loaded, refresh
 from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import DEMO_MARKER
 from tests.support.alert_cases import until
 from tests.support.book_lines import put_metadata
 from tests.support.notes_market import BTC, Market
@@ -125,6 +126,10 @@ def test_a_lost_state_is_told_with_a_command_that_exists(vault, scripts, caplog)
     assert one == f"{BTC}: a {start}python {bad['a']} {option} --instId {BTC} --rebuild"
     command = f"python scripts/run_all.py {option} --rebuild"
     assert several == f"{BTC}: a, b {start}end run_all, then: {command}"
+    vault.root.mkdir()
+    (vault.root / DEMO_MARKER).touch()
+    refresh(vault, BTC, bad)
+    assert caplog.messages[-1].endswith(f"python scripts/run_all.py --demo {option} --rebuild")
 
 
 def test_of_a_slip_in_the_settings_the_reason_stands_first(vault, scripts, caplog):

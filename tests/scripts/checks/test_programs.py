@@ -145,6 +145,9 @@ def test_a_failing_calculator_repeats_its_own_remedy(vault):
         f"run again with --rebuild: python VWAP/vwap_calculator.py --instId {BTC} --rebuild; "
         "all: end run_all, then: python scripts/run_all.py --rebuild"
     )
+    (vault.root / ".made_by_demo").touch()
+    demo = programs.failing(vault, NOW)[f"vwap.{BTC}"]
+    assert demo.remedy.endswith("then: python scripts/run_all.py --demo --rebuild")
     assert wicks.text == "failed 1 times in a row, code -9: it said nothing"
     assert wicks.remedy == f"look into its log: python scripts/peek.py log wicks.{BTC}"
     assert programs.failing(vault, NOW + 3_600_001) == {}

@@ -86,10 +86,11 @@ def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, cap
     monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
     beat = {"problem": "name not known", "problem_since_utc": FORMERLY}
     Heartbeat(vault, "l2_exporter").write(beat)
+    (vault.root / ".made_by_demo").touch()
     folder = vault.root.parent
     good = script(folder, "time.sleep(0.5)\n")
     bad = folder / "bad.py"
-    bad.write_text("raise SystemExit('2026-01-01T00:00:00Z ERROR x: bad; do this')", "utf-8")
+    bad.write_text("raise SystemExit('2026-01-01T00:00:00Z ERROR x: bad; use --rebuild')", "utf-8")
     plan = Plan(
         [
             Task("good", good, every_s=100, calculates=True),
@@ -104,10 +105,12 @@ def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, cap
         supervisor.run(plan, LIMIT_S)
         supervisor.close(plan)
     told = [line for line in caplog.messages if "calculators" in line]
-    assert told == ["still NOT RECORDING books; calculators: 1 up to date, 1 FAILED: bad: do this"]
+    all_of_them = f"end run_all, then: python scripts/run_all.py --demo{vault.option} --rebuild"
+    failed = f"1 FAILED: bad: use --rebuild (all at once: {all_of_them})"
+    assert told == [f"still NOT RECORDING books; calculators: 1 up to date, {failed}"]
     facts = heartbeat.read(vault, "run_all")
     assert facts is not None
-    assert facts["tasks"]["bad"]["last_words"] == "bad; do this"
+    assert facts["tasks"]["bad"]["last_words"] == "bad; use --rebuild"
     assert facts["tasks"]["good"]["last_words"] is None
 
 
