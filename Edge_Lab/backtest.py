@@ -21,7 +21,7 @@ from Edge_Lab.executions import executions
 from Edge_Lab.families import FAMILIES, name_of
 from Edge_Lab.fills import MODELS, Model
 from Edge_Lab.inference import Estimate, net
-from Edge_Lab.judged_span import Digests, JudgedSpan, judged_span
+from Edge_Lab.judged_span import Digests, JudgedSpan, evaluating, judged_span
 from Edge_Lab.verdict import with_interval
 from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, NoDataError
@@ -51,9 +51,10 @@ def command(args: argparse.Namespace) -> int:
     default = executions(settings.load())[0]
     families = args.families or list(FAMILIES)
     models = args.models or list(MODELS)
-    digests = span.digests(default)
-    made = evaluate(digests, config_of(default, name_of(default.default_filter)), families, models)
-    put_down(span, "explore", made, times.utc_now_ms())
+    config_id = config_of(default, name_of(default.default_filter))
+    with evaluating(span):
+        made = evaluate(span.digests(default), config_id, families, models)
+        put_down(span, "explore", made, times.utc_now_ms())
     if args.json:
         sys.stdout.write(orjson.dumps(as_json(span, made)).decode() + "\n")
     else:

@@ -36,6 +36,7 @@ from ravequant.settings import Settings
 from ravequant.signals.as_of import committed
 from ravequant.signals.seen import CLOSING_MS
 from ravequant.vault.gap_ledger import read_generation
+from ravequant.vault.imports import provenance
 from ravequant.vault.line_file import newest_time_in
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import StrPath, Vault, book_files, day_files
@@ -101,6 +102,7 @@ class RecordedDays:
         self.trades = dict(day_files(vault.trades(inst_id)))
         self._books = {key[:10]: (path, key) for key, path in book_files(vault.snapshots(inst_id))}
         self._buckets = {key for key, _ in catalog.BUCKETS.files(vault, inst_id)}
+        self._imported = provenance.newest(vault, inst_id).keys()
         self.waiting: list[str] = []  # sentences about the days that cannot be judged yet
         self._committed = committed(vault, inst_id)
         self._exec_ids = [one.exec_id for one in executions(chosen)]
@@ -133,6 +135,8 @@ class RecordedDays:
             return "the day is not over: wait for its last trade"
         if until < need and not named and not self._follows(day, 1):
             return "its last trials have not ended"
+        if not named and day in self._imported and not self._books.keys() >= {day, _day_after(day)}:
+            return "it was imported, and its books and the next day's were not: name it with --from"
         if not named and not self._books_there(day, need):
             return "its books do not reach the end of its last trials"
         closed = until - times.MINUTE_MS - CLOSING_MS

@@ -1,7 +1,8 @@
 """The judged days of some instruments: which there are, of which inputs, and their digests."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from Edge_Lab.digest_files import TrialsName, day_digest
@@ -10,6 +11,7 @@ from Edge_Lab.families import FAMILIES, FILTERS, name_of
 from Edge_Lab.trial_digest import TrialDigest
 from Edge_Lab.trial_files import DayNote, judged_days, read_note, refusal
 from Edge_Lab.trial_ledger import setting_id
+from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 
 Digests = dict[str, list[TrialDigest]]  # of the instruments, by UTC day, ascending
@@ -69,6 +71,15 @@ class JudgedSpan:
             entry = note.trials[execution.exec_id]
             made[day].append(day_digest(self.vault, name, entry, groups))
         return made
+
+
+@contextmanager
+def evaluating(span: JudgedSpan) -> Iterator[None]:
+    """Let no other program evaluate these instruments meanwhile. LockedError names it."""
+    with ExitStack() as held:
+        for inst_id in span.instruments:
+            held.enter_context(writer_lock(span.vault, "evaluations", inst_id))
+        yield
 
 
 def judged_span(

@@ -30,7 +30,7 @@ from Edge_Lab.families import EXITS, REGISTERED, name_of
 from Edge_Lab.fills import MODELS
 from Edge_Lab.forward import agreement, standing
 from Edge_Lab.inference import Estimate
-from Edge_Lab.judged_span import JudgedSpan, judged_span
+from Edge_Lab.judged_span import JudgedSpan, evaluating, judged_span
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.optimise import FAMILY, search
 from Edge_Lab.registered import hypotheses_of
@@ -96,8 +96,16 @@ def verdict_of(
     """Make the verdict on a span and return it with its row.
 
     If it is ``kept``, card and file are written: signals go by it from then on. NO DATA is no
-    verdict on anything and is not written.
+    verdict on anything and is not written. Raises LockedError while another program evaluates one
+    of the instruments.
     """
+    with evaluating(span):
+        return _verdict_of(span, chosen, kept=kept)
+
+
+def _verdict_of(
+    span: JudgedSpan, chosen: Settings, *, kept: bool
+) -> tuple[MadeVerdict, dict[str, Any]]:
     made_ms = times.utc_now_ms()
     made = _made(span.judged_by(executions(chosen)[0]), chosen, made_ms)
     query = hypotheses_of(chosen, made.span.instruments).query_id

@@ -24,7 +24,7 @@ from Edge_Lab.evaluations import (
 from Edge_Lab.executions import Execution, executions
 from Edge_Lab.families import EXITS, name_of
 from Edge_Lab.fills import MODELS
-from Edge_Lab.judged_span import Digests, JudgedSpan
+from Edge_Lab.judged_span import Digests, JudgedSpan, evaluating
 from Edge_Lab.lab_paths import LAB_VERSION
 from Edge_Lab.multiplicity import FEWEST_DAYS, FEWEST_SETTINGS, overfitting
 from Edge_Lab.optimiser import FoldChoice, Grid, PointTrials, grid_around, walk_forward
@@ -61,11 +61,12 @@ def command(args: argparse.Namespace) -> int:
             f"{len(span.days)} judged days, expected more than {TRAIN_DAYS}, from which the search "
             "learns before it is tried; judge more days"
         )
-    found = search(span, needed)
-    out = [evaluated(found.config_id, FAMILY, model, found.selection) for model in MODELS]
-    made_ms = times.utc_now_ms()
-    put_down(span, "train", found.points, made_ms)
-    put_down(span, "oos", out, made_ms)
+    with evaluating(span):
+        found = search(span, needed)
+        out = [evaluated(found.config_id, FAMILY, model, found.selection) for model in MODELS]
+        made_ms = times.utc_now_ms()
+        put_down(span, "train", found.points, made_ms)
+        put_down(span, "oos", out, made_ms)
     if args.json:
         sys.stdout.write(orjson.dumps(as_json(span, found, out)).decode() + "\n")
     else:

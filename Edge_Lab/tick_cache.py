@@ -29,6 +29,7 @@ from ravequant.trades.scanner import Scanner, TradeColumns
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.gap_ledger import read_generation
 from ravequant.vault.line_file import is_there, lines_backward
+from ravequant.vault.lock import if_free
 from ravequant.vault.paths import Vault, day_files
 from ravequant.vault.raw_content import RawContent, RawContents, whole_content
 from ravequant.vault.tail import Tail
@@ -42,6 +43,7 @@ _MAY_BE_RPI: Final = (
     re.compile(rb"\\u"),  # a name or value that is spelt oddly
 )
 _NO_ID: Final = -1
+_KEEPING: Final = "ticks_kept"  # the lock of a process that writes columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +127,9 @@ class TickCache:
         if finished:
             content = whole_content(files[day], length, crc32)
             if content is not None:
-                self._keep(day, ticks, after, content)
+                with if_free(self._vault, _KEEPING, self._inst_id) as free:
+                    if free:  # else another process is keeping a day
+                        self._keep(day, ticks, after, content)
                 self._read_contents[day] = content
         return ticks
 

@@ -13,7 +13,7 @@ from ravequant.signals.wording import other_reading, worth
 
 _HEADS: Final[dict[Kind, str]] = {"new": "SIGNAL", "grown": "GROWN", "back": "BACK"}
 HEADS: Final = (*_HEADS.values(), "REACHED", "WITHDRAWN")  # the first word of every line
-SILENT: Final = "WITHDRAWN"  # this one rings nowhere
+SILENT: Final = "WITHDRAWN"  # rings nowhere
 
 
 class SignalLines:

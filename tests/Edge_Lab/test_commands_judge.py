@@ -19,6 +19,7 @@ from ravequant.errors import NoDataError
 from ravequant.settings import Settings
 from ravequant.signals.lab_verdict import verdict_file
 from ravequant.vault.compress import pack
+from ravequant.vault.imports import provenance
 from ravequant.vault.paths import CHECKOUT, Vault, book_files
 from tests.support.judged_market import BTC, DAY, NEXT, START, made_candidates, made_market
 from tests.support.notes_market import calculate
@@ -144,6 +145,18 @@ def test_books_that_ended_within_a_day_do_not_hold_it_up(vault):
     (vault.snapshots(BTC) / DAY / "11.jsonl").write_bytes(kept)
     with pytest.raises(NoDataError, match="are behind: run liquidity_buckets first"):
         work(vault, first=DAY, last=DAY)
+
+
+def test_an_imported_day_waits_for_its_books_and_the_next_days(vault):
+    """Trades are imported before books: it is judged without them only if it is asked for."""
+    imported = provenance.ImportedDay(
+        1, "trades", DAY, (), 1, 1, 1, 1, 0, (), "candles", "candles", 1, "ab" * 32
+    )  # fmt: skip
+    provenance.append(vault, BTC, [imported])
+    assert DAY in [one.day for one in due(vault)]
+    shutil.rmtree(vault.snapshots(BTC) / NEXT)
+    assert DAY not in [one.day for one in due(vault)]
+    assert [one.day for one in due(vault, first=DAY, last=DAY)] == [DAY]
 
 
 def test_open_trials_are_judged_again_when_their_time_has_passed(vault):

@@ -10,8 +10,9 @@ from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.series_files import SeriesKey, read_series, write_series
 from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
 from Edge_Lab.verdict import Agreement, Forward
-from ravequant.errors import VaultError
+from ravequant.errors import LockedError, VaultError
 from ravequant.signals.lab_verdict import read_verdict, verdict_file, verdict_history
+from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 from tests.support.made_trials import BTC, day_of, judge_days
 
@@ -56,6 +57,18 @@ def test_days_without_an_edge_lose(capsys, losing):
     assert "LOSES</h1>" in page
     assert "Registered too: VERY_HIGH: " in page
     assert len(text.splitlines()) <= 23
+
+
+@pytest.mark.parametrize("command", ["verdict", "backtest"])
+def test_one_program_evaluates_at_a_time(capsys, losing, command):
+    """Two would write the same files; the second ends with 4 and names the first."""
+    ledger = LabPaths(losing).ledger
+    before = ledger.read_bytes() if ledger.exists() else b""
+    with writer_lock(losing, "evaluations", BTC):
+        code = edge_lab.main([command, "--vault", str(losing.root), "--instId", BTC])
+    assert code == LockedError.exit_code
+    assert "has its one writer already" in capsys.readouterr().err
+    assert (ledger.read_bytes() if ledger.exists() else b"") == before
 
 
 def test_picked_days_decide_nothing(capsys, losing):
