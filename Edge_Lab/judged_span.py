@@ -77,7 +77,7 @@ class JudgedSpan:
 def evaluating(span: JudgedSpan) -> Iterator[None]:
     """Let no other program evaluate these instruments meanwhile. LockedError names it."""
     with ExitStack() as held:
-        for inst_id in span.instruments:
+        for inst_id in sorted({inst_id for _, inst_id in span.notes}):
             held.enter_context(writer_lock(span.vault, "evaluations", inst_id))
         yield
 
