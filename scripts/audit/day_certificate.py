@@ -78,7 +78,8 @@ class DayVerdict:
         counts = (self.holes, self.duplicates, self.bad_lines)
         unit = " s" if self.unit == "seconds" else ""
         first = [f"{number:,}{unit}" for number in amounts]
-        verdict = "complete" if self.whole else "WRONG" if self.problems else "MISSING"
+        good = "in order" if self.stream == "deep" else "complete"
+        verdict = good if self.whole else "WRONG" if self.problems else "MISSING"
         return [self.inst_id, self.stream, self.day, verdict, *first, *map(str, counts)]
 
 

@@ -8,6 +8,7 @@ import pytest
 from ravequant import times
 from ravequant.vault.gap_ledger import raise_generation
 from scripts import verify_vault
+from scripts.audit.day_certificate import DayVerdict
 from tests.scripts.audit.test_book_hours import put_books
 from tests.scripts.test_verify_vault import DAY, START, certify, note, put, trades
 from tests.support.trades_box import BTC
@@ -105,3 +106,11 @@ def test_ids_that_the_ledger_calls_repaired_count_only_if_they_are_there(vault, 
     assert code == 1
     assert (day["repaired"], day["missing"], day["present"]) == (3, 2, 18)
     assert day["missing_by_status"] == {"repaired": 2}
+
+
+def test_a_good_day_of_deep_books_is_in_order_and_not_complete():
+    """Nobody knows how many there should be; what is wrong with it is said as of any other."""
+    made = [DayVerdict("A-B", name, DAY, "seconds", 60, 60) for name in ("books", "deep")]
+    assert [verdict.cells()[3] for verdict in made] == ["complete", "in order"]
+    made[1].problems.append("1 lines out of order")
+    assert made[1].cells()[3] == "WRONG"
