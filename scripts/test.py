@@ -33,7 +33,8 @@ SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a
 FAULTS = "--faults"
 LAB_BOUNDS = "--lab-bounds"
 WITHOUT_EDGE = "tests/Edge_Lab/test_market_without_edge.py"
-OF_THE_DAY = "tests/Edge_Lab/test_day_candidates.py"  # longer counts of CUT and WARM
+# longer counts of CUT and WARM, and of PARITY
+OF_THE_DAY = ("tests/Edge_Lab/test_day_candidates.py", "tests/Edge_Lab/test_candidates_parity.py")
 # as many at once as two cores bear; an idle process takes tests that wait behind a long one
 LONG_RUN = ("-n", "6", "--dist", "worksteal", "--verbosity=0", "-m", "not alone")
 ALONE = ("-n", "0", "--verbosity=0", "-m", "alone")  # tests that measure a rate want the computer
@@ -46,7 +47,10 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
         return fault_checks([word for word in pytest_arguments if word != FAULTS])
     if LAB_BOUNDS in pytest_arguments:
         return [
-            ("lab bounds", ["pytest", "--verbosity=0", WITHOUT_EDGE, OF_THE_DAY, *pytest_arguments])
+            (
+                "lab bounds",
+                ["pytest", "--verbosity=0", WITHOUT_EDGE, *OF_THE_DAY, *pytest_arguments],
+            )
         ]
     return [
         ("ruff check", ["ruff", "check", "."]),

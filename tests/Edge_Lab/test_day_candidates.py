@@ -16,7 +16,6 @@ from Edge_Lab.day_candidates import (
 )
 from Edge_Lab.families import FAMILIES, FILTERS, name_of
 from ravequant import times
-from ravequant.records import Side, Trade
 from ravequant.settings import Settings
 from ravequant.signals import as_of
 from ravequant.signals.candidates import Query
@@ -25,7 +24,14 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import find
 from ravequant.vault.paths import Vault
 from tests.support import recordings
-from tests.support.lab_market import minutes_of, put_market, trades_of
+from tests.support.lab_market import (
+    minutes_of,
+    put_market,
+    put_more,
+    snapshots_of,
+    sparse,
+    trades_of,
+)
 from tests.support.made_signals import (
     BTC,
     LIMITS,
@@ -102,32 +108,41 @@ def test_each_candidate_is_one_that_the_query_returns_first_then(market):
 
 
 def test_a_cut_vault_has_the_candidates_up_to_its_end(market, tmp_path, request):
-    """CUT: at random instants, byte for byte, facts and plans included; 50 with --lab-bounds."""
+    """CUT: at random instants, byte for byte, facts and plans included; 50 with --lab-bounds.
+
+    The vault grows from one to the next. Each other instant lies in the minute after the A of a
+    candidate that neither age nor reach nor wall made one: a touch did, and a touch of the minute
+    that is not over would be seen there.
+    """
     vault, trades = market
     day = times.day(trades[-1].ts)
     whole = of_day(vault, day).candidates
     start, (_, last) = times.day_start_ms(day), minutes_of(trades)
-    chance = random.Random(11)
-    for number in range(50 if request.config.getoption("--lab-bounds") else 2):
+    ages = {each.age_min for each in FILTERS}
+    sudden = [
+        one.minute
+        for one in whole
+        if one.minute - one.birth not in ages and any(name.endswith(" 500") for name in one.filters)
+    ]
+    chance, instants = random.Random(11), []
+    for number in range(50 if request.config.getoption("--lab-bounds") else 4):
         instant = chance.randrange(start + times.HOUR_MS, last * times.MINUTE_MS)
-        cut = Vault(tmp_path / str(number))
-        left = [trade for trade in trades if trade.ts <= instant]
-        put_market(cut, left)
-        closed = (max(trade.ts for trade in left) - 5_000) // times.MINUTE_MS
+        if number % 2:
+            open_ms = chance.randrange(15 * times.SECOND_MS, times.MINUTE_MS)
+            instant = chance.choice(sudden) * times.MINUTE_MS + open_ms
+        instants.append(instant)
+    cut, before, compared = Vault(tmp_path), 0, 0
+    snapshots = [(times.parse_iso(row["timestamp_utc"]), row) for row in snapshots_of(trades)]
+    for instant in sorted(instants):
+        more = [trade for trade in trades if before < trade.ts <= instant]
+        put_more(cut, more, [row for ts, row in snapshots if before < ts <= instant])
+        newest = max(trade.ts for trade in trades if trade.ts <= instant)
+        closed = (newest - 5_000) // times.MINUTE_MS
         wanted = [repr(one) for one in whole if one.minute <= closed]
         found = day_candidates(cut, BTC, day, SETTINGS).candidates
         assert [repr(one) for one in found if one.minute <= closed] == wanted
-        assert wanted
-
-
-def sparse(begin, end):
-    """Yield trades of a price that returns to its mean, one in each quarter of a minute."""
-    chance, now = random.Random(3), 1_000_000
-    for number, ts in enumerate(range(begin, end, 15_000), 1):
-        now += round(chance.gauss(0, 6) + (1_000_000 - now) * 0.004)
-        side: Side = chance.choice(("buy", "sell"))
-        made = Trade(ts + chance.randrange(15_000), number, side, "", f"{chance.randrange(1, 400)}")
-        yield replace(made, price=f"{now // 10}.{now % 10}")
+        before, compared = instant, compared + len(wanted)
+    assert compared
 
 
 def test_data_begun_a_day_later_have_the_same_candidates(tmp_path, request):

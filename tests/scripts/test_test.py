@@ -43,9 +43,9 @@ def test_lab_bounds_runs_the_market_without_edge_alone():
     ((_, words),) = program.checks(["--lab-bounds", "--lab-days", "kept"])
     assert words[2:] == [
         "tests/Edge_Lab/test_market_without_edge.py", "tests/Edge_Lab/test_day_candidates.py",
-        "--lab-bounds", "--lab-days", "kept",
+        "tests/Edge_Lab/test_candidates_parity.py", "--lab-bounds", "--lab-days", "kept",
     ]  # fmt: skip
-    assert all((program.CHECKOUT / file).is_file() for file in words[2:4])
+    assert all((program.CHECKOUT / file).is_file() for file in words[2:5])
 
 
 @pytest.mark.usefixtures("_nothing_to_install")

@@ -129,9 +129,16 @@ def deepened(rows: list[dict[str, Any]], seed: int, every: int = 15) -> list[dic
     return found
 
 
-def put_metadata(vault: Vault, inst_id: str, contract: Contract, since: int | None = None) -> None:
-    """Give an instrument its contract, for records later than ``since``."""
-    row = swap_row(inst_id, contract, "0.1", "0.01")
+def put_metadata(
+    vault: Vault,
+    inst_id: str,
+    contract: Contract,
+    since: int | None = None,
+    *,
+    tick: str = "0.1",
+) -> None:
+    """Give an instrument its contract and tick size, for records later than ``since``."""
+    row = swap_row(inst_id, contract, tick, "0.01")
     instruments.save(vault, instruments.parse_instrument(row, fetched_ms=0), since)
 
 
