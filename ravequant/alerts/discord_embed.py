@@ -65,7 +65,7 @@ def embed(
 
 
 def ended(alert: PendingAlert) -> dict[str, Any]:
-    """Return the message of the end of a signal; that of a withdrawn one rings nowhere."""
+    """Return the message of an end or a smaller size; only a signal that was reached rings."""
     second = alert.since_ms // 1000
     text = f"{plain(alert.detail, VALUE)}\n<t:{second}:R>"
     name = plain(f"{alert.kind.upper()} {alert.line}", TITLE)

@@ -114,7 +114,8 @@ class AlertDispatcher:
                 self._command.run(row)
             for end in ended:
                 self._command.run(end_row(end))
-        if self._channels.bell and (new or any(end.kind == "reached" for end in ended)):
+        rings = any(alert.kind != "shrunk" for alert in new)
+        if self._channels.bell and (rings or any(end.kind == "reached" for end in ended)):
             _ring()
         self._save()
         self._post()
@@ -181,7 +182,9 @@ class AlertDispatcher:
         standing = {
             key
             for key, found in self._round.items()
-            if not found.signal.in_contact and found.signal.no_trade is None
+            if not found.signal.in_contact
+            and found.signal.no_trade is None
+            and self._policy.stands(key, found.signal.size)
         }
         due = self._policy.due(standing, now)
         if due:
@@ -194,7 +197,7 @@ class AlertDispatcher:
         if message.is_list:
             return discord_embed.digest(message, hour)
         (alert,) = message.alerts
-        if alert.is_end:
+        if alert.is_free:
             return discord_embed.ended(alert)
         found = self._round[alert.key]
         return discord_embed.embed(found.signal, found.limits, now, alert.kind, hour)

@@ -68,6 +68,9 @@ def _end_of_shown(wick: WickAsOf, signal: Signal, answer: RoundAnswer) -> Signal
     if signal.no_trade is None and signal.score < answer.min_score:
         why = f"its score is {signal.score} now, below {answer.min_score}"
         return _made(wick, state, "withdrawn", why)
+    if signal.no_trade is None and not signal.in_contact and not signal.size:
+        made = _made(wick, state, "withdrawn", "it has no size any more")
+        return made._replace(for_size=True)
     return None
 
 

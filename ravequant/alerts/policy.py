@@ -21,6 +21,7 @@ LATE_MS: Final = 15 * times.MINUTE_MS  # an alert that waited longer is listed
 KEPT_MS: Final = 8 * times.DAY_MS  # a wick lives 7 days
 MOST_KNOWN: Final = 2_000  # names of signals
 MOST_WAITING: Final = 100  # alerts
+_SMALLER: Final = "its size has fallen to this one: fit the order to it"
 EndKind = Literal["reached", "withdrawn", "aged"]
 
 
@@ -52,6 +53,7 @@ class SignalEnd(NamedTuple):
     detail: str  # why, or the trade that reached it
     at_ms: int
     price: str | None = None  # at which it was reached
+    for_size: bool = False  # it has no size any more: the end of a signal that was told with one
 
 
 class AlertMessage(NamedTuple):
@@ -83,6 +85,11 @@ class AlertPolicy:
         kinds = [(signal.key, self._take(signal, now)) for signal in ordered]
         return [NewAlert(key, kind) for key, kind in kinds if kind is not None]
 
+    def stands(self, key: str, size: int) -> bool:
+        """Return True if a signal of this size is an entry; a size that was lost is none."""
+        known = self._known.get(key)
+        return size > 0 or known is None or not known.size
+
     @property
     def open_keys(self) -> list[str]:
         """The keys of the signals that were notified of and have not ended."""
@@ -104,7 +111,7 @@ class AlertPolicy:
 
     def _ends(self, end: SignalEnd, now: int) -> bool:
         known = self._known.get(end.key)
-        if known is None or known.over:
+        if known is None or known.over or (end.for_size and not known.size):
             return False
         known.over = True
         if end.kind == "aged" or now - end.at_ms > LATE_MS:
@@ -136,7 +143,7 @@ class AlertPolicy:
         """
         self._revive(standing)
         self._list_late(now)
-        ends = [_alone(alert) for alert in self._pending if alert.is_end]
+        ends = [_alone(alert) for alert in self._pending if alert.is_free]
         free = self.hour.free(now)
         waiting = self._largest_first()
         listed = [alert for alert in waiting if alert.listed and not self._is_void(alert)]
@@ -178,7 +185,7 @@ class AlertPolicy:
     def _is_void(self, alert: PendingAlert) -> bool:
         """Return True for an alert of a BACK whose end came before its post."""
         known = self._known.get(alert.key)
-        if known is None or known.end is None or alert.is_end:
+        if known is None or known.end is None or alert.is_free:
             return False
         first = self._beginning(known)
         return first is not None and first.kind == "back"
@@ -194,7 +201,7 @@ class AlertPolicy:
 
     def _is_fresh(self, alert: PendingAlert, standing: Container[str]) -> bool:
         """Return True if an alert gets a message of its own."""
-        apart = alert.is_end or alert.listed or self._is_void(alert)
+        apart = alert.is_free or alert.listed or self._is_void(alert)
         return not apart and alert.key in standing
 
     def _is_back(self, key: str, standing: Container[str]) -> bool:
@@ -205,13 +212,13 @@ class AlertPolicy:
 
     def _beginning(self, known: KnownSignal) -> PendingAlert | None:
         """Return the first alert of a signal that still waits."""
-        waiting = (alert for alert in self._pending if not alert.is_end)
+        waiting = (alert for alert in self._pending if not alert.is_free)
         return next((alert for alert in waiting if alert.key in known.names), None)
 
     def accepted(self, message: AlertMessage, now: int) -> None:
         """Count a message that was posted."""
-        self.dropped(message)
-        told = [alert for alert in message.alerts if not alert.is_end]
+        self.dropped(message, told=True)
+        told = [alert for alert in message.alerts if not alert.is_free]
         if told or message.is_list:
             self.hour.take(now)
         for alert in told:
@@ -222,8 +229,8 @@ class AlertPolicy:
                     self._close(known, known.end)
                 known.end = None
 
-    def dropped(self, message: AlertMessage) -> None:
-        """Remove a message's alerts; one that meanwhile became an approach, or grew, waits on."""
+    def dropped(self, message: AlertMessage, *, told: bool = False) -> None:
+        """Remove a message's alerts; one that became an approach, or has another size, waits on."""
         done = {(alert.key, alert.kind): alert.size for alert in message.alerts}
         left = []
         for alert in self._pending:
@@ -232,6 +239,8 @@ class AlertPolicy:
                 left.append(alert)
             elif size < alert.size:
                 left.append(replace(alert, kind="grown"))
+            elif size > alert.size and (told or alert.is_free):
+                left.append(replace(alert, kind="shrunk", detail=_SMALLER, listed=False))
         self._pending = left
         self._left_out -= message.left_out
 
@@ -256,10 +265,24 @@ class AlertPolicy:
             self._known |= dict.fromkeys(names, known)
         waits = known.over and self._reopen(known)
         known.near, known.size = known.near or signal.near, max(known.size, signal.size)
-        if self._posts and not waits:
-            line = signal.line[:MOST_TEXT]
-            self._wait(names, PendingAlert(names[0], kind, line, now, size=signal.size))
+        known.last_size = signal.size
+        alert = PendingAlert(names[0], kind, signal.line[:MOST_TEXT], now, size=signal.size)
+        if self._posts and kind == "shrunk":
+            self._shrink(known, replace(alert, detail=_SMALLER))
+        elif self._posts and not waits:
+            self._wait(names, alert)
         return kind
+
+    def _shrink(self, known: KnownSignal, smaller: PendingAlert) -> None:
+        """Let a smaller size wait: in the alerts of the signal that wait, else on its own.
+
+        No growth is posted that is over.
+        """
+        mine = [alert for alert in self._pending if alert.key in known.names and not alert.is_end]
+        kept = [alert for alert in mine if alert.kind not in {"grown", "shrunk"}]
+        others = [alert for alert in self._pending if alert not in mine]
+        kept = [replace(alert, line=smaller.line, size=smaller.size) for alert in kept]
+        self._pending = [*others, *(kept or [smaller] * known.told)]
 
     def _join(self, found: Sequence[KnownSignal], names: Sequence[str]) -> None:
         """Make one signal of those that are one level now, the level's own name first."""
@@ -270,6 +293,7 @@ class AlertPolicy:
         one.near = any(known.near for known in found)
         one.told = any(known.told for known in found)
         one.size = max(known.size for known in found)
+        one.last_size = max(known.last_size for known in found)
         over = [known.over for known in found]
         one.may_return = all(known.may_return for known in found) and len({*over}) == 1
         one.over = any(over)
@@ -288,7 +312,7 @@ class AlertPolicy:
         One that is back and comes near has an alert for each.
         """
         for number, other in enumerate(self._pending):
-            if other.is_end or (other.kind, alert.kind) == ("back", "near"):
+            if other.is_free or (other.kind, alert.kind) == ("back", "near"):
                 continue
             if other.key in names and not other.listed:
                 kind = other.kind if alert.kind == "grown" else alert.kind
@@ -310,7 +334,7 @@ class AlertPolicy:
         self._list(late)
 
     def _list(self, alerts: Iterable[PendingAlert]) -> None:
-        chosen = {alert for alert in alerts if not alert.is_end}
+        chosen = {alert for alert in alerts if not alert.is_free}
         self._pending = [
             replace(alert, listed=True) if alert in chosen else alert for alert in self._pending
         ]
@@ -325,8 +349,8 @@ class AlertPolicy:
         for name in {*old, *list(self._known)[:surplus]}:
             known = self._known.pop(name)
             known.names.remove(name)
-        ends = [alert for alert in self._pending if alert.is_end]
-        alerts = [alert for alert in self._pending if not alert.is_end]
+        ends = [alert for alert in self._pending if alert.is_free]
+        alerts = [alert for alert in self._pending if not alert.is_free]
         surplus = max(len(alerts) - MOST_WAITING, 0)
         self._pending = [*ends[-MOST_WAITING:], *alerts[surplus:]]
         self._left_out += surplus
@@ -357,9 +381,8 @@ class AlertPolicy:
 
 def _kind(signal: SignalSeen, known: KnownSignal | None) -> Kind | None:
     """Return the alert that a signal is due, None if it is due none."""
-    if signal.no_entry:
-        return None
-    if known is not None and known.over and not known.may_return:
+    lost = known is not None and known.size > 0 and not signal.size  # it has no size any more
+    if signal.no_entry or lost or (known is not None and known.over and not known.may_return):
         return None
     if known is None or (known.over and known.end is not None):  # nobody was notified
         return "near" if signal.near else "new"
@@ -367,6 +390,8 @@ def _kind(signal: SignalSeen, known: KnownSignal | None) -> Kind | None:
         return "back"
     if signal.near and not known.near:
         return "near"
+    if signal.size < known.last_size:
+        return "shrunk"
     return "grown" if signal.size > known.size else None
 
 

@@ -3,9 +3,9 @@
 from dataclasses import astuple, dataclass
 from typing import Any, Final, Literal, get_args
 
-VERSION: Final = 3
+VERSION: Final = 4
 MOST_TEXT: Final = 200  # characters of a name or a line
-Kind = Literal["new", "near", "grown", "back", "reached", "withdrawn"]
+Kind = Literal["new", "near", "grown", "back", "shrunk", "reached", "withdrawn"]
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _ENDS: Final = frozenset({"reached", "withdrawn"})
 _LARGEST: Final = 3  # size of a signal
@@ -28,6 +28,11 @@ class PendingAlert:
         """True for the end of a signal."""
         return self.kind in _ENDS
 
+    @property
+    def is_free(self) -> bool:
+        """True for an end, or a smaller size: it takes no place of the hour."""
+        return self.is_end or self.kind == "shrunk"
+
 
 @dataclass(slots=True)
 class KnownSignal:
@@ -41,6 +46,7 @@ class KnownSignal:
     end: PendingAlert | None = None  # waits for the alert before it to be accepted
     size: int = 0  # the largest that was notified of
     may_return: bool = True  # notified of again if it is withdrawn and then an entry
+    last_size: int = 0  # the newest that was notified of
 
 
 def known_row(known: KnownSignal) -> list[Any]:
@@ -48,7 +54,7 @@ def known_row(known: KnownSignal) -> list[Any]:
     end = None if known.end is None else alert_row(known.end)
     return [
         known.names, known.at_ms, known.near, known.told, known.over, end, known.size,
-        known.may_return,
+        known.may_return, known.last_size,
     ]  # fmt: skip
 
 
@@ -62,15 +68,17 @@ def upgraded(state: Any) -> Any:
     version = state["version"]
     if version == VERSION:
         return state
-    if version not in (1, 2):
+    if version not in (1, 2, 3):
         raise ValueError(f"version {version!r:.20}, expected {VERSION}")
+    if version == 3:  # the largest size counts as the newest
+        return {**state, "known": [[*row, row[6]] for row in state["known"]]}
     return _third(state if version == 2 else _second(state))
 
 
 def _third(state: Any) -> Any:
     """Return a state of version 2, which knew no sizes: as if each had the largest."""
     known = [
-        [names, at, near, told, over, None if end is None else [*end, 0], _LARGEST, not over]
+        [names, at, near, told, over, None if end is None else [*end, 0], _LARGEST, not over, 0]
         for names, at, near, told, over, end in state["known"]
     ]
     waiting = [
@@ -103,7 +111,7 @@ def _second(state: Any) -> Any:
 
 def known_of(row: Any) -> KnownSignal:
     """Return the known signal of its JSON; ValueError or TypeError if it is none."""
-    names, at_ms, near, told, over, end, size, may_return = row
+    names, at_ms, near, told, over, end, size, may_return, last_size = row
     if not isinstance(names, list) or not names:
         raise ValueError("expected the names of a signal")
     return KnownSignal(
@@ -115,6 +123,7 @@ def known_of(row: Any) -> KnownSignal:
         None if end is None else alert_of(end),
         count(size),
         _flag(may_return),
+        count(last_size),
     )
 
 

@@ -11,9 +11,14 @@ from ravequant.signals.proof import stop_line
 from ravequant.signals.rules import Signal
 from ravequant.signals.wording import other_reading, worth
 
-_HEADS: Final[dict[Kind, str]] = {"new": "SIGNAL", "grown": "GROWN", "back": "BACK"}
+_HEADS: Final[dict[Kind, str]] = {
+    "new": "SIGNAL",
+    "grown": "GROWN",
+    "back": "BACK",
+    "shrunk": "SHRUNK",
+}
 HEADS: Final = (*_HEADS.values(), "REACHED", "WITHDRAWN")  # the first word of every line
-SILENT: Final = "WITHDRAWN"  # rings nowhere
+SILENT: Final = ("SHRUNK", "WITHDRAWN")  # ring nowhere
 
 
 class SignalLines:

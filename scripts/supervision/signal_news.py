@@ -49,4 +49,4 @@ class SignalNews:
 
 def rings(line: str) -> bool:
     """Return True if a line rings the bell."""
-    return line.partition(" ")[0] != SILENT
+    return line.partition(" ")[0] not in SILENT

@@ -154,9 +154,11 @@ def test_a_signal_that_grows_is_told_again(vault, there, tmp_path):
     assert there.titles == [
         "BTC-USDT-SWAP SHORT 101250 WATCH x1",
         "GROWN BTC-USDT-SWAP SHORT 101250 MAX x3",
+        "SHRUNK BTC-USDT-SWAP SHORT 101250 WATCH x1, score 55",
     ]
+    assert there.posts[2]["flags"] == 4096  # SUPPRESS_NOTIFICATIONS
     rows = [json.loads(line) for line in got.read_text("utf-8").splitlines()]
-    assert [row["alert"] for row in rows] == ["new", "grown"]
+    assert [row["alert"] for row in rows] == ["new", "grown", "shrunk"]
 
 
 def test_no_trade_is_not_told(vault, there):
@@ -379,7 +381,7 @@ def test_wicks_of_one_price_name_one_signal():
         b'{"version":3,"known":[[["a"],1,true,true,false,null,2]],"waiting":[],"sent":[],"left_out":0}',
         b'{"version":3,"known":[[["a"],1,true,true,true,null,2,1]],"waiting":[],"sent":[],"left_out":0}',
         b'{"version":3,"known":[],"waiting":[["a","new","x",1,true,"",-1]],"sent":[],"left_out":0}',
-        b'{"version":4,"known":[],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":5,"known":[],"waiting":[],"sent":[],"left_out":0}',
         b"[" * 5_000_000,
     ],
     ids=range(28),

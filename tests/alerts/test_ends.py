@@ -8,6 +8,7 @@ from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.signals.candidates import Query
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from ravequant.signals.rules import Reached
+from tests.alerts.test_signal_lines import LOW
 from tests.support.made_signals import LIMITS, A, ask, hidden, set_up, surrounding, wick
 
 KEY = hidden().event_id
@@ -63,6 +64,14 @@ def test_a_trade_since_the_minute_is_reached():
 def test_what_lost_its_place_is_withdrawn(state, min_score, why):
     """Below the score, without a plan, or no candidate, each in words."""
     assert found(state, min_score) == [("withdrawn", LINE, why)]
+
+
+def test_an_entry_without_a_size_is_withdrawn_for_its_size():
+    """The policy knows whether it ever had one."""
+    (end,) = ends({KEY: [KEY]}, RoundAnswer(ask(LOW), Query(), LIMITS, 0))
+    assert (end.kind, end.detail, end.for_size) == ("withdrawn", "it has no size any more", True)
+    (end,) = ends({KEY: [KEY]}, RoundAnswer(ask(LOW), Query(), LIMITS, 101))
+    assert not end.for_size
 
 
 def test_ageing_out_has_no_words():

@@ -306,7 +306,7 @@ def test_the_state_of_the_version_before_is_read():
     alerts = AlertPolicy(10)
     alerts.restore(before)
     assert seen(alerts, ["a"]) == seen(alerts, ["five"]) == seen(alerts, ["w"], near=True) == []
-    assert seen(alerts, ["a"], near=True)
+    assert seen(alerts, ["a"], near=True, size=1)
     assert alerts.open_keys == ["a", "five", "w"]
     assert end(alerts, "five") == ["five"]
     assert end(alerts, "w") == ["w"]

@@ -13,12 +13,13 @@ def test_rows_are_read_as_they_were_written():
     end = PendingAlert("a", "withdrawn", "line a", 7, detail="why")
     known = KnownSignal(["a", "b"], 5, near=True, told=False, over=True, end=end, size=2)
     assert policy_state.known_of(policy_state.known_row(known)) == known
-    known.end, known.may_return = None, False
+    known.end, known.may_return, known.last_size = None, False, 1
     assert policy_state.known_of(policy_state.known_row(known)) == known
-    for kind in ("new", "near", "grown", "back"):
+    for kind in ("new", "near", "grown", "back", "shrunk"):
         alert = PendingAlert("a", kind, "line a", 7, listed=True, size=3)
         assert policy_state.alert_of(policy_state.alert_row(alert)) == alert
         assert not alert.is_end
+        assert alert.is_free is (kind == "shrunk")
     assert end.is_end
 
 
@@ -46,17 +47,27 @@ def test_the_state_of_version_2_is_read():
     assert alerts.add(again, NOW) == []
     assert alerts.open_keys == ["five"]
     assert [
-        (alert.key, alert.kind) for alert in alerts.add([seen_signal("a", near=True)], NOW)
+        (alert.key, alert.kind) for alert in alerts.add([seen_signal("a", near=True, size=3)], NOW)
     ] == [("a", "near")]
     state = alerts.state()
-    assert (state["version"], state["sent"], state["left_out"]) == (3, [NOW - 5], 1)
+    assert (state["version"], state["sent"], state["left_out"]) == (4, [NOW - 5], 1)
     assert [row[5] and len(row[5]) for row in state["known"]] == [None, None, 7]
 
 
-@pytest.mark.parametrize("version", [0, 4, "3", None])
+def test_the_state_of_version_3_is_read():
+    """Its largest size counts as the newest: one that is smaller now is told to be."""
+    known = [["a"], NOW, False, True, False, None, 2, True]
+    before = {"version": 3, "known": [known], "waiting": [], "sent": [], "left_out": 0}
+    alerts = AlertPolicy(10)
+    alerts.restore(before)
+    assert alerts.add([seen_signal("a", size=2)], NOW) == []
+    assert [alert.kind for alert in alerts.add([seen_signal("a", size=1)], NOW)] == ["shrunk"]
+
+
+@pytest.mark.parametrize("version", [0, 5, "3", None])
 def test_another_version_is_refused(version):
     """Whoever wrote it knows more, or it is no state."""
-    with pytest.raises(ValueError, match="expected 3"):
+    with pytest.raises(ValueError, match="expected 4"):
         policy_state.upgraded({"version": version})
 
 

@@ -63,6 +63,7 @@ def test_it_grows_is_withdrawn_is_back_and_is_reached():
     assert found == [
         f"SIGNAL {HEAD}WATCH x1, MAX by the notes",
         f"GROWN {HEAD}MAX x3",
+        f"SHRUNK {HEAD}WATCH x1, MAX by the notes",
         f"WITHDRAWN {HEAD}no trade any more: no target within 60 bps",
         f"BACK {HEAD}MAX x3",
         f"REACHED {HEAD}touched in the minute 21:34 UTC",
@@ -88,6 +89,9 @@ def test_a_signal_of_size_0_has_no_line_until_it_grows():
     lines = SignalLines()
     assert [line for line in a_round(lines, LOW) if "SHORT" in line] == []
     assert [line.partition(" ")[0] for line in a_round(lines, set_up())] == ["SIGNAL"]
+    gone = [line for _ in range(2) for line in a_round(lines, LOW) if "SHORT" in line]
+    assert gone == [f"WITHDRAWN {HEAD}it has no size any more"]
+    assert [line.partition(" ")[0] for line in a_round(lines, set_up())] == ["BACK"]
 
 
 @pytest.mark.parametrize(
