@@ -32,6 +32,7 @@ _SHORT_WAITS: Final = 3  # of a message in one batch
 _SILENT_S: Final = 300.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 300.0
 _NETWORK: Final = "see whether the network is up, it is tried again by itself"
+_ITSELF: Final = "Discord itself failed, the watch tries again by itself"
 _NEXT: Final = "that alert is lost, the next one is tried"
 _log = logging.getLogger("find_signals")
 
@@ -42,7 +43,7 @@ class PostResult(NamedTuple):
     status: DeliveryStatus
     why: str = ""
     wait_s: float | None = None  # None: Discord did not say
-    remedy: str = ""
+    remedy: str = ""  # empty: the network's
 
 
 class DiscordClient:
@@ -82,7 +83,7 @@ def result(status: int, header: str, body: bytes) -> PostResult:
     if status == requests.codes.too_many:
         return PostResult(DeliveryStatus.LATER, f"HTTP {status}", _wait(header, body))
     found = refusal(status, body)
-    return PostResult(found.status, found.why, remedy=found.remedy)
+    return PostResult(found.status, found.why, remedy=found.remedy or _ITSELF * (status >= 500))
 
 
 def _wait(header: str, body: bytes) -> float:
@@ -208,7 +209,7 @@ class DiscordSender:
             )
             return
         self._failures += 1
-        self.problem = f"Discord did not take a message: {posted.why}; {_NETWORK}"
+        self.problem = f"Discord did not take a message: {posted.why}; {posted.remedy or _NETWORK}"
         longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures - 1, 8))
         wait = posted.wait_s
         if wait is None:

@@ -230,7 +230,8 @@ def _posted(hook: webhook.Webhook) -> Check:
     if answer.status is DeliveryStatus.ACCEPTED:
         return Check("webhook", "PASS", f'the message "{TEST_MESSAGE}" stands in the channel')
     if answer.status is DeliveryStatus.LATER:
-        remedy = "see whether the network is up, then try again"
+        network = "see whether the network is up, then try again"
+        remedy = "Discord itself failed, try again later" if answer.remedy else network
     elif answer.status is DeliveryStatus.OFF:
         remedy = answer.remedy
     else:

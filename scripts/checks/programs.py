@@ -213,8 +213,9 @@ def _failure(vault: Vault, name: str, inst_id: str, facts: dict[str, Any]) -> Ch
     if "--rebuild" in remedy:
         one = f"python {_SCRIPTS[name]} --instId {inst_id} --rebuild"
         remedy += f": {one}; all: {rounds.rebuild_all(vault.demo_option)}"
-    times_failed = f"failed {facts['failures']} times in a row, code {facts.get('last_code')}"
-    return Check(f"{name} {inst_id}", "FAIL", f"{times_failed}: {text}", remedy)
+    count = "once" if facts["failures"] == 1 else f"{facts['failures']} times in a row"
+    told = f"failed {count}, code {facts.get('last_code')}: {text}"
+    return Check(f"{name} {inst_id}", "FAIL", told, remedy)
 
 
 def holds(vault: Vault, name: str) -> bool:

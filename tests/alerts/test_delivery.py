@@ -48,7 +48,11 @@ def test_a_webhook_that_is_gone_stands_in_the_heartbeat(vault, there):
 @pytest.mark.parametrize(
     ("answer", "told", "waiting"),
     [
-        ((500, {}, b""), "Discord did not take a message: HTTP 500; see whether the network", 1),
+        (
+            (500, {}, b""),
+            "Discord did not take a message: HTTP 500; Discord itself failed, ",
+            1,
+        ),
         ((400, {}, b'{"code":50006}'), "Discord refused the last message: HTTP 400, code 50006", 0),
     ],
 )

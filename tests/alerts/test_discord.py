@@ -15,6 +15,7 @@ from ravequant.alerts.webhook import Webhook
 from tests.support.alert_cases import SECRET, TAKEN, hook
 
 ACCEPTED = PostResult(DeliveryStatus.ACCEPTED)
+ITSELF = "Discord itself failed, the watch tries again by itself"
 NEW = "make a new webhook in the channel's settings and start again"
 
 
@@ -41,8 +42,11 @@ def asks_for(seconds):
         ((429, {"Retry-After": "0"}, b"<html>"), asks_for(0.1)),
         ((429, {}, b"[" * 300_000), asks_for(5.0)),
         ((429, {}, b'{"retry_after":[1]}'), asks_for(5.0)),
-        ((500, {}, b""), PostResult(DeliveryStatus.LATER, "HTTP 500")),
-        ((503, {"Retry-After": "9"}, b""), PostResult(DeliveryStatus.LATER, "HTTP 503")),
+        ((500, {}, b""), PostResult(DeliveryStatus.LATER, "HTTP 500", remedy=ITSELF)),
+        (
+            (503, {"Retry-After": "9"}, b""),
+            PostResult(DeliveryStatus.LATER, "HTTP 503", remedy=ITSELF),
+        ),
         ((400, {}, b'{"embeds":["0"]}'), PostResult(DeliveryStatus.REFUSED, "HTTP 400")),
         ((401, {}, b""), PostResult(DeliveryStatus.OFF, "HTTP 401", remedy=NEW)),
         (

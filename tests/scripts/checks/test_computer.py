@@ -94,7 +94,7 @@ def test_an_older_package_is_named():
         (TAKEN, "PASS", 'the message "RaveQuant can reach you" stands in the channel'),
         ((404, {}, b"{}"), "FAIL", "make a new webhook in the channel's settings"),
         ((400, {}, b"{}"), "FAIL", "change the channel or the webhook as the reason says"),
-        ((503, {}, b""), "FAIL", "see whether the network is up, then try again"),
+        ((503, {}, b""), "FAIL", "Discord itself failed, try again later"),
     ],
 )
 def test_the_test_message_is_sent_only_when_asked_for(monkeypatch, answer, level, said):

@@ -148,7 +148,7 @@ def test_a_failing_calculator_repeats_its_own_remedy(vault):
     (vault.root / ".made_by_demo").touch()
     demo = programs.failing(vault, NOW)[f"vwap.{BTC}"]
     assert demo.remedy.endswith("then: python scripts/run_all.py --demo --rebuild")
-    assert wicks.text == "failed 1 times in a row, code -9: it said nothing"
+    assert wicks.text == "failed once, code -9: it said nothing"
     assert wicks.remedy == f"look into its log: python scripts/peek.py log wicks.{BTC}"
     assert programs.failing(vault, NOW + 3_600_001) == {}
 
