@@ -18,7 +18,7 @@ from ravequant.signals.market_state import MarketState
 from ravequant.signals.proof import START, LabVerdict, counting, not_tested
 from ravequant.signals.query_id import query_id
 from ravequant.signals.rules import QueryResult, Signal, find
-from ravequant.signals.seen import Seen, parse_seen
+from ravequant.signals.seen import NoEntry, Seen, parse_seen
 from ravequant.signals.serialize import as_json, shown_fields
 from ravequant.signals.since_minute import since_minute, without_entry
 from ravequant.vault.paths import Vault
@@ -96,9 +96,16 @@ class Request(NamedTuple):
         if self.when.instant_ms is None:
             return self._to_the_minute(past=past)
         result = self._to_the_instant(self.when.instant_ms, past=past)
+        return without_entry(result, self._no_entry) if self._no_entry else result
+
+    @property
+    def _no_entry(self) -> NoEntry | None:
+        """The reason why no signal can be traded; that of an answer given before is in ``seen``."""
+        if self.when.seen is not None:
+            return self.when.seen.no_entry
         if self.clock_wrong:
-            return without_entry(result, "clock")
-        return without_entry(result, "recorder") if self.not_recorded else result
+            return "clock"
+        return "recorder" if self.not_recorded else None
 
     def _to_the_minute(self, *, past: bool) -> QueryResult:
         minute = self.when.minute
@@ -120,11 +127,14 @@ class Request(NamedTuple):
         )
         if state.instant is None or (not _has_data(state) and state.instant.newest is None):
             raise self._no_data(f" by {times.iso(ms)}")
-        unsure = "" if self.when.live else live.unsure(asked, state.instant)
+        seen = state.instant.seen._replace(no_entry=self._no_entry)
+        instant = state.instant._replace(seen=seen)
+        state = replace(state, instant=instant)
+        unsure = "" if self.when.live else live.unsure(asked, instant)
         if unsure:
             _log.info("%s: an answer given then may have lacked %s", self.inst_id, unsure)
         found = find(self._with_verdict(state), self.query, self.limits)
-        return since_minute(found, self.limits, tail, state.instant.newest)
+        return since_minute(found, self.limits, tail, instant.newest)
 
     def _with_verdict(self, state: MarketState) -> MarketState:
         """Return a state with the lab's verdict; that of an answer given before is in ``seen``."""

@@ -2,8 +2,9 @@
 
 An answer to the instant says how far it read, so that it can be asked for again: ``ID,TIME`` is the
 last trade_id and the time of the newest snapshot, ``-`` for none. A calculator that had not reached
-the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``. The verdict
-of the lab stands last, with the time at which it was made: ``ID,TIME,verdict=TIME``.
+the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``. The reason
+why there was no entry at all then, ``recorder`` or ``clock``, stands by itself. The verdict of the
+lab stands last, with the time at which it was made: ``ID,TIME,recorder,verdict=TIME``.
 """
 
 import re
@@ -15,13 +16,16 @@ from ravequant.errors import UsageError, shown
 
 Lagging = Literal["wicks", "volume", "cvd", "vwap", "buckets"]
 LAGGING: Final[tuple[Lagging, ...]] = get_args(Lagging)
+NoEntry = Literal["clock", "recorder"]
+NO_ENTRY: Final[tuple[NoEntry, ...]] = get_args(NoEntry)
 CLOSING_MS: Final = 5_000  # a trade this long after the end of a minute closes it
 
 _NONE: Final = "-"
 _TIME = r"-|[0-9T:.Z-]{20,24}"
 _VERDICT: Final = "verdict"
 _NAMED: Final = "|".join((*LAGGING, _VERDICT))
-_SEEN = re.compile(rf"(-|[0-9]{{1,18}}),({_TIME})((?:,(?:{_NAMED})=(?:{_TIME}))*)")
+_ALONE: Final = "|".join(NO_ENTRY)
+_SEEN = re.compile(rf"(-|[0-9]{{1,18}}),({_TIME})((?:,(?:(?:{_NAMED})=(?:{_TIME})|{_ALONE}))*)")
 
 
 class Seen(NamedTuple):
@@ -31,6 +35,7 @@ class Seen(NamedTuple):
     book_ms: int | None = None  # of the newest snapshot
     reach: Mapping[Lagging, int] = {}  # Unix ms; of those that had not reached the minute
     verdict_ms: int | None = None  # when the lab's verdict was made that the answer was shown with
+    no_entry: NoEntry | None = None  # why no signal of the answer was an entry
 
     @property
     def text(self) -> str:
@@ -38,7 +43,8 @@ class Seen(NamedTuple):
         trade = _NONE if self.trade_id is None else str(self.trade_id)
         lags = (f"{name}={_text(self.reach[name])}" for name in LAGGING if name in self.reach)
         verdict = [f"{_VERDICT}={_text(self.verdict_ms)}"] * (self.verdict_ms is not None)
-        return ",".join([trade, _text(self.book_ms), *lags, *verdict])
+        alone = [self.no_entry] if self.no_entry else []
+        return ",".join([trade, _text(self.book_ms), *lags, *alone, *verdict])
 
 
 def _text(moment_ms: int | None) -> str:
@@ -50,11 +56,13 @@ def parse_seen(text: str) -> Seen:
     match = _SEEN.fullmatch(text)
     try:
         if match is not None:
-            named = dict(lag.split("=") for lag in match[3].split(",")[1:])
+            parts = match[3].split(",")[1:]
+            named = dict(part.split("=") for part in parts if "=" in part)
+            no_entry = next((name for name in NO_ENTRY if name in parts), None)
             reach = {name: _moment(named[name]) for name in LAGGING if name in named}
             trade_id = None if match[1] == _NONE else int(match[1])
             verdict_ms = _moment(named[_VERDICT]) if _VERDICT in named else None
-            return Seen(trade_id, _moment(match[2]) or None, reach, verdict_ms)
+            return Seen(trade_id, _moment(match[2]) or None, reach, verdict_ms, no_entry)
     except ValueError:
         pass  # a date that does not exist
     raise UsageError(

@@ -8,7 +8,6 @@ conviction stay those of the minute.
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Literal
 
 from ravequant import times
 from ravequant.signals.candidates import LastPrice
@@ -16,7 +15,7 @@ from ravequant.signals.inputs import Side
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import QueryResult, Reached, Signal
-from ravequant.signals.seen import NewestPrice, RawTail, RawTrade
+from ravequant.signals.seen import NewestPrice, NoEntry, RawTail, RawTrade
 from ravequant.signals.trade_plan import TradePlan, plan, recent_untouched
 
 
@@ -87,7 +86,7 @@ def _passed(side: Side, tip: int, prices: Iterable[int]) -> bool:
     return any(_beyond(side, price, tip) for price in prices)
 
 
-def without_entry(result: QueryResult, why: Literal["clock", "recorder"]) -> QueryResult:
+def without_entry(result: QueryResult, why: NoEntry) -> QueryResult:
     """Return ``result`` with no signal that could be traded now.
 
     ``clock``: this computer's is wrong. ``recorder``: one does not record now; a signal that has no

@@ -338,6 +338,8 @@ def test_while_a_recorder_stands_nothing_of_now_is_an_entry(
         recorded(vault)
         command(vault, capsys, "--no-refresh", "--json", "--record")
     assert len(log.read_bytes().splitlines()) == 1
+    assert now["seen"] == before["seen"] + ",recorder"
+    assert ask(vault, at=now["at_utc"], seen=now["seen"]) == [now]  # while all is recorded
     recorded(vault, *standing)
     assert ask(vault, at=before["at_utc"], seen=before["seen"]) == [before]
     assert ask(vault)[0]["size"] == 3
