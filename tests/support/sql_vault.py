@@ -69,7 +69,9 @@ def make(vault: Vault, elsewhere: Vault) -> None:
     found = find_hidden_signals(BTC, at="2025-12-14T21:35:00Z", vault=elsewhere.root)
     folder = vault.derived("signals", BTC)
     folder.mkdir(parents=True)
-    lines = [orjson.dumps(row) + b"\n" for row in found]
+    shown = {"size_shown", "verdict"}  # of answers alone
+    kept = [{name: row[name] for name in row if name not in shown} for row in found]
+    lines = [orjson.dumps(row) + b"\n" for row in kept]
     (folder / "signals.jsonl").write_bytes(b"".join(lines * 2))
     assert lines
 
