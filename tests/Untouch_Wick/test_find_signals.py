@@ -154,7 +154,10 @@ def test_a_time_that_might_be_another_one_is_refused(notes, text):
 
 
 def test_a_moment_may_be_a_datetime(notes):
-    """UTC unless it says otherwise; a full minute is that minute, with seconds it is an instant."""
+    """UTC unless it says otherwise; a full minute is that minute, with seconds it is an instant.
+
+    At an instant the same records are older.
+    """
     east = timezone(timedelta(hours=5, minutes=30))
     assert ask(notes, at=datetime(2025, 12, 15, 3, 5, tzinfo=east)) == ask(notes)
     found = [
@@ -166,7 +169,9 @@ def test_a_moment_may_be_a_datetime(notes):
     ]
     assert found[0] == found[1]
     assert found[0][0]["at_utc"] == "2025-12-14T21:35:59.999Z"
-    assert found[0][0]["layers"] == ask(notes)[0]["layers"]
+    at_minute = ask(notes)[0]["layers"]
+    older = [layer | {"age_s": layer["age_s"] - 59} for layer in found[0][0]["layers"]]
+    assert older == at_minute
     for wrong in (datetime.min, datetime.max, 1_765_748_100):  # noqa: DTZ901 - as above
         with pytest.raises(UsageError, match=r"^--at: "):
             ask(notes, at=wrong)
