@@ -108,7 +108,7 @@ def unpacked(data: bytes, key: dict[str, Any], groups: Sequence[str]) -> TrialDi
     parts: list[Integers] = [
         part.reshape(shape) for part, shape in zip(np.split(values, ends[:-1]), shapes, strict=True)
     ]
-    bits = parts[4].astype("<i8").view(np.uint8).reshape(rows, -1)
+    bits = parts[4].astype("<i8").view(np.uint8).reshape(rows, words * _WORD)
     member = np.unpackbits(bits, axis=1, count=number).astype(np.bool_)
     return TrialDigest(
         TrialSums(tuple(groups), *parts[:4]),

@@ -7,7 +7,8 @@ later days on which its choices were tried, and not about any point of the grid.
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -160,10 +161,13 @@ def _weighed(
     made = evaluate(
         digests, config_of(default, name_of(default.default_filter)), REGISTERED, MODELS
     )
-    searched = was_searched(before, span)
+    searched, lacking = was_searched(before, span), set[str]()
     if searched:
-        out, selections[FAMILY] = _out_of_sample(span, chosen)
+        found = search(span, executions(chosen)[: len(EXITS)])
+        selections[FAMILY] = found.selection
+        out = [evaluated(found.config_id, FAMILY, model, found.selection) for model in MODELS]
         made = [*out, *(one for one in made if one.family != FAMILY)]
+        lacking = {FAMILY} if found.other_exits else lacking
     put_down(span, "verdict", made, made_ms)
     agreed = agreement(span.vault, span.instruments)
     ahead = {} if searched else standing(span.vault, span.instruments, made_ms)
@@ -171,6 +175,7 @@ def _weighed(
     for family in REGISTERED:
         state = LabState(
             books=span.books,
+            all_kinds=family not in lacking,
             agreement=agreed,
             forward=ahead.get(family),
             fees_bps=_fees(chosen),
@@ -201,19 +206,16 @@ def was_searched(before: Sequence[Evaluation], span: JudgedSpan) -> bool:
     )
 
 
-def _out_of_sample(span: JudgedSpan, chosen: Settings) -> tuple[list[Evaluated], Selection]:
-    needed = executions(chosen)[: len(EXITS)]
-    found = search(span, needed)
-    selection = found.selection
-    return [evaluated(found.config_id, FAMILY, model, selection) for model in MODELS], selection
-
-
 def _fees(chosen: Settings) -> float:
     return int(chosen.signals.maker_bps + chosen.signals.taker_bps) / exact.SIZE_ONE
 
 
 class Weights:
-    """The trials of the ledger over the days of a span, and their newest day series."""
+    """The trials of the ledger over the days of a span, and the day series of each.
+
+    Of a trial the evaluation that holds most days of the span counts, of equals the newest. A
+    series that is gone from the disk is counted against the claim.
+    """
 
     def __init__(self, span: JudgedSpan) -> None:
         self._instruments = span.instruments
@@ -221,14 +223,21 @@ class Weights:
         made = list(evaluations(log))
         days = span.days
         self.trials = trials(made, days[0], days[-1])
-        shown = [one for one in made if one.role not in _WITHOUT_SERIES]
-        newest = {one.trial: one for one in shown if one.trial in self.trials}
-        self._series = {
-            trial: found
-            for trial, one in newest.items()
-            if one.model == VERDICT_MODEL
-            if (found := _series_of(span.vault, one)) is not None
-        }
+        shown = [one for one in made if one.trial in self.trials and _has_series(one)]
+        longest = {one.trial: one for one in sorted(shown, key=_held_of(days))}
+        found = {trial: _series_of(span.vault, one) for trial, one in longest.items()}
+        self._series = {trial: one for trial, one in found.items() if one is not None}
+        self._lost = [longest[trial] for trial, one in found.items() if one is None]
+        if self._lost:
+            _log.warning(
+                "of %d of %d trials in the ledger the day series are gone, so nothing is proven; "
+                "the first is %s of %s; make them again with edge_lab.py backtest or optimise, "
+                "under the settings of then",
+                len(self._lost),
+                len(self.trials),
+                self._lost[0].family,
+                LabPaths(span.vault).series(self._lost[0].config_id, self._lost[0].data_id),
+            )
 
     def facts(
         self, selection: Selection, models: Sequence[Evaluated], state: LabState
@@ -238,7 +247,17 @@ class Weights:
         trial = own.config_id, own.family, own.model, self._instruments
         others = [found for name, found in self._series.items() if name != trial]
         left: Significance = significance(own, others, len(self.trials))
-        return facts_of(selection, models, left, state)
+        return facts_of(selection, models, left._replace(lost_series=len(self._lost)), state)
+
+
+def _has_series(made: Evaluation) -> bool:
+    """Return True for an evaluation whose day series was written before its line."""
+    shown = made.role not in _WITHOUT_SERIES and made.model == VERDICT_MODEL
+    return shown and made.net is not None
+
+
+def _held_of(days: Sequence[str]) -> Callable[[Evaluation], int]:
+    return lambda made: bisect_right(days, made.days[1]) - bisect_left(days, made.days[0])
 
 
 def _series_of(vault: Vault, made: Evaluation) -> TrialSeries | None:

@@ -49,6 +49,12 @@ class Search:
     config_id: str
     points: list[Evaluated]  # each point of the grid over all days
 
+    @property
+    def other_exits(self) -> bool:
+        """True if a choice has another exit than the default: it has shifted placebos alone."""
+        exits = {self.grid.points[choice.point].exit for choice in self.choices}
+        return exits != {EXITS[0]}
+
 
 def command(args: argparse.Namespace) -> int:
     """Run `optimise`: search, put down, then show."""

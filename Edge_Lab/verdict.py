@@ -69,6 +69,7 @@ class VerdictFacts:
     fills: int = 0
     intact: bool = True  # every check passed in this version
     books: bool = True  # books were recorded, so the queue can be known
+    all_kinds: bool = True  # of placebos were judged with the exits of all trials
     claims: Mapping[Model, Claim]
     mirror: Estimate | None = None
     random: Estimate | None = None
@@ -80,6 +81,7 @@ class VerdictFacts:
     agreement: Agreement | None = None  # None: no watch ran
     forward: Forward | None = None  # None: none is registered
     trials: int = 0  # in the ledger, over these days
+    lost_series: int = 0  # of them, those whose day series are gone
     wins_pct: float | None = None
     chance_pct: float | None = None
     break_even_pct: float | None = None  # None: never
@@ -127,9 +129,11 @@ def missing(facts: VerdictFacts) -> list[str]:
     """Return the conditions of a proof that past days do not meet."""
     through = _value(facts.claims["through"].net)
     met = {
+        "series": not facts.lost_series,
         "net": facts.p_net <= MOST_P,
         "lead": facts.p_lead <= MOST_P,
         "sharpe": facts.sharpe >= LEAST_SHARPE,
+        "kinds": facts.all_kinds,
         "mirror": _value(facts.mirror) > 0,
         "random": _value(facts.random) > 0,
         "gap": facts.gap_share <= MOST_LOST,
@@ -226,9 +230,11 @@ def _proven(facts: VerdictFacts) -> str:
 
 
 _LACKING: Final = {
+    "series": "The day series of some trials are gone: run backtest or optimise again",
     "net": "After all trials Net could be luck",
     "lead": "After all trials the lead over fake levels could be luck",
     "sharpe": "The best of so many trials without an edge would look as good",
+    "kinds": "Mirrored levels were not judged with the chosen exits",
     "mirror": "It earns no more than the mirrored levels",
     "random": "It earns no more than random levels",
     "gap": "More than a fifth of the trials lie over a gap",

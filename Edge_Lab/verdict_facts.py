@@ -35,6 +35,7 @@ class Significance(NamedTuple):
     p_net: float
     p_lead: float
     sharpe: float  # probability of the deflated Sharpe ratio
+    lost_series: int = 0  # trials whose day series are gone
 
 
 class WinRates(NamedTuple):
@@ -46,10 +47,10 @@ class WinRates(NamedTuple):
 
 
 class LabState(NamedTuple):
-    """The lab of which a verdict is made: its checks, its inputs, its forward test."""
+    """The lab of which a verdict is made: its inputs, its forward test."""
 
-    intact: bool = True
     books: bool = True
+    all_kinds: bool = True  # of placebos were judged with the exits of all trials
     agreement: Agreement | None = None
     forward: Forward | None = None
     fees_bps: float = 7.0
@@ -102,14 +103,15 @@ def facts_of(
     own = by_model[VERDICT_MODEL]
     gathered, filled = own.gathered, int(own.gathered.real.fills.sum())
     trades = fills_of(selection)
+    whole = selection if state.all_kinds else None  # else like is not compared with like
     rates = win_rates(trades, state.fees_bps)
     return VerdictFacts(
         days=len(gathered.days),
         days_seen=sum(day < FIRST_CLEAN_DAY for day in gathered.days),
         fills=filled,
         claims={model: Claim(found.net, found.lead) for model, found in by_model.items()},
-        mirror=_lead_over(selection, "mirror"),
-        random=_lead_over(selection, "random"),
+        mirror=None if whole is None else _lead_over(whole, "mirror"),
+        random=None if whole is None else _lead_over(whole, "random"),
         gap_share=gathered.gap / gathered.trials if gathered.trials else 0.0,
         unknown_share=gathered.unknown / filled if filled else 0.0,
         wins_pct=None if rates is None else rates.wins,
@@ -119,7 +121,7 @@ def facts_of(
         worst_day=_worst_day(gathered.real),
         losing_run=losing_run(trades),
         alone=one_at_a_time(selection),
-        rank=_rank(selection, own.net),
+        rank=None if whole is None else _rank(whole, own.net),
         **state._asdict(),
         **left._asdict(),
     )
@@ -180,18 +182,23 @@ def losing_run(trades: FillColumns) -> int:
 def one_at_a_time(selection: Selection) -> Estimate | None:
     """Return Net of the fills that find no earlier one open, as a person with one order has it.
 
-    A fill that comes while another is open is passed over, of whichever instrument.
+    A fill that comes while another is open is passed over, of whichever instrument and day of A.
     """
-    days = sorted(selection)
-    fills, total = (np.zeros((len(days), 1), dtype=np.int64) for _ in range(2))
+    by_day = [fills_of({day: selection[day]}) for day in sorted(selection)]
+    fills, total = (np.zeros((len(by_day), 1), dtype=np.int64) for _ in range(2))
+    moments_of = sorted(
+        (filled, left, row, result)
+        for row, trades in enumerate(by_day)
+        for filled, left, result in zip(
+            trades.fill_ms.tolist(), trades.exit_ms.tolist(), trades.net.tolist(), strict=True
+        )
+    )
     free_from = 0
-    for row, day in enumerate(days):
-        trades = fills_of({day: selection[day]})
-        for filled, left, result in zip(trades.fill_ms, trades.exit_ms, trades.net, strict=True):
-            if filled >= free_from:
-                free_from = left
-                fills[row] += 1
-                total[row] += result
+    for filled, left, row, result in moments_of:
+        if filled >= free_from:
+            free_from = left
+            fills[row] += 1
+            total[row] += result
     return net(DaySums(fills, total))
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from Edge_Lab.digest_files import TrialsName, day_digest
+from Edge_Lab.digest_files import TrialsName, day_digest, packed, unpacked
 from Edge_Lab.executions import executions
 from Edge_Lab.families import FAMILIES, FILTERS, name_of
 from Edge_Lab.lab_paths import LabPaths
@@ -49,6 +49,12 @@ def test_a_digest_is_read_back(vault):
     assert equal(first, digest(needed_trials(vault, *NAME), GROUPS))
     LabPaths(vault).trials(*NAME).unlink()
     assert equal(read(vault), first)
+
+
+def test_a_day_without_lines_is_read_back():
+    """Its digest has no row, and is as good as any other."""
+    found = digest([], GROUPS)
+    assert equal(unpacked(packed(found, {"a": 1}), {"a": 1}, GROUPS), found)
 
 
 @pytest.mark.parametrize(

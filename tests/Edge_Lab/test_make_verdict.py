@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from Edge_Lab import edge_lab, golden_examples, make_verdict
+from Edge_Lab import edge_lab, golden_examples, make_verdict, optimiser
 from Edge_Lab.families import REGISTERED
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.series_files import SeriesKey, read_series, write_series
@@ -144,7 +144,7 @@ def test_more_trials_make_a_claim_weaker(capsys, tmp_path):
 
 
 def test_a_series_that_contradicts_the_ledger_is_refused(capsys, tmp_path):
-    """Its days must add up to Net of the ledger's line; a series that is gone only counts less."""
+    """Its days must add up to Net of the ledger's line."""
     vault = judged(tmp_path, days=4)
     edge_lab.main(["backtest", "--vault", str(vault.root), "--instId", BTC])
     made = list(evaluations(ChainedLog(LabPaths(vault).ledger)))
@@ -155,9 +155,43 @@ def test_a_series_that_contradicts_the_ledger_is_refused(capsys, tmp_path):
     assert edge_lab.main(["verdict", "--vault", str(vault.root), "--instId", BTC]) == 1
     err = capsys.readouterr().err
     assert "the days of wall add up to " in err
-    LabPaths(vault).series(*key).unlink()
-    assert answer(capsys, vault)[0] == 0
-    assert file_of(vault)["facts"]["trials"] == 72
+
+
+def test_a_series_that_is_gone_helps_no_claim(capsys, tmp_path):
+    """Nothing is proven without it; a backtest makes it again, and the word is as before."""
+    vault = judged(tmp_path, edge=30.0, trials=20)
+    words = ["backtest", "--vault", str(vault.root), "--instId", BTC]
+    edge_lab.main(words)
+    capsys.readouterr()
+    assert answer(capsys, vault)[1].splitlines()[0] == "PROMISING"
+    (path,) = LabPaths(vault).series("0", "0").parent.iterdir()
+    path.unlink()
+    edge_lab.main(["verdict", "--vault", str(vault.root), "--instId", BTC])
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0] == "NOT PROVEN"
+    assert "The day series of some trials are gone: run backtest or optimise again." in " ".join(
+        out.splitlines()
+    )
+    assert err.count("of 21 of 72 trials in the ledger the day series are gone") == 1
+    assert path.name in err
+    assert file_of(vault)["facts"]["lost_series"] == 21
+    edge_lab.main(words)
+    capsys.readouterr()
+    assert answer(capsys, vault)[1].splitlines()[0] == "PROMISING"
+
+
+def test_a_later_look_at_few_days_makes_no_claim_stronger(capsys, tmp_path):
+    """Of a trial the evaluation with the most days counts, whatever was looked at since."""
+    vault = judged(tmp_path, edge=12.0)
+    backtest = ["backtest", "--vault", str(vault.root), "--instId", BTC]
+    edge_lab.main(backtest)
+    answer(capsys, vault)
+    before = file_of(vault)["facts"]
+    edge_lab.main([*backtest, "--from", day_of(3), "--to", day_of(3)])
+    capsys.readouterr()
+    answer(capsys, vault)
+    assert file_of(vault)["facts"] == before
+    assert 0 < float(before["sharpe"]) < 1
 
 
 def test_the_forward_test_proves(capsys, losing, monkeypatch):
@@ -264,5 +298,21 @@ def test_after_a_search_the_days_after_it_are_judged(capsys, tmp_path):
     assert (row["searched"], row["days"]) == (True, [day_of(20), day_of(21)])
     assert text.startswith("TOO EARLY\n2 of 30 days")
     assert "A search went over these days" in text
+    assert row["facts"]["all_kinds"]
     oos = [e for e in evaluations(ChainedLog(LabPaths(vault).ledger)) if e.role == "oos"]
     assert row["config_id"] == oos[0].config_id
+
+
+def test_after_a_choice_of_another_exit_no_fake_level_is_mirrored(capsys, tmp_path, monkeypatch):
+    """Those exits have shifted levels alone: there is no lead over the other kinds, nor a rank."""
+    vault = judged(tmp_path, days=22, whole=True, trials=6)
+    edge_lab.main(["optimise", "--vault", str(vault.root), "--instId", BTC])
+    monkeypatch.setattr(optimiser, "choose", lambda _, grid: len(grid.points) - 1)
+    monkeypatch.setattr(optimiser, "FEWEST_FILLS", 1)
+    capsys.readouterr()
+    answer(capsys, vault)
+    facts = file_of(vault)["facts"]
+    assert file_of(vault)["searched"]
+    assert (facts["all_kinds"], facts["mirror"], facts["random"]) == (False, None, None)
+    assert facts["rank"] is None
+    assert facts["claims"]["queue"]["delta"] is not None

@@ -72,6 +72,9 @@ def test_other_sentences_of_a_word():
         "Net +2.1 (0.8 to 3.4). Over fake levels +2.6 (1.4 to 3.8). The best of so many trials "
         "without an edge would look as good."
     )
+    others = decide(facts(all_kinds=False, mirror=None, random=None))
+    assert others.word == "NOT PROVEN"
+    assert others.what_to_do.endswith("Mirrored levels were not judged with the chosen exits.")
     late = decide(facts(forward=Forward(25, -0.1, 0.2)))
     assert "until day 26 of the forward test" in late.what_to_do
 
@@ -103,7 +106,9 @@ def test_words_are_decided_in_their_order(changed, word):
     ("changed", "lacking"),
     [
         ({}, []),
+        ({"lost_series": 1}, ["series"]),
         ({"p_net": 0.0251}, ["net"]),
+        ({"all_kinds": False}, ["kinds"]),
         ({"p_lead": 0.0251}, ["lead"]),
         ({"p_net": 0.025, "p_lead": 0.025, "sharpe": 0.95}, []),
         ({"mirror": estimate(-0.1, 1)}, ["mirror"]),

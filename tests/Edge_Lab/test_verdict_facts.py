@@ -22,6 +22,7 @@ from Edge_Lab.verdict_facts import (
     significance,
     win_rates,
 )
+from ravequant import times
 from tests.support.made_trials import BTC, ETH, day_lines, day_of
 
 GROUPS = (*FAMILIES, *map(name_of, FILTERS))
@@ -82,9 +83,10 @@ def test_the_rank_is_that_of_single_sets():
 
 
 def test_the_state_of_the_lab_is_handed_on():
-    """Broken or whole, with books or without."""
-    found = facts_of(BASE, MADE, LEFT, LabState(intact=False, books=False, fees_bps=4.0))
-    assert (found.intact, found.books, found.fees_bps) == (False, False, 4.0)
+    """With books or without, and with all kinds of placebos or not."""
+    found = facts_of(BASE, MADE, LEFT, LabState(books=False, all_kinds=False, fees_bps=4.0))
+    assert (found.books, found.all_kinds, found.fees_bps) == (False, False, 4.0)
+    assert (found.mirror, found.random, found.rank) == (None, None, None)
     assert found.agreement is None
     assert found.forward is None
     assert found.break_even_pct == 100 * 14 / 40
@@ -134,6 +136,21 @@ def test_one_at_a_time_passes_over_what_comes_while_a_position_is_open():
     assert found is not None
     assert found.fills == len(taken) < len(ordered.net)
     assert math.isclose(found.value, sum(taken) / len(taken))
+
+
+def test_one_at_a_time_goes_by_the_fill_and_not_by_the_day_of_a():
+    """A fill after midnight of yesterday's trial is open when a later one of today comes first."""
+    yesterday, today = DAYS[2:4]
+    start = times.day_start_ms(today)
+    moments_of = {yesterday: (start + 900_000, start + 1_800_000), today: (start, start + 60_000)}
+    selection = {}
+    for day, (filled, left) in moments_of.items():
+        (line, *_) = (line for line in day_lines(day) if line["queue"])
+        line["queue"] |= {"fill_utc": times.iso(filled), "exit_utc": times.iso(left)}
+        selection[day] = [(digest([line], GROUPS), "base")]
+    found = one_at_a_time(selection)
+    assert found is not None
+    assert found.fills == 2
 
 
 def series_of(found):
