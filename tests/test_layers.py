@@ -107,6 +107,7 @@ PURE_ROOMS = (
     "ravequant.signals.seen",
     "ravequant.signals.serialize",
     "ravequant.signals.since_minute",
+    "ravequant.alerts.due_kind",
     "ravequant.alerts.hour",
     "ravequant.alerts.policy",
     "ravequant.alerts.policy_state",

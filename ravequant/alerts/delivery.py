@@ -2,8 +2,8 @@
 
 ``state/health/find_signals.json`` holds ``problem`` (null, or why alerts are not sent, with the
 remedy), ``problem_since_utc``, ``waiting`` (alerts), ``sent_utc`` (null until an alert was sent
-since the start, on every channel), ``per_hour`` and ``full_until_utc`` (null while the hour has a
-place for a message to Discord).
+since the start, on every channel), ``per_hour``, ``full_until_utc`` (null while the hour has a
+place for a message to Discord) and ``waiting_for_place`` (those of the alerts that need one).
 """
 
 from dataclasses import dataclass
@@ -30,12 +30,14 @@ class SendingState:
     age_ms: int = 0
     per_hour: int = 0  # places
     full_until_ms: int | None = None  # None: the hour has a place
+    waiting_for_place: int = 0  # alerts
 
     def full_hour(self, now: int) -> str:
         """Return the line about alerts that wait for a place; empty if none waits."""
-        until = self.full_until_ms
-        waits = until is not None and until > now and self.waiting
-        return used_words(self.per_hour, until, self.waiting) if until and waits else ""
+        until, waiting = self.full_until_ms, self.waiting_for_place
+        if until is None or until <= now or not waiting:
+            return ""
+        return used_words(self.per_hour, until, waiting)
 
 
 def delivery(vault: Vault, now: int) -> SendingState:
@@ -46,16 +48,17 @@ def delivery(vault: Vault, now: int) -> SendingState:
     beat = heartbeat.read(vault, COMPONENT)
     if beat is None:
         return SendingState()
-    problem, waiting, places = beat.get("problem"), beat.get("waiting"), beat.get("per_hour")
+    problem = beat.get("problem")
     return SendingState(
         f"{beat.get('started_utc')} {beat.get('pid')}",
         problem if isinstance(problem, str) else "",
         _time(beat.get("problem_since_utc")),
-        waiting if isinstance(waiting, int) else 0,
+        _count(beat.get("waiting")),
         _time(beat.get("sent_utc")) is not None,
         heartbeat.age_ms(beat, now),
-        places if isinstance(places, int) else 0,
+        _count(beat.get("per_hour")),
         _time(beat.get("full_until_utc")),
+        _count(beat.get("waiting_for_place")),
     )
 
 
@@ -71,13 +74,13 @@ class DeliveryHeartbeat:
         problem: str,
         waiting: int,
         sent_ms: int | None,
-        hour: tuple[int, int | None] = (0, None),
+        hour: tuple[int, int | None, int] = (0, None, 0),
         *,
         stopped: bool,
     ) -> None:
         """Write it; a problem that changes its words lasts since the first of them.
 
-        ``hour``: its places, and until when it is full.
+        ``hour``: its places, until when it is full, and how many alerts wait for a place.
         """
         if not problem:
             self._since = None
@@ -91,6 +94,7 @@ class DeliveryHeartbeat:
                 "sent_utc": _iso(sent_ms),
                 "per_hour": hour[0],
                 "full_until_utc": _iso(hour[1]),
+                "waiting_for_place": hour[2],
                 "stopped": stopped,
             }
         )
@@ -98,6 +102,10 @@ class DeliveryHeartbeat:
 
 def _iso(moment: int | None) -> str | None:
     return None if moment is None else times.iso(moment)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _time(value: Any) -> int | None:

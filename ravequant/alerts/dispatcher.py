@@ -15,9 +15,10 @@ from ravequant import times
 from ravequant.alerts import discord_embed, webhook
 from ravequant.alerts.command import Command
 from ravequant.alerts.delivery import DeliveryHeartbeat
+from ravequant.alerts.due_kind import SignalSeen
 from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.alerts.hour import next_place, used_words
-from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd, SignalSeen
+from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd
 from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings
 from ravequant.signals.evidence import within
@@ -130,12 +131,13 @@ class AlertDispatcher:
         sent = min((channel.sent_ms or 0 for channel in used), default=0)
         hour = self._policy.hour
         full = None if self._discord is None else hour.full_until(times.utc_now_ms())
+        for_place = self._policy.waiting_for_place
         self._heartbeat.write(
-            problem, waiting, sent or None, (hour.per_hour, full), stopped=stopped
+            problem, waiting, sent or None, (hour.per_hour, full, for_place), stopped=stopped
         )
-        waits = full is not None and waiting > 0
+        waits = full is not None and for_place > 0
         if waits and not self._waits:
-            _log.warning("alerts wait: %s", used_words(hour.per_hour, full or 0, waiting))
+            _log.warning("alerts wait: %s", used_words(hour.per_hour, full or 0, for_place))
         self._waits = waits
 
     def _ends(self) -> list[SignalEnd]:

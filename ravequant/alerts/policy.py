@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from ravequant import times
 from ravequant.alerts import policy_state
+from ravequant.alerts.due_kind import SignalSeen, due_kind, fitted, is_entry, told_change
 from ravequant.alerts.hour import HourBudget
 from ravequant.alerts.policy_state import MOST_TEXT, Kind, KnownSignal, PendingAlert
 
@@ -21,20 +22,7 @@ LATE_MS: Final = 15 * times.MINUTE_MS  # an alert that waited longer is listed
 KEPT_MS: Final = 8 * times.DAY_MS  # a wick lives 7 days
 MOST_KNOWN: Final = 2_000  # names of signals
 MOST_WAITING: Final = 100  # alerts
-_SMALLER: Final = "its size has fallen to this one: fit the order to it"
 EndKind = Literal["reached", "withdrawn", "aged"]
-
-
-class SignalSeen(NamedTuple):
-    """A signal as it stands in a round."""
-
-    key: str  # event_id of its wick
-    others: tuple[str, ...]  # the other event_ids of its level: the same signal
-    line: str  # its line in a list
-    birth: int  # of its wick, Unix minute
-    near: bool  # price is near the tip
-    no_entry: bool  # no alert: price is at the tip, or there is no trade
-    size: int = 0
 
 
 class NewAlert(NamedTuple):
@@ -143,14 +131,14 @@ class AlertPolicy:
         """
         self._revive(standing)
         self._list_late(now)
-        ends = [_alone(alert) for alert in self._pending if alert.is_free]
+        at_once = [alert for alert in self._pending if alert.is_free]
         free = self.hour.free(now)
         waiting = self._largest_first()
         listed = [alert for alert in waiting if alert.listed and not self._is_void(alert)]
         fresh = [alert for alert in waiting if self._is_fresh(alert, standing)]
         if not free:
             self._list(fresh)
-            return [end for end in ends if not self._is_back(end.alerts[0].key, standing)]
+            return [_alone(one) for one in at_once if not self._waits_for_back(one, standing)]
         whole = not listed and len(fresh) <= free
         messages = [_alone(alert) for alert in (fresh if whole else fresh[: free - 1])]
         if not whole:
@@ -160,7 +148,7 @@ class AlertPolicy:
         if messages:
             full = self.hour.full_until(now, len(messages))
             messages[-1] = messages[-1]._replace(full_until_ms=full)
-        return [*ends, *messages]
+        return [*map(_alone, at_once), *messages]
 
     def _largest_first(self) -> list[PendingAlert]:
         """Return the alerts that wait, by the sizes of their signals, largest first."""
@@ -204,9 +192,9 @@ class AlertPolicy:
         apart = alert.is_free or alert.listed or self._is_void(alert)
         return not apart and alert.key in standing
 
-    def _is_back(self, key: str, standing: Container[str]) -> bool:
-        """Return True if an ended signal stands again, and the alert of it still waits."""
-        known = self._known.get(key)
+    def _waits_for_back(self, end: PendingAlert, standing: Container[str]) -> bool:
+        """Return True for the end of a signal that stands again, if the alert of it waits too."""
+        known = self._known.get(end.key) if end.is_end else None
         waits = None if known is None or known.over else self._beginning(known)
         return waits is not None and waits.key in standing
 
@@ -217,6 +205,11 @@ class AlertPolicy:
 
     def accepted(self, message: AlertMessage, now: int) -> None:
         """Count a message that was posted."""
+        for alert in message.alerts:
+            known = None if alert.is_end else self._known.get(alert.key)
+            if known is not None:
+                known.told_size = max(known.told_size, alert.size)
+                known.told, known.told_last, known.fitted_size = True, alert.size, alert.size
         self.dropped(message, told=True)
         told = [alert for alert in message.alerts if not alert.is_free]
         if told or message.is_list:
@@ -224,7 +217,6 @@ class AlertPolicy:
         for alert in told:
             known = self._known.get(alert.key)
             if known is not None:
-                known.told = True
                 if known.end is not None:
                     self._close(known, known.end)
                 known.end = None
@@ -234,13 +226,11 @@ class AlertPolicy:
         done = {(alert.key, alert.kind): alert.size for alert in message.alerts}
         left = []
         for alert in self._pending:
-            size = done.get((alert.key, alert.kind))
+            size, known = done.get((alert.key, alert.kind)), self._known.get(alert.key)
             if size is None:
                 left.append(alert)
-            elif size < alert.size:
-                left.append(replace(alert, kind="grown"))
-            elif size > alert.size and (told or alert.is_free):
-                left.append(replace(alert, kind="shrunk", detail=_SMALLER, listed=False))
+            elif known is not None and (size < alert.size or told or alert.is_free):
+                left += told_change(alert, known) * (size != alert.size)
         self._pending = left
         self._left_out -= message.left_out
 
@@ -248,6 +238,11 @@ class AlertPolicy:
     def pending(self) -> int:
         """The number of alerts that wait."""
         return len(self._pending)
+
+    @property
+    def waiting_for_place(self) -> int:
+        """The number of alerts that wait and take a place of the hour."""
+        return sum(not alert.is_free for alert in self._pending)
 
     def _take(self, signal: SignalSeen, now: int) -> Kind | None:
         """Take a signal in; return the alert to notify, None if there is none."""
@@ -257,8 +252,13 @@ class AlertPolicy:
         if found:
             self._join(found, names)
         known = found[0] if found else None
-        kind = _kind(signal, known)
+        kind = due_kind(signal, known)
+        alert = PendingAlert(
+            names[0], kind or "shrunk", signal.line[:MOST_TEXT], now, size=signal.size
+        )
         if kind is None:
+            if known is not None and is_entry(signal, known):
+                self._fit(known, alert)  # a message may have another size
             return None
         if known is None:
             known = KnownSignal(names, now, signal.near, told=not self._posts)
@@ -266,23 +266,22 @@ class AlertPolicy:
         waits = known.over and self._reopen(known)
         known.near, known.size = known.near or signal.near, max(known.size, signal.size)
         known.last_size = signal.size
-        alert = PendingAlert(names[0], kind, signal.line[:MOST_TEXT], now, size=signal.size)
-        if self._posts and kind == "shrunk":
-            self._shrink(known, replace(alert, detail=_SMALLER))
-        elif self._posts and not waits:
+        if waits or kind in {"grown", "shrunk"}:
+            self._fit(known, alert)
+        elif self._posts:
+            known.fitted_size = signal.size
             self._wait(names, alert)
         return kind
 
-    def _shrink(self, known: KnownSignal, smaller: PendingAlert) -> None:
-        """Let a smaller size wait: in the alerts of the signal that wait, else on its own.
-
-        No growth is posted that is over.
-        """
-        mine = [alert for alert in self._pending if alert.key in known.names and not alert.is_end]
-        kept = [alert for alert in mine if alert.kind not in {"grown", "shrunk"}]
-        others = [alert for alert in self._pending if alert not in mine]
-        kept = [replace(alert, line=smaller.line, size=smaller.size) for alert in kept]
-        self._pending = [*others, *(kept or [smaller] * known.told)]
+    def _fit(self, known: KnownSignal, alert: PendingAlert) -> None:
+        """Let the alerts of a signal that wait say its newest size, and no other."""
+        if not self._posts or alert.size == known.fitted_size:
+            return
+        known.fitted_size = alert.size
+        mine = [one for one in self._pending if one.key in known.names and not one.is_end]
+        others = [one for one in self._pending if one not in mine]
+        place = self._pending.index(mine[0]) if mine else len(others)
+        self._pending = [*others[:place], *fitted(mine, alert, known), *others[place:]]
 
     def _join(self, found: Sequence[KnownSignal], names: Sequence[str]) -> None:
         """Make one signal of those that are one level now, the level's own name first."""
@@ -294,6 +293,8 @@ class AlertPolicy:
         one.told = any(known.told for known in found)
         one.size = max(known.size for known in found)
         one.last_size = max(known.last_size for known in found)
+        one.told_size = max(known.told_size for known in found)
+        one.told_last = max(known.told_last for known in found)
         over = [known.over for known in found]
         one.may_return = all(known.may_return for known in found) and len({*over}) == 1
         one.over = any(over)
@@ -308,15 +309,13 @@ class AlertPolicy:
     def _wait(self, names: Container[str], alert: PendingAlert) -> None:
         """Add an alert, in the place of an unlisted alert of the same signal.
 
-        A signal that grows before its alert was posted changes the size in it, not its kind.
         One that is back and comes near has an alert for each.
         """
         for number, other in enumerate(self._pending):
             if other.is_free or (other.kind, alert.kind) == ("back", "near"):
                 continue
             if other.key in names and not other.listed:
-                kind = other.kind if alert.kind == "grown" else alert.kind
-                self._pending[number] = replace(alert, kind=kind)
+                self._pending[number] = alert
                 return
         self._pending.append(alert)
 
@@ -377,22 +376,6 @@ class AlertPolicy:
         self._left_out = policy_state.count(state["left_out"])
         self._known = {name: known for known in signals for name in known.names}
         self._pending, self.hour.sent = pending, sent
-
-
-def _kind(signal: SignalSeen, known: KnownSignal | None) -> Kind | None:
-    """Return the alert that a signal is due, None if it is due none."""
-    lost = known is not None and known.size > 0 and not signal.size  # it has no size any more
-    if signal.no_entry or lost or (known is not None and known.over and not known.may_return):
-        return None
-    if known is None or (known.over and known.end is not None):  # nobody was notified
-        return "near" if signal.near else "new"
-    if known.over:
-        return "back"
-    if signal.near and not known.near:
-        return "near"
-    if signal.size < known.last_size:
-        return "shrunk"
-    return "grown" if signal.size > known.size else None
 
 
 def _alone(alert: PendingAlert) -> AlertMessage:

@@ -3,7 +3,7 @@
 from dataclasses import astuple, dataclass
 from typing import Any, Final, Literal, get_args
 
-VERSION: Final = 4
+VERSION: Final = 5
 MOST_TEXT: Final = 200  # characters of a name or a line
 Kind = Literal["new", "near", "grown", "back", "shrunk", "reached", "withdrawn"]
 _KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -47,6 +47,9 @@ class KnownSignal:
     size: int = 0  # the largest that was notified of
     may_return: bool = True  # notified of again if it is withdrawn and then an entry
     last_size: int = 0  # the newest that was notified of
+    told_size: int = 0  # the largest in an accepted message
+    told_last: int = 0  # the newest in one
+    fitted_size: int = 0  # the newest that an accepted message has, or that waits
 
 
 def known_row(known: KnownSignal) -> list[Any]:
@@ -54,7 +57,7 @@ def known_row(known: KnownSignal) -> list[Any]:
     end = None if known.end is None else alert_row(known.end)
     return [
         known.names, known.at_ms, known.near, known.told, known.over, end, known.size,
-        known.may_return, known.last_size,
+        known.may_return, known.last_size, known.told_size, known.told_last, known.fitted_size,
     ]  # fmt: skip
 
 
@@ -68,15 +71,23 @@ def upgraded(state: Any) -> Any:
     version = state["version"]
     if version == VERSION:
         return state
-    if version not in (1, 2, 3):
+    if version not in (1, 2, 3, 4):
         raise ValueError(f"version {version!r:.20}, expected {VERSION}")
     if version == 3:  # the largest size counts as the newest
-        return {**state, "known": [[*row, row[6]] for row in state["known"]]}
-    return _third(state if version == 2 else _second(state))
+        state = {**state, "known": [[*row, row[6]] for row in state["known"]]}
+    elif version < 3:
+        state = _fourth(state if version == 2 else _second(state))
+    return {**state, "known": [_fifth(*row) for row in state["known"]]}
 
 
-def _third(state: Any) -> Any:
-    """Return a state of version 2, which knew no sizes: as if each had the largest."""
+def _fifth(*row: Any) -> list[Any]:
+    """Return a signal of version 4: the sizes that were notified of count as accepted."""
+    *_, size, _, last_size = row
+    return [*row, size, last_size, last_size]
+
+
+def _fourth(state: Any) -> Any:
+    """Return a state of version 2 as one of version 4: as if each signal had the largest size."""
     known = [
         [names, at, near, told, over, None if end is None else [*end, 0], _LARGEST, not over, 0]
         for names, at, near, told, over, end in state["known"]
@@ -111,7 +122,8 @@ def _second(state: Any) -> Any:
 
 def known_of(row: Any) -> KnownSignal:
     """Return the known signal of its JSON; ValueError or TypeError if it is none."""
-    names, at_ms, near, told, over, end, size, may_return, last_size = row
+    names, at_ms, near, told, over, end, size, may_return, *sizes = row
+    last_size, told_size, told_last, fitted_size = sizes
     if not isinstance(names, list) or not names:
         raise ValueError("expected the names of a signal")
     return KnownSignal(
@@ -124,6 +136,9 @@ def known_of(row: Any) -> KnownSignal:
         count(size),
         _flag(may_return),
         count(last_size),
+        count(told_size),
+        count(told_last),
+        count(fitted_size),
     )
 
 

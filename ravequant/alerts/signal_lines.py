@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ravequant.alerts.dispatcher import signal_seen
+from ravequant.alerts.due_kind import SignalSeen
 from ravequant.alerts.ends import RoundAnswer, ends
-from ravequant.alerts.policy import AlertPolicy, SignalEnd, SignalSeen
+from ravequant.alerts.policy import AlertPolicy, SignalEnd
 from ravequant.alerts.policy_state import Kind
 from ravequant.signals.proof import stop_line
 from ravequant.signals.rules import Signal
@@ -27,7 +28,7 @@ class SignalLines:
     def __init__(self) -> None:
         self._policy = AlertPolicy(0, posts=False)
         self._answers: list[RoundAnswer] = []
-        self._seen: list[SignalSeen] = []
+        self._seen = list[SignalSeen]()
         self._found: dict[str, tuple[Signal, Mapping[str, Any]]] = {}
 
     def add(self, answer: RoundAnswer, rows: Sequence[Mapping[str, Any]]) -> None:

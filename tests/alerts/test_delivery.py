@@ -9,7 +9,8 @@ from ravequant import times
 from ravequant.alerts.delivery import DeliveryHeartbeat, SendingState, delivery
 from ravequant.alerts.dispatcher import AlertDispatcher, Channels
 from ravequant.alerts.hour import next_place, used_words
-from tests.alerts.test_dispatcher import DISCORD, a_round, few
+from tests.alerts.test_dispatcher import DISCORD, TOUCHED, a_round, clock_at, ended_round, few
+from tests.support.made_signals import A, set_up
 
 NEW_WEBHOOK = "make a new webhook in the channel's settings and start again"
 GONE = b'{"code":10015,"message":"Unknown Webhook"}'
@@ -101,6 +102,19 @@ def test_alerts_that_wait_for_the_hour_stand_there(vault, there, caplog):
     (post,) = there.posts
     assert f"1 of 1 this hour, {next_place(until)}" in post["embeds"][0]["description"]
     assert caplog.messages.count(f"alerts wait: {words}") == 1
+
+
+def test_what_needs_no_place_does_not_wait_for_one(vault, there, caplog, monkeypatch):
+    """An end that Discord does not take waits, but not for the hour."""
+    clock_at(monkeypatch, A * 60_000 + 30_000)
+    with AlertDispatcher(vault, DISCORD, few(1)) as alerts:
+        ended_round(alerts, set_up())
+        there.answers = [(500, {}, b"")]
+        ended_round(alerts, TOUCHED)
+        found = now(vault)
+        assert (found.waiting, found.waiting_for_place) == (1, 0)
+        assert found.full_hour(times.utc_now_ms()) == ""
+    assert not [line for line in caplog.messages if line.startswith("alerts wait")]
 
 
 @pytest.mark.parametrize(

@@ -381,7 +381,7 @@ def test_wicks_of_one_price_name_one_signal():
         b'{"version":3,"known":[[["a"],1,true,true,false,null,2]],"waiting":[],"sent":[],"left_out":0}',
         b'{"version":3,"known":[[["a"],1,true,true,true,null,2,1]],"waiting":[],"sent":[],"left_out":0}',
         b'{"version":3,"known":[],"waiting":[["a","new","x",1,true,"",-1]],"sent":[],"left_out":0}',
-        b'{"version":5,"known":[],"waiting":[],"sent":[],"left_out":0}',
+        b'{"version":6,"known":[],"waiting":[],"sent":[],"left_out":0}',
         b"[" * 5_000_000,
     ],
     ids=range(28),

@@ -14,6 +14,7 @@ def test_rows_are_read_as_they_were_written():
     known = KnownSignal(["a", "b"], 5, near=True, told=False, over=True, end=end, size=2)
     assert policy_state.known_of(policy_state.known_row(known)) == known
     known.end, known.may_return, known.last_size = None, False, 1
+    known.told_size, known.told_last, known.fitted_size = 3, 4, 5
     assert policy_state.known_of(policy_state.known_row(known)) == known
     for kind in ("new", "near", "grown", "back", "shrunk"):
         alert = PendingAlert("a", kind, "line a", 7, listed=True, size=3)
@@ -50,7 +51,7 @@ def test_the_state_of_version_2_is_read():
         (alert.key, alert.kind) for alert in alerts.add([seen_signal("a", near=True, size=3)], NOW)
     ] == [("a", "near")]
     state = alerts.state()
-    assert (state["version"], state["sent"], state["left_out"]) == (4, [NOW - 5], 1)
+    assert (state["version"], state["sent"], state["left_out"]) == (5, [NOW - 5], 1)
     assert [row[5] and len(row[5]) for row in state["known"]] == [None, None, 7]
 
 
@@ -64,10 +65,21 @@ def test_the_state_of_version_3_is_read():
     assert [alert.kind for alert in alerts.add([seen_signal("a", size=1)], NOW)] == ["shrunk"]
 
 
-@pytest.mark.parametrize("version", [0, 5, "3", None])
+def test_the_state_of_version_4_is_read():
+    """Its largest size counts as told, and the newest that was notified of as the newest told."""
+    known = [["a"], NOW, False, True, False, None, 3, True, 2]
+    before = {"version": 4, "known": [known], "waiting": [], "sent": [], "left_out": 0}
+    for size, pending in ((2, 0), (3, 0), (1, 1)):
+        alerts = AlertPolicy(10)
+        alerts.restore(before)
+        alerts.add([seen_signal("a", size=size)], NOW)
+        assert alerts.pending == pending
+
+
+@pytest.mark.parametrize("version", [0, 6, "3", None])
 def test_another_version_is_refused(version):
     """Whoever wrote it knows more, or it is no state."""
-    with pytest.raises(ValueError, match="expected 4"):
+    with pytest.raises(ValueError, match="expected 5"):
         policy_state.upgraded({"version": version})
 
 

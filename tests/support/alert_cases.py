@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ravequant import times
-from ravequant.alerts.policy import SignalSeen
+from ravequant.alerts.due_kind import SignalSeen
 
 NOW = times.parse_iso("2025-12-14T21:35:30Z")
 MINUTE = times.MINUTE_MS
