@@ -158,10 +158,10 @@ class Request(NamedTuple):
         if found is None:
             return not_tested()
         if self.inst_id not in found.instruments:
-            return not_tested(f" on {self.inst_id}; {START}")
+            return not_tested(f" on {self.inst_id}; {START}")._replace(made_ms=found.made_ms)
         mine = query_id(self.query, self.limits) if found.query_id else ""
         if mine != found.query_id or (not mine and self.query != Query()):
-            return not_tested(" with these options")
+            return not_tested(" with these options")._replace(made_ms=found.made_ms)
         return counting(found, ms)
 
     @property

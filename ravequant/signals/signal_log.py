@@ -16,7 +16,7 @@ from ravequant.signals.query_id import query_id
 from ravequant.signals.serialize import fingerprint
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.line_file import lines_backward
-from ravequant.vault.lock import writer_lock
+from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 
 _LOOK_BACK: Final = 2_000  # of the newest lines: a signal in none of these counts as new
@@ -56,12 +56,12 @@ def record(
     """Append the signals that are new or changed for this question, and return their number.
 
     ``round_of``: the minute of an answer of a watch, which is noted whether it has signals or not.
-    Raises VaultError, and LockedError while another process records.
+    Raises VaultError, and LockedError if another process records for 10 s.
     """
     found = [{**row, **asked.fields()} for row in rows]
     if not found and round_of is None:
         return 0
-    with writer_lock(vault, catalog.SIGNALS.stream, inst_id):
+    with turn(vault, catalog.SIGNALS.stream, inst_id):
         new = _append_new(catalog.SIGNALS.place(vault, inst_id), found) if found else 0
         if round_of is not None:
             with AppendLog(catalog.ASKED.place(vault, inst_id)) as log:

@@ -29,7 +29,6 @@ from tests.support.notes_market import (
     A,
     Market,
     ask,
-    calculate,
     command,
     record,
 )
@@ -238,6 +237,25 @@ def test_a_verdict_is_on_its_instruments_and_the_default_query(judged, capsys):
     assert "(x3, not tested)" in said
 
 
+@pytest.mark.parametrize(
+    ("other", "options"),
+    [({"instruments": ["ETH-USDT-SWAP"]}, ()), ({}, ("--all-sizes",))],
+)
+def test_a_verdict_on_something_else_is_named_too(judged, capsys, other, options):
+    """So that the answer is given again byte for byte, with its reason."""
+    options = ("--no-refresh", "--explain", *options)
+    verdict(judged, "PROVEN", A, **other)
+    with exchange_clock() as clock:
+        clock.now_ms = A + 7_000
+        shown = command(judged, capsys, *options)[1]
+    shown = re.sub(r"CLOCK of the local exchange .*\n", "", shown)
+    assert re.search(r"base: not tested (on|with) ", shown)
+    (seen,) = re.findall(r'\bseen\W+([^"\s]+)', shown)
+    verdict(judged, "LOSES", A + 8_000)
+    asked = ("--at", times.iso(A + 7_000), "--seen", seen, *options)
+    assert command(judged, capsys, *asked)[1] == shown
+
+
 def test_a_damaged_verdict_is_no_verdict(judged, capsys):
     """The answer stands, with one warning."""
     verdict_file(judged).parent.mkdir()
@@ -366,30 +384,3 @@ def test_a_recorder_that_stands_is_said_above_an_answer_without_a_signal(
         assert err.count("NOT RECORDING trades: no net") == 1
     recorded(vault, books={"stopped": True})
     assert "NOT RECORDING" not in command(vault, capsys, "--at", AT, "--json", *asked)[2]
-
-
-def test_a_run_through_the_tip_and_back_is_no_entry(vault):
-    """Before the minute has closed, just after its end, and with the closing trade on disk."""
-    record(vault, Market())
-    encoder = TradeEncoder(BTC, CONTRACT)
-    rows = [(6_000, "101060"), (20_000, "101260"), (25_000, "101060")]
-    trades = (Trade(A + ms, n, "buy", at, "1") for n, (ms, at) in enumerate(rows, 1_507))
-    write_raw(vault, BTC, map(encoder.line, trades))
-    answers = []
-    with exchange_clock() as clock:
-        for after in (50_000, 62_000):
-            clock.now_ms = A + after
-            (now,) = ask(vault, at=None, refresh=False)
-            assert (now["no_trade"], now["size"], now["entry"]) == ("touched", 0, None)
-            assert now["touched_since"] == {
-                "time_utc": "2025-12-14T21:35:20.000Z", "price": "101260",
-                "seconds": (after - 20_000) // 1000,
-            }  # fmt: skip
-            assert (now["last_price"], now["conviction"]) == ("101060", "MAX")
-            answers.append(now)
-        write_raw(vault, BTC, [encoder.line(Trade(A + 66_000, 1_510, "buy", "101060", "1"))])
-        calculate(vault)
-        clock.now_ms = A + 67_000
-        assert ask(vault, at=None, refresh=False) == ask(vault, at="2025-12-14 21:36") == []
-    for now in answers:
-        assert ask(vault, at=now["at_utc"], seen=now["seen"]) == [now]

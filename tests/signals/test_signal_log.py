@@ -1,5 +1,7 @@
 """The file of signals: what is appended, what is not, and by one writer alone."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import orjson
 import pytest
 
@@ -10,6 +12,7 @@ from ravequant.signals.inputs import CvdRow
 from ravequant.signals.query_id import query_id
 from ravequant.signals.serialize import as_json
 from ravequant.signals.signal_log import AskedQuestion
+from ravequant.vault import lock
 from ravequant.vault.lock import writer_lock
 from tests.support.made_signals import BTC, LIMITS, A, hidden, only, set_up
 
@@ -84,11 +87,23 @@ def test_a_signal_far_back_counts_as_new(vault, path, monkeypatch):
     assert names(path) == ["a", "b", "c", "a"]
 
 
-def test_one_writer(vault, path):
-    """Another process that records is named by the lock."""
-    with writer_lock(vault, "signals", BTC), pytest.raises(LockedError):
+def test_one_writer(vault, path, monkeypatch):
+    """Another process that records too long is named by the lock, and nothing is written."""
+    monkeypatch.setattr(lock, "_TURN_S", 0.1)
+    said = f"signals of {BTC} has been held for 0.1 s, expected a moment"
+    with writer_lock(vault, "signals", BTC), pytest.raises(LockedError, match=said):
         record(vault, BTC, [row()])
     assert not path.exists()
+
+
+def test_two_watches_wait_for_each_other(vault, path):
+    """The round that comes second is noted too."""
+    with ThreadPoolExecutor(1) as other:
+        with writer_lock(vault, "signals", BTC):
+            second = other.submit(record, vault, BTC, [row()])
+            wait([second], timeout=0.5)  # it is there before the lock is free
+        assert second.result() == 1
+    assert names(path) == ["a"]
 
 
 def test_rows_of_the_version_before_are_read(vault, path):
