@@ -1,7 +1,8 @@
 """Runs everything, day and night: both exporters, the calculators every 5 minutes, retention.
 
     python scripts/run_all.py            until Ctrl-C; restarts exporters that end or fall silent
-    python scripts/run_all.py --once     the calculators and retention once, for a scheduler
+    python scripts/run_all.py --once     the calculators and retention once, for a scheduler; no
+                                         day is judged, since that may take hours
     python scripts/run_all.py --demo     against an exchange in a box, in demo_vault/
 
 One instance per vault. Every program has its own log in logs/ of the vault.
@@ -25,7 +26,7 @@ import orjson
 
 from ravequant import cli, settings, times
 from ravequant.alerts import command, webhook
-from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, L2_RETENTION, TRADES
+from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, JUDGE, L2_RETENTION, TRADES
 from ravequant.errors import DONE, FAILED, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -42,7 +43,7 @@ _EVERYTHING: Final = "ALL-INSTRUMENTS"  # the lock is one for all of them
 _ORPHANS_S: Final = 10.0  # so long may programs of a killed demo still end
 _SWITCHES: Final = (
     ("--check", "only look whether all is there to start; exit code 0 or 1"),
-    ("--once", "the calculators and retention once, no exporters; then end"),
+    ("--once", "the calculators and retention once, no exporters and no judge; then end"),
     ("--no-exporters", "they run elsewhere, or not"),
     ("--no-retention", "compress, delete, certify and judge nothing"),
     ("--rebuild", "in the first round every calculator computes its records anew"),
@@ -187,18 +188,19 @@ def metrics_of(args: argparse.Namespace, vault: Vault) -> Iterator[None]:
 def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) -> int:
     """Follow the plan to its end or to a signal; then no program is left, even after an error."""
     kept, passing = tasks(args, vault)
+    last = in_one_round(passing)
     _log.info("times are UTC; Ctrl-C ends everything, %s", at_end(args, vault))
     if not (args.once or args.no_exporters):
         tell_backfill(args, vault)
     if kept:
         names = ", ".join(task.name for task in kept)
         _log.info("keeps %s running; their logs: %s", names, supervisor.programs.logs)
-    plan = Plan([*kept, *passing], args.at_once, once=args.once)
+    plan = Plan([*kept, *(last if args.once else passing)], args.at_once, once=args.once)
     try:
         supervisor.run(plan, args.max_seconds or math.inf)
         if not args.once and not supervisor.stopping:  # --max-seconds
             supervisor.programs.end_all()
-            plan = Plan(passing, args.at_once, once=True)
+            plan = Plan(last, args.at_once, once=True)
             supervisor.run(plan, math.inf)
     finally:
         supervisor.close(plan)
@@ -263,6 +265,11 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         passing += [tasks_module.retention(request), tasks_module.seal(request)]
         passing.append(tasks_module.judge(request))
     return kept, passing
+
+
+def in_one_round(passing: Sequence[Task]) -> list[Task]:
+    """Return the tasks of a round that must end: the judge may take hours, and waits for none."""
+    return [task for task in passing if task.script != JUDGE.script]
 
 
 def empty(vault: Vault, held: ExitStack) -> None:

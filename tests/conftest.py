@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -34,6 +35,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab-bounds", action="store_true", help="all bounds of the edge lab")
     group.addoption("--lab-days", metavar="DIR", help="keeps their simulated days for next time")
     group.addoption("--lab-count", type=int, metavar="N", help="days of each model market")
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that writes a settings file and returns its path."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "ravequant.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
 
 
 @pytest.fixture(scope="session", autouse=True)

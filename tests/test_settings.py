@@ -11,18 +11,6 @@ from ravequant.errors import UsageError
 from ravequant.settings_schema import as_typed
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Return a function that writes a settings file and returns its path."""
-
-    def write(text):
-        path = tmp_path / "ravequant.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
 def test_without_a_file_the_defaults_hold(tmp_path):
     """Every key is optional, and so is the file."""
     chosen = settings.load(tmp_path / "absent.toml")
@@ -34,17 +22,17 @@ def test_without_a_file_the_defaults_hold(tmp_path):
     assert chosen.trades.rest_patience_s == 900
 
 
-def test_a_key_changes_itself_only(file):
+def test_a_key_changes_itself_only(settings_file):
     """What the file does not name keeps its default; a BOM is no obstacle."""
-    path = file('\ufeffinstruments = ["SOL-USDT-SWAP"]\n[vwap]\nextended_bps = "62.5"\n')
+    path = settings_file('\ufeffinstruments = ["SOL-USDT-SWAP"]\n[vwap]\nextended_bps = "62.5"\n')
     vwap = settings.Vwap(settings.BPS.parse("62.5", "extended_bps"))
     wanted = settings.Settings(instruments=("SOL-USDT-SWAP",), vwap=vwap)
     assert settings.load(path) == wanted
 
 
-def test_the_environment_may_name_the_file(file, monkeypatch):
+def test_the_environment_may_name_the_file(settings_file, monkeypatch):
     """$RAVEQUANT_SETTINGS counts where no path is given, and must then name a file."""
-    path = file("[trades]\nsync_every_ms = 100\n")
+    path = settings_file("[trades]\nsync_every_ms = 100\n")
     monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(path))
     assert settings.load().trades.sync_every_ms == 100
     absent = path.with_name("absent.toml")
@@ -138,18 +126,18 @@ def test_the_environment_may_name_the_file(file, monkeypatch):
          "joined by dashes, like BTC-USDT-SWAP")),
     ],
 )  # fmt: skip
-def test_slips_are_named(file, text, message):
+def test_slips_are_named(settings_file, text, message):
     """A message names the file, the key, the value and what was expected."""
-    path = file(text)
+    path = settings_file(text)
     with pytest.raises(UsageError) as caught:
         settings.load(path)
     assert str(caught.value) == f"{path}: {message}"
     assert caught.value.exit_code == 2
 
 
-def test_a_wrong_name_of_an_instrument_stops_no_other(file, monkeypatch, caplog):
+def test_a_wrong_name_of_an_instrument_stops_no_other(settings_file, monkeypatch, caplog):
     """It is logged once, with the form expected; alone it is an error, as above."""
-    path = file('instruments = ["btc", "ETH-USDT-SWAP", "../x"]')
+    path = settings_file('instruments = ["btc", "ETH-USDT-SWAP", "../x"]')
     monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(path))
     assert settings.load().instruments == ("ETH-USDT-SWAP",)
     assert settings.no_instruments() == ("btc", "../x")
@@ -181,9 +169,11 @@ def test_addresses_of_the_regions():
     assert str(caught.value) == "okx.region = 'mars' is unknown: choose one of global, us, eea"
 
 
-def test_decimal_settings_are_exact_numbers(file):
+def test_decimal_settings_are_exact_numbers(settings_file):
     """What stands in quotes is a whole number of the unit of its kind, without a float between."""
-    chosen = settings.load(file('[vwap]\nextended_bps = "62.5"\n[retention]\nkeep_gb = "1.5"\n'))
+    chosen = settings.load(
+        settings_file('[vwap]\nextended_bps = "62.5"\n[retention]\nkeep_gb = "1.5"\n')
+    )
     assert chosen.vwap.extended_bps == 625 * exact.SIZE_ONE // 10
     assert chosen.signals.imbalance == 70
     assert chosen.buckets.wall_notional.of("ETH-USDT-SWAP") == 500_000 * exact.NOTIONAL_ONE
@@ -191,14 +181,14 @@ def test_decimal_settings_are_exact_numbers(file):
     assert settings.Retention().keep_gb == 0
 
 
-def test_the_defaults_hold_to_their_own_rules(file):
+def test_the_defaults_hold_to_their_own_rules(settings_file):
     """Every default, written into a file, is read as itself."""
     text: list[str] = []
     for name, table in as_typed(settings.Settings()).items():
         if isinstance(table, dict):
             rows = (f"{name}.{key} = {written(value)}" for key, value in table.items())
             text.extend(rows)
-    assert settings.load(file("\n".join(text))) == settings.Settings()
+    assert settings.load(settings_file("\n".join(text))) == settings.Settings()
 
 
 def written(value: Any) -> str:
@@ -211,10 +201,10 @@ def written(value: Any) -> str:
 @pytest.mark.parametrize("text", ['SECRET = "s3cr3t"', '[okx]\nregion = ["s3cr3t"]',
                                   'okx = "s3cr3t"', '[vwap]\nextended_bps = ["s3cr3t"]',
                                   'a = "s3cr3t'])  # fmt: skip
-def test_a_value_in_the_wrong_place_is_not_shown(file, text):
+def test_a_value_in_the_wrong_place_is_not_shown(settings_file, text):
     """It may be a secret; the message goes to screens and logs."""
     with pytest.raises(UsageError) as caught:
-        settings.load(file(text))
+        settings.load(settings_file(text))
     assert "s3cr3t" not in str(caught.value)
 
 
@@ -227,17 +217,17 @@ WEBHOOK = "https://discord.com/api/webhooks/123456/S3CRET-S3CRET-S3CRET-S3CRET"
     f'[trades]\nrest_patience_s = "{WEBHOOK}"', f'[buckets]\nwall_notional = ["{WEBHOOK}"]',
     f'[buckets.wall_notional]\n"{WEBHOOK}" = "1"',
 ])  # fmt: skip
-def test_an_address_that_slipped_into_another_value_is_not_shown(file, text):
+def test_an_address_that_slipped_into_another_value_is_not_shown(settings_file, text):
     """As in a damaged file that lost a quote and the end of a line."""
     with pytest.raises(UsageError) as caught:
-        settings.load(file(text))
+        settings.load(settings_file(text))
     assert "S3CRET" not in str(caught.value)
 
 
-def test_a_monstrous_key_is_refused_at_once(file):
+def test_a_monstrous_key_is_refused_at_once(settings_file):
     """A megabyte of a name is not looked up in the list of names."""
     with pytest.raises(UsageError) as caught:
-        settings.load(file(f"{'x' * 1_000_000} = 1"))
+        settings.load(settings_file(f"{'x' * 1_000_000} = 1"))
     assert len(str(caught.value)) < 1_000
 
 

@@ -9,18 +9,6 @@ from ravequant.errors import UsageError
 from ravequant.signals.standing_settings import StandingSettings
 
 
-@pytest.fixture
-def file(tmp_path):
-    """Return a function that writes a settings file and returns its path."""
-
-    def write(text):
-        path = tmp_path / "ravequant.toml"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
-
-
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -30,27 +18,29 @@ def file(tmp_path):
         (None, "gone or empty while the program runs|names a file that is absent"),
     ],
 )
-def test_a_program_that_runs_on_keeps_the_last_good_settings(file, monkeypatch, caplog, text, why):
+def test_a_program_that_runs_on_keeps_the_last_good_settings(
+    settings_file, monkeypatch, caplog, text, why
+):
     """A slip, a half-written file or none: why is logged once; mended, the file holds again."""
-    path = file('[signals]\nstop_bps = "3"\n')
+    path = settings_file('[signals]\nstop_bps = "3"\n')
     monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(path))
     standing = StandingSettings()
     good = standing.load()
     assert (good.signals.stop_bps.text, standing.problem) == ("3", "")
-    path.unlink() if text is None else file(text)
+    path.unlink() if text is None else settings_file(text)
     assert [standing.load(), standing.load()] == [good, good]
     (line,) = (one.getMessage() for one in caplog.records if one.name == "settings")
     assert line == standing.problem
     assert line.startswith(f"{path}: ")
     assert re.search(why, line)
     assert line.endswith("; until it is mended the settings read before hold")
-    file('[signals]\nstop_bps = "4"\n')
+    settings_file('[signals]\nstop_bps = "4"\n')
     assert (standing.load().signals.stop_bps.text, standing.problem) == ("4", "")
 
 
-def test_wrong_from_the_beginning_there_are_no_good_settings(file, monkeypatch):
+def test_wrong_from_the_beginning_there_are_no_good_settings(settings_file, monkeypatch):
     """Then the program ends, as each other does."""
-    monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(file("[signals]\nstop_bps = 1\n")))
+    monkeypatch.setenv(settings.SETTINGS_VARIABLE, str(settings_file("[signals]\nstop_bps = 1\n")))
     with pytest.raises(UsageError):
         StandingSettings().load()
 
