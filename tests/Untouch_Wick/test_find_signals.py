@@ -14,6 +14,7 @@ from ravequant.contract import Contract
 from ravequant.errors import NoDataError, UsageError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.signals.serialize import OF_QUESTION
+from ravequant.vault import lock
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT
@@ -317,13 +318,14 @@ def test_a_wrong_time_is_said_once(notes, capsys):
     assert "'soon' is not a time" in line
 
 
-def test_what_cannot_be_recorded_is_shown_all_the_same(notes, capsys):
-    """Somebody else records: the answer is on stdout, the exit code says it was not kept."""
+def test_what_cannot_be_recorded_is_shown_all_the_same(notes, capsys, monkeypatch):
+    """Somebody else hangs: the answer is on stdout, the exit code says it was not kept."""
+    monkeypatch.setattr(lock, "_TURN_S", 0.1)
     with exchange_clock() as clock, writer_lock(notes, "signals", BTC):
         clock.now_ms = A + 7_000
         code, out, err = command(notes, capsys, "--no-refresh", "--record")
     assert (code, "\nage at 21:35:07 UTC: " in out) == (4, True)
-    assert f"signals of {BTC} has its one writer already" in err
+    assert f"signals of {BTC} has been held for 0.1 s, expected a moment" in err
 
 
 def test_json_needs_neither_rich_nor_numpy(notes):
