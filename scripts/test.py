@@ -5,6 +5,9 @@ Sets itself up first (scripts/environment.py). Anything after the name goes on t
 that failed are named at the end; without any it says `all is well`, and the exit code is 0. On two
 cores that takes about twelve minutes.
 
+The tests of the dashboard's page run where a Chromium, Chrome or Edge is found (RAVEQUANT_BROWSER
+may name it); elsewhere the last line says `browser tests not run`.
+
 `python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts
 and a new seed that it prints, for half an hour or so; it writes the table of
 tests/faults/README.md. `--fault-seed N` repeats a run.
@@ -88,7 +91,10 @@ def main(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(__doc__)
         return 0
-    runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"](["test"])
+    browser = runpy.run_path(str(CHECKOUT / "scripts" / "showcase" / "browser.py"))
+    found = browser["on_this_computer"]()
+    extras = ["test", "browser-test"] if found else ["test"]
+    runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"](extras)
     start = time.monotonic()
     failed = [name for name, module in checks(arguments) if not run(name, module)]
     taken = time.monotonic() - start
@@ -97,6 +103,8 @@ def main(arguments: Sequence[str]) -> int:
         print("all is well")
     else:
         print(f"FAILED: {', '.join(failed)}", file=sys.stderr)
+    if not found:
+        print(browser["NOT_RUN"])
     return 1 if failed else 0
 
 

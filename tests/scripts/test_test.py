@@ -10,7 +10,12 @@ from scripts import test as program
 @pytest.fixture
 def _nothing_to_install(monkeypatch):
     """Leave the set-up out (tests/scripts/test_environment.py)."""
-    monkeypatch.setattr(runpy, "run_path", lambda _: {"enter": lambda _: None})
+    made = {
+        "enter": lambda _: None,
+        "on_this_computer": lambda: "/usr/bin/chromium",
+        "NOT_RUN": "browser tests not run",
+    }
+    monkeypatch.setattr(runpy, "run_path", lambda _: made)
 
 
 def test_the_checks_and_what_goes_on_to_pytest():
@@ -72,6 +77,21 @@ def test_all_passed(monkeypatch, capfd):
     shown = capfd.readouterr()
     assert "FAILED" not in shown.err
     assert shown.out.endswith(" s\nall is well\n")
+
+
+def test_without_a_browser_the_last_line_says_so(monkeypatch, capfd):
+    """The tests of the page are skipped, the run passes all the same, and nobody overlooks it."""
+    entered = []
+    made = {
+        "enter": entered.append,
+        "on_this_computer": lambda: "",
+        "NOT_RUN": "browser tests not run",
+    }
+    monkeypatch.setattr(runpy, "run_path", lambda _: made)
+    monkeypatch.setattr(program, "checks", lambda _: [("only", ["platform"])])
+    assert program.main([]) == 0
+    assert entered == [["test"]]
+    assert capfd.readouterr().out.endswith("all is well\nbrowser tests not run\n")
 
 
 def test_help_sets_nothing_up(capsys):

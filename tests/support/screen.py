@@ -1,0 +1,136 @@
+"""The dashboard as a person has it: the program over a vault, and its page in a browser."""
+
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ravequant.vault.paths import CHECKOUT, Vault
+from tests.support.box import ended
+
+DASHBOARD = CHECKOUT / "Dashboard" / "dashboard.py"
+_ADDRESS = re.compile(r"http://[^\s/]+(?=/|\s|$)")
+
+
+@contextmanager
+def served(vault: Vault, *options: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+    """Run the dashboard over a vault at a free port; yields its address, ``http://host:port``."""
+    words = [sys.executable, str(DASHBOARD), "--vault", str(vault.root), "--port", "0", *options]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
+    ) as process:
+        said: list[str] = []
+        reader = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+        reader.start()
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            found = _ADDRESS.search(line)
+            assert found, f"no address in {line!r}; {''.join(said)}"
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield found[0]
+        finally:
+            ended(process)
+
+
+class Screen:
+    """A page of the dashboard; remembers its console, its errors and each request."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.console: list[str] = []
+        self.requests: list[str] = []
+        self.allowed: tuple[str, ...] = ()  # parts of console lines that a test itself causes
+        page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    @classmethod
+    @contextmanager
+    def of(cls, browser: Any, address: str, query: str = "", **context: Any) -> Iterator["Screen"]:
+        """Open the page in a context of its own; ``context`` goes to Playwright."""
+        context.setdefault("viewport", {"width": 1600, "height": 900})
+        context.setdefault("timezone_id", "UTC")
+        context.setdefault("color_scheme", "dark")
+        own = browser.new_context(**context)
+        try:
+            screen = cls(own.new_page(), address)
+            screen.page.goto(f"{address}/{query}")
+            yield screen
+        finally:
+            own.close()
+
+    @property
+    def seq(self) -> int:
+        """The number of messages that the page has applied and painted."""
+        return int(self.page.evaluate("document.documentElement.dataset.seq || '0'"))
+
+    @property
+    def level(self) -> str:
+        """The level of the verdict."""
+        return str(self.page.evaluate("document.documentElement.dataset.level || ''"))
+
+    def wait(self, condition: str, seconds: float = 30) -> Any:
+        """Wait until a JavaScript expression is true."""
+        return self.page.wait_for_function(condition, timeout=seconds * 1000)
+
+    def wait_painted(self, after: int = 0, seconds: float = 30) -> int:
+        """Wait until a message later than ``after`` is painted; return its number."""
+        self.wait(f"Number(document.documentElement.dataset.seq || '0') > {after}", seconds)
+        return self.seq
+
+    def wait_level(self, level: str, seconds: float = 30) -> None:
+        """Wait until the verdict has a level."""
+        self.wait(f"document.documentElement.dataset.level === {level!r}", seconds)
+
+    def text(self, selector: str) -> str:
+        """Return the text of an element as it is shown."""
+        return str(self.page.inner_text(selector))
+
+    def geometry(self) -> dict[str, Any]:
+        """Return what the chart has drawn, in its own words."""
+        found = self.page.evaluate("document.getElementById('chart').geometry()")
+        assert isinstance(found, dict)
+        return found
+
+    def words(self) -> str:
+        """Return every word of the page that a person or a screen reader may meet: text and titles.
+
+        Tags that the chart draws are in it too.
+        """
+        return str(
+            self.page.evaluate(
+                """() => {
+                const parts = [document.title, document.body.innerText];
+                for (const el of document.querySelectorAll('*'))
+                    for (const name of ['title', 'aria-label', 'alt', 'placeholder', 'data-text'])
+                        if (el.hasAttribute(name)) parts.push(el.getAttribute(name));
+                parts.push(JSON.stringify(document.getElementById('chart').geometry()));
+                return parts.join('\\n'); }"""
+            )
+        )
+
+    def check_quiet(self) -> None:
+        """Fail on a console line, an error of the page, or a request to another host."""
+        loud = [line for line in self.console if not any(part in line for part in self.allowed)]
+        assert loud == []
+        place = self.address.partition("://")[2]
+        foreign = [
+            url
+            for url in self.requests
+            if url.partition("://")[2].partition("/")[0] != place and not url.startswith("data:")
+        ]
+        assert foreign == []
+
+
+def wait_until(condition: Any, seconds: float = 30) -> None:
+    """Wait until something outside of the page holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
