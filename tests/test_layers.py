@@ -14,8 +14,8 @@ from ravequant import exchanges
 from ravequant.vault.paths import CHECKOUT
 
 ROOMS = (
-    "CVD", "Edge_Lab", "L2_Bot", "Liquidity_Buckets", "Trades_Bot", "Untouch_Wick", "VWAP",
-    "Volume_Analyzer",
+    "CVD", "Dashboard", "Edge_Lab", "L2_Bot", "Liquidity_Buckets", "Trades_Bot", "Untouch_Wick",
+    "VWAP", "Volume_Analyzer",
 )  # fmt: skip
 
 # From the ground up. A name stands for the module and all that is inside of it. A module may
@@ -143,8 +143,8 @@ TESTED_ELSEWHERE = {
 OUTSIDE = {
     "asyncio", "concurrent", "filelock", "glob", "gzip", "http", "io", "logging", "mmap",
     "multiprocessing", "os", "pathlib", "requests", "rich", "secrets", "select", "shutil",
-    "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib",
-    "websockets",
+    "signal", "socket", "sqlite3", "ssl", "starlette", "subprocess", "tempfile", "threading",
+    "time", "urllib", "uvicorn", "websockets",
 }  # fmt: skip
 OUTSIDE_CALLS = {"input", "now", "open", "print", "today", "utc_now_ms", "utcnow"}
 WALL_CLOCK = "utc_now_ms"  # the one function that may read it

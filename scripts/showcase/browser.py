@@ -21,9 +21,15 @@ _NAMES: Final = (
     "microsoft-edge",
 )  # fmt: skip
 # nothing of its own on the net, and the same pixels on every computer
-_QUIET: Final = tuple(
-    "--disable-background-networking --disable-component-update --disable-sync --disable-quic "
-    "--no-first-run --disable-gpu --font-render-hinting=none --force-color-profile=srgb".split()
+_QUIET: Final = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-gpu",
+    "--font-render-hinting=none",
+    "--force-color-profile=srgb",
 )
 
 

@@ -81,7 +81,7 @@ def test_all_passed(monkeypatch, capfd):
 
 def test_without_a_browser_the_last_line_says_so(monkeypatch, capfd):
     """The tests of the page are skipped, the run passes all the same, and nobody overlooks it."""
-    entered = []
+    entered: list[list[str]] = []
     made = {
         "enter": entered.append,
         "on_this_computer": lambda: "",
