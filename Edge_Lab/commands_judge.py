@@ -32,6 +32,7 @@ from Edge_Lab.trial_files import (
 )
 from ravequant import catalog, cli, settings, times
 from ravequant.errors import DONE, NoDataError, UsageError, VaultError
+from ravequant.processes.worker_pool import Processes
 from ravequant.settings import Settings
 from ravequant.signals.as_of import committed
 from ravequant.signals.seen import CLOSING_MS
@@ -41,7 +42,6 @@ from ravequant.vault.line_file import newest_time_in
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import StrPath, Vault, book_files, day_files
 from ravequant.vault.raw_content import RawContent, RawContents
-from ravequant.worker_pool import Processes
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

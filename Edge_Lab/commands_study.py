@@ -25,13 +25,14 @@ from Edge_Lab.study_plan import (
     study_days,
 )
 from Edge_Lab.study_steps import StoppedError, StudySteps
-from ravequant import cli, exchanges, lifeline, settings, times
+from ravequant import cli, exchanges, settings, times
 from ravequant.errors import FAILED, NoDataError, VaultError
 from ravequant.exchanges.archive.plan import megabytes
 from ravequant.exchanges.archive.progress import kept_rate
 from ravequant.exchanges.archive.published import PublishedFile
 from ravequant.exchanges.archive.publisher import DayFiles, FileListing, Publisher, list_days
 from ravequant.exchanges.archive.terms import require_terms
+from ravequant.processes import lifeline
 from ravequant.vault.imports.provenance import BOOKS, TRADES
 from ravequant.vault.paths import Vault
 

@@ -116,7 +116,7 @@ def kept_days(folder: StrPath, market: DayMarket, count: int) -> MarketDays:
 
     Blocks are simulated side by side, one on each processor.
     """
-    from ravequant.worker_pool import Processes  # noqa: PLC0415 - for the slow bounds alone
+    from ravequant.processes.worker_pool import Processes  # noqa: PLC0415 - for the slow bounds alone
 
     make_folder(Path(folder))
     name = f"{market}-{_engine(market)}"

@@ -1,4 +1,4 @@
-"""How far a back-fill is, and how long it will take by its own pace; pure."""
+"""How far a back-fill is, how long it will take by its own pace, and the pace of rows; pure."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -40,6 +40,21 @@ class Progress:
         if ended - began < _LEAST_S or last <= first:
             return None
         return round(ids * (ended - began) / (last - first))
+
+
+class RowRate:
+    """The pace at which rows come from the exchange, measured at each look."""
+
+    def __init__(self) -> None:
+        self._looks: deque[tuple[float, int]] = deque()  # (moment, rows so far)
+
+    def at(self, now: float, rows: int) -> float | None:
+        """Return rows a second over the last minute, ``rows`` being all so far; None at first."""
+        self._looks.append((now, rows))
+        while now - self._looks[0][0] > _WINDOW_S:
+            self._looks.popleft()
+        began, before = self._looks[0]
+        return None if now - began < _LEAST_S else round((rows - before) / (now - began), 1)
 
 
 def line_up(fillings: Iterable[dict[str, Any]]) -> None:

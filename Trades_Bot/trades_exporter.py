@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from ravequant.exchanges.recorder_options import RecorderOptions
 from ravequant.vault.instruments import Metadata
 from ravequant.vault.paths import Vault
 from Trades_Bot.backfill import fill_gaps, find_start, watch_the_tail
-from Trades_Bot.progress import line_up
+from Trades_Bot.progress import RowRate, line_up
 from Trades_Bot.trade_recorder import TradeRecorder
 
 PROGRAM: Final = catalog.TRADES_EXPORTER.name
@@ -47,6 +48,7 @@ class TradesExporter(RecorderApp[TradeRecorder]):
         super().__init__(PROGRAM, [catalog.TRADES.stream], vault, options)
         self._chosen = chosen
         self._backfill_ms = backfill_ms
+        self._rate = RowRate()
 
     # -- instruments
 
@@ -123,6 +125,8 @@ class TradesExporter(RecorderApp[TradeRecorder]):
         facts = super().facts()
         found = (facts["instruments"].get(name, {}) for name in self.options.inst_ids)
         line_up(filling for it in found if (filling := it.get("filling")))
+        rows = sum(recorder.counts.rows for recorder in self.recorders.values())
+        facts["rows_per_s"] = self._rate.at(time.monotonic(), rows)
         return facts
 
     # -- while it runs

@@ -23,7 +23,7 @@ import orjson
 
 from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, FAILED, NoDataError, RaveQuantError, UsageError
-from ravequant.lifeline import on_stop
+from ravequant.processes.lifeline import on_stop
 from ravequant.records import check_inst_id
 from ravequant.signals import clock
 from ravequant.signals.candidates import Query

@@ -14,8 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
-from ravequant import lifeline, times
+from ravequant import times
 from ravequant.errors import DONE, FAILED, RaveQuantError, UsageError
+from ravequant.processes import lifeline
 from ravequant.records import DEFAULT_EXCHANGE, check_inst_id
 from ravequant.vault.paths import VAULT_VARIABLE, StrPath, Vault, default_root, user_path
 

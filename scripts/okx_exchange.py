@@ -17,7 +17,7 @@ import orjson
 from ravequant import cli, times
 from ravequant.cli import path_arg
 from ravequant.errors import UsageError
-from ravequant.lifeline import on_stop
+from ravequant.processes.lifeline import on_stop
 from ravequant.sim import archive_files, faults
 from ravequant.sim.archive_rows import HEADERS, NAMED
 from ravequant.sim.exchange import SimExchange, SimOptions

@@ -27,11 +27,11 @@ import orjson
 from ravequant import cli, settings, times
 from ravequant.alerts import command, webhook
 from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, JUDGE, L2_RETENTION, TRADES
+from ravequant.checks.check import Check
 from ravequant.errors import DONE, FAILED, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.checks import computer
-from scripts.checks.computer import Check
 from scripts.showcase.demo_vault import emptied, use_default_settings
 from scripts.supervision import metrics, window
 from scripts.supervision import tasks as tasks_module

@@ -193,7 +193,7 @@ def test_the_option_that_was_meant_is_said(capsys, words, said):
 def test_the_log_beside_a_program_says_where_its_log_is(tmp_path, monkeypatch, capsys):
     """The notes' command that types the log of l2_exporter finds it under run_all too."""
     vault_log, own = tmp_path / "vault" / "probe.log", tmp_path / "own.log"
-    monkeypatch.setattr("ravequant.lifeline.watch", lambda: vault_log)
+    monkeypatch.setattr("ravequant.processes.lifeline.watch", lambda: vault_log)
     made = cli.parser("probe", "A probe.")
     for _ in range(2):
         assert cli.run(made, lambda _args: 0, [], own) == 0
@@ -203,7 +203,7 @@ def test_the_log_beside_a_program_says_where_its_log_is(tmp_path, monkeypatch, c
     assert own.read_text(encoding="utf-8").splitlines() == [
         "a line of its own", f"run by run_all, this program logs to {vault_log}",
     ]  # fmt: skip
-    monkeypatch.setattr("ravequant.lifeline.watch", lambda: None)
+    monkeypatch.setattr("ravequant.processes.lifeline.watch", lambda: None)
     assert cli.run(made, lambda _args: 0, [], tmp_path) == 0  # which cannot be written
 
 

@@ -39,7 +39,8 @@ def answer(*words: str, **variables: str) -> str:
 @pytest.mark.parametrize(
     "statement",
     ["import ravequant", "from Untouch_Wick.find_signals import find_hidden_signals",
-     "import ravequant.cli", "import ravequant.worker_pool", "import VWAP.vwap_calculator"],
+     "import ravequant.cli", "import ravequant.processes.worker_pool",
+     "import VWAP.vwap_calculator"],
 )  # fmt: skip
 def test_an_import_changes_nothing_of_the_caller(statement):
     """Neither garbage collection, nor the environment, logging, excepthook or the module path."""
@@ -85,7 +86,7 @@ def test_a_worker_is_set_as_the_process_that_starts_it(thresholds):
     """A library in a notebook starts workers with Python's thresholds, a program with its own."""
     code = (
         "import gc\n"
-        "from ravequant.worker_pool import Processes\n"
+        "from ravequant.processes.worker_pool import Processes\n"
         "if __name__ == '__main__':\n"
         f"    gc.set_threshold(*{thresholds})\n"
         "    workers = Processes(1)\n"

@@ -21,13 +21,13 @@ ROOMS = (
 # From the ground up. A name stands for the module and all that is inside of it. A module may
 # import from its own floor and from those below it.
 FLOORS = (
-    ("ravequant.errors", "ravequant.swar_digits", "ravequant.worker_pool", "ravequant.tables"),
-    ("ravequant.exact", "ravequant.times", "ravequant.lifeline"),
+    ("ravequant.errors", "ravequant.swar_digits", "ravequant.tables"),
+    ("ravequant.exact", "ravequant.times", "ravequant.processes"),
     ("ravequant.contract", "ravequant.records", "ravequant.settings_schema"),
     ("ravequant.settings", "ravequant.vault", "ravequant.catalog"),
     ("ravequant.cli", "ravequant.trades", "ravequant.books", "ravequant.sim"),
     ("ravequant.pipeline", "ravequant.exchanges", "ravequant.signals"),
-    ("ravequant.alerts", "ravequant.read"),
+    ("ravequant.alerts", "ravequant.read", "ravequant.checks"),
     ROOMS,
     ("scripts", "tests"),
 )

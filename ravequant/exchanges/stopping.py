@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
-from ravequant.lifeline import on_stop
+from ravequant.processes.lifeline import on_stop
 
 _CLOSE_EVENTS: Final = (2, 5, 6)  # CTRL_CLOSE, CTRL_LOGOFF, CTRL_SHUTDOWN
 _CLOSE_WITHIN_S: Final = 4.5  # Windows ends the process 5 s after its window was closed

@@ -35,7 +35,7 @@ from ravequant.errors import (
 from ravequant.vault.paths import CHECKOUT, Vault
 
 if TYPE_CHECKING:
-    from ravequant.worker_pool import Processes
+    from ravequant.processes.worker_pool import Processes
 
 CALCULATORS: Final = {program.name: program.script for program in catalog.CALCULATORS}
 LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
@@ -103,7 +103,7 @@ class LoadedCalculators:
         _run_all(vault, inst_id, run, scripts)
 
     def _run(self, script: str, arguments: Sequence[str]) -> Result:
-        from ravequant.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
+        from ravequant.processes.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
 
         if self._processes is None:
             self._processes = Processes(1)

@@ -88,7 +88,7 @@ class _Readers:
     """Processes that read spans; the caller reads too while it waits for a result."""
 
     def __init__(self, inst_id: str, whale_notional: int, exchange: str, width: int) -> None:
-        from ravequant.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
+        from ravequant.processes.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
 
         self._inst_id, self._whale_notional = inst_id, whale_notional
         self._read_span = partial(read_span, exchange=exchange)

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any, Final, Protocol
 
 from ravequant.errors import RaveQuantError
-from ravequant.worker_pool import Processes
+from ravequant.processes.worker_pool import Processes
 from scripts.batch.jobs import peak_memory
 
 ATTEMPTS: Final = 3  # at a task whose worker died
@@ -47,7 +47,7 @@ def measured(work: Callable[..., Any], *arguments: Any) -> tuple[Any, Cost]:
 
 
 class Executor(Protocol):
-    """Does tasks somewhere, as ``ravequant.worker_pool.Processes`` does."""
+    """Does tasks somewhere, as ``ravequant.processes.worker_pool.Processes`` does."""
 
     width: int  # tasks at once
 

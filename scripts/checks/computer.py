@@ -12,46 +12,28 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from ravequant import exchanges, settings, times
 from ravequant.alerts import webhook
 from ravequant.alerts.discord import DiscordClient
 from ravequant.alerts.refusals import DeliveryStatus
+from ravequant.catalog import EXPORTERS
+from ravequant.checks.check import Check, Level
 from ravequant.errors import FeedError, UsageError, VaultError
 from ravequant.exchanges.base import RestClient
 from ravequant.settings import Settings
 from ravequant.vault.atomic import FULL, replace_file
 from ravequant.vault.paths import CHECKOUT, Vault
-from ravequant.vault.retention import plan, report
-from ravequant.vault.retention.forecast import forecast
-from ravequant.vault.retention.survey import age_moment, survey
+from ravequant.vault.recorder_state import recorder_state
 
-Level = Literal["PASS", "WARN", "FAIL"]
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:[^;]*?>=([0-9.]+))?")
 _LEAST_PYTHON: Final = (3, 11)
-_DAYS_FAIL, _DAYS_WARN = 3.0, 14.0
 _CLOCK_FAIL_MS, _CLOCK_WARN_MS = 30_000, 2_000
 _GB: Final = 10**9
 _PROBE_BYTES: Final = 4_096  # a full disk takes an empty file
 TEST_MESSAGE: Final = "RaveQuant can reach you"
 LEAST_FREE: Final = 2 * _GB  # bytes: some hours of two instruments
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one check; ``remedy`` is empty if it passed."""
-
-    name: str
-    level: Level
-    text: str
-    remedy: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """The finding and the remedy in one line."""
-        return f"{self.text}; {self.remedy}" if self.remedy else self.text
 
 
 def python() -> Iterator[Check]:
@@ -172,22 +154,6 @@ def listed(rest_url: str, inst_ids: Sequence[str]) -> Iterator[Check]:
         rest.close()
 
 
-def disk(vault: Vault, chosen: Settings, now: int) -> Check:
-    """Check in how many days the disk will be full."""
-    seen = survey(vault)
-    free = shutil.disk_usage(vault.root).free if vault.root.is_dir() else seen.free
-    rules, moment = plan.rules_of(chosen.retention), age_moment(vault, now)
-    expected = forecast(seen, rules, now if moment is None else moment, None)
-    text = f"{report.size(free)} free, {report.when_full(expected, expected.disk_days)}"
-    days = expected.disk_days
-    if free < _GB or (days is not None and days < _DAYS_FAIL):
-        level: Level = "FAIL"
-    else:
-        level = "WARN" if days is not None and days < _DAYS_WARN else "PASS"
-    remedy = "free space, set retention.keep_gb, or move old trade days away"
-    return Check("disk", level, text, "" if level == "PASS" else remedy)
-
-
 def clock(rest: RestClient) -> Check:
     """Compare this computer's clock with the exchange's."""
     before = times.utc_now_ms()
@@ -196,6 +162,15 @@ def clock(rest: RestClient) -> Check:
     except FeedError as error:
         return Check("clock", "WARN", f"not compared: {error}", "see whether the network is up")
     return clock_off((before + times.utc_now_ms()) // 2 - theirs)
+
+
+def measured_clock(vault: Vault, now: int) -> Iterator[Check]:
+    """Check this computer's clock by the offset that an exporter has measured."""
+    for program in EXPORTERS:
+        state = recorder_state(vault, program.name, now)
+        if state.lives and state.clock_offset_ms is not None:
+            yield clock_off(state.clock_offset_ms)
+            return
 
 
 def clock_off(ahead: int) -> Check:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from ravequant import times
+from ravequant.checks.check import Check
 from ravequant.vault.imports import provenance, under_way
 from ravequant.vault.imports.under_way import ImportNote
 from ravequant.vault.paths import Vault
-from scripts.checks.computer import Check
 
 PROVED: Final = frozenset({"candles", "ids"})
 _NAMED: Final = 3  # days in a line

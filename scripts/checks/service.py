@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from scripts.checks.computer import Check
+from ravequant.checks.check import Check
 from scripts.install_service import unit_folder
 from scripts.supervision.service_units import NAME, SERVICES
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ravequant import lifeline
 from ravequant.errors import message_of
+from ravequant.processes import lifeline
 from ravequant.vault.paths import CHECKOUT
 from scripts.supervision.schedule import Task
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Final
 
+from ravequant.checks.check import rebuild_all
 from ravequant.errors import (
     DONE,
     LockedError,
@@ -19,11 +20,6 @@ _OUTCOMES: Final = {
 }
 _MOST_NAMES: Final = 3
 _REBUILD: Final = "--rebuild"
-
-
-def rebuild_all(options: str) -> str:
-    """Return the remedy that rebuilds all; ``options`` of run_all, with a blank before each."""
-    return f"end run_all, then: python scripts/run_all.py{options} --rebuild"
 
 
 class Round:

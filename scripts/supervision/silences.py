@@ -9,12 +9,11 @@ from typing import Final
 from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.catalog import EXPORTERS
+from ravequant.checks.programs import ENDED_S, WATCH_S
 from ravequant.vault import heartbeat
 from ravequant.vault.paths import Vault
 from scripts.supervision.news import ROWS, RUN_ALL, SHUT, Trouble
 
-ENDED_S: Final = 90.0  # a silent exporter is ended after that; a heartbeat comes every 5 s
-WATCH_S: Final = 60.0  # a round of the watch takes seconds; none comes from it meanwhile
 _TOLD_S: Final = heartbeat.FRESH_MS / times.SECOND_MS
 
 

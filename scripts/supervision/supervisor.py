@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.catalog import EXPORTERS
+from ravequant.checks.programs import ENDED_S
 from ravequant.errors import DONE, FAILED, VaultError, message_of
-from ravequant.lifeline import on_stop
+from ravequant.processes.lifeline import on_stop
 from ravequant.vault import heartbeat
 from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.imports import hand_over
@@ -22,7 +23,7 @@ from scripts.supervision.processes import SILENT, Programs
 from scripts.supervision.rounds import Round
 from scripts.supervision.schedule import Plan, Standing, Task
 from scripts.supervision.signal_news import SignalNews, rings
-from scripts.supervision.silences import ENDED_S, Silences
+from scripts.supervision.silences import Silences
 from scripts.supervision.surroundings import Surroundings
 
 PROGRAM: Final = RUN_ALL
@@ -210,6 +211,7 @@ class Supervisor:
                 "failures": standing.failures,
                 "last_code": standing.last_code,
                 "last_words": self._words.get(name),
+                "every_s": standing.task.every_s or None,
             }
             for name, standing in plan.standings.items()
         }

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ravequant import times
+from ravequant.checks.programs import LEAST_FREE
 from ravequant.errors import RaveQuantError
 from ravequant.signals import clock
 from ravequant.vault.code_digest import code_at_start, code_on_disk
@@ -13,7 +14,6 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState
 from scripts.supervision.news import RUN_ALL, Trouble
 
-LEAST_FREE: Final = 10_000_000  # bytes; with less the disk counts as full
 _EVERY_MS: Final = times.MINUTE_MS
 
 

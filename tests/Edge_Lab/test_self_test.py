@@ -71,7 +71,7 @@ def blocks_of_two(monkeypatch):
     made: list[object] = []
     monkeypatch.setattr(self_test, "BLOCK", 2)
     monkeypatch.setattr(self_test, "simulated", made_up)
-    monkeypatch.setattr("ravequant.worker_pool.Processes", AtOnce)
+    monkeypatch.setattr("ravequant.processes.worker_pool.Processes", AtOnce)
     return made
 
 

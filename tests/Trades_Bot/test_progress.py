@@ -6,7 +6,7 @@ from ravequant.exchanges.okx.rest import PAGES
 from ravequant.times import iso
 from tests.support.trade_history import START, trade
 from Trades_Bot.gap_filler import GapFiller
-from Trades_Bot.progress import Progress, line_up
+from Trades_Bot.progress import Progress, RowRate, line_up
 
 
 def filling(last: int, newest: int) -> GapFiller:
@@ -51,3 +51,12 @@ def test_those_that_wait_for_their_turn_are_reckoned_by_the_pace_before_them():
     unknown: list[dict[str, Any]] = [{"from_id": 1, "to_id": 9, "left_s": None}]
     line_up(unknown)
     assert unknown[0]["left_s"] is None
+
+
+def test_the_rate_of_rows_is_that_of_the_last_minute():
+    """None before five seconds are known; older rows count no more."""
+    rate = RowRate()
+    assert rate.at(0.0, 0) is None
+    assert rate.at(4.9, 10) is None
+    assert rate.at(10.0, 400) == 40.0
+    assert [rate.at(70.0, 2_000), rate.at(130.0, 2_060)] == [26.7, 1.0]

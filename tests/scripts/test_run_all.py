@@ -338,7 +338,9 @@ def test_the_demo_heals_its_exchange_and_allows_one_start(tmp_path, box):
 def script(folder: Path, text: str) -> str:
     """Write a program of a few lines."""
     path = folder / "program.py"
-    path.write_text(f"import sys, time\nfrom ravequant import lifeline\n{text}", encoding="utf-8")
+    path.write_text(
+        f"import sys, time\nfrom ravequant.processes import lifeline\n{text}", encoding="utf-8"
+    )
     return str(path)
 
 

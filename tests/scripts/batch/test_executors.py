@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from ravequant.worker_pool import Processes
+from ravequant.processes.worker_pool import Processes
 from scripts import recompute
 from scripts.batch.executors import ThisProcess, executor_of, measured
 from tests.scripts.test_recompute import days

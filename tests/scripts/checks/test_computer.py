@@ -10,19 +10,13 @@ import pytest
 
 from ravequant import settings, times
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
+from ravequant.checks.check import Check
 from ravequant.errors import FeedError
 from ravequant.vault.paths import CHECKOUT, Vault
-from ravequant.vault.retention.forecast import Forecast
 from scripts.checks import computer
-from scripts.checks.computer import Check
+from tests.checks.test_programs import NOW, put_beat
 from tests.support import alert_cases
 from tests.support.alert_cases import TAKEN
-
-
-def test_a_sentence_holds_the_finding_and_the_remedy():
-    """A check that passed has no remedy to add."""
-    assert Check("disk", "PASS", "12.0 GB free").sentence == "12.0 GB free"
-    assert Check("disk", "FAIL", "full", "free space").sentence == "full; free space"
 
 
 def test_a_missing_program_is_named():
@@ -79,6 +73,15 @@ def test_the_clock_may_differ_by_two_seconds(ahead_ms, level):
         assert ("ahead of" in found.text) == (ahead_ms > 0)
 
 
+def test_the_clock_is_judged_by_what_an_exporter_measured(vault):
+    """Without asking the exchange; a stale measurement says nothing."""
+    assert list(computer.measured_clock(vault, NOW)) == []
+    put_beat(vault, "l2_exporter", NOW, clock_offset_ms=-90_000)
+    (found,) = computer.measured_clock(vault, NOW)
+    assert (found.level, found.text) == ("FAIL", "90.0 s behind the exchange")
+    assert list(computer.measured_clock(vault, NOW + 31_000)) == []
+
+
 def test_an_older_package_is_named():
     """The version is compared by its numbers, not as text."""
     assert computer._lacks("orjson>=3.10,<4") is None
@@ -133,20 +136,6 @@ def test_a_full_disk_is_no_missing_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "write", full)
     found = computer.writable(Vault(tmp_path / "vault"))
     assert (found.level, found.remedy) == ("FAIL", "free space on its disk")
-
-
-@pytest.mark.parametrize(
-    ("days", "unknown", "text"),
-    [(2.04, 3, "full in 2 days or sooner"), (None, 3, "too early to say")],
-)
-def test_a_forecast_says_no_more_than_was_measured(tmp_path, monkeypatch, days, unknown, text):
-    """On the first evening most of the growth is not known yet; a small disk is not enough."""
-    expected = Forecast(0, 0, None, 0.0, None, days, unknown)
-    monkeypatch.setattr(computer, "forecast", lambda *_: expected)
-    usage = SimpleNamespace(free=12_000_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    found = computer.disk(Vault(tmp_path), settings.Settings(), 0)
-    assert (found.level, found.text) == ("FAIL", f"12 MB free, {text}")
 
 
 def test_settings_that_are_not_read_are_a_warning(tmp_path, monkeypatch):

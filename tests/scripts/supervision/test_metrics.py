@@ -13,7 +13,7 @@ from ravequant.contract import Contract
 from ravequant.errors import UsageError
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from scripts.supervision import metrics
-from tests.scripts.checks.test_programs import put_beat
+from tests.checks.test_programs import put_beat
 from tests.scripts.test_doctor import put_books, put_trades
 from tests.support.trades_box import BTC
 

@@ -12,7 +12,7 @@ from ravequant.vault.recorder_state import RecorderState
 from scripts.supervision import surroundings
 from scripts.supervision.news import RecordingNews
 from scripts.supervision.surroundings import Surroundings
-from tests.scripts.checks.test_programs import put_beat
+from tests.checks.test_programs import put_beat
 
 NOON = 1_765_713_600_000
 

@@ -14,7 +14,7 @@ def test_they_load_nothing_of_the_program_that_asks(tmp_path):
     script.write_text(
         f"with open({str(runs)!r}, 'a', encoding='utf-8') as file: file.write('once\\n')\n"
         "import math\n"
-        "from ravequant.worker_pool import Processes\n"
+        "from ravequant.processes.worker_pool import Processes\n"
         "if __name__ == '__main__':\n"
         "    helpers = Processes(2)\n"
         "    answers = [helpers.submit(math.factorial, n) for n in range(6)]\n"

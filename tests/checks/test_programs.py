@@ -9,9 +9,9 @@ import pytest
 from ravequant import times
 from ravequant.alerts.dispatcher import AlertDispatcher
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
+from ravequant.checks import programs
 from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.lock import writer_lock
-from scripts.checks import programs
 from tests.alerts.test_dispatcher import DISCORD, a_round, few
 from tests.support.alert_cases import hook
 from tests.support.trades_box import BTC
@@ -39,7 +39,7 @@ def test_an_exporter_is_well_dead_unconnected_or_refused_by_the_disk(vault):
     put_beat(vault, "trades_exporter", NOW)
     put_beat(vault, "l2_exporter", NOW - 3_600_000 * 5, stopped=True)
     assert exporters(vault) == [
-        ("PASS", "lives (pid 77)"),
+        ("PASS", "up"),
         ("FAIL", "was stopped 5 h ago (pid 77)"),
     ]
     put_beat(vault, "trades_exporter", NOW, connections=0)
@@ -51,7 +51,33 @@ def test_an_exporter_is_well_dead_unconnected_or_refused_by_the_disk(vault):
     put_beat(vault, "trades_exporter", NOW)
     with writer_lock(vault, "trades_perps", BTC):
         assert exporters(vault)[0] == ("FAIL", f"a second one runs: pid 77 and {os.getpid()}")
-    assert exporters(vault)[0] == ("PASS", "lives (pid 77)")
+    assert exporters(vault)[0] == ("PASS", "up")
+
+
+def test_an_exporter_that_works_says_how_much(vault):
+    """Since when, its trades a second, its breaks; a field of another form is left out."""
+    began = times.iso(NOW - 29_520_000)
+    put_beat(vault, "trades_exporter", NOW, started_utc=began, rows_per_s=40.6)
+    gaps = {BTC: {"gaps": 0}, "ETH-USDT-SWAP": {"gaps": 2}, "X-USDT-SWAP": {"left_out": None}}
+    put_beat(vault, "l2_exporter", NOW, started_utc=began, instruments=gaps)
+    assert exporters(vault) == [
+        ("PASS", "up 8h12m, 41 trades/s"), ("PASS", "up 8h12m, 2 breaks"),
+    ]  # fmt: skip
+    put_beat(vault, "trades_exporter", NOW, started_utc=began, rows_per_s=1.2)
+    assert exporters(vault)[0] == ("PASS", "up 8h12m, 1 trade/s")
+    put_beat(vault, "trades_exporter", NOW, started_utc=5, rows_per_s="many")
+    put_beat(vault, "l2_exporter", NOW, started_utc=began, instruments={BTC: {"gaps": None}})
+    assert exporters(vault) == [("PASS", "up"), ("PASS", "up 8h12m")]
+
+
+def test_the_lock_of_a_living_exporter_is_not_tried(vault, monkeypatch):
+    """A trial takes it, and an exporter that starts at that moment would be refused."""
+    tried: list[object] = []
+    monkeypatch.setattr(programs, "_is_held", tried.append)
+    with writer_lock(vault, "trades_perps", BTC):
+        put_beat(vault, "trades_exporter", NOW, pid=os.getpid())
+        assert exporters(vault)[0] == ("PASS", "up")
+    assert tried == []
 
 
 def test_an_exporter_that_records_nothing_gives_its_reason(vault):
@@ -100,13 +126,22 @@ def test_a_run_all_that_does_not_answer_fails(vault):
     put_beat(vault, "run_all", NOW - 31_000, pid=os.getpid(), stopped=False)
     assert list(programs.run_all(vault, NOW)) == []
     with writer_lock(vault, "run_all", "ALL-INSTRUMENTS"):
-        assert list(programs.run_all(vault, NOW - 2_000)) == []
+        assert [check.text for check in programs.run_all(vault, NOW - 2_000)] == ["runs"]
         (found,) = programs.run_all(vault, NOW)
         put_beat(vault, "run_all", NOW - 31_000, pid=77)  # of the run before
         assert list(programs.run_all(vault, NOW)) == []
     silent = f"does not answer (pid {os.getpid()}): its last sign of life was 31 s ago"
     assert (found.level, found.text) == ("FAIL", silent)
     assert found.remedy.endswith("; then start it again: python scripts/run_all.py")
+
+
+@pytest.mark.parametrize(("every_s", "pace"), [(60.0, "1 min"), (90, "90 s"), (900, "15 min")])
+def test_a_run_all_that_lives_says_how_often_it_calculates(vault, every_s, pace):
+    """As its heartbeat has it, of the calculators alone."""
+    tasks = {f"vwap.{BTC}": {"every_s": every_s}, "l2_retention": {"every_s": 5}, "judge": None}
+    put_beat(vault, "run_all", NOW, tasks=tasks)
+    (found,) = programs.run_all(vault, NOW)
+    assert (found.level, found.text) == ("PASS", f"calculators every {pace}")
 
 
 def test_a_watch_that_does_not_answer_fails(vault):
@@ -169,15 +204,6 @@ def test_an_update_is_seen_by_the_code_that_runs(vault):
     put_beat(vault, "run_all", NOW, code="0123456789abcdef")
     (found,) = programs.code(vault, NOW)
     assert (found.level, found.text) == ("WARN", "older code than that on disk is run by run_all")
-
-
-def test_the_clock_is_judged_by_what_an_exporter_measured(vault):
-    """Without asking the exchange; a stale measurement says nothing."""
-    assert list(programs.clock(vault, NOW)) == []
-    put_beat(vault, "l2_exporter", NOW, clock_offset_ms=-90_000)
-    (found,) = programs.clock(vault, NOW)
-    assert (found.level, found.text) == ("FAIL", "90.0 s behind the exchange")
-    assert list(programs.clock(vault, NOW + 31_000)) == []
 
 
 def test_alerts_that_are_not_sent_fail_with_the_remedy(vault, monkeypatch):

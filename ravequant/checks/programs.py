@@ -13,15 +13,12 @@ from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.alerts.delivery import delivery
 from ravequant.catalog import BOOK, CALCULATORS, TRADES
+from ravequant.checks.check import Check, rebuild_all
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
 from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
-from scripts.checks import computer
-from scripts.checks.computer import Check
-from scripts.supervision import rounds, surroundings
-from scripts.supervision.silences import ENDED_S, WATCH_S
 
 STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
 _START: Final = {data.maker.name: data.made_by for data in (TRADES, BOOK)}
@@ -32,6 +29,9 @@ _FEWER: Final = (
     "they are posted then, the largest first; for fewer give a higher --min-score, for more places "
     "raise per_hour under [alerts] in the settings, and start the watch again"
 )
+ENDED_S: Final = 90.0  # run_all ends a silent exporter after that; a heartbeat comes every 5 s
+WATCH_S: Final = 60.0  # a round of the watch takes seconds; none comes from it meanwhile
+LEAST_FREE: Final = 10_000_000  # bytes; with less the disk counts as full
 _WATCH_MS: Final = WATCH_S * times.SECOND_MS
 _FAILED_MS: Final = times.HOUR_MS  # an older failure of a run_all that ended is no news
 
@@ -45,7 +45,7 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
             yield Check(name, "FAIL", "has never run on this vault", start(vault, name))
         elif not state.lives:
             yield _lost(vault, name, beat, now)
-        elif others := sorted(_holders(vault, stream) - {shown(beat.get("pid"))}):
+        elif others := sorted(_held_by(vault, stream, but=shown(beat.get("pid")))):
             text = f"a second one runs: pid {beat.get('pid')} and {', '.join(others)}"
             yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
         elif state.problem:
@@ -53,10 +53,28 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
         elif not state.connected:
             yield Check(name, "WARN", "lives, but has no connection", "see its log")
         else:
-            yield Check(name, "PASS", f"lives (pid {beat.get('pid')})")
+            yield Check(name, "PASS", _work(name, beat, now))
         if state.lives:
             for inst_id, why in state.left_out.items():
                 yield exclusion(f"{name} {inst_id}", why)
+
+
+def _work(name: str, beat: dict[str, Any], now: int) -> str:
+    """Return since when a recorder runs, and its trades a second or its breaks of the book."""
+    try:
+        parts = [f"up {times.duration(max(0, now - times.parse_iso(beat['started_utc'])))}"]
+    except (KeyError, TypeError, ValueError):
+        parts = ["up"]
+    rate = beat.get("rows_per_s")
+    if name == TRADES.maker.name and isinstance(rate, int | float):
+        parts.append(f"{rate:,.0f} trade{'s' * (round(rate) != 1)}/s")
+    facts = beat.get("instruments")
+    found = facts.values() if isinstance(facts, dict) else ()
+    gaps = [one["gaps"] for one in found if isinstance(one, dict) and "gaps" in one]
+    if name == BOOK.maker.name and gaps and all(isinstance(number, int) for number in gaps):
+        count = sum(gaps)
+        parts.append(f"{count:,} break{'s' * (count != 1)}")
+    return ", ".join(parts)
 
 
 def start(vault: Vault, name: str) -> str:
@@ -86,7 +104,7 @@ def _lost(vault: Vault, name: str, beat: dict[str, Any], now: int) -> Check:
             start(vault, name),
         )
     free = shutil.disk_usage(vault.root).free
-    if free < surroundings.LEAST_FREE:
+    if free < LEAST_FREE:
         text = (
             f"lives (pid {pid}), but its heartbeat of {rough(age)} ago could not be written again"
         )
@@ -112,14 +130,33 @@ def _end(pid: str) -> str:
 
 
 def run_all(vault: Vault, now: int) -> Iterator[Check]:
-    """Check that a run_all that holds the vault answers."""
+    """Check that a run_all that holds the vault answers, and say how often it calculates."""
     beat = heartbeat.read(vault, _RUN_ALL) or {}
+    if heartbeat.alive(beat, now):
+        yield Check(_RUN_ALL, "PASS", _pace(beat))
+        return
     pid, age = shown(beat.get("pid")), heartbeat.age_ms(beat, now)
     if beat.get("stopped") or age <= heartbeat.FRESH_MS or pid not in _holders(vault, _RUN_ALL):
         return
     text = f"does not answer (pid {pid}): its last sign of life was {rough(age)} ago"
     again = f"start it again: python scripts/run_all.py{vault.demo_option}"
     yield Check(_RUN_ALL, "FAIL", text, f"end it: {_end(pid)}; then {again}")
+
+
+def _pace(beat: dict[str, Any]) -> str:
+    """Return how often the calculators run under run_all, like ``calculators every 5 min``."""
+    tasks = beat.get("tasks")
+    found = [
+        facts["every_s"]
+        for name, facts in (tasks.items() if isinstance(tasks, dict) else ())
+        if name.partition(".")[0] in _SCRIPTS
+        and isinstance(facts, dict)
+        and isinstance(facts.get("every_s"), int | float)
+    ]
+    if not found:
+        return "runs"
+    minutes, seconds = divmod(min(found), 60)
+    return f"calculators every {f'{min(found):g} s' if seconds else f'{minutes:g} min'}"
 
 
 def _problem(name: str, state: RecorderState, now: int) -> Check:
@@ -182,15 +219,6 @@ def _frozen_watch(vault: Vault, age: int, now: int) -> Check:
     return Check("alerts", "FAIL", text, remedy)
 
 
-def clock(vault: Vault, now: int) -> Iterator[Check]:
-    """Check this computer's clock by the offset that an exporter has measured."""
-    for name in STREAMS:
-        state = recorder_state(vault, name, now)
-        if state.lives and state.clock_offset_ms is not None:
-            yield computer.clock_off(state.clock_offset_ms)
-            return
-
-
 def failing(vault: Vault, now: int) -> dict[str, Check]:
     """Return a check for each calculator that fails under run_all.py, by its task's name."""
     beat = heartbeat.read(vault, _RUN_ALL) or {}
@@ -212,7 +240,7 @@ def _failure(vault: Vault, name: str, inst_id: str, facts: dict[str, Any]) -> Ch
         text, remedy = words, f"look into its log: python scripts/peek.py log {name}.{inst_id}"
     if "--rebuild" in remedy:
         one = f"python {_SCRIPTS[name]} --instId {inst_id} --rebuild"
-        remedy += f": {one}; all: {rounds.rebuild_all(vault.demo_option)}"
+        remedy += f": {one}; all: {rebuild_all(vault.demo_option)}"
     count = "once" if facts["failures"] == 1 else f"{facts['failures']} times in a row"
     told = f"failed {count}, code {facts.get('last_code')}: {text}"
     return Check(f"{name} {inst_id}", "FAIL", told, remedy)
@@ -229,14 +257,15 @@ def _holders(vault: Vault, stream: str) -> set[str]:
     return set(_held_by(vault, stream))
 
 
-def _held_by(vault: Vault, stream: str) -> Iterator[str]:
+def _held_by(vault: Vault, stream: str, but: str = "") -> Iterator[str]:
+    """Yield the pids; a lock of the program ``but`` is not tried, for a trial takes it."""
     for lock in vault.locks(stream):
         try:
-            holder = orjson.loads(lock.with_suffix(".json").read_bytes())["pid"]
+            holder = str(orjson.loads(lock.with_suffix(".json").read_bytes())["pid"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if _is_held(lock):
-            yield str(holder)
+        if holder != but and _is_held(lock):
+            yield holder
 
 
 def _is_held(lock: Path) -> bool:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ravequant import lifeline
+from ravequant.processes import lifeline
 from ravequant.vault.paths import CHECKOUT
 
 WAITS = """
@@ -32,7 +32,7 @@ sys.exit(cli.run(cli.parser("probe", "A probe."), body, []))
 """
 DEAF = """
 import signal, time
-from ravequant import lifeline
+from ravequant.processes import lifeline
 lifeline._GRACE_S = 0.2
 signal.signal(signal.SIGTERM, lambda *_: None)
 lifeline.watch()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ravequant.lifeline import on_stop
+from ravequant.processes.lifeline import on_stop
 from ravequant.vault.paths import CHECKOUT
 from tests.support.box import wait_for
 

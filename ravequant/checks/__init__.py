@@ -1,0 +1,1 @@
+"""Checks of recorders, calculators and disk: their words are the same wherever they are shown."""

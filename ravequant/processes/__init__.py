@@ -1,0 +1,1 @@
+"""Processes: workers side by side, and how a program is asked to end."""
