@@ -1,7 +1,7 @@
 """Finds a browser of this computer, and runs it for tests and pictures.
 
 The Chromium that ``RAVEQUANT_BROWSER`` names comes first, then chromium, google-chrome and msedge
-of the PATH, then the one that Playwright may have downloaded itself.
+of the PATH, then a Chromium that Playwright has downloaded itself.
 """
 
 import contextlib

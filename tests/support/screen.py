@@ -1,5 +1,6 @@
 """The dashboard as a person has it: the program over a vault, and its page in a browser."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import uvicorn
+
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.box import ended
 
@@ -17,8 +20,12 @@ _ADDRESS = re.compile(r"http://[^\s/]+(?=/|\s|$)")
 
 
 @contextmanager
-def served(vault: Vault, *options: str, environment: dict[str, str] | None = None) -> Iterator[str]:
-    """Run the dashboard over a vault at a free port; yields its address, ``http://host:port``."""
+def served(vault: Vault, *options: str, **variables: str) -> Iterator[str]:
+    """Run the dashboard over a vault at a free port; yields its address, ``http://host:port``.
+
+    ``variables`` are added to its environment.
+    """
+    environment = {**os.environ, **variables}
     words = [sys.executable, str(DASHBOARD), "--vault", str(vault.root), "--port", "0", *options]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
@@ -35,6 +42,22 @@ def served(vault: Vault, *options: str, environment: dict[str, str] | None = Non
             yield found[0]
         finally:
             ended(process)
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an application in a thread of this process; yields its address."""
+    config = uvicorn.Config(app, port=0, http="h11", log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 class Screen:
