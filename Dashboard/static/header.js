@@ -1,0 +1,82 @@
+/** The header: price, verdict, ages of the streams, live or replay and the times. */
+
+import { byId, el, keyed, setAttribute, setText } from "./dom.js";
+import { age, bothZones } from "./formats.js";
+
+/** @typedef {import("./store.js").Store} Store */
+/** @typedef {import("./freshness.js").Judged} Judged */
+/** @typedef {import("./freshness.js").StreamNow} StreamNow */
+
+const OLD_PRICE_MS = 5000; // the age of a price is shown above this
+const WORDS = { live: "LIVE", latest: "LATEST, not live", replay: "REPLAY, nothing later is shown" };
+const fillStreams = keyed(byId("streams"));
+let spoken = "";
+
+/**
+ * Draw the header.
+ * @param {Store} store
+ * @param {Judged} judged
+ * @param {number} now time of the page
+ */
+export function drawHeader(store, judged, now) {
+  const root = document.documentElement;
+  root.dataset.level = judged.level;
+  root.dataset.mode = store.view?.mode ?? root.dataset.mode ?? "live";
+  setText(byId("verdict-words"), judged.words);
+  setAttribute(byId("verdict"), "title", [judged.words, judged.remedy].filter(Boolean).join("; "));
+  if (judged.level !== spoken) {
+    spoken = judged.level;
+    setText(byId("verdict-spoken"), judged.spoken);
+  }
+  drawPrice(store, now);
+  fillStreams(JSON.stringify(judged.streams.map(streamParts)), () => judged.streams.map(stream));
+  drawTimes(store);
+  document.title = titleOf(store, judged);
+}
+
+/** @param {Store} store @param {number} now */
+function drawPrice(store, now) {
+  const price = store.view?.price ?? null;
+  setText(byId("price-value"), price === null ? "–" : price.value);
+  setText(byId("price-source"), price === null ? "no price" : price.source);
+  const old = price === null ? 0 : store.timeMs(now) - price.ts_ms;
+  setText(byId("price-age"), old > OLD_PRICE_MS ? age(old) : "");
+}
+
+/** @param {StreamNow} stream */
+function streamParts(stream) {
+  const words = stream.state === "fresh" ? "" : stream.state === "partial" ? " partial" : ` ${stream.state.toUpperCase()}`;
+  return [stream.name, stream.age_ms === null ? "" : age(stream.age_ms), words, stream.state];
+}
+
+/** @param {StreamNow} found */
+function stream(found) {
+  const [name, old, words, state] = streamParts(found);
+  const doubtful = state !== "fresh" && state !== "partial";
+  return el("li", { class: doubtful ? "doubt" : "", "data-stream": name, "data-state": state }, `${name} `, el("b", {}, `${old}${words}`.trim()));
+}
+
+/** @param {Store} store */
+function drawTimes(store) {
+  const mode = store.view?.mode ?? "live";
+  setText(byId("mode-word"), WORDS[mode]);
+  const host = byId("times");
+  if (store.view === null) return setText(host, "");
+  const [one, other] = bothZones(store.asOfMs, store.zone);
+  const text = `${one} · ${other}`;
+  if (host.dataset.text === text) return;
+  host.dataset.text = text;
+  host.replaceChildren(one, el("span", { class: "second-zone" }, ` · ${other}`));
+}
+
+/**
+ * Return the title of the tab: neither price nor worth, as a hidden tab is drawn late.
+ * @param {Store} store
+ * @param {Judged} judged
+ */
+function titleOf(store, judged) {
+  const name = store.view?.instId.split("-")[0] ?? "";
+  const sign = judged.level === "void" ? "✕ " : "";
+  const mode = store.view?.mode === "replay" ? "replay " : "";
+  return `${sign}${mode}${name} RaveQuant`.trim();
+}

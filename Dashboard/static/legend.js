@@ -1,0 +1,51 @@
+/** The line over the chart: the minute under the crosshair, else the newest closed one. */
+
+import { byId, el, keyed } from "./dom.js";
+import { fixed, moment, short } from "./formats.js";
+
+/** @typedef {import("./types.d.ts").View} View */
+
+const fill = keyed(byId("legend"));
+
+/**
+ * Draw the legend.
+ * @param {View | null} view
+ * @param {number | null} minute Unix minute of a column, null for the newest one
+ * @param {"utc" | "local"} zone
+ */
+export function drawLegend(view, minute, zone) {
+  byId("legend").hidden = view === null;
+  if (view === null) return;
+  const held = view.minutes;
+  const last = held.c.length - 1;
+  const index = minute === null ? last : Math.round((minute - held.first) / held.every);
+  if (index < 0 || index > last) return;
+  const cells = cellsOf(view, index);
+  const when = moment((held.first + index * held.every) * 60_000, zone, "minute");
+  fill(JSON.stringify([cells, when, minute === null, view.tf]), () => [
+    ...(minute === null ? [] : [el("span", {}, el("b", {}, when))]),
+    ...cells.map(([name, value, doubtful]) => el("span", { class: doubtful ? "doubt" : "" }, `${name} `, el("b", {}, value))),
+  ]);
+}
+
+/**
+ * @param {View} view
+ * @param {number} index
+ * @returns {[string, string, boolean?][]}
+ */
+function cellsOf(view, index) {
+  const { minutes: held, places } = view;
+  if (held.c[index] == null) return [["", "no record"]];
+  /** @param {unknown} column */
+  const at = (column) => /** @type {unknown[]} */ (column ?? [])[index];
+  const gap = Boolean(at(held.vgap));
+  /** @type {[string, string, boolean?][]} */
+  const cells = [["O", fixed(at(held.o), places)], ["H", fixed(at(held.h), places)], ["L", fixed(at(held.l), places)],
+    ["C", fixed(at(held.c), places)], ["vol", short(at(held.vol))], ["tier", at(held.tier) == null ? "–" : `T${at(held.tier)}`],
+    ["delta", short(at(held.delta), true)], ["vwap 1h", fixed(at(held.v1h), places), gap], ["4h", fixed(at(held.v4h), places), gap],
+    ["session", fixed(at(held.vs), places) + (gap ? " gap" : ""), gap]];
+  if (at(held.gap)) cells.push(["", "gap", true]);
+  if (at(held.absorbed)) cells.push(["", `${at(held.absorbed)}s absorbed`]);
+  if (at(held.div)) cells.push(["", `${at(held.div)} divergence`]);
+  return cells;
+}

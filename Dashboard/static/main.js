@@ -1,0 +1,462 @@
+/** The page: reads the view, keeps it live, and hands each change to its parts. */
+
+import { drawBook } from "./book.js";
+import { drawCard } from "./card.js";
+import { monotonic } from "./clock.js";
+import { byId, el, setText } from "./dom.js";
+import { verdict } from "./freshness.js";
+import { drawHeader } from "./header.js";
+import { HELP, listen } from "./keys.js";
+import { drawLegend } from "./legend.js";
+import { Link } from "./link.js";
+import { drawOthers, drawTabs } from "./others.js";
+import { openProof } from "./proof.js";
+import { drawRecorders } from "./recorders.js";
+import { Replay } from "./replay.js";
+import { ServerError, ask } from "./requests.js";
+import { drawSound, forgetHeard, hear, mute, toggleSound } from "./sound.js";
+import { KEPT_MINUTES, Store } from "./store.js";
+import { drawTables, toggleTables } from "./tables.js";
+import { startTheme, toggleTheme } from "./theme.js";
+
+/** @typedef {import("./types.d.ts").ChartLike} ChartLike */
+/** @typedef {import("./types.d.ts").Message} Message */
+/** @typedef {import("./types.d.ts").Signal} Signal */
+/** @typedef {import("./types.d.ts").Status} Status */
+/** @typedef {import("./types.d.ts").View} View */
+
+const PROTO = 1;
+const TICK_MS = 1000;
+const ELSEWHERE_MS = 15_000; // between two looks at the other instruments
+const EMPTY_MS = 5000; // between two looks at a vault without data
+const WINDOW = 150; // minutes that are shown at first
+
+const store = new Store();
+const root = document.documentElement;
+/** @type {ChartLike | null} */
+let chart = null;
+/** @type {{set: (heat: unknown) => void, clear: () => void} | null} */
+let heat = null;
+/** @type {string[]} */
+let instruments = [];
+let instId = "";
+let at = ""; // empty: live
+let timeframe = "1m";
+let windowMinutes = WINDOW;
+/** @type {string | null} */
+let chosenId = null;
+/** @type {number | null} */
+let crosshair = null;
+let pageHash = "";
+let nearBps = 5;
+/** @type {Map<string, import("./others.js").Elsewhere>} */
+const elsewhere = new Map();
+/** @type {AbortController} */
+let reads = new AbortController();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let waiting;
+
+const link = new Link({ onMessage, onLost, again: () => load({ quiet: true }) });
+const replay = new Replay({
+  asOfMs: () => store.asOfMs,
+  go: (ms) => goTo(new Date(ms).toISOString().replace(/:\d\d\.\d+Z$/, "Z")),
+  instId: () => instId,
+  zone: () => store.zone,
+});
+
+// --- reading -------------------------------------------------------------------------------------
+
+/**
+ * Read the view of the instrument and the time that the address names.
+ * @param {{quiet?: boolean}} [how] quiet: the last picture stands until the new one is here
+ */
+async function load({ quiet = false } = {}) {
+  reads.abort();
+  reads = new AbortController();
+  clearTimeout(waiting);
+  const { signal } = reads;
+  if (!quiet) {
+    link.stop();
+    store.reading(monotonic());
+    forgetHeard();
+    chosenId = null;
+    render();
+  }
+  const query = new URLSearchParams({ at: at || "now", minutes: String(KEPT_MINUTES), tf: timeframe });
+  try {
+    take(/** @type {View} */ (await ask(`view/${encodeURIComponent(instId)}?${query}`, signal)));
+  } catch (error) {
+    if (signal.aborted) return;
+    fail(error, quiet);
+    if (quiet) throw error;
+  }
+}
+
+/** @param {View} view */
+function take(view) {
+  store.take(view, monotonic());
+  chart?.setView(view);
+  heat?.clear();
+  if (view.mode === "live") {
+    replay.close();
+    link.open(instId, view.minutes.first);
+  } else {
+    link.stop();
+    if (view.mode === "replay") void replay.open();
+  }
+  render();
+  void readHeat();
+}
+
+/**
+ * @param {unknown} error
+ * @param {boolean} quiet
+ */
+function fail(error, quiet) {
+  const found = error instanceof ServerError ? error : new ServerError(String(error), "", "page", 0);
+  if (found.code === "no_data") {
+    Object.assign(store, { phase: "empty", view: null, words: found.message, remedy: found.remedy });
+    link.stop();
+    waiting = setTimeout(() => void load({ quiet: true }).catch(() => undefined), EMPTY_MS);
+  } else if (quiet && found.status === 0) {
+    store.lost = true;
+  } else {
+    Object.assign(store, { phase: "error", words: found.message, remedy: found.remedy });
+    if (!at) waiting = setTimeout(() => void load({ quiet: true }).catch(() => undefined), EMPTY_MS);
+  }
+  render();
+}
+
+async function readHeat() {
+  const view = store.view;
+  if (heat === null || view === null) return;
+  const end = view.minutes.first + view.minutes.c.length * view.minutes.every;
+  const every = heatEvery();
+  const first = end - Math.min(KEPT_MINUTES, Math.max(windowMinutes, WINDOW));
+  const query = new URLSearchParams({ at: at || "now", from: String(first), to: String(end), every: String(every) });
+  try {
+    const found = await ask(`heat/${encodeURIComponent(instId)}?${query}`, reads.signal);
+    if (store.view === view) heat.set(found);
+  } catch {
+    // the chart stands without it
+  }
+}
+
+/** Return the minutes of a column of heat: at most 480 columns are drawn. */
+function heatEvery() {
+  return [1, 2, 5, 15].find((every) => windowMinutes / every <= 480) ?? 15;
+}
+
+async function readElsewhere() {
+  const others = instruments.filter((name) => name !== instId);
+  for (const name of others) {
+    const query = new URLSearchParams({ at: at || "now" });
+    try {
+      const answer = await ask(`signals/${encodeURIComponent(name)}?${query}`);
+      elsewhere.set(name, { answer, answered_ms: monotonic(), live: !at });
+    } catch {
+      elsewhere.delete(name);
+    }
+  }
+  render();
+}
+
+// --- live ----------------------------------------------------------------------------------------
+
+/** @param {Message} message */
+function onMessage(message) {
+  const now = monotonic();
+  if (message.type === "hello" && ((message.proto ?? PROTO) !== PROTO || isOtherPage(message.page))) byId("updated").hidden = false;
+  if (message.type === "reset") {
+    void link.retry();
+    return;
+  }
+  const wasCut = store.apply(message, now);
+  if (message.type === "rows") {
+    if (wasCut && store.view) chart?.setView(store.view);
+    else chart?.update(message);
+    if (message.heat) heat?.set(message.heat);
+  } else if (message.type === "beat") {
+    store.hear(message.now_ms, now);
+  }
+  render();
+  painted(message.seq);
+}
+
+/**
+ * Note a message that is on the screen: tests wait for it.
+ * @param {number} seq
+ */
+function painted(seq) {
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    root.dataset.seq = String(Math.max(seq, Number(root.dataset.seq ?? 0)));
+  }));
+}
+
+/** @param {string | undefined} page */
+function isOtherPage(page) {
+  if (!page) return false;
+  if (!pageHash) pageHash = page;
+  return page !== pageHash;
+}
+
+function onLost() {
+  store.lost = true;
+  render();
+}
+
+// --- drawing -------------------------------------------------------------------------------------
+
+/** @returns {Signal | null} */
+function chosen() {
+  const signals = store.view?.answer.signals ?? [];
+  return signals.find((signal) => signal.event_id === chosenId) ?? signals[0] ?? null;
+}
+
+function render() {
+  const now = monotonic();
+  const judged = verdict(store.trust(now), now);
+  const { view } = store;
+  const signals = view?.answer.signals ?? [];
+  const signal = chosen();
+  drawHeader(store, judged, now);
+  drawTabs(instruments, instId, elsewhere, judged, now);
+  drawCard(view, judged, signal, signal === null ? 0 : signals.indexOf(signal));
+  drawOthers(signals, signal, judged);
+  byId("book").hidden = view === null;
+  const buckets = judged.streams.find((stream) => stream.name === "buckets");
+  if (view !== null) drawBook(view.book, buckets);
+  drawRecorders(view?.health ?? []);
+  drawLegend(view, crosshair, store.zone);
+  drawTables(view, judged, store.zone);
+  drawChartState(judged);
+  mute(judged.level === "void");
+  if (store.live && judged.level !== "void" && !judged.ahead) hear(signals, nearBps);
+}
+
+let chartState = "";
+
+/** @param {import("./freshness.js").Judged} judged */
+function drawChartState(judged) {
+  if (chart === null || store.view === null) return;
+  const late = judged.streams.filter((stream) => stream.state !== "fresh" && stream.state !== "partial");
+  const stale = Object.fromEntries(late.map((stream) => [stream.name === "buckets" ? "book" : stream.name, true]));
+  const state = { void: judged.level === "void", replay: store.view.mode !== "live", stale };
+  const key = JSON.stringify([state, chosen()?.event_id ?? null]);
+  if (key === chartState) return;
+  chartState = key;
+  chart.setState(state);
+  chart.choose(chosen()?.event_id ?? null);
+}
+
+function tick() {
+  if (store.live) link.watch();
+  render();
+}
+
+// --- what keys and buttons do --------------------------------------------------------------------
+
+/** @type {Record<string, (value: string) => void>} */
+const ACTIONS = {
+  window: (value) => {
+    windowMinutes = Number(value);
+    chart?.setWindow(windowMinutes);
+    press("window", value);
+    void readHeat();
+  },
+  timeframe: (value) => {
+    timeframe = value;
+    press("timeframe", value);
+    void load({ quiet: true }).catch(() => undefined);
+  },
+  layer: (value) => {
+    const button = document.querySelector(`[data-do="layer"][data-value="${value}"]`);
+    const on = button?.getAttribute("aria-pressed") !== "true";
+    button?.setAttribute("aria-pressed", String(on));
+    chart?.setLayer(value, on);
+  },
+  pan: (value) => chart?.pan(Number(value) * Math.max(1, Math.round(windowMinutes / 30))),
+  arrow: (value) => {
+    if (store.view?.mode === "replay") void replay.step(Number(value));
+    else if (Math.abs(Number(value)) === 1) ACTIONS.pan(value);
+  },
+  step: (value) => void replay.step(Number(value)),
+  zoom: (value) => chart?.zoom(Number(value)),
+  instrument: (value) => {
+    const place = instruments.indexOf(instId) + Number(value);
+    if (instruments.length > 1) open(instruments[(place + instruments.length) % instruments.length]);
+  },
+  open,
+  signal: (value) => {
+    const signals = store.view?.answer.signals ?? [];
+    const signal = chosen();
+    if (signal === null || signals.length < 2) return;
+    const place = signals.indexOf(signal) + Number(value);
+    choose(signals[(place + signals.length) % signals.length].event_id);
+  },
+  choose,
+  replay: () => {
+    if (store.view !== null && store.view.mode !== "replay") void goTo(store.view.as_of_utc).catch(() => undefined);
+  },
+  live: () => {
+    if (!at) return;
+    at = "";
+    replay.close();
+    setAddress();
+    void load();
+    void readElsewhere();
+  },
+  play: () => {
+    if (store.view?.mode === "replay") replay.toggle();
+  },
+  speed: () => replay.faster(),
+  zone: () => {
+    store.zone = store.zone === "utc" ? "local" : "utc";
+    setText(byId("zone"), store.zone === "utc" ? "UTC" : "local");
+    chart?.setZone(store.zone);
+    if (store.view?.mode === "replay") replay.say();
+    render();
+  },
+  theme: () => {
+    toggleTheme();
+    chart?.retheme();
+  },
+  sound: () => void toggleSound(),
+  tables: () => {
+    toggleTables();
+    render();
+  },
+  help: () => {
+    const dialog = /** @type {HTMLDialogElement} */ (byId("help"));
+    if (dialog.open) dialog.close();
+    else dialog.showModal();
+  },
+  close: () => {
+    if (!byId("tables").hidden) toggleTables();
+    foldAges(false);
+  },
+  ages: () => foldAges(!byId("streams").classList.contains("open")),
+  proof: () => void openProof(),
+  reload: () => location.reload(),
+};
+
+/** @param {string} name */
+function open(name) {
+  if (!instruments.includes(name) || name === instId) return;
+  instId = name;
+  setAddress();
+  void load();
+  void readElsewhere();
+}
+
+/** @param {string} eventId */
+function choose(eventId) {
+  chosenId = eventId;
+  render();
+}
+
+/**
+ * Show the page as of a time.
+ * @param {string} time ISO, UTC
+ */
+async function goTo(time) {
+  const before = at;
+  at = time;
+  link.stop();
+  try {
+    await load({ quiet: true });
+  } catch (error) {
+    if (before) {
+      at = before; // the picture of before still stands
+      store.phase = "ready";
+    }
+    render();
+    throw error;
+  }
+  setAddress();
+  if (!replay.playing) void readElsewhere();
+}
+
+/** @param {boolean} shown */
+function foldAges(shown) {
+  byId("streams").classList.toggle("open", shown);
+  byId("ages").setAttribute("aria-expanded", String(shown));
+}
+
+/**
+ * Mark the button of a group that holds.
+ * @param {string} action
+ * @param {string} value
+ */
+function press(action, value) {
+  for (const button of document.querySelectorAll(`[data-do="${action}"]`)) {
+    button.setAttribute("aria-pressed", String(button instanceof HTMLElement && button.dataset.value === value));
+  }
+}
+
+function setAddress() {
+  const query = new URLSearchParams({ inst: instId });
+  if (at) query.set("at", at);
+  history.replaceState(null, "", `?${query.toString().replaceAll("%3A", ":")}`);
+}
+
+// --- start ---------------------------------------------------------------------------------------
+
+async function makeChart() {
+  const host = byId("chart");
+  try {
+    const { Chart } = await import("./chart/chart.js");
+    const made = /** @type {ChartLike} */ (new Chart(host));
+    Object.assign(host, { geometry: () => made.geometry() });
+    made.onCrosshair((facts) => {
+      crosshair = typeof facts?.minute === "number" ? facts.minute : null;
+      drawLegend(store.view, crosshair, store.zone);
+    });
+    chart = made;
+    const { HeatLayer } = await import("./chart/heat.js");
+    const layer = new HeatLayer();
+    made.addLayer(layer);
+    heat = layer;
+  } catch (error) {
+    if (chart === null) host.replaceChildren(el("p", { class: "doubt" }, `the chart could not be drawn: ${error}`));
+  }
+}
+
+async function start() {
+  const keys = byId("keys").querySelector("tbody");
+  keys?.replaceChildren(...HELP.map(([key, words]) => el("tr", {}, el("td", {}, ...key.split(" ").map((part) => el("kbd", {}, part))), el("td", {}, words))));
+  startTheme(() => chart?.retheme());
+  listen((action, value) => ACTIONS[action]?.(value));
+  drawSound();
+  press("window", String(windowMinutes));
+  press("timeframe", timeframe);
+  store.reading(monotonic());
+  setInterval(tick, TICK_MS);
+  const chartMade = makeChart();
+  const query = new URLSearchParams(location.search);
+  at = query.get("at") ?? "";
+  if (at === "now") at = "";
+  for (let wait = 1; ; wait = Math.min(2 * wait, 15)) {
+    try {
+      const status = /** @type {Status} */ (await ask("status"));
+      instruments = status.instruments;
+      pageHash = status.page ?? "";
+      nearBps = Number(status.thresholds?.approach_bps ?? nearBps);
+      break;
+    } catch (error) {
+      fail(error, false);
+      clearTimeout(waiting);
+      await new Promise((resolve) => setTimeout(resolve, 1000 * wait));
+    }
+  }
+  const asked = query.get("inst");
+  instId = asked ?? instruments[0] ?? "BTC-USDT-SWAP";
+  await chartMade;
+  await load();
+  void readElsewhere();
+  setInterval(() => {
+    if (!at) void readElsewhere();
+  }, ELSEWHERE_MS);
+}
+
+void start();

@@ -1,0 +1,22 @@
+/** The recorders, calculators and the disk, in the words of doctor. */
+
+import { byId, el, keyed } from "./dom.js";
+
+/** @typedef {import("./types.d.ts").Health} Health */
+
+const SHAPES = { PASS: "●", WARN: "⚠", FAIL: "✕" };
+const CLASSES = { PASS: "", WARN: "doubt", FAIL: "broken" };
+const fill = keyed(byId("recorders"));
+
+/**
+ * Draw a sign and the words of each check, its remedy under the pointer.
+ * @param {Health[]} health
+ */
+export function drawRecorders(health) {
+  fill(JSON.stringify(health), () => health.map((check) => {
+    const bad = check.level !== "PASS" && check.remedy;
+    return el("li", { class: CLASSES[check.level] ?? "doubt", title: check.remedy || "nothing to do" },
+      `${SHAPES[check.level] ?? "?"} ${check.name} ${check.words}`,
+      bad ? el("span", { class: "remedy" }, `remedy: ${check.remedy}`) : null);
+  }));
+}
