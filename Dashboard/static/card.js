@@ -2,6 +2,7 @@
 
 import { byId, el, keyed, setText } from "./dom.js";
 import { apart } from "./formats.js";
+import { streamWords } from "./freshness.js";
 import { MARK, hasHole, hoverOf, isDoubtful, isGo, rateOf, sideClass, signOf, valueOf, worthOf } from "./signals.js";
 
 /** @typedef {import("./types.d.ts").Signal} Signal */
@@ -27,14 +28,14 @@ export function drawCard(view, judged, signal, place) {
   const signals = view?.answer.signals ?? [];
   heading(judged, signals.length, place);
   card.classList.toggle("void", judged.level === "void" || (signal !== null && hasHole(signal)));
-  const key = JSON.stringify([judged.level, judged.level === "void" ? judged.reason : "", judged.words.startsWith("✓") ? "" : doubts(judged), judged.ahead, view?.proof, view?.short, signal, view?.answer.missing, view?.answer.price, judged.level === "empty" ? judged.words : ""]);
+  const key = JSON.stringify([judged.level, judged.level === "void" ? judged.reason : "", lateOf(judged).map((stream) => streamWords(stream)), judged.ahead, view?.proof, view?.short, signal, view?.answer.missing, view?.answer.price, judged.level === "empty" ? judged.words : ""]);
   fill(key, () => content(view, judged, signal));
   arrive(card, judged.level === "void" ? "" : (signal?.event_id ?? ""));
 }
 
 /** @param {Judged} judged */
-function doubts(judged) {
-  return judged.streams.filter((stream) => stream.state !== "fresh").map((stream) => `${stream.name} ${stream.state}`).join();
+function lateOf(judged) {
+  return judged.streams.filter((stream) => stream.state !== "fresh" && stream.state !== "partial");
 }
 
 /**
@@ -74,7 +75,7 @@ function content(view, judged, signal) {
   if (view === null) return judged.level === "void" ? [stop(judged.reason), remedy(judged.remedy)] : skeleton();
   if (signal === null) return nothing(view, judged);
   if (judged.level === "void") {
-    return [stop(judged.reason), ...levelOf(signal, "void"), planOf(signal), el("p", {}, judged.words.replace(/^✕ /, "")), remedy(judged.remedy)];
+    return [stop(judged.reason), ...levelOf(signal, "void"), planOf(signal), el("p", {}, lateOf(judged).map((stream) => streamWords(stream, false)).join(", ")), remedy(judged.remedy)];
   }
   if (hasHole(signal)) return [stop(HOLE), ...levelOf(signal, "void"), planOf(signal)];
   return whole(view, judged, signal);
@@ -179,8 +180,7 @@ function whole(view, judged, signal) {
  * @param {Judged} judged
  */
 function warnings(view, judged) {
-  const late = judged.streams.filter((stream) => stream.state !== "fresh" && stream.state !== "partial");
-  const words = late.map((stream) => `${stream.name} ${stream.state.toUpperCase()}`).join(", ");
+  const words = lateOf(judged).map((stream) => streamWords(stream)).join(", ");
   const found = words ? [el("p", { class: "warning" }, `Does not count: ${words}`)] : [];
   if (view.short) found.push(el("p", { class: "doubt" }, view.short));
   return found;
@@ -188,7 +188,7 @@ function warnings(view, judged) {
 
 /** @param {View} view */
 function proofOf(view) {
-  const words = view.proof?.line ?? view.proof?.short ?? view.proof?.word ?? "not tested";
+  const words = (view.proof?.line ?? view.proof?.word ?? "not tested").split(";")[0];
   return [el("button", { type: "button", class: "proof", "data-do": "proof", title: "the verdict of the lab" }, `lab: ${words}`)];
 }
 

@@ -29,6 +29,7 @@ import { age } from "./formats.js";
  * @property {string} spoken without an age: it is read aloud once a level
  * @property {string} reason sentence for the card of a level that is void
  * @property {string} remedy
+ * @property {"" | "page" | "streams"} cause of a level that is void
  * @property {StreamNow[]} streams
  * @property {boolean} ahead a stream went stale here that counts in the answer still
  */
@@ -98,7 +99,8 @@ export function verdict(trust, now_ms) {
     const then = trust.answer?.data[stream.name]?.state;
     return stream.state === "stale" && then !== "stale" && then !== "missing";
   });
-  const base = { streams, ahead, remedy: "", reason: "" };
+  /** @type {Omit<Judged, "level" | "words" | "spoken">} */
+  const base = { streams, ahead, remedy: "", reason: "", cause: "" };
   if (trust.phase === "reading") {
     return { ...base, level: "reading", words: trust.words ?? "reading", spoken: "Reading." };
   }
@@ -140,6 +142,7 @@ function broken(base, words, remedy) {
   return {
     ...base,
     level: "void",
+    cause: "page",
     words: `✕ ${words}`,
     spoken: `Do not use: ${words}`,
     reason: `Do not use. ${words}`,
@@ -160,6 +163,7 @@ function judgeStreams(base, answer) {
     return {
       ...base,
       level: "void",
+      cause: "streams",
       words: `✕ do not use: ${streamWords(worst, false)}${andMore(doubtful.length - 1)}`,
       spoken: `Do not use: ${worst.name} ${worst.state}.`,
       reason: worst.age_ms === null

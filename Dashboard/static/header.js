@@ -21,6 +21,7 @@ let spoken = "";
 export function drawHeader(store, judged, now) {
   const root = document.documentElement;
   root.dataset.level = judged.level;
+  root.dataset.cause = judged.cause;
   root.dataset.mode = store.view?.mode ?? root.dataset.mode ?? "live";
   setText(byId("verdict-words"), judged.words);
   setAttribute(byId("verdict"), "title", [judged.words, judged.remedy].filter(Boolean).join("; "));

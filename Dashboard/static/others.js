@@ -31,14 +31,15 @@ export function drawOthers(signals, chosen, judged) {
  * @param {boolean} ahead
  */
 function line(signal, ahead) {
-  const worth = hasHole(signal) ? "void" : ahead ? "not judged anew yet" : worthOf(signal);
+  const worth = hasHole(signal) ? "void" : ahead ? "judging" : worthOf(signal);
   const side = worth === "void" ? "soft" : sideClass(signal);
+  const size = worth.replace(/,.*\)$/, ")"); // the words in the bracket stand in the card
   const facts = `${signal.age_minutes}m ${signal.touched}/${signal.surrounding} R/R ${signal.reward_risk_net ?? "–"}`;
-  return el("li", {}, el("button", { type: "button", "data-do": "choose", "data-value": signal.event_id, title: "show it in the card" },
+  return el("li", {}, el("button", { type: "button", "data-do": "choose", "data-value": signal.event_id, title: `${worth}; show it in the card` },
     el("span", { class: side }, `${MARK[signal.direction]} ${signal.wick_price}`),
     el("span", {}, signal.distance_bps ?? "–"),
     el("span", { class: "soft" }, facts),
-    el("span", { class: `worth ${side}` }, worth)));
+    el("span", { class: `worth ${side}` }, size)));
 }
 
 /**
