@@ -26,7 +26,7 @@ let shownId = "";
 export function drawCard(view, judged, signal, place) {
   const card = byId("card");
   const signals = view?.answer.signals ?? [];
-  heading(judged, signals.length, place);
+  heading(view, judged, signals.length, place);
   card.classList.toggle("void", judged.level === "void" || (signal !== null && hasHole(signal)));
   const key = JSON.stringify([judged.level, judged.level === "void" ? judged.reason : "", lateOf(judged).map((stream) => streamWords(stream)), judged.ahead, view?.proof, view?.short, signal, view?.answer.missing, view?.answer.price, judged.level === "empty" ? judged.words : ""]);
   fill(key, () => content(view, judged, signal));
@@ -39,15 +39,19 @@ function lateOf(judged) {
 }
 
 /**
+ * @param {View | null} view
  * @param {Judged} judged
  * @param {number} count
  * @param {number} place
  */
-function heading(judged, count, place) {
+function heading(view, judged, count, place) {
   const node = byId("decision-heading");
   const other = place > 0 && judged.level !== "void";
-  setText(node, other ? `Signal ${place + 1} of ${count}, not the nearest` : "Nearest signal");
+  const past = view !== null && view.mode !== "live";
+  const words = other ? `Signal ${place + 1} of ${count}, not the nearest` : "Nearest signal";
+  setText(node, past ? `${words}, as of ${view.as_of_utc.slice(11, 16)} UTC` : words);
   node.classList.toggle("doubt", other);
+  node.classList.toggle("past", past && !other);
   byId("chooser").hidden = count < 2 || judged.level === "void";
 }
 
@@ -163,12 +167,12 @@ function whole(view, judged, signal) {
   return [
     ...levelOf(signal, asked),
     ...contact,
+    ...proofOf(view),
     planOf(signal),
     el("p", { class: "wick" },
       el("b", {}, `${signal.age_minutes} min untouched`),
       `, ${signal.touched} of ${signal.surrounding} around it touched, tip ${signal.signal_strength ?? "not on an older one"}`),
     ...warnings(view, judged),
-    ...proofOf(view),
     ...notesOf(signal),
     reasonsOf(signal),
   ];
@@ -195,7 +199,7 @@ function proofOf(view) {
 /** @param {Signal} signal */
 function notesOf(signal) {
   const notes = signal.words?.notes ?? [];
-  return notes.length ? [el("ul", { class: "notes" }, ...notes.map((note) => el("li", {}, note)))] : [];
+  return notes.length ? [el("p", { class: "notes soft" }, notes.join("; "))] : [];
 }
 
 /** @param {Signal} signal */

@@ -31,7 +31,7 @@ export function drawHeader(store, judged, now) {
   }
   drawPrice(store, now);
   fillStreams(JSON.stringify(judged.streams.map(streamParts)), () => judged.streams.map(stream));
-  drawTimes(store);
+  drawTimes(store, judged);
   document.title = titleOf(store, judged);
 }
 
@@ -57,10 +57,10 @@ function stream(found) {
   return el("li", { class: doubtful ? "doubt" : "", "data-stream": name, "data-state": state }, `${name} `, el("b", {}, `${old}${words}`.trim()));
 }
 
-/** @param {Store} store */
-function drawTimes(store) {
+/** @param {Store} store @param {Judged} judged */
+function drawTimes(store, judged) {
   const mode = store.view?.mode ?? "live";
-  setText(byId("mode-word"), WORDS[mode]);
+  setText(byId("mode-word"), mode === "live" && judged.cause === "page" ? "NOT LIVE" : WORDS[mode]);
   const host = byId("times");
   if (store.view === null) return setText(host, "");
   const [one, other] = bothZones(store.asOfMs, store.zone);

@@ -8,9 +8,10 @@ import { ServerError, ask } from "./requests.js";
 
 const MODELS = { touch: "touch (lucky)", queue: "queue", through: "through (unlucky)" };
 const SVG = "http://www.w3.org/2000/svg";
-const LEFT = 190;
+const LEFT = 216;
 const WIDE = 400;
 const ROW = 26;
+const LABEL_SHARE = 0.15; // of the axis, that the label of 0 needs on either side
 
 /** Ask for the newest verdict and show its card. */
 export async function openProof() {
@@ -100,7 +101,8 @@ function picture(rows) {
       shape("circle", { cx: across(row.value), cy: y, r: 5, class: kind }),
     );
   });
-  for (const value of new Set([low, 0, high])) {
+  const ends = [low, high].filter((end) => Math.abs(end) >= LABEL_SHARE * (high - low));
+  for (const value of new Set([0, ...ends])) {
     made.append(shape("text", { x: across(value), y: bottom + 16, "text-anchor": "middle" }, value === 0 ? "0 bps" : value.toFixed(1)));
   }
   return [made];

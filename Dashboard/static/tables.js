@@ -36,8 +36,8 @@ export function drawTables(view, judged, zone) {
   const kept = host.scrollTop;
   const trusted = judged.level !== "void";
   host.replaceChildren(
-    el("h2", {}, trusted ? "Levels" : "Levels: not to be used"), levels(view, trusted),
-    el("h2", {}, `Last ${MINUTES} columns, ${zone === "utc" ? "UTC" : "local time"}`), minutes(view, zone),
+    el("div", {}, el("h2", {}, trusted ? "Levels" : "Levels: not to be used"), levels(view, trusted)),
+    el("div", {}, el("h2", {}, `Last ${MINUTES} columns, ${zone === "utc" ? "UTC" : "local time"}`), minutes(view, zone)),
   );
   host.scrollTop = kept;
 }
