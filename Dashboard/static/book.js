@@ -7,7 +7,6 @@ import { age, amount } from "./formats.js";
 /** @typedef {import("./types.d.ts").Wall} Wall */
 /** @typedef {import("./freshness.js").StreamNow} StreamNow */
 
-const LONGEST_PX = 62;
 const WALLS_A_SIDE = 5;
 const fillBands = keyed(byId("bands"));
 const fillWalls = keyed(byId("walls"));
@@ -67,7 +66,7 @@ function bands(book) {
  */
 function bar(notional, largest, side, partial) {
   const made = el("span", { class: `bar ${side} ${partial ? "partial" : ""}`, "aria-hidden": "true" });
-  made.style.width = `${(LONGEST_PX * Math.sqrt(Math.max(0, Number(notional)) / largest)).toFixed(1)}px`;
+  made.style.width = `${(100 * Math.sqrt(Math.max(0, Number(notional)) / largest)).toFixed(1)}%`;
   return made;
 }
 

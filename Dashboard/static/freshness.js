@@ -145,7 +145,7 @@ function broken(base, words, remedy) {
     cause: "page",
     words: `✕ ${words}`,
     spoken: `Do not use: ${words}`,
-    reason: `Do not use. ${words}`,
+    reason: `Do not use: ${words}`,
     remedy,
   };
 }

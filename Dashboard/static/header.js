@@ -57,10 +57,20 @@ function stream(found) {
   return el("li", { class: doubtful ? "doubt" : "", "data-stream": name, "data-state": state }, `${name} `, el("b", {}, `${old}${words}`.trim()));
 }
 
+/**
+ * @param {"live" | "latest" | "replay"} mode
+ * @param {Judged} judged
+ */
+function modeWord(mode, judged) {
+  if (judged.level === "reading") return "";
+  if (judged.level === "empty") return "WAITING";
+  return mode === "live" && judged.cause === "page" ? "NOT LIVE" : WORDS[mode];
+}
+
 /** @param {Store} store @param {Judged} judged */
 function drawTimes(store, judged) {
   const mode = store.view?.mode ?? "live";
-  setText(byId("mode-word"), mode === "live" && judged.cause === "page" ? "NOT LIVE" : WORDS[mode]);
+  setText(byId("mode-word"), modeWord(mode, judged));
   const host = byId("times");
   if (store.view === null) return setText(host, "");
   const [one, other] = bothZones(store.asOfMs, store.zone);

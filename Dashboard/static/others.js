@@ -22,7 +22,7 @@ export function drawOthers(signals, chosen, judged) {
   const hidden = judged.level === "void" && signals.length > 0;
   const others = judged.level === "void" ? [] : signals.filter((signal) => signal !== chosen);
   setText(byId("others-heading"), hidden ? "Other signals: not shown while void" : `Other signals (${others.length})`);
-  byId("others").hidden = judged.level === "empty" || judged.level === "reading";
+  byId("others").hidden = others.length === 0 && !hidden;
   fillList(JSON.stringify([others, judged.ahead]), () => others.map((signal) => line(signal, judged.ahead)));
 }
 
