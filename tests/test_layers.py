@@ -60,6 +60,7 @@ PURE_ROOMS = (
     "VWAP.vwap_calculator",
     "CVD.run_cvd_from_jsonl",
     "Volume_Analyzer.volume_analyzer",
+    "Dashboard.heat",
     "Edge_Lab.agreement",
     "Edge_Lab.calibration",
     "Edge_Lab.card",
