@@ -1,0 +1,79 @@
+/**
+ * The stretch of time in sight, as the width of a column and the column at the right side.
+ *
+ * New data moves neither: the stretch stands still, or follows the newest column if that was in
+ * sight. The library's own rules for new bars are undone by setting both again.
+ *
+ * @import {IChartApi, Logical} from "../vendor/lightweight-charts-5.2.1.mjs"
+ */
+
+export const FREE_PX = 150; // right of the newest column, for tags and wall bars
+const MOST_FREE = 0.3; // of the width
+const NARROWEST = 0.25;
+const WIDEST = 40;
+
+/** @typedef {{first: number, every: number, columns: number}} Extent of the data */
+
+/** @typedef {{spacing: number, right: number, extent: Extent}} Stretch right: a column, with a fraction */
+
+/** @param {number} width @returns {number} */
+export function freeOf(width) {
+  return Math.min(FREE_PX, width * MOST_FREE);
+}
+
+/**
+ * @param {Stretch} before
+ * @param {Extent} now
+ * @returns {{spacing: number, right: number}} the same sight over changed data
+ */
+export function carried({ spacing, right, extent }, now) {
+  const ratio = now.every / extent.every;
+  const newest = extent.columns - 1;
+  if (right >= newest) {
+    return { spacing: spacing * ratio, right: now.columns - 1 + (right - newest) / ratio };
+  }
+  const minute = extent.first + right * extent.every;
+  const same = (minute - now.first) / now.every;
+  const seen = same > 0 && same < now.columns;
+  return { spacing: spacing * ratio, right: seen ? same : now.columns - 1 + freeOf(400) / spacing };
+}
+
+/** Reads and sets what the library shows. */
+export class Sight {
+  /** @param {IChartApi} chart */
+  constructor(chart) {
+    this.chart = chart;
+    this.scale = chart.timeScale();
+  }
+
+  /** @param {number} column @returns {number} the middle of a column; 0 without data */
+  x(column) {
+    return this.scale.logicalToCoordinate(/** @type {Logical} */ (column)) ?? 0;
+  }
+
+  /** @returns {number} pixels a column */
+  spacing() {
+    return this.x(1) - this.x(0);
+  }
+
+  /** @returns {number} the column at the right side */
+  right() {
+    return (this.scale.width() - 1 - this.x(0)) / this.spacing() - 0.5;
+  }
+
+  /** @param {number} spacing @param {number} right */
+  set(spacing, right) {
+    const barSpacing = Math.max(NARROWEST, Math.min(WIDEST, spacing));
+    this.chart.applyOptions({ timeScale: { barSpacing } });
+    const last = this.right() - this.scale.scrollPosition();
+    this.scale.scrollToPosition(right - last, false);
+  }
+
+  /** @param {number} bars shown left of the free space @param {number} columns @param {number} [least] px */
+  show(bars, columns, least = NARROWEST) {
+    const width = this.scale.width();
+    const free = freeOf(width);
+    const spacing = Math.max(least, (width - free) / bars);
+    this.set(spacing, columns - 1 + (free - 1) / spacing);
+  }
+}

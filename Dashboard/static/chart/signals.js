@@ -1,0 +1,111 @@
+/**
+ * Signals in the chart: a ring at the candle of the tip, a thick line, a tag; the plan of one.
+ *
+ * @import {Frame} from "./frame.js"
+ * @import {Box, Places} from "./spread.js"
+ * @import {Signal} from "./types.js"
+ *
+ * @typedef {"filled"|"plain"|"hollow"|"void"} TagStyle
+ *
+ * @typedef {object} SignalShape
+ * @property {string} id
+ * @property {"upper"|"lower"} side
+ * @property {number} price
+ * @property {number} x1 the ring stands at (x1, y)
+ * @property {number} x2
+ * @property {number} y
+ * @property {boolean} chosen
+ * @property {string} text
+ * @property {TagStyle} style
+ * @property {Box|null} box
+ *
+ * @typedef {object} PlanLine
+ * @property {"stop"|"target"} name
+ * @property {string} text
+ * @property {number} x1
+ * @property {number} x2
+ * @property {number} y
+ * @property {Box|null} box
+ */
+import { minutesOf, xOfCandle, yOf } from "./frame.js";
+import { textWidth } from "./spread.js";
+
+export const SIGNAL_PX = 12;
+export const PLAN_PX = 11;
+const TAG_HEIGHT = 18;
+const FAR = 160;
+
+/** @param {Signal} signal @returns {boolean} true if trades are missing since its birth */
+export function uncertain(signal) {
+  return (signal.layers ?? []).some((layer) => layer.layer === "wick" && layer.state === "gap");
+}
+
+/**
+ * @param {Signal} signal
+ * @param {boolean} isVoid
+ * @returns {{text: string, style: TagStyle}} in void: no side, no conviction
+ */
+export function tagOf(signal, isVoid, chosen = false) {
+  if (isVoid || uncertain(signal)) return { text: `${signal.wick_price} void`, style: "void" };
+  const arrow = signal.direction === "SHORT" ? "▼" : "▲";
+  const words = [arrow, signal.direction, signal.wick_price, signal.conviction ?? ""];
+  const text = words.filter(Boolean).join(" ").slice(0, 60);
+  if (signal.in_contact || signal.touched_since) return { text, style: "hollow" };
+  return { text, style: chosen ? "filled" : "plain" };
+}
+
+/**
+ * @param {Signal[]} signals nearest first
+ * @param {Frame} frame
+ * @param {Places} places
+ * @param {string|null} chosen event_id; null: the first
+ * @param {boolean} isVoid
+ * @returns {SignalShape[]}
+ */
+export function signalShapes(signals, frame, places, chosen, isVoid) {
+  const id = chosen ?? signals[0]?.event_id;
+  /** @type {SignalShape[]} */
+  const shapes = [];
+  for (const signal of signals) {
+    const price = Number(signal.wick_price);
+    const y = yOf(frame, price);
+    if (!(y >= 0 && y <= frame.height)) continue;
+    const side = signal.direction === "SHORT" ? "upper" : "lower";
+    const { text, style } = tagOf(signal, isVoid, signal.event_id === id);
+    const w = Math.ceil(textWidth(text, SIGNAL_PX)) + 12;
+    const top = side === "upper" ? y - TAG_HEIGHT - 2 : y + 3;
+    const box = places.put({ x: frame.width - w - 2, y: top, w, h: TAG_HEIGHT }, FAR);
+    const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
+    const at = { id: signal.event_id, side: /** @type {"upper"|"lower"} */ (side), price };
+    shapes.push({ ...at, x1, x2: frame.width, y, chosen: signal.event_id === id, text, style, box });
+  }
+  return shapes;
+}
+
+/**
+ * @param {Signal|undefined} signal the chosen signal
+ * @param {Frame} frame
+ * @param {Places} places
+ * @param {boolean} isVoid
+ * @returns {PlanLine[]} its stop and its target, where they are in sight
+ */
+export function planLines(signal, frame, places, isVoid) {
+  if (signal === undefined || (!isVoid && uncertain(signal))) return [];
+  const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
+  const from = Math.max(4, Math.min(x1, frame.width - 240));
+  /** @type {PlanLine[]} */
+  const lines = [];
+  for (const name of /** @type {const} */ (["stop", "target"])) {
+    const price = signal[name];
+    if (price === null || price === undefined) continue;
+    const y = yOf(frame, Number(price));
+    if (!(y >= 0 && y <= frame.height)) continue;
+    const text = `${name} ${price}`.slice(0, 40);
+    const w = textWidth(text, PLAN_PX) + 6;
+    const above = (name === "stop") === (signal.direction === "SHORT");
+    const top = name === "target" || above ? y - 15 : y + 2;
+    const box = places.put({ x: from + 10, y: top, w, h: 14 }, 30);
+    lines.push({ name, text, x1: from, x2: frame.width, y, box });
+  }
+  return lines;
+}
