@@ -14,6 +14,9 @@ import { WALL_PX } from "./walls.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */
 
+const RING_PX = 1.8; // of a touch
+const RING_ALPHA = 0.45;
+
 /** @param {Palette} palette @param {"upper"|"lower"} side @returns {string} */
 export const sideColour = (palette, side) => (side === "upper" ? palette.short : palette.long);
 
@@ -54,12 +57,12 @@ function drawLevel(context, level, palette, ratio) {
   const colour = sideColour(palette, level.side);
   context.strokeStyle = faded(colour, level.alpha);
   context.setLineDash(dash === "dotted" ? [1, 3] : dash === "dashed" ? [6, 4] : []);
-  across(context, ratio, x1, touched ? x2 - 2 : x2, y, width);
+  across(context, ratio, x1, touched ? x2 - RING_PX : x2, y, width);
   if (!touched) return;
   context.setLineDash([]);
-  context.strokeStyle = faded(colour, 0.5);
+  context.strokeStyle = faded(colour, RING_ALPHA);
   context.lineWidth = 1;
-  ring(context, x2, y, 2);
+  ring(context, x2, y, RING_PX);
 }
 
 /** @param {Context} context @param {PriceScene} scene @param {Palette} palette */
@@ -84,9 +87,10 @@ export function drawWalls(context, scene, palette, stale) {
       context.fillRect(x1, Math.round(y) - 4, x2 - x1, 8);
     }
   }
-  for (const { box, text, y } of scene.walls) {
+  for (const { box, text, x2, y } of scene.walls) {
     if (box === null) continue;
-    leader(context, box.x - 2, box.y + box.h / 2, y, faded(palette.soft, 0.5));
+    const middle = box.y + box.h / 2;
+    if (Math.abs(middle - y) > 8) leader(context, [[x2 - 1, y], [x2 - 1, middle]], palette.soft);
     context.fillStyle = faded(palette.ground, 0.55);
     context.fillRect(box.x, box.y + 1, box.w, box.h - 2);
     words(context, text, box, stale ? palette.doubt : palette.text);
@@ -94,22 +98,16 @@ export function drawWalls(context, scene, palette, stale) {
 }
 
 /**
- * A short line from words to the level that they were moved away from.
+ * A line from a level to the words that were moved away from it.
  *
  * @param {Context} context
- * @param {number} x
- * @param {number} from
- * @param {number} to
+ * @param {[number, number][]} points
  * @param {string} colour
  */
-function leader(context, x, from, to, colour) {
-  if (Math.abs(from - to) < 9) return;
+function leader(context, points, colour) {
   context.strokeStyle = colour;
   context.lineWidth = 1;
-  context.beginPath();
-  context.moveTo(x + 2, from);
-  context.lineTo(x - 3, from);
-  context.lineTo(x - 8, to);
+  path(context, points);
   context.stroke();
 }
 
@@ -147,7 +145,8 @@ function drawTag(context, { box, side, style, text, y }, palette, ratio) {
   if (box === null) return;
   const colour = style === "void" ? palette.soft : sideColour(palette, side);
   const middle = box.y + box.h / 2;
-  if (Math.abs(middle - y) > box.h / 2 + 6) leader(context, box.x, middle, y, colour);
+  const far = Math.abs(middle - y) > box.h / 2 + 6;
+  if (far) leader(context, [[box.x, middle], [box.x - 5, middle], [box.x - 10, y]], colour);
   context.beginPath();
   context.roundRect(box.x + 0.5, Math.round(box.y * ratio) / ratio + 0.5, box.w - 1, box.h - 1, 2);
   context.fillStyle = style === "filled" ? colour : palette.ground;

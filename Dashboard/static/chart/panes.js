@@ -128,7 +128,7 @@ export class Panes {
   /** @param {number} places decimal places of a price */
   places(places) {
     const format = { type: /** @type {const} */ ("price"), precision: places, minMove: 10 ** -places };
-    this.candles.applyOptions({ priceFormat: format });
+    for (const series of [this.axis, this.candles]) series.applyOptions({ priceFormat: format });
   }
 
   /** @param {Forming|null} forming @param {number} total columns on the axis */

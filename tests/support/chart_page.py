@@ -1,0 +1,131 @@
+"""The chart of the dashboard by itself: a small server with the page's policy, and made-up views."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from ravequant import times
+from ravequant.vault.paths import CHECKOUT
+
+STATIC: Final = CHECKOUT / "Dashboard" / "static"
+PAGE: Final = CHECKOUT / "tests" / "Dashboard" / "browser" / "chart_page"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+KINDS: Final = {
+    ".css": "text/css",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+}
+END: Final = 29_400_000  # the minute after the newest column of a view
+NUMBERS: Final = (
+    "o", "h", "l", "c", "vol", "delta", "tier", "absorbed", "whales", "gap", "v1h", "v4h", "vs",
+    "sd", "vgap", "cvd", "cvd1m", "div",
+)  # fmt: skip
+WICK_FIELDS: Final = ("id", "tf", "side", "tip", "birth", "touch", "exact", "gap")
+
+
+class _Files(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:  # noqa: N802 - the library's name
+        path = self.path.partition("?")[0]
+        name = path.removeprefix("/static/") if path.startswith("/static/") else path[1:]
+        base = STATIC if path.startswith("/static/") else PAGE
+        file = base / (name or "index.html")
+        body = file.read_bytes() if file.is_file() else b""
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Type", KINDS.get(file.suffix, "text/plain"))
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", POLICY)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def chart_address() -> Iterator[str]:
+    """Serve the chart's files on a free port; yields the address, ``http://host:port``."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def minutes(count: int, end: int = END, *, blank: range = range(0)) -> dict[str, Any]:
+    """Return ``count`` calm minutes before ``end``; ``blank`` counts minutes back from the end.
+
+    Candles move between 99 and 101 and never beyond; every fourth minute has whales.
+    """
+    first = end - count
+    rows = []
+    for minute in range(first, end):
+        if end - minute in blank:
+            rows.append((None,) * len(NUMBERS))
+            continue
+        up = minute % 2
+        rows.append((
+            99.5 + (not up), 101.0, 99.0, 99.5 + up, 1000.0 + minute % 7, 10.0, minute % 4 + 1,
+            None, int(minute % 4 == 0), 0, 99.8, 99.9, 100.0, 0.5, 0, 1000.0 + minute % 5, 10.0, None,
+        ))  # fmt: skip
+    columns = zip(*rows, strict=True)
+    return {"first": first, "every": 1, **dict(zip(NUMBERS, map(list, columns), strict=True))}
+
+
+def wicks(*rows: tuple[Any, ...]) -> dict[str, list[Any]]:
+    """Return wicks as columns, from rows in the order of WICK_FIELDS."""
+    return {name: [row[at] for row in rows] for at, name in enumerate(WICK_FIELDS)}
+
+
+def signal(tip: str, direction: str = "SHORT", birth: int = END - 30, **fields: Any) -> dict[str, Any]:
+    """Return the fields of a signal that the chart reads."""
+    return {
+        "event_id": f"X|1m|{birth}|{direction}|{tip}",
+        "direction": direction,
+        "wick_price": tip,
+        "creation_time_utc": times.iso_minute(birth),
+        "timeframe": "1m",
+        "conviction": "MAX",
+        "in_contact": False,
+        "stop": None,
+        "target": None,
+        "layers": [{"layer": "wick", "state": "met"}],
+        **fields,
+    }
+
+
+def hole(stream: str, first: int, end: int, **fields: Any) -> dict[str, Any]:
+    """Return a hole between two Unix minutes."""
+    span = {"from_utc": times.iso_minute(first), "to_utc": times.iso_minute(end)}
+    return {"stream": stream, **span, "status": "open", "words": "7 min, 2,310 trades", **fields}
+
+
+def view(count: int = 300, end: int = END, **parts: Any) -> dict[str, Any]:
+    """Return a view of ``count`` minutes; ``parts`` replace its own."""
+    return {
+        "proto": 1,
+        "instId": "BTC-USDT-SWAP",
+        "mode": "live",
+        "as_of_utc": times.iso_minute(end),
+        "places": 1,
+        "tf": "1m",
+        "minutes": minutes(count, end),
+        "forming": None,
+        "price": {"value": "100.0", "source": "mid"},
+        "wicks": wicks(),
+        "holes": [],
+        "imported": [],
+        "recorded_from_utc": times.iso_minute(end - count),
+        "answer": {"signals": [], "missing": None},
+        "book": None,
+        **parts,
+    }
