@@ -1,4 +1,4 @@
-"""The chart of the dashboard by itself: a small server with the page's policy, and made-up views."""
+"""The chart of the dashboard by itself: a server with the page's policy, and made-up views."""
 
 import threading
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ravequant import times
 from ravequant.vault.paths import CHECKOUT
+from tests.support.screen import Screen
 
 STATIC: Final = CHECKOUT / "Dashboard" / "static"
 PAGE: Final = CHECKOUT / "tests" / "Dashboard" / "browser" / "chart_page"
@@ -33,7 +34,7 @@ WICK_FIELDS: Final = ("id", "tf", "side", "tip", "birth", "touch", "exact", "gap
 class _Files(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         name = path.removeprefix("/static/") if path.startswith("/static/") else path[1:]
         base = STATIC if path.startswith("/static/") else PAGE
@@ -61,13 +62,54 @@ def chart_address() -> Iterator[str]:
             server.shutdown()
 
 
+class ChartPage:
+    """The chart in a browser. ``screen``: a page at `chart_address`."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        screen.wait_painted()
+
+    def show(self, view: dict[str, Any], script: str = "null") -> dict[str, Any]:
+        """Show a view, run a script with ``chart``, and return the geometry once it is painted."""
+        return self.run(f"chart.setView(given); {script}", view)
+
+    def run(self, script: str, given: Any = None) -> dict[str, Any]:
+        """Run a script with ``chart`` and ``given``; return the geometry once it is painted."""
+        self.screen.page.evaluate(f"async (given) => {{ {script}; await painted(); }}", given)
+        return self.screen.geometry()
+
+    def value(self, expression: str) -> Any:
+        """Return what an expression with ``chart`` gives."""
+        return self.screen.page.evaluate(f"() => ({expression})")
+
+    def columns_with(self, x1: float, x2: float, y: float, high: float = 1) -> list[int]:
+        """Return the x between two at which some pixel within ``high`` of y is not the ground's."""
+        found: list[int] = self.screen.page.evaluate(
+            """([x1, x2, y, high]) => {
+            const ground = [14, 17, 22];
+            const own = (x, y) => pixel(x, y).some((part, at) => Math.abs(part - ground[at]) > 16);
+            const found = [];
+            for (let x = Math.ceil(x1); x <= x2; x += 1)
+                for (let off = -high; off <= high; off += 1)
+                    if (own(x, y + off)) { found.push(x); break; }
+            return found; }""",
+            [x1, x2, y, high],
+        )
+        return found
+
+
+def middle(frame: dict[str, float], minute: int) -> float:
+    """Return the x of the middle of a minute's column."""
+    return frame["x0"] + (minute - frame["first"]) / frame["every"] * frame["spacing"]
+
+
 def minutes(count: int, end: int = END, *, blank: range = range(0)) -> dict[str, Any]:
     """Return ``count`` calm minutes before ``end``; ``blank`` counts minutes back from the end.
 
     Candles move between 99 and 101 and never beyond; every fourth minute has whales.
     """
     first = end - count
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for minute in range(first, end):
         if end - minute in blank:
             rows.append((None,) * len(NUMBERS))
@@ -75,7 +117,8 @@ def minutes(count: int, end: int = END, *, blank: range = range(0)) -> dict[str,
         up = minute % 2
         rows.append((
             99.5 + (not up), 101.0, 99.0, 99.5 + up, 1000.0 + minute % 7, 10.0, minute % 4 + 1,
-            None, int(minute % 4 == 0), 0, 99.8, 99.9, 100.0, 0.5, 0, 1000.0 + minute % 5, 10.0, None,
+            None, int(minute % 4 == 0), 0, 99.8, 99.9, 100.0, 0.5, 0, 1000.0 + minute % 5, 10.0,
+            None,
         ))  # fmt: skip
     columns = zip(*rows, strict=True)
     return {"first": first, "every": 1, **dict(zip(NUMBERS, map(list, columns), strict=True))}
@@ -86,7 +129,9 @@ def wicks(*rows: tuple[Any, ...]) -> dict[str, list[Any]]:
     return {name: [row[at] for row in rows] for at, name in enumerate(WICK_FIELDS)}
 
 
-def signal(tip: str, direction: str = "SHORT", birth: int = END - 30, **fields: Any) -> dict[str, Any]:
+def signal(
+    tip: str, direction: str = "SHORT", birth: int = END - 30, **fields: Any
+) -> dict[str, Any]:
     """Return the fields of a signal that the chart reads."""
     return {
         "event_id": f"X|1m|{birth}|{direction}|{tip}",

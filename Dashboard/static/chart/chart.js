@@ -56,6 +56,7 @@ export class Chart {
     /** @type {Price|null} */
     this.price = null;
     this.places = 1;
+    this.live = true;
     this.limit = MOST_MINUTES;
     /** @type {Map<string, {setVisible?: (on: boolean) => void}>} */
     this.added = new Map();
@@ -90,11 +91,11 @@ export class Chart {
     return forming === null ? columns.length : columns.index(forming.minute) + 1;
   }
 
-  /** @returns {Forming|null} the forming minute, where a column is a minute */
+  /** @returns {Forming|null} the forming minute: of a live view, where a column is a minute */
   drawnForming() {
     const { columns } = this.subject;
     const next = this.forming;
-    if (next === null || columns.every !== 1 || columns.length === 0) return null;
+    if (next === null || !this.live || columns.every !== 1 || columns.length === 0) return null;
     const ahead = columns.index(next.minute) - columns.length;
     return ahead >= 0 && ahead < 60 ? next : null;
   }
@@ -115,7 +116,8 @@ export class Chart {
     const { subject } = this;
     subject.columns = new Columns(view.minutes);
     subject.wicks = wickList(view.wicks);
-    subject.replay = view.mode !== "live";
+    this.live = view.mode === "live";
+    subject.replay = !this.live;
     subject.chosen = null;
     this.places = view.places ?? 1;
     this.limit = Math.max(MOST_MINUTES, subject.columns.length * subject.columns.every);

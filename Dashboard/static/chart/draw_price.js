@@ -46,23 +46,30 @@ export function drawVwap(context, scene, palette) {
 
 /** @param {Context} context @param {PriceScene} scene @param {Palette} palette @param {number} ratio */
 export function drawLevels(context, scene, palette, ratio) {
-  for (const level of scene.levels) drawLevel(context, level, palette, ratio);
+  const ringPx = Math.max(1, Math.min(RING_PX, scene.spacing * 0.5));
+  for (const level of scene.levels) drawLevel(context, level, palette, ratio, ringPx);
   context.setLineDash([]);
 }
 
-/** @param {Context} context @param {Level} level @param {Palette} palette @param {number} ratio */
-function drawLevel(context, level, palette, ratio) {
+/**
+ * @param {Context} context
+ * @param {Level} level
+ * @param {Palette} palette
+ * @param {number} ratio
+ * @param {number} ringPx radius of the ring at a touch
+ */
+function drawLevel(context, level, palette, ratio, ringPx) {
   const { dash, width, x2, y, touched } = level;
   const x1 = Math.max(level.x1, -20);
   const colour = sideColour(palette, level.side);
   context.strokeStyle = faded(colour, level.alpha);
   context.setLineDash(dash === "dotted" ? [1, 3] : dash === "dashed" ? [6, 4] : []);
-  across(context, ratio, x1, touched ? x2 - RING_PX : x2, y, width);
+  across(context, ratio, x1, touched ? x2 - ringPx : x2, y, width);
   if (!touched) return;
   context.setLineDash([]);
   context.strokeStyle = faded(colour, RING_ALPHA);
   context.lineWidth = 1;
-  ring(context, x2, y, RING_PX);
+  ring(context, x2, y, ringPx);
 }
 
 /** @param {Context} context @param {PriceScene} scene @param {Palette} palette */

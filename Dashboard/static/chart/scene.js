@@ -116,6 +116,7 @@ export function priceScene(subject, frame) {
   const all = layers.holes ? blanks(subject) : [];
   const books = layers.holes && layers.walls ? blanksOf(subject.holes, "book") : [];
   return {
+    spacing: frame.spacing,
     signals: marks,
     walls,
     plan,
@@ -145,7 +146,8 @@ export function volumeScene(subject, frame) {
 export function cvdScene(subject, frame) {
   const { columns, layers } = subject;
   const sight = visible(frame);
-  const lines = cvdRuns(columns, blanksOf(subject.holes, "trades"));
+  const all = cvdRuns(columns, blanksOf(subject.holes, "trades"));
+  const lines = all.filter(([from, to]) => to > from);
   return {
     marks: layers.cvd ? divergenceMarks(columns, frame, sight) : [],
     lines: lines.map(([from, to]) => ({

@@ -59,7 +59,7 @@ export function wallShapes(book, frame, places) {
     const long = Math.min(LONGEST, 14 * Math.sqrt(notional / UNIT));
     const text = wallText(wall);
     const w = Math.ceil(textWidth(text, WALL_PX)) + 6;
-    const box = places.put({ x: frame.width - w - 2, y: y - 7, w, h: 14 }, 22);
+    const box = places.put({ x: frame.width - w - 2, y: y - 7, w, h: 14 }, 40);
     shapes.push({ side, price, x1: frame.width - long, x2: frame.width, y, text, box });
   }
   return shapes;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts.showcase import browser as finder
+from tests.support.chart_page import ChartPage, chart_address
 from tests.support.screen import Screen, served
 
 if TYPE_CHECKING:
@@ -45,3 +46,16 @@ def screen(browser) -> Iterator[Callable[..., Screen]]:
         yield show
         for page in opened:
             page.check_quiet()
+
+
+@pytest.fixture(scope="session")
+def chart_files() -> Iterator[str]:
+    """Serve the chart by itself; its address."""
+    with chart_address() as address:
+        yield address
+
+
+@pytest.fixture
+def chart(screen, chart_files) -> ChartPage:
+    """Return the chart by itself, without a view yet."""
+    return ChartPage(screen(chart_files, viewport={"width": 1200, "height": 800}))
