@@ -20,6 +20,7 @@ import { age } from "./formats.js";
  * @property {number} heard_ms time of the page of the newest message
  * @property {string} heard_at the same as a time of day, for people
  * @property {boolean} lost an attempt to connect has failed since
+ * @property {number} [rate] seconds of the server in a second of the page; a local exchange may be fast
  */
 
 /**
@@ -93,7 +94,7 @@ function andMore(more) {
  * @returns {Judged}
  */
 export function verdict(trust, now_ms) {
-  const elapsed = trust.live ? Math.max(0, now_ms - trust.answered_ms) : 0;
+  const elapsed = trust.live ? Math.max(0, now_ms - trust.answered_ms) * (trust.rate ?? 1) : 0;
   const streams = streamsAt(trust.answer, elapsed);
   const ahead = streams.some((stream) => {
     const then = trust.answer?.data[stream.name]?.state;

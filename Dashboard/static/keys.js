@@ -7,7 +7,7 @@ const KEYS = {
   1: ["window", "60"], 2: ["window", "150"], 3: ["window", "360"], 4: ["window", "1440"],
   "+": ["zoom", "1.25"], "-": ["zoom", "0.8"],
   "[": ["instrument", "-1"], "]": ["instrument", "1"], n: ["signal", "1"], p: ["signal", "-1"],
-  h: ["layer", "heat"], w: ["layer", "wicks"], v: ["layer", "vwap"], b: ["layer", "book"],
+  h: ["layer", "heat"], w: ["layer", "wicks"], v: ["bands", ""], b: ["layer", "book"],
   c: ["layer", "cvd"], r: ["replay", ""], l: ["live", ""], " ": ["play", ""], u: ["zone", ""],
   t: ["theme", ""], s: ["sound", ""], a: ["tables", ""], "?": ["help", ""], Escape: ["close", ""],
 };

@@ -10,32 +10,44 @@ const fill = keyed(byId("legend"));
 /**
  * Draw the legend.
  * @param {View | null} view
- * @param {number | null} minute Unix minute of a column, null for the newest one
+ * @param {import("./types.d.ts").Facts | null} under the crosshair, null for the newest column
  * @param {"utc" | "local"} zone
  */
-export function drawLegend(view, minute, zone) {
+export function drawLegend(view, under, zone) {
   byId("legend").hidden = view === null;
   if (view === null) return;
   const held = view.minutes;
   const last = held.c.length - 1;
-  const index = minute === null ? last : Math.round((minute - held.first) / held.every);
-  if (index < 0 || index > last) return;
-  const cells = cellsOf(view, index);
-  const when = moment((held.first + index * held.every) * 60_000, zone, "minute");
-  fill(JSON.stringify([cells, when, minute === null, view.tf]), () => [
-    ...(minute === null ? [] : [el("span", {}, el("b", {}, when))]),
+  const minute = under === null ? held.first + last * held.every : under.minute;
+  const index = Math.round((minute - held.first) / held.every);
+  const cells = index >= 0 && index <= last ? cellsOf(view, index, under?.note) : formingCells(view, under);
+  const when = moment(minute * 60_000, zone, "minute");
+  fill(JSON.stringify([cells, when, under === null, view.tf]), () => [
+    ...(under === null ? [] : [el("span", {}, el("b", {}, when))]),
     ...cells.map(([name, value, doubtful]) => el("span", { class: doubtful ? "doubt" : "" }, `${name} `, el("b", {}, value))),
   ]);
 }
 
 /**
  * @param {View} view
- * @param {number} index
+ * @param {import("./types.d.ts").Facts | null} facts
  * @returns {[string, string, boolean?][]}
  */
-function cellsOf(view, index) {
+function formingCells(view, facts) {
+  if (facts === null || facts.c == null) return [["", facts?.note ?? ""]];
+  const names = /** @type {const} */ (["o", "h", "l", "c"]);
+  return [...names.map((name) => /** @type {[string, string]} */ ([name.toUpperCase(), fixed(facts[name], view.places)])), ["", facts.note ?? "forming", true]];
+}
+
+/**
+ * @param {View} view
+ * @param {number} index
+ * @param {string} [note] why there is no record
+ * @returns {[string, string, boolean?][]}
+ */
+function cellsOf(view, index, note) {
   const { minutes: held, places } = view;
-  if (held.c[index] == null) return [["", "no record"]];
+  if (held.c[index] == null) return [["", note || "no record"]];
   /** @param {unknown} column */
   const at = (column) => /** @type {unknown[]} */ (column ?? [])[index];
   const gap = Boolean(at(held.vgap));

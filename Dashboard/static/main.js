@@ -13,7 +13,7 @@ import { drawOthers, drawTabs } from "./others.js";
 import { openProof } from "./proof.js";
 import { drawRecorders } from "./recorders.js";
 import { Replay } from "./replay.js";
-import { ServerError, ask } from "./requests.js";
+import { ServerError, ask, askLater } from "./requests.js";
 import { drawSound, forgetHeard, hear, mute, toggleSound } from "./sound.js";
 import { KEPT_MINUTES, Store } from "./store.js";
 import { drawTables, toggleTables } from "./tables.js";
@@ -45,10 +45,14 @@ let timeframe = "1m";
 let windowMinutes = WINDOW;
 /** @type {string | null} */
 let chosenId = null;
-/** @type {number | null} */
+/** @type {import("./types.d.ts").Facts | null} */
 let crosshair = null;
 let pageHash = "";
 let nearBps = 5;
+let bands = 1; // sigmas around the VWAP of the session
+let chartState = "";
+let shown = ""; // instrument and timeframe of the picture
+let heatTo = 0; // Unix ms up to which heat was drawn
 /** @type {Map<string, import("./others.js").Elsewhere>} */
 const elsewhere = new Map();
 /** @type {AbortController} */
@@ -94,9 +98,13 @@ async function load({ quiet = false } = {}) {
 
 /** @param {View} view */
 function take(view) {
+  const before = shown;
+  shown = `${instId} ${timeframe}`;
   store.take(view, monotonic());
   chart?.setView(view);
-  heat?.clear();
+  chartState = "";
+  if (before !== shown || store.asOfMs < heatTo) heat?.clear();
+  heatTo = store.asOfMs;
   if (view.mode === "live") {
     replay.close();
     link.open(instId, view.minutes.first);
@@ -135,7 +143,7 @@ async function readHeat() {
   const first = end - Math.min(KEPT_MINUTES, Math.max(windowMinutes, WINDOW));
   const query = new URLSearchParams({ at: at || "now", from: String(first), to: String(end), every: String(every) });
   try {
-    const found = await ask(`heat/${encodeURIComponent(instId)}?${query}`, reads.signal);
+    const found = await askLater(`heat/${encodeURIComponent(instId)}?${query}`, reads.signal);
     if (store.view === view) heat.set(found);
   } catch {
     // the chart stands without it
@@ -152,7 +160,7 @@ async function readElsewhere() {
   for (const name of others) {
     const query = new URLSearchParams({ at: at || "now" });
     try {
-      const answer = await ask(`signals/${encodeURIComponent(name)}?${query}`);
+      const answer = await askLater(`signals/${encodeURIComponent(name)}?${query}`);
       elsewhere.set(name, { answer, answered_ms: monotonic(), live: !at });
     } catch {
       elsewhere.delete(name);
@@ -171,10 +179,9 @@ function onMessage(message) {
     void link.retry();
     return;
   }
-  const wasCut = store.apply(message, now);
+  store.apply(message, now);
   if (message.type === "rows") {
-    if (wasCut && store.view) chart?.setView(store.view);
-    else chart?.update(message);
+    chart?.update(message);
     if (message.heat) heat?.set(message.heat);
   } else if (message.type === "beat") {
     store.hear(message.now_ms, now);
@@ -234,8 +241,6 @@ function render() {
   if (store.live && judged.level !== "void" && !judged.ahead) hear(signals, nearBps);
 }
 
-let chartState = "";
-
 /** @param {import("./freshness.js").Judged} judged */
 function drawChartState(judged) {
   if (chart === null || store.view === null) return;
@@ -274,6 +279,12 @@ const ACTIONS = {
     const on = button?.getAttribute("aria-pressed") !== "true";
     button?.setAttribute("aria-pressed", String(on));
     chart?.setLayer(value, on);
+  },
+  bands: () => {
+    bands = (bands + 1) % 4;
+    chart?.setLayer("bands", bands);
+    setText(byId("bands-button"), bands ? `bands ${bands}σ` : "bands off");
+    byId("bands-button").setAttribute("aria-pressed", String(bands > 0));
   },
   pan: (value) => chart?.pan(Number(value) * Math.max(1, Math.round(windowMinutes / 30))),
   arrow: (value) => {
@@ -409,7 +420,7 @@ async function makeChart() {
     const made = /** @type {ChartLike} */ (new Chart(host));
     Object.assign(host, { geometry: () => made.geometry() });
     made.onCrosshair((facts) => {
-      crosshair = typeof facts?.minute === "number" ? facts.minute : null;
+      crosshair = facts;
       drawLegend(store.view, crosshair, store.zone);
     });
     chart = made;
@@ -441,6 +452,7 @@ async function start() {
       const status = /** @type {Status} */ (await ask("status"));
       instruments = status.instruments;
       pageHash = status.page ?? "";
+      store.rate = status.rate ?? 1;
       nearBps = Number(status.thresholds?.approach_bps ?? nearBps);
       break;
     } catch (error) {

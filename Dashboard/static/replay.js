@@ -2,7 +2,7 @@
 
 import { byId, el, setText } from "./dom.js";
 import { moment } from "./formats.js";
-import { ask } from "./requests.js";
+import { askLater } from "./requests.js";
 
 /** @typedef {import("./types.d.ts").Day} Day */
 
@@ -37,7 +37,7 @@ export class Replay {
     byId("replay").hidden = false;
     const instId = this.user.instId();
     if (this.daysOf !== instId) {
-      this.days = await ask(`days/${encodeURIComponent(instId)}`).catch(() => []);
+      this.days = await askLater(`days/${encodeURIComponent(instId)}`).catch(() => []);
       this.daysOf = instId;
     }
     this.draw();

@@ -1,5 +1,7 @@
 /** Asks the server for JSON; an error carries its words and its remedy. */
 
+import { askToken } from "./session.js";
+
 /** An answer that is none: the message is worded by the server. */
 export class ServerError extends Error {
   /**
@@ -17,7 +19,26 @@ export class ServerError extends Error {
 }
 
 const BUSY = 503;
+const STRANGER = 401;
 const TRIES = 4;
+
+let queue = Promise.resolve();
+
+/**
+ * Ask for something that can wait: after all that was asked for so before. The server reads for
+ * two at once, and the picture comes first.
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export function askLater(path, signal) {
+  const asked = queue.then(() => {
+    signal?.throwIfAborted();
+    return ask(path, signal);
+  });
+  queue = asked.then(() => undefined, () => undefined);
+  return asked;
+}
 
 /**
  * Return the JSON of a path below /api/v1/. Raises ServerError. A server that is busy is asked
@@ -31,6 +52,10 @@ export async function ask(path, signal) {
     const answer = await fetchOnce(path, signal);
     const found = await answer.json().catch(() => null);
     if (answer.ok && found !== undefined) return found;
+    if (answer.status === STRANGER) {
+      await askToken();
+      continue;
+    }
     if (answer.status === BUSY && tried < TRIES) {
       const seconds = Number(answer.headers.get("Retry-After")) || 1;
       await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(seconds, 10)));

@@ -87,6 +87,7 @@ export class Store {
     this.serverMs = 0; // time of the server at heardMs
     /** @type {"utc" | "local"} */
     this.zone = "utc";
+    this.rate = 1; // seconds of the server in a second of the page
   }
 
   /** True while ages run on and messages come. */
@@ -151,7 +152,7 @@ export class Store {
    */
   timeMs(now) {
     if (this.view === null) return NaN;
-    return this.live ? this.serverMs + (now - this.heardMs) : this.asOfMs;
+    return this.live ? this.serverMs + (now - this.heardMs) * this.rate : this.asOfMs;
   }
 
   /** The end of the newest minute that is shown, in Unix ms. */
@@ -177,6 +178,7 @@ export class Store {
       heard_ms: this.heardMs,
       heard_at: `${moment(this.serverMs, this.zone, "second")}${this.zone === "utc" ? " UTC" : ""}`,
       lost: this.lost,
+      rate: this.rate,
     };
   }
 }

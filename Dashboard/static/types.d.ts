@@ -93,8 +93,11 @@ export interface Day {
 
 export interface Status {
   proto: number; version?: string; page?: string; instruments: string[]; now_ms: number;
-  thresholds?: Record<string, unknown>;
+  thresholds?: Record<string, unknown>; rate?: number;
 }
+
+/** A column under the crosshair. */
+export interface Facts { minute: number; every?: number; note?: string; [column: string]: unknown }
 
 export interface ChartLike {
   setView(view: View): void;
@@ -103,11 +106,11 @@ export interface ChartLike {
   setWindow(minutes: number): void;
   pan(bars: number): void;
   zoom(factor: number): void;
-  setLayer(name: string, on: boolean): void;
+  setLayer(name: string, on: boolean | number): void;
   choose(eventId: string | null): void;
   setZone(zone: "utc" | "local"): void;
   retheme(): void;
-  onCrosshair(callback: (facts: Record<string, unknown> | null) => void): void;
+  onCrosshair(callback: (facts: Facts | null) => void): void;
   geometry(): unknown;
   addLayer(layer: unknown): void;
 }
