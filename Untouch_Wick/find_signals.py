@@ -204,7 +204,9 @@ def _answer(request: Request, args: argparse.Namespace, outputs: Outputs) -> Non
         if outputs.lines is not None:
             from ravequant.alerts.ends import RoundAnswer  # noqa: PLC0415 - for a watch
 
-            told = RoundAnswer(answer, request.query, request.limits, args.min_score)
+            told = RoundAnswer(
+                answer, request.query, request.limits, args.min_score, request.not_recorded
+            )
             outputs.lines.add(told, rows)
             if outputs.alerts is not None:
                 outputs.alerts.add(told, rows)

@@ -20,6 +20,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from ravequant import times
+from ravequant.alerts.doubts import DoubtMessage
 from ravequant.alerts.policy import AlertMessage
 from ravequant.alerts.refusals import DeliveryStatus, refusal
 from ravequant.alerts.webhook import Webhook
@@ -35,6 +36,7 @@ _NETWORK: Final = "see whether the network is up, it is tried again by itself"
 _ITSELF: Final = "Discord itself failed, the watch tries again by itself"
 _NEXT: Final = "that alert is lost, the next one is tried"
 _log = logging.getLogger("find_signals")
+Message = AlertMessage | DoubtMessage
 
 
 class PostResult(NamedTuple):
@@ -122,7 +124,7 @@ class DiscordSender:
     ) -> None:
         self._post, self._clock, self._pause = post, clock, pause
         self._thread: threading.Thread | None = None
-        self._done = queue.SimpleQueue[tuple[AlertMessage, bool]]()
+        self._done = queue.SimpleQueue[tuple[Message, bool]]()
         self._failures = 0
         self._not_before = 0.0
         self._silent_at = 0.0  # a batch that still runs then is logged
@@ -145,7 +147,7 @@ class DiscordSender:
         """True if a batch may be sent now."""
         return self.idle and not self.off and not self.wait_s
 
-    def send(self, batch: list[tuple[AlertMessage, dict[str, Any]]]) -> None:
+    def send(self, batch: list[tuple[Message, dict[str, Any]]]) -> None:
         """Begin to post messages with their JSON bodies; only when ready."""
         self._silent_at = self._clock() + _SILENT_S
         self._thread = threading.Thread(
@@ -153,7 +155,7 @@ class DiscordSender:
         )
         self._thread.start()
 
-    def collect(self, patience_s: float) -> list[tuple[AlertMessage, bool]]:
+    def collect(self, patience_s: float) -> list[tuple[Message, bool]]:
         """Return the messages that are done since the last call, and whether each was accepted.
 
         Messages not accepted were refused for good. Waits at most ``patience_s`` for the rest.
@@ -171,7 +173,7 @@ class DiscordSender:
             found.append(self._done.get())
         return found
 
-    def _deliver(self, batch: list[tuple[AlertMessage, dict[str, Any]]]) -> None:
+    def _deliver(self, batch: list[tuple[Message, dict[str, Any]]]) -> None:
         try:
             for message, body in batch:
                 posted = self._patiently(body)

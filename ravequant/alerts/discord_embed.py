@@ -5,10 +5,11 @@ that could form one are replaced.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ravequant import times
+from ravequant.alerts.doubts import DoubtMessage, RecordingStop, Sequel
 from ravequant.alerts.policy import AlertMessage
 from ravequant.alerts.policy_state import Kind, PendingAlert
 from ravequant.signals.evidence import Evidence
@@ -71,6 +72,31 @@ def ended(alert: PendingAlert) -> dict[str, Any]:
     name = plain(f"{alert.kind.upper()} {alert.line}", TITLE)
     made = _message(name, text, _GREY, footer=alert.key)
     return made if alert.kind == "reached" else {**made, "flags": _SILENT}
+
+
+def doubted(message: DoubtMessage, stop: RecordingStop) -> dict[str, Any]:
+    """Return the message about signals whose instrument is not recorded; it rings."""
+    levels = list(message.levels.values())
+    verb = "stand" if len(levels) > 1 else "stands"
+    second = stop.since_ms // times.SECOND_MS
+    lines = [
+        plain(f"nobody knows whether {', '.join(levels)} still {verb}; do not use", VALUE),
+        plain(stop.why.removeprefix("NOT RECORDING "), VALUE),
+        f"<t:{second}:R>",
+    ]
+    since = times.iso(stop.since_ms)[11:19]
+    name = plain(f"{message.inst_id}: NOT RECORDING since {since} UTC", TITLE)
+    return _message(name, "\n".join(lines), _GREY, footer=", ".join(message.levels))
+
+
+def trusted(message: DoubtMessage, sequels: Mapping[str, Sequel]) -> dict[str, Any]:
+    """Return the message about these signals once it is recorded again; it rings if one stands."""
+    lines = [f"{level} {sequels[key].words}" for key, level in message.levels.items()]
+    name = plain(f"{message.inst_id}: RECORDING AGAIN", TITLE)
+    text = "\n".join(plain(line, VALUE) for line in lines)
+    made = _message(name, text, _GREY, footer=", ".join(message.levels))
+    rings = any(sequels[key].stands for key in message.levels)
+    return made if rings else {**made, "flags": _SILENT}
 
 
 def digest(message: AlertMessage, hour: str = "") -> dict[str, Any]:

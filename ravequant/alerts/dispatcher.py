@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import orjson
 
 from ravequant import times
-from ravequant.alerts import discord_embed, webhook
+from ravequant.alerts import discord_embed, doubts, webhook
 from ravequant.alerts.command import Command
 from ravequant.alerts.delivery import DeliveryHeartbeat
+from ravequant.alerts.doubts import DoubtMessage, RecordingStops, Sequel
 from ravequant.alerts.due_kind import SignalSeen
 from ravequant.alerts.ends import RoundAnswer, ends
 from ravequant.alerts.hour import next_place, used_words
-from ravequant.alerts.policy import AlertMessage, AlertPolicy, SignalEnd
+from ravequant.alerts.policy import AlertPolicy, SignalEnd
 from ravequant.errors import VaultError, shown
 from ravequant.settings import Settings
 from ravequant.signals.evidence import within
@@ -28,9 +29,10 @@ from ravequant.signals.serialize import shown_fields
 from ravequant.vault.atomic import disk_error, move_over, replace_file
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import StrPath, Vault
+from ravequant.vault.recorder_state import not_recorded_since
 
 if TYPE_CHECKING:
-    from ravequant.alerts.discord import DiscordSender
+    from ravequant.alerts.discord import DiscordSender, Message
 
 _EVERYTHING: Final = "ALL-INSTRUMENTS"  # one watch sends alerts for a vault
 _PATIENCE_S: Final = 1.0  # for which a round waits for Discord; `rest` waits for the remainder
@@ -69,6 +71,7 @@ class AlertDispatcher:
         self._discord: DiscordSender | None = None
         self._round: dict[str, _StandingSignal] = {}  # by every event_id of each level
         self._answers: dict[str, RoundAnswer] = {}  # by instrument
+        self._stops = RecordingStops(times.utc_now_ms())
         self._saved, self._waits = b"", False
         self._heartbeat = DeliveryHeartbeat(vault)
         self._held = ExitStack()
@@ -102,20 +105,23 @@ class AlertDispatcher:
             self._round |= {wick.event_id: found for wick in signal.wicks}
 
     def notify(self) -> None:
-        """End a round: send the new alerts and the ends, and post the alerts that wait."""
+        """End a round: send the new alerts, ends and doubts, and post the alerts that wait."""
         now = times.utc_now_ms()
         ended = self._policy.end(self._ends(), now)
         standing = {id(found): found for found in self._round.values()}.values()
         seen = [signal_seen(found.signal, self._approach) for found in standing]
         new = self._policy.add(seen, now)
+        doubted = self._take_recording(now)
         if self._command is not None:
+            for message in doubted:
+                self._command.run(self._doubt_row(message))
             for alert in new:
                 found = self._round[alert.key]
                 row = {"alert": alert.kind, **found.row, **shown_fields(found.signal)}
                 self._command.run(row)
             for end in ended:
                 self._command.run(end_row(end))
-        rings = any(alert.kind != "shrunk" for alert in new)
+        rings = any(alert.kind != "shrunk" for alert in new) or any(map(self._rings, doubted))
         if self._channels.bell and (rings or any(end.kind == "reached" for end in ended)):
             _ring()
         self._save()
@@ -127,7 +133,7 @@ class AlertDispatcher:
         """Write to the heartbeat whether alerts are sent."""
         used = [channel for channel in (self._discord, self._command) if channel is not None]
         problem = next((channel.problem for channel in used if channel.problem), "")
-        waiting = self._policy.pending + (self._command.waiting if self._command else 0)
+        waiting = self._waiting + (self._command.waiting if self._command else 0)
         sent = min((channel.sent_ms or 0 for channel in used), default=0)
         hour = self._policy.hour
         full = None if self._discord is None else hour.full_until(times.utc_now_ms())
@@ -145,12 +151,60 @@ class AlertDispatcher:
         told = {key: self._policy.names(key) for key in self._policy.open_keys}
         return [end for answer in self._answers.values() for end in ends(told, answer)]
 
+    def _take_recording(self, now: int) -> list[DoubtMessage]:
+        """Return the messages about signals that came into doubt in this round, or out of it."""
+        found = []
+        for inst_id, answer in self._answers.items():
+            why = answer.not_recorded
+            since = not_recorded_since(self._vault, inst_id, now) if why else None
+            stands = self._stops.take(inst_id, why, since, now)
+            if stands is None:
+                continue
+            if stands:
+                levels = doubts.doubt(self._policy, doubts.levels_of(answer))
+            else:
+                levels = doubts.trust(self._policy, inst_id)
+            found += [DoubtMessage(inst_id, stands, levels)] * bool(levels)
+        return found
+
+    def _due_doubts(self) -> list[DoubtMessage]:
+        """Return the messages about doubts that can be posted in this round."""
+        return [
+            message
+            for message in doubts.due(self._policy)
+            if message.stands is (message.inst_id in self._stops)
+            and (message.stands or message.inst_id in self._answers)
+        ]
+
+    def _sequels(self, message: DoubtMessage) -> dict[str, Sequel]:
+        """Return the state of each signal of a message in this round, by its key."""
+        found, limits = {}, self._answers[message.inst_id].limits
+        for key in message.levels:
+            names = self._policy.names(key)
+            shown = next((self._round[name].signal for name in names if name in self._round), None)
+            found[key] = doubts.sequel(shown, limits)
+        return found
+
+    def _doubt_row(self, message: DoubtMessage) -> dict[str, Any]:
+        if message.stands:
+            return doubts.stop_row(message, self._stops[message.inst_id])
+        return doubts.sequel_row(message, self._sequels(message))
+
+    def _rings(self, message: DoubtMessage) -> bool:
+        sequels = () if message.stands else self._sequels(message).values()
+        return message.stands or any(found.stands for found in sequels)
+
+    @property
+    def _waiting(self) -> int:
+        """The messages and alerts that wait for Discord."""
+        return self._policy.pending + (len(self._due_doubts()) if self._channels.discord else 0)
+
     def rest(self, seconds: float) -> None:
         """Wait for the next round; meanwhile collect Discord's answers and post pending alerts."""
         ends = time.monotonic() + seconds
         while (left := ends - time.monotonic()) > 0:
             discord = self._discord
-            if discord is None or discord.off or (discord.idle and not self._policy.pending):
+            if discord is None or discord.off or (discord.idle and not self._waiting):
                 time.sleep(min(left, _PAUSE_S))
             elif not discord.idle:
                 self._collect(min(left, _PAUSE_S))
@@ -188,11 +242,15 @@ class AlertDispatcher:
             and found.signal.no_trade is None
             and self._policy.stands(key, found.signal.size)
         }
-        due = self._policy.due(standing, now)
+        due: list[Message] = [*self._due_doubts(), *self._policy.due(standing, now)]
         if due:
             self._discord.send([(message, self._body(message, now)) for message in due])
 
-    def _body(self, message: AlertMessage, now: int) -> dict[str, Any]:
+    def _body(self, message: "Message", now: int) -> dict[str, Any]:
+        if isinstance(message, DoubtMessage):
+            if message.stands:
+                return discord_embed.doubted(message, self._stops[message.inst_id])
+            return discord_embed.trusted(message, self._sequels(message))
         places = self._policy.hour.per_hour
         full = message.full_until_ms
         hour = "" if full is None else f"{places} of {places} this hour, {next_place(full)}"
@@ -209,7 +267,9 @@ class AlertDispatcher:
         if self._discord is None:
             return
         for message, accepted in self._discord.collect(patience_s):
-            if accepted:
+            if isinstance(message, DoubtMessage):
+                doubts.done(self._policy, message)
+            elif accepted:
                 self._policy.accepted(message, times.utc_now_ms())
             else:
                 self._policy.dropped(message)

@@ -21,6 +21,7 @@ class RoundAnswer(NamedTuple):
     query: Query
     limits: SignalLimits
     min_score: int
+    not_recorded: str = ""  # why trades or books of the instrument do not come now
 
     @property
     def standing(self) -> list[Signal]:

@@ -81,19 +81,20 @@ class AlertPolicy:
     @property
     def open_keys(self) -> list[str]:
         """The keys of the signals that were notified of and have not ended."""
-        return [known.names[0] for known in self._signals() if not known.over]
+        return [known.names[0] for known in self.signals() if not known.over]
 
     def names(self, key: str) -> Sequence[str]:
         """Return all names of a known signal."""
         return tuple(self._known[key].names)
 
-    def _signals(self) -> list[KnownSignal]:
+    def signals(self) -> list[KnownSignal]:
+        """Return the known signals, each once."""
         return list({id(known): known for known in self._known.values()}.values())
 
     def end(self, ends: Iterable[SignalEnd], now: int) -> list[SignalEnd]:
         """Take the ends of open signals; return those to notify.
 
-        An end of long ago is not announced any more.
+        An end of long ago is not announced any more, but that of a signal in doubt.
         """
         return [end for end in ends if self._ends(end, now)]
 
@@ -102,9 +103,11 @@ class AlertPolicy:
         if known is None or known.over or (end.for_size and not known.size):
             return False
         known.over = True
-        if end.kind == "aged" or now - end.at_ms > LATE_MS:
+        doubted = known.doubt or known.told_doubt
+        if end.kind == "aged" or (now - end.at_ms > LATE_MS and not doubted):
             known.may_return = False
             return False
+        known.doubt = ""
         known.may_return = known.may_return and end.kind == "withdrawn"
         alert = PendingAlert(
             known.names[0], end.kind, end.line[:MOST_TEXT], now, detail=end.detail[:MOST_TEXT]
@@ -114,6 +117,11 @@ class AlertPolicy:
         elif self._posts:
             known.end = alert
         return True
+
+    def end_waits(self, known: KnownSignal) -> bool:
+        """Return True if a signal has an end that was not posted yet."""
+        ends = (alert.key for alert in self._pending if alert.is_end)
+        return known.end is not None or not set(known.names).isdisjoint(ends)
 
     def _close(self, known: KnownSignal, end: PendingAlert) -> None:
         """Let the end of a told signal wait, in the place of all that still waits of it."""
@@ -206,8 +214,10 @@ class AlertPolicy:
     def accepted(self, message: AlertMessage, now: int) -> None:
         """Count a message that was posted."""
         for alert in message.alerts:
-            known = None if alert.is_end else self._known.get(alert.key)
-            if known is not None:
+            known = self._known.get(alert.key)
+            if known is not None and alert.is_end:
+                known.told_doubt = ""
+            elif known is not None:
                 known.told_size = max(known.told_size, alert.size)
                 known.told, known.told_last, known.fitted_size = True, alert.size, alert.size
         self.dropped(message, told=True)
@@ -295,6 +305,8 @@ class AlertPolicy:
         one.last_size = max(known.last_size for known in found)
         one.told_size = max(known.told_size for known in found)
         one.told_last = max(known.told_last for known in found)
+        one.doubt = max(known.doubt for known in found)
+        one.told_doubt = max(known.told_doubt for known in found)
         over = [known.over for known in found]
         one.may_return = all(known.may_return for known in found) and len({*over}) == 1
         one.over = any(over)
@@ -358,10 +370,11 @@ class AlertPolicy:
         """Return the state as JSON."""
         return {
             "version": policy_state.VERSION,
-            "known": [policy_state.known_row(known) for known in self._signals()],
+            "known": [policy_state.known_row(known) for known in self.signals()],
             "waiting": [policy_state.alert_row(alert) for alert in self._pending],
             "sent": self.hour.sent,
             "left_out": self._left_out,
+            "doubts": policy_state.doubt_rows(self.signals()),
         }
 
     def restore(self, state: Any) -> None:
@@ -373,8 +386,10 @@ class AlertPolicy:
         signals = [policy_state.known_of(row) for row in state["known"]]
         pending = [policy_state.alert_of(row) for row in state["waiting"]]
         sent = [policy_state.count(at) for at in state["sent"]]
+        by_name = {name: known for known in signals for name in known.names}
+        policy_state.take_doubts(by_name, state.get("doubts", {}))  # absent until it was known
         self._left_out = policy_state.count(state["left_out"])
-        self._known = {name: known for known in signals for name in known.names}
+        self._known = by_name
         self._pending, self.hour.sent = pending, sent
 
 

@@ -1,5 +1,6 @@
 """The state of the alerts as `alerts.json` holds it, of this version and those before. Pure."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -50,6 +51,8 @@ class KnownSignal:
     told_size: int = 0  # the largest in an accepted message
     told_last: int = 0  # the newest in one
     fitted_size: int = 0  # the newest that an accepted message has, or that waits
+    doubt: str = ""  # direction and price, while nobody knows whether it stands
+    told_doubt: str = ""  # the same, as the newest accepted message about it has it
 
 
 def known_row(known: KnownSignal) -> list[Any]:
@@ -118,6 +121,21 @@ def _second(state: Any) -> Any:
             for key, near, line, since_ms, listed in waiting
         ],
     }
+
+
+def doubt_rows(signals: Iterable[KnownSignal]) -> dict[str, list[str]]:
+    """Return the doubts of known signals as JSON, by key."""
+    return {
+        known.names[0]: [known.doubt, known.told_doubt]
+        for known in signals
+        if known.doubt or known.told_doubt
+    }
+
+
+def take_doubts(known: Mapping[str, KnownSignal], rows: Any) -> None:
+    """Put doubts of their JSON back; KeyError, ValueError or AttributeError if it is none."""
+    for name, (doubt, told_doubt) in rows.items():
+        known[name].doubt, known[name].told_doubt = _text(doubt), _text(told_doubt)
 
 
 def known_of(row: Any) -> KnownSignal:

@@ -100,6 +100,20 @@ def why_not_recorded(vault: Vault, inst_id: str, now: int) -> str:
     return next(filter(None, found), "")
 
 
+def not_recorded_since(vault: Vault, inst_id: str, now: int) -> int | None:
+    """Return since when trades or books of an instrument are not recorded, by the wall clock.
+
+    None if it is not known: of an instrument that is left out, or whose past trades are fetched.
+    """
+    found = []
+    for program in _RECORDS:
+        if _why_standing(vault, program, inst_id, now):
+            state = recorder_state(vault, program, now)
+            last = (heartbeat.read(vault, program) or {}).get("heartbeat_utc")
+            found.append(state.problem_since_ms if state.lives else _time(last))
+    return min((since for since in found if since is not None), default=None)
+
+
 def _why_standing(vault: Vault, program: str, inst_id: str, now: int) -> str:
     state = recorder_state(vault, program, now)
     if state.lives:

@@ -7,6 +7,7 @@ import pytest
 
 from ravequant.alerts import discord_embed
 from ravequant.alerts.dispatcher import signal_seen
+from ravequant.alerts.doubts import DoubtMessage, RecordingStop, Sequel
 from ravequant.alerts.policy import AlertMessage, AlertPolicy
 from ravequant.settings import Settings
 from ravequant.signals.inputs import VwapRow, price
@@ -175,6 +176,31 @@ def test_the_list():
     assert embed["title"] == "107 earlier alerts"
     assert lines[-1] == f"and {107 - len(lines[1:-1])} more"
     assert lines[-2] == f"<t:1765748130:t> NEAR {'x' * 200}"
+
+
+def test_signals_in_doubt_have_a_message_for_all():
+    """Since when and why; several stand, and no word of a reason can call anybody."""
+    levels = {"BTC|high": "SHORT 97137.3", "BTC|low": "LONG 95000"}
+    message = DoubtMessage("BTC", stands=True, levels=levels)
+    stop = RecordingStop(NOW, "NOT RECORDING trades: @everyone has ended")
+    assert as_text(discord_embed.doubted(message, stop)) == (
+        "BTC: NOT RECORDING since 21:35:30 UTC\n\n"
+        "nobody knows whether SHORT 97137.3, LONG 95000 still stand; do not use\n"
+        "trades: (at)everyone has ended\n"
+        f"<t:{NOW // 1000}:R>\n\n\n"
+        "BTC|high, BTC|low\n"
+    )
+    sequels = {"BTC|high": Sequel(stands=True, words="still stands"),
+               "BTC|low": Sequel(stands=False, words="is no signal any more")}  # fmt: skip
+    again = discord_embed.trusted(message._replace(stands=False), sequels)
+    assert as_text(again) == (
+        "BTC: RECORDING AGAIN\n\n"
+        "SHORT 97137.3 still stands\nLONG 95000 is no signal any more\n\n\n"
+        "BTC|high, BTC|low\n"
+    )
+    assert "flags" not in again
+    gone = dict.fromkeys(levels, sequels["BTC|low"])
+    assert discord_embed.trusted(message, gone)["flags"] == 4096  # SUPPRESS_NOTIFICATIONS
 
 
 def test_signals_without_price_or_plan_have_an_embed():

@@ -12,6 +12,7 @@ from ravequant.vault.recorder_state import (
     BackFill,
     RecorderState,
     about,
+    not_recorded_since,
     recorder_state,
     span,
     why_not_recorded,
@@ -145,6 +146,23 @@ def test_a_recorder_without_a_sign_of_life_stands(vault):
     assert found.startswith(
         "NOT RECORDING trades: trades_exporter has given no sign of life for 3m0"
     )
+
+
+def test_since_when_nothing_is_recorded(vault):
+    """Since the problem, or the last sign of life; the earlier one of both recorders."""
+    now = times.utc_now_ms()
+    since = now - 60_000
+    both(vault)
+    assert not_recorded_since(vault, BTC, now) is None
+    both(vault, {"problem": "no net", "problem_since_utc": times.iso(since)}, {"stopped": True})
+    assert not_recorded_since(vault, BTC, now) == since
+    both(vault, {"problem": "no net", "problem_since_utc": times.iso(now)}, {"stopped": True})
+    assert not_recorded_since(vault, BTC, now + 10_000) == now
+    both(vault, {"stopped": True, "problem": "no net", "problem_since_utc": times.iso(since)})
+    last = orjson.loads(vault.health("trades_exporter").read_bytes())["heartbeat_utc"]
+    assert not_recorded_since(vault, BTC, now) == times.parse_iso(last)  # not since its old problem
+    both(vault, {"instruments": {BTC: {"left_out": "not trading"}}})
+    assert not_recorded_since(vault, BTC, now) is None
 
 
 def test_a_vault_without_heartbeats_is_only_read(vault):
