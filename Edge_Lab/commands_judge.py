@@ -25,8 +25,10 @@ from Edge_Lab.paper_engine import judge_waiting
 from Edge_Lab.trial_files import (
     DayNote,
     NeverJudgedError,
+    has_its_books,
     read_note,
     refusal,
+    same_inputs,
     write_day,
     write_note,
 )
@@ -89,7 +91,7 @@ class DueDay(NamedTuple):
 
     inst_id: str
     day: str
-    until_ms: int  # how far its trades reach, at most as far as they must
+    until_ms: int = 0  # how far its trades reach, at most as far as they must
     stale: DayNote | None = None  # a note to be marked: its trades were repaired, its books gone
     refused: str = ""  # exec_id that has no trials, nor books to make them of
 
@@ -100,10 +102,13 @@ class RecordedDays:
     def __init__(self, vault: Vault, inst_id: str, chosen: Settings) -> None:
         self._vault, self._inst_id, self._chosen = vault, inst_id, chosen
         self.trades = dict(day_files(vault.trades(inst_id)))
-        self._books = {key[:10]: (path, key) for key, path in book_files(vault.snapshots(inst_id))}
+        books = list(book_files(vault.snapshots(inst_id)))
+        self._book_keys = {key for key, _ in books}
+        self._books = {key[:10]: (path, key) for key, path in books}
         self._buckets = {key for key, _ in catalog.BUCKETS.files(vault, inst_id)}
+        self._reached: dict[str, int] = {}  # times of files that were read
         self._imported = provenance.newest(vault, inst_id).keys()
-        self.waiting: list[str] = []  # sentences about the days that cannot be judged yet
+        self.waiting: dict[str, list[str]] = {}  # days that cannot be judged yet, by the reason
         self._committed = committed(vault, inst_id)
         self._exec_ids = [one.exec_id for one in executions(chosen)]
 
@@ -121,25 +126,57 @@ class RecordedDays:
                     yield found
 
     def _due(self, day: str, asked: DaysToJudge) -> DueDay | None:
-        need = needed_until(day, self._chosen.edge.hold_max_min)
-        until = min(need, self._reach(day))
-        why_not = self._unready(day, until, need, asked)
+        note = note_before(self._vault, self._inst_id, day)
+        if note is None and self._gone(day):
+            return DueDay(self._inst_id, day, refused=self._exec_ids[0])
+        if note is not None and not self._unfinished(note, asked):
+            return None  # known by its note alone: no file is opened
+        if note is not None and not has_its_books(
+            self._vault, self._inst_id, note, self._book_keys
+        ):
+            return self._left_as_it_is(day, note, asked)
+        why_not = self._unready(day, asked)
         if why_not:
-            self.waiting.append(f"{self._inst_id} {day}: {why_not}")
-        return None if why_not else self._work(day, until, asked)
+            self.waiting.setdefault(why_not, []).append(day)
+            return None
+        until = self._until(day)
+        if note is not None and not self._unfinished(note, asked, until):
+            return None
+        return DueDay(self._inst_id, day, until)
 
-    def _unready(self, day: str, until: int, need: int, asked: DaysToJudge) -> str:
+    def _gone(self, day: str) -> bool:
+        """Return True if a day's buckets were made of books that are no longer there."""
+        return day not in self._books and day in self._buckets and self._follows(day, 0)
+
+    def _unfinished(self, note: DayNote, asked: DaysToJudge, until: int | None = None) -> bool:
+        """Return True if a judged day is to be judged again, with trades up to ``until``.
+
+        Without ``until`` its open trials alone are enough.
+        """
+        further = note.open and (until is None or until > times.parse_iso(note.until_utc))
+        return bool(asked.again or further or self._missing(note) or self._repaired(note))
+
+    def _missing(self, note: DayNote) -> list[str]:
+        return [name for name in self._exec_ids if name not in note.trials]
+
+    def _until(self, day: str) -> int:
+        """Return how far the trades of a day and the next one reach, at most as far as needed."""
+        need = needed_until(day, self._chosen.edge.hold_max_min)
+        return min(need, self._reach(day))
+
+    def _unready(self, day: str, asked: DaysToJudge) -> str:
         """Return why a day cannot be judged yet; empty if it can."""
         end, named = times.day_start_ms(day) + times.DAY_MS, asked.named
-        if until < end and not self._follows(day, 0):
+        need = needed_until(day, self._chosen.edge.hold_max_min)
+        if not self._follows(day, 0) and self._until(day) < end:
             return "the day is not over: wait for its last trade"
-        if until < need and not named and not self._follows(day, 1):
+        if not named and not self._follows(day, 1) and self._until(day) < need:
             return "its last trials have not ended"
         if not named and day in self._imported and not self._books.keys() >= {day, _day_after(day)}:
             return "it was imported, and its books and the next day's were not: name it with --from"
         if not named and not self._books_there(day, need):
             return "its books do not reach the end of its last trials"
-        closed = until - times.MINUTE_MS - CLOSING_MS
+        closed = self._until(day) - times.MINUTE_MS - CLOSING_MS
         late = [name for name in _MINUTES if self._committed.get(name, 0) < closed]
         if day in self._books and self._without_buckets(day, min(end, closed)):
             late.append("liquidity_buckets")
@@ -153,34 +190,24 @@ class RecordedDays:
         newest = newest_time_in(*self._books[day]) or 0
         return times.day_start_ms(day) <= done < min(newest, end)
 
-    def _work(self, day: str, until: int, asked: DaysToJudge) -> DueDay | None:
-        """Return the work that is left on a day that can be judged; None if there is none."""
-        books = day in self._books
-        note = self._note(day)
-        plain = DueDay(self._inst_id, day, until)
-        if note is None:
-            gone = not books and day in self._buckets  # they were made of books
-            return plain._replace(refused=self._exec_ids[0]) if gone else plain
-        missing = [name for name in self._exec_ids if name not in note.trials]
-        repaired = self._repaired(note)
-        further = note.open and until > times.parse_iso(note.until_utc)
-        if not (missing or repaired or further or asked.again):
-            return None
-        if books or not note.books:
-            return plain
+    def _left_as_it_is(self, day: str, note: DayNote, asked: DaysToJudge) -> DueDay | None:
+        """Return what can be done for a day that lacks some of its books; None if nothing can.
+
+        Judged again, it would have worse trials.
+        """
+        plain, missing = DueDay(self._inst_id, day), self._missing(note)
         if missing or asked.again:
             return plain._replace(refused=(missing or self._exec_ids)[0])
-        return plain._replace(stale=note) if repaired and not note.stale_trades else None
-
-    def _note(self, day: str) -> DayNote | None:
-        """Return the note of a day; a damaged one is none: the day is judged again."""
-        return note_before(self._vault, self._inst_id, day)
+        marked = self._repaired(note) and not note.stale_trades
+        return plain._replace(stale=note) if marked else None
 
     def _reach(self, day: str) -> int:
         """Return the newest time (Unix ms) of the trades of a day and the next one."""
-        names = _day_after(day), day
-        found = (newest_time_in(self.trades[name], name) for name in names if name in self.trades)
-        return next((moment for moment in found if moment is not None), 0)
+        if day not in self._reached:
+            names = (name for name in (_day_after(day), day) if name in self.trades)
+            found = (newest_time_in(self.trades[name], name) for name in names)
+            self._reached[day] = next((moment for moment in found if moment is not None), 0)
+        return self._reached[day]
 
     def _follows(self, day: str, days: int) -> bool:
         """Return True if trades of more than ``days`` days later follow: these are complete."""
@@ -205,6 +232,12 @@ class RecordedDays:
             if not self._contents.holds(day, self.trades[day], RawContent(length, crc32)):
                 return True
         return False
+
+    def sentences(self) -> Iterator[str]:
+        """Yield a sentence for each reason why days wait."""
+        for why_not, days in self.waiting.items():
+            more = f"; {len(days) - 1} later days wait for the same" if len(days) > 1 else ""
+            yield f"{self._inst_id} {days[0]}: {why_not}{more}"
 
     def save(self) -> None:
         """Note the contents that were read, for later runs."""
@@ -233,7 +266,9 @@ def do(
         return {"instId": inst_id, "day": day, "stale_trades": True}
     made = judge_day(vault, inst_id, day, chosen, until_ms=until_ms, candidates_of=candidates_of)
     before, note = note_before(vault, inst_id, day), made.note
-    if before is not None and before.data_id == note.data_id:
+    follows = vault.trades(inst_id) / f"{_day_after(day)}.jsonl"
+    growing = follows.relative_to(vault.root).as_posix()
+    if before is not None and same_inputs(before, note, growing):
         note = replace(note, trials=before.trials)  # those of other settings are as good
     write_day(vault, inst_id, day, note, made.made)
     statuses = ("filled", "unfilled", "missed", "gap", "open")
@@ -274,13 +309,13 @@ def judge(
     refused: list[DueDay] = []
     with ExitStack() as held:
         days: list[DueDay] = []
-        waiting: list[str] = []
+        waiting: list[str] = []  # sentences
         for inst_id in inst_ids:
             held.enter_context(writer_lock(vault, "judge", inst_id))
             recorded = RecordedDays(vault, inst_id, chosen)
             found = list(recorded.due(asked))
             recorded.save()
-            waiting += recorded.waiting
+            waiting += recorded.sentences()
             days += [one for one in found if not one.refused]
             refused += [one for one in found if one.refused]
         if not any(dict(day_files(vault.trades(inst_id))) for inst_id in inst_ids):
@@ -290,6 +325,8 @@ def judge(
             )
         if asked.named and waiting and not days and not refused:
             raise NoDataError(waiting[0])
+        for sentence_of in waiting:
+            _log.info("%s", sentence_of)
         work = partial(do, vault.root, vault.exchange, chosen, candidates_of=candidates_of)
         yield from _in_order(work, days, workers)
     _say_refused(refused, asked)

@@ -6,6 +6,7 @@ whole, or the day is not judged. Before a file is replaced the old note goes.
 
 import zlib
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -74,6 +75,28 @@ def read_note(vault: Vault, inst_id: str, day: str) -> DayNote | None:
         raise disk_error(path, "read", error) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise VaultError(f"{path}: is no note of a judged day: {error!r}; {_REMEDY}") from error
+
+
+def has_its_books(vault: Vault, inst_id: str, note: DayNote, there: AbstractSet[str]) -> bool:
+    """Return True if every file of books that the trials of a day know is there.
+
+    ``there`` are the keys of the raw books, as ``book_files`` has them; a day that was judged
+    without books lacks none.
+    """
+    folder = f"{vault.snapshots(inst_id).relative_to(vault.root).as_posix()}/"
+    named = (name.removeprefix(folder) for name in note.inputs if name.startswith(folder))
+    return all(name.removesuffix(".jsonl") in there for name in named)
+
+
+def same_inputs(one: DayNote, other: DayNote, growing: str) -> bool:
+    """Return True if two notes are of the same inputs.
+
+    ``growing`` is the next day's file of trades, named only once it is finished: if one of them
+    lacks it, it counts for neither.
+    """
+    if growing in one.inputs and growing in other.inputs:
+        return one.inputs == other.inputs
+    return one.inputs | {growing: []} == other.inputs | {growing: []}
 
 
 def write_note(vault: Vault, inst_id: str, day: str, note: DayNote) -> None:

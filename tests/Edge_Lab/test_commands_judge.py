@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+import orjson
 import pytest
 
 from Edge_Lab import commands_judge, edge_lab
@@ -16,12 +17,22 @@ from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.trial_files import NeverJudgedError, judged_days, read_note, read_trials
 from ravequant import times
 from ravequant.errors import NoDataError
+from ravequant.records import Trade
 from ravequant.settings import Settings
 from ravequant.signals.lab_verdict import verdict_file
 from ravequant.vault.compress import pack
 from ravequant.vault.imports import provenance
+from ravequant.vault.line_file import newest_time_in
 from ravequant.vault.paths import CHECKOUT, Vault, book_files
-from tests.support.judged_market import BTC, DAY, NEXT, START, made_candidates, made_market
+from tests.support.judged_market import (
+    BTC,
+    DAY,
+    NEXT,
+    START,
+    made_candidates,
+    made_market,
+    put_trades,
+)
 from tests.support.notes_market import calculate
 
 CHOSEN = Settings()
@@ -220,6 +231,62 @@ def test_a_changed_setting_is_judged_anew_while_there_are_books(judged_vault):
     assert read_trials(judged_vault, BTC, EXEC_ID, DAY)
 
 
+def finish_next_day(vault):
+    """Record a trade two days later: the next day's file grows no more."""
+    path = vault.trades(BTC) / f"{NEXT}.jsonl"
+    last = orjson.loads(path.read_bytes().splitlines()[-1])
+    moment = START + 2 * times.DAY_MS + 1_000
+    made = Trade(moment, int(last["trade_id"]) + 1, "buy", last["price"], "1")
+    put_trades(vault, [made])
+
+
+def test_trials_of_other_settings_stay_when_the_next_day_has_finished(judged_vault):
+    """Its file of trades has a name among the inputs then; a repair of the day is another input."""
+    changed = executions(CHANGED)[0].exec_id
+    before = read_trials(judged_vault, BTC, EXEC_ID, DAY)
+    finish_next_day(judged_vault)
+    work(judged_vault, CHANGED)
+    note: Any = read_note(judged_vault, BTC, DAY)
+    assert any(NEXT in name and "trades" in name for name in note.inputs)
+    assert read_trials(judged_vault, BTC, changed, DAY)
+    assert read_trials(judged_vault, BTC, EXEC_ID, DAY) == before
+    repaired(judged_vault)
+    work(judged_vault, CHANGED)
+    assert read_trials(judged_vault, BTC, EXEC_ID, DAY) is None
+
+
+def test_a_day_that_lacks_an_hour_of_its_books_keeps_its_trials(judged_vault):
+    """Only one hour is left of those that its trials know: they would be replaced by worse ones."""
+    trials = read_trials(judged_vault, BTC, EXEC_ID, DAY)
+    for key, hour in list(book_files(judged_vault.snapshots(BTC))):
+        if key != f"{DAY}/23":
+            hour.unlink()
+    with pytest.raises(NeverJudgedError, match="books existed"):
+        work(judged_vault, first=DAY, last=DAY, again=True)
+    repaired(judged_vault)
+    assert {one["day"]: one for one in work(judged_vault)}[DAY]["stale_trades"]
+    assert read_trials(judged_vault, BTC, EXEC_ID, DAY) == trials
+
+
+def test_a_packed_hour_of_books_is_there(judged_vault):
+    """Under its other name."""
+    pack(judged_vault.snapshots(BTC) / DAY / "07.jsonl")
+    assert [one["day"] for one in work(judged_vault, first=DAY, last=DAY, again=True)] == [DAY]
+
+
+def test_a_judged_day_is_known_by_its_note(judged_vault, monkeypatch):
+    """The newest lines of its files, which may be packed, are not read at each run."""
+    read = []
+
+    def watched(path, key):
+        read.append(key)
+        return newest_time_in(path, key)
+
+    monkeypatch.setattr(commands_judge, "newest_time_in", watched)
+    assert due(judged_vault) == []
+    assert set(read) == {NEXT}  # which is not over
+
+
 def test_a_changed_setting_is_refused_without_books(judged_vault, caplog):
     """No old answer is given for it, and none is made without the queue."""
     shutil.rmtree(judged_vault.snapshots(BTC))
@@ -230,6 +297,18 @@ def test_a_changed_setting_is_refused_without_books(judged_vault, caplog):
     assert sentence in caplog.text
     with pytest.raises(NeverJudgedError, match=sentence):
         work(judged_vault, CHANGED, first=DAY, last=DAY)
+
+
+def test_the_reasons_why_days_wait_are_said(judged_vault, caplog):
+    """Though none was asked for by name; one reason of several days once."""
+    shutil.rmtree(judged_vault.lab(BTC) / "judged")
+    judged_vault.state("wicks", BTC).unlink()
+    with caplog.at_level("INFO"):
+        assert work(judged_vault) == []
+    late = "the calculators are behind: run wicks first; 1 later days wait for the same"
+    assert [record.message for record in caplog.records] == [
+        f"{BTC} 2025-12-13: {late}", f"{BTC} {NEXT}: the day is not over: wait for its last trade",
+    ]  # fmt: skip
 
 
 def test_a_day_whose_books_were_deleted_before_is_refused(vault):
