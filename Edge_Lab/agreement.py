@@ -38,7 +38,7 @@ class AnsweredMarket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WatchedDays:
-    """An instrument's trials of both kinds; ``past`` and ``live`` of the days that were judged."""
+    """An instrument's trials of both kinds, ``past`` of the days that were judged."""
 
     live: Sequence[LiveTrial]
     past: Sequence[Line]
@@ -72,13 +72,13 @@ class AgreementCheck:
 
 def compare(watched: WatchedDays, market: AnsweredMarket) -> AgreementCheck:
     """Return the word of each pair of the days that were judged."""
-    live = dict(_live_pairs(watched))
+    live = dict(_live_pairs(watched.live))
     past = dict(_past_pairs(watched.past))
     found = AgreementCheck()
     unequal = dict[str, None]()
     for pair in sorted(live.keys() | past.keys()):
         shown, line = live.get(pair), past.get(pair)
-        if line is not None and line["status"] == "open":
+        if _waits(shown, line, watched.days):
             continue
         word = _word(shown, line, watched, market)
         found.pairs.setdefault(word, []).append(pair)
@@ -90,15 +90,26 @@ def compare(watched: WatchedDays, market: AnsweredMarket) -> AgreementCheck:
     return found
 
 
+def _waits(shown: LiveTrial | None, line: Line | None, days: AbstractSet[str]) -> bool:
+    """Return True if a pair is not decided yet.
+
+    An open line is not, nor a signal alone while its line may be one of a day that is not judged:
+    near midnight the two may stand on neighbouring days.
+    """
+    if line is not None or shown is None:
+        return line is not None and line["status"] == "open"
+    near = (shown.minute + shift for shift in (-MOST_SHIFTED, 0, MOST_SHIFTED))
+    return not all(times.day(minute * times.MINUTE_MS) in days for minute in near)
+
+
 def outcome_of(line: Line) -> dict[str, Any]:
     """Return the part of a line that must be equal: the status, and the result of each model."""
     return {name: line[name] for name in ("status", *MODELS)}
 
 
-def _live_pairs(watched: WatchedDays) -> Iterator[tuple[Pair, LiveTrial]]:
-    for trial in watched.live:
-        if times.day(trial.minute * times.MINUTE_MS) in watched.days:
-            yield from (((trial.event_id, name), trial) for name in trial.families)
+def _live_pairs(trials: Sequence[LiveTrial]) -> Iterator[tuple[Pair, LiveTrial]]:
+    for trial in trials:
+        yield from (((trial.event_id, name), trial) for name in trial.families)
 
 
 def _past_pairs(lines: Sequence[Line]) -> Iterator[tuple[Pair, Line]]:

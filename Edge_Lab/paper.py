@@ -26,6 +26,7 @@ from ravequant.errors import NoDataError
 from ravequant.settings import Settings
 from ravequant.signals import as_of, rules
 from ravequant.signals.candidates import Query
+from ravequant.signals.inputs import WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.trade_plan import plan, recent_untouched
@@ -120,6 +121,8 @@ def _judged(
     """Return the lines of the trials of a day whose end is known."""
     made = [(trial, market.candidate(trial)) for trial in trials]
     there = [(trial, candidate) for trial, candidate in made if candidate is not None]
+    if not there:
+        return []
     requests = [
         request
         for trial, candidate in there
@@ -156,7 +159,7 @@ class PaperMarket:
             return None
         stop, target = trial.stop, trial.target
         if trial.in_contact:
-            own = plan(state, self._limits, wick)
+            own = plan(state, self._limits, wick, self._group(state, wick))
             stop, target = own.stop, own.target
         if stop is None:
             return None
@@ -180,6 +183,12 @@ class PaperMarket:
             wicks=(trial.event_id,),
             facts={},
         )
+
+    def _group(self, state: MarketState, wick: WickAsOf) -> list[WickAsOf]:
+        """Return the near twins of a wick in the query's answer, beyond which its stop lies."""
+        levels, _ = rules.JudgedMinute(state, self._limits).levels(Query(), self._limits)
+        found = next((level for level in levels if level.wick == wick), None)
+        return [] if found is None else [member.wick for member in found.members]
 
     def plan_at(self, event_id: str, minute: int) -> Plan | None:
         """Return the plan that a question to a minute gives for a wick, None if it is no signal."""

@@ -11,11 +11,11 @@ from Edge_Lab.executions import executions
 from Edge_Lab.judge import plan_of, prices_of, span_of
 from Edge_Lab.paper import Engine, Request, judge
 from Edge_Lab.registered import hypotheses_of, registered
-from Edge_Lab.trial_files import read_note
+from Edge_Lab.trial_files import has_its_books, read_note
 from Edge_Lab.trials import placed, written
 from ravequant.errors import LockedError
 from ravequant.settings import Settings
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import Vault, book_files
 
 _log = logging.getLogger("edge_lab")
 
@@ -24,7 +24,16 @@ def engine_of(vault: Vault, inst_id: str, chosen: Settings) -> Engine:
     """Return the engine of an instrument under the default execution of the settings."""
     way = executions(chosen)[0]
 
-    def run(day: str, requests: Sequence[Request]) -> list[Mapping[str, Any] | None]:
+    def run(day: str, requests: Sequence[Request]) -> Sequence[Mapping[str, Any] | None]:
+        if not _has_its_books(vault, inst_id, day):
+            _log.warning(
+                "%s %s: %d paper trials are not judged: books of the day are gone; let run_all.py "
+                "judge each day while they are there",
+                inst_id,
+                day,
+                len(requests) // 2,
+            )
+            return [None] * len(requests)
         candidates = [candidate for candidate, _ in requests]
         span = span_of(candidates, day, chosen.edge.hold_max_min)
         recorded = recorded_market(vault, inst_id, day, span, prices_of(candidates))
@@ -38,7 +47,7 @@ def engine_of(vault: Vault, inst_id: str, chosen: Settings) -> Engine:
             for candidate, detected_ms in requests
         ]
         there = [trial for trial in trials if trial is not None]
-        market, files = with_books(
+        market, _ = with_books(
             vault,
             day,
             recorded,
@@ -47,19 +56,16 @@ def engine_of(vault: Vault, inst_id: str, chosen: Settings) -> Engine:
             depth_levels=chosen.l2.depth_levels,
             until_ms=span.until,
         )
-        note = read_note(vault, inst_id, day)
-        if note is not None and note.books and not files:
-            _log.warning(
-                "%s %s: %d paper trials are not judged: the books of the day are gone; let "
-                "run_all.py judge each day while they are there",
-                inst_id,
-                day,
-                len(trials) // 2,
-            )
-            return [None] * len(trials)
         return [None if trial is None else written(trial, market) for trial in trials]
 
     return run
+
+
+def _has_its_books(vault: Vault, inst_id: str, day: str) -> bool:
+    """Return True if the books that the trials of a judged day know are all there."""
+    note = read_note(vault, inst_id, day)
+    keys = {key for key, _ in book_files(vault.snapshots(inst_id))}
+    return note is None or has_its_books(vault, inst_id, note, keys)
 
 
 def judge_waiting(vault: Vault, inst_ids: Sequence[str], chosen: Settings) -> int:

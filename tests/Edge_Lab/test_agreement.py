@@ -137,6 +137,38 @@ def test_a_level_that_was_gone_when_the_watch_asked():
     assert words(replace(LIVE, in_contact=True, stop=None, target=None)) == gone
 
 
+def at_midnight(line_minute, live_minute):
+    """Return the words of a pair whose minutes are counted from the midnight after DAY."""
+    midnight = times.day_start_ms(DAY) // times.MINUTE_MS + times.DAY_MINUTES
+    a_utc, minute = times.iso_minute(midnight + line_minute), midnight + live_minute
+    seen = {midnight + n: (midnight + n) * times.MINUTE_MS + 7_000 for n in range(-5, 5)}
+    live = replace(LIVE, minute=minute, detected_ms=seen[minute])
+    lines = [past(A_utc=a_utc)] if line_minute < 0 else []
+    watched = WatchedDays([live], lines, {DAY}, seen, {})
+    return list(compare(watched, MidnightMarket()).pairs)
+
+
+class MidnightMarket(QuietMarket):
+    """A query whose plan is always that of the line."""
+
+    def plan_at(self, event_id, minute):
+        """Return the plan."""
+        assert (event_id, minute > 0) == (LINE["event_id"], True)
+        return PLAN
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words_of"),
+    [
+        ((-1, 0), ["shifted"]), ((-2, 3), ["differs"]), ((-1, -1), ["same"]),
+        ((0, -1), []), ((0, -2), []), ((2, -3), ["only_live"]),
+    ],
+)  # fmt: skip
+def test_the_next_day_is_not_judged_yet(minutes, words_of):
+    """A signal of 23:59 that was shown at 00:00 is the same; one alone at 23:59 waits."""
+    assert at_midnight(*minutes) == words_of
+
+
 def test_trials_that_are_not_decided_yet_wait():
     """An open line, and a day that was not judged."""
     for watched in (

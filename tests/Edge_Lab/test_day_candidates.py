@@ -239,6 +239,9 @@ def test_a_twin_that_stood_in_the_group_is_no_trial_again():
     one, _ = grid.take(set_up([*surrounding(), twin]))[0]
     assert one.wicks == (hidden().event_id, twin.event_id)
     assert (one.entry, one.farthest) == (hidden().tip, twin.tip)
+    asked = only(set_up([*surrounding(), twin]))
+    assert (one.entry, one.stop, one.target) == asked.plan[:3]
+    assert one.stop == price("101261.2")  # beyond the farther tip
     alone = set_up([*surrounding(), twin], hidden(status="touched", ended=A + 1))
     assert grid.take(replace(alone, minute=A + 1))[0] == []
     assert len(walk().take(replace(alone, minute=A + 1))[0]) == 2

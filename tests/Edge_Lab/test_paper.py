@@ -145,13 +145,38 @@ def test_a_wick_in_contact_has_the_plan_of_its_minute(vault):
     assert market.candidate(contact) == market.candidate(trial)
 
 
+def put_twin(vault, event_id, price):
+    """Add a wick like that of an event, at another price."""
+    path = vault.derived("wicks", BTC) / "wicks_events.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = next(n for n, line in enumerate(lines) if event_id.encode() in line)
+    twin = json.loads(lines[place]) | {"event_id": "the twin", "wick_price": price}
+    lines.insert(place + 1, json.dumps(twin).encode() + b"\n")
+    path.write_bytes(b"".join(lines))
+
+
+def test_a_wick_in_contact_has_the_stop_of_its_group(vault):
+    """As the query plans it: beyond the farthest tip of the near twins."""
+    (trial,) = answers(vault, BTC, FOUND).record.trials
+    put_twin(vault, trial.event_id, "101255")
+    market = PaperMarket(vault, BTC, LIMITS)
+    found = market.candidate(replace(trial, in_contact=True, stop=None, target=None))
+    assert found is not None
+    assert (found.entry, found.stop, found.target) == market.plan_at(trial.event_id, MINUTE)
+    assert found.stop == units("101265.2")
+
+
 def test_a_trial_whose_wick_is_gone_is_not_judged(vault):
-    """The recording that it stood on is another one now."""
+    """The recording that it stood on is another one now; no market is read for no trial."""
     (trial,) = answers(vault, BTC, FOUND).record.trials
     market = PaperMarket(vault, BTC, LIMITS)
     assert market.candidate(replace(trial, event_id="other")) is None
     vault.derived("wicks", BTC).joinpath("wicks_events.jsonl").unlink()
-    assert judged(vault) == 0
+
+    def unneeded(day, requests):
+        raise AssertionError(f"{len(requests)} requests of {day}")
+
+    assert judge(vault, BTC, FOUND, SETTINGS, unneeded) == 0
 
 
 def test_a_trial_is_judged_once(vault):

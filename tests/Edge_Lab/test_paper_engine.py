@@ -93,14 +93,22 @@ def test_a_trial_of_the_newest_minutes_is_not_decided(recorded):
 
 
 def test_trials_whose_books_are_gone_are_not_judged(recorded, tmp_path, caplog):
-    """Their queue would be unknown, where the backtest has seen it."""
+    """Their queue would be unknown, where the backtest has seen it; nothing is read for that."""
     original, _ = recorded
-    vault = Vault(shutil.copytree(original.root, tmp_path / "a vault"))
+    without = shutil.ignore_patterns(original.snapshots(BTC).parent.name)
+    vault = Vault(shutil.copytree(original.root, tmp_path / "a vault", ignore=without))
+    assert not vault.snapshots(BTC).exists()
     candidates = made_candidates(vault, BTC, DAY, CHOSEN).candidates[:2]
-    shutil.rmtree(vault.snapshots(BTC))
     run, requests = engine_of(vault, BTC, CHOSEN), [(one, 0) for one in candidates]
     assert None not in run(DAY, requests)  # there never were any
-    write_note(vault, BTC, DAY, DayNote("0" * 12, {}, books=True, until_utc="2025-12-15T03:00:00Z"))
+    left, gone = (vault.snapshots(BTC) / DAY / f"{hour}.jsonl" for hour in ("22", "23"))
+    left.parent.mkdir(parents=True)
+    left.touch()
+    names = (path.relative_to(vault.root).as_posix() for path in (left, gone))
+    inputs: dict[str, list[int | None]] = {name: [0, 0] for name in names}
+    note = DayNote("0" * 12, inputs, books=True, until_utc="2025-12-15T03:00:00Z")
+    write_note(vault, BTC, DAY, note)
+    shutil.rmtree(vault.trades(BTC))
     assert run(DAY, requests) == [None, None]
     assert f"{BTC} {DAY}: 1 paper trials are not judged" in caplog.text
 
