@@ -231,7 +231,7 @@ def forward_outcome(line):
 def test_each_kind_of_difference(vault):
     """Alone on either side, another plan, and minutes that nobody asked for."""
     begin(vault)
-    lines = [line | {"families": ["base"]} for line in judged_lines()][:10]
+    lines = [line | {"families": ["base"]} for line in judged_lines()][5:15]
     moved = lines[2] | {"stop": exact.text(exact.units(lines[2]["stop"], 1) + 1, 1)}
     watch(vault, [lines[0], moved, *lines[3:]], asked=lines[:-1])
     judge_days(vault, [lines[1], *lines[2:-1]])

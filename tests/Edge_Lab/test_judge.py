@@ -23,8 +23,8 @@ from tests.support.judged_market import (
     INVERSE,
     START,
     made_candidates,
-    made_market,
     put_trades,
+    recorded_day,
     walk,
 )
 
@@ -36,9 +36,7 @@ DEFAULT = executions(CHOSEN)[0]
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """Return a vault with a day, its books, and the next day up to 04:30."""
-    vault = Vault(tmp_path_factory.mktemp("a vault") / "of tests")
-    made_market(vault, START + times.DAY_MS + 270 * times.MINUTE_MS)
-    return vault
+    return recorded_day(tmp_path_factory)
 
 
 @pytest.fixture

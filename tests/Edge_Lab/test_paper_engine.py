@@ -26,9 +26,9 @@ from tests.support.judged_market import (
     DAY,
     START,
     made_candidates,
-    made_market,
     put_books,
     put_trades,
+    recorded_day,
     walk,
 )
 from tests.support.notes_market import calculate
@@ -40,9 +40,7 @@ LIMITS = SignalLimits.of(BTC, CHOSEN)
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """Return a vault with a day, its books, and the next day up to 04:30; and its judged trials."""
-    vault = Vault(tmp_path_factory.mktemp("a vault"))
-    until = START + times.DAY_MS + 270 * times.MINUTE_MS
-    made_market(vault, until)
+    vault = recorded_day(tmp_path_factory)
     day = judge_day(
         vault, BTC, DAY, CHOSEN, until_ms=needed_until(DAY, 60), candidates_of=made_candidates
     )

@@ -1,11 +1,17 @@
 """A small recorded market over two midnights, and made-up candidates in it: tests of `judge`."""
 
-from collections.abc import Iterable, Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
+import pytest
+from filelock import FileLock
 
+from Edge_Lab.commands_judge import judge
 from Edge_Lab.day_candidates import CandidatesOfDay, DayCandidate
+from Edge_Lab.due_days import DaysToJudge
 from ravequant import exact, times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder, parse_trade
@@ -76,6 +82,50 @@ def made_market(vault: Vault, until_ms: int, *, books: bool = True) -> None:
     if books:
         put_books(vault, [trade for trade in trades if trade.ts >= START])
     calculate(vault, BTC)
+
+
+def recorded_day(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """Return the vault of a day, its books, and the next day up to 04:30; nothing may change it.
+
+    It is made once for all test processes.
+    """
+    return _made_once(tmp_path_factory, "a recorded day", _record)
+
+
+def judged_day(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """Return a copy of the recorded day in which it is judged; nothing may change it."""
+    recorded = recorded_day(tmp_path_factory)
+
+    def made(vault: Vault) -> None:
+        shutil.copytree(recorded.root, vault.root)
+        list(judge(vault, [BTC], Settings(), DaysToJudge(), candidates_of=made_candidates))
+
+    return _made_once(tmp_path_factory, "a judged day", made)
+
+
+def _record(vault: Vault) -> None:
+    made_market(vault, START + times.DAY_MS + 270 * times.MINUTE_MS)
+
+
+def _made_once(
+    tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Vault], None]
+) -> Vault:
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    vault, done = Vault(shared / name), shared / f"{name} is made"
+    with FileLock(shared / f"{name}.lock"):
+        if not done.exists():
+            make(vault)
+            done.touch()
+    return vault
+
+
+def repaired(vault: Vault) -> None:
+    """Change a trade of the day, as a repair would."""
+    path = vault.trades(BTC) / f"{DAY}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    del lines[20_000]
+    path.write_bytes(b"".join(lines))
 
 
 def made_candidates(vault: Vault, inst_id: str, day: str, chosen: Settings) -> CandidatesOfDay:
