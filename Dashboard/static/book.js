@@ -49,7 +49,7 @@ function bands(book) {
     return el("tr", { title: `${book.band_source[index]} book` },
       el("td", {}, `${index ? book.bands_bps[index - 1] : 0}-${upper}`),
       el("td", { class: "amount" }, amount(book.bid_notional[index])),
-      el("td", {}, bar(book.bid_notional[index], largest, "long", partial)),
+      el("td", { class: "bids" }, bar(book.bid_notional[index], largest, "long", partial)),
       el("td", { class: "imbalance" }, imbalance),
       el("td", { class: "asks" }, bar(book.ask_notional[index], largest, "short", partial)),
       el("td", { class: "amount" }, amount(book.ask_notional[index])));

@@ -78,7 +78,7 @@ function isFatal(stream) {
  */
 export function streamWords(stream, loud = true) {
   const state = loud ? stream.state.toUpperCase() : stream.state;
-  if (stream.age_ms === null || stream.state === "missing") return `${stream.name} ${state}`;
+  if (stream.age_ms === null || stream.state === "missing" || stream.state === "gap") return `${stream.name} ${state}`;
   return `${stream.name} ${state} ${age(stream.age_ms)}`;
 }
 

@@ -15,7 +15,7 @@ import { drawRecorders } from "./recorders.js";
 import { Replay } from "./replay.js";
 import { ServerError, ask, askLater } from "./requests.js";
 import { drawSound, forgetHeard, hear, mute, toggleSound } from "./sound.js";
-import { KEPT_MINUTES, Store } from "./store.js";
+import { KEPT_MINUTES, Store, attachWords } from "./store.js";
 import { drawTables, toggleTables } from "./tables.js";
 import { startTheme, toggleTheme } from "./theme.js";
 
@@ -63,10 +63,18 @@ let waiting;
 const link = new Link({ onMessage, onLost, again: () => load({ quiet: true }) });
 const replay = new Replay({
   asOfMs: () => store.asOfMs,
-  go: (ms) => goTo(new Date(ms).toISOString().replace(/:\d\d\.\d+Z$/, "Z")),
+  go: (ms) => goTo(toMinute(ms)),
   instId: () => instId,
   zone: () => store.zone,
 });
+
+/**
+ * Return a minute as the address names it: `2025-12-14T04:33Z`.
+ * @param {number} ms
+ */
+function toMinute(ms) {
+  return `${new Date(ms).toISOString().slice(0, 16)}Z`;
+}
 
 // --- reading -------------------------------------------------------------------------------------
 
@@ -161,6 +169,7 @@ async function readElsewhere() {
     const query = new URLSearchParams({ at: at || "now" });
     try {
       const answer = await askLater(`signals/${encodeURIComponent(name)}?${query}`);
+      attachWords(answer);
       elsewhere.set(name, { answer, answered_ms: monotonic(), live: !at });
     } catch {
       elsewhere.delete(name);
@@ -233,7 +242,7 @@ function render() {
   byId("book").hidden = view === null;
   const buckets = judged.streams.find((stream) => stream.name === "buckets");
   if (view !== null) drawBook(view.book, buckets);
-  drawRecorders(view?.health ?? []);
+  drawRecorders(view?.health ?? [], view === null || view.mode === "live");
   drawLegend(view, crosshair, store.zone);
   drawTables(view, judged, store.zone);
   drawChartState(judged);
@@ -307,7 +316,7 @@ const ACTIONS = {
   },
   choose,
   replay: () => {
-    if (store.view !== null && store.view.mode !== "replay") void goTo(store.view.as_of_utc).catch(() => undefined);
+    if (store.view !== null && store.view.mode !== "replay") void goTo(toMinute(store.asOfMs)).catch(() => undefined);
   },
   live: () => {
     if (!at) return;
@@ -417,7 +426,7 @@ async function makeChart() {
   const host = byId("chart");
   try {
     const { Chart } = await import("./chart/chart.js");
-    const made = /** @type {ChartLike} */ (new Chart(host));
+    const made = /** @type {ChartLike} */ (/** @type {unknown} */ (new Chart(host)));
     Object.assign(host, { geometry: () => made.geometry() });
     made.onCrosshair((facts) => {
       crosshair = facts;

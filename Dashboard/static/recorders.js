@@ -11,8 +11,10 @@ const fill = keyed(byId("recorders"));
 /**
  * Draw a sign and the words of each check, its remedy under the pointer.
  * @param {Health[]} health
+ * @param {boolean} live health is of now: in replay it would be of another time
  */
-export function drawRecorders(health) {
+export function drawRecorders(health, live) {
+  if (!live) return fill("past", () => [el("li", {}, "recorders and disk: shown live only")]);
   fill(JSON.stringify(health), () => health.map((check) => {
     const bad = check.level !== "PASS" && check.remedy;
     return el("li", { class: CLASSES[check.level] ?? "doubt", title: check.remedy || "nothing to do" },

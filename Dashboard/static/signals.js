@@ -20,7 +20,8 @@ export function worthOf(signal) {
  * @param {Signal} signal
  */
 export function isGo(signal) {
-  return !signal.no_trade && !signal.in_contact && (signal.size_shown ?? 0) > 0 && !worthOf(signal).includes("(");
+  const worth = signal.words?.worth ?? "("; // without its words nobody knows
+  return !signal.no_trade && !signal.in_contact && (signal.size_shown ?? 0) > 0 && !worth.includes("(");
 }
 
 /**

@@ -72,6 +72,16 @@ export function mergeWicks(held, newer) {
   }
 }
 
+/**
+ * Give each signal its words, which stand in a list of their own in an answer.
+ * @param {import("./types.d.ts").Answer} answer
+ */
+export function attachWords(answer) {
+  answer.signals.forEach((signal, index) => {
+    signal.words = answer.words?.[index] ?? signal.words;
+  });
+}
+
 export class Store {
   constructor() {
     /** @type {"reading" | "ready" | "empty" | "error"} */
@@ -109,6 +119,7 @@ export class Store {
    * @param {number} now time of the page
    */
   take(view, now) {
+    attachWords(view.answer);
     Object.assign(this, { phase: "ready", view, words: "", remedy: "", lost: false });
     this.answeredMs = now;
     this.hear(view.now_ms, now);
@@ -140,6 +151,7 @@ export class Store {
       if (name in message) Object.assign(view, { [name]: message[name] });
     }
     if (message.answer) {
+      attachWords(message.answer);
       this.answeredMs = now;
       view.as_of_utc = message.answer.as_of_utc;
     }

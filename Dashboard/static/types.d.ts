@@ -34,7 +34,7 @@ export interface Answer {
   as_of_utc: string; at_utc: string | null; seen?: string; signals: Signal[];
   missing: string | null; price: { value: string; source: string } | null;
   data: Partial<Record<StreamName, StreamAge>>;
-  clock?: string; not_recorded?: string; no_entry?: string | null;
+  words?: SignalWords[]; clock?: string; not_recorded?: string; no_entry?: string | null;
 }
 
 export interface Minutes {
@@ -42,7 +42,7 @@ export interface Minutes {
   o: (number | null)[]; h: (number | null)[]; l: (number | null)[]; c: (number | null)[];
   vol: (number | null)[]; delta: (number | null)[]; tier: (number | null)[];
   v1h: (number | null)[]; v4h: (number | null)[]; vs: (number | null)[]; sd: (number | null)[];
-  cvd: (number | null)[]; cvd1m: (number | null)[]; gap: (number | null)[];
+  cvd: (number | null)[]; cvd1m: (number | null)[]; gap: (number | null)[]; vgap: (number | null)[];
   absorbed: (string | null)[]; div: (string | null)[]; whales: (number | null)[];
   [column: string]: unknown;
 }

@@ -61,7 +61,7 @@ STATES = {
     "fresh": ({}, "fresh", "✓ data fresh, oldest 11s"),
     "vwap partial": ({"vwap": {"state": "partial"}}, "fresh", "✓ data fresh, oldest 11s"),
     "cvd stale": ({"cvd": {"age_s": 1140, "state": "stale"}}, "partly", "⚠ cvd STALE 19m"),
-    "volume over a gap": ({"volume": {"state": "gap"}}, "partly", "⚠ volume GAP 11s"),
+    "volume over a gap": ({"volume": {"state": "gap"}}, "partly", "⚠ volume GAP"),
     "no book": ({"buckets": {"age_s": None, "state": "missing"}}, "partly", "⚠ buckets MISSING"),
     "two stale": (
         {"cvd": {"age_s": 1140, "state": "stale"}, "vwap": {"age_s": 1300, "state": "stale"}},
