@@ -8,6 +8,8 @@ cores that takes about twelve minutes.
 The tests of the dashboard's page run where a Chromium, Chrome or Edge is found (RAVEQUANT_BROWSER
 may name it); elsewhere the last line says `browser tests not run`.
 
+`python scripts/test.py --long` tries each property three times as often, and more; half an hour.
+
 `python scripts/test.py --faults` runs the fault suite alone (tests/faults), with the long counts
 and a new seed that it prints, for half an hour or so; it writes the table of
 tests/faults/README.md. `--fault-seed N` repeats a run.
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
 FAULTS = "--faults"
+LONG = "--long"
+LONG_VARIABLE = "RAVEQUANT_LONG_TESTS"  # read by tests/support/examples.py
 LAB_BOUNDS = "--lab-bounds"
 WITHOUT_EDGE = "tests/Edge_Lab/test_market_without_edge.py"
 # longer counts of CUT and WARM, and of PARITY
@@ -95,6 +99,9 @@ def main(arguments: Sequence[str]) -> int:
     found = browser["on_this_computer"]()
     extras = ["test", "browser-test"] if found else ["test"]
     runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"](extras)
+    if LONG in arguments:
+        os.environ[LONG_VARIABLE] = "1"
+        arguments = [word for word in arguments if word != LONG]
     start = time.monotonic()
     failed = [name for name, module in checks(arguments) if not run(name, module)]
     taken = time.monotonic() - start

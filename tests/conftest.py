@@ -12,9 +12,10 @@ import pytest
 from ravequant.alerts.webhook import WEBHOOK_VARIABLE
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
+from tests.support.examples import often
 
 # a busy computer is no failure
-hypothesis.settings.register_profile("ravequant", deadline=None)
+hypothesis.settings.register_profile("ravequant", deadline=None, max_examples=often(40, 200))
 hypothesis.settings.load_profile("ravequant")
 
 pytest_plugins = ("tests.faults.plugin",)

@@ -15,6 +15,7 @@ from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
 from tests.support import oracle, recordings
 from tests.support import trade_streams as shared
+from tests.support.examples import often
 
 ROOM = shared.Room(cvd, "cvd", "cvd_1m.jsonl", oracle.cvd_rows)
 DAY_LEFT = 24 * 60 - (21 * 60 + 34)  # minutes from 21:34 to midnight
@@ -232,7 +233,7 @@ def test_the_program_writes_what_the_fold_gives(vault):
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(tmp_path_factory, stream):
     """Late, out-of-order and repeated lines, holes, inverse contracts: every byte, run by run."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=often(20, 40))
     @given(lines=stream, cuts=st.lists(st.integers(0, 200), max_size=4))
     def check(lines, cuts):
         shared.check_runs(ROOM, Vault(tmp_path_factory.mktemp("vault")), lines, cuts)

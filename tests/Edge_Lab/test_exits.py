@@ -32,6 +32,7 @@ from tests.support.edge_market import (
     order_of,
     tape_of,
 )
+from tests.support.examples import often
 from tests.support.plain_fills import PlainBook, PlainTrade
 
 RATE_ONE = 10**RATE_PLACES
@@ -124,7 +125,7 @@ RULE_SETS = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=often(170, 500), deadline=None)
 @given(markets(), RULE_SETS, st.lists(st.tuples(
     st.integers(-50, 100).map(lambda s: s * 1_000),
     st.none() | st.integers(-RATE_ONE // 100, RATE_ONE // 100)), max_size=3))  # fmt: skip

@@ -33,6 +33,7 @@ from tests.support.edge_market import (
     order_of,
     tape_of,
 )
+from tests.support.examples import often
 from tests.support.plain_fills import PlainBook, PlainTrade
 
 LINEAR = Contract("0.01", "1", "linear")
@@ -115,7 +116,7 @@ def test_a_snapshot_of_the_same_millisecond_comes_too_late_to_be_known():
         assert found["queue"] == ModelFill(0, known=known)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=often(140, 400), deadline=None)
 @given(markets())
 def test_fills_are_those_of_a_plain_loop(market):
     """Both sides, all models, and whether the queue was known: as record by record."""
@@ -127,7 +128,7 @@ def test_fills_are_those_of_a_plain_loop(market):
         assert found["queue"].known == known
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=often(70, 200), deadline=None)
 @given(markets())
 def test_models_are_ordered(market):
     """Touch fills no later than queue, and queue no later than through."""

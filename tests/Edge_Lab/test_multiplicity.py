@@ -21,6 +21,7 @@ from Edge_Lab.multiplicity import (
     sign_patterns,
     step_down,
 )
+from tests.support.examples import often
 
 ROWS = [[2, 1, 3, -1, 2], [1, -2, 2, 0, 1], [-1, 1, -2, 1, -3]]
 GRID = [[1, 0, 0], [2, 1, -1], [-1, 1, 0], [0, 2, 1], [1, -1, 2], [2, 0, 1], [0, 1, -2], [-1, 2, 0]]
@@ -62,7 +63,7 @@ def test_the_worked_step_down():
     assert found.adjusted.tolist() == [0.15625, 0.625, 0.875]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=often(20, 40), deadline=None)
 @given(st.integers(4, 7).flatmap(lambda days: st.lists(
     st.lists(st.integers(-50, 50), min_size=days, max_size=days, unique=True)
     .filter(lambda row: len({abs(x) for x in row}) > 1),

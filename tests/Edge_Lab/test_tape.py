@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from Edge_Lab import tape as tape_module
 from Edge_Lab.tape import DayBooks, DayTrades, SideColumns
 from tests.support.edge_market import book_of, tape_of
+from tests.support.examples import often
 from tests.support.plain_fills import PlainBook, PlainTrade
 
 TRADES = st.lists(
@@ -37,7 +38,7 @@ def first(places):
     return next(iter(places), None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(100, 300), deadline=None)
 @given(TRADES, st.data())
 def test_each_question_is_a_plain_search(trades, data):
     """Where price first rises or falls to a level, organic or not; extremes; buys at a price."""

@@ -37,11 +37,8 @@ from tests.support.plain_book import Message, frames
 from tests.support.still_time import StillTime
 
 ETH = "ETH-USDT-SWAP"
-PAIRS = [
-    pair
-    for pair in zip(recordings.EVENING, recordings.EVENING_ETH, strict=True)
-    if recordings.at_hand(pair)
-]
+EVENINGS = (recordings.at_hand(chosen) for chosen in (recordings.EVENING, recordings.EVENING_ETH))
+PAIRS = list(zip(*EVENINGS, strict=True))
 MOMENT = 1_700_000_000_000
 
 

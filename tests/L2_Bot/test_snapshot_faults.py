@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from L2_Bot.snapshot_writer import SnapshotWriter
 from ravequant import times
 from ravequant.exchanges import load
+from tests.support.examples import often
 from tests.support.plain_book import Message, PlainBook, Sides, level, lines_of, message
 
 TS = 1_700_000_000_000  # a 2 s boundary
@@ -110,7 +111,7 @@ def _emit(made: Stream, action: str, row: dict[str, Any], fault: str, draw: st.D
         made.messages[-2:] = made.messages[-1:] + made.messages[-2:-1]
 
 
-@settings(max_examples=400)
+@settings(max_examples=often(140, 400))
 @given(streams(), st.sampled_from([1, 500, 2000]))
 def test_no_line_is_torn_and_gaps_stand_exactly_where_they_belong(stream: Stream, cadence: int):
     """Whatever goes wrong, each line is one true book, in time, and marked as SPEC 9 says."""

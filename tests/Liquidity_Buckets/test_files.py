@@ -20,6 +20,7 @@ from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import book_lines
 from tests.support.bucket_markets import START, first_difference
 from tests.support.bucket_oracle import Rules, buckets
+from tests.support.examples import often
 from tests.support.recordings import MIDNIGHT, at_hand
 
 BTC = "BTC-USDT-SWAP"
@@ -281,8 +282,8 @@ def rounds(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "runs"),
-    [*((recording, 50) for recording in at_hand(MIDNIGHT)), ("made up", 16)],
-    ids=str,
+    [*((recording, often(12, 50)) for recording in at_hand(MIDNIGHT)), ("made up", 12)],
+    ids=lambda value: "" if isinstance(value, int) else str(value),
 )
 def test_runs_with_kills_between_give_the_bytes_of_one(tmp_path, monkeypatch, kind, runs):
     """Killed for real at any step, with data coming in between: the same files, to the byte."""

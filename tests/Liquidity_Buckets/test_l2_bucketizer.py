@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.support import book_lines, recordings
 from tests.support.bucket_markets import START, compute, first_difference, markets
 from tests.support.bucket_oracle import Rules, buckets
+from tests.support.examples import often
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=often(50, 150), suppress_health_check=list(HealthCheck))
 @given(markets(), st.data())
 def test_every_field_is_what_the_oracle_says(market, data):
     """Any small market, in one run and cut anywhere, fast and odd lines: the oracle's records."""

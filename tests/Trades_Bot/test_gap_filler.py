@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ravequant.exchanges.okx.rest import PAGES
 from ravequant.records import Trade, join_fills
 from ravequant.times import DAY_MS
+from tests.support.examples import often
 from Trades_Bot.gap_filler import GapFiller
 from Trades_Bot.gap_search import GapDetected, GapSettled, PageRequest
 
@@ -338,7 +339,7 @@ def restart(written, buffer_rows):
     return filler(last_id, rows=buffer_rows, patience=1e9, last_ts=ts)
 
 
-@settings(max_examples=150)
+@settings(max_examples=often(50, 150))
 @given(seed=st.integers(0, 2**32), loss=st.sampled_from([0.0, 0.02, 0.3, 0.9]))
 def test_every_record_is_written_once_in_order(seed, loss):  # noqa: C901 - a whole scenario
     """Losses, duplicates, reordering, REST faults and lag, and restarts: the file is the same."""

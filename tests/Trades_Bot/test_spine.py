@@ -12,9 +12,9 @@ from tests.support.trades_box import TRADES, exchange, joined, ledger, record, r
 from VWAP import vwap_calculator
 
 Recordings = tuple[recordings.Recording, ...]
-ALONE = [(recording,) for recording in recordings.MIDNIGHT]
-PAIRS = list(zip(recordings.EVENING, recordings.EVENING_ETH, strict=True))
-SETS: list[Recordings] = [chosen for chosen in (*ALONE, *PAIRS) if recordings.at_hand(chosen)]
+ALONE = [(recording,) for recording in recordings.at_hand(recordings.MIDNIGHT)]
+EVENINGS = (recordings.at_hand(chosen) for chosen in (recordings.EVENING, recordings.EVENING_ETH))
+SETS: list[Recordings] = [*ALONE, *zip(*EVENINGS, strict=True)]
 FAULTS: list[dict[str, Any]] = [
     {**TRADES, "kind": "drop", "probability": 0.05},
     {**TRADES, "kind": "duplicate", "probability": 0.03},

@@ -16,6 +16,7 @@ from ravequant.trades.bar_reader import BarReader
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support import crashes, recordings
+from tests.support.examples import often
 from tests.support.wick_oracle import Ticks, Wicks
 from tests.support.wick_vault import (
     BTC,
@@ -76,7 +77,7 @@ def set_ticks(vault: Vault, ticks: Ticks) -> None:
         tick_size(vault, tick, times.parse_iso(stamp) if stamp else None)
 
 
-@settings(max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(max_examples=often(40, 120), suppress_health_check=list(HealthCheck))
 @given(stream=streams(), cuts=st.lists(st.integers(0, 250), max_size=4))
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(
     tmp_path_factory, stream, cuts

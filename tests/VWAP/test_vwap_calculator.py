@@ -17,6 +17,7 @@ from ravequant.trades.minute_bar import MinuteBar
 from ravequant.vault.paths import Vault
 from tests.support import oracle, recordings, wick_vault
 from tests.support import trade_streams as shared
+from tests.support.examples import often
 from VWAP import vwap_calculator
 
 ROOM = shared.Room(vwap_calculator, "vwap", "vwap_1m.jsonl", oracle.vwap_rows)
@@ -320,7 +321,7 @@ def test_the_hour_crosses_the_four_hours_on_exact_values():
 # --- any stream, and recordings -------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(20, 60))
 @given(lines=shared.streams(), cuts=st.lists(st.integers(0, 60), max_size=5))
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(
     tmp_path_factory, lines, cuts

@@ -16,6 +16,7 @@ from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
 from tests.support import oracle, recordings
 from tests.support import trade_streams as shared
+from tests.support.examples import often
 from Volume_Analyzer import volume_analyzer
 
 ROOM = shared.Room(volume_analyzer, "volume", "volume_1m.jsonl", oracle.volume_rows)
@@ -221,7 +222,7 @@ def test_the_program_writes_what_the_fold_gives(vault):
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(tmp_path_factory, stream):
     """Late, out-of-order and repeated lines, holes, inverse contracts: every byte, run by run."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=often(20, 40))
     @given(lines=stream, cuts=st.lists(st.integers(0, 200), max_size=4))
     def check(lines, cuts):
         shared.check_runs(ROOM, Vault(tmp_path_factory.mktemp("vault")), lines, cuts)

@@ -12,6 +12,7 @@ from ravequant import exact
 from ravequant.books import level_scanner
 from ravequant.books.snapshot_json import levels_of
 from ravequant.records import RecordError
+from tests.support.examples import often
 
 Level = list[str]
 Numbers = list[tuple[int, int]]  # price and size in the units of ``exact``
@@ -84,7 +85,7 @@ def block_of(chance: random.Random, most: int) -> bytes:
 
 
 @pytest.mark.parametrize("most", [4, 8, 10, 13])
-@settings(max_examples=120)
+@settings(max_examples=often(40, 120))
 @given(seed=st.integers(0, 2**32))
 def test_plain_levels_are_taken_as_they_are(most, seed):
     """Numbers of any plain form, short and long ones mixed: none is left to the slow way."""
@@ -112,7 +113,7 @@ def places_of(blocks: list[bytes]) -> list[list[str]]:
     return columns
 
 
-@settings(max_examples=500)
+@settings(max_examples=often(170, 500))
 @given(st.integers(0, 2**32), st.sampled_from([6, 8, 12]), st.integers(1, 3))
 def test_whatever_is_damaged_is_reported_or_read_as_json_reads_it(seed, most, wounds):
     """Any bytes changed, put in or taken out of a level: never a number that is not there."""
@@ -143,7 +144,7 @@ def test_every_byte_is_judged_as_json_judges_it(put_in):
             assert bids is None or asks is None or [bids, asks] == wanted, one
 
 
-@settings(max_examples=100)
+@settings(max_examples=often(40, 100))
 @given(st.integers(0, 2**32))
 def test_a_bad_side_is_the_only_one_reported(seed):
     """Its neighbours in the same block are read, in units that the bad one has not widened."""

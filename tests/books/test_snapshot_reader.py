@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ravequant import exact
 from ravequant.books.snapshot_reader import DeepReader, SnapshotReader
 from tests.support import book_lines
+from tests.support.examples import often
 
 BTC = "BTC-USDT-SWAP"
 START = 1_765_748_096_000
@@ -128,7 +129,7 @@ def test_a_number_is_judged_alike_wherever_it_stands(text):
 sides = st.lists(st.tuples(numbers(), numbers()), min_size=1, max_size=5)
 
 
-@settings(max_examples=400)
+@settings(max_examples=often(140, 400))
 @given(sides, sides)
 @example([("1", "1"), ("1.0", "2")], [("2", "1")])
 @example([("1", "1"), ("2", "1")], [("2", "1"), ("1", "1")])
@@ -142,7 +143,7 @@ def test_any_numbers_are_read_alike_both_ways(bids, asks):
     assert kept + counts["malformed"] == len(bids) + len(asks)
 
 
-@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=often(200, 600), suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.integers(1, 4))
 def test_any_damaged_byte_is_judged_alike_both_ways(seed, wounds):
     """Bytes changed, put in or taken out anywhere: same lines, same numbers, same counts."""
@@ -296,7 +297,7 @@ def test_a_bad_or_old_deep_line_is_passed_over():
     }  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=often(140, 400))
 @given(st.integers(0, 2**32))
 def test_any_damaged_deep_line_is_judged_alike_both_ways(seed):
     """As for snapshots: three strings a level, and the same verdict by either way in."""

@@ -20,6 +20,7 @@ from ravequant.vault.gap_ledger import raise_generation
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault, day_files
 from tests.support import crashes
+from tests.support.examples import often
 
 BTC = "BTC-USDT-SWAP"
 START = times.parse_iso("2025-12-14T22:00:00Z")
@@ -136,7 +137,7 @@ def test_a_run_with_nothing_new_changes_no_byte(vault):
     assert (outputs(vault), vault.state("total", BTC).read_bytes()) == before
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=often(20, 60))
 @given(
     cuts=st.lists(st.integers(0, 40), max_size=5),
     stops=st.lists(st.integers(1, 40), max_size=6),

@@ -1,5 +1,6 @@
 """scripts/test.py: which checks it runs, and what it says of those that fail."""
 
+import os
 import runpy
 
 import pytest
@@ -92,6 +93,21 @@ def test_without_a_browser_the_last_line_says_so(monkeypatch, capfd):
     assert program.main([]) == 0
     assert entered == [["test"]]
     assert capfd.readouterr().out.endswith("all is well\nbrowser tests not run\n")
+
+
+@pytest.mark.usefixtures("_nothing_to_install")
+def test_long_reaches_the_tests_and_no_other_program(monkeypatch, capfd):
+    """--long is a variable for tests/support/examples.py; pytest does not know the word."""
+    monkeypatch.setenv(program.LONG_VARIABLE, "")
+    chosen: list[list[str]] = []
+
+    def checks(words):
+        chosen.append(words)
+        return []
+
+    monkeypatch.setattr(program, "checks", checks)
+    assert program.main(["--long", "-k", "x"]) == 0
+    assert (chosen, os.environ[program.LONG_VARIABLE]) == ([["-k", "x"]], "1")
 
 
 def test_help_sets_nothing_up(capsys):

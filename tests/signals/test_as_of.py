@@ -14,6 +14,7 @@ from ravequant.signals.as_of import newest_trade
 from ravequant.signals.inputs import LastTrade, price
 from ravequant.vault.commit import write_state
 from ravequant.vault.paths import Vault
+from tests.support.examples import often
 from tests.support.hour_vault import (
     BTC,
     CONTRACT,
@@ -46,7 +47,7 @@ def by_reading_all(lines, until):
     return found
 
 
-@settings(max_examples=200)
+@settings(max_examples=often(70, 200))
 @given(tapes())
 def test_the_newest_trade_is_the_one_of_the_spec(tmp_path_factory, tape):
     """Late, repeated and damaged lines, midnight, packed days: as reading all of it."""

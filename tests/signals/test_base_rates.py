@@ -12,6 +12,7 @@ from ravequant.signals.candidates import Query
 from ravequant.signals.evidence import FadeSetup, judge
 from ravequant.signals.inputs import SIDES, CvdRow, LastTrade, RestingWall, VwapRow, price
 from ravequant.signals.market_state import BOOK_STEP
+from tests.support.examples import often
 from tests.support.made_signals import (
     LIMITS,
     MINUTE,
@@ -243,7 +244,7 @@ def hidden_wick(state, at):
     )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=often(100, 300), suppress_health_check=[HealthCheck.too_slow])
 @given(states_of_a_market())
 def test_a_layer_is_counted_where_it_is_met(state):
     """Whatever the gaps and ages: the base rate counts the moments at which the layer was met."""

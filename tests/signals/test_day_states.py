@@ -15,6 +15,7 @@ from ravequant.vault.commit import write_state
 from ravequant.vault.paths import Vault
 from tests.support import recordings
 from tests.support.book_lines import put_metadata
+from tests.support.examples import often
 from tests.support.hour_vault import BTC, CONTRACT, MINUTE, START, event, put, put_hour, rows
 from tests.support.lab_market import minutes_of, put_market, trades_of
 from tests.support.notes_market import AT, Market, record
@@ -73,7 +74,7 @@ def odd_events(chance):
     return found
 
 
-@settings(max_examples=10)
+@settings(max_examples=often(4, 10))
 @given(st.integers(0, 1 << 30))
 def test_odd_rows_are_the_same_rows(tmp_path_factory, seed):
     """Damaged and missing rows, repeated names, ends without births, hours without any row."""

@@ -13,6 +13,7 @@ from ravequant.signals.as_of import newest_trade
 from ravequant.signals.derived_rows import newest_book
 from ravequant.signals.newest_as_of import BooksAsOf, TradesAsOf
 from ravequant.vault.paths import Vault
+from tests.support.examples import often
 from tests.support.hour_vault import BTC, CONTRACT, MINUTE, START, bucket, put_trades, tapes
 
 
@@ -22,7 +23,7 @@ def packed(path):
     path.unlink()
 
 
-@settings(max_examples=200)
+@settings(max_examples=often(70, 200))
 @given(tapes())
 def test_each_minutes_trade(tmp_path_factory, tape):
     """Late, repeated and damaged lines, midnight, packed days: trade and file are the same."""
@@ -38,7 +39,7 @@ def test_each_minutes_trade(tmp_path_factory, tape):
         assert trades.at(moment) == newest_trade(vault, BTC, moment)
 
 
-@settings(max_examples=100)
+@settings(max_examples=often(40, 100))
 @given(st.integers(0, 1 << 30))
 def test_each_minutes_snapshot(tmp_path_factory, seed):
     """Late and damaged lines, minutes without a line, a day without one, packed days."""

@@ -19,6 +19,7 @@ from ravequant.signals.seen import NewestPrice, RawMid, RawTrade, Seen
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
 from ravequant.vault.paths import Vault
 from tests.support.book_lines import put, snapshot
+from tests.support.examples import often
 
 BTC = "BTC-USDT-SWAP"
 CONTRACT = Contract("0.01", "1", "linear")
@@ -82,7 +83,7 @@ def end_of(vault, ms, **how):
     return raw_end(vault, BTC, ms, live=how.get("live", False), seen=how.get("seen"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=often(70, 200))
 @given(tapes())
 def test_the_end_is_that_of_all_lines(tmp_path_factory, tape):
     """Live all that is on disk; asked for again up to the same id; else up to the moment."""
@@ -103,7 +104,7 @@ def test_the_end_is_that_of_all_lines(tmp_path_factory, tape):
             assert end_of(vault, ms, seen=end.seen) == end
 
 
-@settings(max_examples=200)
+@settings(max_examples=often(70, 200))
 @given(tapes(), st.integers(0, 90), st.integers(0, 90))
 def test_no_line_is_missed_that_a_candle_may_not_hold(tmp_path_factory, tape, early, late):
     """All lines from the known minute on, and earlier ones whose minute had closed."""

@@ -14,6 +14,7 @@ from ravequant.errors import UsageError
 from ravequant.records import join_fills
 from ravequant.sim.feed import BookChange, Feed
 from ravequant.sim.market import ModelMarket
+from tests.support.examples import often
 from tests.support.measures import book
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
@@ -88,7 +89,7 @@ def test_another_seed_is_another_market():
     assert first != second
 
 
-@settings(max_examples=8)
+@settings(max_examples=often(3, 8))
 @given(st.lists(st.integers(1, 5_000), min_size=1, max_size=40), st.booleans())
 def test_it_does_not_matter_when_it_is_asked(steps, with_books):
     """However often, at whatever moments and with or without books: the records are the same."""

@@ -18,6 +18,7 @@ from ravequant.trades.minute_bar import MinuteBar, record_of
 from ravequant.trades.scanner import Scanner
 from tests.support import recordings
 from tests.support.bar_oracle import MINUTE, Oracle, as_minute_bar, parsed
+from tests.support.examples import often
 
 INST_ID = "BTC-USDT-SWAP"
 LINEAR = Contract("0.01", "1", "linear")
@@ -404,14 +405,14 @@ def blocks_of(lines, cuts):
     return [b"".join(lines[a:b]) for a, b in pairwise(edges)]
 
 
-@settings(max_examples=500)
+@settings(max_examples=often(170, 500))
 @given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8), st.booleans())
 def test_any_stream_reads_like_line_by_line(steps, cuts, restart):
     """Late, out of order, repeated, jumping: the oracle's result for any blocks and restarts."""
     check(blocks_of(list(stream(steps)), cuts), restart=restart)
 
 
-@settings(max_examples=200)
+@settings(max_examples=often(70, 200))
 @given(st.lists(STEP, max_size=60), st.lists(st.integers(0, 60), max_size=8))
 def test_parts_computed_apart_join_to_the_same(steps, cuts):
     """What processes sum side by side and join equals one reading, holes across seams included."""

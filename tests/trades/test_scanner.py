@@ -16,6 +16,7 @@ from ravequant.records import RecordError, Rejected, Side, Trade, TradeEncoder, 
 from ravequant.trades import line_template
 from ravequant.trades.scanner import Scanner
 from tests.support import recordings
+from tests.support.examples import often
 
 INST_ID = "BTC-USDT-SWAP"
 LINEAR = Contract("0.01", "1", "linear")
@@ -315,7 +316,7 @@ BYTES = st.one_of(st.sampled_from(list(b'0123456789.:-,"{}\n\r \0+eEZT/;\x0e\x1e
 EDIT = st.tuples(st.integers(0, len(BLOCK) - 1), st.integers(0, 2), st.lists(BYTES, max_size=2))
 
 
-@settings(max_examples=600)
+@settings(max_examples=often(200, 600))
 @given(st.lists(EDIT, min_size=1, max_size=6), st.booleans())
 def test_mutated_lines_read_the_same_on_both_paths(edits, warm):
     """Bytes replaced, removed and put in anywhere: the scanner accepts what parse_trade accepts."""
@@ -385,7 +386,7 @@ NUMBER = st.one_of(
 FIELDS = st.tuples(NUMBER, NUMBER, st.one_of(st.text("0123456789", max_size=6), st.just("1")))
 
 
-@settings(max_examples=400)
+@settings(max_examples=often(140, 400))
 @given(st.lists(FIELDS, min_size=1, max_size=12))
 def test_any_number_text_reads_the_same_on_both_paths(rows):
     """Digits and points in every mixture, in price, size and count."""
@@ -396,7 +397,7 @@ def test_any_number_text_reads_the_same_on_both_paths(rows):
     assert flat(Scanner(INST_ID).scan(block)) == by_line(block)
 
 
-@settings(max_examples=100)
+@settings(max_examples=often(40, 100))
 @given(st.lists(st.integers(0, 60), max_size=6), st.integers(0, 5))
 def test_cuts_between_blocks_change_nothing(cuts, seed):
     """A file read in any blocks of whole lines gives the same records."""

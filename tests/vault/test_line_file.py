@@ -25,6 +25,7 @@ from ravequant.vault.line_file import (
     whole_length,
     whole_lines,
 )
+from tests.support.examples import often
 
 START = times.parse_iso("2025-12-14T21:00:00Z")
 
@@ -302,7 +303,7 @@ def linear(lines, moment):
     return len(lines)
 
 
-@settings(max_examples=400)
+@settings(max_examples=often(140, 400))
 @given(files(), st.sampled_from([16, 64, 500]))
 def test_bisecting_finds_what_a_linear_scan_finds(tmp_path_factory, file, step):
     """Between any two moments, from any side, plain or packed, with any step: the same lines."""
