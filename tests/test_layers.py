@@ -61,6 +61,8 @@ PURE_ROOMS = (
     "CVD.run_cvd_from_jsonl",
     "Volume_Analyzer.volume_analyzer",
     "Dashboard.heat",
+    "Dashboard.view",
+    "Dashboard.wick_levels",
     "Edge_Lab.agreement",
     "Edge_Lab.calibration",
     "Edge_Lab.card",
