@@ -48,7 +48,8 @@ export class Chart {
       replay: false,
       bookStale: false,
       layers: {
-        wicks: true, signals: true, vwap: true, bands: 1, walls: true, holes: true, volume: true, cvd: true,
+        wicks: true, signals: true, vwap: true, bands: 1,
+        walls: true, holes: true, volume: true, cvd: true,
       },
     };
     /** @type {Forming|null} */
@@ -166,7 +167,8 @@ export class Chart {
     if (parts.book !== undefined) subject.book = parts.book;
     if (parts.as_of_utc) subject.asOf = minutesOf(parts.as_of_utc);
     const recorded = parts.recorded_from_utc;
-    if (recorded !== undefined) subject.recorded = recorded === null ? Number.NaN : minutesOf(recorded);
+    if (recorded === null) subject.recorded = Number.NaN;
+    else if (recorded !== undefined) subject.recorded = minutesOf(recorded);
     this.panes.touch();
   }
 
@@ -187,7 +189,10 @@ export class Chart {
     return spacing > 0 ? { spacing, right: this.sight.right(), extent } : null;
   }
 
-  /** Gives all data to the library; the sight is carried over. @param {import("./sight.js").Stretch|null} before */
+  /**
+   * Gives all data to the library; the sight is carried over.
+   * @param {import("./sight.js").Stretch|null} before
+   */
   apply(before) {
     this.panes.fill(this.drawnForming(), this.total);
     if (this.total === 0) return;
@@ -218,7 +223,9 @@ export class Chart {
     this.sight.set(this.sight.spacing(), this.sight.right() + bars);
   }
 
-  /** @param {number} factor above 1: fewer, wider columns; the free space or the right column stays */
+  /**
+   * @param {number} factor above 1: fewer, wider columns; the free space or the right column stays
+   */
   zoom(factor) {
     if (this.total === 0) return;
     this.window = null;
@@ -232,12 +239,15 @@ export class Chart {
     const { subject } = this;
     if (state.void !== undefined) subject.isVoid = state.void;
     if (state.replay !== undefined) subject.replay = state.replay;
-    if (state.stale !== undefined) subject.bookStale = Boolean(state.stale.buckets ?? state.stale.book);
+    if (state.stale !== undefined) subject.bookStale = Boolean(state.stale.book);
     this.box.style.setProperty("filter", subject.isVoid ? "grayscale(1) opacity(.55)" : "none");
     this.panes.redraw();
   }
 
-  /** @param {string} name heat, wicks, signals, vwap, bands, book, holes, volume or cvd @param {boolean|number} on */
+  /**
+   * @param {string} name heat, wicks, signals, vwap, bands, book, holes, volume or cvd
+   * @param {boolean|number} on
+   */
   setLayer(name, on) {
     const { layers } = this.subject;
     if (name === "bands") layers.bands = typeof on === "number" ? on : Number(on);
@@ -301,7 +311,7 @@ export class Chart {
   /**
    * Adds a layer under the others. `name` is that of `setLayer`.
    *
-   * @param {any} primitive of the library; `frame` is given to it, `setVisible` and `retheme` called
+   * @param {any} primitive of the library; its `setVisible` and `retheme` are called, if it has them
    * @param {string} [name]
    */
   addLayer(primitive, name = primitive.name ?? "heat") {

@@ -18,7 +18,7 @@ export class Columns {
     this.first = minutes.first;
     this.every = minutes.every || 1;
     this.length = minutes.o.length;
-    /** @type {Minutes} */
+    /** @type {Required<Minutes>} */
     this.of = /** @type {any} */ ({ first: minutes.first, every: this.every });
     for (const name of ALL) {
       const given = /** @type {any} */ (minutes)[name] ?? [];

@@ -11,7 +11,12 @@ import { faded } from "./palette.js";
 
 /** @typedef {CanvasRenderingContext2D} Context */
 
-/** @param {Context} context @param {BlankShape[]} blanks @param {Palette} palette @param {number} height */
+/**
+ * @param {Context} context
+ * @param {BlankShape[]} blanks
+ * @param {Palette} palette
+ * @param {number} height
+ */
 export function drawBlanks(context, blanks, palette, height) {
   for (const { kind, x1, x2 } of blanks) {
     const box = { x: x1, y: 0, w: x2 - x1, h: height };
@@ -44,13 +49,25 @@ export function drawBlankWords(context, blanks, palette) {
   }
 }
 
-/** The amber signs of rows over a gap. @param {Context} context @param {number[]} ticks @param {Palette} palette @param {number} height */
+/**
+ * The amber signs of rows over a gap.
+ * @param {Context} context
+ * @param {number[]} ticks
+ * @param {Palette} palette
+ * @param {number} height
+ */
 export function drawTicks(context, ticks, palette, height) {
   context.fillStyle = palette.doubt;
   for (const x of ticks) context.fillRect(Math.round(x) - 1, height - 4, 2, 4);
 }
 
-/** @param {Context} context @param {number|null} x @param {Palette} palette @param {number} height @param {number} ratio */
+/**
+ * @param {Context} context
+ * @param {number|null} x
+ * @param {Palette} palette
+ * @param {number} height
+ * @param {number} ratio
+ */
 export function drawReplay(context, x, palette, height, ratio) {
   if (x === null) return;
   context.strokeStyle = palette.replay;
@@ -61,7 +78,12 @@ export function drawReplay(context, x, palette, height, ratio) {
   context.stroke();
 }
 
-/** @param {Context} context @param {{x1: number, x2: number}[]} spans @param {Palette} palette @param {number} height */
+/**
+ * @param {Context} context
+ * @param {{x1: number, x2: number}[]} spans
+ * @param {Palette} palette
+ * @param {number} height
+ */
 export function drawImported(context, spans, palette, height) {
   context.font = `9px ${palette.mono}`;
   context.textBaseline = "alphabetic";
@@ -76,7 +98,12 @@ export function drawImported(context, spans, palette, height) {
   }
 }
 
-/** @param {Context} context @param {Mark[]} marks @param {Palette} palette @param {number} spacing */
+/**
+ * @param {Context} context
+ * @param {Mark[]} marks
+ * @param {Palette} palette
+ * @param {number} spacing
+ */
 export function drawMarks(context, marks, palette, spacing) {
   const r = Math.max(2, Math.min(3.5, spacing * 0.6));
   for (const { kind, x, y } of marks) {

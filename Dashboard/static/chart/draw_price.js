@@ -20,7 +20,12 @@ const RING_ALPHA = 0.45;
 /** @param {Palette} palette @param {"upper"|"lower"} side @returns {string} */
 export const sideColour = (palette, side) => (side === "upper" ? palette.short : palette.long);
 
-/** The band of the VWAP, under all lines. @param {Context} context @param {PriceScene} scene @param {Palette} palette */
+/**
+ * The band of the VWAP, under all lines.
+ * @param {Context} context
+ * @param {PriceScene} scene
+ * @param {Palette} palette
+ */
 export function drawBands(context, scene, palette) {
   for (const { sigma, upper, lower } of scene.bands) {
     path(context, [...upper, ...lower.slice().reverse()]);
@@ -44,7 +49,12 @@ export function drawVwap(context, scene, palette) {
   context.setLineDash([]);
 }
 
-/** @param {Context} context @param {PriceScene} scene @param {Palette} palette @param {number} ratio */
+/**
+ * @param {Context} context
+ * @param {PriceScene} scene
+ * @param {Palette} palette
+ * @param {number} ratio
+ */
 export function drawLevels(context, scene, palette, ratio) {
   const ringPx = Math.max(1, Math.min(RING_PX, scene.spacing * 0.5));
   for (const level of scene.levels) drawLevel(context, level, palette, ratio, ringPx);
@@ -80,7 +90,12 @@ export function drawLevelTags(context, scene, palette) {
   }
 }
 
-/** @param {Context} context @param {PriceScene} scene @param {Palette} palette @param {boolean} stale */
+/**
+ * @param {Context} context
+ * @param {PriceScene} scene
+ * @param {Palette} palette
+ * @param {boolean} stale
+ */
 export function drawWalls(context, scene, palette, stale) {
   context.font = `${WALL_PX}px ${palette.mono}`;
   for (const { side, x1, x2, y } of scene.walls) {
@@ -118,7 +133,12 @@ function leader(context, points, colour) {
   context.stroke();
 }
 
-/** @param {Context} context @param {PriceScene} scene @param {Palette} palette @param {number} ratio */
+/**
+ * @param {Context} context
+ * @param {PriceScene} scene
+ * @param {Palette} palette
+ * @param {number} ratio
+ */
 export function drawPlan(context, scene, palette, ratio) {
   context.font = `${PLAN_PX}px ${palette.mono}`;
   for (const { name, text, x1, x2, y, box } of scene.plan) {
@@ -134,7 +154,12 @@ export function drawPlan(context, scene, palette, ratio) {
   }
 }
 
-/** @param {Context} context @param {PriceScene} scene @param {Palette} palette @param {number} ratio */
+/**
+ * @param {Context} context
+ * @param {PriceScene} scene
+ * @param {Palette} palette
+ * @param {number} ratio
+ */
 export function drawSignals(context, scene, palette, ratio) {
   for (const shape of scene.signals) {
     const colour = shape.style === "void" ? palette.soft : sideColour(palette, shape.side);
@@ -147,7 +172,12 @@ export function drawSignals(context, scene, palette, ratio) {
   for (const shape of scene.signals) drawTag(context, shape, palette, ratio);
 }
 
-/** @param {Context} context @param {SignalShape} shape @param {Palette} palette @param {number} ratio */
+/**
+ * @param {Context} context
+ * @param {SignalShape} shape
+ * @param {Palette} palette
+ * @param {number} ratio
+ */
 function drawTag(context, { box, side, style, text, y }, palette, ratio) {
   if (box === null) return;
   const colour = style === "void" ? palette.soft : sideColour(palette, side);

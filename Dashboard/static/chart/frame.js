@@ -48,7 +48,10 @@ export function edgeOf(frame) {
   return Math.min(frame.width, end);
 }
 
-/** @param {Frame} frame @returns {[number, number]} the first and last column that show, one more each */
+/**
+ * @param {Frame} frame
+ * @returns {[number, number]} the first and last column that show, one more each
+ */
 export function visible(frame) {
   const from = Math.floor(-frame.x0 / frame.spacing) - 1;
   const to = Math.ceil((frame.width - frame.x0) / frame.spacing) + 1;

@@ -10,7 +10,7 @@
  * @typedef {{kind: SpanKind, from: number, to: number, words: string}} Blank in Unix minutes
  * @typedef {{kind: SpanKind, x1: number, x2: number, words: string, box: Box|null}} BlankShape
  */
-import { minutesOf, xOfColumn, xOfMinute } from "./frame.js";
+import { minutesOf, xOfMinute } from "./frame.js";
 import { textWidth } from "./spread.js";
 
 export const WORDS_PX = 11;
@@ -26,7 +26,7 @@ function wordsOf(hole) {
 /**
  * @param {Hole[]} holes
  * @param {"trades"|"book"} kind
- * @returns {Blank[]} whole minutes; holes of one kind that meet are one
+ * @returns {Blank[]} whole minutes; holes with the same words that meet are one
  */
 export function blanksOf(holes, kind) {
   const streams = kind === "trades" ? ["trades"] : ["book", "buckets"];
@@ -45,7 +45,8 @@ export function blanksOf(holes, kind) {
   const joined = [];
   for (const span of spans) {
     const before = joined.at(-1);
-    if (before === undefined || span.from >= before.to || kind === "trades" && span.words !== before.words && span.from > before.from) joined.push(span);
+    const apart = before === undefined || span.from >= before.to;
+    if (apart || span.words !== before.words) joined.push(span);
     else before.to = Math.max(before.to, span.to);
   }
   return joined;
@@ -98,7 +99,8 @@ export function blankShapes(blanks, frame, places) {
     if (x2 <= 0 || x1 >= frame.width || x2 <= x1) continue;
     const w = textWidth(words, WORDS_PX) + 6;
     const fits = words !== "" && (kind === "trades" || x2 - x1 >= w);
-    const x = Math.max(2, Math.min(kind === "trades" ? x1 + 3 : (x1 + x2 - w) / 2, frame.width - w));
+    const best = kind === "trades" ? x1 + 3 : (x1 + x2 - w) / 2;
+    const x = Math.max(2, Math.min(best, frame.width - w));
     const y = kind === "silent" ? frame.height - 16 : frame.height - 46;
     const box = places && fits ? places.put({ x, y, w, h: 14 }, 60) : null;
     shapes.push({ kind, x1, x2, words, box });
@@ -109,22 +111,20 @@ export function blankShapes(blanks, frame, places) {
 /**
  * @param {Columns} columns
  * @param {Hole[]} holes
- * @param {Frame} frame
- * @param {[number, number]} range columns in sight
- * @returns {number[]} the middles of the columns whose row says `gap`
+ * @returns {number[]} columns whose row says `gap`
  */
-export function gapTicks(columns, holes, frame, [from, to]) {
+export function gapColumns(columns, holes) {
   const rows = holes
     .filter((hole) => hole.stream === "row")
     .map((hole) => ({ from: minutesOf(hole.from_utc), to: minutesOf(hole.to_utc) }));
   /** @type {number[]} */
-  const ticks = [];
-  for (let at = from; at <= to && at < columns.length; at += 1) {
+  const found = [];
+  for (let at = 0; at < columns.length; at += 1) {
     const minute = columns.minute(at);
     const row = rows.some((hole) => hole.from < minute + columns.every && hole.to > minute);
-    if (columns.of.gap[at] || row) ticks.push(xOfColumn(frame, at));
+    if (row || columns.of.gap[at]) found.push(at);
   }
-  return ticks;
+  return found;
 }
 
 /** @param {Span[]} spans @param {Frame} frame @returns {{x1: number, x2: number}[]} in sight */

@@ -7,7 +7,12 @@
  * @import {CanvasRenderingTarget2D} from "fancy-canvas"
  * @import {ISeriesPrimitiveAxisView} from "../vendor/lightweight-charts-5.2.1.mjs"
  *
- * @typedef {(context: CanvasRenderingContext2D, ratio: number, width: number, height: number) => void} Draw
+ * @callback Draw
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} ratio device pixels of a CSS pixel
+ * @param {number} width
+ * @param {number} height
+ * @returns {void}
  */
 
 /** @param {Draw} draw @param {"bottom"|"normal"} zOrder */

@@ -26,7 +26,8 @@ import { textWidth } from "./spread.js";
 
 export const GAP_SIGN = "▨";
 export const TAG_PX = 10;
-const WIDTHS = /** @type {Record<string, number>} */ ({ "1m": 1, "5m": 1, "15m": 2, "1h": 2, "4h": 3 });
+/** @type {Record<string, number>} */
+const WIDTHS = { "1m": 1, "5m": 1, "15m": 2, "1h": 2, "4h": 3 };
 const RANK = ["4h", "1h", "15m", "5m", "1m"];
 const TAGGED = 15;
 const TOUCHED_ALPHA = 0.2;

@@ -11,7 +11,12 @@ import { xOfColumn, yOf } from "./frame.js";
 const LIFT = 7; // px between a bar and its mark
 const TOP = 5;
 
-/** @param {Columns} columns @param {Frame} frame @param {[number, number]} sight @returns {Mark[]} */
+/**
+ * @param {Columns} columns
+ * @param {Frame} frame
+ * @param {[number, number]} sight
+ * @returns {Mark[]}
+ */
 export function volumeMarks(columns, frame, [from, to]) {
   const { absorbed, vol, whales } = columns.of;
   /** @type {Mark[]} */
@@ -30,7 +35,12 @@ export function volumeMarks(columns, frame, [from, to]) {
   return marks;
 }
 
-/** @param {Columns} columns @param {Frame} frame @param {[number, number]} sight @returns {Mark[]} */
+/**
+ * @param {Columns} columns
+ * @param {Frame} frame
+ * @param {[number, number]} sight
+ * @returns {Mark[]}
+ */
 export function divergenceMarks(columns, frame, [from, to]) {
   const { cvd, div } = columns.of;
   /** @type {Mark[]} */
@@ -39,8 +49,9 @@ export function divergenceMarks(columns, frame, [from, to]) {
     const value = cvd[at];
     const kind = div[at];
     if (value === null || (kind !== "bullish" && kind !== "bearish")) continue;
-    const y = yOf(frame, value) + (kind === "bullish" ? LIFT : -LIFT);
-    marks.push({ kind, x: xOfColumn(frame, at), y: Math.max(TOP, Math.min(frame.height - TOP, y)) });
+    const beside = yOf(frame, value) + (kind === "bullish" ? LIFT : -LIFT);
+    const y = Math.max(TOP, Math.min(frame.height - TOP, beside));
+    marks.push({ kind, x: xOfColumn(frame, at), y });
   }
   return marks;
 }

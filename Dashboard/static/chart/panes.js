@@ -3,7 +3,7 @@
  *
  * @import {Chart} from "./chart.js"
  * @import {Frame} from "./frame.js"
- * @import {CvdScene, PriceScene, VolumeScene} from "./scene.js"
+ * @import {CvdScene, Prepared, PriceScene, VolumeScene} from "./scene.js"
  * @import {Forming} from "./types.js"
  * @import {Time} from "../vendor/lightweight-charts-5.2.1.mjs"
  *
@@ -19,9 +19,8 @@ import {
 import {
   drawBands, drawLevels, drawLevelTags, drawPlan, drawSignals, drawVwap, drawWalls,
 } from "./draw_price.js";
-import { blanksOf } from "./holes.js";
 import { Layer } from "./layer.js";
-import { cvdScene, cvdRuns, priceScene, volumeScene } from "./scene.js";
+import { cvdScene, prepare, priceScene, volumeScene } from "./scene.js";
 import {
   axisPoints, candlePoints, cvdPoints, deltaPoints, formingPoint, volumePoints,
 } from "./series_data.js";
@@ -37,6 +36,8 @@ export class Panes {
   constructor(owner) {
     this.owner = owner;
     this.version = 0;
+    /** @type {{version: number, prepared: Prepared}|null} */
+    this.ready = null;
     /** @type {Map<PaneName, {key: string, scene: any}>} */
     this.scenes = new Map();
     this.chart = createChart(owner.box, this.options());
@@ -45,7 +46,8 @@ export class Panes {
     this.axis = chart.addSeries(LineSeries, { ...right, crosshairMarkerVisible: false }, 0);
     this.candles = chart.addSeries(CandlestickSeries, { ...right, ...this.candleColours() }, 0);
     this.volume = chart.addSeries(HistogramSeries, { ...right, priceFormat: USD }, 1);
-    this.delta = chart.addSeries(HistogramSeries, { ...QUIET, priceScaleId: "delta", priceFormat: USD }, 2);
+    const bars = { ...QUIET, priceScaleId: "delta", priceFormat: USD };
+    this.delta = chart.addSeries(HistogramSeries, bars, 2);
     this.cvd = chart.addSeries(LineSeries, {
       ...right, priceFormat: USD, lineWidth: 2, crosshairMarkerVisible: false,
     }, 2);
@@ -72,12 +74,14 @@ export class Panes {
     return {
       autoSize: true,
       layout: {
-        attributionLogo: false, // it writes innerHTML, which the page forbids; the link is in the footer
+        attributionLogo: false, // innerHTML, which the page forbids; the link is in the footer
         background: { type: /** @type {any} */ ("solid"), color: palette.ground },
         textColor: palette.soft,
         fontFamily: palette.mono,
         fontSize: 11,
-        panes: { enableResize: false, separatorColor: palette.line, separatorHoverColor: palette.line },
+        panes: {
+          enableResize: false, separatorColor: palette.line, separatorHoverColor: palette.line,
+        },
       },
       grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
       leftPriceScale: none,
@@ -121,28 +125,28 @@ export class Panes {
 
   /** Writes the labels of the time axis anew. */
   relabel() {
-    const { timeScale, localization } = this.options();
-    this.chart.applyOptions({ timeScale: { tickMarkFormatter: timeScale.tickMarkFormatter }, localization });
+    const { timeScale: { tickMarkFormatter }, localization } = this.options();
+    this.chart.applyOptions({ timeScale: { tickMarkFormatter }, localization });
   }
 
   /** @param {number} places decimal places of a price */
   places(places) {
-    const format = { type: /** @type {const} */ ("price"), precision: places, minMove: 10 ** -places };
-    for (const series of [this.axis, this.candles]) series.applyOptions({ priceFormat: format });
+    const type = /** @type {const} */ ("price");
+    const priceFormat = { type, precision: places, minMove: 10 ** -places };
+    for (const series of [this.axis, this.candles]) series.applyOptions({ priceFormat });
   }
 
   /** @param {Forming|null} forming @param {number} total columns on the axis */
   fill(forming, total) {
     const { palette, subject } = this.owner;
-    const { columns, holes } = subject;
-    const runs = cvdRuns(columns, blanksOf(holes, "trades"));
+    const { columns } = subject;
+    this.touch();
     const last = forming === null ? [] : [formingPoint(forming, palette)];
     this.axis.setData(axisPoints(columns, total));
     this.candles.setData([...candlePoints(columns), ...last]);
     this.volume.setData(volumePoints(columns, palette));
     this.delta.setData(deltaPoints(columns, palette));
-    this.cvd.setData(cvdPoints(columns, runs, palette.soft));
-    this.touch();
+    this.cvd.setData(cvdPoints(columns, this.prepared().cvd, palette.soft));
   }
 
   /** @param {Forming} forming the newest prices of the minute on the axis */
@@ -183,7 +187,8 @@ export class Panes {
     const { minValue, maxValue } = info.priceRange;
     const reach = (maxValue * REACH_BPS) / 10_000;
     if (!(tip > minValue - reach && tip < maxValue + reach)) return info;
-    return { ...info, priceRange: { minValue: Math.min(minValue, tip), maxValue: Math.max(maxValue, tip) } };
+    const priceRange = { minValue: Math.min(minValue, tip), maxValue: Math.max(maxValue, tip) };
+    return { ...info, priceRange };
   }
 
   /** @param {PaneName} name @returns {Frame|null} null while there is nothing to draw on */
@@ -209,12 +214,20 @@ export class Panes {
     };
   }
 
+  /** @returns {Prepared} made once for each state of the data */
+  prepared() {
+    if (this.ready?.version !== this.version) {
+      this.ready = { version: this.version, prepared: prepare(this.owner.subject) };
+    }
+    return this.ready.prepared;
+  }
+
   /**
    * The shapes of a pane, made once for each place in time and state of the data.
    *
    * @template T
    * @param {PaneName} name
-   * @param {(subject: Chart["subject"], frame: Frame) => T} make
+   * @param {(subject: Chart["subject"], prepared: Prepared, frame: Frame) => T} make
    * @returns {T|null}
    */
   scene(name, make) {
@@ -223,7 +236,7 @@ export class Panes {
     const key = `${this.version} ${Object.values(frame).join(" ")}`;
     let known = this.scenes.get(name);
     if (known === undefined || known.key !== key) {
-      known = { key, scene: make(this.owner.subject, frame) };
+      known = { key, scene: make(this.owner.subject, this.prepared(), frame) };
       this.scenes.set(name, known);
     }
     return known.scene;

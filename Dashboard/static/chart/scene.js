@@ -31,51 +31,42 @@
  * @property {boolean} bookStale
  * @property {Layers} layers
  *
+ * @typedef {ReturnType<typeof prepare>} Prepared
  * @typedef {ReturnType<typeof priceScene>} PriceScene
  * @typedef {ReturnType<typeof volumeScene>} VolumeScene
  * @typedef {ReturnType<typeof cvdScene>} CvdScene
  */
-import { visible, xOfColumn, xOfMinute, yOf } from "./frame.js";
-import { blankShapes, blanksOf, covers, gapTicks, importedShapes, silences } from "./holes.js";
+import { visible, xOfColumn, xOfMinute } from "./frame.js";
+import {
+  blankShapes, blanksOf, covers, gapColumns, importedShapes, silences,
+} from "./holes.js";
 import { levelLines, levelTags } from "./levels.js";
 import { divergenceMarks, volumeMarks } from "./marks.js";
 import { opensSession, runs } from "./runs.js";
 import { planLines, signalShapes } from "./signals.js";
 import { Places } from "./spread.js";
-import { vwapBands, vwapLines } from "./vwap.js";
+import { vwapBands, vwapLines, vwapRuns } from "./vwap.js";
 import { wallShapes } from "./walls.js";
 
 /**
  * @param {Columns} columns
  * @param {Blank[]} holes of trades
- * @returns {(before: number, after: number) => boolean} columns that no line may join
+ * @returns {(before: number, after: number) => boolean} neighbours that no line may join
  */
 export function breaks(columns, holes) {
   if (holes.length === 0) return () => false;
   const inside = Array.from({ length: columns.length }, (_, at) =>
     covers(holes, columns.minute(at), columns.every),
   );
-  return (before, after) => inside[before] || inside[after] || between(holes, columns, before, after);
-}
-
-/**
- * @param {Blank[]} holes
- * @param {Columns} columns
- * @param {number} before
- * @param {number} after
- * @returns {boolean}
- */
-function between(holes, columns, before, after) {
-  return after - before > 1 && covers(holes, columns.minute(before), (after - before) * columns.every);
+  return (before, after) => inside[before] || inside[after];
 }
 
 /**
  * @param {Columns} columns
- * @param {Blank[]} holes of trades
+ * @param {(before: number, after: number) => boolean} broken neighbours that holes part
  * @returns {[number, number][]} the columns of each unbroken line of the session's CVD
  */
-export function cvdRuns(columns, holes) {
-  const broken = breaks(columns, holes);
+function cvdRuns(columns, broken) {
   return runs(
     columns.of.cvd,
     (before, after) => broken(before, after) || opensSession(columns.minute(after), columns.every),
@@ -86,11 +77,10 @@ export function cvdRuns(columns, holes) {
  * The blanks over all panes: holes of trades, silence, time before the first record.
  *
  * @param {Subject} subject
+ * @param {Blank[]} holes of trades
  * @returns {Blank[]}
  */
-export function blanks(subject) {
-  const { columns, recorded } = subject;
-  const holes = blanksOf(subject.holes, "trades");
+function blanks({ columns, recorded }, holes) {
   const all = [...holes, ...silences(columns, holes, recorded)];
   if (recorded > columns.first) {
     const unseen = { from: columns.first - 100 * columns.every, to: recorded };
@@ -99,13 +89,25 @@ export function blanks(subject) {
   return all;
 }
 
-/** @param {Subject} subject @param {Frame} frame */
-export function priceScene(subject, frame) {
+/** What depends on the data alone, and not on the place in time. @param {Subject} subject */
+export function prepare(subject) {
+  const { columns, layers } = subject;
+  const holes = blanksOf(subject.holes, "trades");
+  const broken = breaks(columns, holes);
+  return {
+    vwap: vwapRuns(columns, broken),
+    cvd: cvdRuns(columns, broken),
+    gaps: gapColumns(columns, subject.holes),
+    blanks: layers.holes ? blanks(subject, holes) : [],
+    books: layers.holes && layers.walls ? blanksOf(subject.holes, "book") : [],
+  };
+}
+
+/** @param {Subject} subject @param {Prepared} prepared @param {Frame} frame */
+export function priceScene(subject, prepared, frame) {
   const { answer, columns, layers, isVoid } = subject;
   const sight = visible(frame);
   const places = new Places(frame.height);
-  const holes = blanksOf(subject.holes, "trades");
-  const broken = breaks(columns, holes);
   const signals = layers.signals ? (answer?.signals ?? []) : [];
   const chosen = signals.find((s) => s.event_id === subject.chosen) ?? signals[0];
   const marks = signalShapes(signals, frame, places, chosen?.event_id ?? null, isVoid);
@@ -113,8 +115,6 @@ export function priceScene(subject, frame) {
   const plan = planLines(chosen, frame, places, isVoid);
   const levels = layers.wicks ? levelLines(subject.wicks, frame, subject.asOf) : [];
   const tags = levelTags(levels, frame, places);
-  const all = layers.holes ? blanks(subject) : [];
-  const books = layers.holes && layers.walls ? blanksOf(subject.holes, "book") : [];
   return {
     spacing: frame.spacing,
     signals: marks,
@@ -122,46 +122,48 @@ export function priceScene(subject, frame) {
     plan,
     levels,
     tags,
-    vwap: layers.vwap ? vwapLines(columns, frame, sight, broken) : [],
-    bands: vwapBands(columns, frame, sight, broken, layers.bands),
-    blanks: blankShapes([...books, ...all], frame, places),
-    ticks: gapTicks(columns, subject.holes, frame, sight),
+    vwap: layers.vwap ? vwapLines(columns, prepared.vwap, frame, sight) : [],
+    bands: vwapBands(columns, prepared.vwap, frame, sight, layers.bands),
     imported: importedShapes(subject.imported, frame),
-    replayX: replayX(subject, frame),
+    ...over(subject, prepared, frame, [...prepared.books, ...prepared.blanks], places),
   };
 }
 
-/** @param {Subject} subject @param {Frame} frame */
-export function volumeScene(subject, frame) {
-  const sight = visible(frame);
-  return {
-    marks: subject.layers.volume ? volumeMarks(subject.columns, frame, sight) : [],
-    blanks: blankShapes(subject.layers.holes ? blanks(subject) : [], frame, null),
-    ticks: gapTicks(subject.columns, subject.holes, frame, sight),
-    replayX: replayX(subject, frame),
-  };
-}
-
-/** @param {Subject} subject @param {Frame} frame */
-export function cvdScene(subject, frame) {
+/** @param {Subject} subject @param {Prepared} prepared @param {Frame} frame */
+export function volumeScene(subject, prepared, frame) {
   const { columns, layers } = subject;
-  const sight = visible(frame);
-  const all = cvdRuns(columns, blanksOf(subject.holes, "trades"));
-  const lines = all.filter(([from, to]) => to > from);
   return {
-    marks: layers.cvd ? divergenceMarks(columns, frame, sight) : [],
-    lines: lines.map(([from, to]) => ({
-      x1: xOfColumn(frame, from),
-      x2: xOfColumn(frame, to),
-      y1: yOf(frame, Number(columns.of.cvd[from])),
-    })),
-    blanks: blankShapes(layers.holes ? blanks(subject) : [], frame, null),
-    ticks: gapTicks(columns, subject.holes, frame, sight),
-    replayX: replayX(subject, frame),
+    marks: layers.volume ? volumeMarks(columns, frame, visible(frame)) : [],
+    ...over(subject, prepared, frame, prepared.blanks, null),
   };
 }
 
-/** @param {Subject} subject @param {Frame} frame @returns {number|null} the moment of a replay */
-function replayX(subject, frame) {
-  return subject.replay ? xOfMinute(frame, subject.asOf) : null;
+/** @param {Subject} subject @param {Prepared} prepared @param {Frame} frame */
+export function cvdScene(subject, prepared, frame) {
+  const { columns, layers } = subject;
+  return {
+    marks: layers.cvd ? divergenceMarks(columns, frame, visible(frame)) : [],
+    lines: prepared.cvd
+      .filter(([from, to]) => to > from)
+      .map(([from, to]) => ({ x1: xOfColumn(frame, from), x2: xOfColumn(frame, to) })),
+    ...over(subject, prepared, frame, prepared.blanks, null),
+  };
+}
+
+/**
+ * What stands over all panes.
+ *
+ * @param {Subject} subject
+ * @param {Prepared} prepared
+ * @param {Frame} frame
+ * @param {Blank[]} spans
+ * @param {Places|null} places null: without words
+ */
+function over(subject, prepared, frame, spans, places) {
+  const [from, to] = visible(frame);
+  return {
+    blanks: blankShapes(spans, frame, places),
+    ticks: prepared.gaps.filter((at) => at >= from && at <= to).map((at) => xOfColumn(frame, at)),
+    replayX: subject.replay ? xOfMinute(frame, subject.asOf) : null,
+  };
 }

@@ -4,7 +4,8 @@
  * @import {Columns} from "./columns.js"
  * @import {Palette} from "./palette.js"
  * @import {Forming} from "./types.js"
- * @import {CandlestickData, HistogramData, LineData, UTCTimestamp, WhitespaceData} from "../vendor/lightweight-charts-5.2.1.mjs"
+ * @import {CandlestickData, HistogramData, LineData} from "../vendor/lightweight-charts-5.2.1.mjs"
+ * @import {UTCTimestamp, WhitespaceData} from "../vendor/lightweight-charts-5.2.1.mjs"
  */
 import { faded } from "./palette.js";
 
@@ -13,19 +14,30 @@ export const CLEAR = "#00000000"; // a point's line to the next one is not to be
 /** @param {number} minute Unix @returns {UTCTimestamp} */
 export const timeOf = (minute) => /** @type {UTCTimestamp} */ (minute * 60);
 
-/** @param {Columns} columns @param {number} total @returns {WhitespaceData<UTCTimestamp>[]} the axis */
+/**
+ * @param {Columns} columns
+ * @param {number} total
+ * @returns {WhitespaceData<UTCTimestamp>[]} the axis
+ */
 export function axisPoints(columns, total) {
   return Array.from({ length: total }, (_, at) => ({ time: timeOf(columns.minute(at)) }));
 }
 
-/** @param {Forming} forming @param {Palette} palette @returns {CandlestickData<UTCTimestamp>} hollow, grey */
+/**
+ * @param {Forming} forming
+ * @param {Palette} palette
+ * @returns {CandlestickData<UTCTimestamp>} hollow, grey
+ */
 export function formingPoint({ minute, o, h, l, c }, palette) {
   const colour = palette.forming;
   const bar = { time: timeOf(minute), open: o, high: h, low: l, close: c };
   return { ...bar, color: palette.ground, borderColor: colour, wickColor: colour };
 }
 
-/** @param {Columns} columns @returns {CandlestickData<UTCTimestamp>[]} minutes without a record are left out */
+/**
+ * @param {Columns} columns
+ * @returns {CandlestickData<UTCTimestamp>[]} minutes without a record are left out
+ */
 export function candlePoints(columns) {
   const { o, h, l, c } = columns.of;
   /** @type {CandlestickData<UTCTimestamp>[]} */
@@ -38,7 +50,11 @@ export function candlePoints(columns) {
   return points;
 }
 
-/** @param {Columns} columns @param {Palette} palette @returns {HistogramData<UTCTimestamp>[]} by tier */
+/**
+ * @param {Columns} columns
+ * @param {Palette} palette
+ * @returns {HistogramData<UTCTimestamp>[]} by tier
+ */
 export function volumePoints(columns, palette) {
   const colours = [palette.tier1, palette.tier1, palette.tier2, palette.tier3, palette.tier4];
   const { tier, vol } = columns.of;

@@ -14,7 +14,10 @@ const WIDEST = 40;
 
 /** @typedef {{first: number, every: number, columns: number}} Extent of the data */
 
-/** @typedef {{spacing: number, right: number, extent: Extent}} Stretch right: a column, with a fraction */
+/**
+ * @typedef {{spacing: number, right: number, extent: Extent}} Stretch `right` is a column, maybe a
+ *   fraction
+ */
 
 /** @param {number} width @returns {number} */
 export function freeOf(width) {
@@ -69,7 +72,11 @@ export class Sight {
     this.scale.scrollToPosition(right - last, false);
   }
 
-  /** @param {number} bars shown left of the free space @param {number} columns @param {number} [least] px */
+  /**
+   * @param {number} bars shown left of the free space
+   * @param {number} columns
+   * @param {number} [least] px
+   */
   show(bars, columns, least = NARROWEST) {
     const width = this.scale.width();
     const free = freeOf(width);

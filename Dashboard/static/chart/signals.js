@@ -27,7 +27,7 @@
  * @property {number} y
  * @property {Box|null} box
  */
-import { minutesOf, xOfCandle, yOf } from "./frame.js";
+import { edgeOf, minutesOf, xOfCandle, yOf } from "./frame.js";
 import { textWidth } from "./spread.js";
 
 export const SIGNAL_PX = 12;
@@ -54,22 +54,30 @@ export function tagOf(signal, isVoid, chosen = false) {
   return { text, style: chosen ? "filled" : "plain" };
 }
 
+/** @param {Frame} frame @param {number} y @returns {Box} a line right of the newest column */
+function stroke(frame, y) {
+  const x = edgeOf(frame);
+  return { x, y: y - 2, w: frame.width - x, h: 4 };
+}
+
 /**
  * @param {Signal[]} signals nearest first
  * @param {Frame} frame
  * @param {Places} places
- * @param {string|null} chosen event_id; null: the first
+ * @param {string|null} eventId of the chosen signal; null: the first
  * @param {boolean} isVoid
  * @returns {SignalShape[]}
  */
-export function signalShapes(signals, frame, places, chosen, isVoid) {
-  const id = chosen ?? signals[0]?.event_id;
+export function signalShapes(signals, frame, places, eventId, isVoid) {
+  const id = eventId ?? signals[0]?.event_id;
   /** @type {SignalShape[]} */
   const shapes = [];
-  for (const signal of signals) {
-    const price = Number(signal.wick_price);
-    const y = yOf(frame, price);
-    if (!(y >= 0 && y <= frame.height)) continue;
+  const seen = signals
+    .map((signal) => ({ signal, price: Number(signal.wick_price) }))
+    .map(({ signal, price }) => ({ signal, price, y: yOf(frame, price) }))
+    .filter(({ y }) => y >= 0 && y <= frame.height);
+  for (const { y } of seen) places.take(stroke(frame, y)); // no words lie on a line
+  for (const { signal, price, y } of seen) {
     const side = signal.direction === "SHORT" ? "upper" : "lower";
     const { text, style } = tagOf(signal, isVoid, signal.event_id === id);
     const w = Math.ceil(textWidth(text, SIGNAL_PX)) + 12;
@@ -77,7 +85,8 @@ export function signalShapes(signals, frame, places, chosen, isVoid) {
     const box = places.put({ x: frame.width - w - 2, y: top, w, h: TAG_HEIGHT }, FAR);
     const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
     const at = { id: signal.event_id, side: /** @type {"upper"|"lower"} */ (side), price };
-    shapes.push({ ...at, x1, x2: frame.width, y, chosen: signal.event_id === id, text, style, box });
+    const chosen = signal.event_id === id;
+    shapes.push({ ...at, x1, x2: frame.width, y, chosen, text, style, box });
   }
   return shapes;
 }
@@ -106,6 +115,7 @@ export function planLines(signal, frame, places, isVoid) {
     const top = name === "target" || above ? y - 15 : y + 2;
     const box = places.put({ x: from + 10, y: top, w, h: 14 }, 30);
     lines.push({ name, text, x1: from, x2: frame.width, y, box });
+    places.take(stroke(frame, y));
   }
   return lines;
 }

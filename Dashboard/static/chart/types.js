@@ -21,7 +21,7 @@
  * @property {NumberColumn} v4h
  * @property {NumberColumn} vs VWAP of the session
  * @property {NumberColumn} sd standard deviation around `vs`
- * @property {NumberColumn} vgap 1 where the VWAP row has `gap`
+ * @property {NumberColumn} [vgap] 1 where the VWAP row has `gap`
  * @property {NumberColumn} cvd CVD of the session
  * @property {NumberColumn} cvd1m
  * @property {TextColumn} div "bullish" or "bearish", where it became known

@@ -3,10 +3,10 @@
  *
  * @import {Columns} from "./columns.js"
  * @import {Frame} from "./frame.js"
- * @import {NumberColumn} from "./types.js"
  *
  * @typedef {"v1h"|"v4h"|"vs"} VwapName
  * @typedef {{name: VwapName, gap: boolean, points: [number, number][]}} VwapLine
+ * @typedef {Record<VwapName | "band", [number, number][]>} VwapRuns first and last column of each
  * @typedef {{sigma: number, upper: [number, number][], lower: [number, number][]}} Band
  */
 import { xOfColumn, yOf } from "./frame.js";
@@ -16,32 +16,45 @@ import { opensSession, pieces, runs } from "./runs.js";
 const NAMES = ["vs", "v4h", "v1h"];
 
 /**
- * @param {[number, number]} run
- * @param {[number, number]} sight
- * @returns {[number, number]|null} the part of a run that is in sight
+ * @param {Columns} columns
+ * @param {(before: number, after: number) => boolean} broken neighbours that holes part
+ * @returns {VwapRuns} the columns of each unbroken line; the session's begins anew at 00:00 UTC
  */
-function within([first, last], [from, to]) {
-  const start = Math.max(first, from);
-  const end = Math.min(last, to);
-  return start <= end ? [start, end] : null;
+export function vwapRuns(columns, broken) {
+  const { vs, sd, v1h, v4h } = columns.of;
+  const anew = (/** @type {number} */ before, /** @type {number} */ after) =>
+    broken(before, after) || opensSession(columns.minute(after), columns.every);
+  const banded = vs.map((value, at) => (sd[at] === null ? null : value));
+  const unbroken = { v4h: runs(v4h, broken), v1h: runs(v1h, broken) };
+  return { vs: runs(vs, anew), ...unbroken, band: runs(banded, anew) };
+}
+
+/**
+ * @param {[number, number][]} all
+ * @param {[number, number]} sight
+ * @returns {[number, number][]} the parts of runs that are in sight
+ */
+function within(all, [from, to]) {
+  return all
+    .filter(([first, last]) => last >= from && first <= to)
+    .map(([first, last]) => [Math.max(first, from), Math.min(last, to)]);
 }
 
 /**
  * @param {Columns} columns
+ * @param {VwapRuns} parts
  * @param {Frame} frame
  * @param {[number, number]} sight columns
- * @param {(before: number, after: number) => boolean} broken by holes
  * @returns {VwapLine[]}
  */
-export function vwapLines(columns, frame, sight, broken) {
+export function vwapLines(columns, parts, frame, sight) {
   /** @type {VwapLine[]} */
   const lines = [];
   for (const name of NAMES) {
-    const values = columns.of[name];
-    for (const run of runsInSight(columns, values, sight, broken, name === "vs")) {
-      for (const piece of pieces(run, (at) => Boolean(columns.of.vgap[at]))) {
-        const points = pointsOf(values, frame, piece.from, piece.to);
-        if (points.length > 1) lines.push({ name, gap: piece.is, points });
+    for (const run of within(parts[name], sight)) {
+      for (const { from, to, is } of pieces(run, (at) => Boolean(columns.of.vgap[at]))) {
+        if (to === from) continue;
+        lines.push({ name, gap: is, points: line(columns, frame, from, to, name, 0) });
       }
     }
   }
@@ -50,22 +63,20 @@ export function vwapLines(columns, frame, sight, broken) {
 
 /**
  * @param {Columns} columns
+ * @param {VwapRuns} parts
  * @param {Frame} frame
  * @param {[number, number]} sight
- * @param {(before: number, after: number) => boolean} broken
  * @param {number} most bands up to this many sigma; 0: none
  * @returns {Band[]} the widest first; rows without sigma have none
  */
-export function vwapBands(columns, frame, sight, broken, most) {
-  const { vs, sd } = columns.of;
-  const values = vs.map((value, at) => (sd[at] === null ? null : value));
+export function vwapBands(columns, parts, frame, sight, most) {
   /** @type {Band[]} */
   const bands = [];
   for (let sigma = most; sigma >= 1; sigma -= 1) {
-    for (const [from, to] of runsInSight(columns, values, sight, broken, true)) {
-      const side = (/** @type {number} */ sign) =>
-        pointsOf(values.map((v, at) => (v === null ? null : v + sign * sigma * Number(sd[at]))), frame, from, to);
-      if (to > from) bands.push({ sigma, upper: side(1), lower: side(-1) });
+    for (const [from, to] of within(parts.band, sight)) {
+      if (to === from) continue;
+      const upper = line(columns, frame, from, to, "vs", sigma);
+      bands.push({ sigma, upper, lower: line(columns, frame, from, to, "vs", -sigma) });
     }
   }
   return bands;
@@ -73,36 +84,20 @@ export function vwapBands(columns, frame, sight, broken, most) {
 
 /**
  * @param {Columns} columns
- * @param {NumberColumn} values
- * @param {[number, number]} sight
- * @param {(before: number, after: number) => boolean} broken
- * @param {boolean} session true: broken at 00:00 UTC as well
- * @returns {[number, number][]}
- */
-function runsInSight(columns, values, sight, broken, session) {
-  const cut = (/** @type {number} */ before, /** @type {number} */ after) =>
-    broken(before, after) || (session && opensSession(columns.minute(after), columns.every));
-  /** @type {[number, number][]} */
-  const found = [];
-  for (const run of runs(values, cut)) {
-    const part = within(run, sight);
-    if (part !== null) found.push(part);
-  }
-  return found;
-}
-
-/**
- * @param {NumberColumn} values
  * @param {Frame} frame
  * @param {number} from
  * @param {number} to
+ * @param {VwapName} name
+ * @param {number} sigmas added to the values
  * @returns {[number, number][]}
  */
-function pointsOf(values, frame, from, to) {
+function line(columns, frame, from, to, name, sigmas) {
+  const { [name]: values, sd } = columns.of;
   /** @type {[number, number][]} */
   const points = [];
   for (let at = from; at <= to; at += 1) {
-    points.push([xOfColumn(frame, at), yOf(frame, Number(values[at]))]);
+    const value = Number(values[at]) + (sigmas === 0 ? 0 : sigmas * Number(sd[at]));
+    points.push([xOfColumn(frame, at), yOf(frame, value)]);
   }
   return points;
 }
