@@ -1,9 +1,11 @@
-"""The heat of a recorded book: a byte for the money that rests in a row of prices. Pure.
+"""The heat of a recorded book: bytes for the money that rests in a row of prices. Pure.
 
     row    (base + r) x step <= price < (base + r + 1) x step,  r = 0 … 99, the mid in row 50
     byte   0 not seen, else round(32 x log2(USD / 16,000)), at least 1 and at most 255
 
-The sum of a row holds the levels of both sides, and is exact; the byte is for pixels alone.
+A cell is the sum of a row, of both sides; a peak is the largest level in it. Nearly each row of BTC
+sums up to more than a wall, a single level does not: peaks show the walls. Amounts are exact; the
+bytes are for pixels alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,14 +30,15 @@ _PARTIAL: Final = "partial"
 
 
 class HeatColumn(NamedTuple):
-    """A column: its rows begin at ``base`` steps, ``cells`` has a byte a row, the lowest first."""
+    """A column: its rows begin at ``base`` steps, with a byte a row, the lowest first."""
 
     base: int
     cells: bytes
+    peaks: bytes
     source: str  # ws, deep with levels beyond its own, bands of buckets; not seen: none or broken
 
 
-EMPTY: Final = HeatColumn(0, bytes(ROWS), NONE)
+EMPTY: Final = HeatColumn(0, bytes(ROWS), bytes(ROWS), NONE)
 GAP: Final = EMPTY._replace(source=BROKEN)
 
 
@@ -80,22 +83,26 @@ def column_of(shown: HeatBook, worth: Worth, step: int, depth_levels: int) -> He
     base = base_of(head.twice_mid, step)
     edges = sheet.edges(base)
     sums: Ints = np.zeros(ROWS, dtype=sheet.kind)
+    peaks = sums.copy()
     seen, source = [0, ROWS - 1], WS
     for number, near in enumerate(sheet.own):
         side = near.from_mid(sheet.twice_mid)
         sums += side.sums(edges)
+        peaks = np.maximum(peaks, side.peaks(edges))
         if head.entries[number] >= depth_levels:
             far = side.far
             if sheet.deep is not None:
                 beyond = sheet.deep[number].beyond(far)
                 if len(beyond.price):
                     sums += beyond.sums(edges)
+                    peaks = np.maximum(peaks, beyond.peaks(edges))
                     far, source = beyond.far, DEEP
             seen[number] = far // sheet.step - base
-    cells = _bytes_of(sums.astype(np.float64) * sheet.money)
-    cells[: max(0, seen[0])] = 0
-    cells[max(0, seen[1] + 1) :] = 0
-    return HeatColumn(base, cells.tobytes(), source)
+    rows = np.stack([sums, peaks]).astype(np.float64) * sheet.money
+    cells = _bytes_of(rows)
+    cells[:, : max(0, seen[0])] = 0
+    cells[:, max(0, seen[1] + 1) :] = 0
+    return HeatColumn(base, cells[0].tobytes(), cells[1].tobytes(), source)
 
 
 class _HeatSide(NamedTuple):
@@ -131,6 +138,13 @@ class _HeatSide(NamedTuple):
         """Return the sum of the weights between each two neighbours of ``edges``."""
         totals = np.concatenate([np.zeros(1, dtype=self.weight.dtype), np.cumsum(self.weight)])
         found: Ints = np.diff(totals[np.searchsorted(self.price, edges)])
+        return found
+
+    def peaks(self, edges: Ints) -> Ints:
+        """Return the largest weight between each two neighbours of ``edges``, 0 without any."""
+        rows = np.searchsorted(self.price, edges)
+        found: Ints = np.maximum.reduceat(np.append(self.weight, 0), rows)[:-1]
+        found[rows[:-1] == rows[1:]] = 0  # reduceat gives the row itself
         return found
 
 
@@ -189,9 +203,9 @@ def _bytes_of(usd: NDArray[np.float64]) -> NDArray[np.uint8]:
 def bands_column(row: Mapping[str, Any], step: int) -> HeatColumn:
     """Return the column of a line of the buckets, whose book is gone: two times six blocks.
 
-    The notional of a band is spread over its rows. Of a band that was seen in part the part up to
-    the depth counts. A row with a gap shows nothing. Raises ValueError, KeyError or TypeError for
-    another line.
+    The notional of a band is spread over its rows, whose peaks are not known. Of a band that was
+    seen in part the part up to the depth counts. A row with a gap shows nothing. Raises ValueError,
+    KeyError or TypeError for another line.
     """
     if row["gap"]:
         return GAP
@@ -208,8 +222,8 @@ def bands_column(row: Mapping[str, Any], step: int) -> HeatColumn:
             if inside.any():
                 usd[inside] = notional * width / (upper - inner)
             inner = outer
-    cells = np.where(usd < 0, 0, _bytes_of(np.maximum(usd, 0)))
-    return HeatColumn(base, cells.astype(np.uint8).tobytes(), BANDS)
+    cells = np.where(usd < 0, 0, _bytes_of(np.maximum(usd, 0))).astype(np.uint8).tobytes()
+    return HeatColumn(base, cells, cells, BANDS)
 
 
 def _blocks(row: Mapping[str, Any], name: str) -> Iterator[tuple[int, float, float]]:

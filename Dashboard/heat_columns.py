@@ -1,13 +1,13 @@
 """The heat as the page asks for it: columns from memory or from the books, and their JSON.
 
-A column of a minute is kept once a later snapshot is on disk, since books are only appended: 100
+A column of a minute is kept once a later snapshot is on disk, since books are only appended: 200
 bytes and its place. One that stands for books that are gone is kept as long as these are gone. A
 wider column is the newest minute in it that has a snapshot, so nothing else is kept for it.
 """
 
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -93,7 +93,8 @@ class HeatColumns:
             "step": None if step is None else exact.text(step, exact.PRICE_PLACES),
             "rows": heat.ROWS,
             "base": [column.base for column in columns],
-            "cells": b64encode(b"".join(column.cells for column in columns)).decode("ascii"),
+            "cells": _base64(column.cells for column in columns),
+            "peaks": _base64(column.peaks for column in columns),
             "source": [heat.shown_source(column) for column in columns],
             "least": LEAST_USD,
             "full": self._full(asked.inst_id),
@@ -240,6 +241,10 @@ class _HeatReading(NamedTuple):
         if end > self.until_ms + 1 or self.books.damaged:
             return False
         return end <= self.final_ms or column.source == heat.BANDS
+
+
+def _base64(columns: Iterable[bytes]) -> str:
+    return b64encode(b"".join(columns)).decode("ascii")
 
 
 def _ms(minute: int) -> int:

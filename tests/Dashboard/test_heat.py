@@ -92,6 +92,18 @@ def _octaves(usd: int) -> float:
     return 32 * float((Decimal(usd) / 16_000).ln() / Decimal(2).ln())
 
 
+def test_a_peak_is_the_largest_level_of_a_row():
+    """Of own and deep levels, of both sides; a row without a level has none."""
+    deep = [[(MID - 40, 300), (MID - 39, 500)], [(MID + 61, 7)]]
+    shown = book([(MID, 20), (MID - 2, 30), (MID - 3, 90)], [(MID + 1, 50), (MID + 5, 8)], deep)
+    column = heat.column_of(shown, worth_of(Contract("1000", "1", "inverse")), 2 * ONE, 3)
+    found = {
+        2 * (column.base + row) - MID: peak for row, peak in enumerate(column.peaks) if peak > 1
+    }
+    sizes = {-40: 500, -4: 90, -2: 30, 0: 50}
+    assert found == {price: round(_octaves(1_000 * size)) for price, size in sizes.items()}
+
+
 def test_rows_beyond_the_farthest_level_are_not_seen():
     """A row is seen if it begins within the reach; between bids and asks it is seen and empty."""
     found = cells(book([(MID - 3, 1), (MID - 9, 1)], [(MID + 5, 1), (MID + 8, 1)]))
@@ -156,6 +168,7 @@ def test_amounts_of_any_width_are_exact(size, places):
     narrow = heat.column_of(HeatBook(head, own, None), WORTH, 2 * ONE, 400)
     found = heat.column_of(HeatBook(head, wide, None), WORTH, 2 * ONE, 400)
     assert found.cells[:50] == narrow.cells[:50]
+    assert found.peaks[:50] == narrow.peaks[:50]
 
 
 def bucket_row(**changes):

@@ -34,9 +34,9 @@ def answer(vault: Vault, question: Asked | None = None) -> dict[str, Any]:
     return HeatColumns(vault, SETTINGS).answer(question or asked())
 
 
-def columns(found: dict[str, Any]) -> list[list[int]]:
-    """Return the cells of each column, the lowest row first."""
-    data, rows = base64.b64decode(found["cells"]), found["rows"]
+def columns(found: dict[str, Any], kind: str = "cells") -> list[list[int]]:
+    """Return the cells or peaks of each column, the lowest row first."""
+    data, rows = base64.b64decode(found[kind]), found["rows"]
     return [list(data[start : start + rows]) for start in range(0, len(data), rows)]
 
 
@@ -50,6 +50,7 @@ def agrees(vault: Vault, question: Asked) -> None:
     wanted = [plain.column(minute, step, question.until_ms) for minute in minutes]
     assert found["source"] == [column.source for column in wanted]
     assert columns(found) == [column.cells for column in wanted]
+    assert columns(found, "peaks") == [column.peaks for column in wanted]
     seen = [
         (base, one.base) for base, one in zip(found["base"], wanted, strict=True) if any(one.cells)
     ]

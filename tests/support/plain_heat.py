@@ -37,6 +37,7 @@ class PlainColumn(NamedTuple):
     step: str
     base: int
     cells: list[int]
+    peaks: list[int]
     source: str
 
 
@@ -99,7 +100,7 @@ class PlainHeat:
         last = min((minute + 1) * MINUTE - 1, until)
         inside = [book for book in self.own if minute * MINUTE <= book.ts <= last]
         if not inside or max(inside, key=lambda book: book.ts).broken:
-            return PlainColumn(str(step), 0, [0] * 100, "none")
+            return PlainColumn(str(step), 0, [0] * 100, [0] * 100, "none")
         book = max(inside, key=lambda book: book.ts)
         counting = [
             deep
@@ -110,16 +111,17 @@ class PlainHeat:
         base = math.floor(book.mid / step) - 50
         bids, low, bid_source = self.reach(book.bids, deep and deep.bids, book.entries[0], -1)
         asks, high, ask_source = self.reach(book.asks, deep and deep.asks, book.entries[1], 1)
-        cells = []
+        cells, peaks = [], []
         for row in range(base, base + 100):
             levels = [one for one in bids + asks if row * step <= one[0] < (row + 1) * step]
-            usd = sum((self.usd(*level) for level in levels), Decimal(0))
+            worths = [self.usd(*level) for level in levels] or [Decimal(0)]
             unseen = (low is not None and (row + 1) * step <= low) or (
                 high is not None and row * step > high
             )
-            cells.append(0 if unseen else byte(usd))
+            cells.append(0 if unseen else byte(sum(worths, Decimal(0))))
+            peaks.append(0 if unseen else byte(max(worths)))
         source = "deep" if "deep" in (bid_source, ask_source) else "ws"
-        return PlainColumn(str(step), base, cells, source)
+        return PlainColumn(str(step), base, cells, peaks, source)
 
     def reach(
         self, own: Side, deep: Side | None, entries: int, sign: int

@@ -59,7 +59,7 @@ export class Chart {
     this.places = 1;
     this.live = true;
     this.limit = MOST_MINUTES;
-    /** @type {Map<string, {setVisible?: (on: boolean) => void}>} */
+    /** @type {Map<string, {setVisible?: (on: boolean) => void, setStale?: (on: boolean) => void, geometry?: () => object}>} */
     this.added = new Map();
     /** @type {((facts: Facts|null) => void)[]} */
     this.listeners = [];
@@ -240,6 +240,7 @@ export class Chart {
     if (state.void !== undefined) subject.isVoid = state.void;
     if (state.replay !== undefined) subject.replay = state.replay;
     if (state.stale !== undefined) subject.bookStale = Boolean(state.stale.book);
+    for (const layer of this.added.values()) layer.setStale?.(subject.bookStale);
     this.box.style.setProperty("filter", subject.isVoid ? "grayscale(1) opacity(.55)" : "none");
     this.panes.redraw();
   }
@@ -316,6 +317,8 @@ export class Chart {
    */
   addLayer(primitive, name = primitive.name ?? "heat") {
     this.added.set(name, primitive);
+    primitive.frame = () => this.frame();
+    primitive.setStale?.(this.subject.bookStale);
     this.panes.candles.attachPrimitive(primitive);
     return primitive;
   }
@@ -327,7 +330,8 @@ export class Chart {
 
   /** @returns {object} all that the own layers draw, in CSS pixels */
   geometry() {
-    return this.panes.geometry();
+    const added = [...this.added].map(([name, layer]) => [name, layer.geometry?.() ?? null]);
+    return { ...this.panes.geometry(), ...Object.fromEntries(added) };
   }
 
   remove() {

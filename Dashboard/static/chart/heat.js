@@ -84,7 +84,8 @@ export class HeatLayer {
     this.hatchColour = "";
     /** @type {HTMLCanvasElement|null} */
     this.hatch = null;
-    this.drawn = 0; // frames
+    /** @type {{first: number, end: number, words: string}[]|null} null: to be found anew */
+    this.marks = null;
     const renderer = { draw: () => {}, drawBackground: this.draw.bind(this) };
     this.views = [{ zOrder: () => /** @type {const} */ ("bottom"), renderer: () => renderer }];
     this.readTokens();
@@ -117,6 +118,7 @@ export class HeatLayer {
   setStale(stale) {
     if (stale === this.stale) return;
     this.stale = stale;
+    this.marks = null;
     this.redraw();
   }
 
@@ -140,6 +142,7 @@ export class HeatLayer {
 
   changed() {
     this.sheets = null;
+    this.marks = null;
     this.redraw();
   }
 
@@ -162,7 +165,6 @@ export class HeatLayer {
     if (frame === null) return;
     this.sheets ??= this.cells.draw(this.ramp, canvasOf);
     const sheets = this.sheets;
-    this.drawn += 1;
     target.useBitmapCoordinateSpace((scope) => {
       const { context, horizontalPixelRatio, verticalPixelRatio } = scope;
       context.save();
@@ -183,7 +185,7 @@ export class HeatLayer {
 
   /** @param {CanvasRenderingContext2D} context @param {Frame} frame */
   drawHatches(context, frame) {
-    const marks = this.hatches();
+    const marks = (this.marks ??= this.hatches());
     if (marks.length === 0) return;
     const pattern = context.createPattern((this.hatch ??= this.makeHatch()), "repeat");
     for (const { first, end, words } of marks) {
@@ -235,7 +237,8 @@ export class HeatLayer {
   }
 
   /**
-   * All that is drawn: each column's minute, base, source and cells, and the places of the sheets.
+   * All that is drawn: each column's minute, base and source, the places of the sheets, and a
+   * function that gives the bytes of a cell and its peak by minute and price.
    *
    * @returns {object}
    */
@@ -248,9 +251,8 @@ export class HeatLayer {
       every: cells.every,
       least: cells.least,
       full: cells.full,
-      columns: cells.sorted().map(({ minute, step, base, source, cells: bytes }) => ({
-        minute, step, base, source, cells: [...bytes],
-      })),
+      columns: cells.sorted().map(({ minute, step, base, source }) => ({ minute, step, base, source })),
+      at: cells.at.bind(cells),
       sheets: this.sheets.map((sheet) => ({
         first: sheet.first,
         columns: sheet.columns,

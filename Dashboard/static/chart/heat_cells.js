@@ -1,13 +1,16 @@
 /**
  * The columns of the heat, and their picture: a pixel a cell, a canvas for each step of prices.
  *
+ * Drawn is the largest level of a cell: the sum of nearly each row is above the size of a wall.
+ *
  * @typedef {object} Heat as the server sends it
  * @property {number} first Unix minute of the first column
  * @property {number} every minutes of a column
  * @property {string|null} step height of a cell in price; null: there was no book
  * @property {number} rows cells of a column
  * @property {number[]} base of each column: its lowest cell begins at base * step
- * @property {string} cells base64, a byte a cell, column by column from the lowest row
+ * @property {string} cells base64, a byte a cell, column by column from the lowest row: its sum
+ * @property {string} peaks base64, in the same order: the largest level in the cell
  * @property {string[]} source of each column: "ws", "deep", "bands" or "none"
  * @property {number} least USD below which nothing is drawn
  * @property {number} full USD of full brightness
@@ -18,6 +21,7 @@
  * @property {number} base
  * @property {string} source
  * @property {Uint8Array} cells
+ * @property {Uint8Array} peaks
  *
  * @typedef {[number, number, number]} Rgb
  * @typedef {{from: Rgb, mid: Rgb, to: Rgb}} Ramp
@@ -62,6 +66,11 @@ export function coloursOf(ramp, least, full) {
   return colours;
 }
 
+/** @param {string} text base64 @returns {Uint8Array} */
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
 /** The columns that are known, by minute. */
 export class HeatCells {
   constructor() {
@@ -79,13 +88,14 @@ export class HeatCells {
     this.least = heat.least ?? this.least;
     this.full = heat.full ?? this.full;
     const { rows } = heat;
-    const text = atob(heat.cells);
-    const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    const [cells, peaks] = [heat.cells, heat.peaks ?? heat.cells].map(bytesOf);
     heat.source.forEach((source, number) => {
       const minute = heat.first + number * heat.every;
-      const cells = bytes.subarray(number * rows, (number + 1) * rows);
-      const step = heat.step === null ? 0 : Number(heat.step);
-      this.columns.set(minute, { minute, step, base: heat.base[number], source, cells });
+      const [from, end] = [number * rows, (number + 1) * rows];
+      this.columns.set(minute, {
+        minute, step: heat.step === null ? 0 : Number(heat.step), base: heat.base[number], source,
+        cells: cells.subarray(from, end), peaks: peaks.subarray(from, end),
+      });
     });
   }
 
@@ -108,11 +118,12 @@ export class HeatCells {
     return found;
   }
 
-  /** @param {number} minute @param {number} price @returns {number} the byte of a cell, 0 where nothing was seen */
-  cell(minute, price) {
+  /** @param {number} minute @param {number} price @returns {[number, number]} the bytes of a cell and its peak, 0 where nothing was seen */
+  at(minute, price) {
     const column = this.columns.get(Math.floor(minute / this.every) * this.every);
-    if (!column || column.source === "none") return 0;
-    return column.cells[Math.floor(price / column.step) - column.base] ?? 0;
+    if (!column || column.source === "none") return [0, 0];
+    const row = Math.floor(price / column.step) - column.base;
+    return [column.cells[row] ?? 0, column.peaks[row] ?? 0];
   }
 
   /**
@@ -151,11 +162,11 @@ export class HeatCells {
     const image = context.createImageData(width, rows);
     const pixels = new Uint32Array(image.data.buffer);
     const palette = new Uint32Array(colours.buffer);
-    for (const { minute, base, cells } of columns) {
+    for (const { minute, base, peaks } of columns) {
       const x = (minute - first) / this.every;
-      for (let row = 0; row < cells.length; row++) {
+      for (let row = 0; row < peaks.length; row++) {
         const y = top - 1 - (base + row);
-        if (y < rows) pixels[y * width + x] = palette[cells[row]];
+        if (y < rows) pixels[y * width + x] = palette[peaks[row]];
       }
     }
     context.putImageData(image, 0, 0);
