@@ -94,14 +94,18 @@ async function load({ quiet = false } = {}) {
     chosenId = null;
     render();
   }
-  const query = new URLSearchParams({ at: at || "now", minutes: String(KEPT_MINUTES), tf: timeframe });
   try {
-    take(/** @type {View} */ (await ask(`view/${encodeURIComponent(instId)}?${query}`, signal)));
+    take(/** @type {View} */ (await ask(viewPath(), signal)));
   } catch (error) {
     if (signal.aborted) return;
     fail(error, quiet);
     if (quiet) throw error;
   }
+}
+
+function viewPath() {
+  const query = new URLSearchParams({ at: at || "now", minutes: String(KEPT_MINUTES), tf: timeframe });
+  return `view/${encodeURIComponent(instId)}?${query}`;
 }
 
 /** @param {View} view */
@@ -188,6 +192,7 @@ function onMessage(message) {
     void link.retry();
     return;
   }
+  if (message.minutes && isNextColumn(message.minutes)) void readAgain();
   store.apply(message, now);
   if (message.type === "rows") {
     chart?.update(message);
@@ -197,6 +202,31 @@ function onMessage(message) {
   }
   render();
   painted(message.seq);
+}
+
+/**
+ * Return true if a candle of more than a minute has closed: the server rolls it up.
+ * @param {import("./types.d.ts").Minutes} newer
+ */
+function isNextColumn(newer) {
+  const held = store.view?.minutes;
+  if (held === undefined || held.every === newer.every) return false;
+  const end = newer.first + newer.c.length * newer.every;
+  return Math.floor(end / held.every) * held.every > held.first + held.c.length * held.every;
+}
+
+/** Read the view anew while the connection goes on. */
+async function readAgain() {
+  const { signal } = reads;
+  try {
+    const view = await askLater(viewPath(), signal);
+    store.take(view, monotonic());
+    chart?.setView(view);
+    chartState = "";
+    render();
+  } catch {
+    // the next message asks again
+  }
 }
 
 /**

@@ -1,38 +1,16 @@
 """The verdict on the screen (freshness.js) and the numbers of people (formats.js), run by node."""
 
 import json
-import shutil
-import subprocess
 from typing import Any
 
 import pytest
 
-from ravequant.vault.paths import CHECKOUT
+from tests.support.page_modules import NODE, NOT_RUN, called
 
-STATIC = CHECKOUT / "Dashboard" / "static"
-NODE = shutil.which("node")
 STREAMS = ("trades", "buckets", "wicks", "volume", "cvd", "vwap")
 LIMITS = {"buckets": 120, "wicks": 180, "volume": 180, "cvd": 180, "vwap": 1200}
-RUNNER = """
-let text = "";
-for await (const part of process.stdin) text += part;
-const { module, calls } = JSON.parse(text);
-const found = await import(module);
-process.stdout.write(JSON.stringify(calls.map(([name, args]) => found[name](...args))));
-"""
 
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
-
-
-def called(module: str, *calls: tuple[str, list[Any]]) -> list[Any]:
-    """Return what functions of a page module return, each with its arguments."""
-    asked = {"module": (STATIC / module).as_uri(), "calls": calls}
-    command = [str(NODE), "--input-type=module", "--eval", RUNNER]
-    made = subprocess.run(
-        command, input=json.dumps(asked), capture_output=True, check=True, encoding="utf-8"
-    )
-    found: list[Any] = json.loads(made.stdout)
-    return found
+pytestmark = pytest.mark.skipif(not NODE, reason=NOT_RUN)
 
 
 def trust(**changes: Any) -> dict[str, Any]:
@@ -121,6 +99,11 @@ def test_silence_of_twelve_seconds_is_void():
     """Without a message the screen is void after 12 s, whatever its data said."""
     assert judged(trust(), 13_000)["level"] == "fresh"
     assert judged(trust(), 13_001)["level"] == "void"
+
+
+def test_ages_run_as_fast_as_the_servers_clock():
+    """Beside a local exchange that runs ten times as fast, so do the ages."""
+    assert judged(trust(rate=10), 3_000)["words"] == "✓ data fresh, oldest 31s"
 
 
 def test_replay_has_no_silence_and_its_ages_stand():
