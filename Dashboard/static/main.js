@@ -6,6 +6,7 @@ import { monotonic } from "./clock.js";
 import { byId, el, setText } from "./dom.js";
 import { verdict } from "./freshness.js";
 import { drawHeader } from "./header.js";
+import { HeatReader } from "./heat_reader.js";
 import { HELP, listen } from "./keys.js";
 import { drawLegend } from "./legend.js";
 import { Link } from "./link.js";
@@ -35,8 +36,7 @@ const store = new Store();
 const root = document.documentElement;
 /** @type {ChartLike | null} */
 let chart = null;
-/** @type {{set: (heat: unknown) => void, clear: () => void} | null} */
-let heat = null;
+const heat = new HeatReader();
 /** @type {string[]} */
 let instruments = [];
 let instId = "";
@@ -51,8 +51,7 @@ let pageHash = "";
 let nearBps = 5;
 let bands = 1; // sigmas around the VWAP of the session
 let chartState = "";
-let shown = ""; // instrument and timeframe of the picture
-let heatTo = 0; // Unix ms up to which heat was drawn
+
 /** @type {Map<string, import("./others.js").Elsewhere>} */
 const elsewhere = new Map();
 /** @type {AbortController} */
@@ -110,13 +109,9 @@ function viewPath() {
 
 /** @param {View} view */
 function take(view) {
-  const before = shown;
-  shown = `${instId} ${timeframe}`;
   store.take(view, monotonic());
   chart?.setView(view);
   chartState = "";
-  if (before !== shown || store.asOfMs < heatTo) heat?.clear();
-  heatTo = store.asOfMs;
   if (view.mode === "live") {
     replay.close();
     link.open(instId, view.minutes.first);
@@ -125,7 +120,7 @@ function take(view) {
     if (view.mode === "replay") void replay.open();
   }
   render();
-  void readHeat();
+  readHeat();
 }
 
 /**
@@ -147,24 +142,11 @@ function fail(error, quiet) {
   render();
 }
 
-async function readHeat() {
+function readHeat() {
   const view = store.view;
-  if (heat === null || view === null) return;
-  const end = view.minutes.first + view.minutes.c.length * view.minutes.every;
-  const every = heatEvery();
-  const first = end - Math.min(KEPT_MINUTES, Math.max(windowMinutes, WINDOW));
-  const query = new URLSearchParams({ at: at || "now", from: String(first), to: String(end), every: String(every) });
-  try {
-    const found = await askLater(`heat/${encodeURIComponent(instId)}?${query}`, reads.signal);
-    if (store.view === view) heat.set(found);
-  } catch {
-    // the chart stands without it
-  }
-}
-
-/** Return the minutes of a column of heat: at most 480 columns are drawn. */
-function heatEvery() {
-  return [1, 2, 5, 15].find((every) => windowMinutes / every <= 480) ?? 15;
+  if (view === null) return;
+  const { first, every, c } = view.minutes;
+  void heat.show({ instId, at, first, end: first + c.length * every, shown: windowMinutes });
 }
 
 async function readElsewhere() {
@@ -193,10 +175,12 @@ function onMessage(message) {
     return;
   }
   if (message.minutes && isNextColumn(message.minutes)) void readAgain();
-  store.apply(message, now);
+  const wasCut = store.apply(message, now);
   if (message.type === "rows") {
     chart?.update(message);
-    if (message.heat) heat?.set(message.heat);
+    if (message.heat) heat.take(message.heat);
+    else if (message.minutes && heat.every !== message.minutes.every) readHeat();
+    if (wasCut && store.view) heat.cut(store.view.minutes.first);
   } else if (message.type === "beat") {
     store.hear(message.now_ms, now);
   }
@@ -306,7 +290,7 @@ const ACTIONS = {
     windowMinutes = Number(value);
     chart?.setWindow(windowMinutes);
     press("window", value);
-    void readHeat();
+    readHeat();
   },
   timeframe: (value) => {
     timeframe = value;
@@ -466,7 +450,7 @@ async function makeChart() {
     const { HeatLayer } = await import("./chart/heat.js");
     const layer = new HeatLayer();
     made.addLayer(layer);
-    heat = layer;
+    heat.sink = layer;
   } catch (error) {
     if (chart === null) host.replaceChildren(el("p", { class: "doubt" }, `the chart could not be drawn: ${error}`));
   }
