@@ -13,13 +13,13 @@ from typing import Any, Final
 import orjson
 
 from Edge_Lab.agreement import DIFFERING, AgreementCheck
-from Edge_Lab.evaluations import decimal
-from Edge_Lab.forward import HypothesisStanding, comparison, in_force, standings
+from Edge_Lab.evaluations import Evaluated, decimal
+from Edge_Lab.forward import comparison, in_force, standings
 from Edge_Lab.paper import Engine, answers, judge
 from Edge_Lab.paper_engine import engine_of
 from Edge_Lab.power import BURN_IN
 from Edge_Lab.registered import Registration, hypotheses_of, register
-from Edge_Lab.verdict import number, with_interval
+from Edge_Lab.verdict import Forward, number, with_interval
 from ravequant import cli, settings, tables, times
 from ravequant.errors import DONE, NoDataError
 from ravequant.settings import Settings
@@ -42,7 +42,7 @@ class ForwardReport:
     made_ms: int
     judged: int  # trials whose end became known since the look before
     seen: dict[str, int]  # events of the watch: trials, and those that are none by their reason
-    standing: list[HypothesisStanding]
+    standing: list[Evaluated]
     comparison: AgreementCheck
 
 
@@ -133,8 +133,8 @@ def _as_json(report: ForwardReport) -> dict[str, Any]:
     }
 
 
-def _row(one: HypothesisStanding) -> dict[str, Any]:
-    forward, lead = one.forward, one.lead
+def _row(one: Evaluated) -> dict[str, Any]:
+    forward, lead = Forward.of(one.net, one.lead), one.lead
     return {
         "family": one.family,
         "trials": one.gathered.trials,
@@ -168,8 +168,8 @@ def _as_text(report: ForwardReport) -> str:
     )
 
 
-def _cells(one: HypothesisStanding) -> Sequence[str]:
-    forward = one.forward
+def _cells(one: Evaluated) -> Sequence[str]:
+    forward = Forward.of(one.net, one.lead)
     wait = f"day {BURN_IN}"
     least = [wait if bound is None else number(bound) for bound in (forward.net, forward.lead)]
     fills = str(int(one.gathered.real.fills.sum()))

@@ -9,11 +9,12 @@ import orjson
 
 from Edge_Lab.calibration import Calibration
 from Edge_Lab.executions import executions
+from Edge_Lab.judged_span import judged_span
 from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.model_file import LARGEST, read_model, written
-from Edge_Lab.predictor import FACTS, INPUTS, FadeModel, filled, weaknesses
+from Edge_Lab.predictor import FACTS, INPUTS, FadeModel, filled, other_settings, weaknesses
 from Edge_Lab.predictor_fit import PENALTY, fit, require
-from Edge_Lab.trial_files import judged_days, read_note, read_trials
+from Edge_Lab.trial_files import needed_trials
 from Edge_Lab.trial_ledger import (
     ChainedLog,
     DayInput,
@@ -52,7 +53,7 @@ def predict(args: argparse.Namespace) -> int:
         model = _fitted(vault, chosen, cli.instruments_of(args, chosen.instruments))
     else:
         model = _stored(vault)
-    lacking = [*weaknesses(model), *_changed(model, chosen)]
+    lacking = [*weaknesses(model), *other_settings(model, config_of(chosen))]
     sys.stdout.write(_json(model, lacking) if args.json else "\n".join(_page(model, lacking)))
     sys.stdout.write("\n")
     return DONE
@@ -74,8 +75,7 @@ def config_of(chosen: Settings) -> str:
 
 def _fitted(vault: Vault, chosen: Settings, inst_ids: Sequence[str]) -> FadeModel:
     """Fit the model, write the ledger and then the file, and return it."""
-    exec_id, config_id = executions(chosen)[0].exec_id, config_of(chosen)
-    trials = _judged(vault, inst_ids, exec_id)
+    config_id, trials = config_of(chosen), _judged(vault, inst_ids, chosen)
     model = fit(
         filled(trials.lines),
         trials.days,
@@ -106,29 +106,25 @@ def _fitted(vault: Vault, chosen: Settings, inst_ids: Sequence[str]) -> FadeMode
     return model
 
 
-def _judged(vault: Vault, inst_ids: Sequence[str], exec_id: str) -> JudgedTrials:
+def _judged(vault: Vault, inst_ids: Sequence[str], chosen: Settings) -> JudgedTrials:
     """Return the judged trials of all instruments. NoDataError if there are none."""
-    days: set[str] = set()
+    default = executions(chosen)[0]
+    span = judged_span(vault, inst_ids).judged_by(default)
     lines: list[dict[str, Any]] = []
     inputs: list[DayInput] = []
-    for inst_id in inst_ids:
-        for day in judged_days(vault, inst_id):
-            note = read_note(vault, inst_id, day)
-            entry = None if note is None else note.trials.get(exec_id)
-            if entry is None:
-                continue
-            days.add(day)
-            path = LabPaths(vault).trials(inst_id, exec_id, day)
-            name = path.relative_to(vault.root).as_posix()
-            inputs.append(DayInput(name, entry.crc32, entry.length))
-            found = read_trials(vault, inst_id, exec_id, day) or ()
-            lines += ({name: line.get(name) for name in _SHOWN} for line in found)
-    if not days:
+    for (day, inst_id), note in span.notes.items():
+        entry = note.trials[default.exec_id]
+        path = LabPaths(vault).trials(inst_id, default.exec_id, day)
+        name = path.relative_to(vault.root).as_posix()
+        inputs.append(DayInput(name, entry.crc32, entry.length))
+        found = needed_trials(vault, inst_id, default.exec_id, day)
+        lines += ({name: line.get(name) for name in _SHOWN} for line in found)
+    if not span.notes:
         raise NoDataError(
-            f"no judged day of {', '.join(inst_ids)} under these settings (exec_id {exec_id}): "
-            "edge_lab.py judge"
+            f"no judged day of {', '.join(inst_ids)} under these settings (exec_id "
+            f"{default.exec_id}): edge_lab.py judge"
         )
-    return JudgedTrials(sorted(days), lines, data_id(inputs))
+    return JudgedTrials(span.days, lines, data_id(inputs))
 
 
 def _stored(vault: Vault) -> FadeModel:
@@ -141,13 +137,6 @@ def _stored(vault: Vault) -> FadeModel:
         raise NoDataError(f"{path}: no model was fitted yet; edge_lab.py predict fit") from None
     except OSError as error:
         raise disk_error(path, "read", error) from error
-
-
-def _changed(model: FadeModel, chosen: Settings) -> list[str]:
-    now = config_of(chosen)
-    if now == model.config_id:
-        return []
-    return [f"it was fitted under other settings: {model.config_id}, now {now}"]
 
 
 # --- the page ------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from Edge_Lab.study_plan import (
 )
 from Edge_Lab.study_steps import StoppedError, StudySteps
 from ravequant import cli, exchanges, settings, times
-from ravequant.errors import FAILED, NoDataError, VaultError
+from ravequant.errors import DONE, FAILED, NoDataError, VaultError
 from ravequant.exchanges.archive.plan import megabytes
 from ravequant.exchanges.archive.progress import kept_rate
 from ravequant.exchanges.archive.published import PublishedFile
@@ -137,14 +137,15 @@ def command(args: argparse.Namespace) -> int:
 
 
 def _finish(args: argparse.Namespace, days: StudyDays, failed: Sequence[str]) -> int:
-    args.first, args.last = days
+    if args.first or args.last:
+        args.first, args.last = days
     code = make_verdict.command(args)
     if failed:
         _log.error(
             "left out, as the words above say: %s; begin the study again to try them once more",
             ", ".join(failed),
         )
-    return code or (FAILED if failed else code)
+    return code or (FAILED if failed else DONE)
 
 
 def cost_of(

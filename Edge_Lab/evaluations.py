@@ -6,7 +6,7 @@ its series.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from Edge_Lab.day_sums import GatheredDays, Part, pooled
 from Edge_Lab.executions import Execution
@@ -33,6 +33,15 @@ class Evaluated:
     gathered: GatheredDays
     net: Estimate | None
     lead: Estimate | None  # over shifted placebos
+
+
+class LedgerLook(NamedTuple):
+    """A look at some inputs, of which the ledger has a line for each evaluation."""
+
+    role: Role
+    data_id: str
+    instruments: tuple[str, ...]
+    made_ms: int  # Unix ms
 
 
 def config_of(execution: Execution, wick_filter: str) -> str:
@@ -68,7 +77,8 @@ def put_down(span: JudgedSpan, role: Role, made: Sequence[Evaluated], made_ms: i
             of_config.setdefault(found.config_id, []).append(_series(found))
     for config_id, series in of_config.items():
         write_series(span.vault, SeriesKey(config_id, span.data_id), series)
-    lines = [_line(span, role, found, made_ms) for found in made]
+    look = LedgerLook(role, span.data_id, span.instruments, made_ms)
+    lines = [ledger_line(found, look) for found in made]
     record(ChainedLog(LabPaths(span.vault).ledger), lines)
 
 
@@ -78,17 +88,18 @@ def _series(found: Evaluated) -> TrialSeries:
     return TrialSeries(found.family, found.model, tuple(days), net_values, leads)
 
 
-def _line(span: JudgedSpan, role: Role, found: Evaluated, made_ms: int) -> Evaluation:
+def ledger_line(found: Evaluated, look: LedgerLook) -> Evaluation:
+    """Return the line of an evaluation that has a day."""
     gathered = found.gathered
     return Evaluation(
-        made_utc=times.iso(made_ms),
-        role=role,
+        made_utc=times.iso(look.made_ms),
+        role=look.role,
         config_id=found.config_id,
-        data_id=span.data_id,
+        data_id=look.data_id,
         code=LAB_VERSION,
         family=found.family,
         model=found.model,
-        instruments=span.instruments,
+        instruments=look.instruments,
         days=(gathered.days[0], gathered.days[-1]),
         fills=int(gathered.real.fills.sum()),
         missed=gathered.missed,

@@ -6,21 +6,19 @@ look are in the ledger before this module returns them.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from Edge_Lab import power
 from Edge_Lab.agreement import AgreementCheck, WatchedDays, compare
-from Edge_Lab.day_sums import GatheredDays, gathered
-from Edge_Lab.evaluations import decimal
+from Edge_Lab.day_sums import gathered
+from Edge_Lab.evaluations import Evaluated, LedgerLook, ledger_line
 from Edge_Lab.executions import executions
 from Edge_Lab.fills import Model
-from Edge_Lab.inference import Estimate, delta, net
-from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
+from Edge_Lab.inference import delta, net
+from Edge_Lab.lab_paths import LabPaths
 from Edge_Lab.paper import PaperMarket, answers, paper_rows
 from Edge_Lab.registered import Registration, hypotheses_of, registered
 from Edge_Lab.trial_files import judged_days, read_trials
-from Edge_Lab.trial_ledger import ChainedLog, Evaluation, evaluations, record, setting_id
+from Edge_Lab.trial_ledger import ChainedLog, evaluations, record, setting_id
 from Edge_Lab.verdict import Agreement, Forward
 from ravequant import settings, times
 from ravequant.settings import Settings
@@ -85,29 +83,6 @@ def comparison(vault: Vault, found: Registration, chosen: Settings) -> Agreement
 # --- how it stands -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HypothesisStanding:
-    """A hypothesis on the finished days since day 0."""
-
-    family: str
-    gathered: GatheredDays
-    net: Estimate | None
-    lead: Estimate | None  # over shifted placebos
-
-    @property
-    def forward(self) -> Forward:
-        """The counted days, and the bounds of the sequence."""
-        days = 0 if self.net is None else self.net.clusters
-        return Forward(days, _bound(self.net), _bound(self.lead))
-
-
-def _bound(found: Estimate | None) -> float | None:
-    """Return the lower bound; its t counts days with a fill, or blocks of days that depend."""
-    if found is None or found.se is None:
-        return None
-    return power.lower_bound(found.value, found.se, found.clusters)
-
-
 def standing(
     vault: Vault, instruments: Sequence[str], made_ms: int | None = None
 ) -> dict[str, Forward]:
@@ -119,10 +94,11 @@ def standing(
     if found is None:
         return {}
     made_ms = times.utc_now_ms() if made_ms is None else made_ms
-    return {one.family: one.forward for one in standings(vault, found, made_ms)}
+    made = standings(vault, found, made_ms)
+    return {one.family: Forward.of(one.net, one.lead) for one in made}
 
 
-def standings(vault: Vault, found: Registration, made_ms: int) -> list[HypothesisStanding]:
+def standings(vault: Vault, found: Registration, made_ms: int) -> list[Evaluated]:
     """Return the hypotheses on the UTC days before the newest record, put into the ledger."""
     today = times.day(newest_of_all(vault) or 0)
     rows = {
@@ -130,7 +106,7 @@ def standings(vault: Vault, found: Registration, made_ms: int) -> list[Hypothesi
         for inst_id in found.about.instruments
     }
     lines = [row for of_one in rows.values() for row in of_one]
-    made = [_evaluated(family, lines) for family in found.about.hypotheses]
+    made = [_evaluated(found, family, lines) for family in found.about.hypotheses]
     data_id = setting_id(
         {inst_id: of_one[-1]["sha"] if of_one else None for inst_id, of_one in rows.items()}
     )
@@ -138,47 +114,22 @@ def standings(vault: Vault, found: Registration, made_ms: int) -> list[Hypothesi
     return made
 
 
-def _evaluated(family: str, lines: Sequence[dict[str, Any]]) -> HypothesisStanding:
-    found = gathered(lines, family, MODEL)
-    if not found.days:
-        return HypothesisStanding(family, found, None, None)
-    return HypothesisStanding(family, found, net(found.real), delta(found.real, found.fake))
+def _evaluated(found: Registration, family: str, lines: Sequence[dict[str, Any]]) -> Evaluated:
+    made = gathered(lines, family, MODEL)
+    ours, lead = (net(made.real), delta(made.real, made.fake)) if made.days else (None, None)
+    return Evaluated(found.about.config_id, family, MODEL, made, ours, lead)
 
 
 def _put_down(
-    vault: Vault,
-    found: Registration,
-    data_id: str,
-    made: Sequence[HypothesisStanding],
-    made_ms: int,
+    vault: Vault, found: Registration, data_id: str, made: Sequence[Evaluated], made_ms: int
 ) -> None:
     """Write the evaluations that the ledger does not hold yet, and sync them."""
     log = ChainedLog(LabPaths(vault).ledger)
-    lines = [_line(found, data_id, one, made_ms) for one in made if one.gathered.days]
+    look = LedgerLook("forward", data_id, found.about.instruments, made_ms)
+    lines = [ledger_line(one, look) for one in made if one.gathered.days]
     known = {
         (one.trial, one.data_id, one.days) for one in evaluations(log) if one.role == "forward"
     }
     new = [one for one in lines if (one.trial, one.data_id, one.days) not in known]
     if new:
         record(log, new)
-
-
-def _line(found: Registration, data_id: str, one: HypothesisStanding, made_ms: int) -> Evaluation:
-    days, lead = one.gathered.days, one.lead
-    return Evaluation(
-        made_utc=times.iso(made_ms),
-        role="forward",
-        config_id=found.about.config_id,
-        data_id=data_id,
-        code=LAB_VERSION,
-        family=one.family,
-        model=MODEL,
-        instruments=found.about.instruments,
-        days=(days[0], days[-1]),
-        fills=int(one.gathered.real.fills.sum()),
-        missed=one.gathered.missed,
-        gap=one.gathered.gap,
-        net=None if one.net is None else decimal(one.net.value),
-        delta=None if lead is None else decimal(lead.value),
-        se=None if one.net is None else decimal(one.net.se),
-    )

@@ -49,7 +49,7 @@ from Edge_Lab.verdict import (
 from Edge_Lab.verdict_facts import LabState, Significance, facts_of, significance
 from Edge_Lab.walk_forward import TRAIN_DAYS
 from ravequant import cli, exact, settings, times
-from ravequant.errors import DONE, FAILED, NoDataError, VaultError
+from ravequant.errors import DONE, FAILED, NoDataError, UsageError, VaultError
 from ravequant.settings import Settings
 from ravequant.signals.lab_verdict import write_verdict
 from ravequant.vault.atomic import replace_file
@@ -78,13 +78,15 @@ class MadeVerdict:
 def command(args: argparse.Namespace) -> int:
     """Run `verdict`: evaluate, put down, write the card and the file, then show."""
     vault, chosen = cli.vault_of(args), settings.load()
-    span = judged_span(vault, cli.instruments_of(args, chosen.instruments), args.first, args.last)
     picked = bool(args.first or args.last)  # days that a person picked decide nothing
+    if picked and args.html:
+        raise UsageError("--html names the page of all days: leave --from and --to out")
+    span = judged_span(vault, cli.instruments_of(args, chosen.instruments), args.first, args.last)
     made, row = verdict_of(span, chosen, kept=not picked)
     if args.json:
         sys.stdout.write(orjson.dumps(row).decode() + "\n")
-    elif args.html:
-        sys.stdout.write(f"{vault.root / row['card']}\n" if row["card"] else "")
+    elif args.html and row["card"]:
+        sys.stdout.write(f"{vault.root / row['card']}\n")
     else:
         said = [PICKED] * picked + _more(made)[: made.searched]
         sys.stdout.write(card.terminal(made.facts, more=said))

@@ -57,6 +57,7 @@ _PULL: Final = round((1 - 2 ** (-1 / _HALF_LIFE)) * (1 << 32))
 _PUSH: Final = round(  # of a trade, for an sd of 4 bps: a difference of two of 1,024 numbers
     4 * TICKS_A_BP * math.sqrt(1 - 4 ** (-1 / _HALF_LIFE)) / math.sqrt((1024**2 - 1) / 6) * _ONE
 )
+_FIRST_PRICE: Final = 1_000_000  # ticks, of M1
 _BOOK_MS: Final = 5_000  # between two snapshots
 _DEPTHS: Final = 40  # contracts at a level are 0 up to one less
 _MIX: Final = 0x9E3779B97F4A7C15
@@ -75,12 +76,12 @@ def _bits(found: Words, first: int, count: int) -> Column:
     return ((found >> np.uint64(first)) & np.uint64((1 << count) - 1)).astype(np.int64)
 
 
-def tick_walk(number: int, size: int, base: int = 1_000_000, step_ms: int = 1_000) -> DayTrades:
-    """Return market M1: single ticks; the taker's side is that of the step."""
+def tick_walk(number: int, size: int) -> DayTrades:
+    """Return market M1: single ticks, one a second; the taker's side is that of the step."""
     packed = words(f"M1|{number}", -(-size // 64)).astype("<u8").view(np.uint8)
     up = np.unpackbits(packed, count=size, bitorder="little").astype(np.bool_)
-    price = base + np.cumsum(np.where(up, 1, -1), dtype=np.int64)
-    ts = np.arange(size, dtype=np.int64) * step_ms
+    price = _FIRST_PRICE + np.cumsum(np.where(up, 1, -1), dtype=np.int64)
+    ts = np.arange(size, dtype=np.int64) * times.SECOND_MS
     return DayTrades(ts, price, np.ones(size, dtype=np.int64), up)
 
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from Edge_Lab import model_trials, multiplicity, power
 from Edge_Lab.exits import ExitRules
 from Edge_Lab.families import REGISTERED
-from Edge_Lab.fills import MODELS, Model, RestingOrder, fills, order_clock
+from Edge_Lab.fills import MODELS, Model, RestingOrder, fills
 from Edge_Lab.inference import PLACES, DaySums, Estimate, delta, net
 from Edge_Lab.model_markets import TICKS_A_BP, DayMarket, made_day, words
 from Edge_Lab.model_trials import FAMILIES
 from Edge_Lab.placebo import KINDS
 from Edge_Lab.trial_digest import COUNTS, Integers, sums_of
-from Edge_Lab.trials import TrialMarket, TrialPlan, TrialRules, line_of, results
+from Edge_Lab.trials import TrialMarket, TrialPlan, TrialRules, line_of, plan_clock, results
 from Edge_Lab.verdict import Claim, Forward, VerdictFacts, Word, decide
 
 STUDY_DAYS: Final = 30
@@ -85,14 +85,7 @@ def moves_of(filled: Iterable[TrialPlan], market: TrialMarket, rules: TrialRules
     """
     sums = np.zeros((len(MODELS), 3), dtype=np.int64)
     for plan in filled:
-        clock = order_clock(
-            market.trades,
-            plan.minute,
-            plan.birth,
-            age_max=rules.age_max,
-            hold_max_min=rules.exits.hold_max_min,
-            latency_ms=rules.latency_ms,
-        )
+        clock = plan_clock(plan, market, rules)
         if clock is None:
             continue
         order = RestingOrder(plan.bracket, clock, plan.size, market.tick)
@@ -217,25 +210,10 @@ def forward(ahead: MarketDays, family: str) -> Forward:
     found = Forward(0)
     for day in range(power.BURN_IN, ahead.number + 1):
         so_far = ahead.chosen(np.arange(day))
-        found = Forward(
-            day,
-            *(
-                _bound(one, day)
-                for one in (
-                    mean_net(so_far, family=family),
-                    lead(so_far, family=family),
-                )
-            ),
-        )
+        found = Forward.of(mean_net(so_far, family=family), lead(so_far, family=family))
         if found.proves:
             break
     return found
-
-
-def _bound(found: Estimate | None, day: int) -> float | None:
-    if found is None or found.se is None:
-        return None
-    return power.lower_bound(found.value, found.se, day)
 
 
 def study_words(days: MarketDays, name: str, *, with_lead: bool = True) -> dict[str, Word]:

@@ -154,11 +154,19 @@ def delivered(found: Search, out: Evaluated) -> tuple[float | None, Mapping[int,
 
 def overfitting_of(found: Search) -> float | None:
     """Return the probability of overfitting; None with too few points or days."""
+    if _too_few(found):
+        return None
     days = len(found.points[0].gathered.days)
     series = [values_of(point.net, days) for point in found.points if point.net is not None]
-    if len(series) < FEWEST_SETTINGS or days < FEWEST_DAYS:
-        return None
     return overfitting(np.nan_to_num(np.stack(series, axis=1))).probability
+
+
+def _too_few(found: Search) -> str:
+    """Return of which there are too few to know the overfitting; empty with enough of both."""
+    if len(found.points[0].gathered.days) < FEWEST_DAYS:
+        return f"{FEWEST_DAYS} days"
+    filled = sum(point.net is not None for point in found.points)
+    return f"{FEWEST_SETTINGS} points with a fill" if filled < FEWEST_SETTINGS else ""
 
 
 def page(span: JudgedSpan, found: Search, out: Sequence[Evaluated]) -> Iterator[str]:
@@ -190,7 +198,7 @@ def page(span: JudgedSpan, found: Search, out: Sequence[Evaluated]) -> Iterator[
 def _warnings(found: Search) -> Iterator[str]:
     share = overfitting_of(found)
     if share is None:
-        yield f"overfitting: not known below {FEWEST_DAYS} days"
+        yield f"overfitting: not known below {_too_few(found)}"
     else:
         yield f"overfitting: the best half of the time was no better later in {share:.0%}"
         if share > MOST_OVERFITTING:

@@ -185,14 +185,19 @@ def weaknesses(model: FadeModel) -> list[str]:
     return found
 
 
+def other_settings(model: FadeModel, config_id: str) -> list[str]:
+    """Return a sentence if the model is of other settings than those now; else nothing."""
+    if config_id == model.config_id:
+        return []
+    return [f"it was fitted under other settings: {model.config_id}, now {config_id}"]
+
+
 def refusals(model: FadeModel, facts: Mapping[str, Any], minute: int, config_id: str) -> list[str]:
     """Return why the model gives no chance for the facts as of a minute; nothing if it gives one.
 
     ``config_id`` is that of the settings now. ValueError for a fact that is no number.
     """
-    found = weaknesses(model)
-    if config_id != model.config_id:
-        found.append(f"it was fitted under other settings: {model.config_id}, now {config_id}")
+    found = [*weaknesses(model), *other_settings(model, config_id)]
     now = minute * times.MINUTE_MS
     if now < model.until_ms:
         found.append(

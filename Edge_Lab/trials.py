@@ -126,15 +126,14 @@ def line_of(
     return None if trial is None else written(trial, market)
 
 
-def placed(
-    plan: TrialPlan,
-    market: TrialMarket,
-    rules: TrialRules,
-    detected_ms: int = 0,
-    answers: Answers | None = None,
-) -> PlacedTrial | None:
-    """Return a trial and its placebos as far as trades alone decide them; None as ``line_of``."""
-    clock = order_clock(
+def plan_clock(
+    plan: TrialPlan, market: TrialMarket, rules: TrialRules, detected_ms: int = 0
+) -> OrderClock | None:
+    """Return the times of a plan's order; None while the trades do not close the minute before A.
+
+    ``detected_ms`` is the time at which a live answer came (Unix ms).
+    """
+    return order_clock(
         market.trades,
         plan.minute,
         plan.birth,
@@ -143,6 +142,17 @@ def placed(
         latency_ms=rules.latency_ms,
         detected_ms=detected_ms,
     )
+
+
+def placed(
+    plan: TrialPlan,
+    market: TrialMarket,
+    rules: TrialRules,
+    detected_ms: int = 0,
+    answers: Answers | None = None,
+) -> PlacedTrial | None:
+    """Return a trial and its placebos as far as trades alone decide them; None as ``line_of``."""
+    clock = plan_clock(plan, market, rules, detected_ms)
     if clock is None:
         return None
     answers = {} if answers is None else answers

@@ -54,10 +54,24 @@ class Forward(NamedTuple):
     net: float | None = None  # None before the burn-in is over
     lead: float | None = None
 
+    @classmethod
+    def of(cls, net: Estimate | None, lead: Estimate | None) -> "Forward":
+        """Return the test with these estimates; its t counts days with a fill, or blocks of days.
+
+        So days that depend on each other make it no narrower.
+        """
+        return cls(0 if net is None else net.clusters, _lower_bound(net), _lower_bound(lead))
+
     @property
     def proves(self) -> bool:
         """True if both bounds lie above 0."""
         return self.net is not None and self.lead is not None and min(self.net, self.lead) > 0
+
+
+def _lower_bound(found: Estimate | None) -> float | None:
+    if found is None or found.se is None:
+        return None
+    return power.lower_bound(found.value, found.se, found.clusters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

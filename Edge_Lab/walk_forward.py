@@ -38,21 +38,16 @@ class FoldTrials(NamedTuple):
     test: NDArray[np.bool_]
 
 
-def folds(
-    days: Sequence[str], *, train: int = TRAIN_DAYS, test: int = TEST_DAYS, step: int = TEST_DAYS
-) -> list[DayFold]:
-    """Return the folds of UTC days that have data, ascending; none with ``train`` days or fewer.
+def folds(days: Sequence[str]) -> list[DayFold]:
+    """Return the folds of UTC days that have data, ascending; none with TRAIN_DAYS or fewer.
 
-    The last test may have fewer than ``test`` days. ValueError for days that do not ascend, and
-    for a ``step`` that would test a day twice.
+    The last test may have fewer than TEST_DAYS. ValueError for days that do not ascend.
     """
-    if min(train, test) < 1 or step < test:
-        raise ValueError(f"{train} days of training, {test} of test, steps of {step}: no folds")
     if any(after <= before for before, after in pairwise(days)):
         raise ValueError("the days do not ascend")
     return [
-        DayFold(tuple(days[first - train : first]), tuple(days[first : first + test]))
-        for first in range(train, len(days), step)
+        DayFold(tuple(days[first - TRAIN_DAYS : first]), tuple(days[first : first + TEST_DAYS]))
+        for first in range(TRAIN_DAYS, len(days), TEST_DAYS)
     ]
 
 

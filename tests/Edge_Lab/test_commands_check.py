@@ -49,6 +49,7 @@ def test_a_broken_lab(capsys, vault):
         "the lab is broken: Verdict; do not read any of its numbers",
     ]
     assert json.loads(LabPaths(vault).self_test.read_bytes())["failed"] == ["Verdict"]
+    assert answer(capsys, vault) == (1, text)  # a quick test shows the slow bound that failed
 
 
 @pytest.mark.usefixtures("_bounds")
@@ -62,7 +63,9 @@ def test_a_broken_chain(capsys, vault):
 
 
 @pytest.mark.usefixtures("_bounds")
-@pytest.mark.parametrize("words", [("--days", "89"), ("--days", "10001"), ("--studies", "-1")])
+@pytest.mark.parametrize(
+    "words", [("--days", "0"), ("--days", "89"), ("--days", "10001"), ("--studies", "0")]
+)
 def test_a_sample_that_is_none_is_refused(capsys, vault, words):
     """Code 2 with what was expected."""
     code = edge_lab.main(["check", "--slow", "--vault", str(vault.root), *words])

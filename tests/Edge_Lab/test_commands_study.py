@@ -130,6 +130,21 @@ def test_days_that_failed_are_named_below_the_card(vault, where, monkeypatch, ca
     assert f"left out, as the words above say: {BTC} {DAY}" in capsys.readouterr().err
 
 
+def test_the_newest_days_are_not_picked(vault, where, monkeypatch):
+    """Nobody named them: the verdict is about all judged days, and kept."""
+    asked = []
+    monkeypatch.setattr(StudyOffer, "newest", lambda *_: NEXT)
+    monkeypatch.setattr(StudyRun, "run", lambda _: None)
+    monkeypatch.setattr(make_verdict, "command", lambda args: asked.append((args.first, args.last)))
+    named = words(vault, where, "--accept-terms")
+    for place in ("--to", "--from"):
+        assert edge_lab.main(named) == DONE
+        at = named.index(place)
+        named = [*named[:at], *named[at + 2 :]]
+    assert edge_lab.main(named) == DONE
+    assert asked == [(DAY, DAY), (DAY, DAY), (None, None)]
+
+
 class MadeListing:
     """Lists every label up to the last one of an instrument and a stream."""
 

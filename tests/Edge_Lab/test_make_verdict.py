@@ -10,7 +10,7 @@ from Edge_Lab.lab_paths import LAB_VERSION, LabPaths
 from Edge_Lab.series_files import SeriesKey, read_series, write_series
 from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
 from Edge_Lab.verdict import Agreement, Forward
-from ravequant.errors import LockedError, VaultError
+from ravequant.errors import LockedError, UsageError, VaultError
 from ravequant.signals.lab_verdict import read_verdict, verdict_file, verdict_history
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
@@ -81,6 +81,15 @@ def test_picked_days_decide_nothing(capsys, losing):
     row = json.loads(answer(capsys, losing, "--to", day_of(DAYS - 1), "--json")[1])
     assert (row["word"], row["card"]) == ("LOSES", None)
     assert verdict_file(losing).read_bytes() == before
+
+
+def test_picked_days_have_no_page(capsys, losing):
+    """To ask where it stands is a mistake; without any day the card is shown."""
+    words = ["verdict", "--vault", str(losing.root), "--instId", BTC, "--html"]
+    assert edge_lab.main([*words, "--from", day_of(0)]) == UsageError.exit_code
+    assert "leave --from and --to out" in capsys.readouterr().err
+    assert edge_lab.main([*words[:2], str(losing.root / "none"), *words[3:]]) == 3
+    assert capsys.readouterr().out.startswith("NO DATA\n")
 
 
 def test_the_file_has_what_other_programs_read(capsys, losing):

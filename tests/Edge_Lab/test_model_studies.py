@@ -28,7 +28,7 @@ from Edge_Lab.model_studies import (
 )
 from Edge_Lab.model_trials import FAMILIES, FREE
 from Edge_Lab.trials import TrialRules, line_of
-from Edge_Lab.verdict import decide
+from Edge_Lab.verdict import Forward, decide
 
 RULES = TrialRules(exits=ExitRules(), kinds=("shifted",))
 
@@ -119,12 +119,23 @@ def test_the_lead_is_what_protects_where_every_fade_earns(days):
 
 def test_a_forward_test_ends_with_its_proof(days):
     """An edge beyond doubt is proven at the first look; without one the last look is the last."""
-    many = days.chosen(np.arange(FORWARD_DAYS) % 3)
+    order = np.random.default_rng(1).integers(0, 3, FORWARD_DAYS)
+    many = days.chosen(order)
     sure, none = forward(many.with_edge(60), PLANTED), forward(many, PLANTED)
     assert (sure.day, sure.proves) == (20, True)
     assert (none.day, none.proves) == (FORWARD_DAYS, False)
     short = forward(many.chosen(np.arange(19)), "base")
     assert (short.day, short.net) == (0, None)
+
+
+def test_the_bound_of_days_that_depend_counts_blocks(days):
+    """As that of the lab does: three days that take turns are blocks of two."""
+    many = days.chosen(np.arange(FORWARD_DAYS) % 3)
+    found, ours = forward(many, PLANTED), mean_net(many, family=PLANTED)
+    assert ours is not None
+    assert ours.block > 1
+    assert found == Forward.of(ours, lead(many, family=PLANTED))
+    assert found.day == ours.clusters == FORWARD_DAYS // ours.block
 
 
 def test_without_fees_a_fill_costs_nothing():

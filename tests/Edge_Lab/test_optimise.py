@@ -1,6 +1,7 @@
 """The command `optimise`: all points in the ledger, and only unseen days on the screen."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from Edge_Lab.families import EXITS, FILTERS, name_of
 from Edge_Lab.inference import net
 from Edge_Lab.judged_span import judged_span
 from Edge_Lab.lab_paths import LabPaths
-from Edge_Lab.optimise import overfitting_of, search, trials_of_points
+from Edge_Lab.optimise import overfitting_of, page, search, trials_of_points
 from Edge_Lab.optimiser import grid_around
 from Edge_Lab.trial_ledger import ChainedLog, evaluations, trials
 from ravequant.settings import Settings
@@ -143,3 +144,12 @@ def test_overfitting_needs_days(span):
     """Below 32 days it is not known."""
     short = judged_span(span.vault, [BTC], last=day_of(25))
     assert overfitting_of(search(short, NEEDED)) is None
+
+
+def test_overfitting_needs_points(span, found):
+    """Below ten with a fill it is not known, however many days there are; which lack is said."""
+    few = [replace(point, net=None) for point in found.points[9:]]
+    less = replace(found, points=[*found.points[:9], *few])
+    out = evaluated(found.config_id, "base", "queue", found.selection)
+    assert overfitting_of(less) is None
+    assert "overfitting: not known below 10 points with a fill" in list(page(span, less, [out]))

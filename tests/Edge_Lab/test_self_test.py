@@ -124,16 +124,45 @@ def test_all_bounds_are_tried(monkeypatch, tmp_path):
     ]  # fmt: skip
 
 
+HOLDS = Bound("a", "b", "c", "d", holds=True)
+FAILS = Bound("e", "f", "g", "h", holds=False)
+
+
 def test_the_result_is_kept_for_the_verdict(vault):
     """Version of the lab, whether it passed, and the names of the bounds that failed."""
-    bounds = [Bound("a", "b", "c", "d", holds=True), Bound("e", "f", "g", "h", holds=False)]
-    self_test.write_result(vault, bounds, 0)
+    self_test.write_result(vault, [HOLDS, FAILS], None, 0)
     row = json.loads(LabPaths(vault).self_test.read_bytes())
     assert row.pop("bounds")[1] == {
-        "name": "e", "sample": "f", "seen": "g", "limit": "h", "holds": False
+        "name": "e", "sample": "f", "seen": "g", "limit": "h", "holds": False, "slow": False,
     }  # fmt: skip
     assert row == {
-        "version": 1, "code": LAB_VERSION, "made_utc": "1970-01-01T00:00:00.000Z",
-        "passed": False, "failed": ["e"],
-    }  # fmt: skip
-    assert self_test.write_result(vault, bounds[:1], 0)["passed"]
+        "version": 1,
+        "code": LAB_VERSION,
+        "made_utc": "1970-01-01T00:00:00.000Z",
+        "passed": False,
+        "failed": ["e"],
+    }
+    assert self_test.write_result(vault, [HOLDS], None, 0)["passed"]
+
+
+def test_a_quick_test_leaves_a_slow_bound_failed(vault):
+    """It stands until all bounds are tried again, or the lab is another version."""
+    self_test.write_result(vault, [HOLDS], [FAILS], 0)
+    for _ in range(2):
+        row = self_test.write_result(vault, [HOLDS], None, 0)
+        assert (row["passed"], row["failed"]) == (False, ["e"])
+        assert [bound["slow"] for bound in row["bounds"]] == [False, True]
+    assert self_test.write_result(vault, [HOLDS], [FAILS._replace(holds=True)], 0)["passed"]
+    path = LabPaths(vault).self_test
+    self_test.write_result(vault, [HOLDS], [FAILS], 0)
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"code": "other"}), encoding="utf-8")
+    assert self_test.write_result(vault, [HOLDS], None, 0)["passed"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"bounds":3}', '{"bounds":[3]}'])
+def test_a_damaged_result_is_written_anew(vault, text):
+    """Nothing of it is kept."""
+    path = LabPaths(vault).self_test
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    assert self_test.write_result(vault, [HOLDS], None, 0)["passed"]
