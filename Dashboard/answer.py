@@ -11,13 +11,14 @@ from ravequant.settings import Settings
 from ravequant.signals import clock
 from ravequant.signals.candidates import Query
 from ravequant.signals.clock import Clock
-from ravequant.signals.evidence import price_text
+from ravequant.signals.evidence import price_text, within
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.question import Request, When, query_of
 from ravequant.signals.recorded import check_recorded
-from ravequant.signals.rules import QueryResult
+from ravequant.signals.rules import QueryResult, Signal
 from ravequant.signals.serialize import seconds
+from ravequant.signals.wording import notes, worth
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import why_not_recorded, why_unknown
 
@@ -67,7 +68,8 @@ def answered(
     query = query_of(
         default.age_min, default.age_max, timeframe, default.min_touched, small_only=True
     )
-    limits = SignalLimits.of(inst_id, settings.load() if chosen is None else chosen)
+    chosen = settings.load() if chosen is None else chosen
+    limits = SignalLimits.of(inst_id, chosen)
     check_recorded(vault, inst_id)
     wrong = stands = unknown = ""
     if when.live and when.instant_ms is not None:
@@ -90,6 +92,7 @@ def answered(
         "at_utc": None if state.instant is None else times.iso(state.instant.ms),
         "seen": None if state.instant is None else state.instant.seen.text,
         "signals": request.rows(result.signals),
+        "words": [_words(signal, limits, chosen.alerts.approach_bps) for signal in result.signals],
         "missing": None if result.signals else missing,
         "price": price_of(result),
         "data": {name: _stream(state, limits, name) for name in STREAMS},
@@ -98,6 +101,16 @@ def answered(
         "no_entry": "clock" if wrong else "recorder" if stands else None,
     }
     return Answered(found, result, limits)
+
+
+def _words(signal: Signal, limits: SignalLimits, approach: int) -> dict[str, Any]:
+    """Return a signal in the words of `find_signals`; near: its approach is told."""
+    last = signal.last
+    return {
+        "worth": worth(signal),
+        "notes": notes(signal, limits),
+        "near": last is not None and within(signal.wick.tip - last.price, approach, last.price),
+    }
 
 
 def price_of(result: QueryResult) -> dict[str, str] | None:

@@ -48,7 +48,6 @@ let chosenId = null;
 /** @type {import("./types.d.ts").Facts | null} */
 let crosshair = null;
 let pageHash = "";
-let nearBps = 5;
 let bands = 1; // sigmas around the VWAP of the session
 let chartState = "";
 
@@ -261,7 +260,7 @@ function render() {
   drawTables(view, judged, store.zone);
   drawChartState(judged);
   mute(judged.level === "void");
-  if (store.live && judged.level !== "void" && !judged.ahead) hear(signals, nearBps);
+  if (store.live && judged.level !== "void" && !judged.ahead) hear(signals);
 }
 
 /** @param {import("./freshness.js").Judged} judged */
@@ -476,7 +475,6 @@ async function start() {
       instruments = status.instruments;
       pageHash = status.page ?? "";
       store.rate = status.rate ?? 1;
-      nearBps = Number(status.thresholds?.approach_bps ?? nearBps);
       break;
     } catch (error) {
       fail(error, false);

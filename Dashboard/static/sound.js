@@ -8,7 +8,6 @@ import { hasHole } from "./signals.js";
 const NEW_HZ = 660;
 const NEAR_HZ = 990;
 const LONG_S = 0.25;
-const NEAR_BPS = 5; // as the alerts' approach_bps
 const REMEMBERED = 1000; // signals that were heard
 
 /** @type {AudioContext | null} */
@@ -67,9 +66,8 @@ export function forgetHeard() {
 /**
  * Sound once for each signal with an entry that is new, and once where price comes near it.
  * @param {Signal[]} signals
- * @param {number} [nearBps]
  */
-export function hear(signals, nearBps = NEAR_BPS) {
+export function hear(signals) {
   const open = signals.filter((signal) => !signal.no_trade && !signal.in_contact && !hasHole(signal));
   if (known.size > REMEMBERED) forgetHeard();
   let isNew = false;
@@ -77,7 +75,7 @@ export function hear(signals, nearBps = NEAR_BPS) {
   for (const signal of open) {
     if (!known.has(signal.event_id)) isNew = true;
     known.add(signal.event_id);
-    if (signal.distance_bps !== null && Math.abs(Number(signal.distance_bps)) <= nearBps && !near.has(signal.event_id)) {
+    if (signal.words?.near && !near.has(signal.event_id)) {
       near.add(signal.event_id);
       isNear = true;
     }

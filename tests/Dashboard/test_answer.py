@@ -46,6 +46,12 @@ def test_the_signals_of_a_minute_are_those_of_the_program(notes):
     (signal,) = found["signals"]
     assert (signal["conviction"], signal["entry"]) == ("MAX", "101250")
     assert (found["as_of_utc"], found["at_utc"], found["seen"]) == (AT, None, None)
+    (words,) = found["words"]
+    assert words == {
+        "worth": "MAX (x3, not tested)",
+        "notes": ["defended to the tick", "on 1m, 5m, 15m"],
+        "near": False,
+    }
     assert found["price"] == {"value": "101050.9", "source": "mid"}
     assert (found["missing"], found["clock"], found["not_recorded"]) == (None, "", "")
     ages = {name: {"age_s": state.pop("age_s")} | state for name, state in found["data"].items()}
