@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from ravequant import cli
 from ravequant.errors import UsageError
-from scripts.bench import archive, bars, books, import_books, increment, lab, rebuild, runs
+from scripts.bench import archive, bars, books, chart, import_books, increment, lab, rebuild, runs
 from scripts.bench.runs import Comparison, Sizes
 
 
@@ -39,6 +39,7 @@ CASES: Final = {
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
     "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
     "lab": Case("a day judged by the lab, and the same day asked minute by minute", lab.run),
+    "chart": Case("a frame of the dashboard's chart in a browser", chart.run, chart.check),
 }
 SMALL: Final = {"lines": 500_000, "snapshots": 300, "messages": 30_000, "days": (1, 3), "rate": 1.0}
 FULL: Final = {

@@ -1,28 +1,10 @@
-"""The chart of the dashboard by itself: a server with the page's policy, and made-up views."""
+"""The chart of the dashboard by itself in a browser, and made-up views for it."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from ravequant import times
-from ravequant.vault.paths import CHECKOUT
 from tests.support.screen import Screen
 
-STATIC: Final = CHECKOUT / "Dashboard" / "static"
-PAGE: Final = CHECKOUT / "tests" / "Dashboard" / "browser" / "chart_page"
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
-KINDS: Final = {
-    ".css": "text/css",
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript",
-    ".mjs": "text/javascript",
-}
 END: Final = 29_400_000  # the minute after the newest column of a view
 NUMBERS: Final = (
     "o", "h", "l", "c", "vol", "delta", "tier", "absorbed", "whales", "gap", "v1h", "v4h", "vs",
@@ -31,39 +13,8 @@ NUMBERS: Final = (
 WICK_FIELDS: Final = ("id", "tf", "side", "tip", "birth", "touch", "exact", "gap")
 
 
-class _Files(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        name = path.removeprefix("/static/") if path.startswith("/static/") else path[1:]
-        base = STATIC if path.startswith("/static/") else PAGE
-        file = base / (name or "index.html")
-        body = file.read_bytes() if file.is_file() else b""
-        self.send_response(200 if body else 404)
-        self.send_header("Content-Type", KINDS.get(file.suffix, "text/plain"))
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", POLICY)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def chart_address() -> Iterator[str]:
-    """Serve the chart's files on a free port; yields the address, ``http://host:port``."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Files) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-
-
 class ChartPage:
-    """The chart in a browser. ``screen``: a page at `chart_address`."""
+    """The chart in a browser. ``screen``: a page of `scripts.showcase.chart_server`."""
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen

@@ -59,7 +59,7 @@ export class Chart {
     this.places = 1;
     this.live = true;
     this.limit = MOST_MINUTES;
-    /** @type {Map<string, {setVisible?: (on: boolean) => void, setStale?: (on: boolean) => void, geometry?: () => object}>} */
+    /** @type {Map<string, import("./types.js").AddedLayer>} */
     this.added = new Map();
     /** @type {((facts: Facts|null) => void)[]} */
     this.listeners = [];
@@ -147,6 +147,7 @@ export class Chart {
     if (parts.minutes && parts.minutes.every === columns.every) columns.merge(parts.minutes);
     if (columns.length * columns.every > this.limit + SLACK) {
       columns.cut(Math.ceil(this.limit / columns.every));
+      for (const layer of this.added.values()) layer.cutBefore?.(columns.first);
     }
     if (parts.wicks) this.mergeWicks(parts.wicks);
     this.take(parts);
@@ -277,7 +278,7 @@ export class Chart {
     const before = this.stretch();
     this.panes.dress();
     this.apply(before);
-    for (const layer of this.added.values()) /** @type {any} */ (layer).retheme?.(this.palette);
+    for (const layer of this.added.values()) layer.retheme?.();
     this.panes.redraw();
   }
 

@@ -110,6 +110,15 @@
  * @property {Book|null} [book]
  * @property {string} [as_of_utc]
  *
+ * @typedef {object} AddedLayer a primitive of its own; the chart calls the functions it has
+ * @property {string} [name] that of `setLayer`
+ * @property {() => import("./frame.js").Frame|null} [frame] given by the chart
+ * @property {(on: boolean) => void} [setVisible]
+ * @property {(on: boolean) => void} [setStale] the book does not come
+ * @property {(minute: number) => void} [cutBefore] older columns are gone
+ * @property {() => void} [retheme]
+ * @property {() => object} [geometry]
+ *
  * @typedef {object} ChartState
  * @property {boolean} void nothing on the screen may be used
  * @property {boolean} replay

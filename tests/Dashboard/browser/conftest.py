@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts.showcase import browser as finder
-from tests.support.chart_page import ChartPage, chart_address
+from scripts.showcase.chart_server import chart_address
+from tests.support.chart_page import ChartPage
 from tests.support.screen import Screen, served
 
 if TYPE_CHECKING:

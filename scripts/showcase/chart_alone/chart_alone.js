@@ -24,5 +24,14 @@ function pixel(/** @type {number} */ x, /** @type {number} */ y) {
   return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
-Object.assign(window, { chart, painted, pixel });
+/** Shows a view and its heat, and waits until both are painted. */
+async function show(/** @type {any} */ view, /** @type {any} */ heat) {
+  const { HeatLayer } = await import("/static/chart/heat.js");
+  const layer = chart.addLayer(new HeatLayer());
+  chart.setView(view);
+  layer.set(heat);
+  await painted();
+}
+
+Object.assign(window, { chart, painted, pixel, show });
 document.documentElement.dataset.seq = "1";
