@@ -104,7 +104,7 @@ def answered(
 
 
 def _words(signal: Signal, limits: SignalLimits, approach: int) -> dict[str, Any]:
-    """Return a signal in the words of `find_signals`; near: its approach is told."""
+    """Return a signal in the words of `find_signals`; near: an alert of its approach is due."""
     last = signal.last
     return {
         "worth": worth(signal),
