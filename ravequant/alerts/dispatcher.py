@@ -242,7 +242,11 @@ class AlertDispatcher:
             and found.signal.no_trade is None
             and self._policy.stands(key, found.signal.size)
         }
-        due: list[Message] = [*self._due_doubts(), *self._policy.due(standing, now)]
+        doubted = self._due_doubts()
+        due: list[Message] = [*doubted, *self._policy.due(standing, now)]
+        for message in doubted:
+            doubts.sent(self._policy, message)
+        self._save()
         if due:
             self._discord.send([(message, self._body(message, now)) for message in due])
 

@@ -5,7 +5,7 @@ until one that finds it recorded again. A message says the first, and another th
 the budget of the hour; each counts once it was accepted, and is due until then or until it is void.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ravequant import times
@@ -144,26 +144,40 @@ def trust(policy: AlertPolicy, inst_id: str) -> dict[str, str]:
 
 
 def due(policy: AlertPolicy) -> list[DoubtMessage]:
-    """Return the messages that differ from the newest accepted message about a signal.
+    """Return the messages that differ from the newest message about a signal.
 
-    The end of a signal that waits says more.
+    A doubt is due until a message of it was accepted, the end of a doubt if a message of it may
+    have reached somebody; neither while the end of the signal waits, which says more.
     """
     found: dict[tuple[str, bool], dict[str, str]] = {}
     for known in policy.signals():
         stands = bool(known.doubt)
-        ends = policy.end_waits(known) or (stands and known.over)
-        if known.told and stands is not bool(known.told_doubt) and not ends:
+        waits = not known.told_doubt and not known.over if stands else bool(known.sent_doubt)
+        if waits and known.told and not policy.end_waits(known):
             levels = found.setdefault((_inst_id(known), stands), {})
-            levels[known.names[0]] = known.doubt or known.told_doubt
+            levels[known.names[0]] = known.doubt or known.sent_doubt
     return [DoubtMessage(*key, levels) for key, levels in found.items()]
+
+
+def sent(policy: AlertPolicy, message: DoubtMessage) -> None:
+    """Note that a message is about to be posted: after a crash it may have reached somebody."""
+    for known, level in _named(policy, message):
+        known.sent_doubt = level
 
 
 def done(policy: AlertPolicy, message: DoubtMessage) -> None:
     """Note that a message was accepted, or refused for good."""
+    for known, level in _named(policy, message):
+        known.sent_doubt, known.told_doubt = level if message.stands else "", message.stands
+
+
+def _named(policy: AlertPolicy, message: DoubtMessage) -> Iterator[tuple[KnownSignal, str]]:
+    """Yield the signals of a message that are known still, each with its level."""
     for known in policy.signals():
-        level = next((message.levels[name] for name in known.names if name in message.levels), None)
-        if level is not None:
-            known.told_doubt = level if message.stands else ""
+        for name in known.names:
+            if name in message.levels:
+                yield known, message.levels[name]
+                break
 
 
 def _inst_id(known: KnownSignal) -> str:

@@ -103,7 +103,7 @@ class AlertPolicy:
         if known is None or known.over or (end.for_size and not known.size):
             return False
         known.over = True
-        doubted = known.doubt or known.told_doubt
+        doubted = known.doubt or known.sent_doubt
         if end.kind == "aged" or (now - end.at_ms > LATE_MS and not doubted):
             known.may_return = False
             return False
@@ -216,7 +216,7 @@ class AlertPolicy:
         for alert in message.alerts:
             known = self._known.get(alert.key)
             if known is not None and alert.is_end:
-                known.told_doubt = ""
+                known.sent_doubt, known.told_doubt = "", False
             elif known is not None:
                 known.told_size = max(known.told_size, alert.size)
                 known.told, known.told_last, known.fitted_size = True, alert.size, alert.size
@@ -306,7 +306,8 @@ class AlertPolicy:
         one.told_size = max(known.told_size for known in found)
         one.told_last = max(known.told_last for known in found)
         one.doubt = max(known.doubt for known in found)
-        one.told_doubt = max(known.told_doubt for known in found)
+        one.sent_doubt = max(known.sent_doubt for known in found)
+        one.told_doubt = any(known.told_doubt for known in found)
         over = [known.over for known in found]
         one.may_return = all(known.may_return for known in found) and len({*over}) == 1
         one.over = any(over)

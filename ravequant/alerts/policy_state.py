@@ -52,7 +52,8 @@ class KnownSignal:
     told_last: int = 0  # the newest in one
     fitted_size: int = 0  # the newest that an accepted message has, or that waits
     doubt: str = ""  # direction and price, while nobody knows whether it stands
-    told_doubt: str = ""  # the same, as the newest accepted message about it has it
+    sent_doubt: str = ""  # the same, of a message that may have reached somebody
+    told_doubt: bool = False  # that message was accepted
 
 
 def known_row(known: KnownSignal) -> list[Any]:
@@ -123,19 +124,21 @@ def _second(state: Any) -> Any:
     }
 
 
-def doubt_rows(signals: Iterable[KnownSignal]) -> dict[str, list[str]]:
+def doubt_rows(signals: Iterable[KnownSignal]) -> dict[str, list[Any]]:
     """Return the doubts of known signals as JSON, by key."""
     return {
-        known.names[0]: [known.doubt, known.told_doubt]
+        known.names[0]: [known.doubt, known.sent_doubt, known.told_doubt]
         for known in signals
-        if known.doubt or known.told_doubt
+        if known.doubt or known.sent_doubt
     }
 
 
 def take_doubts(known: Mapping[str, KnownSignal], rows: Any) -> None:
-    """Put doubts of their JSON back; KeyError, ValueError or AttributeError if it is none."""
-    for name, (doubt, told_doubt) in rows.items():
-        known[name].doubt, known[name].told_doubt = _text(doubt), _text(told_doubt)
+    """Put doubts of their JSON back; KeyError, TypeError or the like if it is none."""
+    for name, (doubt, sent_doubt, told_doubt) in rows.items():
+        signal = known[name]
+        signal.doubt, signal.sent_doubt = _text(doubt), _text(sent_doubt)
+        signal.told_doubt = _flag(told_doubt)
 
 
 def known_of(row: Any) -> KnownSignal:

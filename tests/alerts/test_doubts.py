@@ -132,6 +132,19 @@ def test_a_message_under_way_counts_when_it_is_accepted():
     assert messages(alerts) == [GOES_ON]
 
 
+def test_a_message_that_a_crash_leaves_in_doubt_is_posted_again():
+    """It may have reached somebody: if it is wrong by then, its end is posted in its place."""
+    alerts = told(HIGH)
+    doubts.doubt(alerts, LEVELS)
+    doubts.sent(alerts, STOPPED)
+    assert doubts.due(again(alerts)) == [STOPPED]
+    alerts = again(alerts)
+    doubts.trust(alerts, "BTC")
+    doubts.sent(alerts, GOES_ON)
+    assert doubts.due(alerts) == messages(again(alerts)) == messages(alerts) == [GOES_ON]
+    assert (doubts.due(alerts), alerts.state()["doubts"]) == ([], {})
+
+
 def test_the_end_of_a_signal_in_doubt_is_its_last_word():
     """Told as ever, also if it is found late; nothing follows about its doubt."""
     alerts = told(HIGH, LOW)
@@ -215,11 +228,13 @@ class DoubtHistory(History):
 
     def post(self, fate):
         for message in doubts.due(self.alerts):
+            doubts.sent(self.alerts, message)
+            word = "doubt" if message.stands else "trust"
             if fate in {"accepted", "restart"}:
                 doubts.done(self.alerts, message)
-                for key in message.levels:
-                    word = "doubt" if message.stands else "trust"
-                    self.posted[key.partition(" ")[0]].append(word)
+            for key in message.levels:
+                name = key.partition(" ")[0]
+                self.posted[name].append(word if fate in {"accepted", "restart"} else f"{word}?")
         super().post(fate)
 
 
@@ -230,17 +245,17 @@ def test_any_history(steps):
     for name, *words in steps:
         getattr(history, name)(*words)
     for posted in history.posted.values():
-        holds = doubted = False
+        holds = doubted = maybe = False
         for word in posted:
-            if word == "doubt":
+            if word.startswith("doubt"):
                 assert holds, posted
                 assert not doubted, posted
-                doubted = True
-            elif word == "trust":
-                assert doubted, posted
-                doubted = False
+                doubted, maybe = word == "doubt", True
+            elif word.startswith("trust"):
+                assert maybe, posted
+                doubted, maybe = doubted and word == "trust?", word == "trust?"
             elif word in {"reached", "withdrawn"}:
-                holds = doubted = False
+                holds = doubted = maybe = False
             else:
                 holds = True
 
