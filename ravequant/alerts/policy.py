@@ -124,7 +124,7 @@ class AlertPolicy:
         return known.end is not None or not set(known.names).isdisjoint(ends)
 
     def _close(self, known: KnownSignal, end: PendingAlert) -> None:
-        """Let the end of a told signal wait, in the place of all that still waits of it."""
+        """Let the end of a posted signal wait, in the place of all that still waits of it."""
         self._pending = [
             alert for alert in self._pending if alert.is_end or alert.key not in known.names
         ]
@@ -352,7 +352,7 @@ class AlertPolicy:
         ]
 
     def _forget(self, now: int) -> None:
-        """Keep the state small; a clock that runs ahead makes nothing that was told old."""
+        """Keep the state small; a clock that runs ahead makes nothing known old."""
         self.hour.forget(now)
         newest = max((known.at_ms for known in self._known.values()), default=now)
         moment = min(now, newest + times.HOUR_MS)
