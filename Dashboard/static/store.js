@@ -121,8 +121,17 @@ export class Store {
   take(view, now) {
     attachWords(view.answer);
     Object.assign(this, { phase: "ready", view, words: "", remedy: "", lost: false });
-    this.answeredMs = now;
     this.hear(view.now_ms, now);
+    this.answered(view.answer);
+  }
+
+  /**
+   * Note when the ages of an answer were true: at its instant, which may lie before the message.
+   * @param {import("./types.d.ts").Answer} answer
+   */
+  answered(answer) {
+    const waited = answer.at_utc === null ? 0 : this.serverMs - Date.parse(answer.at_utc);
+    this.answeredMs = this.heardMs - Math.max(0, waited || 0) / this.rate;
   }
 
   /**
@@ -152,7 +161,7 @@ export class Store {
     }
     if (message.answer) {
       attachWords(message.answer);
-      this.answeredMs = now;
+      this.answered(message.answer);
       view.as_of_utc = message.answer.as_of_utc;
     }
     return cutMinutes(view.minutes);

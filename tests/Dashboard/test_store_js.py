@@ -47,3 +47,18 @@ def test_wicks_are_changed_added_and_forgotten_by_their_ids():
     assert called("store.js", (WICKS, [held, newer])) == [
         {"id": ["a", "c"], "tip": [1, 3], "touch": [7, None]}
     ]
+
+
+AGES = """(m, at) => {
+  const store = new m.Store();
+  store.rate = 2;
+  const view = { mode: "live", now_ms: 10_000, answer: { at_utc: at, signals: [], data: {} } };
+  store.take(view, 500);
+  return store.trust(500).answered_ms;
+}"""
+
+
+def test_ages_count_from_the_instant_of_the_answer():
+    """An answer that waited for its message is as old as it is; one without an instant is new."""
+    moments = ["1970-01-01T00:00:08.000Z", "1970-01-01T00:00:12.000Z", None]
+    assert called("store.js", *((AGES, [at]) for at in moments)) == [-500, 500, 500]
