@@ -163,10 +163,10 @@ function planOf(signal) {
  */
 function whole(view, judged, signal) {
   const asked = judged.ahead ? "not judged anew yet" : worthOf(signal);
-  const contact = signal.in_contact ? [el("p", { class: "warning" }, "in contact: no entry any more")] : [];
+  const barred = noEntry(signal);
   return [
     ...levelOf(signal, asked),
-    ...contact,
+    ...(barred ? [el("p", { class: "warning" }, barred)] : []),
     ...proofOf(view),
     planOf(signal),
     el("p", { class: "wick" },
@@ -176,6 +176,15 @@ function whole(view, judged, signal) {
     ...notesOf(signal),
     reasonsOf(signal),
   ];
+}
+
+/**
+ * Return why there is no entry, empty if there is one. The first note says why there is no trade.
+ * @param {Signal} signal
+ */
+function noEntry(signal) {
+  if (signal.no_trade !== null) return signal.words?.notes[0] ?? `no trade: ${signal.no_trade}`;
+  return signal.in_contact ? "in contact: no entry any more" : "";
 }
 
 /**
@@ -198,7 +207,7 @@ function proofOf(view) {
 
 /** @param {Signal} signal */
 function notesOf(signal) {
-  const notes = signal.words?.notes ?? [];
+  const notes = (signal.words?.notes ?? []).slice(signal.no_trade === null ? 0 : 1);
   return notes.length ? [el("p", { class: "notes soft" }, notes.join("; "))] : [];
 }
 

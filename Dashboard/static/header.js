@@ -35,6 +35,14 @@ export function drawHeader(store, judged, now) {
   document.title = titleOf(store, judged);
 }
 
+/** Say that the page itself has failed: nothing on it may be used. */
+export function drawBroken() {
+  Object.assign(document.documentElement.dataset, { level: "void", cause: "page" });
+  setText(byId("verdict-words"), "✕ do not use: this page has failed, reload it");
+  setText(byId("mode-word"), "NOT LIVE");
+  for (const id of ["card", "others-list", "instruments", "tables", "chart"]) byId(id).replaceChildren();
+}
+
 /** @param {Store} store @param {number} now */
 function drawPrice(store, now) {
   const price = store.view?.price ?? null;

@@ -5,7 +5,7 @@ import { drawCard } from "./card.js";
 import { monotonic } from "./clock.js";
 import { byId, el, setText } from "./dom.js";
 import { verdict } from "./freshness.js";
-import { drawHeader } from "./header.js";
+import { drawBroken, drawHeader } from "./header.js";
 import { HeatReader } from "./heat_reader.js";
 import { HELP, listen } from "./keys.js";
 import { drawLegend } from "./legend.js";
@@ -48,6 +48,7 @@ let chosenId = null;
 /** @type {import("./types.d.ts").Facts | null} */
 let crosshair = null;
 let pageHash = "";
+let failed = false; // until the page is loaded anew
 let bands = 1; // sigmas around the VWAP of the session
 let chartState = "";
 
@@ -93,7 +94,7 @@ async function load({ quiet = false } = {}) {
     render();
   }
   try {
-    take(/** @type {View} */ (await ask(viewPath(), signal)));
+    show(/** @type {View} */ (await ask(viewPath(), signal)));
   } catch (error) {
     if (signal.aborted) return;
     fail(error, quiet);
@@ -107,7 +108,7 @@ function viewPath() {
 }
 
 /** @param {View} view */
-function take(view) {
+function show(view) {
   store.take(view, monotonic());
   chart?.setView(view);
   chartState = "";
@@ -120,6 +121,9 @@ function take(view) {
   }
   render();
   readHeat();
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    root.dataset.views = String(Number(root.dataset.views ?? 0) + 1);
+  }));
 }
 
 /**
@@ -167,6 +171,18 @@ async function readElsewhere() {
 
 /** @param {Message} message */
 function onMessage(message) {
+  try {
+    take(message);
+  } catch (error) {
+    store.lost = true; // a view that is read anew is whole
+    console.error(error);
+    render();
+    void link.retry();
+  }
+}
+
+/** @param {Message} message */
+function take(message) {
   const now = monotonic();
   if (message.type === "hello" && ((message.proto ?? PROTO) !== PROTO || isOtherPage(message.page))) byId("updated").hidden = false;
   if (message.type === "reset") {
@@ -242,7 +258,22 @@ function chosen() {
   return signals.find((signal) => signal.event_id === chosenId) ?? signals[0] ?? null;
 }
 
+/** Draw all; a page that cannot is void, so that no older picture stands as if it were of now. */
 function render() {
+  if (failed) return;
+  try {
+    draw();
+  } catch (error) {
+    failed = true;
+    link.stop();
+    drawBroken();
+    mute(true);
+    byId("updated").hidden = false;
+    console.error(error);
+  }
+}
+
+function draw() {
   const now = monotonic();
   const judged = verdict(store.trust(now), now);
   const { view } = store;
@@ -465,6 +496,7 @@ async function start() {
   press("timeframe", timeframe);
   store.reading(monotonic());
   setInterval(tick, TICK_MS);
+  document.addEventListener("visibilitychange", tick); // a hidden tab is drawn late
   const chartMade = makeChart();
   const query = new URLSearchParams(location.search);
   at = query.get("at") ?? "";
