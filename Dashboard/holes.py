@@ -10,12 +10,12 @@ from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from Dashboard.market_files import GAP_END
+from Dashboard.book_gaps import GapLine, gap_lines
 from ravequant import catalog, times
 from ravequant.signals.derived_rows import FILES
 from ravequant.vault.gap_ledger import GapLedger, LedgerEntry, ids_by_status, status_ranges
 from ravequant.vault.imports import provenance
-from ravequant.vault.line_file import LineFile, line_time, record_time
+from ravequant.vault.line_file import LineFile, record_time
 from ravequant.vault.paths import StrPath, Vault
 
 MOST_SCANNED: Final = 240  # minutes over a gap whose trades are looked through, the newest
@@ -148,20 +148,11 @@ def book_holes(vault: Vault, inst_id: str, since_ms: int, until_ms: int) -> list
     They end at the snapshot after them; the newest, while none has come, at ``until_ms``.
     """
     found: list[list[int]] = []
-    before, broken = b"", None  # the line before; the time of a break, while no snapshot follows
-    for line in _bucket_lines(vault, inst_id, since_ms, until_ms):
-        is_gap = line.endswith(GAP_END)
-        moment = line_time(line) if is_gap or broken is not None else None
-        if moment is not None:
-            earlier = line_time(before)
-            silent = earlier is not None and moment - earlier > SILENCE_MS
-            begin = earlier if silent and broken is None else broken
-            if begin is not None:
-                _add(found, begin, moment)
-            broken = moment if is_gap and not silent else None
-        before = line
-    if broken is not None and broken < until_ms:
-        _add(found, broken, until_ms)
+    for begin, end in _book_spans(vault, inst_id, since_ms, until_ms):
+        if found and begin <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], end)
+        else:
+            found.append([begin, end])
     return [
         Hole("book", begin, end, "gap", times.duration(end - begin))
         for begin, end in found
@@ -169,25 +160,45 @@ def book_holes(vault: Vault, inst_id: str, since_ms: int, until_ms: int) -> list
     ]
 
 
-def _add(found: list[list[int]], begin: int, end: int) -> None:
-    """Add a span, or make the last one longer if it follows that."""
-    if found and found[-1][1] == begin:
-        found[-1][1] = end
-    else:
-        found.append([begin, end])
+def _book_spans(
+    vault: Vault, inst_id: str, since_ms: int, until_ms: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the spans before each line over a gap, or behind it where the book broke."""
+    for line in _gap_lines(vault, inst_id, since_ms, until_ms):
+        if line.ms > until_ms:
+            return
+        if line.earlier is not None and line.ms - line.earlier > SILENCE_MS:
+            yield line.earlier, line.ms
+        else:
+            later = until_ms if line.later is None else min(line.later, until_ms)
+            yield line.ms, max(later, line.ms)
 
 
-def _bucket_lines(vault: Vault, inst_id: str, since_ms: int, until_ms: int) -> Iterator[bytes]:
-    """Yield the bucket lines of a window, and before them the newest earlier line."""
-    files = list(FILES["buckets"].files(vault, inst_id))
-    days = [day for day, _ in files if day <= times.day(since_ms)]
-    first, last = max(days, default=""), times.day(until_ms)
+def _gap_lines(vault: Vault, inst_id: str, since_ms: int, until_ms: int) -> Iterator[GapLine]:
+    """Yield the bucket lines over a gap of the days of a window, each with its neighbours."""
+    files = [
+        (day, path)
+        for day, path in FILES["buckets"].files(vault, inst_id)
+        if day <= times.day(until_ms)
+    ]
+    first = max((day for day, _ in files if day < times.day(since_ms)), default="")
+    before: int | None = None
+    waiting: GapLine | None = None  # of the end of a day
     for day, path in files:
-        if first <= day <= last:
-            with LineFile(path, until=until_ms) as file:
-                start = file.after(since_ms - 1)
-                yield from islice(file.backward(start), 1)
-                yield from file.between(since_ms - 1, until_ms)
+        if day < first:
+            continue
+        lines = gap_lines(path)
+        if waiting is not None:
+            yield waiting._replace(later=lines.first)
+        found = [
+            line if line.earlier is not None else line._replace(earlier=before)
+            for line in lines.found
+        ]
+        waiting = found.pop() if found and found[-1].later is None else None
+        yield from found
+        before = lines.last
+    if waiting is not None:
+        yield waiting
 
 
 # --- imported days -------------------------------------------------------------------------------

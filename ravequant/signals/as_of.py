@@ -7,7 +7,7 @@ logged.
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -32,8 +32,9 @@ from ravequant.signals.derived_rows import (
     whole,
     wick_event,
 )
-from ravequant.signals.inputs import BookRow, LastTrade, VwapRow, WickAsOf
-from ravequant.signals.market_state import BOOK_STEP, MarketState, reach
+from ravequant.signals.inputs import LastTrade, VwapRow, WickAsOf
+from ravequant.signals.market_state import MarketState, reach
+from ravequant.signals.past_books import past_books
 from ravequant.signals.seen import CLOSING_MS, LAGGING, Lagging
 from ravequant.vault import commit
 from ravequant.vault.line_file import LineFile, is_there, record_time
@@ -87,7 +88,7 @@ def read(
         trade=trade,
         tick=tick_at(terms(vault, inst_id), minute),
         files={name: path.relative_to(vault.root).as_posix() for name, path in files.items()},
-        past_books=_past_books(vault, inst_id, minute, ends["buckets"]) if past else (),
+        past_books=past_books(vault, inst_id, minute, ends["buckets"]) if past else (),
     )
 
 
@@ -188,39 +189,6 @@ def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
 def _closed_ms(watermark: int | None) -> int:
     """Return the end of the newest minute that a trade at ``watermark`` closes."""
     return 0 if watermark is None else _ms(max(watermark - CLOSING_MS, 0) // times.MINUTE_MS)
-
-
-# --- snapshots -----------------------------------------------------------------------------------
-
-
-def _past_books(vault: Vault, inst_id: str, minute: int, until: int) -> tuple[BookRow, ...]:
-    """Return, for each step of the last day, the newest snapshot of that step; oldest first."""
-    found: list[BookRow] = []
-    steps = range(minute, minute - DAY, -BOOK_STEP)
-    moments = [min(_ms(end), until) for end in steps if _ms(end - BOOK_STEP) < until]
-    for path in days_until(vault, inst_id, FILES["buckets"], _ms(minute)):
-        if path.name[:10] < times.day(_ms(minute - DAY)):
-            break
-        try:
-            with LineFile(path, until=_ms(minute)) as file:
-                lines = list(_newest_of_steps(file, moments))
-        except VaultError as error:
-            _log.warning("base rates go without a day of the book: %s", error)
-            continue
-        found += parsed(path, lines, inputs.book)
-    return tuple(sorted(found, key=lambda row: row.ts))
-
-
-def _newest_of_steps(file: LineFile, moments: Iterable[int]) -> Iterator[bytes]:
-    """Yield, for each moment, the later first, the newest line of the step that ends there."""
-    end, near = file.size, 0
-    for moment in moments:
-        later, end = end, file.after(moment, end, near)
-        near = later - end
-        line = next(file.backward(end), None)
-        time = None if line is None else file.time_of(line)
-        if line is not None and time is not None and time > moment - _ms(BOOK_STEP):
-            yield line
 
 
 # --- the newest raw trade ------------------------------------------------------------------------

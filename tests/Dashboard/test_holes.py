@@ -1,5 +1,6 @@
 """The holes of a recording: where they lie, how they are called, and from when they are known."""
 
+import orjson
 import pytest
 
 from Dashboard.holes import Hole, book_holes, imported_spans, row_holes, trade_holes
@@ -148,3 +149,53 @@ def test_imported_days_are_cut_to_the_window(vault):
         {"from_utc": "2025-12-15T00:00:00.000Z", "to_utc": "2025-12-15T01:00:00.000Z"},
     ]
     assert imported_spans(vault, "ETH-USDT-SWAP", START, until) == []
+
+
+def bucket_lines(vault, seconds, gaps, day="2025-12-14"):
+    """Write bucket lines of these seconds from START, those in ``gaps`` over a gap."""
+    path = vault.derived("liquidity_buckets", BTC) / f"{day}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"timestamp_utc": times.iso(START + 1_000 * second), "gap": second in gaps}
+        for second in seconds
+    ]
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+
+
+def spans(vault, until, since=0):
+    found = book_holes(vault, BTC, START + 1_000 * since, START + 1_000 * until)
+    return [((hole.first_ms - START) // 1_000, (hole.until_ms - START) // 1_000) for hole in found]
+
+
+def test_a_break_and_the_silence_after_it_are_a_hole(vault):
+    """The book breaks at 4, and its next snapshot comes at 30, over a gap too."""
+    bucket_lines(vault, [0, 2, 4, 30, 32], {4, 30})
+    assert spans(vault, 3) == []
+    assert spans(vault, 10) == [(4, 10)]
+    assert spans(vault, 29) == [(4, 29)]
+    assert spans(vault, 30) == spans(vault, 40) == [(4, 30)]
+    assert spans(vault, 40, since=30) == []
+
+
+def test_a_break_at_the_return_goes_on(vault):
+    """A book that breaks again with its first snapshot has not come back."""
+    bucket_lines(vault, [0, 2, 4, 6, 8], {2, 4})
+    assert spans(vault, 20) == [(2, 6)]
+
+
+def test_a_hole_over_midnight(vault):
+    """The line before a gap may stand in the file of the day before, that behind it in the next."""
+    midnight = 90 * 60
+    bucket_lines(vault, [midnight - 40], set())
+    bucket_lines(vault, [midnight + 10, midnight + 12], {midnight + 10}, "2025-12-15")
+    assert spans(vault, midnight + 60, since=midnight) == [(midnight - 40, midnight + 10)]
+    bucket_lines(vault, [midnight - 40, midnight - 38], {midnight - 38})
+    bucket_lines(vault, [midnight - 33, midnight + 60], set(), "2025-12-15")
+    assert spans(vault, midnight + 60) == [(midnight - 38, midnight - 33)]
+    assert spans(vault, midnight - 35) == [(midnight - 38, midnight - 35)]
+
+
+def test_the_first_snapshot_of_all_is_no_hole(vault):
+    """Before it nothing was recorded; one that is broken at once is, until the next."""
+    bucket_lines(vault, [50, 52], {50})
+    assert spans(vault, 60) == [(50, 52)]
