@@ -2,7 +2,8 @@
 
 import { askLater } from "./requests.js";
 
-/** @typedef {{set: (heat: any) => void, clear: () => void, cutBefore: (minute: number) => void}} HeatSink */
+/** @typedef {import("./chart/heat.js").HeatLayer} HeatSink */
+/** @typedef {import("./chart/heat_cells.js").Heat} Heat */
 
 /**
  * @typedef {object} HeatWanted
@@ -82,12 +83,12 @@ export class HeatReader {
   }
 
   /**
-   * Draw newer columns that came with a message.
-   * @param {any} heat
+   * Draw newer columns that came with a message; they may be narrower than those that are drawn.
+   * @param {Heat} heat
    */
   take(heat) {
-    if (this.sink === null || heat.every !== this.every) return;
-    this.sink.set(heat);
+    if (this.sink === null || this.every % heat.every !== 0) return;
+    this.sink.add(heat);
     this.to = Math.max(this.to, heat.first + heat.base.length * heat.every);
   }
 

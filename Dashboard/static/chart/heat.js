@@ -97,14 +97,20 @@ export class HeatLayer {
     this.changed();
   }
 
-  clear() {
-    this.cells = new HeatCells();
+  /** Takes new columns of a minute in, whatever the width of those known. @param {Heat} heat */
+  add(heat) {
+    this.cells.add(heat);
     this.changed();
   }
 
   /** @param {number} minute that of the oldest column that stays */
   cutBefore(minute) {
     this.cells.cutBefore(minute);
+    this.changed();
+  }
+
+  clear() {
+    this.cells = new HeatCells();
     this.changed();
   }
 

@@ -40,6 +40,8 @@ const PER_OCTAVE = 32;
 const OPACITY = 0.62; // at most: candles and levels stay on top
 const RISE = 0.6; // how fast small sums come out of the dark
 const MOST_ROWS = 4096; // of a canvas
+const MOST_COLUMNS = 1440;
+const SLACK = 60; // columns beyond the most, so that the oldest are cut once an hour
 
 /** @param {number} usd @returns {number} the byte of an amount, with a fraction */
 export function byteOf(usd) {
@@ -81,27 +83,53 @@ export class HeatCells {
     this.full = 2_000_000;
   }
 
-  /** Takes columns in; those of other widths are forgotten. @param {Heat} heat */
+  /** Takes columns in; known ones of other widths are forgotten. @param {Heat} heat */
   take(heat) {
     if (heat.every !== this.every) this.columns.clear();
     this.every = heat.every;
+    this.put(heat);
+  }
+
+  /**
+   * Takes new columns in, which may be narrower than the known ones: a wide column is the newest
+   * minute in it that has a book.
+   *
+   * @param {Heat} heat
+   */
+  add(heat) {
+    if (this.columns.size === 0) this.take(heat);
+    else if (this.every % heat.every === 0) this.put(heat);
+  }
+
+  /** @param {Heat} heat of this width, or narrower */
+  put(heat) {
     this.least = heat.least ?? this.least;
     this.full = heat.full ?? this.full;
     const { rows } = heat;
     const [cells, peaks] = [heat.cells, heat.peaks ?? heat.cells].map(bytesOf);
     heat.source.forEach((source, number) => {
-      const minute = heat.first + number * heat.every;
+      const at = heat.first + number * heat.every;
+      const minute = Math.floor(at / this.every) * this.every;
       const [from, end] = [number * rows, (number + 1) * rows];
+      if (source === "none" && heat.every < this.every && this.columns.has(minute)) return;
       this.columns.set(minute, {
         minute, step: heat.step === null ? 0 : Number(heat.step), base: heat.base[number], source,
-        cells: cells.subarray(from, end), peaks: peaks.subarray(from, end),
+        cells: cells.slice(from, end), peaks: peaks.slice(from, end),
       });
     });
+    this.cut();
   }
 
   /** @param {number} minute that of the oldest column that stays */
   cutBefore(minute) {
     for (const known of this.columns.keys()) if (known < minute) this.columns.delete(known);
+  }
+
+  /** Forgets the oldest columns of too many: a page may stay open for days. */
+  cut() {
+    if (this.columns.size <= MOST_COLUMNS + SLACK) return;
+    const minutes = [...this.columns.keys()].sort((a, b) => b - a);
+    for (const minute of minutes.slice(MOST_COLUMNS)) this.columns.delete(minute);
   }
 
   /** @returns {HeatColumn[]} in the order of time */
