@@ -76,6 +76,7 @@ EXPORT_PARQUET: Final = Program("export_parquet", "scripts/export_parquet.py")
 VERIFY_VAULT: Final = Program("verify_vault", "scripts/verify_vault.py")
 OKX_EXCHANGE: Final = Program("okx_exchange", "scripts/okx_exchange.py")
 IMPORT_TRADES: Final = Program("import_trades", "Trades_Bot/import_trades.py")
+DASHBOARD: Final = Program("dashboard", "Dashboard/dashboard.py")
 REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
@@ -86,6 +87,7 @@ PROGRAMS: Final = (
     *EXPORTERS,
     *CALCULATORS,
     FIND_SIGNALS,
+    DASHBOARD,
     L2_RETENTION,
     IMPORT_BOOKS,
     EXPORT_PARQUET,

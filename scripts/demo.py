@@ -1,8 +1,12 @@
 """Shows the pipeline at work, without an account or a real exchange: `python scripts/demo.py`.
 
+    python scripts/demo.py                a minute: what each program makes, as tables
+    python scripts/demo.py --dashboard    the screen of a market that is open now, until Ctrl-C
+
 Sets itself up first (scripts/environment.py), then runs the steps of scripts/showcase/steps.py: an
 exchange in a box, the two real exporters, the five real calculators, tables of their records, and
-the signals. All data goes to demo_vault/, which the next demo empties.
+the signals. The screen is that of `run_all.py --demo --dashboard`, with a market five hours old.
+All data goes to demo_vault/, which the next demo empties.
 """
 
 from __future__ import annotations
@@ -41,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DAYS",
         help="import so many days first, which the exchange has published, like 3d (two minutes)",
     )
+    text = "the screen of a market that is open now, until Ctrl-C"
+    made.add_argument("--dashboard", action="store_true", help=text)
+    text = "with --dashboard: of the screen (default: 8766)"
+    made.add_argument("--dashboard-port", default="8766", metavar="N", help=text)
+    text = "with --dashboard: only print its address, open no browser"
+    made.add_argument("--no-open", action="store_true", help=text)
     made.add_argument(
         "--vault",
         type=_folder,
@@ -76,10 +86,21 @@ def options(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def screen_options(args: argparse.Namespace) -> list[str]:
+    """Return the options of run_all.py for the screen of a demo."""
+    options = ["--demo", "--dashboard", "--dashboard-port", args.dashboard_port]
+    options += ["--vault", str(args.vault), "--every", "1m", "--backfill", "5h"]
+    return [*options, *["--open"] * (not args.no_open)]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Set up, go on inside `.venv`, run the demo; return its exit code."""
     args = options(argv)
     runpy.run_path(str(CHECKOUT / "scripts" / "environment.py"))["enter"]()
+    if args.dashboard:
+        from scripts import run_all  # noqa: PLC0415 - needs modules of .venv
+
+        return run_all.main(screen_options(args))
     from scripts.showcase import steps  # noqa: PLC0415 - needs modules of .venv
 
     return steps.run(args)

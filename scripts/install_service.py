@@ -30,7 +30,6 @@ from scripts.supervision.service_units import (
     NAME,
     NAMES,
     SERVICES,
-    SIGNALS,
     TIMERS,
     Installation,
     task,
@@ -53,6 +52,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--min-score", type=cli.score, default=0, metavar="N", help=text)
     text = "with --watch: post what is new to the webhook, whose address stands in no unit"
     made.add_argument("--discord", action="store_true", help=text)
+    text = "serve the screen too, to this computer alone"
+    made.add_argument("--dashboard", action="store_true", help=text)
     text = "with --print: of that system (default: this one)"
     made.add_argument("--system", choices=(LINUX, WINDOWS), help=text)
     return made
@@ -90,7 +91,7 @@ def installation(args: argparse.Namespace, system: str) -> Installation:
             secrets = secrets_file()
     named = bool(os.environ.get(settings.SETTINGS_VARIABLE))
     own = settings.file_in_use().absolute() if named else None
-    return Installation(CHECKOUT, cli.vault_of(args).root, own, watch, secrets)
+    return Installation(CHECKOUT, cli.vault_of(args).root, own, watch, secrets, args.dashboard)
 
 
 def this_system() -> str:
@@ -159,10 +160,11 @@ def install_linux(place: Installation, folder: Path) -> None:
     for name, text in found.items():
         replace_file(folder / name, text.encode())
     keep_secret(place.secrets)
-    services = [*SERVICES, *[SIGNALS] * bool(place.watch)]
-    if not place.watch and (folder / SIGNALS).exists():  # of an earlier installation
-        call("systemctl", "--user", "disable", "--now", SIGNALS)
-        (folder / SIGNALS).unlink()
+    services = [*SERVICES, *(name for name, wanted in place.optional.items() if wanted)]
+    for name in place.optional:
+        if name not in services and (folder / name).exists():  # of an earlier installation
+            call("systemctl", "--user", "disable", "--now", name)
+            (folder / name).unlink()
     call("systemctl", "--user", "daemon-reload")
     call("systemctl", "--user", "enable", *services, *TIMERS)
     call("systemctl", "--user", "restart", *services, *TIMERS)

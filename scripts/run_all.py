@@ -26,7 +26,15 @@ import orjson
 
 from ravequant import cli, settings, times
 from ravequant.alerts import command, webhook
-from ravequant.catalog import CALCULATORS, EXPORTERS, FIND_SIGNALS, JUDGE, L2_RETENTION, TRADES
+from ravequant.catalog import (
+    CALCULATORS,
+    DASHBOARD,
+    EXPORTERS,
+    FIND_SIGNALS,
+    JUDGE,
+    L2_RETENTION,
+    TRADES,
+)
 from ravequant.checks.check import Check
 from ravequant.errors import DONE, FAILED, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
@@ -40,6 +48,7 @@ from scripts.supervision.signal_news import SignalNews
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
 
 _EVERYTHING: Final = "ALL-INSTRUMENTS"  # the lock is one for all of them
+SCREEN_PORT: Final = 8766
 _ORPHANS_S: Final = 10.0  # so long may programs of a killed demo still end
 _SWITCHES: Final = (
     ("--check", "only look whether all is there to start; exit code 0 or 1"),
@@ -48,6 +57,11 @@ _SWITCHES: Final = (
     ("--no-retention", "compress, delete, certify and judge nothing"),
     ("--rebuild", "in the first round every calculator computes its records anew"),
     ("--demo", "against an exchange in a box; empties demo_vault/ first"),
+    (
+        "--dashboard",
+        "serve the screen too; with --demo books of before its start are there at once",
+    ),
+    ("--open", "with --dashboard: open it in the browser"),
     ("--discord", "with --watch: post what is new to the webhook"),
     ("--bell", "with --watch: ring this terminal for each new signal"),
 )
@@ -72,6 +86,7 @@ _VALUES: Final = (
     ("--watch", cli.seconds, 0.0, "S", "look for signals every S seconds too, and record them"),
     ("--min-score", cli.score, 0, "N", "with --watch: signals below it are left out (default: 0)"),
     ("--exec", str, None, "COMMAND", "with --watch: run it for each alert, as JSON on its stdin"),
+    ("--dashboard-port", int, SCREEN_PORT, "N", f"of the screen (default: {SCREEN_PORT})"),
     ("--metrics-port", int, None, "N", "serve metrics for Prometheus at this port"),
     ("--metrics-host", str, metrics.LOOPBACK, "HOST",
      f"the address of that port (default: {metrics.LOOPBACK}: this computer alone)"),
@@ -101,6 +116,10 @@ def refuse_nonsense(args: argparse.Namespace) -> None:
         raise UsageError(
             "--discord, --min-score, --exec and --bell are for the signals: add --watch 30"
         )
+    if args.once and args.dashboard:
+        raise UsageError("--dashboard stays: leave out --once")
+    if args.open and not args.dashboard:
+        raise UsageError("--open is for the screen: add --dashboard")
     if args.discord:
         webhook.needed(settings.load())
     if args.exec is not None:
@@ -144,7 +163,7 @@ def check(args: argparse.Namespace, vault: Vault) -> int:
 def to_start(vault: Vault) -> Iterator[Check]:
     """Yield the checks that must pass before a program is started."""
     yield from computer.python()
-    programs = (*EXPORTERS, *CALCULATORS, L2_RETENTION, FIND_SIGNALS)
+    programs = (*EXPORTERS, *CALCULATORS, L2_RETENTION, FIND_SIGNALS, DASHBOARD)
     yield computer.programs([program.script for program in programs])
     usable = computer.writable(vault)
     yield usable
@@ -195,6 +214,8 @@ def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) ->
     if kept:
         names = ", ".join(task.name for task in kept)
         _log.info("keeps %s running; their logs: %s", names, supervisor.programs.logs)
+    if args.dashboard:
+        _log.info("the screen: http://127.0.0.1:%d/%s", args.dashboard_port, screen_waits(args))
     plan = Plan([*kept, *(last if args.once else passing)], args.at_once, once=args.once)
     try:
         supervisor.run(plan, args.max_seconds or math.inf)
@@ -208,6 +229,14 @@ def supervise(args: argparse.Namespace, vault: Vault, supervisor: Supervisor) ->
     if supervisor.stopping:
         return cli.INTERRUPTED if args.once else DONE
     return plan.outcome
+
+
+def screen_waits(args: argparse.Namespace) -> str:
+    """Return until when the screen of a demo waits; nothing for any other."""
+    if not args.demo:
+        return ""
+    span = tasks_module.BOOKS
+    return f", in about a minute: the books of the market's last {span} are written first"
 
 
 def signal_news(args: argparse.Namespace, vault: Vault) -> SignalNews | None:
@@ -235,16 +264,24 @@ def tell_backfill(args: argparse.Namespace, vault: Vault) -> None:
 def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task]]:
     """Return the tasks that are kept running, and those that come and go."""
     box: list[Task] = []
+    passing: list[Task] = []
+    books: tasks_module.BooksCheck | None = None
+    inst_ids = cli.instruments_of(args, settings.load().instruments)
     exporter_options: tuple[str, ...] = ()
     if args.demo:
-        port = tasks_module.free_port()
-        box = [tasks_module.demo_exchange(port, times.utc_now_ms())]
+        port, opened_ms = tasks_module.free_port(), times.utc_now_ms()
+        market = tasks_module.demo_market(opened_ms)
+        if args.dashboard:
+            market = tasks_module.demo_market(opened_ms, tasks_module.SOON_MS)
+            books = tasks_module.BooksCheck(vault, inst_ids)
+            passing.append(tasks_module.past_books(vault, market))
+        box = [tasks_module.demo_exchange(port, market)]
         exporter_options = tasks_module.exchange_options(
             f"ws://127.0.0.1:{port}/ws/v5", f"http://127.0.0.1:{port}"
         )
     request = tasks_module.RunRequest(
         vault=vault.root,
-        inst_ids=cli.instruments_of(args, settings.load().instruments),
+        inst_ids=inst_ids,
         every_s=args.every / times.SECOND_MS,
         limit_s=args.limit / times.SECOND_MS,
         backfill=args.backfill,
@@ -258,9 +295,12 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         exporter_options=exporter_options,
         rebuild=args.rebuild,
     )
-    kept = box if args.no_exporters or args.once else [*box, *tasks_module.exporters(request)]
-    kept += [] if args.once else tasks_module.watch(request)
-    passing = tasks_module.calculators(request)
+    recorders = [] if args.no_exporters or args.once else tasks_module.exporters(request, books)
+    kept = [*box, *recorders, *([] if args.once else tasks_module.watch(request))]
+    if args.dashboard:
+        screen = tasks_module.dashboard(request, args.dashboard_port, books, opens=args.open)
+        kept.append(screen)
+    passing += tasks_module.calculators(request)
     if not args.no_retention:
         passing += [tasks_module.retention(request), tasks_module.seal(request)]
         passing.append(tasks_module.judge(request))
@@ -269,7 +309,7 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
 
 def in_one_round(passing: Sequence[Task]) -> list[Task]:
     """Return the tasks of a round that must end: the judge may take hours, and waits for none."""
-    return [task for task in passing if task.script != JUDGE.script]
+    return [task for task in passing if task.script != JUDGE.script and task.every_s < math.inf]
 
 
 def empty(vault: Vault, held: ExitStack) -> None:

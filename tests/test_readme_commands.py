@@ -23,6 +23,7 @@ from tests.support.readme_checkout import GOES_ON, CheckoutCopy, copied, restore
 LIVE = (
     (r"^python .*(trades|l2)_exporter\.py", r"Subscribed", 0),
     (r"run_all\.py.* --watch", r"find_signals runs, pid", 0),
+    (r"run_all\.py.* --dashboard", r"dashboard runs, pid", 0),
     (r"run_all\.py.* --demo", r"exchange runs, pid", 0),
     (r"run_all\.py --(no-exporters|rebuild)", r"up to date", 0),
     (r"^python .*run_all\.py$", r"l2_exporter runs, pid", 0),
@@ -35,6 +36,7 @@ LIVE = (
 # not run; the program is asked for its --help, which must know the options shown
 NOT_RUN = {
     r"scripts/demo\.py": "tests/scripts/test_demo.py runs it from its first to its last line",
+    r"Dashboard/dashboard\.py": "tests/Dashboard/test_dashboard.py runs it, at other ports",
     r"scripts/test\.py": "it would run the tests that are running",
     r"doctor\.py --post": "it posts; tests/scripts/checks/test_computer.py runs it",
     r"find_signals\.py .*--(discord|bell|exec)": "tests/alerts/test_end_to_end.py runs it",

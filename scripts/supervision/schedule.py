@@ -59,7 +59,7 @@ class Standing:
     failures: int = 0  # in a row
     refusals: int = 0  # in a row: another program held the lock
     last_code: int | None = None
-    first: bool = True  # it has not run yet, or was refused the lock
+    first: bool = True  # it has not run yet, or one that comes and goes was refused the lock
 
     @property
     def retries(self) -> bool:
@@ -159,6 +159,7 @@ class Plan:
         task, ran_s = standing.task, now - (standing.started_at or 0.0)
         standing.started_at, standing.last_code = None, code
         if task.kept:
+            standing.first = False
             standing.failures = 1 if ran_s >= STEADY_S else standing.failures + 1
             standing.next_at = now + backoff(standing.failures)
             return standing

@@ -18,9 +18,10 @@ TIMERS: Final = tuple(
 )
 SERVICES: Final = ("ravequant-trades.service", "ravequant-books.service")
 SIGNALS: Final = "ravequant-signals.service"
+SCREEN: Final = "ravequant-dashboard.service"
 _BY_TIMER: Final = tuple(timer.replace(".timer", ".service") for timer in TIMERS)
 _UNITS: Final = (*SERVICES, *_BY_TIMER, *TIMERS)
-NAMES: Final = (*_UNITS, SIGNALS)
+NAMES: Final = (*_UNITS, SIGNALS, SCREEN)
 _BOOT: Final = "    <BootTrigger>\n      <Enabled>true</Enabled>\n    </BootTrigger>\n"
 _TEXTS: Final = Path(__file__).with_name("service_files")
 
@@ -38,6 +39,12 @@ class Installation:
     settings: PurePath | None = None
     watch: tuple[str, ...] = ()  # of find_signals.py; empty: it is not started
     secrets: PurePath | None = None
+    dashboard: bool = False  # the screen is served too
+
+    @property
+    def optional(self) -> dict[str, bool]:
+        """The systemd services that not every installation has, and whether this one has them."""
+        return {SIGNALS: bool(self.watch), SCREEN: self.dashboard}
 
 
 def units(place: Installation) -> dict[str, str]:
@@ -54,7 +61,7 @@ def units(place: Installation) -> dict[str, str]:
     secrets = str(place.secrets).replace("%", "%%")
     paths["secrets"] = f"EnvironmentFile={secrets}\n" if place.secrets else ""
     paths["watch"] = " ".join(f'"{_escaped(word)}"' for word in place.watch)
-    names = (*_UNITS, SIGNALS) if place.watch else _UNITS
+    names = (*_UNITS, *(name for name, wanted in place.optional.items() if wanted))
     return {name: _text(name).format(**paths) for name in names}
 
 
@@ -67,7 +74,7 @@ def task(place: Installation, user: str, *, boot: bool) -> bytes:
     """
     checkout = PureWindowsPath(place.checkout)
     arguments = [str(checkout / "scripts" / "run_all.py"), "--vault", str(place.vault)]
-    arguments += place.watch
+    arguments += [*place.watch, *["--dashboard"] * place.dashboard]
     words = {
         "user": user,
         "python": str(checkout / ".venv" / "Scripts" / "pythonw.exe"),

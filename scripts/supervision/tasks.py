@@ -1,8 +1,9 @@
 """The programs that run_all.py looks after, with their options."""
 
+import math
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from ravequant import times
 from ravequant.catalog import (
     BOOK,
     CALCULATORS,
+    DASHBOARD,
     EXPORTERS,
     FIND_SIGNALS,
     JUDGE,
@@ -29,6 +31,10 @@ REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: the history of a demo comes
 _HISTORY_MS: Final = 5 * times.HOUR_MS  # the age of the market when a demo begins
 _METADATA_LOOKS: Final = 12  # one each READY_S
 _SET_UP_MS: Final = 4 * times.MINUTE_MS  # the planted signal is complete so long after that
+SOON_MS: Final = 2 * times.MINUTE_MS  # or so, where the books of before are there
+BOOKS: Final = "3h"  # before a demo with a screen; earlier books are not recorded
+_BOOK_LOOKS: Final = 60  # for them, two programs look each READY_S
+_PAST_BOOKS: Final = "scripts/showcase/past_books.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +65,46 @@ def free_port() -> int:
     return port
 
 
-def demo_exchange(port: int, opened_ms: int) -> Task:
-    """Return the exchange in a box for a demo that is opened at ``opened_ms``.
+def demo_market(opened_ms: int, set_up_ms: int = _SET_UP_MS) -> tuple[str, ...]:
+    """Return the options of the market of a demo that is opened at ``opened_ms``.
 
-    Its market follows from its seed and its beginning alone and runs with the clock of this
-    computer: started again, it is at the place where it would be if it had never ended.
+    It follows from its seed and its beginning alone and runs with the clock of this computer:
+    started again, it is at the place where it would be if it had never ended.
     """
     begin_ms = opened_ms - opened_ms % times.MINUTE_MS - _HISTORY_MS
-    options = (
-        f"--port {port} --begin {times.iso(begin_ms)} --plant {_HISTORY_MS + _SET_UP_MS}ms "
-        f"--rows-per-second 1 --wait-for-clients 0 --rest-limit-factor {REST_LIMIT_FACTOR}"
-    )
-    return Task("exchange", OKX_EXCHANGE.script, tuple(options.split()))
+    plant = f"--plant {_HISTORY_MS + set_up_ms}ms --rows-per-second 1"
+    return tuple(f"--begin {times.iso(begin_ms)} {plant}".split())
+
+
+def demo_exchange(port: int, market: Sequence[str]) -> Task:
+    """Return the exchange in a box for a demo."""
+    options = f"--port {port} --wait-for-clients 0 --rest-limit-factor {REST_LIMIT_FACTOR}"
+    return Task("exchange", OKX_EXCHANGE.script, (*options.split(), *market))
+
+
+def past_books(vault: Vault, market: Sequence[str]) -> Task:
+    """Return the program that writes the books of a demo's market up to now, once."""
+    options = ("--vault", str(vault.root), "--span", BOOKS, *market)
+    return Task("past_books", _PAST_BOOKS, options, every_s=math.inf)
+
+
+class BooksCheck:
+    """Looks whether the books of a demo's past are written; after some minutes no longer."""
+
+    def __init__(self, vault: Vault, inst_ids: Sequence[str]) -> None:
+        self._vault, self._inst_ids, self._looks = vault, inst_ids, 0
+        self._written = False
+
+    def ready(self) -> bool:
+        """Return True once no program writes the books any more, and from then on."""
+        self._looks += 1
+        self._written = self._written or self._looks > _BOOK_LOOKS or self._all_written()
+        return self._written
+
+    def _all_written(self) -> bool:
+        holders = (self._vault.lock(BOOK.stream, name) for name in self._inst_ids)
+        written = all(any(BOOK.files(self._vault, name)) for name in self._inst_ids)
+        return written and not any(lock.with_suffix(".json").exists() for lock in holders)
 
 
 def exchange_options(ws_url: str, rest_url: str) -> tuple[str, ...]:
@@ -79,15 +113,35 @@ def exchange_options(ws_url: str, rest_url: str) -> tuple[str, ...]:
     return ("--ws-url", ws_url, "--rest-url", rest_url, "--rest-limit-factor", factor)
 
 
-def exporters(request: RunRequest) -> list[Task]:
-    """Return the two recorders, kept running."""
+def exporters(request: RunRequest, books: BooksCheck | None = None) -> list[Task]:
+    """Return the two recorders, kept running; that of books waits for the ``books`` of before."""
     common = (*request.common, *request.exporter_options)
     backfill = ("--backfill", request.backfill) if request.backfill else ()
     more = {"trades_exporter": backfill}
-    return [
+    found = [
         Task(name, script, (*common, *more.get(name, ())), heartbeat=name)
         for name, script in EXPORTERS
     ]
+    if books is None:
+        return found
+    return [replace(it, ready=books.ready) if it.name == BOOK.maker.name else it for it in found]
+
+
+def dashboard(
+    request: RunRequest, port: int, books: BooksCheck | None = None, *, opens: bool = False
+) -> Task:
+    """Return the server of the screen, kept running; it opens the browser at its first start.
+
+    It brings the calculators up to date by itself, more often than the rounds do: a live screen
+    must not be as old as they are apart. Locks keep the two from each other.
+    """
+    found = Task(
+        DASHBOARD.name,
+        DASHBOARD.script,
+        (*request.common, "--port", str(port)),
+        first_options=("--open",) * opens,
+    )
+    return found if books is None else replace(found, ready=books.ready)
 
 
 def watch(request: RunRequest) -> list[Task]:

@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ravequant.catalog import BOOK, VWAP
+from ravequant.vault.line_file import lines_forward
 from ravequant.vault.paths import CHECKOUT, Vault
-from scripts import demo
+from scripts import demo, run_all
 from scripts.showcase import steps
 from scripts.showcase.steps import Demo, DemoError
 from scripts.supervision.supervisor import Supervisor
+from scripts.supervision.tasks import free_port
+from tests.scripts.test_run_all_screen import answered
 
 # demo.py without the set-up (tests/scripts/test_environment.py): a test must not install anything
 DEMO = """
@@ -128,6 +132,54 @@ def test_ctrl_c_ends_all_programs(tmp_path):
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "demo: interrupted; all its programs have ended\n")
     assert programs_with(str(root)) == []
+
+
+# a younger market with fewer books than that of the demo, so that it is there sooner
+SCREEN = """
+import sys
+from scripts import demo, run_all
+from scripts.supervision import tasks
+tasks.BOOKS, tasks._HISTORY_MS = "2m", 80 * 60_000
+sys.exit(run_all.main(demo.screen_options(demo.options())))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a signal to one process is POSIX")
+def test_the_screen_shows_an_open_market_until_ctrl_c(tmp_path):
+    """Its past is there at once, trades and books; then both go on, and all end together."""
+    root, port = tmp_path / "vault", free_port()
+    options = ("--dashboard", "--no-open", "--dashboard-port", str(port))
+    vault = Vault(root)
+    with start(root, *options, program=SCREEN) as process:
+        deadline = time.monotonic() + 90
+        while not (minutes_of(vault) > 55 and answered(f"http://127.0.0.1:{port}/api/v1/status")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert f"the screen: http://127.0.0.1:{port}/, in about a minute" in errors
+    (_, hours), *_ = BOOK.files(vault, INSTRUMENTS[0])
+    assert b'"seqId":-1' in next(lines_forward(hours))  # of before the recorder
+    assert programs_with(str(root)) == []
+
+
+def minutes_of(vault: Vault) -> int:
+    """Return how many minutes of the first instrument have a VWAP."""
+    found = list(VWAP.files(vault, INSTRUMENTS[0]))
+    return sum(1 for _ in lines_forward(found[0][1])) if found else 0
+
+
+def test_the_screen_of_a_demo_is_that_of_run_all():
+    """A market of five hours, calculators each minute, a browser unless it is not wanted."""
+    found = demo.screen_options(demo.options(["--dashboard", "--vault", "x"]))
+    args = run_all.parser().parse_args(found)
+    assert (args.demo, args.dashboard, args.open, args.dashboard_port) == (True, True, True, 8766)
+    assert (args.backfill, args.every) == ("5h", 60_000)
+    quiet = demo.screen_options(demo.options(["--dashboard", "--no-open"]))
+    assert "--open" not in quiet
 
 
 def programs_with(argument: str) -> list[str]:

@@ -16,7 +16,15 @@ from ravequant.errors import RaveQuantError
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import CHECKOUT
 from scripts import install_service
-from scripts.supervision.service_units import SERVICES, SIGNALS, TIMERS, Installation, task, units
+from scripts.supervision.service_units import (
+    SCREEN,
+    SERVICES,
+    SIGNALS,
+    TIMERS,
+    Installation,
+    task,
+    units,
+)
 from tests.scripts.supervision.test_service_units import LINUX
 
 PROGRAM = CHECKOUT / "scripts" / "install_service.py"
@@ -62,7 +70,7 @@ def test_no_program_needs_a_console(vault, script, options, code):
     assert subprocess.run(command, check=False, timeout=60).returncode == code
 
 
-PLAIN = replace(LINUX, watch=())
+PLAIN = replace(LINUX, watch=(), dashboard=False)
 STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >> "{folder}/calls"
 for word in "$@"; do case "$word" in *.xml) cp "$word" "{folder}/task.xml";; esac; done
@@ -229,6 +237,18 @@ def test_the_search_for_signals_is_a_unit_and_its_secret_stands_in_none(
     assert run(*options).returncode == 0
     assert run("--remove").returncode == 0
     assert (list(folder.iterdir()), secret.exists()) == ([], False)
+
+
+@on_linux
+def test_the_screen_is_a_unit_where_it_is_wanted(system, tmp_path):
+    """Enabled with the others; an installation without it stops and deletes it."""
+    assert run("--dashboard").returncode == 0
+    unit = tmp_path / "config" / "systemd" / "user" / SCREEN
+    assert "/Dashboard/dashboard.py" in unit.read_text(encoding="utf-8")
+    assert any(f"enable {' '.join(SERVICES)} {SCREEN}" in call for call in calls(tmp_path))
+    assert run().returncode == 0
+    assert not unit.exists()
+    assert f"systemctl --user disable --now {SCREEN}" in calls(tmp_path)
 
 
 @on_linux

@@ -192,6 +192,16 @@ def test_a_kept_program_starts_again_after_a_wait_that_grows(code):
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_the_first_options_of_a_kept_program_are_for_its_first_start():
+    """A server that has opened a browser does not open another one when it is started again."""
+    plan = Plan([replace(RECORDER, options=("a",), first_options=("--open",))], at_once=1)
+    (first,) = plan.due(0)
+    plan.started("recorder", 0)
+    plan.ended("recorder", 1, 1)
+    (again,) = plan.due(2)
+    assert (first.options, again.options) == (("a", "--open"), ("a",))
+
+
 def test_a_program_that_ran_well_starts_again_soon():
     """After ten seconds of work the earlier failures are forgotten: each second costs books."""
     plan = Plan([RECORDER], at_once=1)

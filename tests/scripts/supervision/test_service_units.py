@@ -12,7 +12,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ravequant.vault.paths import CHECKOUT
-from scripts.supervision.service_units import SERVICES, SIGNALS, TIMERS, Installation, task, units
+from scripts.supervision.service_units import (
+    SCREEN,
+    SERVICES,
+    SIGNALS,
+    TIMERS,
+    Installation,
+    task,
+    units,
+)
 
 BEAR = PureWindowsPath(r"C:\Users\M.R Bear & Söhne\RaveQuant")
 
@@ -26,6 +34,7 @@ LINUX = Installation(
     PurePosixPath("/home/bär/100% Rave & Quant"), PurePosixPath('/data/a "vault" of 5 $'),
     PurePosixPath("/etc/my settings.toml"),
     watch=("--watch", "30", "--discord"), secrets=PurePosixPath("/home/bär/50% of/environment"),
+    dashboard=True,
 )  # fmt: skip
 
 
@@ -95,11 +104,11 @@ def lines(name: str) -> dict[str, str]:
     return {key: value for key, value in pairs}  # noqa: C416 - pairs are lists
 
 
-@pytest.mark.parametrize("name", [*SERVICES, SIGNALS])
+@pytest.mark.parametrize("name", [*SERVICES, SIGNALS, SCREEN])
 def test_the_recorders_run_for_ever(name):
     """They are started again whatever ended them, and at every login."""
     found = lines(name)
-    assert (found["Restart"], found["RestartSec"]) == ("always", "30" if name == SIGNALS else "5")
+    assert (found["Restart"], found["RestartSec"]) == ("always", "5" if name in SERVICES else "30")
     assert found["StartLimitIntervalSec"] == "0"
     assert found["WantedBy"] == "default.target"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ravequant import catalog, times
+from ravequant.vault.lock import writer_lock
 from scripts.supervision import tasks
 from tests.support.trades_box import BTC
 
@@ -54,11 +55,50 @@ def test_the_signal_finder_runs_only_where_it_is_wanted(request_of):
 def test_a_demo_s_market_begins_at_a_whole_minute_five_hours_ago():
     """The set-up is complete four minutes after the minute in which the demo was opened."""
     opened_ms = times.parse_iso("2025-12-14T21:34:56.789Z")
-    options = tasks.demo_exchange(8790, opened_ms).options
+    options = tasks.demo_exchange(8790, tasks.demo_market(opened_ms)).options
     given = dict(zip(options[::2], options[1::2], strict=True))
     assert given["--begin"] == "2025-12-14T16:34:00.000Z"
     assert given["--plant"] == f"{(5 * 60 + 4) * 60_000}ms"
     assert given["--port"] == "8790"
+
+
+def test_the_screen_is_kept_beside_the_recorders(request_of, vault):
+    """At its port, for all instruments; it keeps its own refresh, and opens a browser once."""
+    found = tasks.dashboard(request_of, 8766, opens=True)
+    assert (found.name, found.script, found.kept) == ("dashboard", "Dashboard/dashboard.py", True)
+    assert found.options[-2:] == ("--port", "8766")
+    assert found.options[:6] == ("--vault", str(vault.root), "--instId", BTC, "--instId", ETH)
+    assert "--no-refresh" not in found.options
+    assert found.first_options == ("--open",)
+    assert tasks.dashboard(request_of, 8766).first_options == ()
+
+
+def test_a_demo_with_a_screen_writes_the_books_of_before_first(request_of, vault):
+    """Once, of the market that the exchange serves; book recorder and screen wait for them."""
+    market = tasks.demo_market(times.parse_iso("2025-12-14T21:34:56.789Z"), tasks.SOON_MS)
+    writer = tasks.past_books(vault, market)
+    assert writer.options == ("--vault", str(vault.root), "--span", "3h", *market)
+    assert set(market) < set(tasks.demo_exchange(8790, market).options)
+    assert not writer.kept
+    books = tasks.BooksCheck(vault, [BTC, ETH])
+    trades, recorder = tasks.exporters(request_of, books)
+    screen = tasks.dashboard(request_of, 8766, books)
+    assert (trades.ready(), recorder.ready(), screen.ready()) == (True, False, False)
+    for inst_id in (BTC, ETH):
+        path = vault.snapshots(inst_id) / "2025-12-14" / "21.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"{}\n")
+    with writer_lock(vault, catalog.BOOK.stream, ETH):
+        assert not recorder.ready()
+    assert recorder.ready()
+    with writer_lock(vault, catalog.BOOK.stream, ETH):  # the recorder's own
+        assert screen.ready()
+
+
+def test_books_of_before_that_do_not_come_are_waited_for_no_longer(vault):
+    """After some minutes the books of now are better than none."""
+    books = tasks.BooksCheck(vault, [BTC])
+    assert [books.ready() for _ in range(62)] == [False] * 60 + [True] * 2
 
 
 def test_a_calculator_waits_for_its_raw_records_and_for_metadata(vault):
