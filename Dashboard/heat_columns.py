@@ -100,6 +100,10 @@ class HeatColumns:
             "full": self._full(asked.inst_id),
         }
 
+    def newest_minute(self, inst_id: str) -> int:
+        """Return the Unix minute of the newest snapshot, the last of a packed hour; -1 without."""
+        return HeatBooks(self._vault, inst_id, 0).newest_ms() // times.MINUTE_MS
+
     def fill(self, inst_id: str, minutes: int) -> Iterator[None]:
         """Keep the columns of the newest minutes, newest first; yields after each pass."""
         newest = HeatBooks(self._vault, inst_id, 0).newest_ms()

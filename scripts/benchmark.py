@@ -19,7 +19,18 @@ from typing import Any, Final, NamedTuple
 
 from ravequant import cli
 from ravequant.errors import UsageError
-from scripts.bench import archive, bars, books, chart, import_books, increment, lab, rebuild, runs
+from scripts.bench import (
+    archive,
+    bars,
+    books,
+    chart,
+    heat,
+    import_books,
+    increment,
+    lab,
+    rebuild,
+    runs,
+)
 from scripts.bench.runs import Comparison, Sizes
 
 
@@ -39,6 +50,7 @@ CASES: Final = {
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
     "increment": Case("each calculator and find_signals for the next 15 minutes", increment.run),
     "lab": Case("a day judged by the lab, and the same day asked minute by minute", lab.run),
+    "heat": Case("recorded books to the columns of the dashboard's heat", heat.run),
     "chart": Case("a frame of the dashboard's chart in a browser", chart.run, chart.check),
 }
 SMALL: Final = {"lines": 500_000, "snapshots": 300, "messages": 30_000, "days": (1, 3), "rate": 1.0}
@@ -84,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="which market is made up (default: 1)")
     for name, kind, purpose in (
         ("lines", int, "trades of case bars, rows of case import"),
-        ("snapshots", int, "snapshots of cases books and lab"),
+        ("snapshots", int, "snapshots of cases books, heat and lab"),
         ("messages", int, "messages of case import_books"),
         ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),
         ("rate", float, "trades a second in these and lab, on average"),
