@@ -65,7 +65,7 @@ class GapLines:
 
     def _goes_on(self, stream: BinaryIO, mark: tuple[int, ...]) -> bool:
         """Return True, and be at the place read to, if the lines before it are still the same."""
-        if self._path.suffix == ".gz" or mark[:1] != self._mark[:1] or mark[1] < self._place:
+        if self._path.suffix == ".gz" or mark[:1] != self._mark[:1]:
             return False
         stream.seek(self._place - len(self._proof))
         return stream.read(len(self._proof)) == self._proof

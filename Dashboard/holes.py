@@ -95,7 +95,7 @@ def trade_holes(
                 for minute in inside:
                     jumps |= {jump.first_missing: jump for jump in _jumps(file, minute)}
     entries = GapLedger(vault.gap_ledger(inst_id), inst_id).entries()
-    found = (_trade_hole(jump, entries) for jump in jumps.values() if jump.after_ms <= _ms(until))
+    found = (_trade_hole(jump, entries) for jump in jumps.values())
     return sorted(hole for hole in found if hole is not None)
 
 

@@ -1,5 +1,6 @@
 """The answer of the page is that of `find_signals`, at any moment."""
 
+import shutil
 import subprocess
 import sys
 
@@ -148,6 +149,19 @@ def test_while_nothing_is_recorded_nothing_is_an_entry(own):
     beat(own, "trades_exporter", now, problem="the exchange does not answer")
     told = live(own, now)
     assert told["missing"] == "not known yet: NOT RECORDING trades: the exchange does not answer"
+
+
+def test_a_signal_is_no_entry_while_nothing_is_recorded(notes, tmp_path):
+    """It is shown, without a plan, and so it is asked for again; nothing is missing then."""
+    vault = Vault(tmp_path / "notes")
+    shutil.copytree(notes.root, vault.root)
+    beat(vault, "trades_exporter", NOW, problem="the exchange does not answer")
+    found = live(vault)
+    (signal,) = found["signals"]
+    assert (signal["no_trade"], signal["size"], signal["entry"]) == ("recorder", 0, None)
+    assert (found["missing"], found["no_entry"]) == (None, "recorder")
+    again, _ = printed(vault, "--at", found["at_utc"], "--seen", found["seen"])
+    assert signals_of(found) == again
 
 
 def test_the_clock_of_a_local_exchange_does_not_go_by_heartbeats(own):

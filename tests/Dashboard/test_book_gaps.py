@@ -87,6 +87,17 @@ def rebuilt(path, data):
     new.replace(path)
 
 
+def test_another_file_with_the_same_end_is_read_anew(tmp_path):
+    """A rebuild may change the older lines alone."""
+    path = tmp_path / "2025-12-14.jsonl"
+    old = b"".join(lines(["gap", "fine", "fine", "fine"]))
+    path.write_bytes(old)
+    found = read(path)
+    rebuilt(path, old.replace(b"true", b"null", 1) + line(4, "gap"))
+    found.read()
+    assert found.found == plain(["fine", "fine", "fine", "fine", "gap"])
+
+
 @pytest.mark.parametrize("change", ["rebuilt", "cut", "overwritten"])
 def test_a_file_that_was_rebuilt_is_read_anew(tmp_path, change):
     """By its place on the disk, its length, or other bytes before the place read to."""

@@ -10,14 +10,16 @@ from Dashboard.answer import answer
 from Dashboard.market_files import newest_bucket_line, wicks_until
 from Dashboard.market_view import PROTO, PictureMoment, asked, view
 from ravequant import catalog, times
-from ravequant.errors import NoDataError, UsageError
+from ravequant.errors import NoDataError, RaveQuantError, UsageError
 from ravequant.signals import lab_verdict
 from ravequant.signals.clock import Clock
 from ravequant.signals.inputs import minute_of
 from ravequant.signals.question import When, when
 from ravequant.vault.line_file import time_of_key
 from ravequant.vault.paths import Vault
-from tests.support.holed_market import BTC, LOST, START, HoledMarket
+from tests.support.holed_market import BTC, LOST, MINUTES, START, HoledMarket
+from tests.support.hour_vault import START as HOUR
+from tests.support.hour_vault import put_hour
 from tests.support.notes_market import AT, A
 
 CLOCK = Clock(A + 6_500)
@@ -118,6 +120,33 @@ def test_recorded_too_short(holed):
     found = seen(holed, times.iso(START + 100 * times.MINUTE_MS))
     assert found["short"] == "recorded since 22:30: VWAP 4h over 92 of 240 min"
     assert found["recorded_from_utc"] == times.iso_minute(FIRST)
+
+
+def test_a_minute_before_the_first_volume_row(vault):
+    """Nothing of that minute says that it was recorded; the later row is not known yet."""
+    put_hour(vault)
+    path = catalog.VOLUME.place(vault, BTC)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[30:]))
+    at = {minute: times.iso(HOUR + minute * times.MINUTE_MS) for minute in (10, 30, 31)}
+    found = {minute: seen(vault, text)["recorded_from_utc"] for minute, text in at.items()}
+    assert found == {10: None, 30: None, 31: "2025-12-14T21:30:00Z"}
+
+
+def test_a_live_picture(holed):
+    """It is of the newest closed minute, with the price and the book of its instant."""
+    now = Clock(START + MINUTES * times.MINUTE_MS + 9_000)
+    found = view(holed, BTC, asked(holed, "now", now))
+    assert (found["mode"], found["now_ms"], found["at_utc"]) == ("live", now.ms, times.iso(now.ms))
+    assert found["as_of_utc"] == times.iso_minute(FIRST + MINUTES)
+    assert found["answer"] == answer(holed, BTC, asked(holed, "now", now).when, now=now)
+    newest = catalog.TRADES.place(holed, BTC) / "2025-12-15.jsonl"
+    trade = orjson.loads(newest.read_bytes().splitlines()[-1])
+    assert found["price"] == {
+        "value": trade["price"], "source": "trade",
+        "ts_ms": times.parse_iso(trade["timestamp_utc"]),
+    }  # fmt: skip
+    assert found["minutes"]["c"][-1] is not None
+    assert found["minutes"]["first"] + 1_440 == FIRST + MINUTES
 
 
 def test_the_levels_are_the_wicks_of_the_tracker(holed):
@@ -229,3 +258,51 @@ def test_the_same_of_a_vault_that_the_calculators_made_until_then(holed, vault):
         before = minute
         at = times.iso_minute(FIRST + minute)
         assert comparable(seen(vault, "latest")) == comparable(seen(holed, at)), minute
+
+
+# --- hostile files -------------------------------------------------------------------------------
+
+
+def spoil(path, chance):
+    """Do to a file what a disk, a crash or a person may do to it."""
+    data = path.read_bytes()
+    lines = data.splitlines(keepends=True)
+    place = chance.randrange(len(lines) + 1)
+    kind = chance.choice(["cut", "flip", "lost", "folder", "noise", "long", "twice", "mixed"])
+    if kind == "lost":
+        path.unlink()
+    elif kind == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        flipped = bytearray(data or b" ")
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        path.write_bytes({
+            "cut": data[: chance.randrange(len(data) + 1)], "flip": bytes(flipped),
+            "noise": chance.randbytes(5_000) + b"\n",
+            "long": b"".join([*lines[:place], b"x" * 1_000_000 + b"\n", *lines[place:]]),
+            "twice": b"".join([*lines[:place], *lines[:3], *lines[place:]]),
+            "mixed": b"".join(chance.sample(lines, len(lines))),
+        }[kind])  # fmt: skip
+    return f"{kind} {path.name}"
+
+
+def test_a_spoiled_vault_is_an_error_or_a_picture(faults, holed, tmp_path):
+    """However files were spoiled, a read ends in a picture or in an error of the project."""
+    fact = faults.row("B2", "the page's picture of a vault with spoiled files")
+    part = cut(holed, tmp_path / "part", FIRST + 75)
+    files = sorted(path.relative_to(part.root) for path in part.root.rglob("*") if path.is_file())
+    for number in range(faults.count(10, 500)):
+        vault = Vault(tmp_path / str(number))
+        shutil.copytree(part.root, vault.root)
+        chosen = faults.random.sample(files, faults.random.randrange(1, 4))
+        done = [spoil(vault.root / path, faults.random) for path in chosen]
+        for at in ("latest", times.iso_minute(FIRST + 60), "now"):
+            now = Clock(START + 75 * times.MINUTE_MS + 6_000)
+            try:
+                assert orjson.dumps(view(vault, BTC, asked(vault, at, now), tf="5m")), done
+                fact.add("pictures")
+            except RaveQuantError:
+                fact.add("errors")
+        shutil.rmtree(vault.root)
+        fact.times += 1
