@@ -38,6 +38,7 @@ Parse = Callable[[bytes, "BookSpan"], Found | None]
 _KEPT: Final = 2  # newest lines of a span that are kept while a file is read
 _HEAD: Final = 1 << 9  # bytes of a line in which its times stand
 _LATER: Final = 4  # lines in a row that are later than all spans end the reading of a packed file
+_DISORDER: Final = times.MINUTE_MS  # lines are out of order by less
 _NEAR: Final = 3 * times.MINUTE_MS
 _NEAR_DEEP: Final = times.HOUR_MS // 2  # a search reads more than so many lines
 _FIRST_LINES: Final = 64  # of a file, among which the first snapshot of a day stands
@@ -266,22 +267,30 @@ def _newest_in(
 ) -> list[Found | None]:
     """Return the result of the newest valid line of one file in each span. Raises VaultError.
 
-    Of each span so many of its newest lines are kept as the file is read; if all of them are of no
-    use the span is read again with all its lines.
+    Of each span so many of its newest lines are kept until the file is some way past it; if all of
+    them are of no use the span is read again with all its lines.
     """
-    kept: list[list[tuple[int, bytes]]] = [[] for _ in spans]
-    for moment, line in _timed(path, spans):
-        for number in _numbers(spans, moment):
-            since = _from_ms(line[:_HEAD]) if spans[number].before < _FOR_EVER else None
-            if since is None or since < spans[number].before:
-                _keep(kept[number], moment, line, most)
     found: list[Found | None] = []
-    for lines, span in zip(kept, spans, strict=True):
+    kept: list[list[tuple[int, bytes]]] = [[] for _ in spans]
+    end = max(span.last for span in spans)
+
+    def pass_over(span: BookSpan) -> None:
+        lines, kept[len(found)] = kept[len(found)], []
         known = (parse(line, span) for _, line in lines)
         one = next((one for one in known if one is not None), None)
         if one is None and most is not None and len(lines) == most:
             (one,) = _newest_in(path, [span], parse, None)
         found.append(one)
+
+    for moment, line in _timed(path, spans):
+        while len(found) < len(spans) and spans[len(found)].last < moment - _DISORDER <= end:
+            pass_over(spans[len(found)])
+        for number in _numbers(spans, moment):
+            since = _from_ms(line[:_HEAD]) if spans[number].before < _FOR_EVER else None
+            if number >= len(found) and (since is None or since < spans[number].before):
+                _keep(kept[number], moment, line, most)
+    for span in spans[len(found) :]:
+        pass_over(span)
     return found
 
 

@@ -18,6 +18,7 @@ from ravequant import exact, times
 from ravequant.contract import worth_of
 from ravequant.errors import UsageError
 from ravequant.settings import Settings
+from ravequant.signals.recorded import check_recorded
 from ravequant.vault.instruments import InstrumentHistory
 from ravequant.vault.paths import Vault
 
@@ -63,8 +64,8 @@ class _Kept(NamedTuple):
 class HeatColumns:
     """The heat of the instruments of a vault. May be used by several threads.
 
-    All functions raise UsageError for an illegal instrument, NoDataError for one without metadata,
-    and VaultError if the system refuses a file or folder.
+    All functions raise UsageError for an illegal instrument, NoDataError for one without metadata
+    or that the vault does not hold, and VaultError if the system refuses a file or folder.
     """
 
     def __init__(self, vault: Vault, settings: Settings) -> None:
@@ -136,6 +137,7 @@ class HeatColumns:
         final = books.newest_ms()  # before any book is read
         step = self._step(books, asked, starts)
         if step is None:
+            check_recorded(self._vault, asked.inst_id)
             return None, [heat.EMPTY] * len(starts)
         reading = _HeatReading(asked.inst_id, asked.until_ms, step, final, books)
         found = dict.fromkeys(starts, heat.EMPTY)

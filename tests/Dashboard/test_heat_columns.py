@@ -287,6 +287,9 @@ def test_a_vault_without_books_has_empty_columns(vault):
     assert found["step"] is None
     assert set(found["source"]) == {"none"}
     assert len(base64.b64decode(found["cells"])) == 1_000
+    vault.trades("ETH-USDT-SWAP").mkdir(parents=True)
+    with pytest.raises(NoDataError, match=r"no data of BTC.*, which holds ETH-USDT-SWAP"):
+        answer(vault)
     own, _ = heat_market.market(0, minutes=1)
     book_lines.put(vault.snapshots(BTC), own)
     with pytest.raises(NoDataError, match="no metadata of BTC"):
