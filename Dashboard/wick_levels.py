@@ -60,20 +60,3 @@ def _row(wick: WickAsOf, gap_minutes: Sequence[int]) -> tuple[Any, ...]:
         int(wick.tip_exact),
         int(since is not None and (wick.ended is None or since <= wick.ended)),
     )
-
-
-def changes(
-    before: Mapping[str, Sequence[Any]], now: Mapping[str, Sequence[Any]]
-) -> dict[str, list[Any]] | None:
-    """Return the wicks of ``now`` that are new or differ, and as ``gone`` the ids of the others.
-
-    Both are columns. None: nothing has changed.
-    """
-    old = {row[0]: row for row in zip(*(before[name] for name in FIELDS), strict=True)}
-    new = {row[0]: row for row in zip(*(now[name] for name in FIELDS), strict=True)}
-    rows = [row for name, row in new.items() if old.get(name) != row]
-    gone = [name for name in old if name not in new]
-    if not rows and not gone:
-        return None
-    found = {name: [row[place] for row in rows] for place, name in enumerate(FIELDS)}
-    return {**found, "gone": gone}

@@ -1,6 +1,6 @@
 """Which wicks are drawn as levels, and as what."""
 
-from Dashboard.wick_levels import FIELDS, MOST, changes, columns, drawn
+from Dashboard.wick_levels import FIELDS, MOST, columns, drawn
 from ravequant import exact
 from ravequant.signals.inputs import WickAsOf
 
@@ -69,13 +69,3 @@ def test_a_gap_in_its_life():
         assert columns([touched], minutes)["gap"] == [wanted], minutes
     assert columns([wick("x", birth=50)], [70])["gap"] == [1]
     assert columns([wick("x", gap=True)], [])["gap"] == [1]
-
-
-def test_changes_are_the_rows_that_differ():
-    """A touch is a row that differs, a wick that is drawn no more is gone."""
-    old = columns([wick("a"), wick("b"), wick("c")], [])
-    new = columns([wick("a"), wick("b", status="touched", ended=60), wick("d")], [])
-    found = changes(old, new)
-    assert found is not None
-    assert (found["id"], found["touch"], found["gone"]) == (["b", "d"], [60, None], ["c"])
-    assert changes(new, new) is None
