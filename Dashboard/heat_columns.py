@@ -72,6 +72,7 @@ class HeatColumns:
         self._vault, self._settings = vault, settings
         self._lock = Lock()
         self._kept = OrderedDict[tuple[str, int, int], _Kept]()  # by name, minute and step
+        self._filled: dict[str, int] = {}  # by name: the newest minute that was kept ahead
         self._first_mids: dict[tuple[str, str], tuple[int, int]] = {}  # by name and day
 
     def answer(self, asked: Asked) -> dict[str, Any]:
@@ -106,21 +107,29 @@ class HeatColumns:
         return HeatBooks(self._vault, inst_id, 0).newest_ms() // times.MINUTE_MS
 
     def fill(self, inst_id: str, minutes: int) -> Iterator[None]:
-        """Keep the columns of the newest minutes, newest first; yields after each pass."""
+        """Keep the columns of the newest minutes, newest first; yields after each pass.
+
+        Minutes that an earlier call has kept are passed over.
+        """
         newest = HeatBooks(self._vault, inst_id, 0).newest_ms()
         if newest < 0:
             return
         last = newest // times.MINUTE_MS - 1  # the newest minute is not over
-        for end in range(last, last - minutes, -AT_ONCE):
-            first = max(end - AT_ONCE + 1, last - minutes + 1)
+        oldest = max(last - minutes, self._filled.get(inst_id, -1)) + 1
+        whole = True
+        for end in range(last, oldest - 1, -AT_ONCE):
+            asked = Asked(inst_id, max(end - AT_ONCE + 1, oldest), end, 1, newest)
             try:
-                self._answer(asked := Asked(inst_id, first, end, 1, newest), asked.starts())
-            except MovedError:
-                continue  # the next round finds it
+                self._answer(asked, asked.starts())
+            except MovedError:  # the next call finds it
+                whole = False
             yield
+        if whole:
+            self._filled[inst_id] = last
 
     def forget(self, inst_id: str) -> None:
         """Forget the columns of an instrument, whose files were replaced."""
+        self._filled.pop(inst_id, None)
         with self._lock:
             for kept in (self._kept, self._first_mids):
                 for key in [key for key in kept if key[0] == inst_id]:

@@ -8,7 +8,7 @@ from Dashboard import heat, heat_columns, heat_fill
 from Dashboard.heat_columns import Asked, HeatColumns
 from Dashboard.heat_fill import HeatFill
 from ravequant.vault.paths import Vault
-from tests.support import heat_market
+from tests.support import book_lines, heat_market
 from tests.support.heat_market import BTC, SETTINGS, START
 
 FIRST = START // 60_000
@@ -40,6 +40,20 @@ def test_a_round_reads_what_is_over_newest_first(vault, monkeypatch):
     read.clear()
     assert columns.answer(Asked(BTC, FIRST, FIRST + 9, 1, 1 << 60)) == wanted
     assert read == [0, 1, 9]
+
+
+def test_a_further_round_reads_new_minutes_alone(vault, monkeypatch):
+    """At rest the background costs nothing; what was forgotten is read again."""
+    columns = HeatColumns(vault, SETTINGS)
+    fill = HeatFill(columns, lambda: [BTC])
+    passes = len(list(fill.round()))
+    assert passes > 2
+    assert len(list(fill.round())) == 1  # the end alone
+    row = heat_market.market(0, minutes=11)[0][-1]
+    book_lines.put(vault.snapshots(BTC), [row])
+    assert len(list(fill.round())) == 2
+    columns.forget(BTC)
+    assert len(list(fill.round())) == passes
 
 
 def test_it_rests_four_times_as_long_as_it_works(vault, monkeypatch):
