@@ -1,5 +1,6 @@
 """Levels to cells: steps, rows, reach, bytes."""
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -223,3 +224,27 @@ def test_what_is_no_line_of_the_buckets_is_refused(changes):
     """No mid, another number of bands, no numbers."""
     with pytest.raises((ValueError, TypeError)):
         heat.bands_column(bucket_row(**changes), 2 * ONE)
+
+
+SIDE = st.lists(st.tuples(st.integers(1, 10**6), st.integers(1, 10**12)), max_size=8)
+
+
+@given(SIDE, SIDE, st.none() | st.tuples(SIDE, SIDE), st.integers(0, 20), st.integers(1, 9))
+def test_any_book_has_a_column(bids, asks, deep, places, depth):
+    """Whatever the prices, sizes and decimals: a peak is seen with its cell and never above it."""
+
+    def outwards(side, sign):
+        prices = itertools.accumulate((sign * away for away, _ in side), initial=MID * 10**places)
+        rows = zip(list(prices)[1:], (size for _, size in side), strict=True)
+        return [(price, size) for price, size in rows if price > 0]
+
+    own = of_numbers([outwards(bids, -1), outwards(asks, 1)], places, places % 3)
+    beyond = deep and of_numbers([outwards(deep[0], -1), outwards(deep[1], 1)], places, 0)
+    entries = len(bids), len(asks)
+    head = Head(1_000, 2 * MID * ONE, places, False, entries)  # noqa: FBT003
+    column = heat.column_of(HeatBook(head, own, beyond), WORTH, 2 * ONE, depth)
+    assert len(column.cells) == len(column.peaks) == heat.ROWS
+    for cell, peak in zip(column.cells, column.peaks, strict=True):
+        assert peak <= cell
+        assert (peak == 0) == (cell == 0)
+    assert column.source == "ws" or deep is not None
