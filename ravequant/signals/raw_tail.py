@@ -7,6 +7,7 @@ up to a time. A trade that is ahead of its exchange's time has an id and no time
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,6 +21,7 @@ from ravequant.vault.paths import Vault
 
 DISORDER_MS: Final = 60_000  # raw lines are out of order by less than this
 OLDER: Final = 64  # lines so much older that end the search for the newest: one alone may err
+_BATCH: Final = 256  # lines that are looked at together: some seconds of trades
 MIDS_MS: Final = times.HOUR_MS  # before an instant: of a market without trades no more mids count
 
 _OPENING: Final = b'{"timestamp_utc":"'
@@ -192,19 +194,13 @@ def _apart(
     start, first = since - DISORDER_MS, True
     border, open_ = _stamp(known), _OpenMinutes()
     last_id = -1 if end.seen.trade_id is None else end.seen.trade_id
-    passed = b""
     for key, path in _files(vault, inst_id, catalog.TRADES):
         if key < times.day(start):
             continue
         with _open(path, key, end.ms + 2 * DISORDER_MS) as file:
             lines = file.forward(file.after(start) if first else 0)
             first = False
-            for line in lines:
-                stamp = line[_STAMP] if line.startswith(_OPENING) else b""
-                if open_.first <= stamp < border and (stamp < open_.closing or open_.take(stamp)):
-                    passed = line
-                    continue
-                before, passed = passed, b""
+            for before, line in _not_in_order(lines, border, open_):
                 for one in (before, line):
                     trade = _trade(one, key, inst_id, vault.exchange) if one else None
                     if trade is None:
@@ -216,24 +212,59 @@ def _apart(
                     yield trade, one is before
 
 
+def _not_in_order(
+    lines: Iterator[bytes], border: bytes, open_: "_OpenMinutes"
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each line from ``border`` on, and of a closed minute, behind the one passed over last.
+
+    Lines are looked at by their time alone, many together: only few are yielded.
+    """
+    while batch := list(islice(lines, _BATCH)):
+        stamps = [line[_STAMP] if line.startswith(_OPENING) else b"" for line in batch]
+        if max(stamps) < border and open_.take_all(min(stamps), max(stamps)):
+            open_.passed = batch[-1]
+            continue
+        for line, stamp in zip(batch, stamps, strict=True):
+            if open_.first <= stamp < border and (stamp < open_.closing or open_.take(stamp)):
+                open_.passed = line
+                continue
+            before, open_.passed = open_.passed, b""
+            yield before, line
+
+
 class _OpenMinutes:
     """The minutes that no line has closed, by the times of lines as text."""
 
     def __init__(self) -> None:
         self.first = b""  # the start of the oldest
         self.closing = b""  # a line from here on closes it
+        self.passed = b""  # the last line of such a minute
 
     def take(self, stamp: bytes) -> bool:
         """Take in the time of a line; False if it is none."""
-        try:
-            closed = times.parse_iso(stamp.decode("ascii")) - CLOSING_MS
-        except ValueError:
+        first = _first_open(stamp)
+        if first is None:
             return False
-        first = max(closed, 0) // times.MINUTE_MS * times.MINUTE_MS
         if _stamp(first) > self.first:
             self.first = _stamp(first)
             self.closing = _stamp(first + times.MINUTE_MS + CLOSING_MS)
         return True
+
+    def take_all(self, least: bytes, most: bytes) -> bool:
+        """Take in lines of these times; False, and none, unless all are of minutes then open."""
+        first = _first_open(most)
+        if first is None or least < max(self.first, _stamp(first)):
+            return False
+        return self.take(most)
+
+
+def _first_open(stamp: bytes) -> int | None:
+    """Return the start of the oldest minute that a line of this time leaves open, Unix ms."""
+    try:
+        closed = times.parse_iso(stamp.decode("ascii")) - CLOSING_MS
+    except ValueError:
+        return None
+    return max(closed, 0) // times.MINUTE_MS * times.MINUTE_MS
 
 
 def _stamp(moment_ms: int) -> bytes:

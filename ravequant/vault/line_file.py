@@ -280,13 +280,7 @@ class LineFile:
 
     def between(self, after: int, until: int) -> Iterator[bytes]:
         """Yield the lines later than ``after`` and not later than ``until``, oldest first."""
-        start, end = self.after(after), self.after(until)
-        rest = b""
-        while start < end:
-            block = rest + self._read(start, min(start + _BLOCK, end))
-            start += len(block) - len(rest)
-            *lines, rest = block.split(b"\n")
-            yield from lines
+        yield from self._span(self.after(after), self.after(until))
 
     def newest(self, until: int) -> Iterator[bytes]:
         """Yield the lines not later than ``until``, newest first."""
@@ -307,7 +301,17 @@ class LineFile:
 
     def forward(self, start: int) -> Iterator[bytes]:
         """Yield the lines from byte ``start`` on, oldest first."""
-        yield from (line for _, line in self._lines(start, self.size))
+        yield from self._span(start, self.size)
+
+    def _span(self, start: int, end: int) -> Iterator[bytes]:
+        """Yield the whole lines between two places, read in growing blocks."""
+        rest, size = b"", _STEP
+        while start < end:
+            block = rest + self._read(start, min(start + size, end))
+            start += len(block) - len(rest)
+            *lines, rest = block.split(b"\n")
+            yield from lines
+            size = min(2 * size, _BLOCK)
 
     def _not_later(self, middle: int, high: int, moment: int) -> int | None:
         """Return where the first line with a time in (middle, high) begins; None if one is later.

@@ -125,6 +125,23 @@ def test_no_line_is_missed_that_a_candle_may_not_hold(tmp_path_factory, tape, ea
     assert len(set(found)) == len(found)
 
 
+@settings(max_examples=often(70, 200))
+@given(tapes(), st.integers(0, 90), st.integers(0, 90), st.integers(2, 40))
+def test_lines_looked_at_together_or_each_by_itself(tmp_path_factory, tape, early, late, together):
+    """The same trades are found, and the same gap, however many lines a look takes in."""
+    lines, ms, packed = tape
+    vault = Vault(tmp_path_factory.mktemp("tape"))
+    put_trades(vault, lines, packed=packed)
+    end = end_of(vault, ms, live=True)
+    known, since = end.ms - early * SECOND, end.ms - (early + late) * SECOND
+    found = []
+    for batch in (1, together, 1_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_BATCH", batch)
+            found.append(raw_tail(vault, BTC, TailStart(since, known, known), end))
+    assert found[0] == found[1] == found[2]
+
+
 def test_a_late_line_that_is_later_than_all_before_its_minute_closed(vault):
     """It comes after the closing trade, and no trade before it has a larger time of its minute."""
     moments = (-60_000, -9_000, 5_000, -1)
@@ -133,6 +150,17 @@ def test_a_late_line_that_is_later_than_all_before_its_minute_closed(vault):
     end = end_of(vault, MIDNIGHT + 6_000, live=True)
     tail = raw_tail(vault, BTC, TailStart(MIDNIGHT - times.HOUR_MS, MIDNIGHT, MIDNIGHT), end)
     assert {trade.trade_id for trade in tail.trades} >= {3, 4}
+
+
+def test_a_late_line_among_others_that_are_looked_at_together(vault):
+    """The line that closed its minute stands before it, and all of them long before the border."""
+    moments = (1_000, 2_000, 66_000, 59_999, 67_000, 400_000)
+    trades = [Trade(MIDNIGHT + ms, n, "buy", "101", "1") for n, ms in enumerate(moments, 1)]
+    put_trades(vault, map(ENCODER.line, trades), packed=False)
+    end = end_of(vault, MIDNIGHT + 400_000, live=True)
+    border = MIDNIGHT + 360_000
+    tail = raw_tail(vault, BTC, TailStart(MIDNIGHT, border, border), end)
+    assert [trade.trade_id for trade in tail.trades] == [4, 6]
 
 
 def test_many_lines_behind_a_later_one_hide_it_not(vault):
