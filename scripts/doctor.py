@@ -66,6 +66,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     yield from made("disk", partial(disk.disk, vault, chosen, now))
     yield from made("exporters", partial(programs.exporters, vault, now))
     yield from made("run_all", partial(programs.run_all, vault, now))
+    yield from made("dashboard", partial(programs.screen, vault, now))
     yield from made("alerts", partial(programs.alerts, vault, now))
     yield from made("code", partial(programs.code, vault, now))
     yield from made("lab", partial(inside.lab, vault, now))

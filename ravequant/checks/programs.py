@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.alerts.delivery import delivery
-from ravequant.catalog import BOOK, CALCULATORS, TRADES
+from ravequant.catalog import BOOK, CALCULATORS, DASHBOARD, TRADES
 from ravequant.checks.check import Check, rebuild_all
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
@@ -141,6 +141,21 @@ def run_all(vault: Vault, now: int) -> Iterator[Check]:
     text = f"does not answer (pid {pid}): its last sign of life was {rough(age)} ago"
     again = f"start it again: python scripts/run_all.py{vault.demo_option}"
     yield Check(_RUN_ALL, "FAIL", text, f"end it: {_end(pid)}; then {again}")
+
+
+def screen(vault: Vault, now: int) -> Iterator[Check]:
+    """Check that the screen is served, where run_all keeps it running."""
+    beat = heartbeat.read(vault, _RUN_ALL) or {}
+    tasks = beat.get("tasks")
+    facts = tasks.get(DASHBOARD.name) if isinstance(tasks, dict) else None
+    if not heartbeat.alive(beat, now) or not isinstance(facts, dict):
+        return
+    if facts.get("pid") is not None:
+        yield Check(DASHBOARD.name, "PASS", "is served")
+    elif facts.get("failures"):
+        words = message_of(str(facts.get("last_words") or "it said nothing"))
+        remedy = f"look for its last words: python scripts/peek.py log {DASHBOARD.name}"
+        yield Check(DASHBOARD.name, "FAIL", f"is not served: {words}", remedy)
 
 
 def _pace(beat: dict[str, Any]) -> str:

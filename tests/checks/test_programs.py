@@ -144,6 +144,24 @@ def test_a_run_all_that_lives_says_how_often_it_calculates(vault, every_s, pace)
     assert (found.level, found.text) == ("PASS", f"calculators every {pace}")
 
 
+def test_a_screen_that_is_not_served_gives_its_reason(vault):
+    """As run_all has met it; without a run_all that keeps it there is nothing to check."""
+    words = "2025-12-14T21:30:00Z ERROR dashboard: 127.0.0.1:8766 cannot be served; name another"
+    for facts, wanted in (
+        ({"pid": 5, "failures": 1}, ("PASS", "is served")),
+        ({"pid": None, "failures": 3, "last_words": words},
+         ("FAIL", "is not served: 127.0.0.1:8766 cannot be served; name another")),
+    ):  # fmt: skip
+        put_beat(vault, "run_all", NOW, tasks={"dashboard": facts})
+        (found,) = programs.screen(vault, NOW)
+        assert (found.level, found.text) == wanted
+    assert list(programs.screen(vault, NOW + 60_000)) == []
+    put_beat(vault, "run_all", NOW, tasks={"dashboard": {"pid": None, "failures": 0}})
+    assert list(programs.screen(vault, NOW)) == []
+    put_beat(vault, "run_all", NOW, tasks=5)
+    assert list(programs.screen(vault, NOW)) == []
+
+
 def test_a_watch_that_does_not_answer_fails(vault):
     """A problem that it does not tell is one too."""
     with writer_lock(vault, "alerts", "ALL-INSTRUMENTS"):
