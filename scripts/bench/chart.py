@@ -71,7 +71,7 @@ def run(sizes: Sizes) -> Comparison:
         for _ in range(sizes.rounds):
             page = running.new_page(viewport={"width": 1195, "height": 770})
             page.goto(address)
-            page.wait_for_function("document.documentElement.dataset.seq === '1'")
+            page.wait_for_selector("html[data-seq='1']", state="attached")
             page.evaluate("async ([view, heat]) => { await show(view, heat); }", [shown, heat])
             for name, figures in _round(page).items():
                 found[name].append(figures)

@@ -18,7 +18,7 @@ class ChartPage:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
-        screen.wait_painted()
+        screen.page.wait_for_selector("html[data-seq='1']", state="attached")
 
     def show(self, view: dict[str, Any], script: str = "null") -> dict[str, Any]:
         """Show a view, run a script with ``chart``, and return the geometry once it is painted."""

@@ -12,7 +12,7 @@ import { blanksOf, covers } from "./holes.js";
 import { wickList } from "./levels.js";
 import { readPalette } from "./palette.js";
 import { Panes } from "./panes.js";
-import { carried, Sight } from "./sight.js";
+import { carried, freeOf, Sight } from "./sight.js";
 
 const WINDOW = 150; // minutes, at first
 const LEAST_PX = 4; // a column, at first
@@ -108,7 +108,8 @@ export class Chart {
   }
 
   /**
-   * Shows a view. The zoom stays; the place in time stays if the view holds it.
+   * Shows a view. The zoom stays; so does the place in time, if the view holds it. A step between
+   * live and replay goes to the newest minute.
    *
    * @param {View} view
    */
@@ -117,7 +118,9 @@ export class Chart {
     const { subject } = this;
     subject.columns = new Columns(view.minutes);
     subject.wicks = wickList(view.wicks);
-    this.live = view.mode === "live";
+    const live = view.mode === "live";
+    if (before && live !== this.live) before.right = Math.max(before.right, before.extent.columns);
+    this.live = live;
     subject.replay = !this.live;
     subject.chosen = null;
     this.places = view.places ?? 1;
@@ -185,7 +188,7 @@ export class Chart {
   /** @returns {import("./sight.js").Stretch|null} null before the first view */
   stretch() {
     const extent = this.extent();
-    if (extent.columns === 0 || this.sight.scale.width() === 0) return null;
+    if (extent.columns === 0) return null;
     const spacing = this.sight.spacing();
     return spacing > 0 ? { spacing, right: this.sight.right(), extent } : null;
   }
@@ -199,7 +202,8 @@ export class Chart {
     if (this.total === 0) return;
     if (before === null) this.fit();
     else {
-      const { spacing, right } = carried(before, this.extent());
+      const free = freeOf(this.sight.scale.width());
+      const { spacing, right } = carried(before, this.extent(), free);
       this.sight.set(spacing, right);
     }
   }

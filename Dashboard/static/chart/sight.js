@@ -27,18 +27,17 @@ export function freeOf(width) {
 /**
  * @param {Stretch} before
  * @param {Extent} now
+ * @param {number} free pixels right of the newest column, if the old place is not in the data
  * @returns {{spacing: number, right: number}} the same sight over changed data
  */
-export function carried({ spacing, right, extent }, now) {
+export function carried({ spacing, right, extent }, now, free) {
   const ratio = now.every / extent.every;
-  const newest = extent.columns - 1;
-  if (right >= newest) {
-    return { spacing: spacing * ratio, right: now.columns - 1 + (right - newest) / ratio };
-  }
-  const minute = extent.first + right * extent.every;
-  const same = (minute - now.first) / now.every;
+  const wide = spacing * ratio;
+  const [was, newest] = [extent.columns - 1, now.columns - 1];
+  if (right >= was) return { spacing: wide, right: newest + (right - was) / ratio };
+  const same = (extent.first + right * extent.every - now.first) / now.every;
   const seen = same > 0 && same < now.columns;
-  return { spacing: spacing * ratio, right: seen ? same : now.columns - 1 + freeOf(400) / spacing };
+  return { spacing: wide, right: seen ? same : newest + free / wide };
 }
 
 /** Reads and sets what the library shows. */

@@ -26,7 +26,7 @@ def test_the_line_of_a_touched_wick_ends_at_its_touch(chart):
     assert level["x2"] == pytest.approx(middle(frame, END - 41))
     assert level["y"] == pytest.approx(frame["y0"] + frame["slope"] * ABOVE)
     assert (level["touched"], level["dash"], level["alpha"]) == (True, "dotted", 0.2)
-    assert chart.columns_with(level["x2"] - 3, level["x2"] + 3, level["y"], 2), "its ring"
+    assert chart.columns_with(level["x2"] + 1, level["x2"] + 3, level["y"]), "half of its ring"
     assert chart.columns_with(level["x1"] + 9, level["x2"] - 9, level["y"]), "its dots"
     beyond = chart.columns_with(level["x2"] + 5, frame["width"] - 2, level["y"])
     assert [x for x in beyond if not on_the_grid(chart, x)] == []

@@ -3,7 +3,8 @@
 import pytest
 
 from ravequant import times
-from tests.support.chart_page import END, hole, middle, minutes, view
+from tests.support.chart_page import END, ChartPage, hole, middle, minutes, view
+from tests.support.screen import wait_until
 
 BLANK = range(54, 61)  # minutes before the end
 TIME_SCALE = "chart.panes.chart.timeScale()"
@@ -157,6 +158,26 @@ def test_a_view_loaded_anew_keeps_the_place(chart):
     assert after["spacing"] == pytest.approx(before["spacing"])
 
 
+def test_a_view_of_another_time_is_shown_at_its_end(chart):
+    """The old place is not in it, or the step is one between live and replay."""
+    before = chart.show(view(1000), "chart.zoom(1.3); chart.pan(-200)")["frame"]
+    for shown in (view(300, END - 1200), view(300, END - 1200, mode="replay"), view(1000)):
+        after = chart.show(shown)["frame"]
+        newest = after["first"] + after["columns"] - 1
+        assert 0 < middle(after, newest) < after["width"]
+        assert after["spacing"] == pytest.approx(before["spacing"])
+        chart.run("chart.pan(-100)")
+
+
+def test_a_hidden_chart_keeps_its_place(chart):
+    """Data that comes while the tables stand over the chart do not move it."""
+    before = chart.show(view(1000), "chart.zoom(1.3); chart.pan(-200)")["frame"]
+    hidden = "chart.host.style.setProperty('display', 'none'); await painted(); "
+    chart.run(hidden + "chart.update(given)", next_minute())
+    after = chart.run("chart.host.style.removeProperty('display')")["frame"]
+    assert middle(after, END - 300) == pytest.approx(middle(before, END - 300))
+
+
 def test_the_forming_minute_is_grey_and_gives_way(chart):
     """It stands after the newest minute, moves with its trades, and is replaced by the record."""
     forming = {"minute": END, "o": 100.0, "h": 100.5, "l": 99.5, "c": 100.2, "vol": 5.0}
@@ -221,10 +242,7 @@ def test_the_zone_changes_labels_alone(screen, chart_files):
     opened = screen(
         chart_files, viewport={"width": 1200, "height": 800}, timezone_id="Asia/Kolkata"
     )
-    opened.wait_painted()
-    before = opened.page.evaluate(
-        "async (view) => { chart.setView(view); await painted(); return chart.frame(); }", view()
-    )
+    before = ChartPage(opened).show(view())["frame"]
     label = (
         "async (zone) => { chart.setZone(zone); await painted(); const options = "
         "chart.panes.chart.options(); return [options.timeScale.tickMarkFormatter(1765688400), "
@@ -239,9 +257,9 @@ def test_the_crosshair_gives_the_facts_of_its_minute(chart):
     drawn = chart.show(view(), "window.heard = []; chart.onCrosshair((facts) => heard.push(facts))")
     x = middle(drawn["frame"], END - 17)
     chart.screen.page.mouse.move(x, 200)
-    chart.screen.wait("heard.length > 0")
+    wait_until(lambda: chart.value("heard.length") > 0)
     facts = chart.value("heard.at(-1)")
     assert (facts["minute"], facts["h"], facts["note"]) == (END - 17, 101, "")
     chart.screen.page.mouse.move(1195, 795)
-    chart.screen.wait("heard.at(-1) === null")
+    wait_until(lambda: chart.value("heard.at(-1)") is None)
     assert chart.value("chart.newestFacts().minute") == END - 1

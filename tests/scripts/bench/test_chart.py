@@ -1,27 +1,39 @@
 """Tests of scripts.bench.chart: a made-up day in the browser, and what its frames cost."""
 
 import base64
+import json
+import subprocess
+import sys
 
 import pytest
 
 from ravequant.errors import UsageError
+from ravequant.vault.paths import CHECKOUT
 from scripts.bench import chart
-from scripts.bench.runs import Sizes
 from scripts.showcase import browser
 
+SHORT = """
+import sys
+from scripts import benchmark
+from scripts.bench import chart
+chart.WARM, chart.FRAMES = 1, 4
+sys.exit(benchmark.main(["--case", "chart", "--rounds", "1", "--json"]))
+"""
 
-def test_each_movement_is_measured(tmp_path, monkeypatch):
+
+def test_each_movement_is_measured():
     """Panning in three windows and the crosshair, each with its budget beside it."""
     pytest.importorskip("playwright", reason=browser.NOT_RUN)
     if not browser.on_this_computer():
         pytest.skip(browser.NOT_RUN)
-    monkeypatch.setattr(chart, "WARM", 1)
-    monkeypatch.setattr(chart, "FRAMES", 4)
-    sizes = Sizes(tmp_path, rounds=1, seed=1, lines=1, snapshots=1, messages=1, days=(1,), rate=1)
-    comparison = chart.run(sizes)
-    assert [row["name"] for row in comparison.rows] == list(chart.BUDGET_MS)
-    assert all(row["cpu_ms"] > 0 and row["fps"] > 0 for row in comparison.rows)
-    assert "1,440 candles, 300 wicks, heat 720 x 100" in comparison.notes[0]
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    case = json.loads(done.stdout)["cases"]["chart"]
+    assert [row["name"] for row in case["results"]] == list(chart.BUDGET_MS)
+    assert all(row["cpu_ms"] > 0 and row["fps"] > 0 for row in case["results"])
+    assert "1,440 candles, 300 wicks, heat 720 x 100" in case["notes"][0]
 
 
 def test_the_day_is_whole_and_always_the_same():
