@@ -6,7 +6,7 @@ up to a time. A trade that is ahead of its exchange's time has an id and no time
 """
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -131,6 +131,7 @@ def _rising(trades: Iterator[RawTrade]) -> Iterator[RawTrade]:
             yield trade
 
 
+@lru_cache(maxsize=1 << 13)  # an answer parses the newest minutes twice, and the next one again
 def _trade(line: bytes, key: str, inst_id: str, exchange: str) -> RawTrade | None:
     """Return a line's trade, with the time -1 if it is ahead; None if it is no trade."""
     try:
