@@ -59,16 +59,17 @@ class Site:
 
 def routes(site: Site) -> list[Route]:
     """Return all routes but that of the socket."""
-
-    def get(path: str, read: Read) -> Route:
-        return Route(f"{_ROUTES}/{path}", _answering(site, read), methods=["GET"])
-
     return [
         Route("/", partial(_static, site, PAGE), methods=["GET"]),
         Route("/static/{name:path}", partial(_static, site, ""), methods=["GET"]),
         Route(f"{_ROUTES}/session", partial(_session, site), methods=["POST"]),
-        get("status", lambda _: status(site)),
+        get(site, "status", lambda _: status(site)),
     ]
+
+
+def get(site: Site, path: str, read: Read) -> Route:
+    """Return the route of a path below ``/api/v1/`` that answers the result of ``read``."""
+    return Route(f"{_ROUTES}/{path}", _answering(site, read), methods=["GET"])
 
 
 def application(site: Site, more: Sequence[Any] = ()) -> Starlette:

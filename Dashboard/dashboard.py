@@ -20,13 +20,19 @@ import time
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import uvicorn
 
 from Dashboard.app import Site, application
 from Dashboard.guard import LOOPBACK, MOST_BYTES, TOKEN_VARIABLE, Guard, Sessions, host_name
-from ravequant import cli
+from Dashboard.heat_columns import HeatColumns
+from Dashboard.heat_fill import HeatFill
+from Dashboard.live import Live
+from Dashboard.market_routes import health_of, market_routes, newest_heat
+from Dashboard.refresher import Refresher
+from ravequant import cli, settings
 from ravequant.errors import DONE, UsageError
 from ravequant.processes.lifeline import on_stop
 
@@ -66,19 +72,41 @@ def body(args: argparse.Namespace) -> int:
     token = given or secrets.token_hex(32)
     sessions = None if local else Sessions(token, time.monotonic)
     site = Site(cli.vault_of(args), args.inst_ids or (), sessions=sessions)
+    chosen = settings.load()
+    cli.instruments_of(args, chosen.instruments)
+    heat = HeatColumns(site.vault, chosen)
+    live = Live(site, partial(health_of, site), partial(newest_heat, heat))
+    app = application(site, [*market_routes(site, heat, live.seen), live.route])
     with _listening(args.bind, args.port) as listener:
         port = listener.getsockname()[1]
         names = dict.fromkeys([*LOOPBACK, args.bind, *args.allow_host])
         hosts = [f"{name}:{port}" for name in names]
         address = f"http://{args.bind if local else (args.allow_host or [args.bind])[0]}:{port}/"
-        server = _Server(_config(Guard(application(site), hosts, sessions)))
-        with on_stop(server.end):
+        server = _Server(_config(Guard(app, hosts, sessions)))
+        with on_stop(server.end), _at_work(site, heat, 0 if args.no_refresh else args.refresh):
             _say(address, args, "" if local or given else token)
             if args.open:
                 webbrowser.open(address)
             asyncio.run(server.serve([listener]))
+            live.close()
             site.reads.close()
     return DONE
+
+
+@contextmanager
+def _at_work(site: Site, heat: HeatColumns, refresh_s: float) -> Iterator[None]:
+    """Fill the heat meanwhile, and bring the calculators up to date each ``refresh_s`` if not 0."""
+    filling = HeatFill(heat, site.instruments)
+    refresher = Refresher(site.vault, site.instruments, refresh_s) if refresh_s else None
+    filling.start()
+    if refresher is not None:
+        refresher.start()
+    try:
+        yield
+    finally:
+        if refresher is not None:
+            refresher.stop()
+        filling.stop()
 
 
 def _say(address: str, args: argparse.Namespace, made: str) -> None:

@@ -120,6 +120,9 @@ function show(view) {
     if (view.mode === "replay") void replay.open();
   }
   render();
+  afterPaint(() => {
+    root.dataset.asOf = toMinute(store.asOfMs);
+  });
   readHeat();
   requestAnimationFrame(() => requestAnimationFrame(() => {
     root.dataset.views = String(Number(root.dataset.views ?? 0) + 1);
@@ -233,9 +236,14 @@ async function readAgain() {
  * @param {number} seq
  */
 function painted(seq) {
-  requestAnimationFrame(() => requestAnimationFrame(() => {
+  afterPaint(() => {
     root.dataset.seq = String(Math.max(seq, Number(root.dataset.seq ?? 0)));
-  }));
+  });
+}
+
+/** @param {() => void} then called once what is drawn now is on the screen */
+function afterPaint(then) {
+  requestAnimationFrame(() => requestAnimationFrame(then));
 }
 
 /** @param {string | undefined} page */

@@ -48,8 +48,16 @@ _log = logging.getLogger("find_signals")
 Result = tuple[int, str]  # exit code and text on stderr
 
 
-def refresh(vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS) -> None:
-    """Run the calculators side by side; a failure is logged and stops nothing."""
+def refresh(
+    vault: Vault,
+    inst_id: str,
+    scripts: Mapping[str, str] = CALCULATORS,
+    begun: "list[subprocess.Popen[str]] | None" = None,
+) -> None:
+    """Run the calculators side by side; a failure is logged and stops nothing.
+
+    Each process is put into ``begun``, so that another thread can end it.
+    """
     with ExitStack() as started:
 
         def start(script: str) -> Callable[[], Result]:
@@ -62,6 +70,8 @@ def refresh(vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS
                 encoding="utf-8",
                 errors="replace",
             )
+            if begun is not None:
+                begun.append(process)
             started.callback(process.wait)
             started.callback(process.kill)  # does nothing to a process that has ended
 
@@ -83,6 +93,8 @@ class LoadedCalculators:
     def __init__(self) -> None:
         self._processes: Processes | None = None
         self._caught_up = set[str]()
+        self._begun: list[subprocess.Popen[str]] = []  # of the first round of an instrument
+        self._ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -94,15 +106,27 @@ class LoadedCalculators:
 
     def refresh(self, vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS) -> None:
         """Run the calculators, one after the other; a failure is logged and stops nothing."""
+        if self._ended:
+            return
         if inst_id not in self._caught_up:
-            refresh(vault, inst_id, scripts)
+            refresh(vault, inst_id, scripts, self._begun)
+            self._begun.clear()
             self._caught_up.add(inst_id)
             return
         arguments = _arguments(vault, inst_id)
         run = lambda script: partial(self._run, str(CHECKOUT / script), arguments)  # noqa: E731
         _run_all(vault, inst_id, run, scripts)
 
+    def end(self) -> None:
+        """End the calculators that run, if another thread runs them; none is begun any more."""
+        self._ended = True
+        for process in list(self._begun):
+            process.kill()
+        self._end()
+
     def _run(self, script: str, arguments: Sequence[str]) -> Result:
+        if self._ended:
+            return FAILED, ""
         from ravequant.processes.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
 
         if self._processes is None:

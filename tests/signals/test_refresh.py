@@ -187,6 +187,19 @@ def test_a_calculator_that_does_not_end_is_ended(scripts, vault, pids, monkeypat
     until(lambda: not runs(pids("slow")[0]))
 
 
+def test_another_thread_ends_a_first_round(scripts, vault, pids, caplog):
+    """Processes of the first round are ended too, and none is begun any more."""
+    slow = {"slow": scripts("slow", "import time; time.sleep(60)")}
+    kept = LoadedCalculators()
+    with ThreadPoolExecutor(1) as thread:
+        round_one = thread.submit(kept.refresh, vault, BTC, slow)
+        until((Path(slow["slow"]).parent / "slow").exists)
+        kept.end()
+        round_one.result(timeout=20)
+        kept.refresh(vault, "ETH-USDT-SWAP", slow)
+    assert len(pids("slow")) == 1
+
+
 def test_what_a_calculator_prints_stays_out_of_the_answer(scripts, vault):
     """Not even a write past Python reaches stdout, where the signals stand."""
     made = scripts("a", "print('one'); os.write(1, b'two'); os.system('echo three')")

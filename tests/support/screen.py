@@ -6,16 +6,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
 
+from ravequant import times
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.box import ended
 
 DASHBOARD = CHECKOUT / "Dashboard" / "dashboard.py"
+_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ADDRESS = re.compile(r"http://[^\s/]+(?=/|\s|$)")
 
 
@@ -72,6 +74,12 @@ class Screen:
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
         page.on("request", lambda request: self.requests.append(request.url))
+        self.bodies: list[Callable[[], str]] = []  # of the answers about the instrument
+        page.on("response", self._keep)
+
+    def _keep(self, response: Any) -> None:
+        if any(f"/api/v1/{name}/" in response.url for name in ("view", "signals", "heat")):
+            self.bodies.append(response.text)
 
     @classmethod
     @contextmanager
@@ -98,9 +106,18 @@ class Screen:
         """The level of the verdict."""
         return str(self.page.evaluate("document.documentElement.dataset.level || ''"))
 
-    def wait(self, condition: str, seconds: float = 30) -> Any:
-        """Wait until a JavaScript expression is true."""
-        return self.page.wait_for_function(condition, timeout=seconds * 1000)
+    def wait(self, condition: str, seconds: float = 30) -> None:
+        """Wait until an expression is true; asked from here: the page forbids `eval`."""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(condition):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {seconds:g} s in vain for {condition}: {self.state}")
+            self.page.wait_for_timeout(20)
+
+    @property
+    def state(self) -> str:
+        """The verdict and the console, for the message of a failed test."""
+        return f"{self.level}, {self.text('#verdict-words')!r}, console {self.console}"
 
     def wait_painted(self, after: int = 0, seconds: float = 30) -> int:
         """Wait until a message later than ``after`` is painted; return its number."""
@@ -114,6 +131,24 @@ class Screen:
     def text(self, selector: str) -> str:
         """Return the text of an element as it is shown."""
         return str(self.page.inner_text(selector))
+
+    def read_at(self, inst_id: str, at: str) -> None:
+        """Go to a time in replay, and wait until its picture stands."""
+        minute = at[:16] + "Z"
+        if self.page.evaluate("document.documentElement.dataset.asOf || ''") != minute:
+            self.bodies.clear()
+            self.page.goto(f"{self.address}/?inst={inst_id}&at={minute}")
+        self.wait(f"document.documentElement.dataset.asOf === {minute!r}")
+
+    def check_nothing_after(self, moment_ms: int) -> None:
+        """Fail if an answer of the server holds a time later than a moment."""
+        late = [
+            found
+            for body in self.bodies
+            for found in _TIME.findall(body())
+            if found[:19] > times.iso(moment_ms)[:19]
+        ]
+        assert late == []
 
     def geometry(self) -> dict[str, Any]:
         """Return what the chart has drawn, in its own words."""

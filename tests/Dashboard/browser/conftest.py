@@ -1,18 +1,31 @@
 """What the tests in a real browser share: the browser, a server over a vault, a watched page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ravequant.vault.paths import Vault
 from scripts.showcase import browser as finder
 from scripts.showcase.chart_server import chart_address
 from tests.support.chart_page import ChartPage
+from tests.support.notes_market import Market, record
 from tests.support.screen import Screen, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+NO_VARIABLES: Mapping[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    """Return a vault with the set-up of the notes, all calculators run; metadata and all."""
+    vault = Vault(tmp_path_factory.mktemp("a vault"))
+    record(vault, Market())
+    return vault
 
 
 @pytest.fixture(scope="session")
@@ -30,17 +43,24 @@ def browser() -> "Iterator[Browser]":
 def screen(browser) -> Iterator[Callable[..., Screen]]:
     """Return a function: ``screen(vault, "--no-refresh", query="", **context)`` opens the page.
 
-    Server and page end with the test; a console line, a page error or a request to another host
+    ``variables`` are for the environment of the server, ``context`` for the browser. Server and
+    page end with the test; a console line, a page error or a request to another host
     fails it.
     """
     with ExitStack() as held:
         opened: list[Screen] = []
 
-        def show(vault: Any, *options: str, query: str = "", **context: Any) -> Screen:
-            address = (
-                vault if isinstance(vault, str) else held.enter_context(served(vault, *options))
-            )
-            page = held.enter_context(Screen.of(browser, address, query, **context))
+        def show(
+            vault: Vault | str,
+            *options: str,
+            query: str = "",
+            variables: Mapping[str, str] = NO_VARIABLES,
+            **context: Any,
+        ) -> Screen:
+            address = vault
+            if isinstance(vault, Vault):
+                address = held.enter_context(served(vault, *options, **variables))
+            page = held.enter_context(Screen.of(browser, str(address), query, **context))
             opened.append(page)
             return page
 
