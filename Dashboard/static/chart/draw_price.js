@@ -179,7 +179,6 @@ export function drawSignals(context, scene, palette, ratio) {
  * @param {number} ratio
  */
 function drawTag(context, { box, side, style, text, y }, palette, ratio) {
-  if (box === null) return;
   const colour = style === "void" ? palette.soft : sideColour(palette, side);
   const middle = box.y + box.h / 2;
   const far = Math.abs(middle - y) > box.h / 2 + 6;

@@ -17,7 +17,7 @@
  * @property {boolean} chosen
  * @property {string} text
  * @property {TagStyle} style
- * @property {Box|null} box
+ * @property {Box} box
  *
  * @typedef {object} PlanLine
  * @property {"stop"|"target"} name
@@ -28,12 +28,11 @@
  * @property {Box|null} box
  */
 import { edgeOf, minutesOf, xOfCandle, yOf } from "./frame.js";
-import { textWidth } from "./spread.js";
+import { pile, textWidth } from "./spread.js";
 
 export const SIGNAL_PX = 12;
 export const PLAN_PX = 11;
 const TAG_HEIGHT = 18;
-const FAR = 160;
 
 /** @param {Signal} signal @returns {boolean} true if trades are missing since its birth */
 export function uncertain(signal) {
@@ -70,25 +69,32 @@ function stroke(frame, y) {
  */
 export function signalShapes(signals, frame, places, eventId, isVoid) {
   const id = eventId ?? signals[0]?.event_id;
-  /** @type {SignalShape[]} */
-  const shapes = [];
   const seen = signals
-    .map((signal) => ({ signal, price: Number(signal.wick_price) }))
-    .map(({ signal, price }) => ({ signal, price, y: yOf(frame, price) }))
-    .filter(({ y }) => y >= 0 && y <= frame.height);
-  for (const { y } of seen) places.take(stroke(frame, y)); // no words lie on a line
-  for (const { signal, price, y } of seen) {
-    const side = signal.direction === "SHORT" ? "upper" : "lower";
-    const { text, style } = tagOf(signal, isVoid, signal.event_id === id);
-    const w = Math.ceil(textWidth(text, SIGNAL_PX)) + 12;
-    const top = side === "upper" ? y - TAG_HEIGHT - 2 : y + 3;
-    const box = places.put({ x: frame.width - w - 2, y: top, w, h: TAG_HEIGHT }, FAR);
-    const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
-    const at = { id: signal.event_id, side: /** @type {"upper"|"lower"} */ (side), price };
+    .map((signal) => ({ signal, y: yOf(frame, Number(signal.wick_price)) }))
+    .filter(({ y }) => y >= 0 && y <= frame.height)
+    .map(({ signal, y }) => ({ signal, y, top: topOf(signal, y) }));
+  const order = [...seen].sort((a, b) => a.top - b.top);
+  const tops = pile(order.map(({ top }) => top), TAG_HEIGHT, frame.height);
+  const shapes = seen.map((one) => {
+    const { signal, y } = one;
     const chosen = signal.event_id === id;
-    shapes.push({ ...at, x1, x2: frame.width, y, chosen, text, style, box });
-  }
+    const { text, style } = tagOf(signal, isVoid, chosen);
+    const w = Math.ceil(textWidth(text, SIGNAL_PX)) + 12;
+    const box = { x: frame.width - w - 2, y: tops[order.indexOf(one)], w, h: TAG_HEIGHT };
+    const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
+    /** @type {"upper"|"lower"} */
+    const side = signal.direction === "SHORT" ? "upper" : "lower";
+    const at = { id: signal.event_id, side, price: Number(signal.wick_price) };
+    return { ...at, x1, x2: frame.width, y, chosen, text, style, box };
+  });
+  for (const { box } of shapes) places.take(box);
+  for (const { y } of seen) places.take(stroke(frame, y)); // no other words lie on a line
   return shapes;
+}
+
+/** @param {Signal} signal @param {number} y of its line @returns {number} where its tag stands best */
+function topOf(signal, y) {
+  return signal.direction === "SHORT" ? y - TAG_HEIGHT - 2 : y + 3;
 }
 
 /**

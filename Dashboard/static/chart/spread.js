@@ -49,6 +49,36 @@ export class Places {
   }
 }
 
+/**
+ * Places of equally high words in a pile, in the order of where they belong: their leaders do not
+ * cross, and together they are moved as little as can be.
+ *
+ * @param {number[]} wanted tops, in rising order
+ * @param {number} high of each
+ * @param {number} height of the pane
+ * @returns {number[]} their tops
+ */
+export function pile(wanted, high, height) {
+  /** @typedef {{sum: number, count: number}} Pile `sum` is that of the tops it would like to have */
+  /** @type {Pile[]} */
+  const piles = [];
+  const topOf = (/** @type {Pile} */ { sum, count }) =>
+    Math.max(0, Math.min(height - count * high, sum / count));
+  wanted.forEach((top) => {
+    let last = { sum: top, count: 1 };
+    for (let above = piles.at(-1); above !== undefined; above = piles.at(-1)) {
+      if (topOf(above) + above.count * high <= topOf(last)) break;
+      piles.pop();
+      const sum = above.sum + last.sum - last.count * above.count * high;
+      last = { sum, count: above.count + last.count };
+    }
+    piles.push(last);
+  });
+  return piles.flatMap((part) =>
+    Array.from({ length: part.count }, (_, at) => topOf(part) + at * high),
+  );
+}
+
 /** @param {string} text @param {number} size px @returns {number} the width in a monospace font */
 export function textWidth(text, size) {
   return text.length * size * 0.61;
