@@ -364,8 +364,9 @@ def _watch(args: argparse.Namespace, console: "Console | None") -> NoReturn:
                 if screen is not None:
                     screen.draw()
             sys.stdout.flush()
+            past = "" if args.at is None else f"; as of --at {args.at}, not now"
             for line in lines.lines(times.utc_now_ms()):
-                _log.info("%s", line)
+                _log.info("%s%s", line, past)
             if alerts is None:
                 time.sleep(args.watch)
             else:

@@ -17,7 +17,7 @@ from ravequant.signals.limits import SignalLimits
 from ravequant.signals.proof import stop_line
 from ravequant.signals.rules import Signal
 from ravequant.signals.table import BREAK_EVEN, cells
-from ravequant.signals.wording import JOINT, age_line, notes, worth
+from ravequant.signals.wording import JOINT, age_line, far_at, notes, worth
 
 TITLE, TEXT, NAME, VALUE, FOOTER = 256, 4_096, 256, 1_024, 2_048  # Discord's, in characters
 WHOLE: Final = 6_000  # all of them together
@@ -60,7 +60,7 @@ def embed(
         title(signal, kind),
         "\n".join([*_words(signal, limits, clock_ms, near=kind == "near"), *last]),
         _GREY if stop_line(signal.state.verdict) else _COLOURS[signal.direction],
-        _fields(signal),
+        _fields(signal, far_at(signal, limits).replace(JOINT, " ")),
         signal.wick.event_id,
     )
 
@@ -149,7 +149,7 @@ def _words(signal: Signal, limits: SignalLimits, clock_ms: int, *, near: bool) -
     return words
 
 
-def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
+def _fields(signal: Signal, far: str) -> list[tuple[str, str, bool]]:
     of = cells(signal)
     last = signal.last
     price = "none" if last is None else f"{of['bps']} bps to the tip ({last.source})"
@@ -169,20 +169,22 @@ def _fields(signal: Signal) -> list[tuple[str, str, bool]]:
         ("touched", of["touched"], True),
         ("tip", of["tip"], True),
         *_evidence("for it", met),
-        *_evidence("not for it", others),
+        *_evidence("not for it", others, far),
     ]
 
 
-def _evidence(name: str, layers: Sequence[Evidence]) -> list[tuple[str, str, bool]]:
+def _evidence(name: str, layers: Sequence[Evidence], far: str = "") -> list[tuple[str, str, bool]]:
     """Return layers as a block of lines, each with its points and its value."""
     if not layers:
         return []
-    lines = [plain(_layer(layer), 110) for layer in layers]
+    lines = [plain(_layer(layer, far), 110) for layer in layers]
     return [(name, "\n".join(["```", *lines, "```"]), False)]
 
 
-def _layer(layer: Evidence) -> str:
-    state = {"met": "", "not_met": "not met: "}.get(layer.state, f"{layer.state.upper()}: ")
+def _layer(layer: Evidence, far: str) -> str:
+    state = {"met": "", "not_met": "not met: ", "far": f"FAR{far}: "}.get(
+        layer.state, f"{layer.state.upper()}: "
+    )
     return f"{layer.points:>2}/{layer.most} {layer.name}  {state}{layer.value or '-'}"
 
 

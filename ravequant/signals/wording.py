@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from ravequant import times
-from ravequant.signals.evidence import minutes_text, price_text, shown
+from ravequant.signals.evidence import clock, minutes_text, price_text, shown, within
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.proof import sized
@@ -133,11 +133,22 @@ def title(signal: Signal) -> str:
     return f"{signal.direction} {price_text(signal.wick.tip)}"
 
 
+def far_at(signal: Signal, limits: SignalLimits) -> str:
+    """Return at which minute price was far, if it has come near since; else empty."""
+    last = signal.last
+    if last is None or not within(signal.wick.tip - last.price, limits.near_bps, last.price):
+        return ""
+    return f"{JOINT}at{JOINT}{clock(signal.state.minute)}"
+
+
 def evidence(signal: Signal, limits: SignalLimits) -> list[str]:
     """Return the line of layers that are met and not met, and a line of notes."""
     met = [layer.name for layer in signal.layers if layer.state == "met"]
+    far = far_at(signal, limits)
     others = [
-        layer.name if layer.state == "not_met" else f"{layer.name}{JOINT}{layer.state.upper()}"
+        layer.name
+        if layer.state == "not_met"
+        else f"{layer.name}{JOINT}{layer.state.upper()}{far * (layer.state == 'far')}"
         for layer in signal.layers
         if layer.state != "met"
     ]

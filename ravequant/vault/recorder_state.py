@@ -96,8 +96,11 @@ def why_not_recorded(vault: Vault, inst_id: str, now: int) -> str:
     """
     if not any(vault.health(program).exists() for program in _RECORDS):
         return ""
-    found = (_why_standing(vault, program, inst_id, now) for program in _RECORDS)
-    return next(filter(None, found), "")
+    found = {program: _why_standing(vault, program, inst_id, now) for program in _RECORDS}
+    if all(found.values()) and not any(recorder_state(vault, name, now).lives for name in found):
+        first, second = found.values()
+        return f"{first}; {second.removeprefix('NOT RECORDING ')}"
+    return next(filter(None, found.values()), "")
 
 
 def not_recorded_since(vault: Vault, inst_id: str, now: int) -> int | None:

@@ -79,6 +79,16 @@ def test_a_watch_over_the_past_records_nothing(vault):
     assert recorded(vault, "signals.jsonl") == recorded(vault, "asked.jsonl") == []
 
 
+def test_a_watch_over_the_past_says_so_in_its_log(notes):
+    """Nobody takes the line of a signal of then for one of now."""
+    words = ["--vault", str(notes.root), "--instId", BTC, "--at", AT, "--watch", "0.05"]
+    with subprocess.Popen([sys.executable, str(SCRIPT), *words], stdout=PIPE, stderr=PIPE) as made:
+        assert made.stderr is not None
+        line = next(line for line in made.stderr if b" SIGNAL SHORT " in line)
+        made.kill()
+    assert line.rstrip().endswith(f"; as of --at {AT}, not now".encode())
+
+
 def test_a_watch_without_recorders_notes_no_round(vault):
     """It could show no entry, so that its silence says nothing of the market."""
     record(vault, Market())

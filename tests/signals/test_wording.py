@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from ravequant.alerts import discord_embed
 from ravequant.signals import wording
+from ravequant.signals.candidates import LastPrice
 from ravequant.signals.inputs import CvdRow, LastTrade, VwapRow, price
 from ravequant.signals.rules import Reached
 from ravequant.signals.seen import Instant, Seen
+from tests.support.alert_cases import as_text
 from tests.support.made_signals import (
     LIMITS,
     A,
@@ -120,6 +123,18 @@ def test_a_cap_is_told():
 def test_only_very_high_is_shown():
     """The strength below it has no word: three things were called HIGH."""
     assert DEFENDED not in said(set_up(the_wick=hidden(tip_exact=False)))[1]
+
+
+def test_far_is_said_with_its_minute_where_price_is_near_now():
+    """The layers are those of the minute, the distance is that of the newest price."""
+    far = only(replace(set_up(), book=book(mid=price("100990"))))
+    line = wording.evidence(far, LIMITS)[0].replace(wording.JOINT, " ")
+    assert "cvd FAR" in line
+    assert "FAR at" not in line
+    near = far._replace(last=LastPrice(price("101240"), "trade"))
+    line = wording.evidence(near, LIMITS)[0].replace(wording.JOINT, " ")
+    assert line.count("FAR at 21:35") == 3
+    assert "cvd  FAR at 21:35: " in as_text(discord_embed.embed(near, LIMITS, A * 60_000))
 
 
 def test_what_else_is_at_its_level():

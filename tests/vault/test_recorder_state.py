@@ -121,7 +121,8 @@ FILLING = {"at_utc": "2025-12-14T20:09:12.000Z", "until_utc": "2025-12-14T21:38:
         ({}, {}, ""),
         ({"problem": "no net"}, {}, "NOT RECORDING trades: no net"),
         ({}, {"problem": "no net"}, "NOT RECORDING books: no net"),
-        ({"stopped": True}, {"stopped": True}, "NOT RECORDING trades: trades_exporter has ended"),
+        ({"stopped": True}, {"stopped": True},
+         "NOT RECORDING trades: trades_exporter has ended; books: l2_exporter has ended"),
         ({}, {"stopped": True}, "NOT RECORDING books: l2_exporter has ended"),
         ({"instruments": {BTC: {"left_out": "no trading"}}}, {}, f"{BTC} is left out: no trading"),
         ({"instruments": {"ETH": {"left_out": "not trading"}}}, {}, ""),
@@ -185,7 +186,9 @@ def test_a_vault_without_heartbeats_is_only_read(vault):
     trades = vault.trades(BTC) / "2025-12-14.jsonl"
     trades.parent.mkdir(parents=True)
     trades.touch()
-    assert why_not_recorded(vault, BTC, now) == "NOT RECORDING trades: trades_exporter runs nowhere"
+    assert why_not_recorded(vault, BTC, now) == (
+        "NOT RECORDING trades: trades_exporter runs nowhere; books: l2_exporter runs nowhere"
+    )
     assert why_not_recorded(Vault(vault.root / "another"), BTC, now) == ""
 
 
