@@ -140,17 +140,22 @@ function leader(context, points, colour) {
  * @param {number} ratio
  */
 export function drawPlan(context, scene, palette, ratio) {
-  context.font = `${PLAN_PX}px ${palette.mono}`;
-  for (const { name, text, x1, x2, y, box } of scene.plan) {
-    const colour = name === "stop" ? palette.soft : palette.text;
-    context.strokeStyle = faded(colour, 0.8);
+  for (const { name, x1, x2, y } of scene.plan) {
+    context.strokeStyle = faded(name === "stop" ? palette.soft : palette.text, 0.8);
     context.setLineDash(name === "stop" ? [2, 3] : [7, 4]);
     across(context, ratio, x1, x2, y, 1);
     context.setLineDash([]);
+  }
+}
+
+/** @param {Context} context @param {PriceScene} scene @param {Palette} palette */
+export function drawPlanWords(context, scene, palette) {
+  context.font = `${PLAN_PX}px ${palette.mono}`;
+  for (const { name, text, box } of scene.plan) {
     if (box === null) continue;
-    context.fillStyle = faded(palette.ground, 0.6);
+    context.fillStyle = faded(palette.ground, 0.8);
     context.fillRect(box.x, box.y, box.w, box.h);
-    words(context, text, box, colour);
+    words(context, text, box, name === "stop" ? palette.soft : palette.text);
   }
 }
 

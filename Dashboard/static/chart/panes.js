@@ -17,7 +17,8 @@ import {
   drawBlanks, drawBlankWords, drawImported, drawMarks, drawReplay, drawTicks,
 } from "./draw_blanks.js";
 import {
-  drawBands, drawLevels, drawLevelTags, drawPlan, drawSignals, drawVwap, drawWalls,
+  drawBands, drawLevels, drawLevelTags, drawPlan, drawPlanWords, drawSignals,
+  drawVwap, drawWalls,
 } from "./draw_price.js";
 import { Layer } from "./layer.js";
 import { cvdScene, prepare, priceScene, volumeScene } from "./scene.js";
@@ -271,6 +272,7 @@ export class Panes {
       drawWalls(context, scene, owner.palette, owner.subject.bookStale);
       drawPlan(context, scene, owner.palette, ratio);
       drawSignals(context, scene, owner.palette, ratio);
+      drawPlanWords(context, scene, owner.palette);
     }, {
       price: label,
       time: (context, _ratio, _width, height) => {

@@ -49,7 +49,8 @@ export function tagOf(signal, isVoid, chosen = false) {
   const arrow = signal.direction === "SHORT" ? "▼" : "▲";
   const words = [arrow, signal.direction, signal.wick_price, signal.conviction ?? ""];
   const text = words.filter(Boolean).join(" ").slice(0, 60);
-  if (signal.in_contact || signal.touched_since) return { text, style: "hollow" };
+  const noEntry = signal.in_contact || signal.touched_since || signal.no_trade;
+  if (noEntry) return { text, style: "hollow" };
   return { text, style: chosen ? "filled" : "plain" };
 }
 
@@ -92,7 +93,11 @@ export function signalShapes(signals, frame, places, eventId, isVoid) {
   return shapes;
 }
 
-/** @param {Signal} signal @param {number} y of its line @returns {number} where its tag stands best */
+/**
+ * @param {Signal} signal
+ * @param {number} y of its line
+ * @returns {number} where its tag stands best
+ */
 function topOf(signal, y) {
   return signal.direction === "SHORT" ? y - TAG_HEIGHT - 2 : y + 3;
 }

@@ -59,7 +59,7 @@ export class Places {
  * @returns {number[]} their tops
  */
 export function pile(wanted, high, height) {
-  /** @typedef {{sum: number, count: number}} Pile `sum` is that of the tops it would like to have */
+  /** @typedef {{sum: number, count: number}} Pile `sum` is that of the tops of its first box */
   /** @type {Pile[]} */
   const piles = [];
   const topOf = (/** @type {Pile} */ { sum, count }) =>

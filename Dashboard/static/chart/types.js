@@ -75,6 +75,7 @@
  * @property {string} [conviction]
  * @property {boolean} [in_contact]
  * @property {object|null} [touched_since]
+ * @property {string|null} [no_trade] why it is no entry
  * @property {string|null} [stop]
  * @property {string|null} [target]
  * @property {{layer: string, state: string}[]} [layers]

@@ -114,9 +114,10 @@ def test_a_signal_stands_at_its_tip(chart):
     assert [shape["chosen"] for shape in chosen["signals"]] == [False, True]
 
 
-def test_a_signal_in_contact_is_hollow(chart):
-    """No entry any more: the tag is not filled."""
-    drawn = chart.show(view(answer={"signals": [signal("101", in_contact=True)]}))
+@pytest.mark.parametrize("why", [{"in_contact": True}, {"no_trade": "fees"}])
+def test_a_signal_that_is_no_entry_is_hollow(chart, why):
+    """In contact, or its plan is no trade: the tag is not filled."""
+    drawn = chart.show(view(answer={"signals": [signal("101", **why)]}))
     assert [shape["style"] for shape in drawn["price"]["signals"]] == ["hollow"]
 
 
