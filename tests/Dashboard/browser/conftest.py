@@ -10,7 +10,7 @@ from ravequant.vault.paths import Vault
 from scripts.showcase import browser as finder
 from scripts.showcase.chart_server import chart_address
 from tests.support.chart_page import ChartPage
-from tests.support.notes_market import Market, record
+from tests.support.notes_market import BTC, Market, record
 from tests.support.screen import Screen, served
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ def notes(tmp_path_factory):
     vault = Vault(tmp_path_factory.mktemp("a vault"))
     record(vault, Market())
     return vault
+
+
+@pytest.fixture(scope="module")
+def notes_address(notes):
+    """Return the address of a server over that vault, for pages that show its past."""
+    with served(notes, "--no-refresh", "--instId", BTC) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
