@@ -24,6 +24,7 @@ from Edge_Lab.distributions import t_quantile, t_tail
 Floats = NDArray[np.float64]
 PLACES: Final = 4  # decimals of a result in bps
 BLOCKS: Final = (2, 5)  # days that are joined while neighbouring clusters depend on each other
+FEWEST_FAKE_DAYS: Final = 2  # with a placebo fill in a bin
 _NOTHING: Final = 1e-12  # a standard error below this part of the value is one of rounding
 
 
@@ -58,7 +59,7 @@ class Estimate:
     days: NDArray[np.bool_]  # which of the days given those are
     block: int  # days in a cluster
     fake: float | None = None  # the standardised mean of the placebos
-    left_out: int = 0  # fills in bins without a placebo fill
+    left_out: int = 0  # fills in bins with too few placebos to compare them with
 
     @property
     def clusters(self) -> int:
@@ -116,12 +117,16 @@ def net(real: DaySums) -> Estimate | None:
 def delta(real: DaySums, fake: DaySums) -> Estimate | None:
     """Return the lead of real fills over placebo fills, standardised over the bins of distance.
 
-    Bins without a placebo fill leave with their real fills, which are counted. A day counts if it
-    has a fill of either kind. None if no real fill is left.
+    Bins without a placebo fill leave with their real fills, which are counted; so do bins whose
+    placebo fills are all of one day, since they do not show how such days differ. A day counts if
+    it has a fill of either kind; of a single day no spread is asked for. None if no real fill is
+    left.
     """
     if real.fills.shape != fake.fills.shape:
         raise ValueError(f"real {real.fills.shape}, placebos {fake.fills.shape}: not the same days")
-    both = (fake.fills.sum(axis=0) > 0) & (real.fills.sum(axis=0) > 0)
+    filled = int(((real.fills + fake.fills).sum(axis=1) > 0).sum())
+    both = (fake.fills > 0).sum(axis=0) >= min(FEWEST_FAKE_DAYS, max(1, filled))
+    both &= real.fills.sum(axis=0) > 0
     left_out = int(real.fills[:, ~both].sum())
     real, fake = real.select(both), fake.select(both)
     in_bin, fake_in_bin = real.fills.sum(axis=0), fake.fills.sum(axis=0)

@@ -82,7 +82,9 @@ def plain_delta(real, fake):
             for number, cell in enumerate(day):
                 which[number] += [Fraction(value, 10_000) for value in cell]
     ours, theirs = by_bin
-    bins = [number for number in ours if ours[number] and theirs[number]]
+    filled = sum(any(mine) or any(other) for mine, other in zip(real, fake, strict=True))
+    seen = {number: sum(bool(day[number]) for day in fake) for number in range(3)}
+    bins = [number for number in ours if ours[number] and seen[number] >= (2 if filled > 1 else 1)]
     count = sum(len(ours[number]) for number in bins)
     left = sum(len(values) for values in ours.values()) - count
     if not count:
@@ -154,6 +156,37 @@ def test_bins_without_a_placebo_leave_with_their_fills():
     fake = sums([[(4, 4), (0, 0)], [(4, 12), (0, 0)]])
     found = delta(real, fake)
     assert (found.value, found.fills, found.left_out) == (pytest.approx(4.0), 2, 3)
+
+
+def test_bins_with_the_placebos_of_one_day_leave_with_their_fills():
+    """How such days differ is not known there. A day alone asks for no spread."""
+    real = sums([[(1, 5), (2, 100)], [(1, 7), (1, 50)]])
+    fake = sums([[(4, 4), (9, 90)], [(4, 12), (0, 0)]])
+    found = delta(real, fake)
+    assert (found.value, found.fills, found.left_out) == (pytest.approx(4.0), 2, 3)
+    alone = delta(sums([[(1, 5), (2, 100)]]), sums([[(4, 4), (9, 90)]]))
+    assert (alone.fills, alone.left_out, alone.se) == (3, 0, None)
+
+
+def test_intervals_cover_where_a_bin_has_the_placebos_of_one_day():
+    """Days differ by 5 bps in a bin that holds one real fill of ten, its placebos are of one day.
+
+    The interval of 95 % holds the truth in 95 of 100 samples; with that bin it does in 89.
+    """
+    chance, covered = np.random.default_rng(8), 0
+    for _ in range(500):
+        of_day = chance.normal(0, 5, (30, 2)) * (0.2, 1)  # by bin
+        real_fills, fake_fills = np.full((30, 2), 6), np.full((30, 2), 60)
+        real_fills[:, 1] = np.arange(30) % 3 == 0
+        fake_fills[:, 1] = np.where(np.arange(30) == 4, 20, 0)
+        parts = []
+        for fills in (real_fills, fake_fills):
+            noise = chance.normal(0, 5, (30, 2)) * np.sqrt(fills)
+            total = np.rint((of_day * fills + noise) * 10_000).astype(np.int64)
+            parts.append(DaySums(fills, np.where(fills > 0, total, 0)))
+        low, high = delta(*parts).interval()
+        covered += low <= 0 <= high
+    assert 460 <= covered <= 490
 
 
 def test_nothing_is_said_without_a_spread():
