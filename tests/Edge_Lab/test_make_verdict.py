@@ -314,7 +314,7 @@ def test_after_a_search_the_days_after_it_are_judged(capsys, tmp_path):
 
 def test_after_a_choice_of_another_exit_no_fake_level_is_mirrored(capsys, tmp_path, monkeypatch):
     """Those exits have shifted levels alone: there is no lead over the other kinds, nor a rank."""
-    vault = judged(tmp_path, days=22, whole=True, trials=6)
+    vault = judged(tmp_path, days=23, whole=True, trials=8)
     edge_lab.main(["optimise", "--vault", str(vault.root), "--instId", BTC])
     monkeypatch.setattr(optimiser, "choose", lambda _, grid: len(grid.points) - 1)
     monkeypatch.setattr(optimiser, "FEWEST_FILLS", 1)
