@@ -34,7 +34,6 @@ class DayCandidate:
     Prices are in units of exact.PRICE_PLACES, times in Unix minutes.
     """
 
-    inst_id: str
     event_id: str
     minute: int  # A
     age_max: int  # minutes, of the filters that took it: the order rests up to this age
@@ -165,7 +164,6 @@ class GridWalk:
         if trade.entry is None or trade.stop is None or last is None:
             return None
         return DayCandidate(
-            inst_id=state.inst_id,
             event_id=wick.event_id,
             minute=state.minute,
             age_max=taking.age_max,

@@ -30,7 +30,6 @@ class Execution:
     settings: dict[str, Any]  # whose name it is; a decimal has one text
     rules: TrialRules
     exit: ExitChoice  # EXITS[0]: the stop and the target of the plan, as the settings make them
-    latency_ms: int
     default: bool = False  # all candidates, all kinds of placebo, and the facts
 
     @property
@@ -62,7 +61,7 @@ def _execution(
         "exit": "plan" if choice == EXITS[0] else list(choice),
     }
     rules = replace(rules_of(chosen), latency_ms=latency_ms)
-    return Execution(setting_id(settings), settings, rules, choice, latency_ms, default)
+    return Execution(setting_id(settings), settings, rules, choice, default)
 
 
 def _written(table: Any) -> dict[str, Any]:

@@ -164,7 +164,6 @@ class PaperMarket:
         if stop is None:
             return None
         return DayCandidate(
-            inst_id=self._inst_id,
             event_id=trial.event_id,
             minute=trial.minute,
             age_max=Query().age_max,

@@ -25,6 +25,7 @@ from ravequant import swar_digits, times
 from ravequant.errors import NoDataError
 from ravequant.records import RecordError, check_inst_id, parse_trade
 from ravequant.trades.bar_reader import end_of
+from ravequant.trades.rising_ids import NO_ID, largest_id, rising
 from ravequant.trades.scanner import Scanner, TradeColumns
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.gap_ledger import read_generation
@@ -42,7 +43,6 @@ _MAY_BE_RPI: Final = (
     re.compile(rb'"source"\s*:\s*"(?!0")'),
     re.compile(rb"\\u"),  # a name or value that is spelt oddly
 )
-_NO_ID: Final = -1
 _KEEPING: Final = "ticks_kept"  # the lock of a process that writes columns
 
 
@@ -141,16 +141,9 @@ class TickCache:
         """Return the largest id among the newest lines of the file before; -1 without one."""
         earlier = max((other for other in files if other < day), default=None)
         if earlier is None:
-            return _NO_ID
+            return NO_ID
         lines = islice(lines_backward(files[earlier]), _LINES_BEFORE)
-        return max(self._ids(lines), default=_NO_ID)
-
-    def _ids(self, lines: Iterator[bytes]) -> Iterator[int]:
-        for line in lines:
-            try:
-                yield parse_trade(line, self._inst_id, self._vault.exchange)[0].trade_id
-            except RecordError:
-                continue
+        return largest_id(lines, self._inst_id, self._vault.exchange)
 
     def _read(
         self, path: Path, day: str, after: int, until_ms: int | None
@@ -242,13 +235,9 @@ def _marks(data: bytes) -> Iterator["re.Match[bytes]"]:
 
 def _part(trades: TradeColumns, after: int, rpi: Sequence[int]) -> TickColumns:
     """Return the records of a stretch whose ids are above all before them; none if ahead."""
-    before = np.maximum.accumulate(np.concatenate(([after], trades.trade_id)))
-    fresh = trades.trade_id > before[:-1]
-    last_id = int(before[-1])
+    trades, last_id = rising(trades, after)
     if trades.ahead:
         return _nothing(last_id)
-    if not fresh.all():
-        trades = trades.select(fresh)
     organic = np.ones(len(trades), dtype=np.bool_)
     if rpi:
         organic = ~np.isin(trades.trade_id, np.array(rpi, dtype=np.int64))

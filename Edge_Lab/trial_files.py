@@ -124,8 +124,8 @@ def write_day(
     day: str,
     note: DayNote,
     made: Sequence[tuple[Execution, Sequence[Mapping[str, Any]]]],
-) -> DayNote:
-    """Write the lines of each execution, then the note with them; return that note.
+) -> None:
+    """Write the lines of each execution, then the note with them.
 
     Entries that ``note`` holds already stay.
     """
@@ -139,9 +139,7 @@ def write_day(
         replace_file(LabPaths(vault).trials(inst_id, execution.exec_id, day), data)
         unknown = sum(line["status"] == "open" for line in lines)
         entries[execution.exec_id] = TrialsEntry(len(data), zlib.crc32(data), len(lines), unknown)
-    whole = replace(note, trials=entries)
-    write_note(vault, inst_id, day, whole)
-    return whole
+    write_note(vault, inst_id, day, replace(note, trials=entries))
 
 
 def judged_days(vault: Vault, inst_id: str) -> list[str]:

@@ -167,7 +167,8 @@ def _wicks(
 def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
     """Return how far (Unix ms) each calculator has committed; 0 before its first commit.
 
-    One whose state does not say it is left out. To be read before the rows, as above.
+    One whose state does not say it is left out. To be read before the rows: a calculator writes its
+    rows first.
     """
     found: dict[Lagging, int] = {}
     for name in LAGGING:

@@ -4,9 +4,8 @@ They are those of ``as_of.read``. Times of snapshots may be out of order as long
 to be older than their place.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
@@ -16,20 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravequant import exact, times
-from ravequant.records import RecordError, parse_trade
 from ravequant.signals import as_of, inputs
 from ravequant.signals.derived_rows import FILES, newest_book, parsed
 from ravequant.signals.inputs import BookRow, LastTrade
 from ravequant.signals.seen import CLOSING_MS
 from ravequant.trades.bar_reader import end_of
-from ravequant.trades.scanner import Scanner, TradeColumns
+from ravequant.trades.rising_ids import NO_ID, largest_id, rising
+from ravequant.trades.scanner import Scanner
 from ravequant.vault.line_file import line_time, lines_backward, lines_forward
-from ravequant.vault.paths import StrPath, Vault, day_files
+from ravequant.vault.paths import Vault, day_files
 from ravequant.vault.tail import Tail
 
 _BOOK_LINES: Final = 64  # newest lines of a minute among which a valid snapshot stands
 _LOOK_BACK: Final = 1 << 9  # trades in which the newest of a minute is looked for first
-_NO_ID: Final = -1
 _REMEDY: Final = "ask for the day again"
 
 
@@ -99,6 +97,7 @@ class TradesAsOf:
     def __init__(self, vault: Vault, inst_id: str, first_ms: int, last_ms: int) -> None:
         self._vault, self._inst_id = vault, inst_id
         self._files = list(day_files(vault.trades(inst_id)))
+        self._days = [day for day, _ in self._files]
         self._parts = self._read(first_ms, last_ms + CLOSING_MS)
         stamps = [part.ts for part in self._parts]
         self._ts = np.concatenate(stamps) if stamps else np.empty(0, dtype=np.int64)
@@ -122,7 +121,10 @@ class TradesAsOf:
                     for stretch in trades.until(end_of(path.name)):
                         if stretch.ahead:
                             continue
-                        part, last_id = _rising(path, stretch, last_id)
+                        trades_of, last_id = rising(stretch, last_id)
+                        part = _TradePart(
+                            path, trades_of.ts, trades_of.price, trades_of.price_decimals
+                        )
                         if len(part.ts) and part.ts.max() < first_ms - times.HOUR_MS:
                             part = part._replace(
                                 ts=part.ts[-1:].copy(), price=part.price[-1:].copy()
@@ -134,24 +136,17 @@ class TradesAsOf:
 
     def _last_id_before(self, day: str) -> int:
         """Return the largest id among the newest lines of the file before a day."""
-        path = next((path for other, path in reversed(self._files) if other < day), None)
-        lines = iter(()) if path is None else lines_backward(path)
-        return max(self._ids(islice(lines, as_of.OVERLAP)), default=_NO_ID)
-
-    def _ids(self, lines: Iterable[bytes]) -> Iterator[int]:
-        for line in lines:
-            try:
-                trade, _ = parse_trade(line, self._inst_id, self._vault.exchange)
-            except RecordError:
-                continue
-            if not trade.ahead:
-                yield trade.trade_id
+        place = bisect_left(self._days, day) - 1
+        if place < 0:
+            return NO_ID
+        lines = islice(lines_backward(self._files[place][1]), as_of.OVERLAP)
+        return largest_id(lines, self._inst_id, self._vault.exchange, ahead=False)
 
     def at(self, until: int) -> tuple[Path, LastTrade | None]:
         """Return the newest trade as of ``until`` (Unix ms), None without any, and its file."""
         closing = until + CLOSING_MS
-        days = (path for day, path in reversed(self._files) if day <= times.day(closing))
-        newest_file = next(days, None)
+        newest = bisect_right(self._days, times.day(closing)) - 1
+        newest_file = self._files[newest][1] if newest >= 0 else None
         place = self._place(until, int(np.searchsorted(self._highest, closing)))
         if place is not None:
             number = bisect_right(self._starts, place) - 1
@@ -175,13 +170,3 @@ class TradesAsOf:
                 return start + int(found[-1])
             end, size = start, 2 * size
         return None
-
-
-def _rising(path: StrPath, trades: TradeColumns, last_id: int) -> tuple[_TradePart, int]:
-    """Return the records whose ids are above all before them, and the largest id."""
-    before = np.maximum.accumulate(np.concatenate(([last_id], trades.trade_id)))
-    fresh = trades.trade_id > before[:-1]
-    if not fresh.all():
-        trades = trades.select(fresh)
-    part = _TradePart(Path(path), trades.ts, trades.price, trades.price_decimals)
-    return part, int(before[-1])

@@ -81,7 +81,6 @@ def compare(candidate, signal, row):
     assert candidate == replace(
         candidate,
         minute=times.parse_iso(row["as_of_utc"]) // times.MINUTE_MS,
-        inst_id=row["instId"],
         age_max=40,
         birth=birth,
         candle_start=birth - 1,

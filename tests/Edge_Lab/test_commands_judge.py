@@ -33,6 +33,7 @@ from tests.support.judged_market import (
     recorded_day,
     repaired,
 )
+from tests.support.quick_disk import without_sync
 
 CHOSEN = Settings()
 EXEC_ID = executions(CHOSEN)[0].exec_id
@@ -67,10 +68,10 @@ def judged_vault(judged_once, tmp_path):
 
 def work(vault, chosen=CHOSEN, workers=1, **asked):
     """Judge what is due; return the counts of each day."""
-    found = judge(
-        vault, [BTC], chosen, DaysToJudge(**asked), workers=workers, candidates_of=made_candidates
-    )
-    return list(found)
+    days = DaysToJudge(**asked)
+    with without_sync():
+        made = judge(vault, [BTC], chosen, days, workers=workers, candidates_of=made_candidates)
+        return list(made)
 
 
 def files_of(vault):
@@ -224,8 +225,10 @@ list(judge(Vault({vault!r}), [BTC], Settings(), DaysToJudge({day!r}, {day!r}, Tr
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a kill of this kind is POSIX")
 @pytest.mark.parametrize("place", [2, 19, 37])
-def test_killed_anywhere_a_day_is_whole_or_not_judged(judged_vault, judged_once, place):
+def test_killed_anywhere_a_day_is_whole_or_not_judged(judged_vault, judged_once, place, request):
     """Between the files, and before the note: the day is judged again, with the same bytes."""
+    if place == 19 and not request.config.getoption("--lab-bounds"):
+        pytest.skip("amid the files a kill leaves the same: tried with --lab-bounds")
     code = KILLED.format(checkout=str(CHECKOUT), vault=str(judged_vault.root), day=DAY, place=place)
     shutil.rmtree(judged_vault.lab(BTC) / "trials")  # so that each file is written anew
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:

@@ -25,6 +25,7 @@ from tests.support.judged_market import (
     repaired,
 )
 from tests.support.notes_market import calculate
+from tests.support.quick_disk import without_sync
 
 CHOSEN = Settings()
 EXEC_ID = executions(CHOSEN)[0].exec_id
@@ -58,7 +59,9 @@ def judged_vault(judged_once, tmp_path):
 
 def work(vault, chosen=CHOSEN, **asked):
     """Judge what is due; return the counts of each day."""
-    return list(judge(vault, [BTC], chosen, DaysToJudge(**asked), candidates_of=made_candidates))
+    days = DaysToJudge(**asked)
+    with without_sync():
+        return list(judge(vault, [BTC], chosen, days, candidates_of=made_candidates))
 
 
 def due(vault, chosen=CHOSEN, **asked):

@@ -62,7 +62,8 @@ def test_the_old_note_goes_before_the_first_file(vault, monkeypatch):
 
 def test_entries_of_other_executions_stay(vault):
     """What the note given holds already is named by the new one too."""
-    first = trial_files.write_day(vault, BTC, DAY, NOTE, [(DEFAULT, LINES)])
+    trial_files.write_day(vault, BTC, DAY, NOTE, [(DEFAULT, LINES)])
+    first: Any = trial_files.read_note(vault, BTC, DAY)
     trial_files.write_day(vault, BTC, DAY, first, [(OTHER, LINES[:1])])
     assert read_trials(vault, BTC, DEFAULT.exec_id, DAY) == LINES
     assert read_trials(vault, BTC, OTHER.exec_id, DAY) == LINES[:1]

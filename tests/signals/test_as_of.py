@@ -1,6 +1,5 @@
 """As-of reading: bisecting bytes finds what reading every line would, and never what came later."""
 
-import gzip
 import json
 
 import pytest
@@ -21,6 +20,7 @@ from tests.support.hour_vault import (
     MINUTE,
     START,
     event,
+    pack,
     put,
     put_hour,
     put_trades,
@@ -56,8 +56,7 @@ def test_the_newest_trade_is_the_one_of_the_spec(tmp_path_factory, tape):
     put_trades(vault, lines)
     if packed:
         for path in list(vault.trades(BTC).iterdir())[:-1]:
-            path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 1))
-            path.unlink()
+            pack(path)
     _, found = newest_trade(vault, BTC, minute * MINUTE)
     assert (found and (found.ts, found.price)) == by_reading_all(lines, minute * MINUTE)
 

@@ -1,6 +1,5 @@
 """The newest snapshot and trade of each minute are those that a question to the minute finds."""
 
-import gzip
 import random
 
 import orjson
@@ -14,25 +13,19 @@ from ravequant.signals.derived_rows import newest_book
 from ravequant.signals.newest_as_of import BooksAsOf, TradesAsOf
 from ravequant.vault.paths import Vault
 from tests.support.examples import often
-from tests.support.hour_vault import BTC, CONTRACT, MINUTE, START, bucket, put_trades, tapes
-
-
-def packed(path):
-    """Put a packed copy in the place of a file."""
-    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 1))
-    path.unlink()
+from tests.support.hour_vault import BTC, CONTRACT, MINUTE, START, bucket, pack, put_trades, tapes
 
 
 @settings(max_examples=often(70, 200))
 @given(tapes())
 def test_each_minutes_trade(tmp_path_factory, tape):
     """Late, repeated and damaged lines, midnight, packed days: trade and file are the same."""
-    lines, minute, pack = tape
+    lines, minute, packed = tape
     vault = Vault(tmp_path_factory.mktemp("tape"))
     put_trades(vault, lines)
-    if pack:
+    if packed:
         for path in list(vault.trades(BTC).iterdir())[:-1]:
-            packed(path)
+            pack(path)
     first = minute - 4
     trades = TradesAsOf(vault, BTC, first * MINUTE, minute * MINUTE)
     for moment in range(first * MINUTE, minute * MINUTE + 1, MINUTE):
@@ -61,7 +54,7 @@ def test_each_minutes_snapshot(tmp_path_factory, seed):
         path = folder / f"{day}.jsonl"
         path.write_bytes(b"".join(lines))
         if chance.random() < 0.4:
-            packed(path)
+            pack(path)
     first = START // MINUTE + 180 - chance.randrange(20)
     books = BooksAsOf(vault, BTC)
     for minute in range(first, START // MINUTE + 200):

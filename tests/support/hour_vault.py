@@ -1,7 +1,9 @@
 """Vaults of an hour, by hand: odd raw tapes around midnight, and plain rows of each file."""
 
+import gzip
 import random
 from contextlib import suppress
+from pathlib import Path
 
 import orjson
 from hypothesis import strategies as st
@@ -114,3 +116,9 @@ def put_hour(vault):
     put(vault.derived("wicks", BTC) / "wicks_events.jsonl", events)
     put_metadata(vault, BTC, CONTRACT)
     put_trades(vault, [TradeEncoder(BTC, CONTRACT).line(Trade(START + 5, 1, "buy", "100.5", "1"))])
+
+
+def pack(path: Path) -> None:
+    """Put a packed copy in the place of a file."""
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+    path.unlink()

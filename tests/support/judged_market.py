@@ -20,6 +20,7 @@ from ravequant.vault.line_file import lines_forward
 from ravequant.vault.paths import Vault, day_files
 from tests.support.book_lines import put, put_metadata, snapshot
 from tests.support.notes_market import calculate
+from tests.support.quick_disk import without_sync
 from tests.support.trade_streams import write_raw
 
 BTC = "BTC-USDT-SWAP"
@@ -115,7 +116,8 @@ def _made_once(
     vault, done = Vault(shared / name), shared / f"{name} is made"
     with FileLock(shared / f"{name}.lock"):
         if not done.exists():
-            make(vault)
+            with without_sync():
+                make(vault)
             done.touch()
     return vault
 
@@ -156,7 +158,6 @@ def _levels(
     for age_max in (40, 120) if number % 7 == 0 else (40,):
         end = "low" if side > 0 else "high"
         yield DayCandidate(
-            inst_id=inst_id,
             event_id=f"{inst_id}|1m|{times.iso_minute(minute - 22)}|{end}",
             minute=minute,
             age_max=age_max,

@@ -12,6 +12,7 @@ from ravequant.records import Side, Trade, TradeEncoder, parse_trade
 from ravequant.vault.paths import Vault
 from tests.support.book_lines import plain, put, put_metadata, snapshot
 from tests.support.notes_market import calculate
+from tests.support.quick_disk import without_sync
 from tests.support.recordings import BTC, Recording
 from tests.support.trade_streams import write_raw
 
@@ -87,7 +88,8 @@ def put_more(
     put_metadata(vault, inst_id, listed.contract, tick=listed.tick)
     write_raw(vault, inst_id, map(encoder.line, trades))
     put(vault.snapshots(inst_id), snapshots)
-    calculate(vault, inst_id)
+    with without_sync():
+        calculate(vault, inst_id)
 
 
 def sparse(begin: int, end: int, ticks: int = 1) -> Iterator[Trade]:

@@ -1,7 +1,7 @@
 """Lines of trials as a judged day holds them, drawn from seeds: without an edge, or with one."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from Edge_Lab.executions import Execution, executions
@@ -14,6 +14,7 @@ from Edge_Lab.trial_ledger import canonical_json, setting_id
 from ravequant import exact, times
 from ravequant.settings import Settings
 from ravequant.vault.paths import Vault
+from tests.support.quick_disk import without_sync
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 TIP, STOP, TARGET = "100000", "100100", "99700"  # a SHORT: 10 bps to the stop, 30 to the target
@@ -151,6 +152,19 @@ def judge_days(
 ) -> None:
     """Write judged days under the settings' default execution, or under all 18 of them."""
     made = executions(Settings())[: None if whole else 1]
+    with without_sync():
+        _judge_days(vault, days, instruments, made, books=books, **drawn)
+
+
+def _judge_days(
+    vault: Vault,
+    days: Iterable[str],
+    instruments: Iterable[str],
+    made: Sequence[Execution],
+    *,
+    books: bool,
+    **drawn: Any,
+) -> None:
     for inst_id in instruments:
         for day in days:
             lines = day_lines(day, inst_id, **drawn)

@@ -14,6 +14,7 @@ from ravequant.vault.imports import provenance
 from ravequant.vault.imports.book_hours import taken_hours
 from ravequant.vault.imports.provenance import ImportedDay
 from ravequant.vault.paths import Vault
+from tests.support.quick_disk import without_sync
 
 BTC, ETH = "BTC-USDT-SWAP", "ETH-USDT-SWAP"
 WAYS = executions(Settings())
@@ -46,7 +47,8 @@ def put_note(
     """Judge a day: ``unknown`` of its trials are open."""
     lines = [{"event_id": str(number), "status": "open"} for number in range(unknown)]
     note = DayNote("0123456789ab", {}, books=books, until_utc=f"{day}T23:59:59.000Z")
-    write_day(vault, inst_id, day, note, [(way, lines) for way in ways])
+    with without_sync():
+        write_day(vault, inst_id, day, note, [(way, lines) for way in ways])
 
 
 class MadeSteps(StudySteps):
