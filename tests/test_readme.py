@@ -17,7 +17,7 @@ from tests.support.readme_blocks import READMES, TROUBLE, fences, seen_messages
 DATA_BOOK = CHECKOUT / "Rave_Quant_Vault" / "README.md"
 ROOMS = (
     "Trades_Bot", "L2_Bot", "VWAP", "CVD", "Volume_Analyzer", "Untouch_Wick", "Liquidity_Buckets",
-    "Edge_Lab",
+    "Edge_Lab", "Dashboard",
 )  # fmt: skip
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 LEFT = "…"  # what a message leaves open

@@ -30,6 +30,7 @@ WIDE: Final = {"width": 1280, "height": 720}
 PHONE: Final = {"width": 390, "height": 844}
 _WITHIN_S: Final = 600
 _PAINTED: Final = "Number(document.documentElement.dataset.seq) > 0"
+_PAST: Final = "document.documentElement.dataset.mode === 'replay'"
 _SIGNAL: Final = f"{_PAINTED} && document.getElementById('card').innerText.includes('MAX')"
 _HEAT_MS: Final = 6_000  # it comes a part at a time, the newest first
 
@@ -100,7 +101,7 @@ def take_all(browser: "Browser", vault: Path, folder: Path) -> None:
         at = times.iso(times.utc_now_ms())[:16]
         studio.take("light", _SIGNAL, color_scheme="light")
         studio.take("phone", _SIGNAL, viewport=PHONE, has_touch=True)
-        studio.take("replay", query=f"?inst={INSTRUMENTS[0]}&at={at}Z")
+        studio.take("replay", _PAST, query=f"?inst={INSTRUMENTS[0]}&at={at}Z")
     with program(DASHBOARD.script, "--vault", str(vault), "--port", port, "--no-refresh"):
         studio.take("void", "document.documentElement.dataset.level === 'void'")
 

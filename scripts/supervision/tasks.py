@@ -33,7 +33,7 @@ _METADATA_LOOKS: Final = 12  # one each READY_S
 _SET_UP_MS: Final = 4 * times.MINUTE_MS  # the planted signal is complete so long after that
 SOON_MS: Final = 2 * times.MINUTE_MS  # or so, where the books of before are there
 BOOKS: Final = "3h"  # before a demo with a screen; earlier books are not recorded
-_BOOK_LOOKS: Final = 60  # for them, two programs look each READY_S
+_BOOK_LOOKS: Final = 240  # for them, ten minutes: two programs look each READY_S
 _PAST_BOOKS: Final = "scripts/showcase/past_books.py"
 
 

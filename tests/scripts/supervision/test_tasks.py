@@ -98,7 +98,7 @@ def test_a_demo_with_a_screen_writes_the_books_of_before_first(request_of, vault
 def test_books_of_before_that_do_not_come_are_waited_for_no_longer(vault):
     """After some minutes the books of now are better than none."""
     books = tasks.BooksCheck(vault, [BTC])
-    assert [books.ready() for _ in range(62)] == [False] * 60 + [True] * 2
+    assert [books.ready() for _ in range(242)] == [False] * 240 + [True] * 2
 
 
 def test_a_calculator_waits_for_its_raw_records_and_for_metadata(vault):
