@@ -5,9 +5,10 @@ An untouched small high wick at 101250, 32 minutes old, its tip exact, among 16 
 at T4 in the minute before the newest, which has a cvd_1m of -125,000; vwap_4h 101058.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from types import ModuleType
 from typing import Any
 
 from CVD import run_cvd_from_jsonl
@@ -104,6 +105,10 @@ class Market:
         for second in range(-self.wall_age_s - 25, 1, 5):
             yield self._snapshot(second, stands=second >= -self.wall_age_s)
 
+    def snapshot_at(self, second: int) -> dict[str, object]:
+        """Return the snapshot of a second after A."""
+        return self._snapshot(second, stands=True)
+
     def _snapshot(self, second: int, *, stands: bool) -> dict[str, object]:
         mid, tip = Fraction(self.mid), Fraction(TIP)
         away = max(tip - mid, mid * Fraction(11, 10_000))  # so far out lies the band, at least
@@ -150,9 +155,30 @@ def record(vault: Vault, market: Market) -> None:
     calculate(vault)
 
 
-def calculate(vault: Vault, inst_id: str = BTC) -> None:
-    """Bring all calculators up to date, in this process; one without raw data has nothing to do."""
-    for module in CALCULATORS:
+def go_on(vault: Vault, first: int, last: int) -> None:
+    """Append quiet minutes after A, ``first`` to ``last`` - 1, their books, and the closing trade.
+
+    The wall at the tip rests on; nothing reaches the tip.
+    """
+    encoder, lines = TradeEncoder(BTC, CONTRACT), []
+    for minute in range(first, last + 1):
+        begun = minute == first > 0  # by the trade that closed the minute before it
+        for number in range(begun, 1 if minute == last else 10):
+            ts = A + minute * times.MINUTE_MS + 5_500 * (number + 1)
+            trade_id = 1_507 + minute * 10 + number
+            side: Side = "buy" if number % 2 else "sell"
+            lines.append(encoder.line(Trade(ts, trade_id, side, "101050.5", "50")))
+    write_raw(vault, BTC, lines)
+    market = Market()
+    moments = range(first * 60 + 5, last * 60 + 6, 5)
+    put(vault.snapshots(BTC), [market.snapshot_at(second) for second in moments])
+
+
+def calculate(
+    vault: Vault, inst_id: str = BTC, modules: Sequence[ModuleType] = CALCULATORS
+) -> None:
+    """Bring calculators up to date, in this process; one without raw data has nothing to do."""
+    for module in modules:
         code = module.main(
             ["--vault", str(vault.root), "--log-level", "error", "--instId", inst_id]
         )

@@ -168,7 +168,11 @@ class Screen:
                 for (const el of document.querySelectorAll('*'))
                     for (const name of ['title', 'aria-label', 'alt', 'placeholder', 'data-text'])
                         if (el.hasAttribute(name)) parts.push(el.getAttribute(name));
-                parts.push(JSON.stringify(document.getElementById('chart').geometry()));
+                const drawn = (value) => {
+                    if (typeof value === 'string') parts.push(value);
+                    else if (value instanceof Object) Object.values(value).forEach(drawn);
+                };
+                drawn(document.getElementById('chart').geometry());
                 return parts.join('\\n'); }"""
             )
         )
