@@ -35,7 +35,7 @@ def notes_address(notes):
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Return a running Chromium; skips without one, unless RAVEQUANT_BROWSER asks for it."""
     path = finder.on_this_computer()
