@@ -82,13 +82,13 @@ def test_each_extra_has_its_use_and_is_all_that_is_named():
     assert names["sql"] == {"duckdb"}
     assert names["scale"] == {"dask", "distributed"}
     page = (CHECKOUT / "scripts" / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `\[(\w+)\]` \|", page, re.MULTILINE)) == set(extras)
+    assert set(re.findall(r"^\| `\[([\w-]+)\]` \|", page, re.MULTILINE)) == set(extras)
     sources = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("[A-Zrst]*/**/*.md")]
     sources += list(CHECKOUT.glob("[A-Zrst]*/**/*.py"))
     named = {
         extra
         for path in sources
-        for found in re.findall(r"-e ['\"]?\.\[([\w,]+)\]", path.read_text(encoding="utf-8"))
+        for found in re.findall(r"-e ['\"]?\.\[([\w,-]+)\]", path.read_text(encoding="utf-8"))
         for extra in found.split(",")
     }
     assert {"sql", "scale", "bench", "frames"} <= named <= set(extras)
