@@ -95,6 +95,7 @@ def signal(
         "stop": None,
         "target": None,
         "layers": [{"layer": "wick", "state": "met"}],
+        "words": {"worth": "MAX x3"},
         **fields,
     }
 

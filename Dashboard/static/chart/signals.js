@@ -5,7 +5,7 @@
  * @import {Box, Places} from "./spread.js"
  * @import {Signal} from "./types.js"
  *
- * @typedef {"filled"|"plain"|"hollow"|"void"} TagStyle
+ * @typedef {"filled"|"framed"|"plain"|"hollow"|"void"} TagStyle
  *
  * @typedef {object} SignalShape
  * @property {string} id
@@ -51,7 +51,16 @@ export function tagOf(signal, isVoid, chosen = false) {
   const text = words.filter(Boolean).join(" ").slice(0, 60);
   const noEntry = signal.in_contact || signal.touched_since || signal.no_trade;
   if (noEntry) return { text, style: "hollow" };
-  return { text, style: chosen ? "filled" : "plain" };
+  if (!chosen) return { text, style: "plain" };
+  return { text, style: isProven(signal) ? "filled" : "framed" };
+}
+
+/**
+ * Return true for a size that may be taken at its word; without its words nobody knows.
+ * @param {Signal} signal
+ */
+function isProven(signal) {
+  return signal.words !== undefined && !signal.words.worth.includes("(");
 }
 
 /** @param {Frame} frame @param {number} y @returns {Box} a line right of the newest column */

@@ -79,6 +79,7 @@
  * @property {string|null} [stop]
  * @property {string|null} [target]
  * @property {{layer: string, state: string}[]} [layers]
+ * @property {{worth: string}} [words] as find_signals words its worth: `MAX (x3, not tested)`
  *
  * @typedef {{signals: Signal[]}} Answer
  * @typedef {{minute: number, o: number, h: number, l: number, c: number}} Forming

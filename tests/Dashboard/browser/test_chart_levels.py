@@ -121,6 +121,13 @@ def test_a_signal_that_is_no_entry_is_hollow(chart, why):
     assert [shape["style"] for shape in drawn["price"]["signals"]] == ["hollow"]
 
 
+def test_a_size_in_brackets_fills_no_tag(chart):
+    """The lab has not proven it: the tag is framed, as the badge of the card is."""
+    unproven = signal("101", words={"worth": "MAX (x3, not tested)"})
+    drawn = chart.show(view(answer={"signals": [unproven]}))
+    assert [shape["style"] for shape in drawn["price"]["signals"]] == ["framed"]
+
+
 def test_void_leaves_no_word_of_conviction(chart):
     """Tags say the price and `void`, nothing else; the chart is grey."""
     shown = view(answer={"signals": [signal("101"), signal("99", "LONG", conviction="HIGH")]})
