@@ -119,7 +119,7 @@ export function verdict(trust, now_ms) {
     };
   }
   if (trust.answer?.clock) return broken(base, ...clockWords(trust.answer.clock));
-  return judgeStreams(base, trust.answer);
+  return judgeStreams(base, trust.answer, trust.live);
 }
 
 /**
@@ -154,9 +154,10 @@ function broken(base, words, remedy) {
 /**
  * @param {Omit<Judged, "level" | "words" | "spoken">} base
  * @param {Answer | null} answer
+ * @param {boolean} live else the screen shows another time, and is no ground for a trade
  * @returns {Judged}
  */
-function judgeStreams(base, answer) {
+function judgeStreams(base, answer, live) {
   const doubtful = base.streams.filter(isDoubtful);
   const fatal = doubtful.filter(isFatal);
   if (fatal.length > 0) {
@@ -193,5 +194,6 @@ function judgeStreams(base, answer) {
     };
   }
   const oldest = Math.max(0, ...base.streams.map((stream) => stream.age_ms ?? 0));
+  if (!live) return { ...base, level: "fresh", words: `↺ not now; data were fresh, oldest ${age(oldest)}`, spoken: "Not now. Data were fresh." };
   return { ...base, level: "fresh", words: `✓ data fresh, oldest ${age(oldest)}`, spoken: "Data fresh." };
 }

@@ -93,8 +93,9 @@ async function load({ quiet = false } = {}) {
     chosenId = null;
     render();
   }
+  const asked = monotonic();
   try {
-    show(/** @type {View} */ (await ask(viewPath(), signal)));
+    show(/** @type {View} */ (await ask(viewPath(), signal)), asked);
   } catch (error) {
     if (signal.aborted) return;
     fail(error, quiet);
@@ -107,9 +108,12 @@ function viewPath() {
   return `view/${encodeURIComponent(instId)}?${query}`;
 }
 
-/** @param {View} view */
-function show(view) {
-  store.take(view, monotonic());
+/**
+ * @param {View} view
+ * @param {number} asked time of the page at which it was asked for: its ages are true no later
+ */
+function show(view, asked) {
+  store.take(view, asked);
   chart?.setView(view);
   chartState = "";
   if (view.mode === "live") {

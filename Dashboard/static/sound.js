@@ -34,12 +34,12 @@ export function drawSound() {
 /** Turn the sound on or off. Browsers allow it only after a press. */
 export async function toggleSound() {
   wanted = !wanted;
-  if (wanted && !muted) {
-    context ??= new AudioContext();
+  if (wanted) {
+    context ??= new AudioContext(); // in the press itself: later the browser refuses it
     context.onstatechange = drawSound;
-    await context.resume().catch(() => undefined);
-    tone(NEW_HZ, 0.1);
-  } else if (!wanted) {
+    await (muted ? context.suspend() : context.resume()).catch(() => undefined);
+    if (!muted) tone(NEW_HZ, 0.1);
+  } else {
     await context?.suspend().catch(() => undefined);
   }
   drawSound();

@@ -23,7 +23,7 @@ def test_the_decision_is_a_tree_of_words(page):
     assert page.page.locator("#chart").get_attribute("aria-hidden") == "true"
     assert page.page.locator("#verdict").get_attribute("role") == "status"
     spoken = page.page.locator("#verdict-spoken")
-    assert spoken.inner_text() == "Data fresh."
+    assert spoken.inner_text() == "Not now. Data were fresh."
     assert page.page.locator("#price").get_attribute("aria-live") is None  # prices are not read
 
 

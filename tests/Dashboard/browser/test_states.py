@@ -61,6 +61,8 @@ def check_void(page: Screen):
     assert CONVICTION.search(words) is None, CONVICTION.findall(words)
     assert page.page.locator("#card .reasons").count() == 0
     assert page.page.locator("#others-list li").count() == 0
+    page.wait("document.querySelector('#sound').textContent === 'sound off'")
+    assert page.page.locator("#sound").get_attribute("aria-pressed") == "false"
     assert "void" in page.text("#card") or "Do not use" in page.text("#card")
 
 
@@ -70,6 +72,8 @@ def test_trades_stop(vault, live):
     page = show(vault)
     page.wait_level("fresh")
     assert CONVICTION.search(page.words())
+    page.page.keyboard.press("s")
+    page.wait("document.querySelector('#sound').textContent === 'sound on'")
     clock.now_ms = A + 200_000
     page.wait_level("void")
     check_void(page)
