@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 import ravequant
 from Dashboard.guard import COOKIE, MOST_BYTES, Sessions, error
+from Dashboard.market_view import PROTO
 from Dashboard.reads import RETRY_S, BusyError, Reads
 from Dashboard.server_clock import ServerClock
 from Dashboard.static_files import PAGE, StaticFiles
@@ -27,7 +28,6 @@ from ravequant.records import check_inst_id
 from ravequant.signals.limits import SignalLimits
 from ravequant.vault.paths import CHECKOUT, Vault
 
-PROTO: Final = 1
 JSON: Final = "application/json"
 _log = logging.getLogger("dashboard")
 _ROUTES: Final = "/api/v1"

@@ -39,8 +39,8 @@ from ravequant.processes.lifeline import on_stop
 PORT: Final = 8766
 REFRESH_S: Final = 15.0
 _BACKLOG: Final = 64
+_HTTP: Final = 80
 _LAST_S: Final = 2  # for answers that are under way at the end
-_log = logging.getLogger("dashboard")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,16 +71,16 @@ def body(args: argparse.Namespace) -> int:
     given = os.environ.pop(TOKEN_VARIABLE, "")
     token = given or secrets.token_hex(32)
     sessions = None if local else Sessions(token, time.monotonic)
-    site = Site(cli.vault_of(args), args.inst_ids or (), sessions=sessions)
-    chosen = settings.load()
-    cli.instruments_of(args, chosen.instruments)
-    heat = HeatColumns(site.vault, chosen)
-    live = Live(site, partial(health_of, site), partial(newest_heat, heat))
+    inst_ids = cli.instruments_of(args, ()) if args.inst_ids else ()
+    site = Site(cli.vault_of(args), inst_ids, sessions=sessions)
+    heat = HeatColumns(site.vault, settings.load())
+    live = Live(site, partial(health_of, site), partial(newest_heat, heat), forget=heat.forget)
     app = application(site, [*market_routes(site, heat, live.seen), live.route])
     with _listening(args.bind, args.port) as listener:
         port = listener.getsockname()[1]
         names = dict.fromkeys([*LOOPBACK, args.bind, *args.allow_host])
         hosts = [f"{name}:{port}" for name in names]
+        hosts += names if port == _HTTP else ()  # which a browser leaves out
         address = f"http://{args.bind if local else (args.allow_host or [args.bind])[0]}:{port}/"
         server = _Server(_config(Guard(app, hosts, sessions)))
         with on_stop(server.end), _at_work(site, heat, 0 if args.no_refresh else args.refresh):
@@ -154,7 +154,7 @@ def _config(app: Guard) -> uvicorn.Config:
         ws_max_size=MOST_BYTES,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=_LAST_S,
-        log_level=logging.CRITICAL,  # an error is logged with its id by the routes,
+        log_level=logging.CRITICAL,  # an error is logged with its id by the routes
     )
 
 

@@ -39,6 +39,7 @@ _BPS: Final = 10_000
 
 ReadHealth = Callable[[Vault, Sequence[str]], list[Row]]
 ReadHeat = Callable[[str, range, int], Row]  # instrument, minutes, moment (Unix ms)
+Forget = Callable[[str], None]  # forgets the heat of an instrument, whose books may be others now
 
 
 class LookMoment(NamedTuple):
@@ -52,9 +53,11 @@ class LookMoment(NamedTuple):
 class MarketFeed:
     """The picture of one instrument. ``look`` is for one thread at a time."""
 
-    def __init__(self, vault: Vault, inst_id: str, health: ReadHealth, heat: ReadHeat) -> None:
+    def __init__(
+        self, vault: Vault, inst_id: str, health: ReadHealth, heat: ReadHeat, forget: Forget
+    ) -> None:
         self._vault, self._inst_id = vault, inst_id
-        self._read_health, self._read_heat = health, heat
+        self._read_health, self._read_heat, self._forget = health, heat, forget
         self._settings = StandingSettings()
         self.state = self._draft = FeedState()  # the draft of a look is seen when it is whole
         self._begin()
@@ -76,7 +79,8 @@ class MarketFeed:
         self._levels: list[str] = []
 
     def void(self, reason: str) -> None:
-        """Begin anew; all pages are void for this reason."""
+        """Begin anew, with the heat too; all pages are void for this reason."""
+        self._forget(self._inst_id)
         self.state = self._draft = self.state.voided(reason)
         self._begin()
 

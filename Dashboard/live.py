@@ -19,10 +19,11 @@ import orjson
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from Dashboard.app import PROTO, Site
-from Dashboard.feed import LookMoment, MarketFeed, ReadHealth, ReadHeat
+from Dashboard.app import Site
+from Dashboard.feed import Forget, LookMoment, MarketFeed, ReadHealth, ReadHeat
 from Dashboard.feed_state import Row
 from Dashboard.guard import error
+from Dashboard.market_view import PROTO
 from ravequant import times
 from ravequant.errors import RaveQuantError, UsageError
 from ravequant.records import check_inst_id
@@ -64,9 +65,16 @@ class Live:
     """All live pages of a site."""
 
     def __init__(
-        self, site: Site, health: ReadHealth, heat: ReadHeat, spans: LiveTimes = LiveTimes()
+        self,
+        site: Site,
+        health: ReadHealth,
+        heat: ReadHeat,
+        spans: LiveTimes = LiveTimes(),
+        *,
+        forget: Forget,
     ) -> None:
         self._site, self._health, self._heat, self._times = site, health, heat, spans
+        self._forget = forget
         self._running: dict[str, _Running] = {}
         self._thread = ThreadPoolExecutor(1, "live")
         self._open = 0
@@ -109,7 +117,7 @@ class Live:
     def _join(self, inst_id: str) -> _Running:
         running = self._running.get(inst_id)
         if running is None:
-            feed = MarketFeed(self._site.vault, inst_id, self._health, self._heat)
+            feed = MarketFeed(self._site.vault, inst_id, self._health, self._heat, self._forget)
             running = self._running[inst_id] = _Running(feed)
             running.task = asyncio.create_task(self._look(running))
         running.pages += 1

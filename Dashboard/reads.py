@@ -1,7 +1,6 @@
 """Reads of the vault for requests: at most two at once, each in a thread, none for ever."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -11,7 +10,6 @@ from ravequant.errors import RaveQuantError
 AT_ONCE: Final = 2
 LIMIT_S: Final = 10.0
 Found = TypeVar("Found")
-_log = logging.getLogger("dashboard")
 
 
 class BusyError(RaveQuantError):

@@ -20,6 +20,7 @@ _KINDS: Final = {
     ".png": "image/png",
 }
 _TEXTS: Final = ("LICENSE", "NOTICE")
+_NAMED: Final = (b"page.css", b"main.js")
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
@@ -45,6 +46,8 @@ class StaticFiles:
         for name, file in self._files.items():
             whole.update(f"{name} {file.etag}\n".encode())
         self.page_hash = whole.hexdigest()[:16]
+        if PAGE in self._files:
+            self._files[PAGE] = _versioned(self._files[PAGE], self.page_hash)
 
     def answer(self, name: str, headers: Headers, version: str = "") -> Response | None:
         """Return the answer to a request for a file; None if there is no such file.
@@ -63,6 +66,18 @@ class StaticFiles:
 
 
 def _read(path: Path) -> StaticFile:
-    content = path.read_bytes()
-    kind = _KINDS.get(path.suffix, "text/plain; charset=utf-8")
+    return _file(path.read_bytes(), _KINDS.get(path.suffix, "text/plain; charset=utf-8"))
+
+
+def _versioned(page: StaticFile, page_hash: str) -> StaticFile:
+    """Return the page with its hash behind the files that it names; modules name no hash."""
+    content = page.content
+    for name in _NAMED:
+        content = content.replace(
+            b'"/static/%s"' % name, b'"/static/%s?v=%s"' % (name, page_hash.encode())
+        )
+    return _file(content, page.kind)
+
+
+def _file(content: bytes, kind: str) -> StaticFile:
     return StaticFile(content, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"')

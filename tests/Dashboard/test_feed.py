@@ -25,7 +25,8 @@ class Looks:
         self.vault = vault
         self.health = HEALTH
         self.heated = []
-        self.feed = MarketFeed(vault, BTC, lambda *_: self.health, self.heat)
+        self.forgotten: list[str] = []
+        self.feed = MarketFeed(vault, BTC, lambda *_: self.health, self.heat, self.forgotten.append)
         self.steady = 0.0
 
     def heat(self, inst_id, minutes, ms):
@@ -158,6 +159,7 @@ def test_rows_that_were_computed_anew_void_the_page(looks):
     assert looks.look(now + 500)
     state = looks.feed.state
     assert (state.void, state.void_version) == ("volume was computed anew", state.version)
+    assert looks.forgotten == [BTC], "books that were replaced have another heat"
     looks.look(now + 1_000)
     assert looks.feed.state.since(0, 0)["answer"]
 

@@ -55,7 +55,7 @@ def heat(*_):
 @contextmanager
 def live_site(site, spans=QUICK):
     """Serve the live pages of a site; yields them and their address."""
-    live = Live(site, health, heat, spans)
+    live = Live(site, health, heat, spans, forget=lambda _: None)
     with serving(application(site, [live.route])) as address:
         yield live, f"ws{address.removeprefix('http')}/api/v1/live/{BTC}"
     live.close()

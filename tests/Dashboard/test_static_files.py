@@ -28,6 +28,15 @@ def test_files_are_found_by_name_and_kept_by_hash(tmp_path):
     assert answer(files, "../main.js") is None
 
 
+def test_the_page_names_its_files_by_their_hash(tmp_path):
+    """So they are read again only when the page has changed."""
+    (tmp_path / "index.html").write_text('<script src="/static/main.js">', encoding="utf-8")
+    files = StaticFiles(tmp_path)
+    page = answer(files, "index.html")
+    assert page.body.decode() == f'<script src="/static/main.js?v={files.page_hash}">'
+    assert page.headers["cache-control"] == "no-cache"
+
+
 def test_a_changed_file_changes_the_hash_of_the_page(tmp_path):
     """An open page learns from it that it is old."""
     (tmp_path / "main.js").write_text("1", encoding="utf-8")

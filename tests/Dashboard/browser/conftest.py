@@ -10,7 +10,7 @@ from ravequant.vault.paths import Vault
 from scripts.showcase import browser as finder
 from scripts.showcase.chart_server import chart_address
 from tests.support.chart_page import ChartPage
-from tests.support.notes_market import BTC, Market, record
+from tests.support.notes_market import BTC
 from tests.support.screen import Screen, served
 
 if TYPE_CHECKING:
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 
 
 NO_VARIABLES: Mapping[str, str] = {}
-
-
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory):
-    """Return a vault with the set-up of the notes, all calculators run; metadata and all."""
-    vault = Vault(tmp_path_factory.mktemp("a vault"))
-    record(vault, Market())
-    return vault
 
 
 @pytest.fixture(scope="module")
