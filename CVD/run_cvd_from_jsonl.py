@@ -149,7 +149,7 @@ class CvdFold:
             "instId": self._inst_id,
             "exchange": self._exchange,
             "market": "perp",
-            "close": exact.text(bar.close, exact.PRICE_PLACES),
+            "close": exact.price_text(bar.close),
             "buy_volume": exact.text(bar.buy_notional, exact.NOTIONAL_PLACES),
             "sell_volume": exact.text(bar.sell_notional, exact.NOTIONAL_PLACES),
             "cvd_1m": _signed(delta),
@@ -187,7 +187,7 @@ class CvdFold:
 
 
 def _signed(amount: int) -> str:
-    return exact.signed(exact.text(amount, exact.NOTIONAL_PLACES))
+    return exact.signed_text(amount, exact.NOTIONAL_PLACES)
 
 
 CALCULATOR: Final = Calculator(

@@ -191,7 +191,7 @@ class BucketFold:
 
     def _compare(self, deltas: "_Deltas", band: int, value: int, previous: int) -> None:
         delta = value - previous
-        deltas.texts[band] = exact.signed(exact.text(delta, self._scale.notional))
+        deltas.texts[band] = exact.signed_text(delta, self._scale.notional)
         deltas.significant[band] = abs(delta) > self._thresholds.delta or (
             previous > 0 and abs(delta) * exact.SIZE_ONE > self._delta_ratio * previous
         )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 TIMEFRAMES: Final = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240}  # minutes, shortest first
 HEADERS: Final = ("start UTC", "open", "high", "low", "close", "trades", "USD", "delta", "note")
+_MINUTE: Final = "1m"
 _PRICES: Final = ("open", "high", "low", "close")
 _log = logging.getLogger("candles")
 
@@ -59,7 +60,11 @@ class Candle(NamedTuple):
 
 
 class CandleBuilder:
-    """Minute bars in, closed candles of all timeframes out."""
+    """Minute bars in, closed candles of all timeframes out.
+
+    The sums of an open candle lack those of the open one of the next shorter timeframe, which it
+    takes in when that closes: 4 h of minutes are added once, not once for each timeframe.
+    """
 
     def __init__(self, first: int | None = None) -> None:
         self._first = first  # first minute of the input; None: that of the first bar
@@ -67,67 +72,93 @@ class CandleBuilder:
         self.next_end: int | None = None  # earliest minute at which a candle closes
 
     def _look_ahead(self) -> None:
-        self.next_end = min([candle.end for candle in self._open.values() if candle], default=None)
+        shortest = next((candle for candle in self._open.values() if candle is not None), None)
+        self.next_end = None if shortest is None else shortest.end
 
     def add(self, bar: "MinuteBar") -> None:
         """Take in a minute; candles that end by its start have been closed before."""
         if self._first is None:
             self._first = bar.minute
-        for timeframe, minutes in TIMEFRAMES.items():
-            candle = self._open[timeframe]
-            if candle is None:
-                start = bar.minute - bar.minute % minutes
-                self._open[timeframe] = _begin(bar, timeframe, start, cut=start < self._first)
-            else:
-                self._open[timeframe] = _go_on(candle, bar)
-        self.next_end = bar.minute + 1  # when its own candle does
+        prices = bar.open, bar.high, bar.low, bar.close
+        sums = bar.trade_count, bar.base, bar.notional, bar.buy_notional
+        self._open[_MINUTE] = Candle(_MINUTE, bar.minute, *prices, *sums, cut=False)
+        self.next_end = bar.minute + 1
 
     def close(self, end: int) -> list[Candle]:
         """Return the candles that close at ``end``, the shortest first."""
         closed: list[Candle] = []
         if self.next_end != end:
             return closed
+        shorter: Candle | None = None
         for timeframe, minutes in TIMEFRAMES.items():
-            candle = self._open[timeframe]
-            if candle is not None and not end % minutes:
-                self._open[timeframe] = None
+            candle = self._joined(timeframe, shorter)
+            if end % minutes:  # so no longer one ends either
+                self._open[timeframe] = candle
+                break
+            self._open[timeframe], shorter = None, candle
+            if candle is not None:
                 closed.append(candle)
         self._look_ahead()
         return closed
 
+    def _joined(self, timeframe: str, shorter: Candle | None) -> Candle | None:
+        """Return the open candle of a timeframe with the newest one of the next shorter in it."""
+        candle = self._open[timeframe]
+        if shorter is None:
+            return candle
+        if candle is not None:
+            return _go_on(candle, shorter)
+        start = shorter.start - shorter.start % TIMEFRAMES[timeframe]
+        cut = self._first is not None and start < self._first
+        return shorter._replace(timeframe=timeframe, start=start, cut=cut)
+
     def state(self) -> dict[str, Any]:
         """Return everything that later candles depend on, for JSON."""
-        candles = [_as_texts(candle) for candle in self._open.values() if candle is not None]
-        return {"first": self._first, "open": candles}
+        texts: list[list[Any]] = []
+        candle: Candle | None = None
+        for timeframe in TIMEFRAMES:
+            candle = self._joined(timeframe, candle)
+            if candle is not None:
+                texts.append(_as_texts(candle))
+        return {"first": self._first, "open": texts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore a state that ``state()`` returned."""
         self._first = state["first"]
+        shorter: Candle | None = None
         for timeframe, start, cut, *texts in state["open"]:
             values: list[Any] = [timeframe, start, *map(int, texts), cut]
-            self._open[timeframe] = Candle(*values)
+            candle = Candle(*values)
+            self._open[timeframe] = candle if shorter is None else _without(candle, shorter)
+            shorter = candle
         self._look_ahead()
 
 
-def _begin(bar: "MinuteBar", timeframe: str, start: int, *, cut: bool) -> Candle:
-    prices = bar.open, bar.high, bar.low, bar.close
-    sums = bar.trade_count, bar.base, bar.notional, bar.buy_notional
-    return Candle(timeframe, start, *prices, *sums, cut=cut)
-
-
-def _go_on(candle: Candle, bar: "MinuteBar") -> Candle:
+def _go_on(candle: Candle, later: Candle) -> Candle:
     return Candle(
         candle.timeframe,
         candle.start,
         candle.open,
-        max(candle.high, bar.high),
-        min(candle.low, bar.low),
-        bar.close,
-        candle.trade_count + bar.trade_count,
-        candle.base + bar.base,
-        candle.notional + bar.notional,
-        candle.buy_notional + bar.buy_notional,
+        max(candle.high, later.high),
+        min(candle.low, later.low),
+        later.close,
+        candle.trade_count + later.trade_count,
+        candle.base + later.base,
+        candle.notional + later.notional,
+        candle.buy_notional + later.buy_notional,
         candle.cut,
+    )
+
+
+def _without(candle: Candle, part: Candle) -> Candle | None:
+    """Return a candle whose sums lack those of its newest part; None if there is no other."""
+    if candle.trade_count == part.trade_count:
+        return None
+    return candle._replace(
+        trade_count=candle.trade_count - part.trade_count,
+        base=candle.base - part.base,
+        notional=candle.notional - part.notional,
+        buy_notional=candle.buy_notional - part.buy_notional,
     )
 
 
@@ -198,16 +229,16 @@ def _roll(batches: "Iterable[Closed]", builder: CandleBuilder) -> Iterator[tuple
 
 def row(inst_id: str, candle: Candle, *, gap: bool) -> dict[str, Any]:
     """Return a candle as one JSON object; ``delta`` is buy - sell notional."""
-    delta = exact.text(2 * candle.buy_notional - candle.notional, exact.NOTIONAL_PLACES)
+    delta = 2 * candle.buy_notional - candle.notional
     return {
         "timestamp_utc": times.iso_minute(candle.start),
         "instId": inst_id,
         "timeframe": candle.timeframe,
-        **{name: exact.text(getattr(candle, name), exact.PRICE_PLACES) for name in _PRICES},
+        **{name: exact.price_text(getattr(candle, name)) for name in _PRICES},
         "trade_count": candle.trade_count,
         "base": exact.text(candle.base, exact.BASE_PLACES),
         "notional": exact.text(candle.notional, exact.NOTIONAL_PLACES),
-        "delta": exact.signed(delta),
+        "delta": exact.signed_text(delta, exact.NOTIONAL_PLACES),
         "gap": gap,
         "cut": candle.cut,
     }
@@ -219,7 +250,7 @@ def cells(candle: Candle, *, gap: bool) -> list[str]:
     delta = 2 * candle.buy_notional - candle.notional
     return [
         times.iso_minute(candle.start)[:16].replace("T", " "),
-        *(exact.text(getattr(candle, name), exact.PRICE_PLACES) for name in _PRICES),
+        *(exact.price_text(getattr(candle, name)) for name in _PRICES),
         f"{candle.trade_count:,}",
         f"{exact.divide(candle.notional, exact.NOTIONAL_ONE, 0):,}",
         exact.signed(f"{exact.divide(delta, exact.NOTIONAL_ONE, 0):,}"),

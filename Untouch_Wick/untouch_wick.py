@@ -23,7 +23,7 @@ from ravequant.pipeline.trade_source import TRADES
 from ravequant.vault.atomic import replace_file
 from ravequant.vault.instruments import InstrumentHistory
 from Untouch_Wick.candle_builder import TIMEFRAMES, CandleBuilder
-from Untouch_Wick.wick_detector import Event, Wick, WickDetector, price_text
+from Untouch_Wick.wick_detector import Event, Wick, WickDetector
 
 if TYPE_CHECKING:
     from ravequant.trades.bar_builder import Closed
@@ -111,7 +111,7 @@ class WickFold:
         """Return the record of a birth, which has the fields of all records in their order."""
         wick = event.wick
         distance = wick.tip_distance_ticks
-        high, low = price_text(wick.high), price_text(wick.low)
+        high, low = exact.price_text(wick.high), exact.price_text(wick.low)
         birth = times.iso_minute(wick.birth)
         return {
             "event": "created",
@@ -123,10 +123,10 @@ class WickFold:
             "wick_type": wick.side,
             "wick_price": high if wick.side == "high" else low,
             "wick_size_ticks": wick.size_ticks,
-            "candle_open": price_text(wick.open),
+            "candle_open": exact.price_text(wick.open),
             "candle_high": high,
             "candle_low": low,
-            "candle_close": price_text(wick.close),
+            "candle_close": exact.price_text(wick.close),
             "tip_distance_ticks": distance,
             "tip_exact": distance == 0,
             "tip_near": distance == 1,

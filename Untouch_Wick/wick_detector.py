@@ -8,7 +8,6 @@ those that it reaches and no others.
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
@@ -61,12 +60,6 @@ def ticks(distance: int, tick: int) -> int:
     (0, 1, 2)
     """
     return distance // tick or int(distance > 0)
-
-
-@lru_cache(maxsize=1 << 14)
-def price_text(value: int) -> str:
-    """Return a price as text; each is written often, with all that is known of its candle."""
-    return exact.text(value, exact.PRICE_PLACES)
 
 
 def depth(candle: Candle, sign: int) -> int:
@@ -279,7 +272,7 @@ _prices = attrgetter("open", "high", "low", "close")
 
 
 def _as_texts(wick: Wick) -> list[Any]:
-    prices = [price_text(price) for price in _prices(wick)]
+    prices = [exact.price_text(price) for price in _prices(wick)]
     numbers = wick.size_ticks, wick.tip_distance_ticks, wick.tip_of_birth
     return [wick.timeframe, wick.side, wick.birth, prices, *numbers]
 

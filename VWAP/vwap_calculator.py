@@ -189,7 +189,7 @@ class VwapFold:
             "instId": self._inst_id,
             "exchange": self._exchange,
             "market": "perp",
-            "close": exact.text(bar.close, exact.PRICE_PLACES),
+            "close": exact.price_text(bar.close),
             "vwap_1h": one.vwap(places),
             "vwap_4h": four.vwap(places),
             "vwap_session": session.vwap(places),

@@ -82,15 +82,15 @@ class VolumeFold:
             "instId": self._inst_id,
             "exchange": self._exchange,
             "market": "perp",
-            "open": _price(bar.open),
-            "high": _price(bar.high),
-            "low": _price(bar.low),
-            "close": _price(bar.close),
+            "open": exact.price_text(bar.open),
+            "high": exact.price_text(bar.high),
+            "low": exact.price_text(bar.low),
+            "close": exact.price_text(bar.close),
             "price_change_pct": exact.signed(_two_places(change * 100, bar.open)),
             "total_volume": _amount(bar.notional),
             "buy_volume": _amount(bar.buy_notional),
             "sell_volume": _amount(bar.sell_notional),
-            "delta": exact.signed(_amount(delta)),
+            "delta": _signed(delta),
             "whale_volume": _amount(bar.whale_buy_notional + bar.whale_sell_notional),
             "whale_count": bar.whale_count,
             "trade_count": bar.trade_count,
@@ -100,7 +100,7 @@ class VolumeFold:
             "absorbed_side": _aggressor(delta) if absorption else None,
             "divergence_type": ("bearish" if change > 0 else "bullish") if divergence else None,
             **self._against_the_median(bar),
-            "whale_delta": exact.signed(_amount(bar.whale_buy_notional - bar.whale_sell_notional)),
+            "whale_delta": _signed(bar.whale_buy_notional - bar.whale_sell_notional),
             "gap": bar.gap,
         }
 
@@ -141,12 +141,12 @@ class VolumeFold:
             self._totals.add(int(total))
 
 
-def _price(value: int) -> str:
-    return exact.text(value, exact.PRICE_PLACES)
-
-
 def _amount(value: int) -> str:
     return exact.text(value, exact.NOTIONAL_PLACES)
+
+
+def _signed(value: int) -> str:
+    return exact.signed_text(value, exact.NOTIONAL_PLACES)
 
 
 def _two_places(numerator: int, denominator: int) -> str:

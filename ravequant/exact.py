@@ -70,12 +70,26 @@ def decimals(written: str) -> int:
 
 def text(value: int, places: int) -> str:
     """Return ``value`` units of ``10**-places`` in canonical form: plain, no trailing zeros."""
+    if value < 0:
+        return f"-{text(-value, places)}"
     digits = str(value)
     point = len(digits) - places
-    if point <= 0 or value <= 0 or not places:
+    if point <= 0 or not places:
         return fixed(value, places).rstrip("0").rstrip(".") if value and places else digits
     kept = digits.rstrip("0")
     return f"{kept[:point]}.{kept[point:]}" if len(kept) > point else digits[:point]
+
+
+def signed_text(value: int, places: int) -> str:
+    """Return ``text(value, places)`` with ``+`` before it if it is positive."""
+    written = text(value, places)
+    return f"+{written}" if value > 0 else written
+
+
+@lru_cache(maxsize=1 << 14)
+def price_text(value: int) -> str:
+    """Return a price as text; the same prices are written again and again."""
+    return text(value, PRICE_PLACES)
 
 
 def fixed(value: int, places: int) -> str:

@@ -99,6 +99,7 @@ def duration(ms: int) -> str:
     return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
 
 
+@lru_cache(maxsize=1 << 12)  # records of neighbouring minutes name the same ones
 def iso_minute(minute: int) -> str:
     """Return the start of a minute as ``2025-12-14T21:34:00Z``."""
     days, rest = divmod(minute, DAY_MINUTES)
