@@ -277,7 +277,7 @@ def _imbalance(bid: int, ask: int, source: str) -> str | None:
 
 @lru_cache(maxsize=1 << 8)
 def _hundredths(value: int) -> str:
-    return exact.signed(exact.fixed(value, 2))
+    return exact.signed_fixed(value, 2)
 
 
 def _parameters(inst_id: str, settings: "Settings") -> dict[str, Any]:

@@ -6,7 +6,7 @@ deeper than its own extreme. The wicks of a side stand in the order of their tip
 those that it reaches and no others.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Final, Literal, NamedTuple
@@ -64,16 +64,12 @@ def ticks(distance: int, tick: int) -> int:
 
 def depth(candle: Candle, sign: int) -> int:
     """Return how far out a candle reached on a side."""
-    return sign * (candle.high if sign > 0 else candle.low)
+    return candle.high if sign > 0 else -candle.low
 
 
 def body(candle: Candle, sign: int) -> int:
     """Return how far out its body reached."""
-    return max(sign * candle.open, sign * candle.close)
-
-
-def _inward(wick: Wick) -> int:
-    return -wick.tip
+    return max(candle.open, candle.close) if sign > 0 else -min(candle.open, candle.close)
 
 
 class _Side:
@@ -83,6 +79,7 @@ class _Side:
         self.name = name
         self.sign = SIGNS[name]
         self._wicks: list[Wick] = []  # the deepest tip first: candles reach them from the end
+        self._tips: list[int] = []  # of each of them, negated: in rising order
         # (minute, depth) of each minute that went farther out than all later ones, oldest first
         self._farthest: list[tuple[int, int]] = []
 
@@ -99,16 +96,20 @@ class _Side:
         while keep and wicks[keep - 1].tip <= reached:
             keep -= 1
         touched = wicks[keep:]
-        del wicks[keep:]
+        if touched:
+            del wicks[keep:], self._tips[keep:]
         return touched
 
     def add(self, wick: Wick) -> None:
         """Take in a wick that was born."""
-        insort(self._wicks, wick, key=_inward)
+        place = bisect_right(self._tips, -wick.tip)
+        self._tips.insert(place, -wick.tip)
+        self._wicks.insert(place, wick)
 
     def remove(self, wick: Wick) -> None:
         """Take out the oldest wick; of equal tips it stands first."""
-        del self._wicks[bisect_left(self._wicks, _inward(wick), key=_inward)]
+        place = bisect_left(self._tips, -wick.tip)
+        del self._wicks[place], self._tips[place]
 
     def distance(self, wick: Wick) -> int | None:
         """Return how close to an untouched tip candles since its birth came, None if none did."""
@@ -125,18 +126,21 @@ class _Side:
 
     def restore(self, wicks: list[Wick], farthest: list[list[Any]]) -> None:
         """Go on with these wicks, the oldest first, and the depths of ``state()``."""
-        self._wicks = sorted(wicks, key=_inward)
+        self._wicks = sorted(wicks, key=lambda wick: -wick.tip)
+        self._tips = [-wick.tip for wick in self._wicks]
         self._farthest = [(minute, int(reached)) for minute, reached in farthest]
 
 
-def _born(candle: Candle, side: _Side, met: list[tuple[int, int]], tick: int) -> Wick | None:
+def _born(
+    candle: Candle, birth: int, side: _Side, met: list[tuple[int, int]] | None, tick: int
+) -> Wick | None:
     """Return the wick that a candle has on a side, None if it has none."""
     tip = depth(candle, side.sign)
     size = tip - body(candle, side.sign)
     if size == 0:
         return None
     return Wick(
-        candle.timeframe, side.name, candle.end, tip,
+        candle.timeframe, side.name, birth, tip,
         candle.open, candle.high, candle.low, candle.close,
         ticks(size, tick), *(_tip_to_tip(tip, met, tick) if met else (None, None)),
     )  # fmt: skip
@@ -173,12 +177,12 @@ class WickDetector:
             events.sort(key=_age)
         for candle in candles:
             for side in self._sides.values():
-                met = self._met.pop((candle.timeframe, side.name), []) if self._met else []
-                wick = None if candle.cut else _born(candle, side, met, tick)
+                met = self._met.pop((candle.timeframe, side.name), None) if self._met else None
+                wick = None if candle.cut else _born(candle, moment, side, met, tick)
                 if wick is not None:
                     side.add(wick)
                     self._untouched[_age_of(wick)] = wick
-                    events.append(Event("created", candle.end, wick))
+                    events.append(Event("created", moment, wick))
         return events
 
     def _touch(self, moment: int, candle: Candle, tick: int) -> Iterator[Event]:

@@ -76,13 +76,13 @@ class VwapSums:
 
     def vwap(self, places: int) -> str:
         """Σ(price x notional) / Σ(notional)."""
-        return _ratio(self.price_notional, self.notional * exact.PRICE_ONE, places)
+        return exact.ratio_text(self.price_notional, self.notional * exact.PRICE_ONE, places)
 
     def vwap_base(self, places: int) -> str | None:
         """Σ(price x base) / Σ(base); None where all inverse base was rounded to 0."""
         if not self.base:
             return None
-        return _ratio(self.price_base, self.base * exact.PRICE_ONE, places)
+        return exact.ratio_text(self.price_base, self.base * exact.PRICE_ONE, places)
 
     def sd(self, places: int) -> str:
         """Return sqrt(Σ(price² x notional) / Σ(notional) - vwap²), with one root."""
@@ -97,7 +97,7 @@ class VwapSums:
     def deviation_bps(self, close: int) -> str:
         """(close - vwap) / vwap x 10,000, 2 places, signed."""
         bps = exact.divide(self.above(close) * 10_000, self.price_notional, 2)
-        return exact.signed(exact.fixed(bps, 2))
+        return exact.signed_fixed(bps, 2)
 
     def state(self, *, squares: bool) -> list[str]:
         """Return the sums as text, in the order of the fields; that of squares is the last."""
@@ -108,10 +108,6 @@ class VwapSums:
     def restore(cls, state: Sequence[str]) -> "VwapSums":
         """Return the sums that ``state`` was made of."""
         return cls(*map(exact.unpacked, state))
-
-
-def _ratio(numerator: int, denominator: int, places: int) -> str:
-    return exact.text(exact.divide(numerator, denominator, places), places)
 
 
 class VwapFold:

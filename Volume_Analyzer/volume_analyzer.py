@@ -86,7 +86,7 @@ class VolumeFold:
             "high": exact.price_text(bar.high),
             "low": exact.price_text(bar.low),
             "close": exact.price_text(bar.close),
-            "price_change_pct": exact.signed(_two_places(change * 100, bar.open)),
+            "price_change_pct": exact.signed_fixed(exact.divide(change * 100, bar.open, 2), 2),
             "total_volume": _amount(bar.notional),
             "buy_volume": _amount(bar.buy_notional),
             "sell_volume": _amount(bar.sell_notional),

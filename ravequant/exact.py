@@ -105,6 +105,12 @@ def signed(written: str) -> str:
     return f"+{written}" if written[0] != "-" and written.strip("0.") else written
 
 
+def signed_fixed(value: int, places: int) -> str:
+    """Return ``fixed(value, places)`` with ``+`` before it if it is positive."""
+    written = fixed(value, places)
+    return f"+{written}" if value > 0 else written
+
+
 def packed(value: int) -> str:
     """Return an integer as text, its trailing zeros as an exponent: ``12e40``, or plain ``1234``.
 
@@ -135,6 +141,22 @@ def divide(numerator: int, denominator: int, places: int) -> int:
     if twice > denominator or (twice == denominator and quotient & 1):
         quotient += 1
     return quotient
+
+
+def ratio_text(numerator: int, denominator: int, places: int) -> str:
+    """Return ``text(divide(numerator, denominator, places), places)`` of two positive numbers.
+
+    In one piece: a row of VWAP has nine of them.
+    """
+    quotient, rest = divmod(numerator * 10**places, denominator)
+    rest += rest
+    if rest > denominator or (rest == denominator and quotient & 1):
+        quotient += 1
+    digits = str(quotient)
+    whole, part = digits[:-places], digits[-places:].rstrip("0")
+    if not whole:
+        return text(quotient, places)
+    return f"{whole}.{part}" if part else whole
 
 
 def root(numerator: int, denominator: int, places: int) -> int:

@@ -127,6 +127,26 @@ def test_signed(written, said):
     assert exact.signed(written) == said
 
 
+@given(st.integers(-(10**25), 10**25), st.integers(1, 20))
+def test_signed_forms_are_the_forms_with_their_sign(value, places):
+    """A sign stands before what is above zero, and before nothing else that had none."""
+    assert exact.signed_text(value, places) == exact.signed(exact.text(value, places))
+    assert exact.signed_fixed(value, places) == exact.signed(exact.fixed(value, places))
+
+
+@given(numerators.map(abs), denominators.map(abs), st.integers(0, 30))
+def test_ratio_text_is_text_of_divide(numerator, denominator, places):
+    """The short way writes what the long way writes, below 1 and at a half too."""
+    for above, below in ((numerator, denominator), (2 * numerator + 1, 2 * 10**places)):
+        wanted = exact.text(exact.divide(above, below, places), places)
+        assert exact.ratio_text(above, below, places) == wanted
+
+
+def test_price_text_is_text_at_the_places_of_a_price():
+    """A price may be asked for many times, and reads the same."""
+    assert [exact.price_text(97_137_3 * 10**19) for _ in range(2)] == ["97137.3"] * 2
+
+
 @given(numerators, denominators, st.integers(0, 30))
 def test_divide_is_half_even(numerator, denominator, places):
     """The one rounding agrees with Fraction, whose round is half-even."""

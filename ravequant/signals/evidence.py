@@ -286,7 +286,7 @@ def imbalance(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verd
     if value is None:
         return Verdict(_judged(book, met=None), lambda: f"not known in {name}")
     met = (-value if side == "high" else value) >= limits.imbalance
-    written = exact.signed(exact.fixed(value, 2))
+    written = exact.signed_fixed(value, 2)
     return Verdict(_judged(book, met=met), lambda: f"{written} in {name}")
 
 

@@ -129,7 +129,7 @@ class Signal(NamedTuple):
         if self.last is None:
             return None
         off = exact.divide((self.wick.tip - self.last.price) * 10_000, self.last.price, 2)
-        return exact.signed(exact.fixed(off, 2))
+        return exact.signed_fixed(off, 2)
 
 
 class QueryResult(NamedTuple):
