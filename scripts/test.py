@@ -34,7 +34,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SIDE_BY_SIDE = ("-n", "4")  # most of a test's time is waiting for a socket or a clock
+# most of a test's time is waiting for a socket or a clock; a module's tests stay together, for one
+# browser, until another process has none left
+SIDE_BY_SIDE = ("-n", "5", "--dist", "worksteal")
 FAULTS = "--faults"
 LONG = "--long"
 LONG_VARIABLE = "RAVEQUANT_LONG_TESTS"  # read by tests/support/examples.py

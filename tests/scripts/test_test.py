@@ -23,7 +23,8 @@ def test_the_checks_and_what_goes_on_to_pytest():
     """Lint, format, types and tests are run, and further words reach pytest."""
     named = dict(program.checks(["-k", "signed"]))
     assert list(named) == ["ruff check", "ruff format", "mypy", "pytest"]
-    assert named["pytest"] == ["pytest", "-n", "4", "--verbosity=0", "-k", "signed"]
+    shape = ["-n", "5", "--dist", "worksteal"]
+    assert named["pytest"] == ["pytest", *shape, "--verbosity=0", "-k", "signed"]
 
 
 def test_faults_runs_the_fault_suite_alone():
