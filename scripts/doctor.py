@@ -10,10 +10,10 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -28,6 +28,7 @@ from scripts.checks import vault as inside
 
 PROGRAM: Final = "doctor"
 _STEP_S: Final = 1.0
+_Found = TypeVar("_Found")  # a check, or some
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,7 +46,6 @@ def parser() -> argparse.ArgumentParser:
 
 def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     """Yield every check; a check that cannot be made is a failure of its own."""
-    now = times.utc_now_ms()
     chosen, found = computer.chosen_settings()
     yield from computer.python()
     yield found
@@ -62,27 +62,32 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
     if not vault.root.is_dir():
         return
     if args.offline:
-        yield from made("clock", partial(computer.measured_clock, vault, now))
-    yield from made("disk", partial(disk.disk, vault, chosen, now))
-    yield from made("exporters", partial(programs.exporters, vault, now))
-    yield from made("run_all", partial(programs.run_all, vault, now))
-    yield from made("dashboard", partial(programs.screen, vault, now))
-    yield from made("alerts", partial(programs.alerts, vault, now))
-    yield from made("code", partial(programs.code, vault, now))
-    yield from made("lab", partial(inside.lab, vault, now))
+        yield from made("clock", partial(_now, computer.measured_clock, vault))
+    yield from made("disk", partial(_now, disk.disk, vault, chosen))
+    yield from made("exporters", partial(_now, programs.exporters, vault))
+    yield from made("run_all", partial(_now, programs.run_all, vault))
+    yield from made("dashboard", partial(_now, programs.screen, vault))
+    yield from made("alerts", partial(_now, programs.alerts, vault))
+    yield from made("code", partial(_now, programs.code, vault))
+    yield from made("lab", partial(_now, inside.lab, vault))
     for inst_id in cli.instruments_of(args, chosen.instruments):
         for name, look in (
-            ("records", partial(records.records, vault, inst_id, now)),
-            ("lines", partial(inside.last_hour, vault, inst_id, now)),
+            ("records", partial(_now, records.records, vault, inst_id)),
+            ("lines", partial(_now, inside.last_hour, vault, inst_id)),
             ("holes", partial(inside.open_gaps, vault, inst_id)),
             ("imports", partial(imports.imports, vault, inst_id)),
-            ("metadata", partial(inside.contract, vault, inst_id, now, rest)),
-            ("sleep", partial(inside.asleep, vault, inst_id, now)),
+            ("metadata", partial(_now, inside.contract, vault, inst_id, rest=rest)),
+            ("sleep", partial(_now, inside.asleep, vault, inst_id)),
         ):
             yield from made(f"{name} {inst_id}", look)
     if args.live:
         inst_ids = cli.instruments_of(args, chosen.instruments)
         yield from made("live", partial(watch, vault, inst_ids, args.live))
+
+
+def _now(look: Callable[..., _Found], *words: Any, **more: Any) -> _Found:
+    """Make a check as of this moment: those before it may have waited for a network."""
+    return look(*words, times.utc_now_ms(), **more)
 
 
 def watch(vault: Vault, inst_ids: Sequence[str], span_s: float) -> Iterator[Check]:

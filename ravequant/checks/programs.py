@@ -50,8 +50,8 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
             yield Check(name, "FAIL", text, "stop one of them; one serves all instruments")
         elif state.problem:
             yield _problem(name, state, now)
-        elif not state.connected:
-            yield Check(name, "WARN", "lives, but has no connection", "see its log")
+        elif state.silence:
+            yield Check(name, "FAIL", f"NOT RECORDING: it {state.silence}", NETWORK)
         else:
             yield Check(name, "PASS", _work(name, beat, now))
         if state.lives:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeV
 
 import orjson
 
-from ravequant import exchanges, times
+from ravequant import exchanges
 from ravequant.errors import DONE, FAILED, FeedError, VaultError
 from ravequant.exchanges.admission import Look, look_at
 from ravequant.exchanges.recorder_options import RecorderOptions
+from ravequant.exchanges.standstill import Standstill
 from ravequant.exchanges.stopping import stop_on_signals
 from ravequant.exchanges.time_keeper import TimeKeeper
 from ravequant.exchanges.url import unreachable
@@ -98,7 +99,7 @@ class RecorderApp(ABC, Generic[R]):
         self._unseen = set(options.inst_ids)  # not looked at yet
         self._to_subscribe: list[str] = []
         self._away = ""  # why REST does not answer
-        self._problem_since: int | None = None
+        self._standstill = Standstill()
         self._written: dict[str, int] = {}  # at the last summary
         self._streams = tuple(streams)
         self._heartbeat = Heartbeat(vault, program)
@@ -249,6 +250,7 @@ class RecorderApp(ABC, Generic[R]):
         if number > self._newest_connection:
             self._newest_connection = number
             self.keeper.connected()
+            self._heartbeat.write(self.facts())  # whoever reads it need not wait for the next
 
     async def judge(self, newest_ts: int, now: float) -> None:
         """Return once the exchange's time is fit to judge a message that came at ``now``."""
@@ -268,7 +270,7 @@ class RecorderApp(ABC, Generic[R]):
             "frames": sum(client.frames for client in self.clients),
             "reader_stalls": sum(client.stalls for client in self.clients),
             "clock_offset_ms": self.keeper.offset_ms(),
-            **self._standstill(),
+            **self._standstill.facts(self._problem(), self._silent_s()),
             "instruments": {
                 name: self._facts_of(name)
                 for name in names
@@ -280,18 +282,9 @@ class RecorderApp(ABC, Generic[R]):
         own = self.recorders[inst_id].facts() if inst_id in self.recorders else {"filling": None}
         return {**own, "left_out": self.left_out.get(inst_id)}
 
-    def _standstill(self) -> dict[str, str | None]:
-        """Return why nothing is recorded, and since when (wall clock)."""
-        problem = self._problem()
-        if problem is None:
-            self._problem_since = None
-        elif self._problem_since is None:
-            self._problem_since = times.utc_now_ms()
-        since = self._problem_since
-        return {
-            "problem": problem,
-            "problem_since_utc": None if since is None else times.iso(since),
-        }
+    def _silent_s(self) -> float | None:
+        busy = self.busy_at
+        return None if busy is None else asyncio.get_running_loop().time() - busy
 
     def _problem(self) -> str | None:
         recorded = [name for name in self.recorders if name not in self.left_out]

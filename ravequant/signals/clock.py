@@ -19,7 +19,7 @@ from ravequant.exchanges.url import check_url
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.vault import heartbeat, newest
 from ravequant.vault.heartbeat import FRESH_MS
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import DEMO_MARKER, Vault
 
 CLOCK_VARIABLE: Final = "RAVEQUANT_EXCHANGE_CLOCK"
 WRONG_MS: Final = 30_000  # of difference; more falsifies every age
@@ -117,6 +117,8 @@ def problem(vault: Vault, clock: Clock) -> str:
         "win32": "w32tm /resync, or Settings > Time & language > Sync now",
         "darwin": "sudo sntp -sS time.apple.com",
     }.get(sys.platform, "sudo timedatectl set-ntp true")
+    if (vault.root / DEMO_MARKER).exists():
+        return f"CLOCK {times.duration(abs(off))} {side} the demo's market: this computer is busy"
     if clock.exchange:
         remedy = f"{CLOCK_VARIABLE} names another exchange than the one that is recorded"
     return f"CLOCK {times.duration(abs(off))} {side} the exchange: set it ({remedy})"

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ravequant import times
 from ravequant.catalog import BOOK, L2_EXPORTER, TRADES, TRADES_EXPORTER, DataSet
 from ravequant.vault import heartbeat
+from ravequant.vault.newest import newest_record
 from ravequant.vault.paths import Vault
 
 _RECORDS: Final[Mapping[str, tuple[str, DataSet]]] = {
@@ -43,7 +44,8 @@ class RecorderState:
     program: str
     lives: bool = False  # False: its heartbeat is old, absent, or its last
     connected: bool = False
-    problem: str = ""  # why it records nothing; empty: it records
+    problem: str = ""  # why it records nothing, in its own words
+    silence: str = ""  # why nothing can have come, where it names no problem
     problem_since_ms: int | None = None
     clock_offset_ms: int | None = None  # this computer's clock minus the exchange's
     code: str = ""  # the digest of its code at its start
@@ -67,6 +69,7 @@ def recorder_state(vault: Vault, program: str, now: int) -> RecorderState:
         lives=heartbeat.alive(beat, now),
         connected=bool(beat.get("connections")),
         problem=_text(problem) or (f"the disk refuses {', '.join(refused)}" if refused else ""),
+        silence=_silence(beat),
         problem_since_ms=_time(beat.get("problem_since_utc")),
         clock_offset_ms=offset if isinstance(offset, int) else None,
         code=_text(beat.get("code")),
@@ -104,16 +107,21 @@ def why_not_recorded(vault: Vault, inst_id: str, now: int) -> str:
 
 
 def not_recorded_since(vault: Vault, inst_id: str, now: int) -> int | None:
-    """Return since when trades or books of an instrument are not recorded, by the wall clock.
+    """Return since when nobody knows of the trades or books of an instrument (Unix ms).
 
-    None if it is not known: of an instrument that is left out, or whose past trades are fetched.
+    That is the newest record on disk, or the time that the recorder names if that is earlier. None
+    if it is not known: of an instrument that is left out, or whose past trades are fetched.
     """
     found = []
-    for program in _RECORDS:
-        if _why_standing(vault, program, inst_id, now):
-            state = recorder_state(vault, program, now)
-            last = (heartbeat.read(vault, program) or {}).get("heartbeat_utc")
-            found.append(state.problem_since_ms if state.lives else _time(last))
+    for program, (_, data) in _RECORDS.items():
+        if not _why_standing(vault, program, inst_id, now):
+            continue
+        state = recorder_state(vault, program, now)
+        if state.lives and (inst_id in state.left_out or inst_id in state.filling):
+            continue
+        last = _time((heartbeat.read(vault, program) or {}).get("heartbeat_utc"))
+        found.append(state.problem_since_ms if state.lives else last)
+        found.append(newest_record(vault, data, inst_id))
     return min((since for since in found if since is not None), default=None)
 
 
@@ -139,7 +147,15 @@ def _why_behind(state: RecorderState, inst_id: str) -> str:
     if inst_id in state.filling:
         return f"fetching past trades: {state.filling[inst_id].sentence}"
     rows, _ = _RECORDS[state.program]
-    return f"NOT RECORDING {rows}: {state.problem}" if state.problem else ""
+    why = state.problem or (f"{state.program} {state.silence}" if state.silence else "")
+    return f"NOT RECORDING {rows}: {why}" if why else ""
+
+
+def _silence(beat: Mapping[str, Any]) -> str:
+    """Return why nothing can have come; empty in a heartbeat that does not count."""
+    if beat.get("connections") == 0:
+        return "has no connection"
+    return "has heard nothing since its start" if beat.get("frames") == 0 else ""
 
 
 def span(span_ms: int) -> str:

@@ -119,7 +119,7 @@ def _samples(vault: Vault, inst_ids: Sequence[str], now: int) -> Iterator[Sample
 def _recorder(vault: Vault, program: str, now: int) -> Iterator[Sample]:
     state, labels = recorder_state(vault, program, now), {"program": program}
     yield Sample(UP, state.lives, labels)
-    yield Sample(RECORDING, state.lives and state.connected and not state.problem, labels)
+    yield Sample(RECORDING, state.lives and not (state.problem or state.silence), labels)
     if not state.lives:
         return
     if state.clock_offset_ms is not None:

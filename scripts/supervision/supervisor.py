@@ -31,6 +31,7 @@ _TICK_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
 _ASLEEP_S: Final = 60.0
 _FIRST_ROUND_S: Final = 20.0
+_ROUND_MOST_S: Final = 300.0  # a round that lasts longer has lines on its way
 _IMPORTS_S: Final = 60.0
 _log = logging.getLogger(PROGRAM)
 
@@ -58,10 +59,11 @@ class Supervisor:
         self._words: dict[str, str] = {}  # the last words of tasks that fail
         self._now = 0.0  # seconds, without those asleep
         self._beat_at = -_HEARTBEAT_S
+        self._told_at = 0.0  # the newest line of a round, or before any end of a calculator
 
     def run(self, plan: Plan, for_s: float) -> None:
         """Follow the plan until it is finished, ``for_s`` has passed, or a signal came."""
-        self._now, before = 0.0, time.monotonic()
+        self._now, self._told_at, before = 0.0, 0.0, time.monotonic()
         self._silences.clear()
         self._beat_at = -_HEARTBEAT_S
         self._complete_imports(_IMPORTS_S)  # before anybody holds the log
@@ -92,9 +94,14 @@ class Supervisor:
         if self._waits and self._now > _FIRST_ROUND_S:
             self._waits = False
             _log.info("no data yet: the calculators wait for the first trades and books")
-        if self._round and plan.resting(self._now):
+        late = self._now - self._told_at >= _ROUND_MOST_S
+        if not self._round:
+            self._told_at = self._now
+        elif late or plan.resting(self._now):
             level = logging.ERROR if self._round.failed else logging.INFO
-            _log.log(level, "%scalculators: %s", self._still(), self._round.tell())
+            text = f"{self._still()}calculators: {self._round.tell()}"
+            _log.log(level, "%s%s", text, ", the others are still at work" * late)
+            self._told_at = self._now
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
             self._writable = self._heartbeat.write({"stopped": False, "tasks": self._facts(plan)})

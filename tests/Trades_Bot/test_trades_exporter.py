@@ -11,7 +11,9 @@ from itertools import pairwise
 
 import pytest
 
+from ravequant import times
 from ravequant.vault.paths import CHECKOUT, day_files
+from ravequant.vault.recorder_state import why_not_recorded
 from tests.support import recordings
 from tests.support.trades_box import (
     BTC,
@@ -45,6 +47,19 @@ def test_without_the_exchange_it_lives_says_why_and_stops_when_asked(vault):
     process.stdout.close()
     assert "ConnectionError: " in log_of(vault)
     assert "Max retries" not in log_of(vault)
+
+
+def test_until_an_exchange_speaks_nobody_takes_it_as_recording(vault):
+    """It accepts connections and is mute: from the first heartbeat on every reader learns it."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        there = (f"ws://127.0.0.1:{port}/ws/v5", f"http://127.0.0.1:{port}")
+        process = start(vault, "--ws-url", there[0], "--rest-url", there[1], "--instId", BTC)
+        wait_for(vault.health("trades_exporter").exists, process)
+        found = why_not_recorded(vault, BTC, times.utc_now_ms())
+        process.kill()
+        process.communicate()
+    assert found == "NOT RECORDING trades: trades_exporter has no connection"
 
 
 @recordings.each(*recordings.MIDNIGHT)

@@ -45,7 +45,7 @@ def test_an_exporter_is_well_dead_unconnected_or_refused_by_the_disk(vault):
     put_beat(vault, "trades_exporter", NOW, connections=0)
     put_beat(vault, "l2_exporter", NOW, instruments={BTC: {"disk_refuses": True}})
     assert exporters(vault) == [
-        ("WARN", "lives, but has no connection"),
+        ("FAIL", "NOT RECORDING: it has no connection"),
         ("FAIL", f"NOT RECORDING: the disk refuses {BTC}"),
     ]
     put_beat(vault, "trades_exporter", NOW)

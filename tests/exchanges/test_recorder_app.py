@@ -61,6 +61,21 @@ def test_facts_sum_the_connections(vault):
     }
 
 
+def test_a_new_connection_is_in_a_heartbeat_at_once(vault):
+    """Readers that wait for a recorder need not wait for its next regular heartbeat."""
+
+    async def delivered() -> list[bool]:
+        subject, there = app(vault), vault.health("made_app")
+        found = []
+        for number in (1, 1, 2):
+            there.unlink(missing_ok=True)
+            subject.connected(number)
+            found.append(there.exists())
+        return found
+
+    assert asyncio.run(delivered()) == [True, False, True]
+
+
 # -- the end
 
 

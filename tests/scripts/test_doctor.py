@@ -24,6 +24,7 @@ from ravequant.vault.heartbeat import Heartbeat
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import doctor
+from scripts.checks import computer
 from tests.support.trades_box import BTC, exchange
 
 MINUTES = ("vwap", "cvd", "volume")
@@ -152,10 +153,22 @@ def test_the_clock_is_off(healthy, there, tmp_path, capsys):
     with exchange(tmp_path, "--start", start, "--wait-for-clients", "0", "--instId", BTC) as found:
         code, checks = look(healthy, found[2:], capsys)
     assert (code, checks["clock"][0]) == (1, "FAIL")
-    assert (
-        "behind the exchange -> " + ("w32tm" if os.name == "nt" else "sudo timedatectl")
-        in checks["clock"][1]
-    )
+    remedy = "w32tm" if os.name == "nt" else "sudo timedatectl"
+    assert f"behind the exchange -> {remedy}" in checks["clock"][1]
+
+
+def test_a_check_that_waits_makes_no_record_one_of_the_future(healthy, there, capsys, monkeypatch):
+    """The network kept the clock's check for 35 s; all others look at what is there by then."""
+    real, late = times.utc_now_ms, list[int]()
+
+    def waits(_):
+        late.append(35_000)
+        beat(healthy)
+        return computer.clock_off(0)
+
+    monkeypatch.setattr(times, "utc_now_ms", lambda: real() + sum(late))
+    monkeypatch.setattr(computer, "clock", waits)
+    assert look(healthy, there, capsys) == (0, {})
 
 
 @pytest.mark.parametrize(

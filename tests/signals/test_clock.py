@@ -121,6 +121,14 @@ def test_the_line_says_by_how_much_and_how_to_set_it(vault, off, said):
     assert line.endswith(")")
 
 
+def test_a_demo_blames_no_clock(vault):
+    """Its market falls behind on a busy computer, whose clock is right."""
+    beat(vault, NOW, 93_000)
+    (vault.root / ".made_by_demo").touch()
+    line = clock.problem(vault, Clock(NOW))
+    assert line == "CLOCK 1m33s ahead of the demo's market: this computer is busy"
+
+
 def test_a_local_exchange_tells_its_own_time(vault):
     """The variable names its address; the first line says so; no heartbeat counts against it."""
     with exchange_clock() as there:

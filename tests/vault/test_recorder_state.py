@@ -59,8 +59,9 @@ BAD_FILL = {"filling": {"at_utc": 5, "until_utc": "x"}}
 )
 def test_a_heartbeat_of_another_form_counts_as_one_without_these_fields(vault, instruments):
     """An earlier version wrote a pair of ids; a damaged file may hold anything."""
-    write(vault, {"connections": 0, "problem": 7, "code": 5, "instruments": instruments,
-                  "problem_since_utc": "soon", "clock_offset_ms": "fast"})  # fmt: skip
+    write(vault, {"connections": None, "frames": "no", "problem": 7, "code": 5,
+                  "problem_since_utc": "soon", "clock_offset_ms": "fast",
+                  "instruments": instruments})  # fmt: skip
     found = recorder_state(vault, "trades_exporter", times.utc_now_ms())
     assert found == RecorderState("trades_exporter", lives=True)
 
@@ -121,6 +122,11 @@ FILLING = {"at_utc": "2025-12-14T20:09:12.000Z", "until_utc": "2025-12-14T21:38:
         ({}, {}, ""),
         ({"problem": "no net"}, {}, "NOT RECORDING trades: no net"),
         ({}, {"problem": "no net"}, "NOT RECORDING books: no net"),
+        ({"connections": 0}, {}, "NOT RECORDING trades: trades_exporter has no connection"),
+        ({"connections": 0, "problem": "no net"}, {}, "NOT RECORDING trades: no net"),
+        ({"connections": 1, "frames": 0}, {},
+         "NOT RECORDING trades: trades_exporter has heard nothing since its start"),
+        ({"connections": 1, "frames": 1}, {"connections": 2, "frames": 9}, ""),
         ({"stopped": True}, {"stopped": True},
          "NOT RECORDING trades: trades_exporter has ended; books: l2_exporter has ended"),
         ({}, {"stopped": True}, "NOT RECORDING books: l2_exporter has ended"),

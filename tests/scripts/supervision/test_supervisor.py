@@ -114,6 +114,25 @@ def test_a_round_is_one_line_with_the_trouble_that_lasts(vault, monkeypatch, cap
     assert facts["tasks"]["good"]["last_words"] is None
 
 
+def test_a_round_without_an_end_has_lines_on_its_way(vault, monkeypatch, caplog):
+    """Calculators that never rest: those that have ended are counted every so often."""
+    monkeypatch.setattr("scripts.supervision.supervisor._ROUND_MOST_S", 1.0)
+    quick = script(vault.root.parent, "time.sleep(0.1)\n")
+    slow = vault.root.parent / "slow.py"
+    slow.write_text("import time\ntime.sleep(60)\n", "utf-8")
+    tasks_ = [
+        Task("quick", quick, every_s=100, calculates=True),
+        Task("slow", str(slow), every_s=100, calculates=True),
+    ]
+    plan, supervisor = UntilTold(tasks_, 3), Supervisor(vault)
+    wanted = "calculators: 1 up to date, the others are still at work"
+    plan.logged = lambda: wanted in caplog.messages
+    with caplog.at_level(logging.INFO):
+        supervisor.run(plan, LIMIT_S)
+        supervisor.close(plan)
+    assert wanted in caplog.messages
+
+
 def test_the_seal_of_a_day_is_a_line_in_the_window(vault, caplog):
     """The words of a program that tells; one that has nothing to tell has no line."""
     says = script(vault.root.parent, "print('sealed 2025-12-14: all complete')\n")
