@@ -346,7 +346,7 @@ class _Run(Generic[Batch]):
         length = 0
         for file, group in groupby(records, self._sink.file_of):
             rows = list(group)
-            data = b"".join([orjson.dumps(row) + b"\n" for row in rows])
+            data = b"".join([orjson.dumps(row, None, orjson.OPT_APPEND_NEWLINE) for row in rows])
             self._output.append(file, data)
             length += len(data)
             self._summary.records += len(rows)
