@@ -44,16 +44,18 @@ class DataSet(NamedTuple):
         """The words that a person types to have it, after the name of the Python."""
         return f"{self.maker.script} {self.options}".rstrip()
 
-    def files(self, vault: Vault, inst_id: str) -> Iterator[tuple[str, Path]]:
+    def files(
+        self, vault: Vault, inst_id: str, *, newest_first: bool = False
+    ) -> Iterator[tuple[str, Path]]:
         """Yield (key, file) of each file of an instrument that exists, oldest first.
 
         The key is ``2025-12-14`` or ``2025-12-14/21``; of a single file it is the file's name.
         """
         place = self.place(vault, inst_id)
         if self.kind == "days":
-            yield from paths.day_files(place)
+            yield from paths.day_files(place, newest_first=newest_first)
         elif self.kind == "hours":
-            yield from paths.book_files(place)
+            yield from paths.book_files(place, newest_first=newest_first)
         elif place.exists():
             yield place.name, place
 

@@ -7,9 +7,9 @@ logged.
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from ravequant.signals import inputs
 from ravequant.signals.derived_rows import (
     FILES,
     Record,
+    WickEvent,
     days_until,
     first_minute,
     newest_book,
@@ -33,6 +34,7 @@ from ravequant.signals.derived_rows import (
     wick_event,
 )
 from ravequant.signals.inputs import LastTrade, VwapRow, WickAsOf
+from ravequant.signals.known_rows import folded_rows
 from ravequant.signals.market_state import MarketState, reach
 from ravequant.signals.past_books import past_books
 from ravequant.signals.seen import CLOSING_MS, LAGGING, Lagging
@@ -118,7 +120,7 @@ def _minutes(
         return ()
     with LineFile(path) as file:
         until = _ms(minute - 1)
-        found = tuple(parsed(path, file.between(_ms(since) - 1, until), parse))
+        found = folded_rows(file, _ms(since) - 1, until, parse, tuple)
         if found:
             return found
         newest = next(parsed(path, file.newest(until), parse), None)
@@ -132,7 +134,7 @@ def _vwap(path: Path, since: int, minute: int) -> tuple[VwapRow, ...]:
         return rows
     with LineFile(path) as file:
         first = first_minute(file, file.forward(0))
-    return tuple(whole(row, first) for row in rows)
+    return tuple(row if row.whole else whole(row, first) for row in rows)
 
 
 def _newest_minute(vault: Vault, inst_id: str, data: DataSet) -> int | None:
@@ -152,16 +154,18 @@ def _wicks(
     path = data.place(vault, inst_id)
     if not is_there(path):
         return (), None
-    born: dict[str, WickAsOf] = {}
-    newest = None
     with LineFile(path, data.key) as file:
-        lines = file.between(_ms(since) - 1, _ms(minute))
-        for event in parsed(path, lines, wick_event):
-            newest = event.known
-            take_event(born, event)
+        wicks, newest = folded_rows(file, _ms(since) - 1, _ms(minute), wick_event, _fold_events)
         if newest is None:
             newest = first_minute(file, file.newest(_ms(minute)))
-    return tuple(born.values()), newest
+    return wicks, newest
+
+
+def _fold_events(events: Sequence[WickEvent]) -> tuple[tuple[WickAsOf, ...], int | None]:
+    born: dict[str, WickAsOf] = {}
+    for event in events:
+        take_event(born, event)
+    return tuple(born.values()), events[-1].known if events else None
 
 
 def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
@@ -203,20 +207,24 @@ def newest_trade(vault: Vault, inst_id: str, until: int) -> tuple[Path, LastTrad
     """
     closing = until + CLOSING_MS
     trade_of = partial(_trade, inst_id, vault.exchange)
+    newest: Path | None = None
     files = days_until(vault, inst_id, FILES["trades"], closing)
-    for number, path in enumerate(files):
+    for path, older_file in pairwise(chain(files, [None])):
+        if path is None:
+            break
+        newest = newest or path
         with _trade_file(path, closing) as file:
             start = file.after(closing - DISORDER_MS)
             before = list(islice(file.backward(start), OVERLAP))
             if len(before) < OVERLAP:
-                before += _tail(files[number + 1 : number + 2])
+                before += _tail(older_file)
             trade = _last(file, chain(reversed(before), file.forward(start)), trade_of, until)
             if trade is None:
                 older = (trade_of(line) for line in file.backward(start) if file.time_of(line))
                 trade = next((found for found in older if found and found.ts <= until), None)
         if trade is not None:
             return path, trade
-    return files[0] if files else vault.trades(inst_id), None
+    return newest or vault.trades(inst_id), None
 
 
 def _trade_file(path: Path, until: int | None = None) -> LineFile:
@@ -224,12 +232,12 @@ def _trade_file(path: Path, until: int | None = None) -> LineFile:
     return LineFile(path, time_of=time_of, until=until, keep=PACKED_BYTES)
 
 
-def _tail(files: Iterable[Path]) -> list[bytes]:
-    """Return the newest lines of the first of these files, the newest first."""
-    for path in files:
-        with _trade_file(path) as file:
-            return list(islice(file.backward(file.size), OVERLAP))
-    return []
+def _tail(path: Path | None) -> list[bytes]:
+    """Return the newest lines of a file, the newest first."""
+    if path is None:
+        return []
+    with _trade_file(path) as file:
+        return list(islice(file.backward(file.size), OVERLAP))
 
 
 def _last(

@@ -17,16 +17,17 @@ from ravequant.signals.evidence import (
     imbalance,
     touch_gap,
     volume_tier,
-    vwap,
+    vwap_state,
     wall,
     young_wall,
 )
-from ravequant.signals.inputs import Side, VolumeRow, WickAsOf
+from ravequant.signals.inputs import CvdRow, Side, VolumeRow, WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import BOOK_STEP, MarketState
 from ravequant.signals.rules import Signal
 
 LEAST_MOMENTS: Final = 30  # with fewer there is no share
+_MOST_SIDES: Final = 32  # whose rates are kept: the answers of a minute share them
 
 
 class Rate(NamedTuple):
@@ -54,6 +55,21 @@ class Rate(NamedTuple):
 Rates = Mapping[str, Rate | None]  # by layer; None: there was no moment to count
 
 
+class _SideFacts(NamedTuple):
+    """All but the query that the rates of a side are made of."""
+
+    volume: Sequence[VolumeRow]
+    cvd: Sequence[CvdRow]
+    wicks: Sequence[WickAsOf]
+    minute: int
+    reach: int | None
+    gap_since: bool
+    limits: SignalLimits
+
+
+_of_sides: Final[dict[tuple[str, Query, Side], tuple[_SideFacts, Rates]]] = {}
+
+
 def base_rates(signals: Sequence[Signal], query: Query, limits: SignalLimits) -> list[Rates]:
     """Return the base rate of each layer of each signal; all signals are of one result."""
     of_sides = {
@@ -65,14 +81,26 @@ def base_rates(signals: Sequence[Signal], query: Query, limits: SignalLimits) ->
 
 def _side_rates(state: MarketState, query: Query, limits: SignalLimits, side: Side) -> Rates:
     """Return the rates of the layers that are the same for every level of a side."""
+    facts = _SideFacts(
+        state.volume, state.cvd, state.wicks, state.minute, state.wicks_reach, state.gap_since,
+        limits,
+    )  # fmt: skip
+    place = state.inst_id, query, side
+    known = _of_sides.get(place)
+    if known is not None and known[0] == facts:  # tuples that are the same object are soon equal
+        return known[1]
     short = side == "high"
     tape = [*_windows(_last_day(state), limits.tape_minutes)]
-    return {
+    rates = {
         "wick": _rate(_wick_states(state, query, limits, side)),
         "volume_tier": _rate(volume_tier(recent).state for recent in tape),
         "absorption": _rate(absorption(recent, short=short).state for recent in tape),
         "cvd": _rate(cvd(row, short=short).state for row in state.cvd),
     }
+    if len(_of_sides) >= _MOST_SIDES:
+        _of_sides.clear()
+    _of_sides[place] = facts, rates
+    return rates
 
 
 def _level_rates(signal: Signal, limits: SignalLimits) -> Rates:
@@ -82,13 +110,12 @@ def _level_rates(signal: Signal, limits: SignalLimits) -> Rates:
     rows = [] if last is None else [(row, tip * row.close // last) for row in state.vwap]
     books = [] if last is None else [(row, tip * row.mid // last) for row in state.past_books]
     short, oldest = side == "high", limits.buckets_stale_s * times.SECOND_MS
-    rates = {"vwap": _rate(vwap(row, limits, level, short=short).state for row, level in rows)}
+    fresh = [_book_age_ms(state, row.ts) <= oldest for row, _ in books]
+    rates = {"vwap": _rate(vwap_state(row, limits, level, short=short) for row, level in rows)}
     for name, condition in (("wall", wall), ("imbalance", imbalance), ("young_wall", young_wall)):
         rates[name] = _rate(
-            "stale"
-            if _book_age_ms(state, row.ts) > oldest
-            else condition(row, limits, side, level).state
-            for row, level in books
+            condition(row, limits, side, level).state if counts else "stale"
+            for (row, level), counts in zip(books, fresh, strict=True)
         )
     return rates
 
@@ -145,6 +172,10 @@ def _while_hidden(
     wick: WickAsOf, wicks: Sequence[WickAsOf], query: Query, limits: SignalLimits
 ) -> range:
     """Return the minutes at which a wick passed rules 1 to 3."""
+    end = wick.birth + query.age_max
+    end = min(end, end if wick.ended is None else wick.ended - 1)
+    if end < wick.birth + query.age_min:
+        return range(0)  # touched so early, as most wicks are
     found = around(wick, wicks, limits)
     touches = sorted(
         other.ended
@@ -156,5 +187,4 @@ def _while_hidden(
     start = wick.birth + query.age_min
     if query.min_touched:
         start = max(start, touches[query.min_touched - 1])
-    end = wick.birth + query.age_max
-    return range(start, min(end, end if wick.ended is None else wick.ended - 1) + 1)
+    return range(start, end + 1)

@@ -115,17 +115,20 @@ def tick_at(known: InstrumentHistory | None, minute: int) -> int | None:
     return exact.units(tick_sz, exact.PRICE_PLACES)
 
 
-def days_until(vault: Vault, inst_id: str, data: DataSet, until_ms: int) -> list[Path]:
-    """Return the day files up to a moment, the newest first."""
-    files = data.files(vault, inst_id)
-    return [path for day, path in files if day <= times.day(until_ms)][::-1]
+def days_until(vault: Vault, inst_id: str, data: DataSet, until_ms: int) -> Iterator[Path]:
+    """Yield the day files up to a moment, the newest first."""
+    last = times.day(until_ms)
+    for day, path in data.files(vault, inst_id, newest_first=True):
+        if day <= last:
+            yield path
 
 
 def newest_book(vault: Vault, inst_id: str, until: int) -> tuple[Path, BookRow | None]:
     """Return the newest snapshot not later than ``until`` (Unix ms), and its file."""
-    files = days_until(vault, inst_id, FILES["buckets"], until)
-    for path in files:
+    newest: Path | None = None
+    for path in days_until(vault, inst_id, FILES["buckets"], until):
+        newest = newest or path
         with LineFile(path, until=until) as file:
             for row in parsed(path, file.newest(until), inputs.book):
                 return path, row
-    return files[0] if files else FILES["buckets"].place(vault, inst_id), None
+    return newest or FILES["buckets"].place(vault, inst_id), None

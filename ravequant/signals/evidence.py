@@ -214,17 +214,22 @@ def cvd(row: CvdRow, *, short: bool) -> Verdict:
 
 def vwap(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> Verdict:
     """Judge whether a tip lies far enough beyond the VWAP to fade back to it."""
-    distance = tip - row.vwap_4h
 
     def text() -> str:
         if not row.whole:
             return f"only {minutes_text(row)}"
-        off = exact.fixed(exact.divide(distance * 10_000, row.vwap_4h, 2), 2)
+        off = exact.fixed(exact.divide((tip - row.vwap_4h) * 10_000, row.vwap_4h, 2), 2)
         return f"tip {exact.signed(off)} bps from {mean_text(row.vwap_4h)}"
 
-    beyond = distance if short else -distance
-    state = _judged(row, met=beyond * BPS >= limits.vwap_bps * row.vwap_4h)
-    return Verdict(state if row.whole or row.gap else "partial", text)
+    return Verdict(vwap_state(row, limits, tip, short=short), text)
+
+
+def vwap_state(row: VwapRow, limits: SignalLimits, tip: int, *, short: bool) -> State:
+    """Return the state of ``vwap`` without its words: it is asked of each minute of a day."""
+    if not (row.whole or row.gap):
+        return "partial"
+    beyond = tip - row.vwap_4h if short else row.vwap_4h - tip
+    return _judged(row, met=beyond * BPS >= limits.vwap_bps * row.vwap_4h)
 
 
 def minutes_text(row: VwapRow) -> str:
@@ -242,9 +247,8 @@ def mean_text(price: int) -> str:
 
 def largest_wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:
     """Return the largest wall at a tip, on its side of the book; of equals the nearest."""
-    walls = (
-        wall for wall in book.sides[side].walls if within(wall.price - tip, limits.wall_bps, tip)
-    )
+    reach = limits.wall_bps * tip // BPS
+    walls = [wall for wall in book.sides[side].walls if abs(wall.price - tip) <= reach]
     return max(walls, key=lambda wall: (wall.notional, -abs(wall.price - tip)), default=None)
 
 
@@ -262,32 +266,34 @@ def wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
     """Judge whether a wall rests at the tip; `missing` if the book was not seen that far."""
     found, depth = wall_at(book, limits, side, tip), book.sides[side].depth
     if found is not None:
-        text = f"{amount(found.notional)} at {price_text(found.price)}, {_age(found)}"
-        return Verdict(_judged(book, met=True), lambda: text)
+        return Verdict(_judged(book, met=True), lambda: _wall_text(found))
     if abs(tip - book.mid) * 1_000_000 > depth * book.mid:
-        seen = f"the book was seen to {exact.fixed(depth, 2)} bps only"
-        return Verdict(_judged(book, met=None), lambda: seen)
+        seen = lambda: f"the book was seen to {exact.fixed(depth, 2)} bps only"  # noqa: E731
+        return Verdict(_judged(book, met=None), seen)
     return Verdict(_judged(book, met=False), lambda: f"no such wall on the {BOOK_SIDES[side]} side")
 
 
-def _band(book: BookRow, price: int) -> tuple[int | None, str]:
-    """Return the band of a price and its name."""
-    band = book.band(price)
-    if band is None:
-        return None, f"beyond {book.bands_bps[-1]} bps"
-    inner = book.bands_bps[band - 1] if band else 0
-    return band, f"{inner}-{book.bands_bps[band]} bps"
+def _wall_text(wall: RestingWall) -> str:
+    return f"{amount(wall.notional)} at {price_text(wall.price)}, {_age(wall)}"
+
+
+def _band_name(book: BookRow, band: int | None) -> str:
+    edges = (0, *book.bands_bps)
+    return f"beyond {edges[-1]} bps" if band is None else f"{edges[band]}-{edges[band + 1]} bps"
 
 
 def imbalance(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
     """Judge whether the tip's band leans against the way through it; `missing` if unknown."""
-    band, name = _band(book, tip)
+    band = book.band(tip)
     value = None if band is None else book.imbalance[band]
     if value is None:
-        return Verdict(_judged(book, met=None), lambda: f"not known in {name}")
+        return Verdict(_judged(book, met=None), lambda: f"not known in {_band_name(book, band)}")
     met = (-value if side == "high" else value) >= limits.imbalance
-    written = exact.signed_fixed(value, 2)
-    return Verdict(_judged(book, met=met), lambda: f"{written} in {name}")
+
+    def text() -> str:
+        return f"{exact.signed_fixed(value, 2)} in {_band_name(book, band)}"
+
+    return Verdict(_judged(book, met=met), text)
 
 
 def _youth(wall: RestingWall, limits: SignalLimits) -> str:
@@ -306,15 +312,20 @@ def _youth(wall: RestingWall, limits: SignalLimits) -> str:
 
 def young_wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
     """Judge whether the wall at the tip is young, or, without such a wall, the tip's band."""
-    found, (band, name) = wall_at(book, limits, side, tip), _band(book, tip)
+    found, band = wall_at(book, limits, side, tip), book.band(tip)
     if found is not None:
         age_s = found.age_s if found.young else None
-        text = f"the wall: {_age(found)}, {_youth(found, limits)}"
     else:
         age_s = None if band is None else book.sides[side].young_age_s[band]
-        text = f"no young wall in {name}" if age_s is None else f"band {name}: {age_s} s"
+
+    def text() -> str:
+        if found is not None:
+            return f"the wall: {_age(found)}, {_youth(found, limits)}"
+        name = _band_name(book, band)
+        return f"no young wall in {name}" if age_s is None else f"band {name}: {age_s} s"
+
     met = age_s is not None and age_s < limits.wall_fresh_s
-    return Verdict(_judged(book, met=met), lambda: text)
+    return Verdict(_judged(book, met=met), text)
 
 
 # --- the conditions as of a minute ---------------------------------------------------------------

@@ -109,8 +109,10 @@ class BookRow(NamedTuple):
     def band(self, price: int) -> int | None:
         """Return the band that holds ``price`` on either side of mid; None beyond the last."""
         distance = abs(price - self.mid) * 10_000
-        inside = (i for i, edge in enumerate(self.bands_bps) if distance <= edge * self.mid)
-        return next(inside, None)
+        for number, edge in enumerate(self.bands_bps):
+            if distance <= edge * self.mid:
+                return number
+        return None
 
 
 class LastTrade(NamedTuple):

@@ -7,13 +7,14 @@ up to a time. A trade that is ahead of its exchange's time has an id and no time
 
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ravequant import catalog, exact, times
 from ravequant.catalog import DataSet
 from ravequant.records import RecordError, parse_trade
+from ravequant.signals.late_lines import OpenMinutes, late_lines
 from ravequant.signals.seen import CLOSING_MS, NewestPrice, RawMid, RawTail, RawTrade, Seen
 from ravequant.vault.gap_ledger import GapLedger
 from ravequant.vault.line_file import LineFile, record_time
@@ -21,11 +22,8 @@ from ravequant.vault.paths import Vault
 
 DISORDER_MS: Final = 60_000  # raw lines are out of order by less than this
 OLDER: Final = 64  # lines so much older that end the search for the newest: one alone may err
-_BATCH: Final = 256  # lines that are looked at together: some seconds of trades
 MIDS_MS: Final = times.HOUR_MS  # before an instant: of a market without trades no more mids count
 
-_OPENING: Final = b'{"timestamp_utc":"'
-_STAMP: Final = slice(len(_OPENING), len(_OPENING) + len("2025-12-14T21:34:56.123Z"))
 _MID: Final = b'"mid_price":"'
 
 
@@ -111,7 +109,7 @@ def came_later(vault: Vault, inst_id: str, ms: int) -> list[RawTrade]:
 def _backward(vault: Vault, inst_id: str, near: int | None) -> Iterator[RawTrade]:
     """Yield trades, newest line first, from a little after ``near`` on."""
     after = None if near is None else near + 2 * DISORDER_MS
-    for key, path in reversed(_files(vault, inst_id, catalog.TRADES)):
+    for key, path in catalog.TRADES.files(vault, inst_id, newest_first=True):
         if after is not None and key > times.day(after):
             continue
         with _open(path, key, after) as file:
@@ -143,8 +141,15 @@ def _trade(line: bytes, key: str, inst_id: str, exchange: str) -> RawTrade | Non
     return RawTrade(-1 if ahead else trade.ts, trade.first_id, trade.trade_id, price)
 
 
-def _files(vault: Vault, inst_id: str, data: DataSet) -> list[tuple[str, Path]]:
-    return list(data.files(vault, inst_id))
+def _files(vault: Vault, inst_id: str, data: DataSet, since: int) -> list[tuple[str, Path]]:
+    """Return the files that may hold times from ``since`` (Unix ms) on, oldest first."""
+    newest = data.files(vault, inst_id, newest_first=True)
+    return [*takewhile(lambda item: _file_end_ms(item[0]) > since, newest)][::-1]
+
+
+def _file_end_ms(key: str) -> int:
+    span = times.HOUR_MS if len(key) > len("2025-12-14") else times.DAY_MS
+    return times.file_start_ms(key) + span
 
 
 def _open(path: Path, key: str, until: int | None = None) -> LineFile:
@@ -192,16 +197,12 @@ def _apart(
     The trade before each of these comes with True, so that missing ids are seen. Most lines come in
     their minute, and of these only the time is looked at, as text.
     """
-    start, first = since - DISORDER_MS, True
-    border, open_ = _stamp(known), _OpenMinutes()
+    start = since - DISORDER_MS
+    open_ = OpenMinutes(known)
     last_id = -1 if end.seen.trade_id is None else end.seen.trade_id
-    for key, path in _files(vault, inst_id, catalog.TRADES):
-        if key < times.day(start):
-            continue
+    for number, (key, path) in enumerate(_files(vault, inst_id, catalog.TRADES, start)):
         with _open(path, key, end.ms + 2 * DISORDER_MS) as file:
-            lines = file.forward(file.after(start) if first else 0)
-            first = False
-            for before, line in _not_in_order(lines, border, open_):
+            for before, line in late_lines(file, 0 if number else file.after(start), open_):
                 for one in (before, line):
                     trade = _trade(one, key, inst_id, vault.exchange) if one else None
                     if trade is None:
@@ -209,67 +210,8 @@ def _apart(
                     if trade.trade_id > last_id:
                         return
                     if 0 <= trade.ts <= end.ms:
-                        open_.take(_stamp(trade.ts))
+                        open_.take_time(trade.ts)
                     yield trade, one is before
-
-
-def _not_in_order(
-    lines: Iterator[bytes], border: bytes, open_: "_OpenMinutes"
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each line from ``border`` on, and of a closed minute, behind the one passed over last.
-
-    Lines are looked at by their time alone, many together: only few are yielded.
-    """
-    while batch := list(islice(lines, _BATCH)):
-        stamps = [line[_STAMP] if line.startswith(_OPENING) else b"" for line in batch]
-        if max(stamps) < border and open_.take_all(min(stamps), max(stamps)):
-            open_.passed = batch[-1]
-            continue
-        for line, stamp in zip(batch, stamps, strict=True):
-            if open_.first <= stamp < border and (stamp < open_.closing or open_.take(stamp)):
-                open_.passed = line
-                continue
-            before, open_.passed = open_.passed, b""
-            yield before, line
-
-
-class _OpenMinutes:
-    """The minutes that no line has closed, by the times of lines as text."""
-
-    def __init__(self) -> None:
-        self.first = b""  # the start of the oldest
-        self.closing = b""  # a line from here on closes it
-        self.passed = b""  # the last line of such a minute
-
-    def take(self, stamp: bytes) -> bool:
-        """Take in the time of a line; False if it is none."""
-        first = _first_open(stamp)
-        if first is None:
-            return False
-        if _stamp(first) > self.first:
-            self.first = _stamp(first)
-            self.closing = _stamp(first + times.MINUTE_MS + CLOSING_MS)
-        return True
-
-    def take_all(self, least: bytes, most: bytes) -> bool:
-        """Take in lines of these times; False, and none, unless all are of minutes then open."""
-        first = _first_open(most)
-        if first is None or least < max(self.first, _stamp(first)):
-            return False
-        return self.take(most)
-
-
-def _first_open(stamp: bytes) -> int | None:
-    """Return the start of the oldest minute that a line of this time leaves open, Unix ms."""
-    try:
-        closed = times.parse_iso(stamp.decode("ascii")) - CLOSING_MS
-    except ValueError:
-        return None
-    return max(closed, 0) // times.MINUTE_MS * times.MINUTE_MS
-
-
-def _stamp(moment_ms: int) -> bytes:
-    return times.iso(moment_ms).encode("ascii")
 
 
 # --- mids ----------------------------------------------------------------------------------------
@@ -285,7 +227,7 @@ def _newest_mid(vault: Vault, inst_id: str, most: int | None) -> RawMid | None:
 
 
 def _newest_in(vault: Vault, inst_id: str, data: DataSet, most: int | None) -> RawMid | None:
-    for key, path in reversed(_files(vault, inst_id, data)):
+    for key, path in data.files(vault, inst_id, newest_first=True):
         if most is not None and times.file_start_ms(key) > most:
             continue
         with _open(path, key, most) as file:
@@ -302,10 +244,9 @@ def _mids(vault: Vault, inst_id: str, since: int, end: RawEnd) -> list[RawMid]:
     if until is None:
         return []
     for data in (catalog.BOOK, catalog.BUCKETS):
-        for key, path in _files(vault, inst_id, data):
-            span = times.HOUR_MS if len(key) > len("2025-12-14") else times.DAY_MS
-            if times.file_start_ms(key) > until or times.file_start_ms(key) + span <= since:
-                continue
+        for key, path in _files(vault, inst_id, data, since):
+            if times.file_start_ms(key) > until:
+                break
             with _open(path, key, until) as file:
                 lines = file.between(since - 1, until)
                 found |= {mid for line in lines if (mid := _mid(line, key)) is not None}

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from os import SEEK_END
+from os import SEEK_END, fstat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self, cast
@@ -24,6 +24,7 @@ from ravequant.vault.atomic import disk_error
 from ravequant.vault.paths import StrPath
 
 _STEP: Final = 1 << 13  # bytes read at a probe, and where bisecting turns into reading on
+_NEAR_END: Final = 1 << 14  # bytes from the end, where a question of now ends
 _BLOCK: Final = 1 << 20
 _END_BLOCK: Final = 1 << 12  # where most files end with a whole line
 _PACKED_TAIL: Final = 1 << 20
@@ -58,11 +59,10 @@ def is_there(path: StrPath) -> bool:
 @contextmanager
 def reading(path: StrPath) -> Iterator[None]:
     """Turn an error of reading a plain or packed file into a VaultError with a remedy."""
-    path = Path(path)
     try:
         yield
     except _DAMAGED as error:
-        raise _damaged(path, error) from error
+        raise _damaged(Path(path), error) from error
     except OSError as error:
         raise disk_error(path, "read", error) from error
 
@@ -244,6 +244,11 @@ class LineFile:
             self._file = self._unpacked(until, keep) if packed else open_lines(path)
             self.size = whole_length(self._file)
 
+    @property
+    def number(self) -> int:
+        """The number of its inode; 0 of a packed file, which is in memory."""
+        return 0 if self.path.suffix == ".gz" else fstat(self._file.fileno()).st_ino
+
     def __enter__(self) -> Self:
         return self
 
@@ -280,11 +285,20 @@ class LineFile:
 
     def between(self, after: int, until: int) -> Iterator[bytes]:
         """Yield the lines later than ``after`` and not later than ``until``, oldest first."""
-        yield from self._span(self.after(after), self.after(until))
+        yield from self._span(self.after(after), self.after(until, near=_NEAR_END))
+
+    def block_between(self, after: int, until: int) -> tuple[int, bytes]:
+        """Return the offset of these lines, and their bytes, newlines included."""
+        start, end = self.after(after), self.after(until, near=_NEAR_END)
+        return start, self.block(start, end)
+
+    def block(self, start: int, end: int) -> bytes:
+        """Return the bytes from ``start`` to before ``end``; none if that lies before it."""
+        return self._read(start, end) if start < end else b""
 
     def newest(self, until: int) -> Iterator[bytes]:
         """Yield the lines not later than ``until``, newest first."""
-        yield from self.backward(self.after(until))
+        yield from self.backward(self.after(until, near=_NEAR_END))
 
     def backward(self, end: int) -> Iterator[bytes]:
         """Yield the lines before byte ``end``, newest first, read back in growing blocks."""

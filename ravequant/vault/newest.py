@@ -25,7 +25,7 @@ def newest_record(vault: Vault, data_set: DataSet, inst_id: str) -> int | None:
 
     Records that are ahead do not count.
     """
-    for key, path in reversed(list(data_set.files(vault, inst_id))):
+    for key, path in data_set.files(vault, inst_id, newest_first=True):
         try:
             found = newest_time_in(path, key)
         except VaultError as error:

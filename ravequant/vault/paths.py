@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -224,39 +224,53 @@ def hour_files(folder: StrPath) -> Iterator[tuple[str, Path]]:
     If an hour has a plain and a ``.gz`` form, the plain one counts.
     """
     folder = Path(folder)
-    for day in sorted(_inside(folder)):
-        if _is_day(day.name):
-            found: dict[str, Path] = {}
-            for path in _inside(day):
-                match = _HOUR_FILE.fullmatch(path.name)
-                if match and (match[1] not in found or path.suffix == ".jsonl"):
-                    found[match[1]] = path
-            yield from ((f"{day.name}/{hour}", path) for hour, path in sorted(found.items()))
+    for day in sorted(_names(folder)):
+        if _is_day(day):
+            yield from _hours_of(folder, day, newest_first=False)
 
 
-def book_files(folder: StrPath) -> Iterator[tuple[str, Path]]:
+def book_files(folder: StrPath, *, newest_first: bool = False) -> Iterator[tuple[str, Path]]:
     """Yield hour files and, for days that have none, the flat ``{YYYY-MM-DD}.jsonl[.gz]``.
 
-    Oldest first; their keys (``2025-12-14/21`` or ``2025-12-14``) sort in the order of time.
+    Oldest first; their keys (``2025-12-14/21`` or ``2025-12-14``) sort in the order of time. The
+    hours of a day are listed when the day is reached.
     """
     folder = Path(folder)
-    hours = list(hour_files(folder))
-    by_hour = {key[:10] for key, _ in hours}
-    yield from sorted(hours + [item for item in day_files(folder) if item[0] not in by_hour])
+    names = _names(folder)
+    flat = _forms(names, _DAY_FILE)
+    for day in sorted(filter(_is_day, {*names, *flat}), reverse=newest_first):
+        hours = list(_hours_of(folder, day, newest_first=newest_first))
+        yield from hours
+        if not hours and day in flat:
+            yield day, folder / flat[day]
 
 
-def day_files(folder: StrPath) -> Iterator[tuple[str, Path]]:
+def _hours_of(folder: Path, day: str, *, newest_first: bool) -> Iterator[tuple[str, Path]]:
+    found = _forms(_names(folder / day), _HOUR_FILE)
+    for hour in sorted(found, reverse=newest_first):
+        yield f"{day}/{hour}", folder / day / found[hour]
+
+
+def day_files(folder: StrPath, *, newest_first: bool = False) -> Iterator[tuple[str, Path]]:
     """Yield (date, file) of a folder of day files, oldest first.
 
     If a day has a plain and a ``.gz`` form, the plain one counts.
     """
     folder = Path(folder)
-    found: dict[str, Path] = {}
-    for path in _inside(folder):
-        match = _DAY_FILE.fullmatch(path.name)
-        if match and _is_day(match[1]) and (match[1] not in found or path.suffix == ".jsonl"):
-            found[match[1]] = path
-    yield from sorted(found.items())
+    found = _forms(_names(folder), _DAY_FILE)
+    for day in sorted(found, reverse=newest_first):
+        if _is_day(day):
+            yield day, folder / found[day]
+
+
+def _forms(names: Iterable[str], pattern: re.Pattern[str]) -> dict[str, str]:
+    """Return the names of files by their day or hour; of two forms the plain one."""
+    found: dict[str, str] = {}
+    for name in names:
+        match = pattern.fullmatch(name)
+        if match and (match[1] not in found or name.endswith(".jsonl")):
+            found[match[1]] = name
+    return found
 
 
 def strays(folder: StrPath) -> Iterator[Path]:
@@ -289,7 +303,12 @@ def _is_day(name: str) -> bool:
 
 def _inside(folder: Path) -> list[Path]:
     """Return the entries of a folder; none if it does not exist, or is being deleted."""
+    return [folder / name for name in _names(folder)]
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        return list(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return []

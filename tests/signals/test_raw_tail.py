@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ravequant import catalog, times
 from ravequant.contract import Contract
 from ravequant.records import RecordError, Trade, TradeEncoder, parse_trade
+from ravequant.signals import late_lines
 from ravequant.signals import raw_tail as module
 from ravequant.signals.inputs import price
 from ravequant.signals.raw_tail import RawEnd, TailStart, newest_raw_book, raw_end, raw_tail
@@ -54,8 +55,9 @@ def tapes(draw):
 
 
 def put_trades(vault, lines, *, packed):
-    folder, day = vault.trades(BTC), "2025-12-14"
-    folder.mkdir(parents=True)
+    folder = vault.trades(BTC)
+    folder.mkdir(parents=True, exist_ok=True)
+    day = max((path.name[:10] for path in folder.iterdir()), default="2025-12-14")
     for row in lines:
         with suppress(RecordError):
             trade = parse_trade(row, BTC)[0]
@@ -137,9 +139,30 @@ def test_lines_looked_at_together_or_each_by_itself(tmp_path_factory, tape, earl
     found = []
     for batch in (1, together, 1_000):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_BATCH", batch)
+            patch.setattr(late_lines, "_BATCH", batch)
+            late_lines._passed.clear()
             found.append(raw_tail(vault, BTC, TailStart(since, known, known), end))
     assert found[0] == found[1] == found[2]
+
+
+@settings(max_examples=often(40, 200))
+@given(tapes(), st.integers(0, 90), st.integers(0, 90), st.integers(1, 6))
+def test_a_process_that_is_asked_again_goes_on(tmp_path_factory, tape, early, late, together):
+    """Lines come and the minute moves on: each time it finds what reading all of it anew finds."""
+    lines, ms, _ = tape
+    vault = Vault(tmp_path_factory.mktemp("tape"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late_lines, "_BATCH", together)
+        for number in range(0, len(lines), 9):
+            put_trades(vault, lines[number : number + 9], packed=False)
+            end = end_of(vault, ms, live=True)
+            known, since = end.ms - early * SECOND, end.ms - (early + late) * SECOND
+            start = TailStart(since, known, known)
+            found = raw_tail(vault, BTC, start, end)
+            kept = dict(late_lines._passed)
+            late_lines._passed.clear()
+            assert raw_tail(vault, BTC, start, end) == found
+            late_lines._passed.update(kept)
 
 
 def test_a_late_line_that_is_later_than_all_before_its_minute_closed(vault):

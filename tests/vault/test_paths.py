@@ -263,14 +263,14 @@ def test_a_day_folder_deleted_while_it_is_listed_has_no_hours(tmp_path, monkeypa
     for day in ("2025-12-13", "2025-12-14"):
         (tmp_path / day).mkdir()
         (tmp_path / day / "21.jsonl").touch()
-    listed = Path.iterdir
+    listed = paths._names
 
     def deleted_first(folder: Path):
         if folder.name == "2025-12-13":
             shutil.rmtree(folder)
         return listed(folder)
 
-    monkeypatch.setattr(Path, "iterdir", deleted_first)
+    monkeypatch.setattr(paths, "_names", deleted_first)
     assert [key for key, _ in paths.hour_files(tmp_path)] == ["2025-12-14/21"]
 
 
@@ -298,6 +298,23 @@ def test_listing_takes_the_plain_form_first_and_nothing_else(tmp_path):
         ("2023-04-04/00", day / "00.jsonl"), ("2023-04-04/01", day / "01.jsonl.gz"),
     ]  # fmt: skip
     assert list(hour_files(tmp_path / "absent")) == []
+
+
+def test_the_newest_files_first(tmp_path):
+    """The same files as oldest first, of hours, of flat days, and of days that have both."""
+    for name in ("2025-12-12.jsonl", "2025-12-13.jsonl.gz", "2025-12-14.jsonl", "2025-12-15/07.x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("2025-12-13/21.jsonl", "2025-12-13/22.jsonl.gz", "2025-12-16/00.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    books = list(paths.book_files(tmp_path))
+    assert [key for key, _ in books] == [
+        "2025-12-12", "2025-12-13/21", "2025-12-13/22", "2025-12-14", "2025-12-16/00",
+    ]  # fmt: skip
+    assert list(paths.book_files(tmp_path, newest_first=True)) == books[::-1]
+    days = list(paths.day_files(tmp_path))
+    assert list(paths.day_files(tmp_path, newest_first=True)) == days[::-1]
 
 
 def test_only_days_that_exist_have_files(tmp_path):
