@@ -24,6 +24,7 @@ from scripts.bench import (
     bars,
     books,
     chart,
+    dashboard,
     heat,
     import_books,
     increment,
@@ -52,6 +53,7 @@ CASES: Final = {
     "lab": Case("a day judged by the lab, and the same day asked minute by minute", lab.run),
     "heat": Case("recorded books to the columns of the dashboard's heat", heat.run),
     "chart": Case("a frame of the dashboard's chart in a browser", chart.run, chart.check),
+    "dashboard": Case("the budgets of the dashboard", dashboard.run, chart.check),
 }
 SMALL: Final = {"lines": 500_000, "snapshots": 300, "messages": 30_000, "days": (1, 3), "rate": 1.0}
 FULL: Final = {
