@@ -140,7 +140,7 @@ def _error_of(site: Site, failed: RaveQuantError) -> Response:
     if isinstance(failed, BusyError):
         return error(503, "busy", *words, headers={"Retry-After": str(RETRY_S)})
     if isinstance(failed, NoDataError):
-        return error(404, "no_data", *words)
+        return error(200, "no_data", *words)  # the question is right; a browser logs each 404
     if isinstance(failed, UsageError):
         return error(400, "bad_request", *words)
     return error(500, "failed", *words)

@@ -74,6 +74,7 @@ class MarketFeed:
         self._due_ms = 0  # the next minute, or when a stream of the answer passes its limit
         self._closed = -1  # the minute of the answer whose rows were read
         self._rows_from: int | None = None
+        self._unrecorded = 0  # the first minute after the newest candle
         self._gaps: list[int] = []
         self._hole_rows: list[Row] | None = None
         self._levels: list[str] = []
@@ -100,7 +101,7 @@ class MarketFeed:
             closed = self._found.result.state.minute
             if self._unread or closed != self._closed:
                 self._read_rows(self._found, closed)
-            self._draw_raw(closed)
+            self._draw_raw()
             if "book" in seen.changed and moment.steady_s - self._heated_s >= _HEAT_S:
                 self._draw_heat(moment)
         before, self.state = self.state, self._draft
@@ -114,8 +115,8 @@ class MarketFeed:
         if book is not None and "book" in changed:
             self._raw.read_book(book)
 
-    def _draw_raw(self, closed: int) -> None:
-        price, forming = self._raw.price, self._raw.forming(closed)
+    def _draw_raw(self) -> None:
+        price, forming = self._raw.price, self._raw.forming(self._unrecorded)
         parts: Row = {"forming": None if forming is None else forming.row}
         if price is not None:
             text = price_text(price.price)
@@ -195,6 +196,7 @@ class MarketFeed:
         )
         self._draft = self._draft.with_minutes(span, columns, _KEPT)
         self._rows_from = _whole_from(span, columns)
+        self._unrecorded = market_files.after_candles(span, columns)
         if "volume" in self._unread:
             self._gaps = market_files.gap_minutes(vault, inst_id, closed)
         if "wicks" in self._unread:

@@ -16,6 +16,7 @@ import orjson
 
 from Dashboard import heat
 from Dashboard.heat import HeatBook
+from Dashboard.watch import FileMark, mark
 from ravequant import catalog, times
 from ravequant.books.levels import Levels
 from ravequant.books.snapshot_reader import Deep, DeepReader, Head, SnapshotReader
@@ -96,6 +97,13 @@ class HeatBooks:
     def any(self, span: BookSpan) -> bool:
         """Return True if there is a file of snapshots or buckets for a time of the span."""
         return any(self._files(data, span) for data in (catalog.BOOK, catalog.BUCKETS))
+
+    def marks(self, span: BookSpan) -> dict[Path, FileMark]:
+        """Return the marks of the files of books and buckets for a time of the span."""
+        every = (catalog.BOOK, catalog.DEEP, catalog.BUCKETS)
+        paths = (path for data in every for _, path in self._files(data, span))
+        found = ((path, mark(path)) for path in paths)
+        return {path: seen for path, seen in found if seen != FileMark()}
 
     def bands(self, spans: Sequence[BookSpan]) -> list[Mapping[str, Any] | None]:
         """Return the newest line of the buckets in each of the spans, which follow one another."""

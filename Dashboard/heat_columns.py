@@ -8,12 +8,14 @@ wider column is the newest minute in it that has a snapshot, so nothing else is 
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from Dashboard import heat
 from Dashboard.heat import HeatBook, HeatColumn
 from Dashboard.heat_books import BookSpan, HeatBooks, MovedError
+from Dashboard.watch import FileMark
 from ravequant import exact, times
 from ravequant.contract import worth_of
 from ravequant.errors import UsageError
@@ -74,6 +76,7 @@ class HeatColumns:
         self._kept = OrderedDict[tuple[str, int, int], _Kept]()  # by name, minute and step
         self._filled: dict[str, int] = {}  # by name: the newest minute that was kept ahead
         self._first_mids: dict[tuple[str, str], tuple[int, int]] = {}  # by name and day
+        self._marks: dict[str, dict[Path, FileMark]] = {}  # of the files that were read, by name
 
     def answer(self, asked: Asked) -> dict[str, Any]:
         """Return the columns, oldest first, ready for JSON.
@@ -130,10 +133,21 @@ class HeatColumns:
     def forget(self, inst_id: str) -> None:
         """Forget the columns of an instrument, whose files were replaced."""
         self._filled.pop(inst_id, None)
+        self._marks.pop(inst_id, None)
         with self._lock:
             for kept in (self._kept, self._first_mids):
                 for key in [key for key in kept if key[0] == inst_id]:
                     del kept[key]  # type: ignore[arg-type]
+
+    def _notice(self, inst_id: str, marks: Mapping[Path, FileMark]) -> None:
+        """Forget the columns of an instrument if one of these files was replaced.
+
+        A file that is not there any more was packed, with the same lines, or deleted.
+        """
+        known = self._marks.get(inst_id, {})
+        if not all(known[path].went_on(mark) for path, mark in marks.items() if path in known):
+            self.forget(inst_id)
+        self._marks[inst_id] = {**self._marks.get(inst_id, {}), **marks}
 
     def _full(self, inst_id: str) -> float:
         """Return the amount (USD) of full brightness: twice the wall size of the asset."""
@@ -143,7 +157,9 @@ class HeatColumns:
         books = HeatBooks(
             self._vault, asked.inst_id, self._settings.buckets.deep_age_s * times.SECOND_MS
         )
-        final = books.newest_ms()  # before any book is read
+        whole = BookSpan(_ms(starts[0]), _ms(starts[-1] + asked.every) - 1)
+        self._notice(asked.inst_id, books.marks(whole))  # before any book is read
+        final = books.newest_ms()
         step = self._step(books, asked, starts)
         if step is None:
             check_recorded(self._vault, asked.inst_id)

@@ -40,6 +40,12 @@ def minute_columns(vault: Vault, inst_id: str, span: range, whale: WhaleTag) -> 
     )
 
 
+def after_candles(span: range, columns: Columns) -> int:
+    """Return the minute after the newest candle of the columns of a span; its start without any."""
+    drawn = (minute for minute, c in zip(span, columns["c"], strict=True) if c is not None)
+    return max(drawn, default=span.start - 1) + 1
+
+
 def _minutes(path: StrPath, parse: Callable[[Any], _Cells], span: range) -> list[_Cells]:
     if not is_there(path):
         return []

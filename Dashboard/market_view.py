@@ -6,9 +6,10 @@ and trades up to it. Live, the raw lines since A give the forming minute and the
 
 from typing import Any, Final, Literal, NamedTuple
 
-from Dashboard import holes, wick_levels
+from Dashboard import holes, newest_raw, wick_levels
 from Dashboard.answer import Answered, answered
 from Dashboard.market_files import (
+    after_candles,
     gap_minutes,
     minute_columns,
     newest_bucket_line,
@@ -83,6 +84,9 @@ def view(
     if since is not None and since >= state.minute:
         since = None
     columns = minute_columns(vault, inst_id, span, whale_tag(found.limits))
+    forming = None
+    if question.when.live:
+        forming = newest_raw.forming_of(vault, inst_id, after_candles(span, columns))
     if every > 1:
         columns = rolled(columns, every, missing=0 if since is None else max(0, since - first))
     gaps = gap_minutes(vault, inst_id, state.minute)
@@ -104,7 +108,7 @@ def view(
         "tick": tick,
         "tf": tf,
         "minutes": {"first": first, "every": every, **columns},
-        "forming": None,
+        "forming": None if forming is None else forming.row,
         "price": price_of(found),
         "wicks": wick_levels.columns(wicks, gaps),
         "holes": holes_of(vault, inst_id, gaps, first, state.minute),

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from Dashboard.watch import NewestFile
-from ravequant import contract, exact, times
+from ravequant import catalog, contract, exact, times
 from ravequant.records import RecordError, Trade, parse_trade
 from ravequant.signals.evidence import price_text
 from ravequant.signals.seen import NewestPrice
-from ravequant.vault.line_file import LineFile, newest_time_in, reading, record_time
+from ravequant.vault.line_file import LineFile, is_there, newest_time_in, reading, record_time
 from ravequant.vault.paths import Vault
 
 _MID: Final = b'"mid_price":"'
@@ -68,10 +68,13 @@ class NewestRaw:
         found = [price for price in (self._trade, self._mid) if price is not None]
         return max(found, key=lambda price: (price.ts, price.source == "mid"), default=None)
 
-    def forming(self, closed: int) -> Forming | None:
-        """Return the newest minute of trades; None if it lies before the minute ``closed``."""
-        newest = max(self._minutes, default=-1)
-        return self._minutes[newest] if newest >= closed else None
+    def forming(self, since: int) -> Forming | None:
+        """Return the oldest of the two newest minutes of trades from ``since`` on, None without.
+
+        ``since`` is the first minute without a row: it is drawn until its row is there.
+        """
+        found = min((minute for minute in self._minutes if minute >= since), default=None)
+        return None if found is None else self._minutes[found]
 
     def forget_range(self) -> None:
         """Begin the lowest and the highest price anew, at the newest one."""
@@ -99,8 +102,14 @@ class NewestRaw:
     def read_trades(self, newest: NewestFile) -> bool:
         """Read the trades that came; True if there are more than are read at once."""
         if self._file is None or self._file.path != newest.path:
-            self._place = 0 if self._file is not None else self._begin(newest)
+            before, self._file = self._file, None
+            while before is not None and is_there(before.path) and self._read_on(before):
+                pass  # the last lines of the day before
+            self._place = self._begin(newest) if before is None else 0
             self._file = newest
+        return self._read_on(newest)
+
+    def _read_on(self, newest: NewestFile) -> bool:
         if newest.path.suffix == ".gz":
             return False
         with reading(newest.path), newest.path.open("rb") as file:
@@ -113,13 +122,13 @@ class NewestRaw:
         return len(block) == _MOST_READ
 
     def _begin(self, newest: NewestFile) -> int:
-        """Return the place from which the newest minute of a file is whole."""
+        """Return the place from which the two newest minutes of a file are whole."""
         moment = newest_time_in(newest.path, newest.key)
         if moment is None:
             return 0
-        minute_ms = moment - moment % times.MINUTE_MS
+        first_ms = moment - moment % times.MINUTE_MS - (_MINUTES - 1) * times.MINUTE_MS
         with LineFile(newest.path, time_of=partial(record_time, key=newest.key)) as file:
-            return file.after(minute_ms - 1)
+            return file.after(first_ms - 1)
 
     def _take(self, line: bytes, key: str) -> None:
         try:
@@ -148,3 +157,14 @@ class NewestRaw:
     def _met(self, price: int) -> None:
         self.low = price if self.low is None else min(self.low, price)
         self.high = price if self.high is None else max(self.high, price)
+
+
+def forming_of(vault: Vault, inst_id: str, since: int) -> Forming | None:
+    """Return the minute of a live picture that is under way; see ``NewestRaw.forming``."""
+    newest = max(catalog.TRADES.files(vault, inst_id), default=None)
+    if newest is None:
+        return None
+    raw = NewestRaw(vault, inst_id)
+    while raw.read_trades(NewestFile(*newest)):
+        pass
+    return raw.forming(since)

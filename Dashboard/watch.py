@@ -36,6 +36,10 @@ class FileMark(NamedTuple):
     time_ns: int = 0
     number: int = 0  # of its inode
 
+    def went_on(self, later: "FileMark") -> bool:
+        """Return True if the later mark is of the same file, as it was or with lines appended."""
+        return later == self or (later.number == self.number and later.size > self.size)
+
 
 class WatchLook(NamedTuple):
     """The streams whose files have changed, and why all before is void; empty: it is not."""

@@ -1,5 +1,7 @@
 /** Numbers, ages and times as people read them. Pure. */
 
+const NEAR_MS = 3 * 3_600_000; // a change of the clocks this near may repeat a time
+
 /**
  * Return an age in few characters: `11s`, `19m`, `2h10m`, `3d04h`.
  * @param {number} ms
@@ -100,6 +102,24 @@ export function short(value, signed = false) {
 }
 
 /**
+ * Return the offset of local time, as `+10:30` or `-5`, at a time that clocks there show twice: at
+ * the end of summer time. Empty at any other.
+ * @param {number} ms Unix time
+ */
+export function offsetWhereTwice(ms) {
+  const behind = new Date(ms).getTimezoneOffset();
+  const isTwice = [ms - NEAR_MS, ms + NEAR_MS].some((near) => {
+    const other = new Date(near).getTimezoneOffset();
+    const shownAlike = ms + (other - behind) * 60_000;
+    return other !== behind && new Date(shownAlike).getTimezoneOffset() === other;
+  });
+  if (!isTwice) return "";
+  const size = Math.abs(behind);
+  const rest = size % 60 ? `:${String(size % 60).padStart(2, "0")}` : "";
+  return `${behind > 0 ? "-" : "+"}${Math.floor(size / 60)}${rest}`;
+}
+
+/**
  * Return a moment as UTC or local time.
  * @param {number} ms Unix time
  * @param {"utc" | "local"} zone
@@ -113,10 +133,9 @@ export function moment(ms, zone, detail) {
     : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()];
   /** @param {number} part */
   const two = (part) => String(part).padStart(2, "0");
-  const time = `${two(hour)}:${two(minute)}`;
-  if (detail === "minute") return time;
-  if (detail === "second") return `${time}:${two(second)}`;
-  return `${year}-${two(month + 1)}-${two(day)} ${time}`;
+  const time = `${two(hour)}:${two(minute)}${detail === "second" ? `:${two(second)}` : ""}`;
+  const shown = zone === "utc" ? time : time + offsetWhereTwice(ms);
+  return detail === "day" ? `${year}-${two(month + 1)}-${two(day)} ${shown}` : shown;
 }
 
 /**

@@ -40,6 +40,7 @@ export function drawBroken() {
   Object.assign(document.documentElement.dataset, { level: "void", cause: "page" });
   setText(byId("verdict-words"), "✕ do not use: this page has failed, reload it");
   setText(byId("mode-word"), "NOT LIVE");
+  document.title = `✕ ${document.title.replace("✕ ", "")}`;
   for (const id of ["card", "others-list", "instruments", "tables", "chart"]) byId(id).replaceChildren();
 }
 

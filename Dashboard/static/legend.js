@@ -18,9 +18,11 @@ export function drawLegend(view, under, zone) {
   if (view === null) return;
   const held = view.minutes;
   const last = held.c.length - 1;
-  const minute = under === null ? held.first + last * held.every : under.minute;
+  const newest = Math.max(held.c.findLastIndex((close) => close != null), 0);
+  const minute = under === null ? held.first + newest * held.every : under.minute;
   const index = Math.round((minute - held.first) / held.every);
-  const cells = index >= 0 && index <= last ? cellsOf(view, index, under?.note) : formingCells(view, under);
+  const isRow = index >= 0 && index <= last && under?.note !== "forming";
+  const cells = isRow ? cellsOf(view, index, under?.note) : formingCells(view, under);
   const when = moment(minute * 60_000, zone, "minute");
   fill(JSON.stringify([cells, when, under === null, view.tf]), () => [
     ...(under === null ? [] : [el("span", {}, el("b", {}, when))]),

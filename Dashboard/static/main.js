@@ -11,7 +11,7 @@ import { HELP, listen } from "./keys.js";
 import { drawLegend } from "./legend.js";
 import { Link } from "./link.js";
 import { drawOthers, drawTabs } from "./others.js";
-import { openProof } from "./proof.js";
+import { closeProof, openProof } from "./proof.js";
 import { drawRecorders } from "./recorders.js";
 import { Replay } from "./replay.js";
 import { ServerError, ask, askLater } from "./requests.js";
@@ -279,6 +279,7 @@ function render() {
     failed = true;
     link.stop();
     drawBroken();
+    closeProof();
     mute(true);
     byId("updated").hidden = false;
     console.error(error);
@@ -303,6 +304,7 @@ function draw() {
   drawTables(view, judged, store.zone);
   drawChartState(judged);
   mute(judged.level === "void");
+  if (judged.level === "void") closeProof();
   if (store.live && judged.level !== "void" && !judged.ahead) hear(signals);
 }
 

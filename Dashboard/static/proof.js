@@ -21,11 +21,18 @@ export async function openProof() {
   if (!dialog.open) dialog.showModal();
   try {
     const found = /** @type {Verdict | null} */ (await ask("verdict"));
+    if (!dialog.open) return;
     body.replaceChildren(...(found === null ? untested() : card(found)));
   } catch (error) {
     const remedy = error instanceof ServerError ? error.remedy : "";
     body.replaceChildren(el("h2", { id: "proof-word" }, "no card"), el("p", {}, String(error instanceof Error ? error.message : error)), el("p", { class: "soft" }, remedy));
   }
+}
+
+/** Close the card and empty it: no word of it stays on a page that is not to be used. */
+export function closeProof() {
+  /** @type {HTMLDialogElement} */ (byId("proof")).close();
+  byId("proof-body").replaceChildren();
 }
 
 function untested() {

@@ -51,7 +51,7 @@ export async function ask(path, signal) {
   for (let tried = 1; ; tried += 1) {
     const answer = await fetchOnce(path, signal);
     const found = await answer.json().catch(() => null);
-    if (answer.ok && found !== undefined) return found;
+    if (answer.ok && found?.error === undefined) return found;
     if (answer.status === STRANGER) {
       await askToken();
       continue;

@@ -14,6 +14,7 @@ from ravequant.errors import NoDataError, UsageError
 from ravequant.vault.paths import Vault
 from tests.support import book_lines, heat_market
 from tests.support.heat_market import BTC, DEPTH, LINEAR, SETTINGS, START
+from tests.support.hour_vault import pack
 from tests.support.plain_heat import PlainHeat, ms
 
 FIRST = START // 60_000
@@ -261,6 +262,33 @@ def test_a_damaged_file_is_named_and_not_seen(vault, caplog):
     assert "23.jsonl.gz" in caplog.text
     hour.with_suffix(".jsonl.gz").write_bytes(packed)
     assert live.answer(asked()) == wanted
+
+
+def test_books_that_were_replaced_are_read_again(vault, tmp_path, monkeypatch):
+    """Nobody says so: the file is another one. Packed, with the same lines, it is read no more."""
+    heat_market.put(vault, *heat_market.market(6))
+    other = Vault(tmp_path / "other")
+    heat_market.put(other, *heat_market.market(7))
+    live = HeatColumns(vault, SETTINGS)
+    before = live.answer(asked())
+    hours = [path.relative_to(vault.root) for path in vault.snapshots(BTC).rglob("*.jsonl")]
+    for hour in hours:
+        (other.root / hour).replace(vault.root / hour)
+    after = live.answer(asked())
+    assert after == answer(vault) != before
+    for hour in hours[1:]:
+        pack(vault.root / hour)
+    monkeypatch.setattr(heat, "column_of", None)
+    assert live.answer(asked(last=FIRST + 8)) | {"first": FIRST} == answer_of(after, 9)
+
+
+def answer_of(found, count):
+    """Return the first columns of an answer."""
+    rows = found["rows"] * count
+    cut = {name: found[name][:count] for name in ("base", "source")}
+    for name in ("cells", "peaks"):
+        cut[name] = base64.b64encode(base64.b64decode(found[name])[:rows]).decode()
+    return found | cut
 
 
 def test_files_that_are_packed_meanwhile_are_listed_again(vault, monkeypatch):

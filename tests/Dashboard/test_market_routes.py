@@ -121,7 +121,7 @@ def test_the_verdict_of_the_lab(tmp_path):
         (f"signals/{BTC}?timeframe=2m", 400, "bad_request"),
         (f"heat/{BTC}?every=3", 400, "bad_request"),
         (f"heat/{BTC}?from=1&to=1442", 400, "bad_request"),
-        ("view/ETH-USDT-SWAP", 404, "no_data"),
+        ("view/ETH-USDT-SWAP", 200, "no_data"),
         ("view/..%2f..%2fetc", 404, "not_found"),
         ("view/btc", 404, "not_found"),
     ],

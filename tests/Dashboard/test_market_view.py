@@ -147,6 +147,8 @@ def test_a_live_picture(holed):
     }  # fmt: skip
     assert found["minutes"]["c"][-1] is not None
     assert found["minutes"]["first"] + 1_440 == FIRST + MINUTES
+    forming = found["forming"]
+    assert (forming["minute"], forming["c"]) == (FIRST + MINUTES, float(trade["price"]))
 
 
 def test_the_levels_are_the_wicks_of_the_tracker(holed):

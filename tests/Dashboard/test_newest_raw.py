@@ -4,11 +4,12 @@ import gzip
 
 import pytest
 
-from Dashboard.newest_raw import NewestRaw
+from Dashboard.newest_raw import NewestRaw, forming_of
 from Dashboard.watch import NewestFile
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
+from ravequant.signals.evidence import price_text
 from ravequant.vault.paths import Vault
 from tests.support.book_lines import lines, snapshot
 
@@ -51,17 +52,38 @@ def test_the_minute_under_way_grows_trade_by_trade(raw, trades):
     assert raw.forming(minute + 1) is None
 
 
-def test_it_begins_at_the_newest_minute(raw, trades):
-    """Of a file that is there the newest minute is read, from its first trade."""
+def test_it_begins_at_the_two_newest_minutes(raw, trades):
+    """Of a file that is there they are read, from the first trade of the older one."""
     add(trades, *((second, second + 1, "100") for second in range(600)))
     raw.read_trades(trades)
     minute = START // 60_000 + 9
-    assert raw.forming(0).row == {
-        "minute": minute, "o": 100.0, "h": 100.0, "l": 100.0, "c": 100.0, "vol": 6_000.0
-    }  # fmt: skip
+    whole = {"minute": minute, "o": 100.0, "h": 100.0, "l": 100.0, "c": 100.0, "vol": 6_000.0}
+    assert raw.forming(minute).row == whole
+    assert raw.forming(minute - 1).row == whole | {"minute": minute - 1}
     add(trades, (600, 601, "90"))
     raw.read_trades(trades)
-    assert raw.forming(0).minute == minute + 1
+    assert raw.forming(minute + 1).minute == minute + 1
+
+
+def test_a_minute_is_shown_until_its_row_is_there(raw, trades):
+    """The oldest minute without a row, though trades of the next one have come."""
+    minute = START // 60_000
+    add(trades, (1, 1, "100"), (59, 2, "102"), (61, 3, "90"))
+    raw.read_trades(trades)
+    assert raw.forming(minute).row["c"] == 102.0
+    assert raw.forming(minute + 1).row["c"] == 90.0
+
+
+def test_the_minute_of_a_live_picture(trades, tmp_path):
+    """The same as of the live page: of the newest file, None without any."""
+    vault = Vault(tmp_path)
+    assert forming_of(vault, BTC, 0) is None
+    day = NewestFile(trades.key, vault.trades(BTC) / trades.path.name)
+    day.path.parent.mkdir(parents=True)
+    add(day, (1, 1, "100"), (59, 2, "102"), (61, 3, "90"))
+    minute = START // 60_000
+    found = [forming_of(vault, BTC, minute + n) for n in range(3)]
+    assert [one and one.row["c"] for one in found] == [102.0, 90.0, None]
 
 
 def test_lines_that_are_no_new_trade_are_left_out(raw, trades):
@@ -82,14 +104,16 @@ def test_lines_that_are_no_new_trade_are_left_out(raw, trades):
 
 
 def test_a_new_day_is_read_from_its_start(raw, trades, tmp_path):
-    """The file of the next day begins with its first trade."""
+    """The file of the next day begins with its first trade; that before it is read to its end."""
     add(trades, (1, 5, "100"))
     raw.read_trades(trades)
+    add(trades, (50_399, 6, "777"))
     day = NewestFile("2025-12-15", tmp_path / "2025-12-15.jsonl")
-    add(day, (86_401, 6, "110"), (86_500, 7, "111"))
+    add(day, (86_401, 7, "110"), (86_500, 8, "111"))
     raw.read_trades(day)
-    assert raw.price.price == raw.high
-    assert raw.forming(0).row["o"] == 111.0
+    minute = START // 60_000 + 1_440
+    assert [raw.forming(minute + n).row["o"] for n in range(2)] == [110.0, 111.0]
+    assert price_text(raw.high) == "777"
 
 
 def test_the_mid_of_the_newest_snapshot(raw, tmp_path, trades):

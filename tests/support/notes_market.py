@@ -155,10 +155,11 @@ def record(vault: Vault, market: Market) -> None:
     calculate(vault)
 
 
-def go_on(vault: Vault, first: int, last: int) -> None:
+def go_on(vault: Vault, first: int, last: int, *, breaks: int | None = None) -> None:
     """Append quiet minutes after A, ``first`` to ``last`` - 1, their books, and the closing trade.
 
-    The wall at the tip rests on; nothing reaches the tip.
+    The wall at the tip rests on; nothing reaches the tip. The book ``breaks`` so many seconds after
+    A.
     """
     encoder, lines = TradeEncoder(BTC, CONTRACT), []
     for minute in range(first, last + 1):
@@ -171,7 +172,11 @@ def go_on(vault: Vault, first: int, last: int) -> None:
     write_raw(vault, BTC, lines)
     market = Market()
     moments = range(first * 60 + 5, last * 60 + 6, 5)
-    put(vault.snapshots(BTC), [market.snapshot_at(second) for second in moments])
+    rows = [
+        market.snapshot_at(second) | ({"gap_detected": True} if second == breaks else {})
+        for second in moments
+    ]
+    put(vault.snapshots(BTC), rows)
 
 
 def calculate(

@@ -46,7 +46,8 @@ def shown(view: Row, first: int) -> Row:
     """Return the parts of a picture that a page holds, from a minute on, in one order."""
     minutes, wicks = view["minutes"], view["wicks"]
     place = first - minutes["first"]
-    found = {name: view[name] for name in ("answer", "book", "holes", "imported", "proof", "short")}
+    whole = ("answer", "book", "forming", "holes", "imported", "proof", "short")
+    found = {name: view[name] for name in whole}
     found["minutes"] = {
         name: values[place:] for name, values in minutes.items() if isinstance(values, list)
     }

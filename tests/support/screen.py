@@ -17,6 +17,8 @@ from ravequant.vault.paths import CHECKOUT, Vault
 from tests.support.box import ended
 
 DASHBOARD = CHECKOUT / "Dashboard" / "dashboard.py"
+# a word of conviction, or a size: `x3`
+CONVICTION = re.compile(r"\b(?:MAX|HIGH|VERY_HIGH|WATCH|x[1-9])\b")
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d")
 _ADDRESS = re.compile(r"http://[^\s/]+(?=/|\s|$)")
 
@@ -27,6 +29,15 @@ def served(vault: Vault, *options: str, **variables: str) -> Iterator[str]:
 
     ``variables`` are added to its environment.
     """
+    with program(vault, *options, **variables) as (address, _):
+        yield address
+
+
+@contextmanager
+def program(
+    vault: Vault, *options: str, **variables: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run the dashboard as ``served`` does; yields its address and its process."""
     environment = {**os.environ, **variables}
     words = [sys.executable, str(DASHBOARD), "--vault", str(vault.root), "--port", "0", *options]
     with subprocess.Popen(
@@ -41,7 +52,7 @@ def served(vault: Vault, *options: str, **variables: str) -> Iterator[str]:
             found = _ADDRESS.search(line)
             assert found, f"no address in {line!r}; {''.join(said)}"
             threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield found[0]
+            yield found[0], process
         finally:
             ended(process)
 
@@ -161,17 +172,20 @@ class Screen:
         return found
 
     def words(self) -> str:
-        """Return every word of the page that a person or a screen reader may meet: text and titles.
+        """Return every word of the page, seen or hidden: texts, attributes, the title of the tab.
 
         Tags that the chart draws are in it too.
         """
         return str(
             self.page.evaluate(
                 """() => {
-                const parts = [document.title, document.body.innerText];
-                for (const el of document.querySelectorAll('*'))
-                    for (const name of ['title', 'aria-label', 'alt', 'placeholder', 'data-text'])
-                        if (el.hasAttribute(name)) parts.push(el.getAttribute(name));
+                const parts = [document.title];
+                const texts = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
+                while (texts.nextNode()) parts.push(texts.currentNode.data);
+                for (const el of document.querySelectorAll('*')) {
+                    for (const { value } of el.attributes) parts.push(value);
+                    if (typeof el.value === 'string') parts.push(el.value);
+                }
                 const drawn = (value) => {
                     if (typeof value === 'string') parts.push(value);
                     else if (value instanceof Object) Object.values(value).forEach(drawn);
@@ -192,6 +206,19 @@ class Screen:
             if url.partition("://")[2].partition("/")[0] != place and not url.startswith("data:")
         ]
         assert foreign == []
+
+
+def check_void(page: Screen) -> None:
+    """Fail if the page has a word of conviction anywhere, or a sound."""
+    assert page.level == "void"
+    assert page.page.locator("#card.void, #card .stop").count()
+    words = page.words()
+    assert CONVICTION.search(words) is None, CONVICTION.findall(words)
+    assert page.page.locator("#card .reasons").count() == 0
+    assert page.page.locator("#others-list li").count() == 0
+    page.wait("document.querySelector('#sound').textContent === 'sound off'")
+    assert page.page.locator("#sound").get_attribute("aria-pressed") == "false"
+    assert "void" in page.text("#card") or "Do not use" in page.text("#card")
 
 
 def wait_until(condition: Any, seconds: float = 30) -> None:

@@ -1,5 +1,7 @@
 /** Words of the axes. The data stands in UTC always; the zone changes the labels alone. */
 
+import { offsetWhereTwice } from "../formats.js";
+
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const two = (/** @type {number} */ value) => String(value).padStart(2, "0");
 
@@ -27,18 +29,21 @@ function partsOf(seconds, zone) {
   };
 }
 
+/** @param {number} seconds Unix @param {Zone} zone @returns {string} */
+const repeated = (seconds, zone) => (zone === "utc" ? "" : offsetWhereTwice(seconds * 1000));
+
 /** @param {number} seconds @param {Zone} zone @returns {string} `14:05`, at midnight `25 Nov` */
 export function tickLabel(seconds, zone) {
   const { month, day, hour, minute } = partsOf(seconds, zone);
   if (hour === 0 && minute === 0) return `${day} ${MONTHS[month]}`;
-  return `${two(hour)}:${two(minute)}`;
+  return `${two(hour)}:${two(minute)}${repeated(seconds, zone)}`;
 }
 
 /** @param {number} seconds @param {Zone} zone @returns {string} `25 Nov 14:05 UTC` */
 export function crosshairLabel(seconds, zone) {
   const { month, day, hour, minute } = partsOf(seconds, zone);
   const word = zone === "utc" ? "UTC" : "here";
-  return `${day} ${MONTHS[month]} ${two(hour)}:${two(minute)} ${word}`;
+  return `${day} ${MONTHS[month]} ${two(hour)}:${two(minute)}${repeated(seconds, zone)} ${word}`;
 }
 
 /** @param {number} usd @returns {string} `20M`, `1.5M`, `-860k` */

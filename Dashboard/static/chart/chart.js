@@ -89,16 +89,20 @@ export class Chart {
   get total() {
     const { columns } = this.subject;
     const forming = this.drawnForming();
-    return forming === null ? columns.length : columns.index(forming.minute) + 1;
+    if (forming === null) return columns.length;
+    return Math.max(columns.length, columns.index(forming.minute) + 1);
   }
 
-  /** @returns {Forming|null} the forming minute: of a live view, where a column is a minute */
+  /**
+   * @returns {Forming|null} the forming minute, which has no record yet: of a live view, where a
+   *   column is a minute
+   */
   drawnForming() {
     const { columns } = this.subject;
     const next = this.forming;
     if (next === null || !this.live || columns.every !== 1 || columns.length === 0) return null;
-    const ahead = columns.index(next.minute) - columns.length;
-    return ahead >= 0 && ahead < 60 ? next : null;
+    const at = columns.index(next.minute);
+    return at > columns.newest() && at < columns.length + 60 ? next : null;
   }
 
   /** @returns {{first: number, every: number, columns: number}} */

@@ -197,6 +197,23 @@ def test_the_forming_minute_is_grey_and_gives_way(chart):
     assert gone["columns"] == 301
 
 
+def test_a_minute_that_waits_for_its_row_is_drawn(chart):
+    """It is over, but not its row: its trades stand in its place until that comes."""
+    forming = {"minute": END - 1, "o": 100.0, "h": 100.5, "l": 99.5, "c": 100.2, "vol": 5.0}
+    drawn = chart.show(view(minutes=minutes(300, blank=range(1, 2)), forming=forming))
+    colours = "chart.panes.candles.data().slice(-2).map((bar) => bar.borderColor ?? null)"
+    assert drawn["frame"]["columns"] == 300
+    assert chart.value(colours) == [None, "#8b97a6"]
+    assert chart.value("chart.factsAt(299).note") == "forming"
+    moved = {"minutes": minutes(1), "forming": forming | {"minute": END}}
+    after = chart.run("chart.update(given)", moved)["frame"]
+    assert after["columns"] == 301
+    assert chart.value(colours) == [None, "#8b97a6"]
+    assert chart.value("chart.factsAt(299).note") == ""
+    chart.run("chart.update(given)", {"forming": forming | {"minute": END - 50}})
+    assert chart.value(colours) == [None, None], "a minute with a row is drawn by it alone"
+
+
 def test_a_replay_has_a_line_and_no_forming_minute(chart):
     """The moment stands right of the newest minute; no minute is begun beyond it."""
     forming = {"minute": END, "o": 100.0, "h": 100.5, "l": 99.5, "c": 100.2, "vol": 5.0}
