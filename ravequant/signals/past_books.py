@@ -20,8 +20,8 @@ from ravequant.vault.line_file import LineFile, reading
 from ravequant.vault.paths import StrPath, Vault
 
 _STEP_MS: Final = BOOK_STEP * times.MINUTE_MS
-_MOST_FILES: Final = 16
-_MOST_KNOWN: Final = 1_024  # moments of a file: those of three minutes of answers
+_MOST_FILES: Final = 8
+_MOST_KNOWN: Final = 1_536  # moments of a file: a day has 1,440, and the sixth minute asks again
 _log = logging.getLogger("find_signals")
 
 

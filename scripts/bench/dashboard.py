@@ -99,7 +99,7 @@ def run(sizes: Sizes) -> Comparison:
             comparison.rows += _served(vault, day, browser, sizes.rounds)
     comparison.rows += _frames(sizes)
     parts = ", ".join(f"{name} {100 * share:.0f} %" for name, share in whole[0]["parts"])
-    comparison.notes.append(f"The first answer of a process on a day spends its time in: {parts}.")
+    comparison.notes.append(f"An answer on a day spends its time in: {parts}.")
     comparison.notes.append(
         f"Shares are of {WINDOW_S:g} s: of the server without its calculators, of the page's main "
         "thread unless it says all. At rest the page shows a replay. Its heap is that of a live "
