@@ -87,3 +87,10 @@ def test_a_line_that_is_refused_is_named_each_time(path, caplog):
         caplog.clear()
         assert len(read(path, 0, 60)) == 59
         assert "is left out: KeyError('n')" in caplog.text
+
+
+def test_an_edit_in_place_is_seen(path):
+    """Of the same length, in a span that is asked for again."""
+    assert read(path, 0, 60)[7] == (7, "x!")
+    path.write_bytes(path.read_bytes().replace(line(7), line(7, "z")))
+    assert read(path, 0, 60)[7] == (7, "z!")
