@@ -17,6 +17,10 @@ tests/faults/README.md. `--fault-seed N` repeats a run.
 `python scripts/test.py --lab-bounds` holds the edge lab against markets without an edge: 1,500
 days of each and 2,000 studies, a quarter of an hour or more; it writes the table of
 tests/Edge_Lab/README.md. `--lab-days DIR` keeps the simulated days for the next run.
+
+`python scripts/test.py --watch-screen MINUTES` watches the dashboard in a browser for so long,
+while recorders, calculators and server are killed: no stale number may look fresh. With
+`--watch-speed 60` a market at that speed, without kills, and the memory of server and page.
 """
 
 from __future__ import annotations
@@ -42,6 +46,8 @@ LONG = "--long"
 LONG_VARIABLE = "RAVEQUANT_LONG_TESTS"  # read by tests/support/examples.py
 LAB_BOUNDS = "--lab-bounds"
 WITHOUT_EDGE = "tests/Edge_Lab/test_market_without_edge.py"
+WATCH_SCREEN = "--watch-screen"
+WATCHED = "tests/Dashboard/browser/test_screen_watch.py"
 # longer counts of CUT and WARM, and of PARITY
 OF_THE_DAY = ("tests/Edge_Lab/test_day_candidates.py", "tests/Edge_Lab/test_candidates_parity.py")
 # as many at once as two cores bear; an idle process takes tests that wait behind a long one
@@ -61,6 +67,8 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
                 ["pytest", "--verbosity=0", WITHOUT_EDGE, *OF_THE_DAY, *pytest_arguments],
             )
         ]
+    if WATCH_SCREEN in pytest_arguments:
+        return [("watch", ["pytest", "-n", "0", "--verbosity=0", WATCHED, *pytest_arguments])]
     return [
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),

@@ -31,11 +31,14 @@ if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the lab's bounds."""
+    """Add the options of the lab's bounds, and of the watch over the screen."""
     group = parser.getgroup("lab")
     group.addoption("--lab-bounds", action="store_true", help="all bounds of the edge lab")
     group.addoption("--lab-days", metavar="DIR", help="keeps their simulated days for next time")
     group.addoption("--lab-count", type=int, metavar="N", help="days of each model market")
+    group = parser.getgroup("screen")
+    group.addoption("--watch-screen", type=float, metavar="MINUTES", help="watch so long")
+    group.addoption("--watch-speed", type=float, default=1, metavar="N", help="of its market")
 
 
 @pytest.fixture

@@ -55,6 +55,13 @@ def test_lab_bounds_runs_the_market_without_edge_alone():
     assert all((program.CHECKOUT / file).is_file() for file in words[2:5])
 
 
+def test_watch_screen_runs_the_watch_alone():
+    """--watch-screen: its one file, in one process, with the words behind it."""
+    ((_, words),) = program.checks(["--watch-screen", "30", "--watch-speed", "60"])
+    assert words[-5:] == [program.WATCHED, "--watch-screen", "30", "--watch-speed", "60"]
+    assert (program.CHECKOUT / program.WATCHED).is_file()
+
+
 @pytest.mark.usefixtures("_nothing_to_install")
 def test_every_check_is_run_and_the_failed_ones_are_named(monkeypatch, capfd):
     """One failure does not hide another; the exit code is 1."""

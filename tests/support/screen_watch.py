@@ -1,0 +1,106 @@
+"""Watches the page of a running system, and holds each look at it against the truth."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.support.screen import Screen
+from tests.support.screen_judge import Claim, Truth, wrong
+from tests.support.screen_truth import DiskTruth, exchange_ms
+from tests.support.watched_system import WatchedSystem, resident_mb
+
+READ: Final = """() => {
+    const text = (at) => document.querySelector(at)?.textContent.trim() ?? '';
+    const all = (at) => [...document.querySelectorAll(at)];
+    const aged = (words) => /^(\\d+[dhms])+$/.test(words.split(' ')[0]) ? words.split(' ')[0] : '';
+    const root = document.documentElement.dataset;
+    const book = document.querySelector('#book');
+    const drawn = document.getElementById('chart').geometry?.() ?? {};
+    return {
+        level: root.level, words: text('#verdict-words'), mode: text('#mode-word'),
+        streams: Object.fromEntries(all('#streams li').map((row) =>
+            [row.dataset.stream, [row.dataset.state, aged(row.querySelector('b').textContent)]])),
+        price: [text('#price-value'), text('#price-source'), text('#price-age')],
+        worth: text('#card .badge'), go: document.querySelector('#card .badge.go') !== null,
+        reasons: Object.fromEntries(all('#card .reasons tr[data-layer]').map((row) =>
+            [row.dataset.layer, row.dataset.state])),
+        warnings: text('#card .warning'), others: all('#others-list li').length,
+        tags: (drawn.price?.signals ?? []).map((mark) => String(mark.text ?? '')),
+        book: !book.hidden && !book.classList.contains('stale')
+            && book.querySelector('table.bands') !== null,
+        recorders: all('#recorders li').map((row) => row.textContent),
+        tabs: all('#instruments button').map((tab) => `${tab.dataset.value} ${tab.textContent}`),
+    }; }"""
+
+
+class ScreenWatch:
+    """A page that is looked at again and again; ``wrong`` holds what it claimed wrongly."""
+
+    def __init__(
+        self, system: WatchedSystem, screen: Screen, slack_s: float, every_s: float
+    ) -> None:
+        self._system, self._screen = system, screen
+        self._slack_s, self._every_s = slack_s, every_s
+        self._disks = {name: DiskTruth(system.vault, name) for name in system.inst_ids}
+        self._began_s = time.monotonic()
+        self.wrong: list[str] = []
+        self.looks: Counter[str] = Counter()  # by the level of the verdict
+        self.claim = Claim("", "", "")
+
+    def look(self) -> Claim:
+        """Look once, and judge."""
+        system = self._system
+        now_ms, down_s = exchange_ms(system.rest_url), system.down_s()
+        claim = self.claim = Claim.of(self._screen.page.evaluate(READ))
+        for disk in self._disks.values():
+            disk.read()
+        first, *others = self._disks.values()
+        value, source, _ = claim.price
+        truth = Truth(
+            ages_s=first.ages_s(now_ms),
+            price_age_s=first.price_age_s(value, source, now_ms),
+            elsewhere_s={
+                name: disk.ages_s(now_ms)["trades"] or 0.0
+                for name, disk in zip(system.inst_ids[1:], others, strict=True)
+            },
+            down_s=down_s,
+            rate=system.rate,
+            slack_s=self._slack_s,
+        )
+        at_s = time.monotonic() - self._began_s
+        self.wrong += [f"at {at_s:.1f} s: {text}; {claim}; {truth}" for text in wrong(claim, truth)]
+        self.looks[claim.level] += 1
+        return claim
+
+    def until(self, holds: Callable[[Claim], bool], seconds: float = 60) -> float:
+        """Look until a claim is made; return the seconds that it took."""
+        began_s = time.monotonic()
+        while not holds(self.look()):
+            waited_s = time.monotonic() - began_s
+            assert waited_s < seconds, f"waited in vain, the screen says {self.claim}; {self.wrong}"
+            time.sleep(self._every_s)
+        return time.monotonic() - began_s
+
+    def for_s(self, seconds: float) -> None:
+        """Look for some time."""
+        ends_s = time.monotonic() + seconds
+        while time.monotonic() < ends_s:
+            self.look()
+            time.sleep(max(0.0, min(self._every_s, ends_s - time.monotonic())))
+
+    def memory(self) -> dict[str, float]:
+        """Return the memory of server and page, after the page's garbage was collected."""
+        session: Any = self._screen.page.context.new_cdp_session(self._screen.page)
+        session.send("HeapProfiler.enable")
+        session.send("HeapProfiler.collectGarbage")
+        session.send("Performance.enable")
+        found = session.send("Performance.getMetrics")["metrics"]
+        session.detach()
+        named = {metric["name"]: metric["value"] for metric in found}
+        return {
+            "server_mb": resident_mb(self._system.pid("server")),
+            "heap_mb": named["JSHeapUsedSize"] / 1e6,
+            "nodes": named["Nodes"],
+            "listeners": named["JSEventListeners"],
+        }
