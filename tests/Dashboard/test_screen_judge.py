@@ -94,6 +94,7 @@ def test_at_another_rate_the_time_to_show_it_is_longer():
     assert wrong(RIGHT, fast) == []
     assert wrong(RIGHT, replace(fast, ages_s={**AGES, "trades": 4 + 120 + 1.1})) != []
     assert wrong(RIGHT, replace(older(trades=4 + 5 + 0.9), slack_s=3.0)) == []
+    assert wrong(RIGHT, replace(older(trades=4 + 2 + 7.9), leap_s=7.0)) == []
 
 
 def test_a_stream_that_is_left_out_or_invented():

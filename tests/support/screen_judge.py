@@ -68,6 +68,7 @@ class Truth:
     down_s: Mapping[str, float] = field(default_factory=dict)  # dead programs, wall
     rate: float = 1.0  # seconds of the market in one of the wall
     slack_s: float = 0.0  # that the computer itself was late, wall
+    leap_s: float = 0.0  # that the exchange's clock ran ahead of its rate: it waits, then hurries
 
 
 def most_s(text: str) -> float:
@@ -89,7 +90,7 @@ def wrong(claim: Claim, truth: Truth) -> list[str]:
 
 
 def _late_s(truth: Truth) -> float:
-    return (SHOWN_S + truth.slack_s) * truth.rate + WHOLE_S
+    return (SHOWN_S + truth.slack_s) * truth.rate + WHOLE_S + truth.leap_s
 
 
 def _expired(truth: Truth) -> dict[str, float]:
