@@ -163,10 +163,11 @@ async function readElsewhere() {
   const others = instruments.filter((name) => name !== instId);
   for (const name of others) {
     const query = new URLSearchParams({ at: at || "now" });
+    const asked = monotonic(); // the ages of the answer are true no later
     try {
       const answer = await askLater(`signals/${encodeURIComponent(name)}?${query}`);
       attachWords(answer);
-      elsewhere.set(name, { answer, answered_ms: monotonic(), live: !at });
+      elsewhere.set(name, { answer, answered_ms: asked, live: !at, rate: store.rate });
     } catch {
       elsewhere.delete(name);
     }
@@ -224,9 +225,10 @@ function isNextColumn(newer) {
 /** Read the view anew while the connection goes on. */
 async function readAgain() {
   const { signal } = reads;
+  const asked = monotonic();
   try {
     const view = await askLater(viewPath(), signal);
-    store.take(view, monotonic());
+    store.take(view, asked);
     chart?.setView(view);
     chartState = "";
     render();
@@ -299,7 +301,7 @@ function draw() {
   byId("book").hidden = view === null;
   const buckets = judged.streams.find((stream) => stream.name === "buckets");
   if (view !== null) drawBook(view.book, buckets);
-  drawRecorders(view?.health ?? [], view === null || view.mode === "live");
+  drawRecorders(view?.health ?? [], view === null || view.mode === "live", judged.cause !== "page");
   drawLegend(view, crosshair, store.zone);
   drawTables(view, judged, store.zone);
   drawChartState(judged);

@@ -44,7 +44,7 @@ function line(signal, ahead) {
 
 /**
  * An answer of another instrument, and the time of the page at which its ages were true.
- * @typedef {{answer: Answer, answered_ms: number, live: boolean}} Elsewhere
+ * @typedef {{answer: Answer, answered_ms: number, live: boolean, rate: number}} Elsewhere
  */
 
 /**
@@ -77,8 +77,8 @@ function bps(signal) {
  * @param {number} now_ms
  */
 function nearestLoud(known, now_ms) {
-  const { answer, answered_ms, live } = known;
-  const judged = verdict({ phase: "ready", live, answer, answered_ms, heard_ms: now_ms, heard_at: "", lost: false }, now_ms);
+  const { answer, answered_ms, live, rate } = known;
+  const judged = verdict({ phase: "ready", live, answer, answered_ms, heard_ms: now_ms, heard_at: "", lost: false, rate }, now_ms);
   if (judged.level === "void" || judged.ahead) return null;
   return answer.signals.find((signal) => LOUD.has(signal.conviction) && !hasHole(signal) && !signal.no_trade && !signal.in_contact) ?? null;
 }

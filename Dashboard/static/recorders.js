@@ -12,8 +12,10 @@ const fill = keyed(byId("recorders"));
  * Draw a sign and the words of each check, its remedy under the pointer.
  * @param {Health[]} health
  * @param {boolean} live health is of now: in replay it would be of another time
+ * @param {boolean} known false while the page has no connection: it would be of before
  */
-export function drawRecorders(health, live) {
+export function drawRecorders(health, live, known) {
+  if (!known) return fill("unknown", () => [el("li", { class: "doubt" }, "recorders and disk: not known now")]);
   if (!live) return fill("past", () => [el("li", {}, "recorders and disk: shown live only")]);
   fill(JSON.stringify(health), () => health.map((check) => {
     const bad = check.level !== "PASS" && check.remedy;

@@ -119,10 +119,12 @@ export class Store {
    * @param {number} now time of the page
    */
   take(view, now) {
+    const { heardMs, serverMs } = this;
     attachWords(view.answer);
     Object.assign(this, { phase: "ready", view, words: "", remedy: "", lost: false });
     this.hear(view.now_ms, now);
     this.answered(view.answer);
+    if (heardMs > now) Object.assign(this, { heardMs, serverMs }); // a message came meanwhile
   }
 
   /**

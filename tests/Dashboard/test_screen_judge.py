@@ -29,6 +29,7 @@ RIGHT = Claim(
 VOID = replace(
     RIGHT, level="void", words="✕ no connection since 05:03:12, trying", mode="NOT LIVE",
     worth="void", reasons={}, others=0, tags=("97137.3 void",), tabs=("BTC-USDT-SWAP BTC",),
+    recorders=("recorders and disk: not known now",),
 )  # fmt: skip
 NOW = Truth(ages_s=AGES, price_age_s=1.0, elsewhere_s={"ETH-USDT-SWAP": 2.0})
 
@@ -172,7 +173,8 @@ def test_a_server_that_is_gone():
     assert wrong(RIGHT, replace(NOW, down_s={"server": 13.9})) == []
     assert wrong(RIGHT, replace(NOW, down_s={"server": 14.1})) != []
     assert wrong(VOID, replace(NOW, down_s={"server": 14.1})) == []
-    assert wrong(replace(VOID, mode="LIVE"), replace(NOW, down_s={"server": 14.1})) != []
+    for part in ({"mode": "LIVE"}, {"level": "partly"}, {"recorders": RIGHT.recorders}):
+        assert wrong(replace(VOID, **part), replace(NOW, down_s={"server": 14.1})) != []
 
 
 @pytest.mark.parametrize("name", ["trades_exporter", "l2_exporter"])

@@ -62,3 +62,17 @@ def test_ages_count_from_the_instant_of_the_answer():
     """An answer that waited for its message is as old as it is; one without an instant is new."""
     moments = ["1970-01-01T00:00:08.000Z", "1970-01-01T00:00:12.000Z", None]
     assert called("store.js", *((AGES, [at]) for at in moments)) == [-500, 500, 500]
+
+
+MEANWHILE = """(m) => {
+  const store = new m.Store();
+  const answer = { at_utc: "1970-01-01T00:00:08.000Z", signals: [], data: {} };
+  store.hear(20_000, 900);
+  store.take({ mode: "live", now_ms: 12_000, answer }, 500);
+  return [store.trust(900).answered_ms, store.heardMs, store.serverMs];
+}"""
+
+
+def test_a_message_that_came_while_a_view_was_read():
+    """The ages of the view count from when it was asked for; the newer message was heard later."""
+    assert called("store.js", (MEANWHILE, [])) == [[-3500, 900, 20_000]]

@@ -172,10 +172,12 @@ def _price(claim: Claim, truth: Truth) -> Iterator[str]:
 
 def _link(claim: Claim, truth: Truth) -> Iterator[str]:
     down_s = truth.down_s.get("server", 0.0)
-    if down_s > SILENCE_S + SHOWN_S + truth.slack_s and (
-        claim.level != "void" or claim.mode == "LIVE"
-    ):
+    if down_s <= SILENCE_S + SHOWN_S + truth.slack_s:
+        return
+    if claim.level != "void" or claim.mode == "LIVE":
         yield f"{claim.words!r} {claim.mode}, and the server is down for {down_s:.1f} s"
+    if any(row.startswith("●") for row in claim.recorders):
+        yield f"the footer calls a program well, and the server is down for {down_s:.1f} s"
 
 
 def _recorder(claim: Claim, truth: Truth) -> Iterator[str]:

@@ -27,6 +27,7 @@ from tests.support.trade_streams import write_raw
 from Untouch_Wick import untouch_wick
 
 OPTIONS = ("--no-refresh", "--instId", BTC)
+ETH = "ETH-USDT-SWAP"
 
 
 @pytest.fixture
@@ -153,6 +154,7 @@ def test_the_server_is_gone_and_comes_back(notes, browser):
             server.kill()
             page.wait_level("void")
         check_void(page)
+        assert page.text("#recorders") == "recorders and disk: not known now"
         assert re.match(
             r"✕ no connection since \d\d:\d\d:\d\d UTC, trying", page.text("#verdict-words")
         )
@@ -160,6 +162,26 @@ def test_the_server_is_gone_and_comes_back(notes, browser):
         with served(notes, *options, **variables):
             page.wait_level("fresh", 60)
             assert page.text("#mode-word") == "LIVE"
+
+
+def test_a_tab_is_as_old_as_its_answer(vault, live):
+    """The trades of the other instrument pass their limit while its answer is on its way."""
+    show, clock = live
+    tab = "document.querySelector('#instruments .elsewhere') !== null"
+    held = []
+    page = show(vault, A + 7_000, "--instId", ETH, query=f"?inst={ETH}")
+    page.allowed = ("404",)
+    page.wait(tab)
+    clock.now_ms = A + 5_000 + 117_000  # the newest trade is of 21:35:05
+    page.page.route("**/api/v1/signals/**", lambda route: held.append(route))  # noqa: PLW0108
+    page.page.reload()
+    page.wait_level("empty")
+    page.page.wait_for_timeout(4_000)
+    assert len(held) == 1
+    held[0].continue_()
+    for _ in range(10):
+        page.page.wait_for_timeout(150)
+        assert not page.page.evaluate(tab)
 
 
 def test_nothing_at_all(tmp_path, live):
