@@ -164,15 +164,18 @@ def test_the_server_is_gone_and_comes_back(notes, browser):
             assert page.text("#mode-word") == "LIVE"
 
 
-def test_a_tab_is_as_old_as_its_answer(vault, live):
-    """The trades of the other instrument pass their limit while its answer is on its way."""
+def test_a_tab_is_as_old_as_its_answer(vault, live, tmp_path, monkeypatch):
+    """The wicks of the other instrument pass their limit while its answer is on its way."""
+    chosen = tmp_path / "chosen.toml"
+    chosen.write_text("[signals]\nwicks_stale_s = 60\n", encoding="utf-8")
+    monkeypatch.setenv("RAVEQUANT_SETTINGS", str(chosen))
     show, clock = live
     tab = "document.querySelector('#instruments .elsewhere') !== null"
     held = []
     page = show(vault, A + 7_000, "--instId", ETH, query=f"?inst={ETH}")
     page.allowed = ("404",)
     page.wait(tab)
-    clock.now_ms = A + 5_000 + 117_000  # the newest trade is of 21:35:05
+    clock.now_ms = A + 57_000
     page.page.route("**/api/v1/signals/**", lambda route: held.append(route))  # noqa: PLW0108
     page.page.reload()
     page.wait_level("empty")
