@@ -48,7 +48,8 @@ class ScreenWatch:
         self._disks = {name: DiskTruth(system.vault, name) for name in system.inst_ids}
         self._began_s = time.monotonic()
         self._rate = requests.get(f"{system.address}/api/v1/status", timeout=10).json()["rate"]
-        self._behind: deque[tuple[float, float]] = deque(maxlen=2_000)
+        self._behind: deque[tuple[float, float]] = deque()
+        self._live_s = self._began_s  # when the page was connected last
         self.most_leap_s = 0.0
         self.wrong: list[str] = []
         self.looks: Counter[str] = Counter()  # by the level of the verdict
@@ -73,24 +74,28 @@ class ScreenWatch:
             down_s=down_s,
             rate=system.rate,
             slack_s=self._slack_s,
-            leap_s=self._leap_s(now_ms, down_s.get("server", 0.0)),
+            leap_s=self._leap_s(now_ms),
         )
         at_s = time.monotonic() - self._began_s
         self.wrong += [f"at {at_s:.1f} s: {text}; {claim}; {truth}" for text in wrong(claim, truth)]
         self.looks[claim.level] += 1
         return claim
 
-    def _leap_s(self, now_ms: int, down_s: float) -> float:
+    def _leap_s(self, now_ms: int) -> float:
         """Return by how much the exchange's clock ran ahead of the rate that the page counts by.
 
         On a busy computer the exchange waits, and makes good for it. No page can know that since
-        the answer from which it counts on, of a minute ago or of before the server went down.
+        the answer from which it counts on, of a minute ago or of before its connection was lost.
         """
         now_s = time.monotonic()
+        if self.claim.mode == "LIVE":
+            self._live_s = now_s
         behind = self._rate * now_s - now_ms / 1_000
         self._behind.append((now_s, behind))
-        since_s = now_s - _MINUTE_S / self._rate - SHOWN_S - self._slack_s - down_s
-        leap_s = max(most for at_s, most in self._behind if at_s >= since_s) - behind
+        since_s = self._live_s - _MINUTE_S / self._rate - SHOWN_S - self._slack_s
+        while len(self._behind) > 2 and self._behind[1][0] < since_s:
+            self._behind.popleft()
+        leap_s = max(most for _, most in self._behind) - behind
         self.most_leap_s = max(self.most_leap_s, leap_s)
         return leap_s
 

@@ -85,7 +85,8 @@ def minutes(request):
 @pytest.fixture
 def say(request):
     """Return a function that writes a line to the terminal at once."""
-    return request.config.pluginmanager.get_plugin("terminalreporter").write_line
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    return lambda text: reporter.write(f"\n{text}", flush=True)
 
 
 @NO_PROC
