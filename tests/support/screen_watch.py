@@ -47,7 +47,8 @@ class ScreenWatch:
         self._slack_s, self._every_s = slack_s, every_s
         self._disks = {name: DiskTruth(system.vault, name) for name in system.inst_ids}
         self._began_s = time.monotonic()
-        self._rate = requests.get(f"{system.address}/api/v1/status", timeout=10).json()["rate"]
+        status = requests.get(f"{system.address}/api/v1/status", timeout=10).json()
+        self._rate = float(status["rate"])
         self._behind: deque[tuple[float, float]] = deque()
         self._live_s = self._began_s  # when the page was connected last
         self.most_leap_s = 0.0
