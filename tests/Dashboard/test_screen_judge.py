@@ -199,6 +199,9 @@ def test_a_tab_that_outlives_its_trades():
 
 @pytest.mark.parametrize("level", ["reading", "empty"])
 def test_a_screen_that_shows_nothing_yet(level):
-    """It claims nothing."""
+    """It claims nothing, and is not live yet."""
     claim = Claim(level=level, words="reading", mode="")
-    assert wrong(claim, replace(NOW, down_s={"server": 99.0})) == []
+    nothing = replace(NOW, price_age_s=None, down_s={"server": 99.0})
+    assert wrong(claim, nothing) == []
+    assert wrong(replace(claim, price=("", "", "")), nothing) == []
+    assert wrong(replace(claim, mode="LIVE"), nothing) == [f"the screen is LIVE, and {level}"]

@@ -84,7 +84,8 @@ def most_s(text: str) -> float:
 def wrong(claim: Claim, truth: Truth) -> list[str]:
     """Return what the screen claims wrongly, in sentences; empty if it is right."""
     if claim.level in ("reading", "empty"):
-        return [*_price(claim, truth)]
+        live = [f"the screen is LIVE, and {claim.level}"] * (claim.mode == "LIVE")
+        return [*live, *_price(claim, truth)]
     found = [_streams, _verdict, _card, _chart, _book, _price, _link, _recorder, _tabs]
     return [text for judge in found for text in judge(claim, truth)]
 
@@ -160,7 +161,7 @@ def _book(claim: Claim, truth: Truth) -> Iterator[str]:
 
 def _price(claim: Claim, truth: Truth) -> Iterator[str]:
     value, source, text = claim.price
-    if source == "no price":
+    if source in ("", "no price"):
         return
     if truth.price_age_s is None:
         yield f"the price {value} ({source}) was never recorded"
