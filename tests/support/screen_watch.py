@@ -100,7 +100,7 @@ class ScreenWatch:
         self.most_leap_s = max(self.most_leap_s, leap_s)
         return leap_s
 
-    def until(self, holds: Callable[[Claim], bool], seconds: float = 60) -> float:
+    def until(self, holds: Callable[[Claim], bool], seconds: float = 240) -> float:
         """Look until a claim is made; return the seconds that it took."""
         began_s = time.monotonic()
         while not holds(self.look()):

@@ -31,7 +31,6 @@ PROGRAMS: Final = {
 CALCULATORS: Final = "calculators"  # children of the server, for as long as they are down
 SEED: Final = 7
 ROWS: Final = 1  # trades a second
-_SET_UP_MS: Final = 3 * times.MINUTE_MS  # the planted signal is complete so long after the start
 _LOOK_S: Final = 0.03
 _REST: Final = ("--rest-limit-factor", "50")
 
@@ -57,9 +56,9 @@ class WatchedSystem:
     def of(
         cls, folder: Path, rate: float, past_ms: int, inst_ids: Sequence[str] = (BTC,)
     ) -> Iterator["WatchedSystem"]:
-        """Run a made-up market whose past is recorded, and the programs, until the block ends."""
+        """Run a made-up market, its past recorded, a signal planted now, and the programs."""
         names = [word for name in inst_ids for word in ("--instId", name)]
-        market = ("--seed", SEED, "--rows-per-second", ROWS, "--plant", f"{past_ms + _SET_UP_MS}ms")
+        market = ("--seed", SEED, "--rows-per-second", ROWS, "--plant", f"{past_ms}ms")
         options = (*market, "--history", f"{past_ms}ms", "--speed", rate, "--wait-for-clients", 0)
         write_past(Vault(folder / "vault"), past_ms, inst_ids)
         with ExitStack() as held:
@@ -146,8 +145,7 @@ class WatchedSystem:
 def write_past(vault: Vault, past_ms: int, inst_ids: Sequence[str]) -> None:
     """Write the trades of the market's past, as they would have been recorded."""
     start_ms = ModelMarket(SEED, inst_ids).start_ms
-    plant = start_ms + past_ms + _SET_UP_MS
-    market = ModelMarket(SEED, inst_ids, rows_per_second=ROWS, plant=plant)
+    market = ModelMarket(SEED, inst_ids, rows_per_second=ROWS, plant=start_ms + past_ms)
     encoders = {
         name: TradeEncoder(name, Contract(row["ctVal"], row["ctMult"], row["ctType"]))
         for name, row in market.instruments.items()

@@ -17,7 +17,7 @@ from tests.support.screen_truth import exchange_ms
 from tests.support.screen_watch import ScreenWatch
 from tests.support.watched_system import BTC, CALCULATORS, WatchedSystem
 
-RATE: Final = 30
+RATE: Final = 20
 PAST_MS: Final = 90 * times.MINUTE_MS  # the planted set-up begins 75 min before it is complete
 ETH: Final = "ETH-USDT-SWAP"
 LATE_S: Final = 3.0  # of a computer on which other tests run
@@ -45,8 +45,9 @@ def are_stale(*names):
 
 
 @NO_PROC
+@pytest.mark.slow
 def test_programs_are_killed(tmp_path, browser):
-    """Recorders, calculators and server die and come back, in a market at thirty times its speed.
+    """Recorders, calculators and server die and come back, in a market at twenty times its speed.
 
     Of each the screen says so by itself, and at no look is a number younger than it is.
     """
