@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import requests
 
-from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import TradeEncoder
 from ravequant.sim.market import ModelMarket
