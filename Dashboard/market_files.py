@@ -4,7 +4,8 @@ A line that is not as SPEC describes it is left out and logged. An absent file h
 VaultError for a file that the system cannot read.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -26,6 +27,9 @@ from ravequant.vault.paths import StrPath, Vault
 
 GAP_END: Final = b'"gap":true}'  # the end of a row over a gap, as the calculators write it
 LONGEST: Final = 1 << 16  # bytes of a line that is handed on whole: a bucket line has 2,000
+_EVENT: Final = re.compile(
+    rb'\{"event":"([a-z]+)","known_utc":"([0-9TZ:-]{20})","event_id":"([^"\\]+)"'
+)
 _Cells = TypeVar("_Cells")
 
 
@@ -79,17 +83,30 @@ def gap_minutes(vault: Vault, inst_id: str, until: int) -> list[int]:
     return sorted(moment // times.MINUTE_MS for moment in moments if moment is not None)
 
 
-def wicks_until(vault: Vault, inst_id: str, until: int) -> list[WickAsOf]:
-    """Return the wicks that may live, by their status as of the minute ``until``."""
+def wicks_until(vault: Vault, inst_id: str, until: int, since: int = 0) -> list[WickAsOf]:
+    """Return the wicks that may live, by their status as of the minute ``until``.
+
+    Those that ended by the minute ``since`` are left out, most of them before they are parsed.
+    """
     data = FILES["wicks"]
     path = data.place(vault, inst_id)
     born: dict[str, WickAsOf] = {}
     if is_there(path):
         with LineFile(path, data.key) as file:
-            lines = file.between(_ms(until - OLDEST) - 1, _ms(until))
-            for event in parsed(path, lines, wick_event):
+            lines = list(file.between(_ms(until - OLDEST) - 1, _ms(until)))
+            for event in parsed(path, _lasting(lines, since), wick_event):
                 take_event(born, event)
-    return list(born.values())
+    return [wick for wick in born.values() if wick.ended is None or wick.ended > since]
+
+
+def _lasting(lines: Iterable[bytes], since: int) -> Iterator[bytes]:
+    """Yield the lines of wicks but for those that ended by a minute, as the tracker writes them."""
+    border = times.iso_minute(since).encode("ascii")
+    known = [(line, _EVENT.match(line)) for line in lines]
+    gone = {
+        event[3] for _, event in known if event and event[1] != b"created" and event[2] <= border
+    }
+    yield from (line for line, event in known if event is None or event[3] not in gone)
 
 
 def newest_bucket_line(vault: Vault, inst_id: str, until_ms: int) -> dict[str, Any] | None:

@@ -91,7 +91,9 @@ def view(
         columns = rolled(columns, every, missing=0 if since is None else max(0, since - first))
     gaps = gap_minutes(vault, inst_id, state.minute)
     wicks = wick_levels.drawn(
-        wicks_until(vault, inst_id, state.minute), None if last is None else last.price, first
+        wicks_until(vault, inst_id, state.minute, first),
+        None if last is None else last.price,
+        first,
     )
     known = terms(vault, inst_id)
     tick = None if known is None else known.at(state.ms).tick_sz

@@ -129,7 +129,7 @@ def _rising(trades: Iterator[RawTrade]) -> Iterator[RawTrade]:
             yield trade
 
 
-@lru_cache(maxsize=1 << 13)  # an answer parses the newest minutes twice, and the next one again
+@lru_cache(maxsize=1 << 12)  # an answer parses the newest minutes twice, and the next one again
 def _trade(line: bytes, key: str, inst_id: str, exchange: str) -> RawTrade | None:
     """Return a line's trade, with the time -1 if it is ahead; None if it is no trade."""
     try:

@@ -20,6 +20,7 @@ from ravequant.settings import Settings
 from ravequant.signals.candidates import Query
 from ravequant.signals.clock import Clock
 from ravequant.signals.limits import SignalLimits
+from ravequant.signals.market_state import BOOK_STEP
 from ravequant.signals.question import Request, When
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.bench.market import BTC
@@ -56,8 +57,9 @@ def measure(root: str, moment_ms: str) -> Measurement:
     again = range(now + EVERY_MS, now + (AGAIN + 1) * EVERY_MS, EVERY_MS)
     found["next"] = statistics.median(_spent(rated, ms) for ms in again)
     found["bare"] = statistics.median(_spent(bare, ms) for ms in again)
-    of_minute(minute - AGAIN - 1)
     minutes = range(minute - AGAIN, minute)
+    for earlier in range(minutes.start - BOOK_STEP, minutes.start):  # it meets their past books
+        of_minute(earlier)
     found["of a minute"] = statistics.median(_spent(of_minute, one) for one in minutes)
     for window in WINDOWS:
         picture(window)

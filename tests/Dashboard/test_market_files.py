@@ -5,6 +5,7 @@ import logging
 import orjson
 import pytest
 
+from Dashboard import market_files
 from Dashboard.market_files import (
     LONGEST,
     gap_minutes,
@@ -89,6 +90,18 @@ def test_wicks_by_their_status_as_of_a_minute(vault):
     assert [(wick.status, wick.ended) for wick in found[30]] == [
         ("touched", start + 30), ("untouched", None),
     ]  # fmt: skip
+
+
+def test_wicks_that_ended_before_a_minute_are_left_out(holed):
+    """The others are as they are of all, in the same order."""
+    until = FIRST + MINUTES
+    every = wicks_until(holed, BTC, until)
+    for since in (0, FIRST + 60, FIRST + 120, until):
+        wanted = [wick for wick in every if wick.ended is None or wick.ended > since]
+        assert wicks_until(holed, BTC, until, since) == wanted
+    path = DATA_SETS["wicks"].place(holed, BTC)
+    lines = path.read_bytes().splitlines()
+    assert 0 < len(list(market_files._lasting(lines, until))) < len(lines) / 2
 
 
 def test_the_newest_bucket_line_as_it_stands(vault):
