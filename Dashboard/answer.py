@@ -9,6 +9,7 @@ from ravequant import settings, times
 from ravequant.errors import NoDataError
 from ravequant.settings import Settings
 from ravequant.signals import clock
+from ravequant.signals.against import against
 from ravequant.signals.candidates import Query
 from ravequant.signals.clock import Clock
 from ravequant.signals.evidence import price_text, within
@@ -18,7 +19,7 @@ from ravequant.signals.question import Request, When, query_of
 from ravequant.signals.recorded import check_recorded
 from ravequant.signals.rules import QueryResult, Signal
 from ravequant.signals.serialize import seconds
-from ravequant.signals.wording import notes, worth
+from ravequant.signals.wording import counted, facts, why_no_trade, worth
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import why_not_recorded, why_unknown
 
@@ -108,7 +109,10 @@ def _words(signal: Signal, limits: SignalLimits, approach: int) -> dict[str, Any
     last = signal.last
     return {
         "worth": worth(signal),
-        "notes": notes(signal, limits),
+        "why": why_no_trade(signal, limits),
+        "against": against(signal, limits),
+        "counted": counted(signal),
+        "facts": facts(signal),
         "near": last is not None and within(signal.wick.tip - last.price, approach, last.price),
     }
 

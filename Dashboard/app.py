@@ -91,7 +91,10 @@ def status(site: Site) -> dict[str, Any]:
         "now_ms": site.clock.now().ms,
         "rate": site.clock.rate,
         "thresholds": {
-            name: {"wall_usd": limit.least_wall // 10**NOTIONAL_PLACES}
+            name: {
+                "wall_usd": limit.least_wall // 10**NOTIONAL_PLACES,
+                "approach_bps": chosen.alerts.approach_bps.text,
+            }
             for name, limit in limits.items()
         },
     }

@@ -95,6 +95,7 @@ PURE_ROOMS = (
     "Edge_Lab.verdict_facts",
     "Edge_Lab.walk_forward",
     "Untouch_Wick.wick_detector",
+    "ravequant.signals.against",
     "ravequant.signals.inputs",
     "ravequant.signals.limits",
     "ravequant.signals.market_state",

@@ -3,7 +3,11 @@
 import { byId, el, keyed, setText } from "./dom.js";
 import { apart } from "./formats.js";
 import { streamWords } from "./freshness.js";
-import { MARK, hasHole, hoverOf, isDoubtful, isGo, rateOf, sideClass, signOf, valueOf, worthOf } from "./signals.js";
+import { justBegun } from "./health.js";
+import {
+  MARK, besideOf, hasHole, hoverOf, isBarred, isDoubtful, isGo, isProven, isWeak, partsOf, rateOf, sideClass, signOf,
+  valueOf,
+} from "./signals.js";
 
 /** @typedef {import("./types.d.ts").Signal} Signal */
 /** @typedef {import("./types.d.ts").Layer} Layer */
@@ -11,6 +15,7 @@ import { MARK, hasHole, hoverOf, isDoubtful, isGo, rateOf, sideClass, signOf, va
 /** @typedef {import("./freshness.js").Judged} Judged */
 
 const HOLE = "Do not use: trades are missing since its birth, it may have been touched";
+const BARS = { MAX: 3, HIGH: 2, WATCH: 1 }; // of the meter beside a conviction
 const RARE_PCT = 5; // a reason that is true less often than this stands out
 
 const fill = keyed(byId("card"));
@@ -28,7 +33,7 @@ export function drawCard(view, judged, signal, place) {
   const signals = view?.answer.signals ?? [];
   heading(view, judged, signals.length, place);
   card.classList.toggle("void", judged.level === "void" || (signal !== null && hasHole(signal)));
-  const key = JSON.stringify([judged.level, judged.level === "void" ? judged.reason : "", lateOf(judged).map((stream) => streamWords(stream)), judged.ahead, view?.proof, view?.short, signal, view?.answer.missing, view?.answer.price, judged.level === "empty" ? judged.words : ""]);
+  const key = JSON.stringify([view?.mode, judged.level, judged.level === "void" ? judged.reason : "", lateOf(judged).map((stream) => streamWords(stream)), judged.ahead, view?.proof, justBegun(view?.health ?? []), signal, view?.answer.missing, view?.answer.price, judged.level === "empty" ? judged.words : ""]);
   fill(key, () => content(view, judged, signal));
   arrive(card, judged.level === "void" ? "" : (signal?.event_id ?? ""));
 }
@@ -79,9 +84,9 @@ function content(view, judged, signal) {
   if (view === null) return judged.level === "void" ? [stop(judged.reason), remedy(judged.remedy)] : skeleton();
   if (signal === null) return nothing(view, judged);
   if (judged.level === "void") {
-    return [stop(judged.reason), ...levelOf(signal, "void"), planOf(signal), el("p", {}, lateOf(judged).map((stream) => streamWords(stream, false)).join(", ")), remedy(judged.remedy)];
+    return [stop(judged.reason), voidLevel(signal), el("p", {}, lateOf(judged).map((stream) => streamWords(stream, false)).join(", ")), remedy(judged.remedy)];
   }
-  if (hasHole(signal)) return [stop(HOLE), ...levelOf(signal, "void"), planOf(signal)];
+  if (hasHole(signal)) return [stop(HOLE), voidLevel(signal)];
   return whole(view, judged, signal);
 }
 
@@ -110,42 +115,85 @@ function nothing(view, judged) {
     el("p", { class: "nothing" }, "No signal"),
     el("p", {}, view.answer.missing ?? ""),
     el("p", { class: "soft" }, "Nothing to do. That is an answer, too."),
-    ...warnings(view, judged),
+    ...warnings(judged),
   ];
 }
 
 /**
- * Return side, price, worth and distance.
+ * Return the price of a level that is void: no side, so that nothing invites.
  * @param {Signal} signal
- * @param {string} worth
  */
-function levelOf(signal, worth) {
-  const side = worth === "void" ? "" : sideClass(signal);
+function voidLevel(signal) {
+  return el("p", { class: "level" }, el("span", { class: "side" }, "level ", el("span", { class: "number" }, signal.wick_price)),
+    el("span", { class: "badge hollow" }, "void"));
+}
+
+/** @param {Signal} signal */
+function levelOf(signal) {
+  return el("p", { class: "level" },
+    el("span", { class: `side ${isBarred(signal) ? "soft" : sideClass(signal)}` }, `${MARK[signal.direction]} ${signal.direction} `, el("span", { class: "number" }, signal.wick_price)));
+}
+
+/**
+ * Return the conviction, and right beside it in the same size why it is not to be taken now. Filled:
+ * at its word, now. Framed: not so. Dashed: no entry. WATCH has no frame at all.
+ * @param {View} view
+ * @param {Judged} judged
+ * @param {Signal} signal
+ */
+function worthLine(view, judged, signal) {
+  const { level, size } = partsOf(signal);
+  const title = (signal.words?.counted ?? []).join("; ") || null;
+  const taken = isProven(signal);
+  if (judged.ahead) return el("p", { class: "worth" }, el("span", { class: "badge hollow" }, "not judged anew yet"));
+  if (isBarred(signal)) return el("p", { class: "worth" }, el("span", { class: "badge hollow", title }, level));
+  const live = view.mode === "live";
+  const beside = besideOf(signal, live);
+  const form = isGo(signal, live) ? `filled ${sideClass(signal)}` : level in BARS ? `framed ${level.toLowerCase()}` : "plain";
+  const words = (view.proof?.line ?? view.proof?.word ?? "not tested").split(";")[0];
+  const lab = { type: "button", "data-do": "proof", title: `the verdict of the lab: ${words}` };
+  return el("p", { class: "worth" },
+    el("span", { class: `badge ${form}`, title }, meter(level), taken ? `${level} ${size}` : level),
+    beside ? el("button", { ...lab, class: live ? "proof doubt" : "proof past" }, beside) : null,
+    taken ? null : el("span", { class: "soft" }, `(${size})`),
+    taken ? el("button", { ...lab, class: "proof small" }, `lab: ${words}`) : null);
+}
+
+/**
+ * Return three bars, filled up to a conviction: it is told by form, without any colour.
+ * @param {string} level
+ */
+function meter(level) {
+  const filled = BARS[/** @type {keyof typeof BARS} */ (level)] ?? 0;
+  return el("span", { class: "meter", "aria-hidden": "true" }, ...[1, 2, 3].map((bar) => el("i", { class: bar <= filled ? "on" : "" })));
+}
+
+/**
+ * Return how far the level is from price, and whether it is in reach.
+ * @param {Signal} signal
+ * @param {boolean} live
+ */
+function distanceOf(signal, live) {
+  if (signal.distance_bps === null) return el("p", { class: "distance wait" }, "✕ WAIT: distance not known, no price");
   const usd = apart(signal.wick_price, signal.last_price);
-  const distance = signal.distance_bps === null
-    ? el("p", { class: "distance" }, "distance not known: no price")
-    : el("p", { class: "distance" }, el("b", {}, `${signal.distance_bps} bps`), ` from price${usd === null ? "" : `, ${usd} USD`}`);
-  return [
-    el("p", { class: "level" },
-      el("span", { class: `side ${side}` }, `${MARK[signal.direction]} ${signal.direction} `, el("span", { class: "number" }, signal.wick_price)),
-      badge(signal, worth, side)),
-    distance,
-  ];
+  const near = signal.words?.near === true;
+  const first = isBarred(signal) ? "" : near ? (live ? "in reach: " : "was in reach: ") : "✕ WAIT: ";
+  return el("p", { class: first === "✕ WAIT: " ? "distance wait" : "distance" },
+    el("b", {}, `${first}${signal.distance_bps} bps`), ` from price${usd === null ? "" : `, ${usd} USD`}`);
 }
 
 /**
- * Return the worth in a frame: filled only if it may be taken at its word.
+ * Return all that speaks against a signal, in a line, and the share that must win.
+ * @param {View} view
  * @param {Signal} signal
- * @param {string} worth
- * @param {string} side
  */
-function badge(signal, worth, side) {
-  if (worth === "void") return el("span", { class: "badge hollow" }, "void");
-  const [first, second] = worth.split(/ (?=\()|: /, 2);
-  const go = isGo(signal) && worth === worthOf(signal);
-  const hollow = signal.no_trade !== null || signal.in_contact || worth !== worthOf(signal);
-  return el("span", { class: `badge ${hollow ? "hollow" : side} ${go ? "go" : ""}` }, first,
-    second ? el("span", { class: "second" }, ` ${second}`) : null);
+function againstOf(view, signal) {
+  const found = [...(signal.words?.against ?? ["not known"]), ...justBegun(view.health)];
+  const share = signal.break_even_pct === null ? "" : `${signal.break_even_pct} % must win`;
+  if (found.length === 0 && isGo(signal, view.mode === "live")) {
+    return el("p", { class: "against" }, el("b", {}, "nothing speaks against it"), share ? `, but ${share}` : "");
+  }
+  return el("p", { class: "against" }, el("b", {}, "against: "), [...found, share].filter(Boolean).join(" · ") || "see above");
 }
 
 /** @param {Signal} signal */
@@ -162,53 +210,36 @@ function planOf(signal) {
  * @param {Signal} signal
  */
 function whole(view, judged, signal) {
-  const asked = judged.ahead ? "not judged anew yet" : worthOf(signal);
-  const barred = noEntry(signal);
+  const facts = signal.words?.facts ?? [];
   return [
-    ...levelOf(signal, asked),
-    ...(barred ? [el("p", { class: "warning" }, barred)] : []),
-    ...proofOf(view),
+    levelOf(signal),
+    worthLine(view, judged, signal),
+    distanceOf(signal, view.mode === "live"),
+    ...(isBarred(signal) ? [el("p", { class: "warning" }, noEntry(signal))] : []),
+    againstOf(view, signal),
     planOf(signal),
     el("p", { class: "wick" },
       el("b", {}, `${signal.age_minutes} min untouched`),
       `, ${signal.touched} of ${signal.surrounding} around it touched, tip ${signal.signal_strength ?? "not on an older one"}`),
-    ...warnings(view, judged),
-    ...notesOf(signal),
+    ...warnings(judged),
+    ...(facts.length ? [el("p", { class: "notes soft" }, facts.join("; "))] : []),
     reasonsOf(signal),
   ];
 }
 
-/**
- * Return why there is no entry, empty if there is one. The first note says why there is no trade.
- * @param {Signal} signal
- */
+/** @param {Signal} signal */
 function noEntry(signal) {
-  if (signal.no_trade !== null) return signal.words?.notes[0] ?? `no trade: ${signal.no_trade}`;
-  return signal.in_contact ? "in contact: no entry any more" : "";
+  if (signal.no_trade !== null) return signal.words?.why ?? `no trade: ${signal.no_trade}`;
+  return "in contact: no entry any more";
 }
 
 /**
  * Return why parts of the evidence do not count.
- * @param {View} view
  * @param {Judged} judged
  */
-function warnings(view, judged) {
+function warnings(judged) {
   const words = lateOf(judged).map((stream) => streamWords(stream)).join(", ");
-  const found = words ? [el("p", { class: "warning" }, `Does not count: ${words}`)] : [];
-  if (view.short) found.push(el("p", { class: "doubt" }, view.short));
-  return found;
-}
-
-/** @param {View} view */
-function proofOf(view) {
-  const words = (view.proof?.line ?? view.proof?.word ?? "not tested").split(";")[0];
-  return [el("button", { type: "button", class: "proof", "data-do": "proof", title: "the verdict of the lab" }, `lab: ${words}`)];
-}
-
-/** @param {Signal} signal */
-function notesOf(signal) {
-  const notes = (signal.words?.notes ?? []).slice(signal.no_trade === null ? 0 : 1);
-  return notes.length ? [el("p", { class: "notes soft" }, notes.join("; "))] : [];
+  return words ? [el("p", { class: "warning" }, `Does not count: ${words}`)] : [];
 }
 
 /** @param {Signal} signal */
@@ -224,7 +255,7 @@ function reasonsOf(signal) {
 function reason(layer) {
   const few = layer.base_rate_pct === null;
   const rare = layer.state === "met" && !few && Number(layer.base_rate_pct) < RARE_PCT;
-  const classes = `${layer.state === "met" ? "met" : ""} ${rare ? "rare" : ""} ${isDoubtful(layer) ? "doubtful" : ""}`;
+  const classes = `${isWeak(layer) ? "weak" : layer.state === "met" ? "met" : ""} ${rare ? "rare" : ""} ${isDoubtful(layer) ? "doubtful" : ""}`;
   return el("tr", { class: classes, title: hoverOf(layer), "data-layer": layer.layer, "data-state": layer.state },
     el("td", { class: "sign" }, signOf(layer)),
     el("td", { class: "name" }, layer.layer.replaceAll("_", " ")),

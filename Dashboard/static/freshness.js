@@ -20,6 +20,7 @@ import { age } from "./formats.js";
  * @property {number} heard_ms time of the page of the newest message
  * @property {string} heard_at the same as a time of day, for people
  * @property {boolean} lost an attempt to connect has failed since
+ * @property {string} [short] words where the recording is too short for a reason
  * @property {number} [rate] seconds of the server in a second of the page; a local exchange may be fast
  */
 
@@ -119,7 +120,7 @@ export function verdict(trust, now_ms) {
     };
   }
   if (trust.answer?.clock) return broken(base, ...clockWords(trust.answer.clock));
-  return judgeStreams(base, trust.answer, trust.live);
+  return judgeStreams(base, trust);
 }
 
 /**
@@ -153,11 +154,10 @@ function broken(base, words, remedy) {
 
 /**
  * @param {Omit<Judged, "level" | "words" | "spoken">} base
- * @param {Answer | null} answer
- * @param {boolean} live else the screen shows another time, and is no ground for a trade
+ * @param {Trust} trust one that is not live shows another time, and is no ground for a trade
  * @returns {Judged}
  */
-function judgeStreams(base, answer, live) {
+function judgeStreams(base, { answer, live, short }) {
   const doubtful = base.streams.filter(isDoubtful);
   const fatal = doubtful.filter(isFatal);
   if (fatal.length > 0) {
@@ -176,24 +176,26 @@ function judgeStreams(base, answer, live) {
   }
   if (answer?.no_entry === "recorder") {
     const words = answer.not_recorded || "a recorder stands";
-    return {
-      ...base,
-      level: "partly",
-      words: `⚠ no entry: ${words}`,
-      spoken: `No entry: ${words}`,
-      remedy: DOCTOR,
-    };
+    return { ...partly(base, `no entry: ${words}`, live), spoken: `No entry: ${words}` };
   }
   if (doubtful.length > 0) {
-    return {
-      ...base,
-      level: "partly",
-      words: `⚠ ${streamWords(doubtful[0])}${andMore(doubtful.length - 1)}`,
-      spoken: `Partly: ${doubtful[0].name} ${doubtful[0].state}.`,
-      remedy: DOCTOR,
-    };
+    const words = `${streamWords(doubtful[0])}${andMore(doubtful.length - 1)}`;
+    return { ...partly(base, words, live), spoken: `Partly: ${doubtful[0].name} ${doubtful[0].state}.` };
+  }
+  if (base.streams.some((stream) => stream.state === "partial")) {
+    return { ...partly(base, short || "recorded too short", live), spoken: "Partly: recorded too short." };
   }
   const oldest = Math.max(0, ...base.streams.map((stream) => stream.age_ms ?? 0));
   if (!live) return { ...base, level: "fresh", words: `↺ not now; data were fresh, oldest ${age(oldest)}`, spoken: "Not now. Data were fresh." };
   return { ...base, level: "fresh", words: `✓ data fresh, oldest ${age(oldest)}`, spoken: "Data fresh." };
+}
+
+/**
+ * @param {Omit<Judged, "level" | "words" | "spoken">} base
+ * @param {string} words
+ * @param {boolean} live
+ * @returns {Judged}
+ */
+function partly(base, words, live) {
+  return { ...base, level: "partly", words: live ? `⚠ ${words}` : `↺ not now; ${words}`, spoken: words, remedy: DOCTOR };
 }

@@ -73,7 +73,7 @@ function stream(found) {
 function modeWord(mode, judged) {
   if (judged.level === "reading") return "";
   if (judged.level === "empty") return "WAITING";
-  return mode === "live" && judged.cause === "page" ? "NOT LIVE" : WORDS[mode];
+  return mode === "live" && judged.level === "void" ? "NOT LIVE" : WORDS[mode];
 }
 
 /** @param {Store} store @param {Judged} judged */

@@ -2,7 +2,7 @@
 
 import { byId, el, keyed, setText } from "./dom.js";
 import { verdict } from "./freshness.js";
-import { MARK, hasHole, sideClass, worthOf } from "./signals.js";
+import { MARK, besideOf, hasHole, isGo, isProven, partsOf, sideClass, worthOf } from "./signals.js";
 
 /** @typedef {import("./types.d.ts").Signal} Signal */
 /** @typedef {import("./types.d.ts").Answer} Answer */
@@ -21,7 +21,9 @@ const fillTabs = keyed(byId("instruments"));
 export function drawOthers(signals, chosen, judged) {
   const hidden = judged.level === "void" && signals.length > 0;
   const others = judged.level === "void" ? [] : signals.filter((signal) => signal !== chosen);
-  setText(byId("others-heading"), hidden ? "Other signals: not shown while void" : `Other signals (${others.length})`);
+  const doubts = new Set(others.map((signal) => partsOf(signal).doubt).filter(Boolean));
+  const doubt = doubts.size === 1 ? `: ${[...doubts][0]}` : "";
+  setText(byId("others-heading"), hidden ? "Other signals: not shown while void" : `Other signals (${others.length})${doubt}`);
   byId("others").hidden = others.length === 0 && !hidden;
   fillList(JSON.stringify([others, judged.ahead]), () => others.map((signal) => line(signal, judged.ahead)));
 }
@@ -33,13 +35,14 @@ export function drawOthers(signals, chosen, judged) {
 function line(signal, ahead) {
   const worth = hasHole(signal) ? "void" : ahead ? "judging" : worthOf(signal);
   const side = worth === "void" ? "soft" : sideClass(signal);
-  const size = worth.replace(/,.*\)$/, ")"); // the words in the bracket stand in the card
+  const size = worth.replace(/,.*\)$/, ")"); // the words in the bracket stand in the heading
+  const taken = isProven(signal) ? side : "soft";
   const facts = `${signal.age_minutes}m ${signal.touched}/${signal.surrounding} R/R ${signal.reward_risk_net ?? "–"}`;
   return el("li", {}, el("button", { type: "button", "data-do": "choose", "data-value": signal.event_id, title: `${worth}; show it in the card` },
     el("span", { class: side }, `${MARK[signal.direction]} ${signal.wick_price}`),
     el("span", {}, signal.distance_bps ?? "–"),
     el("span", { class: "soft" }, facts),
-    el("span", { class: `worth ${side}` }, size)));
+    el("span", { class: `worth ${taken}` }, size)));
 }
 
 /**
@@ -63,7 +66,14 @@ export function drawTabs(instruments, current, elsewhere, judged, now_ms) {
   fillTabs(JSON.stringify([rows, current]), () => rows.map(({ instId, found }) =>
     el("button", { type: "button", "data-do": "open", "data-value": instId, title: instId, "aria-current": instId === current ? "true" : null },
       shortName(instId, instruments),
-      found === null ? null : el("span", { class: `elsewhere ${sideClass(found)}` }, `${MARK[found.direction]}${found.conviction} ${bps(found)}`))));
+      found === null ? null : chip(found))));
+}
+
+/** @param {Signal} signal */
+function chip(signal) {
+  const beside = besideOf(signal);
+  return el("span", { class: `elsewhere ${isGo(signal) ? sideClass(signal) : ""}` },
+    `${MARK[signal.direction]}${partsOf(signal).level} ${bps(signal)}`, beside ? el("span", { class: "doubt" }, ` ${beside}`) : null);
 }
 
 /** @param {Signal} signal */

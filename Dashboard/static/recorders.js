@@ -1,6 +1,7 @@
 /** The recorders, calculators and the disk, in the words of doctor. */
 
 import { byId, el, keyed } from "./dom.js";
+import { hasJustBegun } from "./health.js";
 
 /** @typedef {import("./types.d.ts").Health} Health */
 
@@ -19,8 +20,9 @@ export function drawRecorders(health, live, known) {
   if (!live) return fill("past", () => [el("li", {}, "recorders and disk: shown live only")]);
   fill(JSON.stringify(health), () => health.map((check) => {
     const bad = check.level !== "PASS" && check.remedy;
-    return el("li", { class: CLASSES[check.level] ?? "doubt", title: check.remedy || "nothing to do" },
-      `${SHAPES[check.level] ?? "?"} ${check.name} ${check.words}`,
+    const begun = hasJustBegun(check);
+    return el("li", { class: begun ? "doubt" : (CLASSES[check.level] ?? "doubt"), title: check.remedy || "nothing to do" },
+      `${begun ? "~" : (SHAPES[check.level] ?? "?")} ${check.name} ${check.words}`,
       bad ? el("span", { class: "remedy" }, `remedy: ${check.remedy}`) : null);
   }));
 }

@@ -6,6 +6,7 @@
 export const MARK = { SHORT: "▼", LONG: "▲" };
 const SIGNS = { met: "✓", not_met: "–", missing: "?", stale: "⚠", gap: "⚠", partial: "▨", far: "–" };
 const DOUBTFUL = new Set(["missing", "stale", "gap"]);
+const PART_OF_ANOTHER = new Set(["young_wall"]); // it belongs to wall: no reason of its own
 
 /**
  * Return the worth of a signal as find_signals words it: `MAX x3`, `MAX (x3, not tested)`.
@@ -16,12 +17,57 @@ export function worthOf(signal) {
 }
 
 /**
- * Return true for a size that may be taken at its word: there is one, and it has no bracket.
+ * A worth in its parts: `MAX (x3, not tested)` is level, size and doubt; of no trade all is level.
+ * @typedef {{level: string, size: string, doubt: string}} Worth
+ */
+
+/**
+ * Return the parts of a worth. A size is in doubt unless the lab has proven the setup.
+ * @param {Signal} signal
+ * @returns {Worth}
+ */
+export function partsOf(signal) {
+  const worth = worthOf(signal);
+  const match = /^(\S+) (?:(x\d+)|\((x\d+), (.+)\))$/.exec(worth);
+  if (match === null) return { level: worth, size: "", doubt: "" };
+  const bare = match[2] === "x0" ? "no size" : signal.verdict === "PROVEN" ? "" : "lab not asked";
+  return { level: match[1], size: match[2] ?? match[3], doubt: match[4] ?? bare };
+}
+
+/**
+ * Return true for a size that may be taken at its word, now: proven, and price in reach.
+ * @param {Signal} signal
+ * @param {boolean} [live] else it is of another time
+ */
+export function isGo(signal, live = true) {
+  return live && isProven(signal) && signal.words?.near === true;
+}
+
+/**
+ * Return true for a size that may be taken at its word once price is in reach.
  * @param {Signal} signal
  */
-export function isGo(signal) {
-  const worth = signal.words?.worth ?? "("; // without its words nobody knows
-  return !signal.no_trade && !signal.in_contact && (signal.size_shown ?? 0) > 0 && !worth.includes("(");
+export function isProven(signal) {
+  return !isBarred(signal) && (signal.size_shown ?? 0) > 0 && partsOf(signal).doubt === "" && signal.words !== undefined;
+}
+
+/**
+ * Return true where there is no entry: no trade, or price is there already.
+ * @param {Signal} signal
+ */
+export function isBarred(signal) {
+  return Boolean(signal.no_trade) || signal.in_contact;
+}
+
+/**
+ * Return the word that stands beside a conviction: why it is not to be taken now, empty if it is.
+ * @param {Signal} signal
+ * @param {boolean} [live] else it is of another time
+ */
+export function besideOf(signal, live = true) {
+  if (isBarred(signal)) return "";
+  if (!live) return "not now";
+  return partsOf(signal).doubt || (signal.words?.near ? "" : "wait");
 }
 
 /**
@@ -39,7 +85,16 @@ export function sideClass(signal) {
 
 /** @param {Layer} layer */
 export function signOf(layer) {
-  return SIGNS[layer.state] ?? "?";
+  return isWeak(layer) ? "~" : (SIGNS[layer.state] ?? "?");
+}
+
+/**
+ * Return true for a layer that is met, but gives less than a reason: half its points, or it belongs
+ * to another one.
+ * @param {Layer} layer
+ */
+export function isWeak(layer) {
+  return layer.state === "met" && (layer.points < layer.of || PART_OF_ANOTHER.has(layer.layer));
 }
 
 /** @param {Layer} layer */

@@ -201,6 +201,7 @@ export class Store {
       heard_ms: this.heardMs,
       heard_at: `${moment(this.serverMs, this.zone, "second")}${this.zone === "utc" ? " UTC" : ""}`,
       lost: this.lost,
+      short: this.view?.short,
       rate: this.rate,
     };
   }

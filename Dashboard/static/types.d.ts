@@ -14,7 +14,10 @@ export interface Layer {
 }
 
 /** The words of find_signals for people. */
-export interface SignalWords { worth: string; notes: string[]; near?: boolean }
+export interface SignalWords {
+  worth: string; why: string | null; against: string[]; counted: string[]; facts: string[];
+  near?: boolean;
+}
 
 export interface Signal {
   as_of_utc: string; instId: string; event_id: string; timeframe: string;

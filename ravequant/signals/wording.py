@@ -102,20 +102,28 @@ def _touched(signal: Signal) -> str:
 
 def notes(signal: Signal, limits: SignalLimits) -> list[str]:
     """Return why there is no more size, and other facts."""
-    found, other = [], other_reading(signal)
     why = why_no_trade(signal, limits)
-    if why is not None:
-        found += [why, f"the evidence alone: {signal.deciding}"]
+    return [*([] if why is None else [why]), *counted(signal), *facts(signal)]
+
+
+def counted(signal: Signal) -> list[str]:
+    """Return how the conviction was counted: the other reading, and the causes of less size."""
+    found, other = [], other_reading(signal)
+    if signal.no_trade is not None or signal.in_contact:
+        found.append(f"the evidence alone: {signal.deciding}")
     found += [other] if other else []
     if signal.capped_by is not None:
         better = signal.readings.uncapped
         else_ = f", else {better}" if better != signal.readings.strict else ""
         found.append(f"{signal.capped_by} not whole: WATCH at most{else_}")
-    found += ["a volume divergence against it takes MAX away"] * signal.readings.diverges
-    found += [DEFENDED] * (signal.strength == "VERY_HIGH")
+    return found + ["a volume divergence against it takes MAX away"] * signal.readings.diverges
+
+
+def facts(signal: Signal) -> list[str]:
+    """Return facts of its level and its moment that no layer has."""
+    found = [DEFENDED] * (signal.strength == "VERY_HIGH")
     found += [place] if (place := where(signal)) else []
-    found += [f"tags {' '.join(signal.tags)}"] * bool(signal.tags)
-    return found
+    return found + [f"tags {' '.join(signal.tags)}"] * bool(signal.tags)
 
 
 def where(signal: Signal) -> str:

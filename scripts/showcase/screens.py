@@ -31,7 +31,8 @@ PHONE: Final = {"width": 390, "height": 844}
 _WITHIN_S: Final = 600
 _PAINTED: Final = "Number(document.documentElement.dataset.seq) > 0"
 _PAST: Final = "document.documentElement.dataset.mode === 'replay'"
-_SIGNAL: Final = f"{_PAINTED} && document.getElementById('card').innerText.includes('MAX')"
+_MET: Final = "document.querySelectorAll('#card .reasons [data-state=met]').length === 8"
+_SIGNAL: Final = f"{_PAINTED} && {_MET}"  # the planted set-up, complete
 _HEAT_MS: Final = 6_000  # it comes a part at a time, the newest first
 
 

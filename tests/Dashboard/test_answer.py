@@ -50,7 +50,10 @@ def test_the_signals_of_a_minute_are_those_of_the_program(notes):
     (words,) = found["words"]
     assert words == {
         "worth": "MAX (x3, not tested)",
-        "notes": ["defended to the tick", "on 1m, 5m, 15m"],
+        "why": None,
+        "against": ["not tested: no lab verdict", "wall young, 95 s"],
+        "counted": [],
+        "facts": ["defended to the tick", "on 1m, 5m, 15m"],
         "near": False,
     }
     assert found["price"] == {"value": "101050.9", "source": "mid"}

@@ -29,7 +29,7 @@ def test_status(site):
     assert found["instruments"] == ["BTC-USDT-SWAP"]
     assert found["page"] == site.static.page_hash
     assert (found["proto"], found["rate"]) == (1, 1.0)
-    assert found["thresholds"] == {"BTC-USDT-SWAP": {"wall_usd": 2_000_000}}
+    assert found["thresholds"] == {"BTC-USDT-SWAP": {"wall_usd": 2_000_000, "approach_bps": "5"}}
 
 
 def test_an_error_has_its_remedy_and_no_path(site, monkeypatch):

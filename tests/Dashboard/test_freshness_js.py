@@ -37,7 +37,11 @@ def judged(facts: dict[str, Any], now_ms: int = 1000) -> dict[str, Any]:
 
 STATES = {
     "fresh": ({}, "fresh", "✓ data fresh, oldest 11s"),
-    "vwap partial": ({"vwap": {"state": "partial"}}, "fresh", "✓ data fresh, oldest 11s"),
+    "recorded too short": (
+        {"vwap": {"state": "partial"}, "short": "recorded since 20:31: VWAP 4h over 64 of 240 min"},
+        "partly",
+        "⚠ recorded since 20:31: VWAP 4h over 64 of 240 min",
+    ),
     "cvd stale": ({"cvd": {"age_s": 1140, "state": "stale"}}, "partly", "⚠ cvd STALE 19m"),
     "volume over a gap": ({"volume": {"state": "gap"}}, "partly", "⚠ volume GAP"),
     "no book": ({"buckets": {"age_s": None, "state": "missing"}}, "partly", "⚠ buckets MISSING"),
@@ -110,6 +114,8 @@ def test_replay_has_no_silence_and_its_ages_stand():
     """A picture of the past stays as it was."""
     words = judged(trust(live=False), 10_000_000)["words"]
     assert words == "↺ not now; data were fresh, oldest 11s"
+    stale = judged(trust(live=False, cvd={"age_s": 1140, "state": "stale"}))
+    assert (stale["level"], stale["words"]) == ("partly", "↺ not now; cvd STALE 19m")
 
 
 def test_numbers_are_written_as_the_commands_write_them():

@@ -95,7 +95,9 @@ def signal(
         "stop": None,
         "target": None,
         "layers": [{"layer": "wick", "state": "met"}],
-        "words": {"worth": "MAX x3"},
+        "words": {"worth": "MAX x3", "near": True},
+        "verdict": "PROVEN",
+        "size_shown": 3,
         **fields,
     }
 

@@ -110,7 +110,7 @@ export function priceScene(subject, prepared, frame) {
   const places = new Places(frame.height);
   const signals = layers.signals ? (answer?.signals ?? []) : [];
   const chosen = signals.find((s) => s.event_id === subject.chosen) ?? signals[0];
-  const marks = signalShapes(signals, frame, places, chosen?.event_id ?? null, isVoid);
+  const marks = signalShapes(signals, frame, places, chosen?.event_id ?? null, isVoid, !subject.replay);
   const walls = layers.walls ? wallShapes(subject.book, frame, places) : [];
   const plan = planLines(chosen, frame, places, isVoid);
   const levels = layers.wicks ? levelLines(subject.wicks, frame, subject.asOf) : [];

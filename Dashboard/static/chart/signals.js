@@ -29,10 +29,12 @@
  */
 import { edgeOf, minutesOf, xOfCandle, yOf } from "./frame.js";
 import { pile, textWidth } from "./spread.js";
+import { besideOf, isGo, partsOf } from "../signals.js";
 
 export const SIGNAL_PX = 12;
 export const PLAN_PX = 11;
 const TAG_HEIGHT = 18;
+const FRAMED = new Set(["MAX", "HIGH"]);
 
 /** @param {Signal} signal @returns {boolean} true if trades are missing since its birth */
 export function uncertain(signal) {
@@ -44,23 +46,17 @@ export function uncertain(signal) {
  * @param {boolean} isVoid
  * @returns {{text: string, style: TagStyle}} in void: no side, no conviction
  */
-export function tagOf(signal, isVoid, chosen = false) {
+export function tagOf(signal, isVoid, chosen = false, live = true) {
+  const whole = /** @type {import("../types.d.ts").Signal} */ (/** @type {unknown} */ (signal));
   if (isVoid || uncertain(signal)) return { text: `${signal.wick_price} void`, style: "void" };
   const arrow = signal.direction === "SHORT" ? "▼" : "▲";
-  const words = [arrow, signal.direction, signal.wick_price, signal.conviction ?? ""];
-  const text = words.filter(Boolean).join(" ").slice(0, 60);
   const noEntry = signal.in_contact || signal.touched_since || signal.no_trade;
+  const beside = chosen && !noEntry ? besideOf(whole, live) : "";
+  const words = [arrow, signal.direction, signal.wick_price, noEntry ? "no entry" : partsOf(whole).level, beside];
+  const text = words.filter(Boolean).join(" ").slice(0, 60);
   if (noEntry) return { text, style: "hollow" };
-  if (!chosen) return { text, style: "plain" };
-  return { text, style: isProven(signal) ? "filled" : "framed" };
-}
-
-/**
- * Return true for a size that may be taken at its word; without its words nobody knows.
- * @param {Signal} signal
- */
-function isProven(signal) {
-  return signal.words !== undefined && !signal.words.worth.includes("(");
+  if (isGo(whole, live) && chosen) return { text, style: "filled" };
+  return { text, style: chosen && FRAMED.has(partsOf(whole).level) ? "framed" : "plain" };
 }
 
 /** @param {Frame} frame @param {number} y @returns {Box} a line right of the newest column */
@@ -75,9 +71,10 @@ function stroke(frame, y) {
  * @param {Places} places
  * @param {string|null} eventId of the chosen signal; null: the first
  * @param {boolean} isVoid
+ * @param {boolean} live
  * @returns {SignalShape[]}
  */
-export function signalShapes(signals, frame, places, eventId, isVoid) {
+export function signalShapes(signals, frame, places, eventId, isVoid, live) {
   const id = eventId ?? signals[0]?.event_id;
   const seen = signals
     .map((signal) => ({ signal, y: yOf(frame, Number(signal.wick_price)) }))
@@ -88,7 +85,7 @@ export function signalShapes(signals, frame, places, eventId, isVoid) {
   const shapes = seen.map((one) => {
     const { signal, y } = one;
     const chosen = signal.event_id === id;
-    const { text, style } = tagOf(signal, isVoid, chosen);
+    const { text, style } = tagOf(signal, isVoid, chosen, live);
     const w = Math.ceil(textWidth(text, SIGNAL_PX)) + 12;
     const box = { x: frame.width - w - 2, y: tops[order.indexOf(one)], w, h: TAG_HEIGHT };
     const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
@@ -119,7 +116,7 @@ function topOf(signal, y) {
  * @returns {PlanLine[]} its stop and its target, where they are in sight
  */
 export function planLines(signal, frame, places, isVoid) {
-  if (signal === undefined || (!isVoid && uncertain(signal))) return [];
+  if (signal === undefined || isVoid || uncertain(signal)) return [];
   const x1 = xOfCandle(frame, Math.round(minutesOf(signal.creation_time_utc)));
   const from = Math.max(4, Math.min(x1, frame.width - 240));
   /** @type {PlanLine[]} */

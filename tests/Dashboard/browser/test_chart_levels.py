@@ -102,7 +102,8 @@ def test_a_wick_that_is_touched_live_ends_there(chart):
 def test_a_signal_stands_at_its_tip(chart):
     """Ring at the birth candle, line to the side, tag with side, price and conviction, and plan."""
     near = signal("101", stop="101.1", target="99.2")
-    far = signal("99", "LONG", conviction="WATCH", stop="98.9", target="100.5")
+    watch = {"worth": "WATCH x1", "near": False}
+    far = signal("99", "LONG", words=watch, stop="98.9", target="100.5")
     drawn = chart.show(view(answer={"signals": [near, far]}))
     frame, (first, second) = drawn["frame"], drawn["price"]["signals"]
     assert first["x1"] == pytest.approx(middle(frame, END - 31))
@@ -121,16 +122,25 @@ def test_a_signal_that_is_no_entry_is_hollow(chart, why):
     assert [shape["style"] for shape in drawn["price"]["signals"]] == ["hollow"]
 
 
-def test_a_size_in_brackets_fills_no_tag(chart):
-    """The lab has not proven it: the tag is framed, as the badge of the card is."""
-    unproven = signal("101", words={"worth": "MAX (x3, not tested)"})
-    drawn = chart.show(view(answer={"signals": [unproven]}))
-    assert [shape["style"] for shape in drawn["price"]["signals"]] == ["framed"]
+@pytest.mark.parametrize(
+    ("words", "beside"),
+    [
+        ({"worth": "MAX (x3, not tested)", "near": True}, "not tested"),
+        ({"worth": "MAX x3", "near": False}, "wait"),
+    ],
+)
+def test_a_tag_that_is_no_go_is_framed_and_says_why(chart, words, beside):
+    """The lab has not proven it, or price is away: as the badge of the card."""
+    drawn = chart.show(view(answer={"signals": [signal("101", words=words)]}))
+    (shape,) = drawn["price"]["signals"]
+    assert (shape["text"], shape["style"]) == (f"▼ SHORT 101 MAX {beside}", "framed")
+    past = chart.run("chart.setState({void: false, replay: true, stale: {}})")
+    assert past["price"]["signals"][0]["text"] == "▼ SHORT 101 MAX not now"
 
 
 def test_void_leaves_no_word_of_conviction(chart):
     """Tags say the price and `void`, nothing else; the chart is grey."""
-    shown = view(answer={"signals": [signal("101"), signal("99", "LONG", conviction="HIGH")]})
+    shown = view(answer={"signals": [signal("101"), signal("99", "LONG")]})
     drawn = chart.show(shown, "chart.setState({void: true, replay: false, stale: {}})")
     assert [shape["text"] for shape in drawn["price"]["signals"]] == ["101 void", "99 void"]
     assert not any(word in str(drawn["price"]) for word in ("MAX", "HIGH"))

@@ -49,8 +49,11 @@ def check_card(page: Screen, signals):
         if layer["state"] not in ("met", "not_met"):
             value = cells[2]
             assert "does not count" in value
+        weak = layer["state"] == "met" and (
+            layer["points"] < layer["of"] or layer["layer"] == "young_wall"
+        )
         assert cells == [
-            SIGNS.get(layer["state"], DASH),
+            "~" if weak else SIGNS.get(layer["state"], DASH),
             layer["layer"].replace("_", " "),
             value,
             "too few to say" if rate is None else f"{rate} %",

@@ -250,7 +250,8 @@ def test_recorded_too_short(tmp_path, live):
     show, _ = live
     page = show(vault)
     page.wait("document.querySelector('#card .level') !== null")
-    assert "recorded since 20:31: VWAP 4h over 64 of 240 min" in page.text("#card")
+    assert page.text("#verdict-words") == "⚠ recorded since 20:31: VWAP 4h over 64 of 240 min"
+    assert "recorded only 64 of 240 min" in page.text("#card .against")
 
 
 def test_a_stream_turns_stale_while_nothing_else_happens(vault, live, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ravequant.signals.evidence import RULES
 from scripts.showcase import browser as finder
 from scripts.showcase import screens
 
@@ -48,6 +49,12 @@ def test_a_picture_is_taken_once_the_page_is_ready(address, tmp_path, monkeypatc
     content = (tmp_path / "phone.png").read_bytes()
     assert struct.unpack(">II", content[16:24]) == (390, 844)
     assert capsys.readouterr().out == "phone: a screen\n"
+
+
+def test_a_signal_is_waited_for_until_all_its_reasons_are_met():
+    """A set-up on its way has fewer: the layers of the query, each met."""
+    assert len(RULES) == 8
+    assert f"=== {len(RULES)}" in screens._SIGNAL
 
 
 def test_without_a_browser_there_are_no_pictures(tmp_path, monkeypatch, capsys):
