@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(not NODE, reason=NOT_RUN)
 def signal(worth: str = "MAX x3", verdict: str | None = "PROVEN", **changes: Any) -> dict[str, Any]:
     """Return a signal with a size, its price in reach."""
     words = {"worth": worth, "near": changes.pop("near", True)}
-    fixed = {"no_trade": None, "in_contact": False, "size_shown": 3, "layers": []}
+    fixed: dict[str, Any] = {"no_trade": None, "in_contact": False, "size_shown": 3, "layers": []}
     return fixed | {"words": words, "verdict": verdict, "conviction": "MAX"} | changes
 
 

@@ -85,6 +85,8 @@ def test_absent_reasons_are_named_while_they_are_few():
         "no stretch from vwap"
     ]
     assert said(book=empty) == ["no wall", "no imbalance"]
+    young = VwapRow(A - 1, price("101050"), price("101200"), gap=False)
+    assert said(book=empty, vwap=(young,)) == ["3 of 7 reasons not met"]
     three = said(book=empty, cvd=(CvdRow(A - 1, "+1", gap=False),), volume=QUIET)
     assert three == ["cvd against", "5 of 7 reasons not met"]
 
