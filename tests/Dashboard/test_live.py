@@ -2,6 +2,8 @@
 
 import contextlib
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -17,7 +19,9 @@ from Dashboard.market_view import asked, view
 from Dashboard.server_clock import ServerClock
 from ravequant.catalog import VOLUME
 from ravequant.signals.clock import Clock
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import CHECKOUT, Vault
+from tests.faults.invariants import resident_mb
+from tests.support.examples import often
 from tests.support.holed_market import BTC, MINUTES, at
 from tests.support.page_state import shown, take
 from tests.support.screen import serving
@@ -25,6 +29,7 @@ from tests.support.screen import serving
 QUICK = LiveTimes(look=0.02, beat=0.2, answer=30)
 IMPATIENT = LiveTimes(look=0.02, beat=0.2, answer=0.6)
 NOW = at(MINUTES) + 6_000
+LEAST_QUEUE_MB = 4.0  # that 400 messages to 15 pages would take
 
 
 class StillClock(ServerClock):
@@ -150,6 +155,44 @@ def test_a_page_that_does_not_acknowledge_is_closed(site):
         with connect(address) as good:
             message(good)
             assert message(good)["type"] == "rows"
+
+
+def test_pages_that_never_acknowledge_cost_no_memory(site):
+    """Of twenty the server takes fifteen beside one that answers; it keeps a cursor for each."""
+    words = [sys.executable, "-m", "tests.support.quick_live", str(site.vault.root), BTC, str(NOW)]
+    with (
+        subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT, encoding="utf-8"
+        ) as process,
+        contextlib.ExitStack() as held,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        held.callback(process.stdin.close)
+        address = process.stdout.readline().strip()
+        good = held.enter_context(connect(address))
+        message(good)
+        message(good)
+        silent = [held.enter_context(connect(address)) for _ in range(MOST_SOCKETS - 1)]
+        for _ in range(20 - len(silent)):
+            with pytest.raises(InvalidStatus):
+                connect(address)
+        follow(site, good, 100)
+        before = resident_mb(process.pid)
+        follow(site, good, often(400, 2_000))
+        after = resident_mb(process.pid)
+        kinds = {orjson.loads(socket.recv(timeout=20))["type"] for socket in silent}
+        assert kinds == {"hello"}
+    if before is None or after is None:
+        pytest.skip("this system does not tell the memory of a process")
+    assert after - before < LEAST_QUEUE_MB
+
+
+def follow(site, socket, count):
+    """Append a row so many times, each once the page has been told of the one before."""
+    for _ in range(count):
+        append(site)
+        message(socket)
 
 
 def drain(socket, kinds):

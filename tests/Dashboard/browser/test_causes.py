@@ -1,4 +1,4 @@
-"""Causes that void the screen from outside, or by themselves; void, it has no hidden word."""
+"""Causes that void or dim the screen from outside: a cut line, a killed recorder, a broken book."""
 
 import re
 
@@ -8,13 +8,16 @@ from ravequant import times
 from ravequant.signals.lab_verdict import write_verdict
 from ravequant.signals.proof import WORDS
 from ravequant.vault.paths import Vault
+from tests.support import trades_box
+from tests.support.box import ended, exchange
 from tests.support.exchange_clock import exchange_clock
 from tests.support.line import cut_line
-from tests.support.notes_market import BTC, A, Market, record
+from tests.support.notes_market import BTC, A, Market, calculate, go_on, record
 from tests.support.screen import CONVICTION, check_void
 
 ETH = "ETH-USDT-SWAP"
 OPTIONS = ("--no-refresh", "--instId", BTC)
+SPEED = 15  # of the market in a box
 LAB = re.compile("|".join(sorted(WORDS)))
 
 
@@ -60,6 +63,52 @@ def test_a_line_that_is_silent_is_void(notes, screen, clock):
     page.wait_level("void")
     assert "no connection since" in page.text("#verdict-words")
     page.wait_level("fresh")
+
+
+def test_a_killed_recorder(tmp_path, screen):
+    """Trades of a running market end: void within two minutes of it; with it back they go on."""
+    vault = Vault(tmp_path / "vault")
+    words = ("--speed", SPEED, "--start", "2025-12-14T10:00:00Z", "--wait-for-clients", 0)
+    with exchange(tmp_path / "box", *words, "--instId", BTC) as where:
+        recorder = trades_box.start(vault, *where, "--instId", BTC)
+        try:
+            clock = {"RAVEQUANT_TEST_CLOCK": where[3]}
+            page = screen(vault, "--refresh", "1", "--instId", BTC, variables=clock)
+            page.wait_level("partly", 90)  # no book is recorded
+            recorder.kill()
+            trades = "document.querySelector('#streams [data-stream=trades]')"
+            page.wait(f"{trades}?.dataset.state === 'stale'", 60)
+            check_void(page)
+            assert page.text("#verdict-words").startswith("✕ do not use: ")
+            recorder.wait()
+            recorder = trades_box.start(vault, *where, "--instId", BTC)
+            page.wait_level("partly", 90)
+            page.page.close()  # the clock ends before it
+        finally:
+            ended(recorder)
+
+
+def test_a_broken_book(tmp_path, screen, clock):
+    """A break at the end of the newest minute: its reasons do not count; later a grey stretch."""
+    vault = Vault(tmp_path / "vault")
+    record(vault, Market())
+    page = screen(vault, *OPTIONS, variables=variables(clock))
+    page.wait_level("fresh")
+    go_on(vault, 0, 1, breaks=60)
+    calculate(vault)
+    clock.now_ms = A + times.MINUTE_MS + 9_000
+    page.wait_level("partly")
+    assert page.text("#verdict-words").startswith("⚠ buckets GAP")
+    for layer in ("wall", "imbalance", "young_wall"):
+        row = page.page.locator(f"#card .reasons tr[data-layer={layer}]")
+        assert row.get_attribute("data-state") == "gap"
+        assert "GAP, does not count" in row.inner_text()
+    go_on(vault, 1, 2)
+    calculate(vault)
+    clock.now_ms = A + 2 * times.MINUTE_MS + 9_000
+    page.wait_level("fresh")
+    kinds = [shape["kind"] for shape in page.geometry()["price"]["blanks"]]
+    assert "book" in kinds
 
 
 def test_no_hidden_word_of_conviction_in_void(tmp_path, screen, clock):
