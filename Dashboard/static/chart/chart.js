@@ -77,7 +77,8 @@ export class Chart {
     for (const name of ["pointerdown", "wheel", "touchstart"]) {
       this.box.addEventListener(name, () => { this.window = null; }, { passive: true });
     }
-    chart.timeScale().subscribeSizeChange(() => this.fit());
+    // while it is told, the library still places columns by the old width
+    chart.timeScale().subscribeSizeChange(() => requestAnimationFrame(() => this.fit()));
     chart.subscribeCrosshairMove((event) => {
       const { logical, point } = event;
       const facts = point === undefined || logical === undefined ? null : this.factsAt(logical);

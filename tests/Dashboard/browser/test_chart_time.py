@@ -242,6 +242,18 @@ def test_windows_pan_and_zoom(chart):
     assert panned["x0"] - after["x0"] == pytest.approx(10 * after["spacing"])
 
 
+def test_a_change_of_the_width_leaves_the_newest_in_sight(chart):
+    """A phone that is turned, a window that is drawn out: the newest minute stays in its place."""
+    chart.show(view(1440))
+    for width in (400, 1200):
+        chart.screen.page.set_viewport_size({"width": width, "height": 800})
+        wait_until(lambda width=width: width - 120 < chart.run("null")["frame"]["width"] < width)
+        frame = chart.run("await painted()")["frame"]
+        free = min(150, 0.3 * frame["width"])
+        right = frame["width"] - middle(frame, END - 1) - frame["spacing"] / 2
+        assert right == pytest.approx(free, abs=2)
+
+
 def test_longer_candles_keep_the_stretch_of_time(chart):
     """Candles of 5 minutes in place of 1: the same minutes are in sight."""
     before = chart.show(view(1000))["frame"]
