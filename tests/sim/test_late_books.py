@@ -18,9 +18,8 @@ def lagging(after_ms: int = 0) -> tuple[ModelMarket, Feed]:
 def applied(book: dict[str, str], changes: list[BookChange]) -> dict[str, str]:
     """Return the asks after some changes."""
     for change in changes:
-        if change.snapshot:
-            book = {}
-        book |= {price: size for price, size, _ in change.asks}
+        asks = {price: size for price, size, _ in change.asks}
+        book = asks if change.snapshot else book | asks
     return {price: size for price, size in book.items() if size != "0"}
 
 
