@@ -169,6 +169,20 @@ function meter(level) {
 }
 
 /**
+ * Return the first words of the distance: no go for a level that the lab has not proven, however
+ * near; else whether it is in reach. They stand in one place, so that nearness never stands alone.
+ * @param {Signal} signal
+ * @param {boolean} live
+ */
+function bidding(signal, live) {
+  const near = signal.words?.near === true;
+  if (!live) return near ? "was in reach: " : "was ";
+  const doubt = isProven(signal) ? "" : partsOf(signal).doubt;
+  if (doubt) return `✕ NO GO, ${doubt}; ${near ? "in reach, " : ""}`;
+  return near ? "in reach: " : "✕ WAIT, no order yet: ";
+}
+
+/**
  * Return how far the level is from price, and whether it is in reach.
  * @param {Signal} signal
  * @param {boolean} live
@@ -176,9 +190,8 @@ function meter(level) {
 function distanceOf(signal, live) {
   if (signal.distance_bps === null) return el("p", { class: "distance wait" }, "✕ WAIT: distance not known, no price");
   const usd = apart(signal.wick_price, signal.last_price);
-  const near = signal.words?.near === true;
-  const first = isBarred(signal) ? "" : near ? (live ? "in reach: " : "was in reach: ") : "✕ WAIT: ";
-  return el("p", { class: first === "✕ WAIT: " ? "distance wait" : "distance" },
+  const first = isBarred(signal) ? "" : bidding(signal, live);
+  return el("p", { class: first.startsWith("✕") ? "distance wait" : "distance" },
     el("b", {}, `${first}${signal.distance_bps} bps`), ` from price${usd === null ? "" : `, ${usd} USD`}`);
 }
 

@@ -73,7 +73,8 @@ function stream(found) {
 function modeWord(mode, judged) {
   if (judged.level === "reading") return "";
   if (judged.level === "empty") return "WAITING";
-  return mode === "live" && judged.level === "void" ? "NOT LIVE" : WORDS[mode];
+  if (mode !== "live") return WORDS[mode];
+  return judged.level === "void" ? "NOT LIVE" : judged.level === "partly" ? "LIVE, PARTLY" : WORDS[mode];
 }
 
 /** @param {Store} store @param {Judged} judged */

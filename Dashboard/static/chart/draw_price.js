@@ -160,6 +160,15 @@ export function drawPlanWords(context, scene, palette) {
 }
 
 /**
+ * Return the colour of a signal; where there is no entry it has none.
+ * @param {Pick<SignalShape, "side" | "style">} shape
+ * @param {Palette} palette
+ */
+function colourOf({ side, style }, palette) {
+  return style === "void" || style === "hollow" ? palette.soft : sideColour(palette, side);
+}
+
+/**
  * @param {Context} context
  * @param {PriceScene} scene
  * @param {Palette} palette
@@ -167,7 +176,7 @@ export function drawPlanWords(context, scene, palette) {
  */
 export function drawSignals(context, scene, palette, ratio) {
   for (const shape of scene.signals) {
-    const colour = shape.style === "void" ? palette.soft : sideColour(palette, shape.side);
+    const colour = colourOf(shape, palette);
     context.strokeStyle = colour;
     across(context, ratio, Math.max(0, shape.x1 + 5), shape.x2, shape.y, shape.chosen ? 3 : 2);
     context.lineWidth = 2;
@@ -184,7 +193,7 @@ export function drawSignals(context, scene, palette, ratio) {
  * @param {number} ratio
  */
 function drawTag(context, { box, side, style, text, y }, palette, ratio) {
-  const colour = style === "void" ? palette.soft : sideColour(palette, side);
+  const colour = colourOf({ side, style }, palette);
   const middle = box.y + box.h / 2;
   const far = Math.abs(middle - y) > box.h / 2 + 6;
   if (far) leader(context, [[box.x, middle], [box.x - 5, middle], [box.x - 10, y]], colour);

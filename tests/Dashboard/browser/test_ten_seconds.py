@@ -73,7 +73,8 @@ def test_a_max_that_is_not_tested_and_far_is_no_go(notes, live):
     assert page.text("#card .worth .proof") == "not tested"
     assert page.page.evaluate(size, ".badge") == page.page.evaluate(size, ".worth .proof")
     (signal,) = ask(notes, at=None, refresh=False)
-    assert page.text("#card .distance").startswith(f"✕ WAIT: {signal['distance_bps']} bps")
+    away = f"✕ NO GO, not tested; {signal['distance_bps']} bps"
+    assert page.text("#card .distance").startswith(away)
     share = f"{signal['break_even_pct']} % must win"
     assert page.text("#card .against") == (
         f"against: not tested: no lab verdict · wall young, 95 s · {share}"
@@ -93,9 +94,19 @@ def test_a_max_that_is_proven_and_in_reach_is_a_go(notes, live, tmp_path):
     shutil.copytree(notes.root, vault.root)
     lab_verdict.write_verdict(vault, PROVEN)
     show, _ = live
+    page = show(vault)
+    assert page.text("#card .distance").startswith("✕ WAIT, no order yet: +")
     page = show(vault, approach="25")
     assert page.page.evaluate(FORM) == ["filled", "solid", "111"]
     assert page.text("#card .worth .proof") == "lab: PROVEN, 412 of 200 fills"
     assert page.text("#card .distance").startswith("in reach: ")
     assert page.text("#card .against").startswith("against: wall young, 95 s · ")
     assert page.geometry()["price"]["signals"][0]["style"] == "filled"
+
+
+def test_nearness_alone_is_no_go(notes, live):
+    """In reach and not tested: the doubt comes first, where a proven level says in reach."""
+    show, _ = live
+    page = show(notes, approach="25")
+    assert page.text("#card .distance").startswith("✕ NO GO, not tested; in reach, ")
+    assert page.geometry()["price"]["signals"][0]["style"] == "framed"
