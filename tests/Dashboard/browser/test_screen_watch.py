@@ -87,8 +87,13 @@ def minutes(request):
 @pytest.fixture
 def say(request):
     """Return a function that writes a line to the terminal at once."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    return lambda text: reporter.write(f"\n{text}", flush=True)
+    plugins = request.config.pluginmanager
+
+    def write(text):
+        with plugins.get_plugin("capturemanager").global_and_fixture_disabled():
+            plugins.get_plugin("terminalreporter").write(f"\n{text}", flush=True)
+
+    return write
 
 
 @NO_PROC
