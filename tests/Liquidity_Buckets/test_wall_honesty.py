@@ -29,7 +29,7 @@ def test_walls_are_called_as_their_market_knows_them(tmp_path, lag_ms):
     for seed in range(seeds):
         for busy in (True,) if seeds == 1 else (True, False):
             vault = Vault(tmp_path / f"{seed}{busy}")
-            found = judged(vault, 20 + seed, often(6, 60), lag_ms=lag_ms, busy=busy)
+            found = judged(vault, 3 + seed, often(6, 60), lag_ms=lag_ms, busy=busy)
             right += found.right
             misses += found.misses
     assert right >= often(1, 100)
