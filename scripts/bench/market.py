@@ -96,23 +96,20 @@ class RepeatedDay:
         return _append(vault.trades(self._inst_id) / name, b"".join(map(self._encoder.line, moved)))
 
 
-def snapshots(
-    vault: Vault, seed: int, *, deep: bool, rows_per_second: float = 5, trades: bool = False
-) -> Iterator[SnapshotLines]:
+def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]:
     """Yield the snapshots of BTC's book from START_MS on, one every two seconds, without end.
 
-    With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side, with ``trades``
-    each with the trades since the snapshot before.
+    With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side.
     """
-    market = ModelMarket(seed, (BTC,), rows_per_second=rows_per_second)
-    encoder = _encoder(market)
+    market = ModelMarket(seed, (BTC,), rows_per_second=5)
     exchange = exchanges.load(vault.exchange)
     writer = SnapshotWriter(exchange, BTC, cadence_ms=CADENCE_MS, depth=DEPTH)
     instruments.save(vault, instruments.parse_instrument(market.instruments[BTC]), None)
     now, number = market.start_ms, 0
     while True:
         now += CADENCE_MS
-        traded = [encoder.line(trade) for _, trade in market.trades(now)]
+        for _ in market.trades(now):
+            pass  # they move the book
         with_deep = deep and number % DEEP_EVERY == 0
         book = market.snapshot(BTC, DEEP_DEPTH if with_deep else DEPTH)
         if book is None:
@@ -128,8 +125,6 @@ def snapshots(
         number += 1
         hour = times.iso(taken.ts)[:13].replace("T", "/") + ".jsonl"
         lines = [(vault.snapshots(BTC) / hour, taken.line)]
-        if trades:
-            lines.append((vault.trades(BTC) / f"{hour[:10]}.jsonl", b"".join(traded)))
         if with_deep:
             far = DeepBook(book.ts, list(map(list, book.bids)), list(map(list, book.asks)))
             line = encode_deep(exchange, BTC, far, taken.ts)
