@@ -211,7 +211,7 @@ class Screen:
 def check_void(page: Screen) -> None:
     """Fail if the page has a word of conviction anywhere, or a sound."""
     assert page.level == "void"
-    assert page.page.locator("#card.void, #card .stop").count()
+    page.wait("document.querySelector('#card.void, #card .stop') !== null", 10)  # drawn after it
     words = page.words()
     assert CONVICTION.search(words) is None, CONVICTION.findall(words)
     assert page.page.locator("#card .reasons").count() == 0

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from ravequant import times
+from tests.support.examples import often
 from tests.support.screen import Screen
 from tests.support.screen_truth import exchange_ms
 from tests.support.screen_watch import ScreenWatch
@@ -46,6 +47,7 @@ def are_stale(*names):
 
 @NO_PROC
 @pytest.mark.slow
+@pytest.mark.skipif(not often(0, 1), reason="minutes of two cores: scripts/test.py --long")
 def test_programs_are_killed(tmp_path, browser):
     """Recorders, calculators and server die and come back, in a market at twenty times its speed.
 
