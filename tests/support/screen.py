@@ -198,7 +198,7 @@ class Screen:
     def check_quiet(self) -> None:
         """Fail on a console line, an error of the page, or a request to another host."""
         loud = [line for line in self.console if not any(part in line for part in self.allowed)]
-        assert loud == []
+        assert loud == [], loud
         place = self.address.partition("://")[2]
         foreign = [
             url
