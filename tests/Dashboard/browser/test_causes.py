@@ -10,7 +10,6 @@ from ravequant.signals.proof import WORDS
 from ravequant.vault.paths import Vault
 from tests.support import trades_box
 from tests.support.box import ended, exchange
-from tests.support.examples import often
 from tests.support.exchange_clock import exchange_clock
 from tests.support.line import cut_line
 from tests.support.notes_market import BTC, A, Market, calculate, go_on, record
@@ -66,11 +65,11 @@ def test_a_line_that_is_silent_is_void(notes, screen, clock):
     page.wait_level("fresh")
 
 
-@pytest.mark.skipif(not often(0, 1), reason="a real market: scripts/test.py --long")
 def test_a_killed_recorder(tmp_path, screen):
     """Trades of a running market end: void within two minutes of it; with it back they go on."""
     vault = Vault(tmp_path / "vault")
     words = ("--speed", SPEED, "--start", "2025-12-14T10:00:00Z", "--wait-for-clients", 0)
+    words = (*words, "--rest-limit-factor", SPEED)  # its time is asked for by the clock's seconds
     with exchange(tmp_path / "box", *words, "--instId", BTC) as where:
         recorder = trades_box.start(vault, *where, "--instId", BTC)
         try:
