@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from ravequant import settings, times
 from ravequant.errors import NoDataError
+from ravequant.exact import price_text
 from ravequant.settings import Settings
 from ravequant.signals import clock
 from ravequant.signals.against import against
 from ravequant.signals.candidates import Query
 from ravequant.signals.clock import Clock
-from ravequant.signals.evidence import price_text, within
+from ravequant.signals.evidence import within
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.question import Request, When, query_of

@@ -16,8 +16,8 @@ from Dashboard.watch import BUCKETS, ROWS, FileWatch
 from Dashboard.wick_log import WickLog
 from ravequant import exact, times
 from ravequant.errors import NoDataError
+from ravequant.exact import price_text
 from ravequant.signals.clock import Clock
-from ravequant.signals.evidence import price_text
 from ravequant.signals.question import When
 from ravequant.signals.standing_settings import StandingSettings
 from ravequant.vault.paths import Vault

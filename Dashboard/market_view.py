@@ -19,10 +19,11 @@ from Dashboard.market_files import (
 from Dashboard.view import MOST_MINUTES, WhaleTag, rolled, window
 from ravequant import exact, times
 from ravequant.errors import UsageError
+from ravequant.exact import price_text
 from ravequant.settings import Settings
 from ravequant.signals.clock import Clock
 from ravequant.signals.derived_rows import terms
-from ravequant.signals.evidence import minutes_text, price_text
+from ravequant.signals.evidence import minutes_text
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.question import When, when

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from Dashboard.watch import NewestFile
 from ravequant import catalog, contract, exact, times
+from ravequant.exact import price_text
 from ravequant.records import RecordError, Trade, parse_trade
-from ravequant.signals.evidence import price_text
 from ravequant.signals.seen import NewestPrice
 from ravequant.vault.line_file import LineFile, is_there, newest_time_in, reading, record_time
 from ravequant.vault.paths import Vault

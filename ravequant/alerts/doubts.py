@@ -12,7 +12,7 @@ from ravequant import times
 from ravequant.alerts.ends import RoundAnswer
 from ravequant.alerts.policy import AlertPolicy
 from ravequant.alerts.policy_state import MOST_TEXT, KnownSignal
-from ravequant.signals.evidence import price_text
+from ravequant.exact import price_text
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.rules import Signal
 from ravequant.signals.wording import why_no_trade

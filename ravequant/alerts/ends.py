@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from ravequant import times
 from ravequant.alerts.policy import EndKind, SignalEnd
+from ravequant.exact import price_text
 from ravequant.signals.candidates import Query
-from ravequant.signals.evidence import clock, price_text
+from ravequant.signals.evidence import clock
 from ravequant.signals.inputs import WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState

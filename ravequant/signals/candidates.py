@@ -11,7 +11,8 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from ravequant import exact, times
-from ravequant.signals.evidence import clock, price_text, within
+from ravequant.exact import price_text
+from ravequant.signals.evidence import clock, within
 from ravequant.signals.inputs import WickAsOf
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState

@@ -89,11 +89,6 @@ def shown(bps: int) -> str:
     return exact.text(bps, exact.SIZE_PLACES)
 
 
-def price_text(price: int) -> str:
-    """Return a price in canonical form."""
-    return exact.text(price, exact.PRICE_PLACES)
-
-
 def amount(notional: int) -> str:
     """Return an amount in few characters, for people: ``2.60M``, ``125k``, ``980``."""
     thousands = exact.divide(notional, 1_000 * exact.NOTIONAL_ONE, 0)
@@ -268,13 +263,15 @@ def wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> Verdict:
     if found is not None:
         return Verdict(_judged(book, met=True), lambda: _wall_text(found))
     if abs(tip - book.mid) * 1_000_000 > depth * book.mid:
-        seen = lambda: f"the book was seen to {exact.fixed(depth, 2)} bps only"  # noqa: E731
-        return Verdict(_judged(book, met=None), seen)
+        return Verdict(
+            _judged(book, met=None),
+            lambda: f"the book was seen to {exact.fixed(depth, 2)} bps only",
+        )
     return Verdict(_judged(book, met=False), lambda: f"no such wall on the {BOOK_SIDES[side]} side")
 
 
 def _wall_text(wall: RestingWall) -> str:
-    return f"{amount(wall.notional)} at {price_text(wall.price)}, {_age(wall)}"
+    return f"{amount(wall.notional)} at {exact.price_text(wall.price)}, {_age(wall)}"
 
 
 def _band_name(book: BookRow, band: int | None) -> str:

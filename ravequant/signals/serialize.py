@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ravequant import times
+from ravequant.exact import price_text
 from ravequant.signals.base_rates import Rates
-from ravequant.signals.evidence import Evidence, price_text
+from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.rules import Signal

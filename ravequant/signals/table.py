@@ -11,8 +11,9 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from ravequant import exact, tables, times
+from ravequant.exact import price_text
 from ravequant.signals.base_rates import Rates
-from ravequant.signals.evidence import Evidence, price_text
+from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.proof import stop_line

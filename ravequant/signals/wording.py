@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Final
 
 from ravequant import times
-from ravequant.signals.evidence import clock, minutes_text, price_text, shown, within
+from ravequant.exact import price_text
+from ravequant.signals.evidence import clock, minutes_text, shown, within
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 from ravequant.signals.proof import sized

@@ -8,8 +8,8 @@ from Dashboard.newest_raw import NewestRaw, forming_of
 from Dashboard.watch import NewestFile
 from ravequant import times
 from ravequant.contract import Contract
+from ravequant.exact import price_text
 from ravequant.records import Trade, TradeEncoder
-from ravequant.signals.evidence import price_text
 from ravequant.vault.paths import Vault
 from tests.support.book_lines import lines, snapshot
 

@@ -69,8 +69,8 @@ def test_a_killed_recorder(tmp_path, screen):
     """Trades of a running market end: void within two minutes of it; with it back they go on."""
     vault = Vault(tmp_path / "vault")
     words = ("--speed", SPEED, "--start", "2025-12-14T10:00:00Z", "--wait-for-clients", 0)
-    words = (*words, "--rest-limit-factor", SPEED)  # its time is asked for by the clock's seconds
-    with exchange(tmp_path / "box", *words, "--instId", BTC) as where:
+    often = ("--rest-limit-factor", SPEED)  # the screen asks for its time by the wall's seconds
+    with exchange(tmp_path / "box", *words, *often, "--instId", BTC) as where:
         recorder = trades_box.start(vault, *where, "--instId", BTC)
         try:
             trades_box.wait_for(lambda: any(vault.trades(BTC).glob("*.jsonl")), recorder)
