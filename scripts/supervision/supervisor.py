@@ -94,13 +94,13 @@ class Supervisor:
         if self._waits and self._now > _FIRST_ROUND_S:
             self._waits = False
             _log.info("no data yet: the calculators wait for the first trades and books")
-        late = self._now - self._told_at >= _ROUND_MOST_S
+        over = plan.resting(self._now)
         if not self._round:
             self._told_at = self._now
-        elif late or plan.resting(self._now):
+        elif over or self._now - self._told_at >= _ROUND_MOST_S:
             level = logging.ERROR if self._round.failed else logging.INFO
             text = f"{self._still()}calculators: {self._round.tell()}"
-            _log.log(level, "%s%s", text, ", the others are still at work" * late)
+            _log.log(level, "%s%s", text, ", the others are still at work" * (not over))
             self._told_at = self._now
         if self._now - self._beat_at >= _HEARTBEAT_S:
             self._beat_at = self._now
