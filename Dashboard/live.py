@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from starlette.routing import WebSocketRoute
@@ -24,6 +24,7 @@ from Dashboard.feed import Forget, LookMoment, MarketFeed, ReadHealth, ReadHeat
 from Dashboard.feed_state import Row
 from Dashboard.guard import error
 from Dashboard.market_view import PROTO
+from Dashboard.watch import check_standing, why_void
 from ravequant import times
 from ravequant.errors import RaveQuantError, UsageError
 from ravequant.records import check_inst_id
@@ -166,8 +167,7 @@ class Live:
 
     async def _serve(self, socket: WebSocket) -> None:
         try:
-            inst_id = check_inst_id(socket.path_params["inst_id"])
-            first = _first_of(socket.query_params.get("from", "0"))
+            asked = _asked(socket)
         except UsageError as refused:
             await socket.send_denial_response(error(404, "not_found", str(refused)))
             return
@@ -180,20 +180,18 @@ class Live:
             await socket.accept()
             if not self._read_clock[0]:
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._clock)
-            running = self._join(inst_id)
+            running = self._join(asked.inst_id)
             try:
-                await self._page(
-                    _LivePage(socket, self._times, self._now_ms), running, inst_id, first
-                )
+                await self._page(_LivePage(socket, self._times, self._now_ms), running, asked)
             finally:
-                self._leave(inst_id, running)
+                self._leave(asked.inst_id, running)
         finally:
             self._open -= 1
 
-    async def _page(self, page: "_LivePage", running: _Running, inst_id: str, first: int) -> None:
+    async def _page(self, page: "_LivePage", running: _Running, asked: "_Asked") -> None:
         """Send to a page until it goes, or answers no more."""
         hearing = asyncio.create_task(page.hear())
-        telling = asyncio.create_task(self._tell(page, running, inst_id, first))
+        telling = asyncio.create_task(self._tell(page, running, asked))
         try:
             await asyncio.wait({hearing, telling}, return_when=asyncio.FIRST_COMPLETED)
             failed = telling.exception() if telling.done() else None
@@ -206,25 +204,48 @@ class Live:
                 task.cancel()
             await asyncio.gather(hearing, telling, return_exceptions=True)
 
-    async def _tell(self, page: "_LivePage", running: _Running, inst_id: str, first: int) -> None:
+    async def _tell(self, page: "_LivePage", running: _Running, asked: "_Asked") -> None:
         await page.send("hello", {"proto": PROTO, "page": self._site.static.page_hash})
-        cursor, void = 0, running.feed.state.void_version
+        cursor, void, stood = 0, running.feed.state.void_version, asked.rows
         while True:
             changed, state = running.changed, running.feed.state
             if state.void_version > max(cursor, void):
                 await page.send("reset", {"reason": state.void})
                 cursor = state.version
                 continue
-            parts = state.since(cursor, first) if state.version > cursor else {}
+            if stood and state.version:  # from here on the feed notices changes itself
+                reason, stood = await self._why_void(asked), ""
+                if reason:
+                    await page.send("reset", {"reason": reason})
+                    cursor = state.version
+                    continue
+            parts = state.since(cursor, asked.first) if state.version > cursor else {}
             if parts and not cursor:
                 drawn = [name for name, part in state.wicks.items() if part.value is not None]
                 wicks = parts.setdefault("wicks", {"id": []})
-                wicks["gone"] = self._gone(inst_id, drawn)
+                wicks["gone"] = self._gone(asked.inst_id, drawn)
             if parts:
                 await page.send("rows", parts)
                 cursor = state.version
             else:
                 await page.wait(changed)
+
+    async def _why_void(self, asked: "_Asked") -> str:
+        """Return why the rows of the page's view are void; empty: they are not."""
+        loop = asyncio.get_running_loop()
+        told = self._site.vault, asked.inst_id, asked.rows
+        try:
+            return await loop.run_in_executor(self._thread, why_void, *told)
+        except RaveQuantError as failed:
+            return self._site.public(str(failed))
+
+
+class _Asked(NamedTuple):
+    """The question of a page."""
+
+    inst_id: str
+    first: int  # Unix minute of its first column
+    rows: str  # of its view, empty without
 
 
 class _LivePage:
@@ -279,6 +300,15 @@ def _ack_of(text: str) -> int | None:
     except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
         return None
     return number if type(number) is int else None
+
+
+def _asked(socket: WebSocket) -> _Asked:
+    """Return the question of a page. Raises UsageError."""
+    words = socket.query_params
+    inst_id = check_inst_id(socket.path_params["inst_id"])
+    rows = words.get("rows", "")
+    stood = check_standing(rows) if rows else ""
+    return _Asked(inst_id, _first_of(words.get("from", "0")), stood)
 
 
 def _first_of(text: str) -> int:

@@ -7,7 +7,7 @@ import orjson
 from starlette.requests import Request
 from starlette.routing import Route
 
-from Dashboard import answer, days, heat_columns, market_view
+from Dashboard import answer, days, heat_columns, market_view, watch
 from Dashboard.app import Site, get, inst_id_of, number_of, vault_of
 from Dashboard.heat_columns import HeatColumns
 from Dashboard.market_view import PictureMoment, asked
@@ -30,9 +30,12 @@ def market_routes(site: Site, heat: HeatColumns, seen: Seen) -> list[Route]:
         question = moment_of(site, vault, request)
         minutes = number_of(request, "minutes", times.DAY_MINUTES, MOST_MINUTES)
         timeframe = request.query_params.get("tf", "1m")
+        live = question.mode == "live"
+        stood = watch.standing(vault, inst_id) if live else ""  # before the rows are read
         found = market_view.view(vault, inst_id, question, minutes, timeframe)
         found["health"] = health_of(site, vault, [inst_id])
-        if question.mode == "live":
+        if live:
+            found["rows"] = stood
             seen(inst_id, found)
         return found
 

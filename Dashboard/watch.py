@@ -6,12 +6,15 @@ rebuilt: all that was shown of it is void.
 """
 
 import os
+import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ravequant import catalog, times
 from ravequant.catalog import DataSet
+from ravequant.errors import UsageError
 from ravequant.signals import lab_verdict
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.line_file import reading
@@ -27,6 +30,10 @@ ROWS: Final = {
 BUCKETS: Final = "buckets"
 _LISTED_MS: Final = 60_000  # folders are listed so often; in between the clock names the newest
 _PROOF: Final = 64  # bytes before the old end that must still be the same
+_NUMBERS: Final = r"[0-9a-f]{1,32}\.[0-9a-f]{1,32}\.[0-9a-f]{1,32}"
+_STANDING: Final = re.compile(rf"{_NUMBERS}(?:-{_NUMBERS}){{{len(ROWS)}}}", re.ASCII)
+_REPAIRED: Final = "trades were repaired"
+_ANEW: Final = " was computed anew"
 
 
 class FileMark(NamedTuple):
@@ -98,6 +105,7 @@ class FileWatch:
         first = not self._marks
         found = dict(self._found())
         changed = {name for name, seen in found.items() if seen != self._marks.get(name)}
+        changed |= self._marks.keys() - found.keys()  # the last file of a stream is gone
         void = "" if first else next(filter(None, map(self._void(found), sorted(changed))), "")
         self._marks = found
         for name in ROWS:
@@ -117,14 +125,14 @@ class FileWatch:
         def reason(name: str) -> str:
             before = self._marks.get(name, FileMark())
             if name == "repair":
-                return "trades were repaired"
+                return _REPAIRED
             if name not in ROWS or before == FileMark():
                 return ""
             now = found[name]
             same = now.number == before.number and now.size >= before.size
             if same and _before(self._rows[name], before.size) == self._ends.get(name):
                 return ""
-            return f"{name} was computed anew"
+            return f"{name}{_ANEW}"
 
         return reason
 
@@ -149,13 +157,58 @@ class FileWatch:
         newest = max(data.files(self._vault, self._inst_id), default=None)
         if newest is None:
             self._newest.pop(name, None)
-            self._marks.pop(name, None)
         elif self._newest.get(name) != NewestFile(*newest):
             self._take(name, NewestFile(*newest))
 
     def _take(self, name: str, newest: NewestFile) -> None:
         self._newest[name] = newest
         self._marks.pop(name, None)  # another file: it has changed
+
+
+def standing(vault: Vault, inst_id: str) -> str:
+    """Return a text that names an instrument's rows as they are, for `why_void`; or VaultError."""
+    parts = [_part(*_repair(vault, inst_id))]
+    for data in ROWS.values():
+        path = data.place(vault, inst_id)
+        seen = mark(path)
+        parts.append(_part(seen.size, seen.number, _proof(path, seen.size)))
+    return "-".join(parts)
+
+
+def check_standing(text: str) -> str:
+    """Return a text that `standing` may have written. Raises UsageError for another one."""
+    if not _STANDING.fullmatch(text):
+        raise UsageError(f"rows={text[:40]!r}: expected `rows` of a view")
+    return text
+
+
+def why_void(vault: Vault, inst_id: str, stood: str) -> str:
+    """Return why rows are void that were read when they were `standing` so; empty: they are not.
+
+    Raises VaultError.
+    """
+    repair, *rows = ([int(word, 16) for word in part.split(".")] for part in stood.split("-"))
+    if repair != [*_repair(vault, inst_id)]:
+        return _REPAIRED
+    for (name, data), (size, number, proof) in zip(ROWS.items(), rows, strict=True):
+        path = data.place(vault, inst_id)
+        now = mark(path)
+        went_on = now.number == number and now.size >= size
+        if size and not (went_on and _proof(path, size) == proof):
+            return f"{name}{_ANEW}"
+    return ""
+
+
+def _repair(vault: Vault, inst_id: str) -> FileMark:
+    return mark(vault.generation(inst_id))
+
+
+def _part(*numbers: int) -> str:
+    return ".".join(f"{number:x}" for number in numbers)
+
+
+def _proof(path: Path, size: int) -> int:
+    return zlib.crc32(_before(path, size))
 
 
 def _before(path: Path, size: int) -> bytes:

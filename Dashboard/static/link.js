@@ -4,6 +4,7 @@ import { monotonic } from "./clock.js";
 import { SILENCE_MS } from "./freshness.js";
 
 /** @typedef {import("./types.d.ts").Message} Message */
+/** @typedef {import("./types.d.ts").View} View */
 
 const WAITS_S = [1, 2, 4, 8, 15];
 
@@ -34,14 +35,15 @@ export class Link {
   /**
    * Open the connection for an instrument.
    * @param {string} instId
-   * @param {number} from Unix minute of the first column that the page holds
+   * @param {View} view the picture that the page holds
    */
-  open(instId, from) {
+  open(instId, view) {
     this.stop();
     this.wanted = true;
     this.heard = monotonic();
     const secure = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${secure}://${location.host}/api/v1/live/${encodeURIComponent(instId)}?from=${from}`);
+    const held = new URLSearchParams({ from: String(view.minutes.first), rows: view.rows ?? "" });
+    const socket = new WebSocket(`${secure}://${location.host}/api/v1/live/${encodeURIComponent(instId)}?${held}`);
     this.socket = socket;
     socket.onmessage = (event) => {
       if (this.socket !== socket || typeof event.data !== "string") return;

@@ -57,7 +57,7 @@ function show(view, asked) {
   forgetChartState();
   if (view.mode === "live") {
     parts.replay.close();
-    parts.link.open(page.instId, view.minutes.first);
+    parts.link.open(page.instId, view);
   } else {
     parts.link.stop();
     if (view.mode === "replay") void parts.replay.open();

@@ -81,7 +81,7 @@ export interface View {
   at_utc: string | null; now_ms: number; places: number; tf: string; minutes: Minutes;
   forming?: unknown; price: Price | null; wicks: Wicks; holes?: unknown[]; imported?: unknown[];
   answer: Answer; book: Book | null; health: Health[]; proof?: Proof | null; short?: string;
-  recorded_from_utc?: string | null; heat?: import("./chart/heat_cells.js").Heat;
+  recorded_from_utc?: string | null; rows?: string; heat?: import("./chart/heat_cells.js").Heat;
 }
 
 export interface Message extends Partial<Omit<View, "minutes" | "wicks">> {

@@ -17,6 +17,7 @@ from Dashboard.app import Site, application
 from Dashboard.live import MOST_SOCKETS, Live, LiveTimes
 from Dashboard.market_view import asked, view
 from Dashboard.server_clock import ServerClock
+from Dashboard.watch import standing
 from ravequant.catalog import VOLUME
 from ravequant.signals.clock import Clock
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -67,8 +68,9 @@ def live_site(site, spans=QUICK):
 
 
 def message(socket, *kinds, acknowledge=True):
-    """Return the next message that is none of these kinds."""
-    while True:
+    """Return the next message that is none of these kinds; a beat is none."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
         found = orjson.loads(socket.recv(timeout=20))
         if found["type"] == "beat":
             continue
@@ -76,6 +78,7 @@ def message(socket, *kinds, acknowledge=True):
             socket.send(orjson.dumps({"ack": found["seq"]}).decode())
         if found["type"] not in kinds:
             return found
+    raise AssertionError(f"no message for 30 s but beats and {kinds}")
 
 
 def append(site):
@@ -224,6 +227,24 @@ def test_a_rebuild_resets_the_page(site):
         assert message(socket)["answer"]
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_rows_that_became_others_before_the_first_message(site, other):
+    """A page is reset if a file changed between its picture and the first look; not if it grew."""
+    stood = standing(site.vault, BTC)
+    path = VOLUME.place(site.vault, BTC)
+    if other:
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        append(site)
+    with live_site(site) as (_, address), connect(f"{address}?rows={stood}") as socket:
+        message(socket)
+        told = message(socket)
+        if other:
+            assert (told["type"], told["reason"]) == ("reset", "volume was computed anew")
+        else:
+            assert told["type"] == "rows"
+
+
 def test_an_error_of_a_look_resets_the_page_without_a_path(site):
     """The page loads its picture anew, and meets the error there in words."""
     with live_site(site) as (_, address), connect(address) as socket:
@@ -262,7 +283,9 @@ def test_sixteen_pages(site):
             assert message(socket)["type"] == "hello"
 
 
-@pytest.mark.parametrize("tail", ["btc", "BTC..2f", f"{BTC}?from=x", f"{BTC}?from=-1"])
+@pytest.mark.parametrize(
+    "tail", ["btc", "BTC..2f", f"{BTC}?from=x", f"{BTC}?from=-1", f"{BTC}?rows=1.2"]
+)
 def test_an_instrument_or_a_minute_that_is_none(site, tail):
     """Refused before the socket is open."""
     with (

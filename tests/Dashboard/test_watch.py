@@ -2,10 +2,10 @@
 
 import pytest
 
-from Dashboard.watch import FileWatch, mark
+from Dashboard.watch import FileWatch, check_standing, mark, standing, why_void
 from ravequant import times
 from ravequant.catalog import BUCKETS, CVD, VOLUME
-from ravequant.errors import VaultError
+from ravequant.errors import UsageError, VaultError
 from ravequant.vault.paths import Vault
 
 BTC = "BTC-USDT-SWAP"
@@ -137,3 +137,61 @@ def test_a_file_that_the_system_refuses(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(VaultError, match="x"):
         mark(tmp_path / "file" / "x")
+
+
+def test_the_last_file_of_a_stream_is_gone(vault, watch):
+    """That is a change too; the next look finds nothing more."""
+    path = BUCKETS.place(vault, BTC) / f"{times.day(NOW)}.jsonl"
+    write(path, b"{}\n")
+    assert watch.look(NOW).changed == {"buckets"}
+    path.unlink()
+    assert watch.look(NOW).changed == {"buckets"}
+    assert watch.look(NOW).changed == frozenset()
+
+
+# --- rows of a view that was read before ---------------------------------------------------------
+
+
+def test_rows_that_stand(vault):
+    """Rows that were appended, and a file that came, leave a picture in force."""
+    stood = standing(vault, BTC)
+    assert check_standing(stood) == stood
+    assert why_void(vault, BTC, stood) == ""
+    append(VOLUME.place(vault, BTC), b'{"a":3}\n')
+    write(CVD.place(vault, BTC), b'{"a":1}\n')
+    assert why_void(vault, BTC, stood) == ""
+
+
+@pytest.mark.parametrize(
+    "content", [b'{"a":1}\n', b'{"a":1}\n{"a":9}\n', b'{"a":1}\n{"a":9}\n{"a":3}\n', None]
+)
+def test_rows_that_became_others(vault, content):
+    """Shorter, with other bytes, longer with other bytes before the old end, or gone."""
+    stood = standing(vault, BTC)
+    path = VOLUME.place(vault, BTC)
+    path.unlink() if content is None else path.write_bytes(content)
+    assert why_void(vault, BTC, stood) == "volume was computed anew"
+
+
+def test_another_file_of_the_same_name(vault):
+    """The bytes before the end are the same, others may not be."""
+    stood = standing(vault, BTC)
+    path = VOLUME.place(vault, BTC)
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+    assert why_void(vault, BTC, stood) == "volume was computed anew"
+
+
+def test_a_repair_since(vault):
+    """After a repair all is void."""
+    stood = standing(vault, BTC)
+    write(vault.generation(BTC), b"1")
+    assert why_void(vault, BTC, stood) == "trades were repaired"
+
+
+@pytest.mark.parametrize("text", ["1.2", "x", "1.1.1-" * 5, "1.1.1-1.1.1-1.1.1-1.1.1-1.1.-1"])
+def test_a_text_that_no_view_holds(text):
+    """It is named, with the expectation."""
+    with pytest.raises(UsageError, match="expected `rows` of a view"):
+        check_standing(text)
