@@ -69,13 +69,17 @@ def checks(pytest_arguments: Sequence[str]) -> list[tuple[str, list[str]]]:
         ]
     if WATCH_SCREEN in pytest_arguments:
         return [("watch", ["pytest", "-n", "0", "--verbosity=0", WATCHED, *pytest_arguments])]
-    return [
+    found = [
         ("ruff check", ["ruff", "check", "."]),
         ("ruff format", ["ruff", "format", "--check", "."]),
         ("mypy", ["mypy"]),
-        # this verbosity always shows the last line, with the count of passed tests
-        ("pytest", ["pytest", *SIDE_BY_SIDE, "--verbosity=0", *pytest_arguments]),
     ]
+    # this verbosity always shows the last line, with the count of passed tests
+    tests = ["pytest", *SIDE_BY_SIDE, "--verbosity=0"]
+    if all(word.startswith("--") for word in pytest_arguments):  # no test is chosen
+        found.append(("pytest, alone", ["pytest", *ALONE, "tests/faults"]))
+        tests += ["-m", "not alone"]
+    return [*found, ("pytest", [*tests, *pytest_arguments])]
 
 
 def fault_checks(chosen: Sequence[str]) -> list[tuple[str, list[str]]]:

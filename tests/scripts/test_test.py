@@ -27,6 +27,13 @@ def test_the_checks_and_what_goes_on_to_pytest():
     assert named["pytest"] == ["pytest", *shape, "--verbosity=0", "-k", "signed"]
 
 
+def test_the_whole_run_measures_rates_alone():
+    """Nothing else runs meanwhile, and no test is left out; options go on to the rest."""
+    *_, (_, alone), (_, rest) = program.checks(["--durations=9"])
+    assert alone == ["pytest", *program.ALONE, "tests/faults"]
+    assert rest[-3:] == ["-m", "not alone", "--durations=9"]
+
+
 def test_faults_runs_the_fault_suite_alone():
     """--faults: long counts, side by side, and nothing else; further words reach pytest."""
     (_, alone), (_, rest) = program.checks(["--faults", "--fault-seed", "5"])
