@@ -27,7 +27,11 @@ _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 1
 
 
 class HintingParser(argparse.ArgumentParser):
-    """A parser that names the option which was probably meant."""
+    """A parser that names the option which was probably meant, and takes none that is cut short."""
+
+    def __init__(self, **given: Any) -> None:
+        # a word that is short for an option today may be short for two tomorrow
+        super().__init__(**given, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Write the usage and the message with its hint; exit code 2."""

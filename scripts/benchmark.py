@@ -90,6 +90,7 @@ def parser() -> argparse.ArgumentParser:
         prog="benchmark.py",
         description="Our figures and our rivals', on the same data in the same run, in turns.",
         epilog=f"Cases: {known}.",
+        allow_abbrev=False,
     )
     add = made.add_argument
     add("--case", type=cases, default=tuple(CASES), metavar="A,B", help="default: all")

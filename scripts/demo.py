@@ -29,7 +29,9 @@ LEAST_MARKET_S = 185  # the planted wall needs them: 40 s of book before it, 95 
 def parser() -> argparse.ArgumentParser:
     """Return the options of the demo."""
     made = argparse.ArgumentParser(
-        prog="demo.py", description="the whole pipeline against an exchange in a box"
+        prog="demo.py",
+        description="the whole pipeline against an exchange in a box",
+        allow_abbrev=False,
     )
     made.add_argument(
         "--seconds", type=float, default=20, help="how long the market is recorded (default: 20)"

@@ -87,7 +87,10 @@ def speed(text: str) -> float | None:
 def parser() -> argparse.ArgumentParser:
     """Return the options of the command; one that is not given has no attribute."""
     made = argparse.ArgumentParser(
-        prog="okx_exchange", description=__doc__, argument_default=argparse.SUPPRESS
+        prog="okx_exchange",
+        description=__doc__,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
     )
     for flag, kind, metavar, purpose, name in FLAGS:
         if isinstance(kind, list):

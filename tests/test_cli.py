@@ -175,6 +175,7 @@ def test_instruments_are_each_once_and_checked(capsys):
         (["--INSTID=BTC"], "arguments: --INSTID=BTC; did you mean --instId=BTC?"),
         (["BTC-USDT-SWAP"], "BTC-USDT-SWAP; an instrument is named so: --instId BTC-USDT-SWAP"),
         (["--rebild"], "arguments: --rebild; did you mean --rebuild?"),
+        (["--rebu"], "arguments: --rebu; did you mean --rebuild?"),  # not taken for it
         (["--zzz"], "unrecognized arguments: --zzz"),
         ([""], "unrecognized arguments:"),
         (["--since", "soon"], "'soon' is not a duration like 30s, 240m, 4h or 2d"),

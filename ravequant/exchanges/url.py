@@ -25,10 +25,11 @@ def check_url(url: str, secure: str, plain: str) -> bool:
     try:
         parts = urlsplit(url)
         scheme, host = parts.scheme, parts.hostname
-    except ValueError:
-        scheme, host = "", None
+        named = parts.port is not None or not parts.netloc.endswith(":")
+    except ValueError:  # a port that is none, too
+        scheme, host, named = "", None, False
     local = host in _LOOPBACK
-    if host and (scheme == secure or (scheme == plain and local)):
+    if host and named and (scheme == secure or (scheme == plain and local)):
         return local
     raise UsageError(
         f"address {url!r}: expected {secure}://… ({plain}:// only to this machine itself); "

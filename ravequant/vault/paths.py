@@ -34,13 +34,17 @@ StrPath = str | os.PathLike[str]
 def user_path(given: StrPath) -> Path:
     """Return a path that a person gave; a ``~`` at its start is the home folder.
 
-    No shell replaces it in a file of variables, nor everywhere behind ``=``. Raises UsageError for
-    an empty path, and for the home of an unknown user.
+    No shell replaces it in a file of variables, nor everywhere behind ``=``. Blanks and quotes
+    around it go: ``set NAME="C:/data" & …`` of Windows leaves both. Raises UsageError for an empty
+    path, and for the home of an unknown user.
     """
-    if not os.fspath(given):
+    text = os.fspath(given).strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1].strip()
+    if not text:
         raise UsageError("the path is empty; name a folder or file, like ~/vault")
     try:
-        return Path(given).expanduser()
+        return Path(text).expanduser()
     except RuntimeError:
         raise UsageError(f"{given}: its ~ has no home folder; write the path whole") from None
 

@@ -136,7 +136,11 @@ def _why_standing(vault: Vault, program: str, inst_id: str, now: int) -> str:
         return f"NOT RECORDING {rows}: {program} runs nowhere" if held else ""
     if beat.get("stopped"):
         return f"NOT RECORDING {rows}: {program} has ended"
-    age = times.duration(max(0, heartbeat.age_ms(beat, now)))
+    age_ms = heartbeat.age_ms(beat, now)
+    if age_ms < 0:
+        ahead = times.duration(-age_ms)
+        return f"NOT RECORDING {rows}: the heartbeat of {program} is {ahead} ahead of the clock"
+    age = times.duration(age_ms)
     return f"NOT RECORDING {rows}: {program} has given no sign of life for {age}"
 
 

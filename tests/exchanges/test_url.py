@@ -22,7 +22,7 @@ def test_tls_anywhere_and_plain_text_to_this_machine(url, local):
 
 @pytest.mark.parametrize(
     "url", ["ws://ws.okx.com", "ws://127.0.0.1.example.com", "https://ws.okx.com", "ws.okx.com",
-            "", "wss://", "wss://[::1"],
+            "", "wss://", "wss://[::1", "ws://127.0.0.1:", "wss://ws.okx.com:x", "wss://a.b:70000"],
 )  # fmt: skip
 def test_any_other_address_is_refused(url):
     """The message shows the address, the form expected, and where to correct it."""

@@ -183,12 +183,18 @@ def test_a_root_may_be_a_text(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     vault = Vault(tmp_path / "vault")
-    for root in (str(vault.root), Folder(str(vault.root)), "~/vault", Path("~/vault")):
+    given = str(vault.root)
+    slips = (f"{given} ", f'"{given}"', f' " {given}" ')  # as Windows leaves them
+    for root in (given, Folder(given), "~/vault", Path("~/vault"), *slips):
         assert Vault(root) == vault
         assert Vault(root).trades(BTC) == vault.trades(BTC)
     assert Vault("vault").root == Path.cwd() / "vault"
     assert copy.copy(vault) == pickle.loads(pickle.dumps(vault)) == vault  # noqa: S301 - our own
-    for wrong, said in (("", "the path is empty"), ("~nobody-here/x", "its ~ has no home folder")):
+    for wrong, said in (
+        ("", "the path is empty"),
+        (" ", "is empty"),
+        ("~nobody-here/x", "its ~ has no home folder"),
+    ):
         with pytest.raises(UsageError, match=said):
             Vault(wrong)
 

@@ -155,6 +155,16 @@ def test_a_recorder_without_a_sign_of_life_stands(vault):
     )
 
 
+def test_a_heartbeat_ahead_of_the_clock(vault):
+    """It is no sign of life, and the words do not say that it is 0 s old."""
+    both(vault)
+    now = times.utc_now_ms()
+    assert why_not_recorded(vault, BTC, now - 29_000) == ""
+    found = why_not_recorded(vault, BTC, now - 185_000)
+    assert "trades: the heartbeat of trades_exporter is 3m0" in found
+    assert found.endswith(" ahead of the clock")
+
+
 def test_since_when_nothing_is_recorded(vault):
     """Since the problem, or the last sign of life; the earlier one of both recorders."""
     now = times.utc_now_ms()
