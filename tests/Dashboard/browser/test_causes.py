@@ -165,6 +165,7 @@ def test_the_screen_voids_itself(notes, screen, clock, settings_file, case):
     places = {**variables(clock), "RAVEQUANT_SETTINGS": str(chosen)}
     page = screen(notes, *OPTIONS, variables=places)
     page.wait("document.querySelector('#card tr') !== null")
+    page.page.keyboard.press("a")
     page.wait_level("void", 20)
     clock.now_ms += 10_000  # so that it stays so when the server tells the time again
     check_void(page)
