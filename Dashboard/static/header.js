@@ -30,7 +30,9 @@ export function drawHeader(store, judged, now) {
     setText(byId("verdict-spoken"), judged.spoken);
   }
   drawPrice(store, now);
-  fillStreams(JSON.stringify(judged.streams.map(streamParts)), () => judged.streams.map(stream));
+  const lost = judged.cause === "page"; // nobody knows what the server would say now
+  const chips = judged.streams.map((stream) => streamParts(stream, lost));
+  fillStreams(JSON.stringify(chips), () => chips.map(chip));
   drawTimes(store, judged);
   document.title = titleOf(store, judged);
 }
@@ -53,17 +55,21 @@ function drawPrice(store, now) {
   setText(byId("price-age"), old > OLD_PRICE_MS ? age(old) : "");
 }
 
-/** @param {StreamNow} stream */
-function streamParts(stream) {
-  const words = stream.state === "fresh" ? "" : stream.state === "partial" ? " partial" : ` ${stream.state.toUpperCase()}`;
-  return [stream.name, stream.age_ms === null ? "" : age(stream.age_ms), words, stream.state];
+/**
+ * @typedef {{name: string, old: string, words: string, state: string, doubt: boolean}} Chip
+ * @param {StreamNow} stream
+ * @param {boolean} lost
+ * @returns {Chip}
+ */
+function streamParts({ name, age_ms, state }, lost) {
+  const doubt = state !== "fresh" && state !== "partial";
+  const words = doubt ? ` ${state.toUpperCase()}` : lost ? " ?" : state === "partial" ? " partial" : "";
+  return { name, old: age_ms === null ? "" : age(age_ms), words, state, doubt: doubt || lost };
 }
 
-/** @param {StreamNow} found */
-function stream(found) {
-  const [name, old, words, state] = streamParts(found);
-  const doubtful = state !== "fresh" && state !== "partial";
-  return el("li", { class: doubtful ? "doubt" : "", "data-stream": name, "data-state": state }, `${name} `, el("b", {}, `${old}${words}`.trim()));
+/** @param {Chip} parts */
+function chip({ name, old, words, state, doubt }) {
+  return el("li", { class: doubt ? "doubt" : "", "data-stream": name, "data-state": state }, `${name} `, el("b", {}, `${old}${words}`.trim()));
 }
 
 /**

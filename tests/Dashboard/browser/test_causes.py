@@ -44,6 +44,8 @@ def test_the_line_is_cut_while_the_server_lives(notes, screen, clock):
         line.cut()
         page.wait_level("void")
         check_void(page)
+        chips = page.page.locator("#streams li.doubt")
+        assert [text.split()[-1] for text in chips.all_inner_texts()] == ["?"] * 6
         assert re.match(
             r"✕ no connection since \d\d:\d\d:\d\d UTC, trying", page.text("#verdict-words")
         )
