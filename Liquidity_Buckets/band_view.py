@@ -48,6 +48,10 @@ class Reach(NamedTuple):
             return WS
         return DEEP if away <= self.deep else None
 
+    def faces(self, price: int) -> bool:
+        """Return True for a price on this side of the mid."""
+        return self.bid == (2 * price < self.twice_mid) or 2 * price == self.twice_mid
+
     def bands(self) -> tuple[int, int]:
         """Return how many bands the snapshot's own levels reach the end of, and any levels."""
         if self.ws is None:

@@ -71,6 +71,7 @@ CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
 VOLUME_ANALYZER: Final = Program("volume", "Volume_Analyzer/volume_analyzer.py")
 UNTOUCH_WICK: Final = Program("wicks", "Untouch_Wick/untouch_wick.py")
 L2_BUCKETIZER: Final = Program("liquidity_buckets", "Liquidity_Buckets/l2_bucketizer.py")
+BOOK_FLOW_MAKER: Final = Program("book_flow", "Liquidity_Buckets/book_flow.py")
 FIND_SIGNALS: Final = Program("find_signals", "Untouch_Wick/find_signals.py")
 L2_RETENTION: Final = Program("l2_retention", "L2_Bot/l2_retention.py")
 IMPORT_BOOKS: Final = Program("import_books", "L2_Bot/import_books.py")
@@ -83,7 +84,8 @@ REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
-CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)
+ASKED_CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)  # the query reads their records
+CALCULATORS: Final = (*ASKED_CALCULATORS, BOOK_FLOW_MAKER)
 JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished days of books
 PROGRAMS: Final = (
     *EXPORTERS,
@@ -162,6 +164,7 @@ ACTIVE_WICKS: Final = DataSet(
 BUCKETS: Final = DataSet(
     "buckets", "days", "liquidity_buckets", _derived("liquidity_buckets"), L2_BUCKETIZER
 )
+BOOK_FLOW: Final = DataSet("book_flow", "days", "book_flow", _derived("book_flow"), BOOK_FLOW_MAKER)
 SIGNALS: Final = DataSet(
     "signals",
     "log",
@@ -181,7 +184,7 @@ ASKED: Final = DataSet(
     options="--watch 30",
 )
 
-DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, SIGNALS, ASKED)
+DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, SIGNALS, ASKED)
 DATA_SETS: Final = {
     data.name: data
     for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA, IMPORTS, FUNDING)

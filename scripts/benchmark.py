@@ -22,6 +22,7 @@ from ravequant.errors import UsageError
 from scripts.bench import (
     archive,
     bars,
+    book_flow,
     books,
     chart,
     dashboard,
@@ -46,6 +47,7 @@ class Case(NamedTuple):
 CASES: Final = {
     "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
     "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
+    "book_flow": Case("book flow with the buckets of one reading, and alone", book_flow.run),
     "import": Case("a published file to records, polars too", archive.run, archive.check),
     "import_books": Case("a published file of books to snapshots, and orjson", import_books.run),
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
@@ -99,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="which market is made up (default: 1)")
     for name, kind, purpose in (
         ("lines", int, "trades of case bars, rows of case import"),
-        ("snapshots", int, "snapshots of cases books, heat and lab"),
+        ("snapshots", int, "snapshots of cases books, book_flow, heat and lab"),
         ("messages", int, "messages of case import_books"),
         ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),
         ("rate", float, "trades a second in these and lab, on average"),

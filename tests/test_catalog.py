@@ -23,6 +23,7 @@ PLACES = {
     "wicks": "derived/wicks/okx/perps/BTC-USDT-SWAP/wicks_events.jsonl",
     "active": "derived/wicks/okx/perps/BTC-USDT-SWAP/wicks_active.json",
     "buckets": "derived/liquidity_buckets/okx/perps/BTC-USDT-SWAP",
+    "book_flow": "derived/book_flow/okx/perps/BTC-USDT-SWAP",
     "imports": "meta/okx/imports/BTC-USDT-SWAP.jsonl",
     "funding": "raw/okx/funding_settled_perps/BTC-USDT-SWAP.jsonl",
     "signals": "derived/signals/okx/perps/BTC-USDT-SWAP/signals.jsonl",

@@ -16,6 +16,7 @@ import numpy as np
 from ravequant import swar_digits, times
 from ravequant.books import level_scanner, snapshot_json
 from ravequant.books import levels as levels_module
+from ravequant.books.kept_books import KeptBooks, ReadBlock
 from ravequant.books.levels import Levels
 from ravequant.books.snapshot_json import DeepLines
 from ravequant.errors import shown
@@ -103,13 +104,14 @@ class SnapshotReader:
         deep_lines: DeepLines,
         reject: Reject,
         exchange: str = DEFAULT_EXCHANGE,
+        kept: KeptBooks | None = None,
     ) -> None:
-        self._inst_id, self._exchange = inst_id, exchange
+        self._inst_id, self._exchange, self._kept = inst_id, exchange, kept
         self._middle = (
             f'","exchange":"{exchange}","market":"perp","channel":"books",'
             f'"instId":"{inst_id}","bids_top400":[['
         ).encode("ascii")
-        self._deeps = DeepReader(inst_id, deep_lines, exchange)
+        self._deeps = DeepReader(inst_id, deep_lines, exchange, kept)
         self._reject = reject
         self._last_ts = -1
         self._lines = self._rejected = self._duplicates = self._malformed = 0
@@ -117,17 +119,32 @@ class SnapshotReader:
 
     def read(self, block: bytes, _file: str = "") -> list[Books]:
         """Return the snapshots of a block of whole lines, in file order."""
-        lines = list(_lines(block))
-        self._lines += len(lines)
         self._deeps.look_again()
-        found = []
+        found = self._kept.find(block, self._last_ts) if self._kept is not None else None
+        if found is None:
+            found = self._read(block)
+            if self._kept is not None:
+                self._kept.newest = found
+        self._last_ts = found.last_ts
+        self._lines += found.lines
+        self._rejected += len(found.rejected)
+        self._duplicates += found.duplicates
+        self._malformed += found.malformed
+        for offset, reason in found.rejected:
+            self._reject(offset, reason)
+        return [
+            Books(heads, levels, [self._deeps.at(head.ts) for head in heads])
+            for heads, levels in found.books
+        ]
+
+    def _read(self, block: bytes) -> ReadBlock:
+        lines = list(_lines(block))
+        found = ReadBlock(block, self._last_ts, self._last_ts, lines=len(lines))
         for first in range(0, len(lines), LINES_AT_ONCE):
             some = lines[first : first + LINES_AT_ONCE]
             fast: list[_Found] = [None] * len(some)
             levels = self._scan(block, some, fast)
-            books = self._in_order(block, some, fast, levels)
-            if books is not None:
-                found.append(books)
+            self._in_order(found, some, fast, levels)
         return found
 
     def _scan(self, block: bytes, lines: list[Span], found: "list[_Found]") -> Levels | None:
@@ -172,12 +189,12 @@ class SnapshotReader:
 
     def _in_order(
         self,
-        block: bytes,
+        found_in: ReadBlock,
         lines: list[Span],
         fast: "list[_Found]",
         levels: Levels | None,
-    ) -> Books | None:
-        """Splice the odd lines in, drop late lines, and find the deep snapshots."""
+    ) -> None:
+        """Splice the odd lines in, and drop late lines."""
         heads: list[Head] = []
         parts: list[tuple[Levels, int]] = []
         for (start, end), found in zip(lines, fast, strict=True):
@@ -185,33 +202,35 @@ class SnapshotReader:
                 head, part = found[0], (levels, found[1])
             else:
                 try:
-                    head, own = self._odd(block[start:end])
+                    head, own, malformed = self._odd(found_in.data[start:end])
                 except RecordError as error:
-                    self._rejected += 1
-                    self._reject(start, str(error))
+                    found_in.rejected.append((start, str(error)))
                     continue
                 part = own, 0
-            if head.ts <= self._last_ts:
-                self._duplicates += 1
+                found_in.malformed += malformed
+            if head.ts <= found_in.last_ts:
+                found_in.duplicates += 1
                 continue
-            self._last_ts = head.ts
+            found_in.last_ts = head.ts
             heads.append(head)
             parts.append(part)
         if not heads:
-            return None
+            return
         whole = levels is not None and 2 * len(parts) == len(levels.starts) - 1
         if levels is not None and whole and all(part is levels for part, _ in parts):
             joined = levels
         else:
             joined = levels_module.join([part.sides(2 * n, 2 * n + 2) for part, n in parts])
-        return Books(heads, joined, [self._deeps.at(head.ts) for head in heads])
+        found_in.books.append((heads, joined))
 
-    def _odd(self, line: bytes) -> tuple[Head, Levels]:
-        """Read a line that does not look like our own; RecordError if it is no snapshot."""
+    def _odd(self, line: bytes) -> tuple[Head, Levels, int]:
+        """Read a line that does not look like our own; RecordError if it is no snapshot.
+
+        Returns the malformed levels too.
+        """
         row = snapshot_json.parse(line, "books", self._inst_id, self._exchange)
         sides = row.get("bids_top400"), row.get("asks_top400")
         levels, malformed = snapshot_json.levels_of(*sides)
-        self._malformed += malformed
         texts = [row.get(name) for name in ("best_bid", "best_ask", "mid_price")]
         twice_mid, mid_places = snapshot_json.mid_of(*texts)
         gap = row.get("gap_detected")
@@ -219,7 +238,7 @@ class SnapshotReader:
             raise RecordError(f"gap_detected: {shown(gap)} is neither true nor false")
         ts = parse_iso_field(row.get("timestamp_utc"), "timestamp_utc")
         entries = len(row["bids_top400"]), len(row["asks_top400"])
-        return Head(ts, twice_mid, mid_places, gap, entries), levels
+        return Head(ts, twice_mid, mid_places, gap, entries), levels, malformed
 
     def state(self) -> dict[str, int]:
         """Return the state for later snapshots; the deep one in use is found by its cursor."""
@@ -243,8 +262,14 @@ class SnapshotReader:
 class DeepReader:
     """The newest deep snapshot that counts for each snapshot, in the order of time."""
 
-    def __init__(self, inst_id: str, lines: DeepLines, exchange: str = DEFAULT_EXCHANGE) -> None:
-        self._inst_id, self._exchange = inst_id, exchange
+    def __init__(
+        self,
+        inst_id: str,
+        lines: DeepLines,
+        exchange: str = DEFAULT_EXCHANGE,
+        kept: KeptBooks | None = None,
+    ) -> None:
+        self._inst_id, self._exchange, self._kept = inst_id, exchange, kept
         self._lines = lines
         self._middle = (
             f'","exchange":"{exchange}","market":"perp","channel":"books-full",'
@@ -277,7 +302,7 @@ class DeepReader:
                 break
             self._read += 1
             try:
-                deep = self._fast(line) or self._odd(line)
+                deep = self._read_line(line)
             except RecordError as error:
                 self._rejected += 1
                 self._lines.skip(str(error))
@@ -289,6 +314,15 @@ class DeepReader:
             self._next = deep
             return True
         return False
+
+    def _read_line(self, line: bytes) -> Deep:
+        if self._kept is None:
+            return self._fast(line) or self._odd(line)
+        found: Deep | None = self._kept.find_deep(line) or self._fast(line)
+        if found is None:
+            return self._odd(line)  # each reader counts its malformed levels
+        self._kept.keep_deep(line, found)
+        return found
 
     def _fast(self, line: bytes) -> Deep | None:
         middle = len(_OPENING) + STAMP

@@ -94,14 +94,31 @@ def main(calculator: Calculator[Any], argv: Sequence[str] | None = None) -> int:
             try:
                 job = calculator.job(vault, inst_id, chosen)
                 summary = runner.run(job, args.since, rebuild=args.rebuild)
-                _show(summary, as_json=args.json)
-                _refuse_garbage(summary, calculator.input, vault)
             except RaveQuantError as error:
-                cli.report(calculator.metric, error)
-                outcome = outcome or error.exit_code
+                outcome = outcome or failed(calculator, error)
+            else:
+                outcome = ended(calculator, vault, summary, as_json=args.json) or outcome
         return outcome
 
     return cli.run(parser, body, argv)
+
+
+def failed(calculator: Calculator[Any], error: RaveQuantError) -> int:
+    """Report the error of a run; return its exit code."""
+    cli.report(calculator.metric, error)
+    return error.exit_code
+
+
+def ended(
+    calculator: Calculator[Any], vault: Vault, summary: runner.Summary, *, as_json: bool
+) -> int:
+    """Report a run that came to its end; return its exit code."""
+    _show(summary, as_json=as_json)
+    try:
+        _refuse_garbage(summary, calculator.input, vault)
+    except VaultError as error:
+        return failed(calculator, error)
+    return DONE
 
 
 def _refuse_garbage(summary: runner.Summary, read: Input[Any], vault: Vault) -> None:

@@ -3,15 +3,14 @@
 The raw lines of a source are read in *legs*: parts whose content is known already or is read now.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ravequant.vault import tail
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.paths import Vault
-from ravequant.vault.side_input import SideInput
 
 Batch = TypeVar("Batch")
 Batch_co = TypeVar("Batch_co", covariant=True)
@@ -33,6 +32,19 @@ class Decoder(Protocol[Batch_co]):
 
     def counts(self) -> dict[str, int]:
         """Return the counters of this run: lines, rejected, duplicates, …."""
+
+
+class SideStream(Protocol):
+    """A second stream of raw files, with a cursor of its own."""
+
+    files: tail.Listing
+    unsynced: set[Path]  # plain files read since they were last fsynced
+
+    def start(self, cursor: Cursor | None, generation: int, /) -> None:
+        """Continue at ``cursor`` (None: with the oldest file)."""
+
+    def cursor(self) -> Cursor | None:
+        """Return the place from which a restart must read again."""
 
 
 class DecodedSpan(Protocol[Batch_co]):
@@ -92,14 +104,19 @@ class Source(Generic[Batch]):
 
     files: tail.Listing  # (key, path), oldest first
     decoder: Callable[[Reject], Decoder[Batch]]
-    side_input: SideInput | None = None  # a slower input, which the decoder pulls line by line
-    expires: bool = False  # raw files are deleted by age, and never repaired
+    # inputs that the decoder pulls on its own, by the name of their cursor in the state
+    side_inputs: Mapping[str, SideStream] = field(default_factory=dict)
+    block_bytes: int = tail.BLOCK_BYTES  # that are read at once
+    expires: bool = False  # raw files are deleted by age
+    repaired: bool = True  # lines, of side inputs too, may be put between those that were read
     archive: bool = False  # the raw files are final: they are not synced
     read_ahead: ReadAhead[Batch] | None = None  # by other processes, of large files
     # the first moment (ms) for which reading from a cursor gives a batch; None: that of the line
     first_ms: Callable[[Cursor | None], int | None] | None = None
     # the finished parts of the lines behind a place, for a decoder that stands there
     legs: Callable[[Any, Cursor | None, int], Iterator[Leg[Batch]]] | None = None
+    # a batch without a line, at the end of a run: the side inputs may have grown alone
+    side_news: Callable[[Any], Batch] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import orjson
 from ravequant import times
 from ravequant.errors import LockedError, NoDataError, VaultError
 from ravequant.pipeline.job import Batch, DecodedSpan, Job, Leg
-from ravequant.pipeline.lost_outputs import begin_after
+from ravequant.pipeline.lost_outputs import begin_after, surviving
 from ravequant.vault import commit, tail
 from ravequant.vault.atomic import disk_error
 from ravequant.vault.cursor import Cursor
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 COMMIT_BYTES: Final = 64 << 20  # input between two commits: a crash repeats at most so much
 NEVER: Final = "~"  # sorts behind every time
-SIDE_INPUT_MS: Final = (
-    600_000  # a first run bounded by --since reads a slower input from this earlier
-)
+SIDE_INPUT_MS: Final = 600_000  # a run from --since on reads its side inputs from this earlier
 LOGGED_REJECTS: Final = 20  # a run names this many bad lines, and counts all
 _IMPORTED: Final = (
     "imported days are being put in their places; this run ends on the data as they were, and the "
@@ -73,17 +71,35 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
     ``since_ms`` bounds a first run, counted back from the newest raw record. Raises NoDataError,
     LockedError and VaultError; the files are then as the last commit left them.
     """
-    if next(iter(job.source.files()), None) is None:
-        raise NoDataError(
-            f"no raw data of {job.inst_id} in {job.vault.root}; start its exporter, or name "
-            f"another vault with --vault{held(job.vault.trades)}"
-        )
-    with writer_lock(job.vault, job.metric, job.inst_id):
-        before = _generation(job)
+    for _ in (steps := RunInParts(job, since_ms, rebuild=rebuild)):
+        pass
+    return steps.summary
+
+
+class RunInParts(Generic[Batch]):
+    """A run in parts, which others can be run between; iterating raises as ``run`` does."""
+
+    def __init__(self, job: Job[Batch], since_ms: int | None, *, rebuild: bool) -> None:
+        self._job, self._since_ms, self._rebuild = job, since_ms, rebuild
+        self.summary = Summary(job.metric, job.inst_id)
+
+    def __iter__(self) -> Iterator[None]:
+        job = self._job
+        if next(iter(job.source.files()), None) is None:
+            raise NoDataError(
+                f"no raw data of {job.inst_id} in {job.vault.root}; start its exporter, or name "
+                f"another vault with --vault{held(job.vault.trades)}"
+            )
+        with writer_lock(job.vault, job.metric, job.inst_id):
+            yield from self._locked(_generation(job))
+
+    def _locked(self, before: int) -> Iterator[None]:
+        job = self._job
         if _is_imported_to(job):
             _log.info("%s %s: %s", job.metric, job.inst_id, _IMPORTED)
         try:
-            return _Run(job, since_ms, rebuild=rebuild).go()
+            run = _Run(job, self._since_ms, self.summary, rebuild=self._rebuild)
+            yield from run.steps()
         except LockedError:
             raise
         except VaultError as error:
@@ -96,33 +112,32 @@ def run(job: Job[Batch], since_ms: int | None = None, *, rebuild: bool = False) 
 
 def _generation(job: Job[Batch]) -> int:
     """Return the repair generation that counts for the source."""
-    return 0 if job.source.expires else read_generation(job.vault.generation(job.inst_id))
+    return read_generation(job.vault.generation(job.inst_id)) if job.source.repaired else 0
 
 
 def _is_imported_to(job: Job[Batch]) -> bool:
     """Return True if imported or repaired lines are being put between those that are read."""
-    return not job.source.expires and job.vault.import_note(job.inst_id).exists()
+    return job.source.repaired and job.vault.import_note(job.inst_id).exists()
 
 
 class _Run(Generic[Batch]):
     """One run, under the lock."""
 
-    def __init__(self, job: Job[Batch], since_ms: int | None, *, rebuild: bool) -> None:
+    def __init__(
+        self, job: Job[Batch], since_ms: int | None, summary: Summary, *, rebuild: bool
+    ) -> None:
         self._job, self._source, self._sink = job, job.source, job.sink
-        self._side_input = job.source.side_input
+        self._summary = summary
         self._state_file = job.vault.state(job.metric, job.inst_id)
         self._folder = job.vault.derived(job.metric, job.inst_id)
         self._generation = _generation(job)
         self._chunk: tail.Chunk | None = None
-        self._place: Cursor | None = (
-            None  # behind the newest line, if any was read since the last commit
-        )
+        self._place: Cursor | None = None  # behind the newest line read since the last commit
         self._uncommitted = 0  # bytes since then
         self._unsynced = set[Path]()  # plain files that earlier tails have read since then
         self._counted = 0  # bytes of the present tail that the summary holds
         self._rejects = 0
         self._progress: RebuildProgress | None = None
-        self._summary = Summary(job.metric, job.inst_id)
         self._decoder = job.source.decoder(self._reject)
         self._fold = job.fold()
         self._open(since_ms, rebuild=rebuild)
@@ -156,9 +171,9 @@ class _Run(Generic[Batch]):
     def _go_on(self, facts: dict[str, Any]) -> tuple[str | None, str]:
         """Restore a commit; return why it must be computed anew, in a word and in words."""
         try:
-            cursor, beside = (
-                Cursor.restore(facts[name]) if facts.get(name) else None
-                for name in ("cursor", "beside")
+            names = ("cursor", *self._source.side_inputs)
+            cursor, *beside = (
+                Cursor.restore(facts[name]) if facts.get(name) else None for name in names
             )
             mark = commit.restore_mark(facts)
             met, wanted = facts["parameters"], self._job.parameters
@@ -179,13 +194,15 @@ class _Run(Generic[Batch]):
         if cursor is not None and cursor.generation != self._generation:
             return "repaired", "raw data were repaired or imported behind the newest record"
         if self._source.expires:
-            cursor = _surviving(self._source.files, cursor)
-        if self._side_input is not None:
-            beside = _surviving(self._side_input.files, beside)
-            self._side_input.start(beside, self._generation)
-        self._tail = tail.Tail(self._source.files, cursor, self._generation)
+            cursor = surviving(self._source.files, cursor)
+        for side, place in zip(self._source.side_inputs.values(), beside, strict=True):
+            side.start(surviving(side.files, place), self._generation)
+        self._tail = self._tail_at(cursor)
         self._output = commit.Output(self._folder, self._sink.pattern, mark)
         return None, ""
+
+    def _tail_at(self, at: Cursor | None) -> tail.Tail:
+        return tail.Tail(self._source.files, at, self._generation, self._source.block_bytes)
 
     def _begin(self, since_ms: int | None, *, rebuild: bool) -> None:
         """Start over: keep rows older than the raw data when rebuilding, else insist on none."""
@@ -199,12 +216,10 @@ class _Run(Generic[Batch]):
         start, cursor = self._start(since_ms)
         if rebuild and source.expires:
             start, cursor = self._behind_lost(start, cursor)
-        if self._side_input is not None:
-            before = None
-            if cursor is not None:
-                early = times.parse_iso(start) - SIDE_INPUT_MS
-                before = tail.cursor_at(self._side_input.files, early, self._generation)
-            self._side_input.start(before, self._generation)
+        early = None if cursor is None else times.parse_iso(start) - SIDE_INPUT_MS
+        for side in source.side_inputs.values():
+            before = None if early is None else tail.cursor_at(side.files, early, self._generation)
+            side.start(before, self._generation)
         mark = commit.EMPTY
         if rebuild:
             self._summary.rebuilt = self._summary.rebuilt or "asked"
@@ -213,7 +228,7 @@ class _Run(Generic[Batch]):
             older = _after_minute(start) if sink.known_at_end else start
             mark = commit.kept_mark(self._folder, sink.pattern, sink.time_key, older)
         self._write_state(cursor, mark)
-        self._tail = tail.Tail(source.files, cursor, self._generation)
+        self._tail = self._tail_at(cursor)
         self._output = commit.Output(self._folder, sink.pattern, mark)
 
     def _start(self, since_ms: int | None) -> tuple[str, Cursor | None]:
@@ -258,17 +273,18 @@ class _Run(Generic[Batch]):
             "parameters": self._job.parameters,
             "cursor": cursor.state() if cursor else None,
         }
-        if self._side_input is not None:
-            beside = self._side_input.cursor()
-            facts["beside"] = beside.state() if beside else None
+        for name, side in self._source.side_inputs.items():
+            place = side.cursor()
+            facts[name] = place.state() if place else None
         return {**facts, "reader": self._decoder.state(), "fold": self._fold.state()}
 
-    def go(self) -> Summary:
-        """Read to the end of the raw files, commit, and return the summary."""
+    def steps(self) -> Iterator[None]:
+        """Read to the end of the raw files and commit; pause behind each part."""
         try:
             for leg in self._legs():
                 self._use(leg.tail)
-                self._take(leg)
+                yield from self._take(leg)
+            self._take_side_news()
             if self._place:  # a file that was begun since, and is empty yet, is where it stands
                 self._commit(self._tail.cursor())
         finally:
@@ -279,7 +295,12 @@ class _Run(Generic[Batch]):
             _log.warning("%d more lines were skipped", self._rejects - LOGGED_REJECTS)
         self._use(self._tail)
         self._summary.counts = self._decoder.counts()
-        return self._summary
+
+    def _take_side_news(self) -> None:
+        """Pass to the fold all that the side inputs have added behind the last line."""
+        news = self._source.side_news
+        if news is not None and self._append(self._fold.update(news(self._decoder))):
+            self._place = self._tail.cursor()
 
     def _legs(self) -> Iterator[Leg[Batch]]:
         """Yield the finished parts of the raw files, as far as there are any, and the rest."""
@@ -288,7 +309,7 @@ class _Run(Generic[Batch]):
             for leg in self._source.legs(self._decoder, at, self._generation):
                 yield leg
                 at = leg.tail.cursor()
-            yield Leg(tail.Tail(self._source.files, at, self._generation))
+            yield Leg(self._tail_at(at))
         else:
             yield Leg(self._tail)
 
@@ -298,8 +319,8 @@ class _Run(Generic[Batch]):
         self._unsynced |= self._tail.unsynced
         self._tail, self._counted = following, following.bytes_read
 
-    def _take(self, leg: Leg[Batch]) -> None:
-        """Pass the lines of a leg to the fold, and commit now and then."""
+    def _take(self, leg: Leg[Batch]) -> Iterator[None]:
+        """Pass the lines of a leg to the fold, and commit now and then; pause behind each part."""
         if leg.batch is not None:
             for line in leg.rejected:
                 self._chunk = tail.Block(line.path, 0, b"")
@@ -316,6 +337,7 @@ class _Run(Generic[Batch]):
             self._uncommitted += self._tail.bytes_read - before
             before = self._tail.bytes_read
             self._passed(chunk.after if isinstance(chunk, tail.Span) else self._tail.cursor())
+            yield
 
     def _passed(self, place: Cursor | None) -> None:
         self._place = place
@@ -354,9 +376,8 @@ class _Run(Generic[Batch]):
         return length
 
     def _commit(self, place: Cursor | None) -> None:
-        inputs = [self._unsynced, self._tail.unsynced]
-        if self._side_input is not None:
-            inputs.append(self._side_input.unsynced)
+        beside = (side.unsynced for side in self._source.side_inputs.values())
+        inputs = [self._unsynced, self._tail.unsynced, *beside]
         unsynced = set() if self._source.archive else set().union(*inputs)
         commit.commit(self._state_file, self._output, unsynced, self._facts(place))
         for paths in inputs:
@@ -377,21 +398,3 @@ def _minute_of(moment_ms: int) -> int:
 def _after_minute(start: str) -> str:
     """Return the time before which nothing that began at ``start`` or later can be known."""
     return start if start == NEVER else times.iso(times.parse_iso(start) + times.MINUTE_MS)
-
-
-def _surviving(files: tail.Listing, cursor: Cursor | None) -> Cursor | None:
-    """Return ``cursor``; if its file was deleted, the start of the oldest file after it.
-
-    If only older files are left the cursor stays, and the tail raises the error.
-    """
-    keys = [key for key, _ in files()]
-    later = min((key for key in keys if cursor and key > cursor.file), default=None)
-    if cursor is None or cursor.file in keys or (keys and later is None):
-        return cursor
-    _log.warning(
-        "the raw file %s.jsonl was read before and has been deleted; going on with the oldest one "
-        "after it, %s",
-        cursor.file,
-        later or "which is yet to come",
-    )
-    return None if later is None else Cursor(later, 0, 0, 0, cursor.generation)

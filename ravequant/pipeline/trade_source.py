@@ -10,7 +10,7 @@ from ravequant import catalog, times
 from ravequant.pipeline.job import Decoder, Leg, Reject, Source
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.settings import Settings
-from ravequant.trades.bar_builder import Closed
+from ravequant.trades.bar_builder import Closed, IsGap
 from ravequant.trades.bar_reader import BarReader
 from ravequant.trades.parallel_scan import read_ahead
 from ravequant.vault.cursor import Cursor
@@ -79,16 +79,21 @@ def decoder(
 
     ``squares``: their state holds the sums of squares of the open minutes.
     """
+    is_gap, whale = ledger_of(vault, inst_id), chosen.bars.whale_notional
+    return lambda reject: BarReader(
+        inst_id, whale, is_gap, reject, exchange=vault.exchange, squares=squares
+    )
+
+
+def ledger_of(vault: Vault, inst_id: str) -> IsGap:
+    """Return the function that asks the ledger of an instrument about missing ids."""
     ledger = GapLedger(vault.gap_ledger(inst_id), inst_id)
 
     def is_gap(first_missing: int, last_missing: int) -> bool:
         ledger.refresh()  # the ledger is settled before the line behind the gap is written
         return ledger.is_gap(first_missing, last_missing)
 
-    whale = chosen.bars.whale_notional
-    return lambda reject: BarReader(
-        inst_id, whale, is_gap, reject, exchange=vault.exchange, squares=squares
-    )
+    return is_gap
 
 
 def first_bar_ms(

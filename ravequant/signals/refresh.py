@@ -37,7 +37,7 @@ from ravequant.vault.paths import CHECKOUT, Vault
 if TYPE_CHECKING:
     from ravequant.processes.worker_pool import Processes
 
-CALCULATORS: Final = {program.name: program.script for program in catalog.CALCULATORS}
+CALCULATORS: Final = {program.name: program.script for program in catalog.ASKED_CALCULATORS}
 LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
 BUSY: Final = "another run is at work on it"
 _PAUSE_S: Final = 0.1

@@ -7,7 +7,7 @@ tip shows nothing: a hidden order at the extreme of an earlier minute, which fil
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ravequant.sim.instruments import Listing
 from ravequant.sim.regime import SLOTS_PER_MINUTE
@@ -33,6 +33,16 @@ class Barrier:
     pulled_within: int = 0  # ticks from the best price at which it is withdrawn; 0: it stands
 
 
+class WallAct(NamedTuple):
+    """A change of a visible wall by its owner or by takers."""
+
+    side: int
+    tick: int
+    how: str  # placed, taken or pulled
+    lots: int  # so many
+    left: int
+
+
 class Barriers:
     """The defended prices of one instrument."""
 
@@ -41,6 +51,7 @@ class Barriers:
         self._listing = listing
         self._all: list[Barrier] = []
         self._walls: tuple[Mapping[int, int], Mapping[int, int]] = ({}, {})
+        self.acts: list[WallAct] = []  # since the last slot
 
     @property
     def walls(self) -> tuple[Mapping[int, int], Mapping[int, int]]:
@@ -61,8 +72,14 @@ class Barriers:
         if lots:
             self.set_wall(barrier.side, barrier.tick, lots)
 
-    def set_wall(self, side: int, tick: int, lots: int) -> None:
-        """Set the visible size of a wall; 0 removes it, and its defender."""
+    def set_wall(self, side: int, tick: int, lots: int, *, taken: bool = False) -> None:
+        """Set the visible size of a wall; 0 removes it, and its defender.
+
+        ``taken``: takers made it smaller, not its owner.
+        """
+        before = self._walls[side].get(tick, 0)
+        how = "placed" if lots > before else "taken" if taken else "pulled"
+        self.acts.append(WallAct(side, tick, how, abs(lots - before), lots))
         changed = {**self._walls[side], tick: lots}
         if not lots:
             del changed[tick]

@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 
 from ravequant import times
 from ravequant.errors import UsageError
+from ravequant.sim import late_books
 from ravequant.sim.archive import PublishedFolder
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.faults import Fault
@@ -66,6 +67,7 @@ class SimExchange:
         self._log = FrameLog(options.frame_log)
         opened_ms = feed.start_ms + options.history_ms
         self._log.note("start", start_ms=feed.start_ms, opened_ms=opened_ms, end_ms=feed.end_ms)
+        feed = late_books.of(feed, self._plan.faults, opened_ms)
         self.trading = Trading(feed, opened_ms, self._plan, self._log)
         self._end_ms = _earliest(feed.end_ms, opened_ms, options.until_ms)
         limits = RateLimits(options.rest_limit_factor)

@@ -48,11 +48,14 @@ archive          a published file, ``path`` a part of its name, ``how``: ``missi
                  ``changed`` (a line less), ``capitals`` (in the ETag), and in the listing
                  ``unlisted``, ``small`` (sizeMB 0), ``part`` (of the list, ``length`` 1)
 instrument       REST shows the instrument with ``set``, an object of fields (``after``, ``until``)
+book_lag         each push of a book shows it as it was up to ``delay`` (400 market ms, at random)
+                 before, with the time of the push; REST is not late
 outage           connections are cut at ``after``, and refused for ``for``
 ================ ===========================================================================
 
-``delay`` is wall time, everything else market time. If several faults could strike a thing, only
-the first in the list does; the others do not count that thing. An outage needs ``after`` above 0.
+``delay`` is wall time, but for ``book_lag``; everything else is market time. If several faults
+could strike a thing, only the first in the list does; the others do not count that thing. An outage
+needs ``after`` above 0.
 """
 
 import dataclasses
@@ -86,12 +89,21 @@ REST_KINDS: Final = (
     "rest-slow",
     "rest-timeout",
 )
-KINDS: Final = (*FRAME_KINDS, *ACK_KINDS, *REST_KINDS, "archive", "instrument", "outage")
+KINDS: Final = (
+    *FRAME_KINDS,
+    *ACK_KINDS,
+    *REST_KINDS,
+    "archive",
+    "instrument",
+    "book_lag",
+    "outage",
+)
 _DELAYS_MS: Final = {
     "notice": 5_000,
     "ack-delay": 1_000,
     "rest-slow": 3_000,
     "rest-timeout": 60_000,
+    "book_lag": 400,
 }
 _ARCHIVE_HOWS: Final = (
     "missing cut crc bomb member falls rewritten changed capitals unlisted small part"

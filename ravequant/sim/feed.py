@@ -54,6 +54,26 @@ class Feed(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class WallChange:
+    """A change of a large resting order, as its market knows it."""
+
+    ts: int  # Unix milliseconds of the first book that shows it
+    side: str  # bid or ask
+    price: str
+    how: str  # placed, taken or pulled
+    size: str  # contracts that came or went
+    left: str  # contracts that rest afterwards
+
+
+@runtime_checkable
+class KnowsWalls(Protocol):
+    """A feed that also knows who changed a wall (a model market does)."""
+
+    def wall_changes(self) -> list[tuple[str, WallChange]]:
+        """Return (instId, change) of the changes that were not handed out before."""
+
+
 @runtime_checkable
 class KnowsFills(Protocol):
     """A feed that also knows the single fills of a record (a recording of fills does)."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ravequant.sim.barriers import ASK, BID, Barrier
+from ravequant.sim.barriers import ASK, BID, Barrier, WallAct
 from ravequant.sim.depth import Depth
 from ravequant.sim.instruments import Listing
 from ravequant.sim.plant import Cue, Script
@@ -26,6 +26,7 @@ _WHALES_A_SECOND: Final = 0.015
 _WHALE_USD: Final = 110_000.0
 _LEAST_WHALE_USD: Final = 100_000.0
 _PUSH: Final = 0.4  # median moves that a minute's whole volume on one side would push
+_ACTS: Final = 10_000  # of walls that are kept until somebody asks for them
 _ROOT_OF_MOVES: Final = 5.77e-6  # 1e-4 / sqrt(300): half of a minute's slots move the fair price
 
 # sizes relative to their mean; whole thousandths, so that every platform has the same
@@ -60,6 +61,8 @@ class Flow:
         self._regime = Regime(rng)
         self._quotes = Quotes(rng, listing)
         self.tape = Tape(rng, listing)
+        # of the newest walls: the first slot whose book shows it, and the act
+        self.wall_acts: deque[tuple[int, WallAct]] = deque(maxlen=_ACTS)
         self._minute_fair: deque[float] = deque([self._quotes.fair], maxlen=240)
         self._side, self._buy_share, self._mood = ASK, 0.5, 0.0
         self._rate = self._sigma = self._push = self._mean_lots = 0.0
@@ -97,6 +100,9 @@ class Flow:
         else:
             self._play(self._cue)
         quotes.quote()
+        if quotes.barriers.acts:
+            self.wall_acts.extend((quotes.slot, act) for act in quotes.barriers.acts)
+            quotes.barriers.acts.clear()
         if quotes.slot & 63 == 0:
             self._lean_depth()
 

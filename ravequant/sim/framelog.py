@@ -1,8 +1,9 @@
 """The frame log: every published record and every frame's fate, one JSON object a line.
 
 The fault tests take it for the truth. Kinds: ``start``, ``history`` (a record REST has from the
-start), ``trade`` (a record published), ``frame`` (one message to one connection and its fate),
-``connect``, ``disconnect``, ``subscribe``, ``fault`` (a disconnect or notice), ``rest``, ``end``.
+start), ``trade`` (a record published), ``wall`` (an owner or takers changed a wall of the model
+market), ``frame`` (one message to one connection and its fate), ``connect``, ``disconnect``,
+``subscribe``, ``fault`` (a disconnect or notice), ``rest``, ``end``.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import orjson
 
 from ravequant.records import Trade
 from ravequant.sim.faultplan import Frame
+from ravequant.sim.feed import WallChange
 from ravequant.vault.paths import StrPath
 
 _BUFFER_LINES: Final = 20_000
@@ -43,6 +45,19 @@ class FrameLog:
                 f'"count":{trade.count},"ts":{trade.ts},"side":"{trade.side}",'
                 f'"px":"{trade.price}","sz":"{trade.qty}","source":"{trade.source}"}}'.encode()
             )
+
+    def wall(self, inst_id: str, change: WallChange) -> None:
+        """Write a change of a wall, with the truth about who made it."""
+        self.note(
+            "wall",
+            instId=inst_id,
+            ts=change.ts,
+            side=change.side,
+            px=change.price,
+            how=change.how,
+            sz=change.size,
+            left=change.left,
+        )
 
     def frame(
         self, connection: int, channel: str, inst_id: str, facts: Mapping[str, Any], fate: str

@@ -6,7 +6,7 @@ from typing import Any, Final
 from ravequant.records import Trade
 from ravequant.sim.barriers import ASK, BID
 from ravequant.sim.depth import Levels
-from ravequant.sim.feed import BookChange, Level
+from ravequant.sim.feed import BookChange, Level, WallChange
 from ravequant.sim.flow import Flow, SlotBook
 from ravequant.sim.instruments import Steps, listing
 from ravequant.sim.plant import Script
@@ -18,6 +18,7 @@ DEFAULT_ROWS: Final = 15.0
 
 _BEHIND_SLOTS: Final = 10  # trades so far ahead of the book: it has no readers, so it may jump
 _STEP: Final = (-1, 1)
+_SIDES: Final = ("bid", "ask")
 
 
 class ModelMarket:
@@ -82,6 +83,11 @@ class ModelMarket:
         changes = (line.change(until_ms) for line in self._lines.values())
         return [change for change in changes if change is not None]
 
+    def wall_changes(self) -> list[tuple[str, WallChange]]:
+        """Return the changes of walls not handed out before, up to the last trades handed out."""
+        lines = self._lines.items()
+        return [(inst_id, change) for inst_id, line in lines for change in line.wall_changes()]
+
     def snapshot(self, inst_id: str, depth: int) -> BookChange | None:
         """Return the book as of the last call of ``books``.
 
@@ -130,6 +136,22 @@ class _Instrument:
         handed = made[:ready]
         del made[:ready]
         return handed
+
+    def wall_changes(self) -> list[WallChange]:
+        price, size, acts = self._price_text, self._size_text, self._flow.wall_acts
+        made = [
+            WallChange(
+                self._start_ms + slot * SLOT_MS,
+                _SIDES[act.side],
+                price(act.tick),
+                act.how,
+                size(act.lots),
+                size(act.left),
+            )
+            for slot, act in acts
+        ]
+        acts.clear()
+        return made
 
     def change(self, until_ms: int) -> BookChange | None:
         self._advance(until_ms)

@@ -90,7 +90,7 @@ class Quotes:
         tick, left = self.tick[side], self.lots[side] - taken
         self.lots[side] = left
         if tick in self.barriers.walls[side]:
-            self.barriers.set_wall(side, tick, left)
+            self.barriers.set_wall(side, tick, left, taken=True)
             if not left:
                 self._pin = self.press = 0
                 self.look_ahead()

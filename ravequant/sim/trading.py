@@ -12,7 +12,7 @@ from ravequant.records import Trade
 from ravequant.sim import frames
 from ravequant.sim.faultplan import FaultPlan, Frame
 from ravequant.sim.faults import Fault
-from ravequant.sim.feed import BookChange, Feed, KnowsFills
+from ravequant.sim.feed import BookChange, Feed, KnowsFills, KnowsWalls
 from ravequant.sim.framelog import FrameLog
 from ravequant.sim.history import TradeHistory
 from ravequant.sim.sessions import ChannelRequest, ClientSession, Key, Subscription
@@ -204,6 +204,9 @@ class Trading:
         self.now_ms = until_ms
         for inst_id, trade in self._feed.trades(until_ms):
             self._publish_trade(inst_id, trade)
+        if self._log.on and isinstance(self._feed, KnowsWalls):
+            for inst_id, change in self._feed.wall_changes():
+                self._log.wall(inst_id, change)
         if self.has_book_readers and (last or until_ms >= self._books_ms + BOOK_MS):
             self._publish_books()
 

@@ -20,6 +20,7 @@ from ravequant.records import Trade
 from ravequant.swar_digits import OVER_NINE, TOP, ZEROS, Ints, Places, U, Words, gather, word
 from ravequant.trades.line_template import COMPARED, COUNT_DIGITS, LineTemplate, RepeatedText
 
+_BEHIND_SOURCE: Final = b'"}\n'
 _FIRST: Final = np.zeros(1, dtype=np.int64)
 
 # SS.mmm: the text XORed with this leaves digits; adding the limits sets the high bit of every byte
@@ -31,7 +32,8 @@ _SECOND, _SECOND_LIMIT = word(b":00.000Z"), word(b"\x7f\x7a\x76\x7f\x76\x76\x76\
 class Columns:
     """Consecutive records, in file order.
 
-    ``ts`` (Unix ms), ``trade_id`` and ``count`` are int64, ``buy`` is bool (the taker's side);
+    ``ts`` (Unix ms), ``trade_id`` and ``count`` are int64, ``buy`` is bool (the taker's side), and
+    so is ``retail`` (source 1: the price may lie outside of the book);
     ``price`` and ``qty`` (contracts) are integers scaled by ``10**price_decimals`` and
     ``10**qty_decimals``: int64, or Python ints in an object column where a value does not fit.
     """
@@ -40,6 +42,7 @@ class Columns:
     trade_id: NDArray[np.int64]
     count: NDArray[np.int64]
     buy: NDArray[np.bool_]
+    retail: NDArray[np.bool_]
     price: Ints
     qty: Ints
     price_decimals: int
@@ -56,6 +59,7 @@ class Columns:
             trade_id=self.trade_id[rows],
             count=self.count[rows],
             buy=self.buy[rows],
+            retail=self.retail[rows],
             price=self.price[rows],
             qty=self.qty[rows],
         )
@@ -70,6 +74,7 @@ def columns_of(trades: Sequence[Trade]) -> Columns:
         np.array([trade.trade_id for trade in trades], dtype=np.int64),
         np.array([trade.count for trade in trades], dtype=np.int64),
         np.array([trade.side == "buy" for trade in trades], dtype=np.bool_),
+        np.array([trade.source == "1" for trade in trades], dtype=np.bool_),
         price,
         qty,
         price_decimals,
@@ -113,6 +118,7 @@ def read(
         trade_id.view(np.int64),
         count.view(np.int64),
         sell == 0,
+        _read_retail(template, data, ends),
         price.value,
         size.value,
         price.places,
@@ -249,6 +255,16 @@ def _read_count(
     size_end = ends - (template.tail_length + len(template.worth))
     size_end -= swar_digits.by(pattern, _COUNTS.width)
     return count, size_end
+
+
+def _read_retail(
+    template: LineTemplate, data: NDArray[np.uint8], ends: Places
+) -> NDArray[np.bool_]:
+    """Return True for each source 1; the text around it, and that it is 0 or 1, was compared."""
+    if template.tail is None:
+        return np.zeros(len(ends), dtype=np.bool_)
+    retail: NDArray[np.bool_] = data[ends - len(_BEHIND_SOURCE) - 1] == ord("1")
+    return retail
 
 
 class _Counts(NamedTuple):

@@ -54,6 +54,7 @@ def together(parts: list[SourcedColumns]) -> SourcedColumns:
         np.concatenate([of.trade_id for of in every]),
         np.concatenate([of.count for of in every]),
         np.concatenate([of.buy for of in every]),
+        np.concatenate([of.retail for of in every]),
         np.concatenate([scale_up(of.price, price_decimals - of.price_decimals) for of in every]),
         np.concatenate([scale_up(of.qty, qty_decimals - of.qty_decimals) for of in every]),
         price_decimals,

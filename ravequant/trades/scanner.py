@@ -290,6 +290,7 @@ def _join(columns: list[Columns], order: NDArray[np.int64]) -> Columns:
         np.concatenate([c.trade_id for c in columns])[order],
         np.concatenate([c.count for c in columns])[order],
         np.concatenate([c.buy for c in columns])[order],
+        np.concatenate([c.retail for c in columns])[order],
         np.concatenate(prices)[order],
         np.concatenate(sizes)[order],
         price_decimals,

@@ -75,6 +75,11 @@ buckets
     walls price and notional in quote currency, age_s in seconds: bid_walls ask_walls;
     ratio basis points: bid_depth_bps ask_depth_bps; texts: band_source;
     count seconds: deep_age_s; flag: gap
+book_flow
+    KEY; text: kind; amount coins: ofi_1m ofi10_1m; count intervals: intervals; flag: gap;
+    text: side; PRICE: price; VALUE: notional;
+    size contracts: placed largest qty filled pulled refilled added unknown;
+    time UTC: since_utc; flag: placed_known; count seconds: held_s; text: end; time UTC: end_utc
 signals
     time UTC: as_of_utc; text: instId event_id timeframe direction wick_type; PRICE: wick_price;
     time UTC: creation_time_utc; count minutes: age_minutes; count wicks: touched surrounding;

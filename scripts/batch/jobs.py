@@ -3,15 +3,19 @@
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from CVD.run_cvd_from_jsonl import CALCULATOR as CVD
+from Liquidity_Buckets.book_flow import CALCULATOR as BOOK_FLOW
 from Liquidity_Buckets.l2_bucketizer import CALCULATOR as BUCKETS
-from ravequant.catalog import DEEP
+from ravequant.catalog import DEEP, TRADES
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
+from ravequant.pipeline.book_source import DEEP_CURSOR
 from ravequant.pipeline.calculator import Calculator
+from ravequant.pipeline.flow_source import TAPE_CURSOR
 from ravequant.pipeline.job import Job
 from ravequant.pipeline.trade_source import TradeInput, source_of
 from ravequant.settings import Settings
@@ -26,12 +30,13 @@ from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
 
 CALCULATORS: Final[dict[str, Calculator[Any]]] = {
-    made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS)
+    made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW)
 }
 BARS: Final = tuple(
     metric for metric, made in CALCULATORS.items() if isinstance(made.input, TradeInput)
 )
 LAST: Final = "~"  # behind every day
+SIDE_DATA: Final = {DEEP_CURSOR: DEEP, TAPE_CURSOR: TRADES}  # of a side input, by its cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,9 @@ def _job(task: RecomputeTask, cursor: Cursor | None) -> Job[Any]:
         squares = made.input.squares
         source = source_of(task.vault, inst_id, task.settings, files, squares=squares)
     source = replace(source, archive=archive)
-    if source.side_input is not None:
-        source.side_input.files = task.days.listing(lambda: DEEP.files(raw, inst_id), cursor)
+    for name, side in source.side_inputs.items():
+        data = SIDE_DATA[name]
+        side.files = task.days.listing(partial(data.files, raw, inst_id), cursor)
     return replace(job, source=source)
 
 

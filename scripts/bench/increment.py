@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ravequant import times
-from ravequant.catalog import CALCULATORS, FIND_SIGNALS, L2_BUCKETIZER
+from ravequant.catalog import BOOK_FLOW_MAKER, CALCULATORS, FIND_SIGNALS, L2_BUCKETIZER
 from ravequant.sim.market import START_MS
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts.bench import market, runs
@@ -26,7 +26,11 @@ NEXT_MS: Final = 15 * times.MINUTE_MS
 BOOKS_MS: Final = times.HOUR_MS
 FLOOR: Final = "import numpy, orjson"
 BARE: Final = {"python -c pass": "pass", FLOOR: FLOOR}
-SCRIPTS: Final = {calculator.name: calculator.script for calculator in CALCULATORS}
+SCRIPTS: Final = {
+    calculator.name: calculator.script
+    for calculator in CALCULATORS
+    if calculator != BOOK_FLOW_MAKER  # case book_flow
+}
 FIGURES: Final = (
     Figure("days", "days", "{:.0f}"),
     Figure("seconds", "ms", "{:,.0f}", 1e3),

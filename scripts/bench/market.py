@@ -96,20 +96,23 @@ class RepeatedDay:
         return _append(vault.trades(self._inst_id) / name, b"".join(map(self._encoder.line, moved)))
 
 
-def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]:
+def snapshots(
+    vault: Vault, seed: int, *, deep: bool, rows_per_second: float = 5, trades: bool = False
+) -> Iterator[SnapshotLines]:
     """Yield the snapshots of BTC's book from START_MS on, one every two seconds, without end.
 
-    With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side.
+    With ``deep`` each fifteenth comes with a deep snapshot of 5,000 levels a side, with ``trades``
+    each with the trades since the snapshot before.
     """
-    market = ModelMarket(seed, (BTC,), rows_per_second=5)
+    market = ModelMarket(seed, (BTC,), rows_per_second=rows_per_second)
+    encoder = _encoder(market)
     exchange = exchanges.load(vault.exchange)
     writer = SnapshotWriter(exchange, BTC, cadence_ms=CADENCE_MS, depth=DEPTH)
     instruments.save(vault, instruments.parse_instrument(market.instruments[BTC]), None)
     now, number = market.start_ms, 0
     while True:
         now += CADENCE_MS
-        for _ in market.trades(now):
-            pass  # they move the book
+        traded = [encoder.line(trade) for _, trade in market.trades(now)]
         with_deep = deep and number % DEEP_EVERY == 0
         book = market.snapshot(BTC, DEEP_DEPTH if with_deep else DEPTH)
         if book is None:
@@ -125,6 +128,8 @@ def snapshots(vault: Vault, seed: int, *, deep: bool) -> Iterator[SnapshotLines]
         number += 1
         hour = times.iso(taken.ts)[:13].replace("T", "/") + ".jsonl"
         lines = [(vault.snapshots(BTC) / hour, taken.line)]
+        if trades:
+            lines.append((vault.trades(BTC) / f"{hour[:10]}.jsonl", b"".join(traded)))
         if with_deep:
             far = DeepBook(book.ts, list(map(list, book.bids)), list(map(list, book.asks)))
             line = encode_deep(exchange, BTC, far, taken.ts)

@@ -3,6 +3,7 @@
 Nothing is ever cut: the tables need NEEDED_WIDTH columns, and the bars take the rest.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -61,6 +62,20 @@ def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Text:
         )
     title = "newest minutes (UTC): price, bps off the 4h VWAP, CVD in USD, volume tier"
     return _table(title, headers, shown)
+
+
+def flow_said(rows: Sequence[Record]) -> str:
+    """Return a line about book flow: the newest minute, and how walls ended."""
+    minutes = [row for row in rows if row["kind"] == "flow"]
+    if not minutes:
+        return "book flow: no whole minute yet"
+    newest, inst_id = minutes[-1], minutes[-1]["instId"]
+    ends = Counter(row["end"] for row in rows if row["kind"] == "wall" and row["end"])
+    ended = ", ".join(f"{count} {end}" for end, count in sorted(ends.items())) or "none"
+    return (
+        f"{inst_id} order flow at {newest['timestamp_utc'][11:16]}: {newest['ofi_1m']} "
+        f"{inst_id.partition('-')[0]} at the best prices; walls that ended: {ended}"
+    )
 
 
 def walls_table(record: Record, least_usd: str) -> Text:

@@ -24,7 +24,7 @@ from scripts.showcase import history, pictures
 from scripts.showcase.demo_vault import emptied, use_default_settings
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
-from scripts.supervision.tasks import REST_LIMIT_FACTOR, exchange_options
+from scripts.supervision.tasks import REST_LIMIT_FACTOR, STARTED, exchange_options
 
 INSTRUMENTS: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
 PLANTED: Final = INSTRUMENTS[0]  # the set-up is in the first instrument of a market
@@ -193,9 +193,9 @@ def check_recorded(demo: Demo) -> None:
 
 
 def calculate(demo: Demo) -> str:
-    """Run the five calculators side by side, once, for both instruments."""
+    """Run the calculators side by side, once, for both instruments."""
     options = [*vault_options(demo), "--json"]
-    demo.run([demo.task(made, options) for made in catalog.CALCULATORS], "calculating")
+    demo.run([demo.task(made, options) for made in STARTED], "calculating")
     counts = []
     for inst_id in INSTRUMENTS:
         minutes = min(check_minutes(demo, data, inst_id) for data in BY_MINUTE)
@@ -206,7 +206,7 @@ def calculate(demo: Demo) -> str:
             f"{inst_id} {minutes} minutes of VWAP, CVD and volume, {wicks:,} wick events, "
             f"{books} books bucketed"
         )
-    return "\n  ".join(["all five side by side", *counts])
+    return "\n  ".join(["all side by side", *counts])
 
 
 def check_minutes(demo: Demo, data: DataSet, inst_id: str) -> int:
@@ -245,7 +245,7 @@ def show_minutes(demo: Demo) -> str:
 
 
 def show_book(demo: Demo) -> str:
-    """Show the walls and the bands of the newest book of both instruments."""
+    """Show the walls and the bands of the newest book of both instruments, and their flow."""
     console, least = demo.console, settings.load().buckets.wall_notional
     walls = 0
     for inst_id in INSTRUMENTS:
@@ -256,7 +256,8 @@ def show_book(demo: Demo) -> str:
         demo.show(pictures.bands_picture(row, console.width, ascii_only=ascii_only))
     if not walls:
         demo.fail(catalog.L2_BUCKETIZER, "found no wall, expected the planted one at least")
-    return "\n  ".join([f"{walls} in the two books", *pictures.WALLS_SAID])
+    flows = [pictures.flow_said(demo.rows(catalog.BOOK_FLOW, inst_id)) for inst_id in INSTRUMENTS]
+    return "\n  ".join([f"{walls} in the two books", *pictures.WALLS_SAID, *flows])
 
 
 def show_signals(demo: Demo) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from ravequant import times
 from ravequant.catalog import (
     BOOK,
+    BOOK_FLOW_MAKER,
     CALCULATORS,
     DASHBOARD,
     EXPORTERS,
@@ -26,6 +27,8 @@ from ravequant.vault.paths import Vault
 from scripts.supervision.schedule import Task
 
 HOUR_S: Final = 3_600.0
+# the maker of book flow brings the buckets along: both come from one reading of the books
+STARTED: Final = tuple(program for program in CALCULATORS if program != L2_BUCKETIZER)
 _JUDGE_LIMIT_S: Final = 6 * HOUR_S  # of all the days that wait when it first runs
 REST_LIMIT_FACTOR: Final = 20  # times OKX's limits: the history of a demo comes quickly
 _HISTORY_MS: Final = 5 * times.HOUR_MS  # the age of the market when a demo begins
@@ -153,15 +156,15 @@ def watch(request: RunRequest) -> list[Task]:
 
 
 def calculators(request: RunRequest) -> list[Task]:
-    """Return each calculator for each instrument, a program of its own.
+    """Return each calculator for each instrument, a program of its own but for the bucketizer.
 
     In a rebuild one calculator of each instrument comes before the next calculator of any: it
     keeps the minutes that the others read.
     """
     vault = Vault(request.vault)
-    pairs = [(program, inst_id) for inst_id in request.inst_ids for program in CALCULATORS]
+    pairs = [(program, inst_id) for inst_id in request.inst_ids for program in STARTED]
     if request.rebuild:
-        pairs.sort(key=lambda pair: CALCULATORS.index(pair[0]))
+        pairs.sort(key=lambda pair: STARTED.index(pair[0]))
     return [
         Task(
             f"{program.name}.{inst_id}",
@@ -185,7 +188,7 @@ class InputCheck:
 
     def __init__(self, vault: Vault, calculator: Program, inst_id: str) -> None:
         self._vault, self._inst_id, self._looks = vault, inst_id, 0
-        self._source = BOOK if calculator == L2_BUCKETIZER else TRADES
+        self._source = BOOK if calculator in (L2_BUCKETIZER, BOOK_FLOW_MAKER) else TRADES
 
     def ready(self) -> bool:
         """Return True once the vault holds the input of the calculator."""

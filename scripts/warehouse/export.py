@@ -49,7 +49,7 @@ _PLACES: Final = {
         exact.NOTIONAL_PLACES,
     ),
 }
-_OF_BOOKS: Final = ("book", "buckets")
+_OF_BOOKS: Final = ("book", "buckets", "book_flow")
 _BOOK_STREAMS: Final = ("books", "books_deep", "buckets")
 _AS_IT_IS: Final = ("trade_count", "whale_count", "first_id", "last_id", "gap")
 _log = logging.getLogger(__name__)

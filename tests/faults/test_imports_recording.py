@@ -36,7 +36,7 @@ from tests.support.import_market import BTC, FILLS, WHOLE, archive, label_of, of
 from tests.support.trades_box import exchange, wait_for
 
 IMPORTER = CHECKOUT / "Trades_Bot" / "import_trades.py"
-OF_TRADES = {program.name for program in catalog.CALCULATORS} - {"liquidity_buckets"}
+OF_TRADES = {program.name for program in catalog.TRADE_CALCULATORS}
 ANEW = "raw data were repaired or imported behind the newest record"
 
 

@@ -10,13 +10,13 @@ def test_raw_snapshots_expire_and_are_read_in_order(vault):
     """Each is compared with the one before, so no other process reads a part of them."""
     source = BOOKS.source(vault, BTC, settings.Settings())
     assert source.read_ahead is None
-    assert (source.expires, source.archive) == (True, False)
-    assert source.side_input is not None
-    assert list(source.files()) == list(source.side_input.files()) == []
+    assert (source.expires, source.repaired, source.archive) == (True, False, False)
+    beside = source.side_inputs["beside"]
+    assert list(source.files()) == list(beside.files()) == []
     hour = BOOKS.folder(vault, BTC) / "2025-12-14" / "21.jsonl"
     deep = vault.deep_snapshots(BTC) / "2025-12-14" / "21.jsonl"
     for path in (hour, deep):
         path.parent.mkdir(parents=True)
         path.touch()
     assert list(source.files()) == [("2025-12-14/21", hour)]
-    assert list(source.side_input.files()) == [("2025-12-14/21", deep)]
+    assert list(beside.files()) == [("2025-12-14/21", deep)]

@@ -275,6 +275,8 @@ PARAMETERS = {
     "liquidity_buckets": b'{"band_notional":"7.5","wall_notional":"1000000",'
     b'"delta_notional":"5","delta_ratio":"0.1","gap_s":10,"confirm_s":30,"young_s":3600,'
     b'"hold_s":60,"deep_age_s":60,"listed_walls":10,"depth_levels":400}',
+    "book_flow": b'{"wall_notional":"1000000","gap_s":10,"hold_s":60,"deep_age_s":60,'
+    b'"depth_levels":400}',
 }
 
 

@@ -11,7 +11,8 @@ def _no_decoder(_: Reject) -> Decoder[int]:
 def test_a_source_has_lines_and_nothing_more_unless_it_says_so():
     """No side input, no files that expire, no other processes, nothing read before."""
     source: Source[int] = Source(lambda: iter(()), _no_decoder)
-    assert (source.side_input, source.expires, source.archive) == (None, False, False)
+    assert (source.side_inputs, source.expires, source.archive) == ({}, False, False)
+    assert (source.repaired, source.side_news) == (True, None)
     assert (source.read_ahead, source.first_ms, source.legs) == (None, None, None)
 
 

@@ -21,7 +21,7 @@ def test_raw_trades_are_read_in_parts_and_never_expire(vault):
     """Other processes may read ahead; a repair, not a deletion, is what makes a run start over."""
     source = TRADES.source(vault, BTC, settings.Settings())
     assert source.read_ahead is not None
-    assert (source.expires, source.archive, source.side_input) == (False, False, None)
+    assert (source.expires, source.archive, source.side_inputs) == (False, False, {})
     assert list(source.files()) == []
     write_raw(vault, BTC, lines((0, 1)))
     assert [path.parent for _, path in source.files()] == [TRADES.folder(vault, BTC)]

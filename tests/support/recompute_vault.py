@@ -13,7 +13,7 @@ from ravequant.sim.instruments import swap_row
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import MINUTES, Vault
-from scripts.batch.jobs import CALCULATORS
+from scripts.batch.jobs import BARS, CALCULATORS
 from tests.support import book_lines
 from tests.support.recordings import Recording
 from tests.support.trade_streams import link_recording
@@ -128,7 +128,7 @@ def calculate(vault: Vault, names: Sequence[str]) -> None:
     """Run the ordinary calculators, one after the other."""
     for metric in METRICS:
         for name in names:
-            if metric != "liquidity_buckets" or name in NAMES[:2]:
+            if metric in BARS or name in NAMES[:2]:
                 run_room(vault, metric, name)
 
 

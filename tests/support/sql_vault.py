@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import orjson
 
+from Liquidity_Buckets import book_flow
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
@@ -79,7 +80,7 @@ def make(vault: Vault, elsewhere: Vault) -> None:
 def calculate(vault: Vault) -> None:
     """Bring everything up to date; one without raw data has nothing to do."""
     names = [word for name in (BTC, ETH, USD) for word in ("--instId", name)]
-    for module in CALCULATORS:
+    for module in (*CALCULATORS, book_flow):
         known = ["--vault", str(vault.root), "--log-level", "error", *names]
         assert module.main(known) in {0, 3}, module.__name__
 
@@ -89,7 +90,7 @@ def rows_of(vault: Vault, table: str, *inst_ids: str) -> list[dict[str, Any]]:
     found = []
     for inst_id in inst_ids or (BTC, ETH, USD):
         folder = vault.derived("liquidity_buckets" if table == "buckets" else table, inst_id)
-        name = "*" if table == "buckets" else NAMES[table]
+        name = NAMES.get(table, "*")
         for path in sorted(folder.glob(f"{name}.jsonl")):
             found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return found

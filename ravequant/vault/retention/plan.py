@@ -14,6 +14,8 @@ from ravequant.settings import Retention
 COMPRESS: Final = "compress"
 DELETE: Final = "delete"
 BOOKS, DEEP, TRADES, BUCKETS = "books", "deep", "trades", "buckets"
+FLOW = "book_flow"
+OF_BOOKS = (BUCKETS, FLOW)  # days that a calculator of books writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionR
         BOOKS: hours,
         DEEP: hours,
         TRADES: RetentionRule(chosen.compress_trade_days * times.DAY_MS),
-        BUCKETS: RetentionRule(chosen.compress_bucket_days * times.DAY_MS),
+        **dict.fromkeys(OF_BOOKS, RetentionRule(chosen.compress_bucket_days * times.DAY_MS)),
     }
 
 

@@ -23,7 +23,13 @@ from ravequant.vault.retention.report import (
     ActionResult,
     size,
 )
-from ravequant.vault.retention.survey import METRIC, age_moment, committed_day, plain_form, survey
+from ravequant.vault.retention.survey import (
+    age_moment,
+    committed_day,
+    plain_form,
+    survey,
+    writer_of,
+)
 
 STREAM: Final = "retention"
 _log = logging.getLogger("l2_retention")
@@ -106,9 +112,11 @@ class RetentionRun:
 
     def _compress(self, action: Action, path: Path) -> int:
         with ExitStack() as lock:
-            if action.file.stream == plan.BUCKETS:
-                lock.enter_context(writer_lock(self._vault, METRIC, action.file.inst_id))
-                committed = committed_day(self._vault, action.file.inst_id)
+            if action.file.stream in plan.OF_BOOKS:
+                lock.enter_context(
+                    writer_lock(self._vault, writer_of(action.file.stream), action.file.inst_id)
+                )
+                committed = committed_day(self._vault, action.file.inst_id, action.file.stream)
                 if committed is not None and action.file.key >= committed:
                     raise compress.HeldOpenError(
                         f"{path}: its calculator is back at it; left as it is"

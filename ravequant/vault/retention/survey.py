@@ -21,6 +21,8 @@ from ravequant.vault.retention.plan import (
     BOOKS,
     BUCKETS,
     DEEP,
+    FLOW,
+    OF_BOOKS,
     TRADES,
     DatedFile,
     ImportedHour,
@@ -62,7 +64,13 @@ _STREAMS: Final = {
     DEEP: catalog.DEEP,
     TRADES: catalog.TRADES,
     BUCKETS: catalog.BUCKETS,
+    FLOW: catalog.BOOK_FLOW,
 }
+
+
+def writer_of(stream: str) -> str:
+    """Return the name of the lock of a stream's writer."""
+    return _STREAMS[stream].stream
 
 
 def plain_form(vault: Vault, file: DatedFile) -> Path:
@@ -70,9 +78,9 @@ def plain_form(vault: Vault, file: DatedFile) -> Path:
     return folder_of(vault, file.stream)(file.inst_id) / f"{file.key}.jsonl"
 
 
-def committed_day(vault: Vault, inst_id: str) -> str | None:
-    """Return the bucket day in the calculator's state: None without a state, "" if unreadable."""
-    facts = _facts(vault, inst_id)
+def committed_day(vault: Vault, inst_id: str, stream: str = BUCKETS) -> str | None:
+    """Return the output day in the calculator's state: None without a state, "" if unreadable."""
+    facts = _facts(vault, inst_id, _STREAMS[stream].stream)
     try:
         return None if facts is None else str(facts["output"]["file"])[:10]
     except (KeyError, TypeError):
@@ -80,7 +88,7 @@ def committed_day(vault: Vault, inst_id: str) -> str | None:
 
 
 def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
-    facts = _facts(vault, inst_id)
+    readers = [_facts(vault, inst_id, name) for name in (METRIC, catalog.BOOK_FLOW_MAKER.name)]
     for stream, data in _STREAMS.items():
         files = tuple(_dated(stream, inst_id, data.files(vault, inst_id)))
         if files:
@@ -88,10 +96,12 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
                 stream,
                 inst_id,
                 files,
-                open_from=committed_day(vault, inst_id) if stream == BUCKETS else None,
-                read_to=_read_to(facts, stream),
+                open_from=committed_day(vault, inst_id, stream) if stream in OF_BOOKS else None,
+                read_to=_read_by_all(readers, stream),
                 packed_share=_share(data.place(vault, inst_id), files),
-                imported=imported_hours(vault, inst_id, stream, files, _read_to(facts, stream)),
+                imported=imported_hours(
+                    vault, inst_id, stream, files, _read_to(readers[0], stream)
+                ),
                 unjudged=_unjudged(vault, inst_id, files) if stream == BOOKS else frozenset(),
             )
 
@@ -154,6 +164,13 @@ def _dated(stream: str, inst_id: str, listing: Iterable[tuple[str, Path]]) -> It
         yield DatedFile(stream, inst_id, key, _size(plain), _size(compress.packed_form(plain)))
 
 
+def _read_by_all(readers: Iterable[dict[str, Any] | None], stream: str) -> str | None:
+    """Return how far those have come that have ever run; the bucketizer counts even if not."""
+    bucketizer, *others = readers
+    found = [_read_to(facts, stream) for facts in (bucketizer, *filter(None, others))]
+    return None if None in found else min(filter(None, found))
+
+
 def _read_to(facts: dict[str, Any] | None, stream: str) -> str | None:
     try:
         cursor = (facts or {}).get({BOOKS: "cursor", DEEP: "beside"}.get(stream, ""))
@@ -162,9 +179,9 @@ def _read_to(facts: dict[str, Any] | None, stream: str) -> str | None:
         return None
 
 
-def _facts(vault: Vault, inst_id: str) -> dict[str, Any] | None:
+def _facts(vault: Vault, inst_id: str, metric: str) -> dict[str, Any] | None:
     try:
-        return commit.read_state(vault.state(METRIC, inst_id), METRIC, inst_id)
+        return commit.read_state(vault.state(metric, inst_id), metric, inst_id)
     except VaultError as error:
         _log.warning("%s; until then nothing counts as read", error)
         return {}

@@ -35,9 +35,9 @@ def test_a_cursor_before_the_first_day_is_gone_on_from():
     assert read(Days("2025-12-12"), cursor) == list(KEYS)
 
 
-def test_all_calculators_but_one_work_on_minute_bars():
-    """The bucketizer reads books."""
-    assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets"}
+def test_all_calculators_but_two_work_on_minute_bars():
+    """The bucketizer and book flow read books."""
+    assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets", "book_flow"}
 
 
 @pytest.fixture

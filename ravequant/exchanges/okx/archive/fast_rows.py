@@ -79,6 +79,7 @@ def read_rows(
         trade_id.view(np.int64),
         np.ones(len(ends), dtype=np.int64),
         buy,
+        source == 1,
         price.value,
         size.value,
         price.places,

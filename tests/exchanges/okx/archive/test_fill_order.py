@@ -23,6 +23,7 @@ def fills(
         np.array(ids, dtype=np.int64),
         np.ones(size, dtype=np.int64),
         np.ones(size, dtype=np.bool_),
+        np.zeros(size, dtype=np.bool_),
         np.full(size, price),
         np.ones(size, dtype=np.int64),
         price_decimals,
