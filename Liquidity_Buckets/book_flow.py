@@ -162,7 +162,9 @@ class FlowFold:
             self._looks.popleft()
             self._take(look, tape)
             self._settled_ts = look.ts
-        tape.forget(min([self._settled_ts, *(wall.seen for wall in self._walls.values())]))
+        # a later book may show a wall by a deep snapshot that is so much older
+        earliest = self._settled_ts - self._deep_age_ms
+        tape.forget(min([earliest, *(wall.seen for wall in self._walls.values())]))
 
     def _take(self, look: WaitingBook, tape: TakerTape) -> None:
         if look.flow is None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravequant.records import DEFAULT_EXCHANGE, RecordError, parse_trade
 from ravequant.trades.scanner import TradeColumns
@@ -30,6 +31,13 @@ def largest_id(
 
 def rising(trades: TradeColumns, after: int) -> tuple[TradeColumns, int]:
     """Return the records whose ids are above ``after`` and all before them, and the largest id."""
-    before = np.maximum.accumulate(np.concatenate(([after], trades.trade_id)))
-    fresh = trades.trade_id > before[:-1]
-    return trades if fresh.all() else trades.select(fresh), int(before[-1])
+    fresh = is_fresh(trades.trade_id, after)
+    newest = max(after, int(trades.trade_id.max())) if len(trades) else after
+    return trades if fresh.all() else trades.select(fresh), newest
+
+
+def is_fresh(trade_id: NDArray[np.int64], after: int) -> NDArray[np.bool_]:
+    """Return which ids are above ``after`` and all before them."""
+    before = np.maximum.accumulate(np.concatenate(([after], trade_id)))
+    fresh: NDArray[np.bool_] = trade_id > before[:-1]
+    return fresh

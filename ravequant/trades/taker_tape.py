@@ -2,26 +2,29 @@
 
 Records are read ahead in blocks and kept while a question may still concern them. A question names
 an interval of exchange time; it can be answered once a record 5 s behind its end was read, as a
-minute closes (SPEC section 4). The cursor stands before the oldest block kept: a restart reads
-those again, so the state holds no records.
+minute closes (SPEC section 4). The cursor stands before the first record that may still concern
+one: a restart reads on from there, so the state holds no records. The place depends on records and
+questions alone, not on the blocks in which they were read.
 """
 
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravequant import exact
 from ravequant.records import DEFAULT_EXCHANGE
 from ravequant.trades.bar_builder import CLOSE_DELAY_MS, NOT_BEGUN, IsGap
 from ravequant.trades.bar_reader import end_of
-from ravequant.trades.rising_ids import NO_ID, rising
-from ravequant.trades.scanner import Scanner, TradeColumns
+from ravequant.trades.rising_ids import NO_ID, is_fresh, rising
+from ravequant.trades.scanner import Scanned, Scanner, TradeColumns
 from ravequant.vault import tail
-from ravequant.vault.cursor import Cursor
+from ravequant.vault.cursor import Cursor, Trail
 
 BLOCK_BYTES: Final = 1 << 20
 RECENT_MS: Final = 500  # a book may show a trade so much later
@@ -72,15 +75,35 @@ class _Stretch:
         return [n for n, (first, last) in enumerate(spans) if first <= after and last > before]
 
 
-class _KeptBlock(NamedTuple):
-    """The records of a block, and the place before it."""
+class _Part(NamedTuple):
+    """Records of a block with rising ids, all ahead or none, and what was read before them."""
+
+    trades: TradeColumns
+    rows: NDArray[np.int64]  # the number of each among the valid records of the block
+    last_id: int
+    reached: int
+
+
+class _Place(NamedTuple):
+    """A place in the raw files, and what was read before it."""
 
     cursor: Cursor | None
     last_id: int
+    reached: int  # largest time, ms
+
+
+class _KeptBlock(NamedTuple):
+    """A block of lines, and its records."""
+
+    file: str  # key of its file
+    begin: Trail  # before its first line
+    block: tail.Block
+    added: int  # bytes at its beginning that do not stand in the file
+    last_id: int  # before it
     reached: int
     stretches: list[_Stretch]
     holes: list[MissingTrades]
-    reaches: int  # largest time up to its end
+    concerns: int  # no interval that begins at this time or later
 
 
 class _Window(NamedTuple):
@@ -111,7 +134,7 @@ class TakerTape:
 
     def begin(self) -> None:
         """Forget all records: none was read."""
-        self._state = NO_ID, NOT_BEGUN  # before the oldest block kept
+        self._state = NO_ID, NOT_BEGUN  # before the oldest record kept
         self.lines = self.rejected = 0
 
     def start(self, cursor: Cursor | None, generation: int) -> None:
@@ -121,20 +144,41 @@ class TakerTape:
         self._last_id, self._reached = self._state
         self._blocks: deque[_KeptBlock] = deque()
         self._window: tuple[tuple[int, int], _Window] | None = None
-        self._at = cursor
+        self._start = self._at = cursor
+        self._forgotten: int | None = None  # no interval asked for begins earlier, ms
         self._reading: Iterator[tail.Block] | None = None
         self._at_end = False
 
     def cursor(self) -> Cursor | None:
-        """Return the place before the oldest record that is still needed."""
-        return self._blocks[0].cursor if self._blocks else self._at
+        """Return the place before the first record that is still needed."""
+        return self._place().cursor
 
     def state(self) -> dict[str, int]:
         """Return the state at that place."""
-        last_id, reached = self._last_id, self._reached
-        if self._blocks:
-            last_id, reached = self._blocks[0].last_id, self._blocks[0].reached
-        return {"last_id": last_id, "reached": reached}
+        place = self._place()
+        return {"last_id": place.last_id, "reached": place.reached}
+
+    def _place(self) -> _Place:
+        if self._forgotten is None:
+            return _Place(self._start, *self._state)
+        for kept in self._blocks:
+            scanned = Scanner(self._inst_id, self._exchange).scan(kept.block.data)
+            for part in _parts(scanned, kept.block.path.name, kept.last_id, kept.reached):
+                row = _first_needed(part, self._forgotten)
+                if row is not None:
+                    return self._before(kept, scanned, part, row)
+        return _Place(self._at, self._last_id, self._reached)
+
+    def _before(self, kept: _KeptBlock, scanned: Scanned, part: _Part, row: int) -> _Place:
+        """Return the place before a record of a part of a block."""
+        trail = copy(kept.begin)
+        line = _line_start(kept.block.data, scanned, int(part.rows[row]))
+        trail.pass_over(kept.block.data[kept.added : line])
+        last_id, reached = part.last_id, part.reached
+        if row:
+            last_id = int(part.trades.trade_id[row - 1])
+            reached = max(reached, int(part.trades.ts[:row].max()))
+        return _Place(trail.cursor(kept.file, self._generation), last_id, reached)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore a state that ``state()`` returned; ``start`` must follow."""
@@ -188,8 +232,12 @@ class TakerTape:
         return Taken(contracts, recent, beyond, beyond and not beyond_early)
 
     def forget(self, before: int) -> None:
-        """Forget the blocks whose records have times up to ``before``: none is asked for again."""
-        while len(self._blocks) > 1 and self._blocks[0].reaches <= before:
+        """Forget the records that concern no interval from ``before`` (ms) on: none is asked for.
+
+        It never goes back.
+        """
+        self._forgotten = max(before, NOT_BEGUN)
+        while self._blocks and self._blocks[0].concerns <= self._forgotten:
             self._blocks.popleft()
 
     def _between(self, before: int, after: int) -> _Window:
@@ -217,10 +265,15 @@ class TakerTape:
         if block is None:
             self._reading, self._at_end = None, True
             return False
-        before = self._at, self._last_id, self._reached
-        stretches, holes = self._take(block)
-        self._blocks.append(_KeptBlock(*before, stretches, holes, self._reached))
+        before, (file, begin) = (self._last_id, self._reached), self._tail.before()
         self._at, self._window = self._tail.cursor(), None
+        length = self._at.offset - begin.offset if self._at else 0
+        stretches, holes = self._take(block)
+        concerns = max([self._reached, *(hole.until for hole in holes)])
+        added = len(block.data) - length
+        self._blocks.append(
+            _KeptBlock(file, begin, block, added, *before, stretches, holes, concerns)
+        )
         return True
 
     def _take(self, block: tail.Block) -> tuple[list[_Stretch], list[MissingTrades]]:
@@ -229,22 +282,18 @@ class TakerTape:
         self.rejected += len(scanned.rejected)
         stretches: list[_Stretch] = []
         holes: list[MissingTrades] = []
-        for read in scanned.stretches:
-            for part in read.until(end_of(block.path.name)):
-                last_id = self._last_id
-                trades, self._last_id = rising(part, last_id)
-                if not len(trades):
-                    continue
-                stretch = _Stretch(trades, self._reached)
-                holes += self._holes(stretch, last_id)
-                if not trades.ahead:
-                    stretches.append(stretch)
-                    self._reached = stretch.reached[-1]
+        for part in _parts(scanned, block.path.name, self._last_id, self._reached):
+            stretch = _Stretch(part.trades, part.reached)
+            holes += self._holes(stretch, part.last_id, part.reached)
+            self._last_id = int(part.trades.trade_id[-1])
+            if not part.trades.ahead:
+                stretches.append(stretch)
+                self._reached = stretch.reached[-1]
         return stretches, holes
 
-    def _holes(self, stretch: _Stretch, last_id: int) -> Iterator[MissingTrades]:
+    def _holes(self, stretch: _Stretch, last_id: int, before: int) -> Iterator[MissingTrades]:
         """Yield the holes before the records of a stretch, and records whose time is unknown."""
-        trades, before = stretch.trades, self._reached
+        trades = stretch.trades
         if trades.ahead:
             yield MissingTrades(before, before + CLOSE_DELAY_MS)
         elif last_id == NO_ID:
@@ -262,3 +311,37 @@ class TakerTape:
                 yield MissingTrades(
                     stretch.reached[row - 1] if row else before, stretch.reached[row]
                 )
+
+
+def _parts(scanned: Scanned, file: str, last_id: int, reached: int) -> Iterator[_Part]:
+    """Yield the records of a block of that file whose ids rise from ``last_id`` on."""
+    first = 0
+    for read in scanned.stretches:
+        for every in read.until(end_of(file)):
+            trades, newest = rising(every, last_id)
+            rows = np.flatnonzero(is_fresh(every.trade_id, last_id)) + first
+            first += len(every)
+            if not len(trades):
+                continue
+            yield _Part(trades, rows, last_id, reached)
+            last_id = newest
+            if not trades.ahead:
+                reached = max(reached, int(trades.ts.max()))
+
+
+def _first_needed(part: _Part, before: int) -> int | None:
+    """Return the first record that may concern an interval from ``before`` on; None: none may."""
+    if part.trades.ahead:
+        return 0 if part.reached + CLOSE_DELAY_MS > before else None
+    if part.reached > before:
+        return 0
+    later = part.trades.ts > before
+    return int(later.argmax()) if later.any() else None
+
+
+def _line_start(data: bytes, scanned: Scanned, number: int) -> int:
+    """Return where the line of a valid record begins in its block."""
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n")) + 1
+    starts = np.concatenate(([0], ends[:-1]))
+    bad = [line.offset for line in scanned.rejected]
+    return int(starts[~np.isin(starts, bad)][number])

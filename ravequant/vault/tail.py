@@ -92,7 +92,7 @@ class Tail:
         self._generation = generation
         self._block_bytes = block_bytes
         self._key: str | None = None
-        self._trail = Trail()
+        self._trail = self._entry = Trail()
         self.bytes_read = 0
         self.unsynced: set[Path] = set()  # plain files read since they were last fsynced
 
@@ -101,6 +101,12 @@ class Tail:
         if self._key is None:
             return self._start
         return self._trail.cursor(self._key, self._generation)
+
+    def before(self) -> tuple[str, Trail]:
+        """Return the file and the place before the last block yielded."""
+        if self._key is None:
+            raise ValueError("no block was yielded")
+        return self._key, self._entry
 
     def blocks(self) -> Iterator[Block]:
         """Yield all lines that are there now, and stop at the end of the newest file.
@@ -186,7 +192,7 @@ class Tail:
                 continue
             whole, rest = data[:end], data[end:]
             for lines in _split(whole) if self._single_lines else (whole,):
-                offset = trail.offset
+                offset, self._entry = trail.offset, copy(trail)
                 trail.pass_over(lines)
                 # a NUL before the rest of a long line makes that rest a bad line for certain
                 yield Block(path, offset, b"\0" + lines if too_long else lines)

@@ -98,24 +98,26 @@ def _run(task: RecomputeTask) -> runner.Summary:
         with turn(task.vault, "recompute", task.inst_id):
             _bring_meta(Vault(task.source), task.vault, task.inst_id)
     state_file = task.vault.state(task.metric, task.inst_id)
-    cursor = None if task.rebuild else cursor_of(state_file, task.metric, task.inst_id)
+    facts = None
+    if not task.rebuild:
+        facts = commit.read_state(state_file, task.metric, task.inst_id)
+    cursor = cursor_of(facts)
     if cursor is not None and cursor.file[:10] > task.days.last:
         return runner.Summary(task.metric, task.inst_id)
-    return runner.run(_job(task, cursor), rebuild=task.rebuild)
+    return runner.run(_job(task, facts), rebuild=task.rebuild)
 
 
-def cursor_of(state_file: Path, metric: str, inst_id: str) -> Cursor | None:
-    """Return where a calculator stands; None at the beginning. VaultError for a damaged state."""
-    facts = commit.read_state(state_file, metric, inst_id)
+def cursor_of(facts: dict[str, Any] | None, name: str = "cursor") -> Cursor | None:
+    """Return where a calculator, or a side input of it, stands by its state; None at the start."""
     with suppress(KeyError, TypeError, ValueError):
-        return Cursor.restore(facts["cursor"]) if facts and facts["cursor"] else None
+        return Cursor.restore(facts[name]) if facts and facts[name] else None
     return None  # the run itself names the fault
 
 
-def _job(task: RecomputeTask, cursor: Cursor | None) -> Job[Any]:
+def _job(task: RecomputeTask, facts: dict[str, Any] | None) -> Job[Any]:
     """Return the ordinary job, with the raw files of the source; it starts no other processes."""
     made, raw, inst_id = CALCULATORS[task.metric], Vault(task.source), task.inst_id
-    files = task.days.listing(made.input.files(raw, inst_id), cursor)
+    files = task.days.listing(made.input.files(raw, inst_id), cursor_of(facts))
     job = made.job(task.vault, inst_id, task.settings)
     archive = task.source != task.vault.root
     source = replace(job.source, files=files)
@@ -125,7 +127,7 @@ def _job(task: RecomputeTask, cursor: Cursor | None) -> Job[Any]:
     source = replace(source, archive=archive)
     for name, side in source.side_inputs.items():
         data = SIDE_DATA[name]
-        side.files = task.days.listing(partial(data.files, raw, inst_id), cursor)
+        side.files = task.days.listing(partial(data.files, raw, inst_id), cursor_of(facts, name))
     return replace(job, source=source)
 
 

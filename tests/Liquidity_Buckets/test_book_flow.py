@@ -20,22 +20,26 @@ from tests.support.bucket_markets import first_difference, markets
 from tests.support.bucket_oracle import Rules
 from tests.support.crashes import Stopped, steps
 from tests.support.examples import often
-from tests.support.flow_markets import compute, takers
+from tests.support.flow_markets import compute, leave, takers, trade
 from tests.support.flow_oracle import flow
-from tests.support.flow_vault import BTC, filled, outputs, pressed, run
+from tests.support.flow_vault import BTC, START, filled, outputs, pressed, run, states
 
 
 @settings(max_examples=often(8, 500), deadline=None, suppress_health_check=list(HealthCheck))
 @given(markets(), st.integers(0, 2**32))
 def test_any_market_gives_the_oracles_records_however_it_is_cut(tmp_path_factory, market, seed):
-    """Books with and without deep ones, gaps, lag, holes and late trades; every field, each cut."""
+    """Books with and without deep ones, gaps, lag, holes and late trades; every field, each cut.
+
+    The state at the end is the same, too, with the place of the trades that are still needed.
+    """
     snapshots, deeps, rules = market
     chance = random.Random(seed)
     trades = takers(snapshots, chance)
     if not trades:
         return
     folder, block = tmp_path_factory.mktemp("tape"), chance.choice((700, 4_096, 1 << 18))
-    found = compute(snapshots, deeps, trades, rules, folder / "whole", block_bytes=block)
+    left = leave(snapshots, deeps, trades, rules, folder / "whole", block_bytes=block)
+    found = left[0]
     wanted = flow(snapshots, deeps, trades, rules)
     assert len(found) == len(wanted)
     assert first_difference(found, wanted) is None
@@ -44,8 +48,8 @@ def test_any_market_gives_the_oracles_records_however_it_is_cut(tmp_path_factory
         sorted(chance.randint(0, len(rows)) for _ in range(count)) for rows in (snapshots, trades)
     ]
     pairs = list(zip(*cuts, strict=True))
-    again = compute(snapshots, deeps, trades, rules, folder / "cut", pairs, block_bytes=700)
-    assert again == found
+    again = leave(snapshots, deeps, trades, rules, folder / "cut", pairs, block_bytes=700)
+    assert again == left
 
 
 def test_what_is_out_is_never_taken_back(tmp_path):
@@ -68,12 +72,40 @@ def test_trades_that_come_late_change_nothing(tmp_path):
     """The trade exporter lags minutes behind the books, or the books behind the trades."""
     snapshots, trades = pressed(60, 5)
     rules = Rules()
-    whole = compute(snapshots, [], trades, rules, tmp_path / "whole")
+    whole = leave(snapshots, [], trades, rules, tmp_path / "whole")
     ends = (len(snapshots), len(trades))
     for number, cut in enumerate(((ends[0], 0), (0, ends[1]), (ends[0] // 2, 3), (7, ends[1]))):
-        again = compute(snapshots, [], trades, rules, tmp_path / str(number), [cut])
-        assert again == whole
-    assert any(row["kind"] == "wall" for row in whole)
+        assert leave(snapshots, [], trades, rules, tmp_path / str(number), [cut]) == whole
+    assert any(row["kind"] == "wall" for row in whole[0])
+
+
+def test_takers_before_a_wall_came_into_view_are_not_forgotten(tmp_path):
+    """The book moves towards a wall that an old deep snapshot shows: its interval begins there."""
+
+    def side(first: int, step: int) -> list[list[str]]:
+        return [[str(first + n * step), "5", "0", "1"] for n in range(3)]
+
+    def at(seconds: float) -> int:
+        return START + round(seconds * 1_000)
+
+    def deep(moment: float, qty: str) -> dict[str, object]:
+        asks = [["100300", "5", "1"], ["104979", qty, "1"], ["106000", "5", "1"]]
+        return book_lines.deep(at(moment + 0.5), at(moment), [["90000", "5", "1"]], asks)
+
+    mids = [99_600] * 11 + [100_100] * 4
+    snapshots = [
+        book_lines.snapshot(at(2 * n), side(mid - 10, -10), side(mid + 10, 10))
+        for n, mid in enumerate(mids)
+    ]
+    deeps = [deep(0, "10000"), deep(24, "6000")]
+    trades = [trade(at(n), 10 + n, "buy", "99610", "1") for n in range(-1, 90)]
+    trades[6] |= {"price": "104979", "qty_contracts": "4000"}
+    snapshots.append(book_lines.snapshot(at(70), side(99_590, -10), side(99_610, 10)))
+    rules, cut = Rules(depth_levels=3), [(11, 40)]
+    found = compute(snapshots, deeps, trades, rules, tmp_path, cut, block_bytes=700)
+    assert first_difference(found, flow(snapshots, deeps, trades, rules)) is None
+    walls = [row for row in found if row["kind"] == "wall"]
+    assert [(row["filled"], row["pulled"]) for row in walls] == [("4000", "0")]
 
 
 @recordings.each(*recordings.BOOKS)
@@ -90,11 +122,10 @@ def test_the_recordings_give_the_oracles_records(recording, tmp_path):
     rules = Rules(wall=Fraction(500_000 if eth else 1_000_000), ct_val=Fraction(recording.ct_val))
     deeps = book_lines.deepened(snapshots, seed=7)
     folder = tmp_path / "whole"
-    found = compute(snapshots, deeps, trades, rules, folder)
+    left = found, _ = leave(snapshots, deeps, trades, rules, folder)
     assert first_difference(found, flow(snapshots, deeps, trades, rules)) is None
     half = (len(snapshots) // 2, len(trades) // 3)
-    again = compute(snapshots, deeps, trades, rules, tmp_path / "cut", [half])
-    assert again == found
+    assert leave(snapshots, deeps, trades, rules, tmp_path / "cut", [half]) == left
 
 
 # -- as a program
@@ -166,6 +197,7 @@ def test_new_trades_alone_bring_new_records(vault):
         file.write(b"".join(lines[5:]))
     assert run(vault) == 0
     assert outputs(vault) == outputs(whole) != early
+    assert states(vault) == states(whole)
 
 
 def test_repaired_trades_are_counted_again(vault):

@@ -195,7 +195,11 @@ def test_small_files_are_shown_whole(vault, capsys):
         (("health", "../x"), 2, "'../x' is no name of a program or instrument"),
         (("trades", BTC, "-n", "-1"), 2, "-n -1 is below 0"),
         (("trades", BTC, "--state"), 2, "--state: trades has none"),
-        (("vwap", BTC, "--file", "2025-12-14"), 2, "--file: only trades, l2, deep, buckets have"),
+        (
+            ("vwap", BTC, "--file", "2025-12-14"),
+            2,
+            "--file: only trades, l2, deep, buckets, book_flow have",
+        ),
         (
             ("trades", BTC, "--file", "14.12.2025"),
             2,

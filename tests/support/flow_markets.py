@@ -67,7 +67,12 @@ def _listing(folder: Path) -> Iterator[tuple[str, Path]]:
     yield from ((path.stem, path) for path in sorted(folder.glob("*.jsonl")))
 
 
-def compute(  # noqa: PLR0917 - books, trades and rules
+def compute(*given: Any, **more: Any) -> Rows:
+    """Return the records that ``leave`` returns."""
+    return leave(*given, **more)[0]
+
+
+def leave(  # noqa: PLR0917 - books, trades and rules
     snapshots: Rows,
     deeps: Rows,
     trades: Rows,
@@ -76,8 +81,11 @@ def compute(  # noqa: PLR0917 - books, trades and rules
     cuts: list[tuple[int, int]] | None = None,
     *,
     block_bytes: int = 1 << 12,
-) -> Rows:
-    """Return the records; at each of ``cuts`` (books, trades on disk) all goes on from JSON."""
+) -> tuple[Rows, bytes]:
+    """Return the records and the state at the end, with the cursor of the trades.
+
+    At each of ``cuts`` (books, trades on disk) all goes on from JSON.
+    """
     chosen, inst_id = Settings(l2=L2(depth_levels=rules.depth_levels)), snapshots[0]["instId"]
     queue, state, cursor = Queue(deeps), b"", None
     records: Rows = []
@@ -101,7 +109,8 @@ def compute(  # noqa: PLR0917 - books, trades and rules
         records += fold.update(reader.news())
         state = orjson.dumps({"reader": reader.state(), "fold": fold.state()})
         cursor, queue = tape.cursor(), queue.again()
-    return [orjson.loads(orjson.dumps(record)) for record in records]
+    place = orjson.dumps(None if cursor is None else cursor.state())
+    return [orjson.loads(orjson.dumps(record)) for record in records], state + place
 
 
 def _refuse(offset: int, reason: str) -> None:

@@ -31,7 +31,6 @@ class Wall:
     unknown: Fraction = Fraction(0)
     doubts: list[int] = field(default_factory=list)
     carry: Fraction = Fraction(0)
-    away: int | None = None
 
     def verdict(self) -> str:
         since = max(n for n, size in enumerate(self.sizes) if size == max(self.sizes))
@@ -270,15 +269,12 @@ class Flow:
         _, price = place
         wall, minute = self.walls.get(place), ts // 60_000
         if qty is None:
-            if wall is not None:
-                wall.away = ts if wall.away is None else wall.away
-                if ts - wall.away > HELD_MS:
-                    self.end(place, "unseen", wall.seen, minute)
+            if wall is not None and place not in self.candidates:
+                self.end(place, "unseen", wall.seen, minute)
             return
         stands = self.notional(price, qty, ts) >= self.rules.wall
         lately = False
         if wall is not None:
-            wall.away = None
             ended, lately = self.settle(wall, place, qty, at, settled=settled, stands=stands)
             wall.seen = at
             if not ended:

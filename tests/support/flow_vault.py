@@ -60,6 +60,12 @@ def run(vault: Vault, *options: str) -> int:
     return book_flow.main(words)
 
 
+def states(vault: Vault) -> dict[str, bytes]:
+    """Return the states of both calculators."""
+    names = ("book_flow", "liquidity_buckets")
+    return {name: vault.state(name, BTC).read_bytes() for name in names}
+
+
 def outputs(vault: Vault) -> dict[str, bytes]:
     folders = (vault.derived(name, BTC) for name in ("book_flow", "liquidity_buckets"))
     return {

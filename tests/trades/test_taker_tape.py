@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ravequant import exact, times
 from ravequant.trades.taker_tape import NOTHING, Taken, TakerTape
+from ravequant.vault import tail
 from tests.support.book_lines import lines
 from tests.support.flow_markets import trade
 
@@ -172,3 +174,61 @@ def test_a_restart_reads_what_may_still_be_asked_again(tmp_path):
         assert taken(other, before, before + 2) == taken(tape, before, before + 2) == Taken(6, 3)
         span = NOON + before * 1_000, NOON + before * 1_000 + 2_000
         assert other.is_known(*span) == tape.is_known(*span) is False
+
+
+def mixed() -> bytes:
+    """Return lines of all kinds: bad, repeated, late, ahead, with ids missing, and too long."""
+    bad = b'{"no":"trade"}\n'
+    ahead = {**at(86_400 * 3, 50), "ahead": True}
+    parts = [
+        bad, *(lines([at(n, 2 * n)]) for n in range(1, 20)), bad, lines([at(19, 38)]),
+        lines([at(15.5, 40)]), bad, b"x" * 900 + b"\n", lines([ahead]), lines([at(21, 52)]),
+        *(lines([at(n, 2 * n + 20)]) for n in range(22, 41)), lines([at(40, 100)]),
+        *(lines([at(n, 2 * n + 20)]) for n in range(41, 60)),
+    ]  # fmt: skip
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("before", [-1, 0, 1, 4.999, 5, 18, 19, 20, 23.999, 24, 24.001, 40, 54])
+def test_the_place_does_not_depend_on_the_blocks(tmp_path, monkeypatch, before):
+    """It stands before the first line that is still needed, wherever reading began and paused."""
+    monkeypatch.setattr(tail, "LONGEST_LINE", 600)
+    (tmp_path / "2025-12-14.jsonl").write_bytes(mixed())
+    found, crcs = set(), set[tuple[int, int, int]]()
+    for block_bytes in (200, 500, 700, 3_000, 1 << 18):
+        tape = made(tmp_path, block_bytes=block_bytes)
+        places: list[tuple[int, int, int]] = []
+        for moment in (0.5, 3, 18, before):
+            if moment > before:
+                continue
+            assert tape.is_settled(NOON + 54_000)
+            tape.forget(NOON + round(moment * 1_000))
+            cursor, state = tape.cursor(), tape.state()
+            assert cursor is not None
+            places.append((cursor.offset, state["last_id"], state["reached"]))
+            crcs.add((cursor.offset, cursor.head_crc32, cursor.before_crc32))
+            tape = made(tmp_path, block_bytes=block_bytes)
+            tape.restore(state)
+            tape.start(cursor, 0)
+            assert (tape.cursor(), tape.state()) == (cursor, state)
+        found.add(tuple(places))
+    assert len(found) == 1
+    assert len(crcs) == len({offset for offset, *_ in crcs})
+    offset, last_id, reached = next(iter(found))[-1]
+    rest = mixed()[offset:].partition(b"\n")[0]
+    assert reached <= NOON + round(before * 1_000) or reached == -1
+    number = orjson.loads(rest)["trade_id"]
+    assert number == "50" if 19 <= before < 24 else int(number) > last_id
+    if not 19 <= before < 24:
+        assert times.parse_iso(orjson.loads(rest)["timestamp_utc"]) > NOON + before * 1_000
+
+
+def test_the_place_of_a_file_without_a_good_line_is_its_end(tmp_path):
+    """Nothing in it is needed."""
+    (tmp_path / "2025-12-14.jsonl").write_bytes(b"{}\n" * 200)
+    tape = made(tmp_path)
+    assert not tape.is_settled(NOON)
+    tape.forget(0)
+    cursor = tape.cursor()
+    assert cursor is not None
+    assert cursor.offset == 600

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from ravequant import settings
+from ravequant import settings, times
+from ravequant.vault import commit
 from ravequant.vault.cursor import Cursor
+from ravequant.vault.paths import Vault
 from scripts.batch import jobs
 from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, RecomputeTask
 from tests.scripts.test_recompute import days
-from tests.support.trade_streams import BTC
+from tests.support import book_lines
+from tests.support.flow_vault import LINEAR, START, outputs, pressed, run, states
+from tests.support.trade_streams import BTC, write_raw
 
 KEYS = ("2025-12-12", "2025-12-13", "2025-12-14", "2025-12-14/05", "2025-12-15")
 
@@ -59,8 +63,9 @@ def test_a_task_leaves_output_and_state_and_says_where_it_stands(task):
     outcome = jobs.run_task(task)
     assert (outcome.code, outcome.error) == (0, "")
     assert outcome.facts["records"] > 0
-    cursor = jobs.cursor_of(task.vault.state("volume", BTC), "volume", BTC)
-    assert cursor is not None
+    facts = commit.read_state(task.vault.state("volume", BTC), "volume", BTC)
+    assert jobs.cursor_of(facts) is not None
+    assert jobs.cursor_of(facts, "tape") is jobs.cursor_of(None) is None
     assert jobs.run_task(task).facts["records"] == 0
     earlier = replace(task, days=Days(last="2000-01-01"))
     assert jobs.run_task(earlier).facts["records"] == 0
@@ -73,3 +78,36 @@ def test_an_error_is_an_outcome_with_its_exit_code(task):
     outcome = jobs.run_task(task)
     assert outcome.code == 1
     assert "volume" in outcome.error
+
+
+def test_trades_of_the_day_before_are_read_where_they_are_still_needed(tmp_path):
+    """The books stand in the new day and the tape of their trades in the old one."""
+    shift = times.day_start_ms("2025-12-15") - START - 60_000
+    snapshots, trades = (
+        [row | {"timestamp_utc": times.iso(times.parse_iso(row["timestamp_utc"]) + shift)}
+         for row in rows]
+        for rows in pressed(90, 3)
+    )  # fmt: skip
+    whole, parted = Vault(tmp_path / "whole"), Vault(tmp_path / "parted")
+    for vault in (whole, parted):
+        book_lines.put_metadata(vault, BTC, LINEAR)
+    early = 35  # books, of which the last few stand in the new day
+    moment = snapshots[early]["timestamp_utc"]
+    before = [row for row in trades if row["timestamp_utc"] < moment]
+    book_lines.put(parted.snapshots(BTC), snapshots[:early])
+    write_raw(parted, BTC, [book_lines.lines([row]) for row in before])
+    task = RecomputeTask(
+        "book_flow", BTC, parted.root, parted.root, settings.load(), Days(), rebuild=False
+    )  # fmt: skip
+    assert jobs.run_task(task).error == ""
+    facts = commit.read_state(parted.state("book_flow", BTC), "book_flow", BTC)
+    places = [jobs.cursor_of(facts, name) for name in ("tape", "cursor")]
+    assert [at and at.file[:10] for at in places] == ["2025-12-14", "2025-12-15"]
+    book_lines.put(parted.snapshots(BTC), snapshots[early:])
+    write_raw(parted, BTC, [book_lines.lines([row]) for row in trades[len(before) :]])
+    assert jobs.run_task(replace(task, days=Days("2025-12-15"))).error == ""
+    book_lines.put(whole.snapshots(BTC), snapshots)
+    write_raw(whole, BTC, [book_lines.lines([row]) for row in trades])
+    assert run(whole) == 0
+    assert outputs(whole).items() > outputs(parted).items()
+    assert states(whole)["book_flow"] == parted.state("book_flow", BTC).read_bytes()

@@ -18,6 +18,7 @@ EXPORTED = {
     "volume": "558f2d6fcf9bbf00",
     "wicks": "c617475dbc140c64",
     "buckets": "b8498839ed15fecd",
+    "book_flow": "30c0713e065e2118",
     "signals": "b23bd76c3114e011",  # since an answer says how far it read
 }
 
