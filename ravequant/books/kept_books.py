@@ -1,7 +1,7 @@
 """Blocks of books read lately, for a second reader of the same: it compares the bytes, no more.
 
 Most of the work on a book is to read its levels. Calculators that go over the same books in turns
-share it: the first reads a block, the second finds here what came out of it.
+share it: the first reads a block, the second finds the books of it here.
 """
 
 from collections import deque

@@ -75,8 +75,8 @@ class _Stretch:
         return [n for n, (first, last) in enumerate(spans) if first <= after and last > before]
 
 
-class _Part(NamedTuple):
-    """Records of a block with rising ids, all ahead or none, and what was read before them."""
+class _RisingPart(NamedTuple):
+    """Records of a block with rising ids, all ahead or none, and the state before them."""
 
     trades: TradeColumns
     rows: NDArray[np.int64]  # the number of each among the valid records of the block
@@ -85,7 +85,7 @@ class _Part(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A place in the raw files, and what was read before it."""
+    """A place in the raw files, and the state there."""
 
     cursor: Cursor | None
     last_id: int
@@ -169,7 +169,7 @@ class TakerTape:
                     return self._before(kept, scanned, part, row)
         return _Place(self._at, self._last_id, self._reached)
 
-    def _before(self, kept: _KeptBlock, scanned: Scanned, part: _Part, row: int) -> _Place:
+    def _before(self, kept: _KeptBlock, scanned: Scanned, part: _RisingPart, row: int) -> _Place:
         """Return the place before a record of a part of a block."""
         trail = copy(kept.begin)
         line = _line_start(kept.block.data, scanned, int(part.rows[row]))
@@ -313,7 +313,7 @@ class TakerTape:
                 )
 
 
-def _parts(scanned: Scanned, file: str, last_id: int, reached: int) -> Iterator[_Part]:
+def _parts(scanned: Scanned, file: str, last_id: int, reached: int) -> Iterator[_RisingPart]:
     """Yield the records of a block of that file whose ids rise from ``last_id`` on."""
     first = 0
     for read in scanned.stretches:
@@ -323,13 +323,13 @@ def _parts(scanned: Scanned, file: str, last_id: int, reached: int) -> Iterator[
             first += len(every)
             if not len(trades):
                 continue
-            yield _Part(trades, rows, last_id, reached)
+            yield _RisingPart(trades, rows, last_id, reached)
             last_id = newest
             if not trades.ahead:
                 reached = max(reached, int(trades.ts.max()))
 
 
-def _first_needed(part: _Part, before: int) -> int | None:
+def _first_needed(part: _RisingPart, before: int) -> int | None:
     """Return the first record that may concern an interval from ``before`` on; None: none may."""
     if part.trades.ahead:
         return 0 if part.reached + CLOSE_DELAY_MS > before else None
