@@ -184,4 +184,6 @@ def decimal(text: str, name: str, places: int) -> int:
     try:
         return exact.units(text, places)
     except ValueError as error:
-        raise UsageError(f"{name}: {masked(str(error))}") from None
+        words = masked(str(error))
+        wanted = "" if words.endswith("decimals") else "; expected 0 or more, like 12.5"
+        raise UsageError(f"{name}: {words}{wanted}") from None
