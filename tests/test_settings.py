@@ -94,7 +94,8 @@ def test_the_environment_may_name_the_file(settings_file, monkeypatch):
         ('[buckets]\nwall_notional = "5"',
          "buckets.wall_notional = '5' is not a table like BTC = \"300000\""),
         ('[buckets.wall_notional]\nBTC = "1_000"',
-         "buckets.wall_notional.BTC: '1_000' is not a plain decimal; expected 0 or more, like 12.5"),
+         ("buckets.wall_notional.BTC: '1_000' is not a plain decimal; expected 0 or more, "
+          "like 12.5")),
         ('[buckets.wall_notional]\nbtc = "1000"',
          ("buckets.wall_notional: 'btc' is not the start of an instrument's name; expected one "
          "like BTC or BTC-USDT, or default")),

@@ -88,7 +88,8 @@ def test_the_longest_start_of_an_instrument_counts(inst_id, amount):
     [
         ({"fees": {"maker": "1000.01"}}, "fees.maker = '1000.01' is above 1,000"),
         ({"fees": {"maker": "0.00"}}, "fees.maker = '0.00' is not above 0"),
-        ({"fees": {"maker": ""}}, "fees.maker: '' is not a plain decimal; expected 0 or more, like 12.5"),
+        ({"fees": {"maker": ""}},
+         "fees.maker: '' is not a plain decimal; expected 0 or more, like 12.5"),
         ({"fees": {"maker": "0.125"}}, "fees.maker: '0.125' has more than 2 decimals"),
         ({"fees": {"maker": True}}, 'fees.maker = True must stand in quotes, like "50"'),
         ({"fees": {"maker": ["5"]}}, 'fees.maker must stand in quotes, like "50"'),
