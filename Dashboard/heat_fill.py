@@ -47,9 +47,12 @@ class HeatFill:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            for _ in self.round():
-                if self._stopped.is_set():
-                    return
+            try:
+                for _ in self.round():
+                    if self._stopped.is_set():
+                        return
+            except Exception:  # noqa: BLE001 - no round may be the last
+                _log.exception("the heat of the past is not kept")
             self._stopped.wait(_PAUSE_S)
 
     def round(self) -> Iterator[None]:

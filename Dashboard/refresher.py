@@ -50,15 +50,23 @@ class Refresher:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            for inst_id in self._inst_ids():
-                try:
-                    check_recorded(self._vault, inst_id)
-                    self._calculators.refresh(self._vault, inst_id)
-                except RaveQuantError as error:
-                    _log.debug("%s is not brought up to date: %s", inst_id, error)
-                if self._stopped.is_set():
-                    return
+            try:
+                self._round()
+            except Exception as error:  # noqa: BLE001 - no round may be the last
+                _log.warning("nothing is brought up to date: %r", error)
             self._stopped.wait(pause_s(time.time(), self._every_s))
+
+    def _round(self) -> None:
+        for inst_id in self._inst_ids():
+            try:
+                check_recorded(self._vault, inst_id)
+                self._calculators.refresh(self._vault, inst_id)
+            except RaveQuantError as error:
+                _log.debug("%s is not brought up to date: %s", inst_id, error)
+            except Exception as error:  # noqa: BLE001 - the others have a round too
+                _log.warning("%s is not brought up to date: %r", inst_id, error)
+            if self._stopped.is_set():
+                return
 
 
 def pause_s(now_s: float, every_s: float) -> float:

@@ -129,9 +129,9 @@ class LoadedCalculators:
             return FAILED, ""
         from ravequant.processes.worker_pool import Processes  # noqa: PLC0415 - for the second round of a watch
 
-        if self._processes is None:
-            self._processes = Processes(1)
         try:
+            if self._processes is None:
+                self._processes = Processes(1)
             result: Result = self._processes.submit(run_loaded, script, arguments).result()
         except (BrokenExecutor, OSError) as error:
             self._end()  # the next calculator gets a new process

@@ -9,6 +9,7 @@ from Dashboard.heat_columns import Asked, HeatColumns
 from Dashboard.heat_fill import HeatFill
 from ravequant.vault.paths import Vault
 from tests.support import book_lines, heat_market
+from tests.support.alert_cases import until
 from tests.support.heat_market import BTC, SETTINGS, START
 
 FIRST = START // 60_000
@@ -95,3 +96,19 @@ def test_the_thread_ends_when_it_is_told_to(vault):
     assert asked.wait(10)
     fill.stop()
     assert not fill._thread.is_alive()
+
+
+def test_no_round_is_the_last(vault, monkeypatch, caplog):
+    """An error that nobody expected is logged, and the next round begins."""
+    monkeypatch.setattr(heat_fill, "_PAUSE_S", 0.01)
+    asked = []
+
+    def inst_ids():
+        asked.append(1)
+        raise PermissionError("not now")
+
+    fill = HeatFill(HeatColumns(vault, SETTINGS), inst_ids)
+    fill.start()
+    until(lambda: len(asked) > 2)
+    fill.stop()
+    assert "the heat of the past is not kept" in caplog.text

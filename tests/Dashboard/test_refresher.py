@@ -38,6 +38,30 @@ def test_rows_come_while_it_runs(vault):
         made.stop()
 
 
+def test_no_round_is_the_last(vault, monkeypatch, caplog):
+    """A computer that starts no process now may do so in the next round."""
+    rounds = []
+
+    def listed():
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise PermissionError("not now")
+        return [BTC]
+
+    def refuse(*_):
+        raise BrokenPipeError("no process")
+
+    made = Refresher(vault, listed, 0.05)
+    monkeypatch.setattr(made._calculators, "refresh", refuse)
+    made.start()
+    try:
+        until(lambda: len(rounds) > 3)
+    finally:
+        made.stop()
+    assert caplog.messages[0] == "nothing is brought up to date: PermissionError('not now')"
+    assert f"{BTC} is not brought up to date: BrokenPipeError('no process')" in caplog.messages
+
+
 def test_what_is_said_once(vault, caplog):
     """A line that repeats is said once, and one about a calculator that is busy elsewhere never."""
     log = logging.getLogger("find_signals")

@@ -8,10 +8,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import active_children
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from ravequant.contract import Contract
+from ravequant.processes import worker_pool
 from ravequant.signals import refresh as refresh_module
 from ravequant.signals.refresh import CALCULATORS, LoadedCalculators, loaded, refresh
 from ravequant.vault.lock import writer_lock
@@ -104,6 +106,23 @@ def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, c
     line = f"{BTC}: bad not up to date: "
     assert [one.getMessage().startswith(line) for one in caplog.records] == [True, True]
     assert said in caplog.records[0].getMessage()
+
+
+def test_a_computer_that_starts_no_process_now(vault, scripts, pids, monkeypatch, caplog):
+    """It is said like any other failure, and the next round tries again."""
+    made = {"a": scripts("a", "pass")}
+    with LoadedCalculators() as kept:
+        kept.refresh(vault, BTC, {})
+        with monkeypatch.context() as broken:
+            broken.setattr(
+                worker_pool, "ProcessPoolExecutor", Mock(side_effect=BrokenPipeError("x"))
+            )
+            kept.refresh(vault, BTC, made)
+        kept.refresh(vault, BTC, made)
+    assert [one.getMessage() for one in caplog.records] == [
+        f"{BTC}: a not up to date: the process of the calculators ended: x"
+    ]
+    assert len(pids("a")) == 1
 
 
 def test_those_that_fail_share_one_line(vault, scripts, caplog):
