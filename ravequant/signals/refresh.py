@@ -61,15 +61,11 @@ def refresh(
     with ExitStack() as started:
 
         def start(script: str) -> Callable[[], Result]:
-            process = subprocess.Popen(
-                [sys.executable, str(CHECKOUT / script), *_arguments(vault, inst_id)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                stdin=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
+            try:
+                process = _started(script, _arguments(vault, inst_id))
+            except OSError as error:  # no memory, too many files: the next round may find both
+                refused = FAILED, str(error)
+                return lambda: refused
             if begun is not None:
                 begun.append(process)
             started.callback(process.wait)
@@ -82,6 +78,18 @@ def refresh(
             return finish
 
         _run_all(vault, inst_id, start, scripts)
+
+
+def _started(script: str, arguments: Sequence[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, str(CHECKOUT / script), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 class LoadedCalculators:

@@ -111,6 +111,9 @@ def test_one_that_fails_does_not_stop_the_others(vault, scripts, pids, caplog, c
 def test_a_computer_that_starts_no_process_now(vault, scripts, pids, monkeypatch, caplog):
     """It is said like any other failure, and the next round tries again."""
     made = {"a": scripts("a", "pass")}
+    with monkeypatch.context() as broken:
+        broken.setattr(subprocess, "Popen", Mock(side_effect=OSError("x")))
+        refresh(vault, BTC, made)
     with LoadedCalculators() as kept:
         kept.refresh(vault, BTC, {})
         with monkeypatch.context() as broken:
@@ -120,7 +123,8 @@ def test_a_computer_that_starts_no_process_now(vault, scripts, pids, monkeypatch
             kept.refresh(vault, BTC, made)
         kept.refresh(vault, BTC, made)
     assert [one.getMessage() for one in caplog.records] == [
-        f"{BTC}: a not up to date: the process of the calculators ended: x"
+        f"{BTC}: a not up to date: {why}"
+        for why in ("x", "the process of the calculators ended: x")
     ]
     assert len(pids("a")) == 1
 
