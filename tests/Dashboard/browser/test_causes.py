@@ -142,7 +142,7 @@ def test_no_hidden_word_of_conviction_in_void(tmp_path, screen, clock):
 
 
 LAB_VERDICT = {
-    "version": 1, "word": "PROVEN", "short": "PROVEN, 240 of 200 fills",
+    "version": 1, "word": "PROVEN", "short": "PROVEN, net +2.1 (0.8 to 3.4) bps a fill",
     "what_to_do": "Trade it at MAX.", "made_utc": times.iso(A - times.HOUR_MS),
     "instruments": [BTC, ETH], "numbers": [["fills", "240"]],
 }  # fmt: skip

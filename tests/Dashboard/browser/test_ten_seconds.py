@@ -12,7 +12,7 @@ from tests.support.notes_market import BTC, A, ask
 OPTIONS = ("--no-refresh", "--instId", BTC)
 PROVEN = {
     "made_utc": "2025-12-14T21:00:00.000Z", "word": "PROVEN", "instruments": [BTC],
-    "short": "PROVEN, 412 of 200 fills", "what_to_do": "Take it.",
+    "short": "PROVEN, net +2.1 (0.8 to 3.4) bps a fill", "what_to_do": "Take it.",
 }  # fmt: skip
 # the form of the conviction, without any colour: filled or not, the width of its frame, its bars
 FORM = """() => {
@@ -98,7 +98,7 @@ def test_a_max_that_is_proven_and_in_reach_is_a_go(notes, live, tmp_path):
     assert page.text("#card .distance").startswith("✕ WAIT, no order yet: +")
     page = show(vault, approach="25")
     assert page.page.evaluate(FORM) == ["filled", "solid", "111"]
-    assert page.text("#card .worth .proof") == "lab: PROVEN, 412 of 200 fills"
+    assert page.text("#card .worth .proof") == "lab: PROVEN, net +2.1 (0.8 to 3.4) bps a fill"
     assert page.text("#card .distance").startswith("in reach: ")
     assert page.text("#card .against").startswith("against: wall young, 95 s · ")
     assert page.geometry()["price"]["signals"][0]["style"] == "filled"
