@@ -70,6 +70,7 @@ VWAP_CALCULATOR: Final = Program("vwap", "VWAP/vwap_calculator.py")
 CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
 VOLUME_ANALYZER: Final = Program("volume", "Volume_Analyzer/volume_analyzer.py")
 UNTOUCH_WICK: Final = Program("wicks", "Untouch_Wick/untouch_wick.py")
+FOOTPRINT_MAKER: Final = Program("footprint", "Volume_Analyzer/footprint.py")
 L2_BUCKETIZER: Final = Program("liquidity_buckets", "Liquidity_Buckets/l2_bucketizer.py")
 BOOK_FLOW_MAKER: Final = Program("book_flow", "Liquidity_Buckets/book_flow.py")
 FIND_SIGNALS: Final = Program("find_signals", "Untouch_Wick/find_signals.py")
@@ -85,7 +86,7 @@ REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
 ASKED_CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)  # the query reads their records
-CALCULATORS: Final = (*ASKED_CALCULATORS, BOOK_FLOW_MAKER)
+CALCULATORS: Final = (*ASKED_CALCULATORS, BOOK_FLOW_MAKER, FOOTPRINT_MAKER)
 JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished days of books
 PROGRAMS: Final = (
     *EXPORTERS,
@@ -165,6 +166,7 @@ BUCKETS: Final = DataSet(
     "buckets", "days", "liquidity_buckets", _derived("liquidity_buckets"), L2_BUCKETIZER
 )
 BOOK_FLOW: Final = DataSet("book_flow", "days", "book_flow", _derived("book_flow"), BOOK_FLOW_MAKER)
+FOOTPRINT: Final = DataSet("footprint", "days", "footprint", _derived("footprint"), FOOTPRINT_MAKER)
 SIGNALS: Final = DataSet(
     "signals",
     "log",
@@ -184,7 +186,9 @@ ASKED: Final = DataSet(
     options="--watch 30",
 )
 
-DERIVED: Final = (VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, SIGNALS, ASKED)
+DERIVED: Final = (
+    VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT, SIGNALS, ASKED,
+)  # fmt: skip
 DATA_SETS: Final = {
     data.name: data
     for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA, IMPORTS, FUNDING)

@@ -31,6 +31,7 @@ _MOST_LEVELS: Final = 400  # levels of a side in the exchange's channel
 NOTIONAL: Final = DecimalField(exact.NOTIONAL_PLACES, zero=False)  # quote currency
 BPS: Final = DecimalField(exact.SIZE_PLACES, most=10_000)
 DISTANCE: Final = DecimalField(exact.SIZE_PLACES, most=9_999, zero=False)  # bps, never the price
+HEIGHT: Final = DecimalField(exact.PRICE_PLACES, zero=False, empty=True)
 PERCENT: Final = DecimalField(exact.SIZE_PLACES, most=100)
 RATIO: Final = DecimalField(exact.SIZE_PLACES)
 IMBALANCE: Final = DecimalField(2, most=1, zero=False)
@@ -102,6 +103,16 @@ class Volume(NamedTuple):
     t4_above: ExactDecimal = RATIO.default("2")  # above it T4, and the surge of an absorption
     # |price change| of an absorption is below this percentage
     flat_pct: ExactDecimal = PERCENT.default("0.1")
+
+
+class Footprint(NamedTuple):
+    """Footprint and profile: the trades by price. The table goes by the asset of the instId."""
+
+    # height of a bucket of prices in quote currency; empty: 100 ticks
+    bucket: Amounts = HEIGHT.defaults(BTC="10", ETH="0.5", default="")
+    imbalance_ratio: ExactDecimal = RATIO.default("3")  # to the other side, one bucket away
+    imbalance_notional: ExactDecimal = NOTIONAL.default("50000")  # a smaller one is none
+    stacked: int = 3  # so many one upon the other are stacked
 
 
 class Buckets(NamedTuple):
@@ -205,6 +216,7 @@ class Settings(NamedTuple):
     bars: Bars = Bars()
     vwap: Vwap = Vwap()
     volume: Volume = Volume()
+    footprint: Footprint = Footprint()
     buckets: Buckets = Buckets()
     signals: Signals = Signals()
     edge: Edge = Edge()

@@ -99,12 +99,17 @@ def duration(ms: int) -> str:
     return f"{sign}{minutes}m{seconds % 60:02}s" if minutes else f"{sign}{seconds}s"
 
 
+@lru_cache(maxsize=DAY_MINUTES)
+def _clock_text(minute: int) -> str:
+    hour, minute = divmod(minute, 60)
+    return f"{hour:02}:{minute:02}"
+
+
 @lru_cache(maxsize=1 << 12)  # records of neighbouring minutes name the same ones
 def iso_minute(minute: int) -> str:
     """Return the start of a minute as ``2025-12-14T21:34:00Z``."""
     days, rest = divmod(minute, DAY_MINUTES)
-    hour, minute_of_hour = divmod(rest, 60)
-    return f"{_day_text(days)}T{hour:02}:{minute_of_hour:02}:00Z"
+    return f"{_day_text(days)}T{_clock_text(rest)}:00Z"
 
 
 def parse_iso(text: str) -> int:

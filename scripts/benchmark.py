@@ -26,6 +26,7 @@ from scripts.bench import (
     books,
     chart,
     dashboard,
+    footprint,
     heat,
     import_books,
     increment,
@@ -48,6 +49,7 @@ CASES: Final = {
     "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
     "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
     "book_flow": Case("book flow with the buckets of one reading, and alone", book_flow.run),
+    "footprint": Case("footprints from raw trades, and minute bars alone", footprint.run),
     "import": Case("a published file to records, polars too", archive.run, archive.check),
     "import_books": Case("a published file of books to snapshots, and orjson", import_books.run),
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),
@@ -100,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, metavar="N", help="runs of each, in turns (default: 5)")
     add("--seed", type=int, default=1, help="which market is made up (default: 1)")
     for name, kind, purpose in (
-        ("lines", int, "trades of case bars, rows of case import"),
+        ("lines", int, "trades of cases bars and footprint, rows of case import"),
         ("snapshots", int, "snapshots of cases books, book_flow, heat and lab"),
         ("messages", int, "messages of case import_books"),
         ("days", whole_numbers, "days of trades in cases rebuild and increment, like 1,7"),

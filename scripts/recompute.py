@@ -21,7 +21,7 @@ from ravequant import cli, settings
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.vault.paths import Vault, default_root, instruments, user_path
 from scripts.batch.executors import executor_of
-from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, Outcome, RecomputeTask
+from scripts.batch.jobs import CALCULATORS, LAST, OF_TRADES, Days, Outcome, RecomputeTask
 from scripts.batch.scheduler import Scheduler, Totals
 
 PROGRAM: Final = "recompute"
@@ -109,7 +109,7 @@ def _pairs(args: argparse.Namespace, source: Path) -> list[tuple[str, str]]:
         (name, metric)
         for name in sorted({*trades, *books})
         for metric in metrics
-        if name in (trades if metric in BARS else books)
+        if name in (trades if metric in OF_TRADES else books)
     ]
     if not found:
         raise NoDataError(f"no raw data in {source}; start an exporter, or name another --source")

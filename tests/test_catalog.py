@@ -24,6 +24,7 @@ PLACES = {
     "active": "derived/wicks/okx/perps/BTC-USDT-SWAP/wicks_active.json",
     "buckets": "derived/liquidity_buckets/okx/perps/BTC-USDT-SWAP",
     "book_flow": "derived/book_flow/okx/perps/BTC-USDT-SWAP",
+    "footprint": "derived/footprint/okx/perps/BTC-USDT-SWAP",
     "imports": "meta/okx/imports/BTC-USDT-SWAP.jsonl",
     "funding": "raw/okx/funding_settled_perps/BTC-USDT-SWAP.jsonl",
     "signals": "derived/signals/okx/perps/BTC-USDT-SWAP/signals.jsonl",

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from ravequant import times
-from ravequant.catalog import ACTIVE_WICKS, BUCKETS, CVD, VOLUME, VWAP, DataSet
+from ravequant.catalog import ACTIVE_WICKS, BUCKETS, CVD, FOOTPRINT, VOLUME, VWAP, DataSet
 from ravequant.checks import programs
 from ravequant.checks.check import Check
 from ravequant.errors import VaultError
@@ -17,6 +17,7 @@ from ravequant.vault.recorder_state import RecorderState, recorder_state
 
 _STREAMS: Final = (("trades", "trades_exporter", 120), ("l2", "l2_exporter", 60))  # s of silence
 _DERIVED: Final = (VWAP, CVD, VOLUME, ACTIVE_WICKS, BUCKETS)
+_ONCE_MADE: Final = (FOOTPRINT,)  # by hand they may be left out
 _AHEAD_MS: Final = heartbeat.AHEAD_MS
 _LAG_MS: Final = 20 * times.MINUTE_MS  # calculators run every 5 to 15 minutes
 
@@ -47,7 +48,8 @@ def calculators(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
     """Check how far each calculator is behind the newest raw record, and that none fails."""
     failing = programs.failing(vault, now)
     newest = {stream: newest_raw(vault, stream, inst_id) for stream, _, _ in _STREAMS}
-    for data in _DERIVED:
+    made = (data for data in _ONCE_MADE if any(data.files(vault, inst_id)))
+    for data in (*_DERIVED, *made):
         raw = newest["l2" if data is BUCKETS else "trades"]
         failure = failing.get(f"{data.maker.name}.{inst_id}")
         yield failure or _calculator(vault, data, inst_id, raw)

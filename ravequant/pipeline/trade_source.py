@@ -73,15 +73,16 @@ def source_of(
 
 
 def decoder(
-    vault: Vault, inst_id: str, chosen: Settings, *, squares: bool = False
+    vault: Vault, inst_id: str, chosen: Settings, *, squares: bool = False, bucket: int = 0
 ) -> Callable[[Reject], Decoder[Closed]]:
     """Return a factory of decoders of raw trades, with ledger and settings of ``inst_id``.
 
-    ``squares``: their state holds the sums of squares of the open minutes.
+    ``squares``: their state holds the sums of squares of the open minutes. ``bucket``: the height
+    of price levels, in units of ``exact.PRICE_PLACES``; 0: the minutes have none.
     """
     is_gap, whale = ledger_of(vault, inst_id), chosen.bars.whale_notional
     return lambda reject: BarReader(
-        inst_id, whale, is_gap, reject, exchange=vault.exchange, squares=squares
+        inst_id, whale, is_gap, reject, exchange=vault.exchange, squares=squares, bucket=bucket
     )
 
 

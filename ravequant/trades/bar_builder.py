@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from ravequant import exact, times
+from ravequant.trades import price_levels
 from ravequant.trades.minute_bar import MinuteBar, Record, bar_of, merge, with_gap
 
 IsGap = Callable[[int, int], bool]  # (first missing id, last missing id)
@@ -113,12 +114,13 @@ class BarBuilder:
     """Turns records in file order into closed minute bars.
 
     ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``; a record at or above it is a
-    whale. ``records`` counts the records taken in, with late records, without duplicates; counters
-    are of this run, no part of the state.
+    whale. ``bucket`` is the height of the price levels of its bars, in units of
+    ``exact.PRICE_PLACES``; 0: they have sums in their place. ``records`` counts the records taken
+    in, with late records, without duplicates; counters are of this run, no part of the state.
     """
 
-    def __init__(self, whale_notional: int) -> None:
-        self.whale_notional = whale_notional
+    def __init__(self, whale_notional: int, bucket: int = 0) -> None:
+        self.whale_notional, self.bucket = whale_notional, bucket
         self.last_id: int | None = None  # of the newest record taken in
         self.watermark: int | None = None  # the largest time so far, ms
         self._bars: dict[int, MinuteBar] = {}  # of open minutes
@@ -191,7 +193,7 @@ class BarBuilder:
         At most two minutes are open: the next after the newest closed minute, and the
         watermark's, which always holds a trade.
         """
-        bar = bar_of(record, self.whale_notional)
+        bar = bar_of(record, self.whale_notional, self.bucket)
         late = record.ahead or bar.minute <= through
         if late:
             oldest = through + 1
@@ -204,7 +206,7 @@ class BarBuilder:
 
     def _wait(self, record: Record, *, gap: bool) -> None:
         """Keep a record that is ahead for the next minute that gets a trade."""
-        bar = bar_of(record, self.whale_notional)._replace(minute=NOT_BEGUN, gap=gap)
+        bar = bar_of(record, self.whale_notional, self.bucket)._replace(minute=NOT_BEGUN, gap=gap)
         self._waiting = bar if self._waiting is None else merge(self._waiting, bar, late=True)
         self.records += 1
         self.ahead += 1
@@ -217,7 +219,8 @@ class BarBuilder:
             self._marked.add(minute)
         waited = self._waiting._replace(gap=False)
         bar = merge(self._bars[minute], waited, late=True)
-        self._bars[minute] = bar._replace(first_id=waited.first_id)
+        levels = price_levels.joined(waited.levels, self._bars[minute].levels)
+        self._bars[minute] = bar._replace(first_id=waited.first_id, levels=levels)
         self._waiting = None
 
     def _look_for_gaps(self, id_gaps: list[IdGap], is_gap: IsGap) -> int:
@@ -264,19 +267,28 @@ class BarBuilder:
 
         They are those of the open minutes, and of the records that wait, if any do.
         """
-        bars = [*self.open_bars, *([] if self._waiting is None else [self._waiting])]
-        squares = [bar.square_notional for bar in bars]
+        squares = [bar.square_notional for bar in self._held]
         texts = [None if value is None else exact.packed(value) for value in squares]
         return {**self.state(), "squares": texts}
 
+    def state_with_levels(self) -> dict[str, Any]:
+        """Return ``state()`` and the price levels, which it leaves out, of the same bars."""
+        found = [bar.levels for bar in self._held]
+        packed = [None if levels is None else price_levels.packed(levels) for levels in found]
+        return {**self.state(), "levels": packed}
+
+    @property
+    def _held(self) -> list[MinuteBar]:
+        return [*self.open_bars, *([] if self._waiting is None else [self._waiting])]
+
     @classmethod
-    def restore(cls, whale_notional: int, state: dict[str, Any]) -> "BarBuilder":
+    def restore(cls, whale_notional: int, state: dict[str, Any], bucket: int = 0) -> "BarBuilder":
         """Return a builder that goes on where ``state`` was taken."""
-        builder = cls(whale_notional)
+        builder = cls(whale_notional, bucket)
         builder.last_id, builder.watermark = state["last_id"], state["watermark_ms"]
         packed = [*state["open"], *state.get("waiting", [])[:1]]
-        squares = state.get("squares", [None] * len(packed))
-        bars = [_unpacked(*texts) for texts in zip(packed, squares, strict=True)]
+        squares, levels = (state.get(name, [None] * len(packed)) for name in ("squares", "levels"))
+        bars = [_unpacked(*texts) for texts in zip(packed, squares, levels, strict=True)]
         if "waiting" in state:
             builder._waiting = bars.pop()._replace(gap=state["waiting"][1])
         builder._bars = {bar.minute: bar for bar in bars}
@@ -289,7 +301,8 @@ def _packed(bar: MinuteBar) -> list[str]:
     return [exact.packed(value) for value in sums]
 
 
-def _unpacked(texts: list[str], square: str | None) -> MinuteBar:
+def _unpacked(texts: list[str], square: str | None, levels: list[Any] | None) -> MinuteBar:
     values: list[Any] = [exact.unpacked(text) for text in texts]
     known = None if square is None else exact.unpacked(square)
-    return MinuteBar(*values)._replace(square_notional=known)
+    by_price = None if levels is None else price_levels.unpacked(levels)
+    return MinuteBar(*values)._replace(square_notional=known, levels=by_price)

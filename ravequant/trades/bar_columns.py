@@ -6,7 +6,7 @@ prove that nothing can overflow, else Python integers; the sums are the same.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ravequant import contract, exact, swar_digits, times
 from ravequant.swar_digits import Ints
 from ravequant.trades.bar_builder import BarBuilder, Closed, IdGap, IsGap, PartialBars
-from ravequant.trades.minute_bar import NEVER, MinuteBar, Record
+from ravequant.trades.level_columns import levels_of_runs
+from ravequant.trades.minute_bar import NEVER, NO_SUMS, MinuteBar, Record
 from ravequant.trades.scanner import TradeColumns
 
 FEW: Final = 64  # records that are taken one by one faster than in columns
@@ -32,7 +33,7 @@ def closed_by(
 
     ``end`` (Unix ms) is that of their file's day: a trade from there on is ahead.
     """
-    partial = None if trades.ahead else partial_bars(trades, builder.whale_notional)
+    partial = None if trades.ahead else partial_bars(trades, builder.whale_notional, builder.bucket)
     if partial is not None and partial.watermark < end and builder.follows(partial):
         yield builder.absorb(partial, is_gap)
         return
@@ -49,7 +50,8 @@ def _closed_in_order(builder: BarBuilder, trades: TradeColumns, is_gap: IsGap) -
         if behind:
             few = ordered.select(slice(behind))
             yield builder.take(_records(few), is_gap)
-        partial = partial_bars(ordered.select(slice(behind, None)), builder.whale_notional)
+        rest = ordered.select(slice(behind, None))
+        partial = partial_bars(rest, builder.whale_notional, builder.bucket)
         if partial is not None:
             yield builder.absorb(partial, is_gap)
 
@@ -82,11 +84,12 @@ def _records(trades: TradeColumns) -> Iterator[Record]:
         yield Record(*numbers, trades.contract, trades.ahead)
 
 
-def partial_bars(trades: TradeColumns, whale_notional: int) -> PartialBars | None:
+def partial_bars(trades: TradeColumns, whale_notional: int, bucket: int = 0) -> PartialBars | None:
     """Return trades as partial bars; None without any, or if ids or minutes do not increase.
 
     Ids must increase strictly, minutes may stand still; in one minute times may go back, since
-    nothing is late there. ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``.
+    nothing is late there. ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``, ``bucket``,
+    the height of price levels, in those of ``exact.PRICE_PLACES``; 0: no levels.
     """
     if not len(trades):
         return None
@@ -106,7 +109,7 @@ def partial_bars(trades: TradeColumns, whale_notional: int) -> PartialBars | Non
         for at in ((missing > 0).nonzero()[0] if unusual else ())
     ]
     return PartialBars(
-        _bars(trades, firsts, minutes.tolist(), whale_notional),
+        _bars(trades, firsts, minutes.tolist(), whale_notional, bucket),
         id_gaps,
         len(ids),
         int(before[0]) + 1,
@@ -118,11 +121,10 @@ def partial_bars(trades: TradeColumns, whale_notional: int) -> PartialBars | Non
 
 
 def _bars(
-    trades: TradeColumns, firsts: Rows, minutes: list[int], whale_notional: int
+    trades: TradeColumns, firsts: Rows, minutes: list[int], whale_notional: int, bucket: int
 ) -> list[MinuteBar]:
     """Return a bar for each run of records, which begin at ``firsts`` and belong to ``minutes``."""
     lows, highs = (bound.reduceat(trades.price, firsts) for bound in (np.minimum, np.maximum))
-    amounts = _amounts(trades, firsts, int(lows.min()), int(highs.max()), whale_notional)
     ends = np.concatenate((firsts[1:], [len(trades)]))
     lasts = ends - 1
     one = 10 ** (exact.PRICE_PLACES - trades.price_decimals)
@@ -131,6 +133,14 @@ def _bars(
     counts = (ends - firsts).tolist()
     first_ids = (trades.trade_id[firsts] - trades.count[firsts] + 1).tolist()
     last_ids = trades.trade_id[lasts].tolist()
+    if bucket:
+        prices = ([price * one for price in column] for column in (opens, high, low, closes))
+        levels = levels_of_runs(trades, firsts, bucket)
+        fixed = map(repeat, (*NO_SUMS,))
+        columns = (minutes, *prices, counts, *fixed, first_ids, last_ids)
+        rest = (repeat(False), repeat(None), levels)  # noqa: FBT003 - no gap yet
+        return list(map(MinuteBar._make, zip(*columns, *rest, strict=False)))
+    amounts = _amounts(trades, firsts, int(lows.min()), int(highs.max()), whale_notional)
     return [
         MinuteBar(
             minute,

@@ -45,8 +45,10 @@ class BarReader:
         *,
         exchange: str = DEFAULT_EXCHANGE,
         squares: bool = False,
+        bucket: int = 0,
     ) -> None:
         self._inst_id, self._exchange = inst_id, exchange
+        self._bucket = bucket  # the height of price levels; 0: the bars have none
         self._squares = squares  # the state holds the sums of squares of the open minutes
         self._scanner: Scanner | None = None
         self.single_lines = False  # blocks are single lines, read one by one however many
@@ -55,7 +57,7 @@ class BarReader:
         self._whale_notional = whale_notional
         self._ledger = is_gap
         self._reject = reject
-        self.builder = BarBuilder(whale_notional)
+        self.builder = BarBuilder(whale_notional, bucket)
         self.lines = 0
         self.rejected = 0
 
@@ -150,12 +152,14 @@ class BarReader:
 
     def state(self) -> dict[str, Any]:
         """Return the exact state of the open minutes, for JSON."""
+        if self._bucket:
+            return self.builder.state_with_levels()
         return self.builder.state_with_squares() if self._squares else self.builder.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where ``state`` was taken, in its form; the builder's counters start again."""
         self._squares = "squares" in state
-        self.builder = BarBuilder.restore(self._whale_notional, state)
+        self.builder = BarBuilder.restore(self._whale_notional, state, self._bucket)
 
     def counts(self) -> dict[str, int]:
         """Return the counters of this run."""

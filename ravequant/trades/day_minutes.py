@@ -217,6 +217,7 @@ def _bars(columns: dict[str, Any]) -> list[MinuteBar]:
         for name in ("base", "notional")
     )
     every = {**value, "sell_base": sell_base, "sell_notional": sell_notional, "gap": columns["gap"]}
+    every["levels"] = [None] * len(columns["gap"])  # kept minutes have none
     return list(
         map(MinuteBar._make, zip(*(every[name] for name in MinuteBar._fields), strict=True))
     )

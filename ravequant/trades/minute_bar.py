@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from ravequant import exact, times
 from ravequant.contract import Contract, amounts
 from ravequant.records import Trade
+from ravequant.trades import price_levels
+from ravequant.trades.price_levels import PriceLevels, levels_of
 
 NEVER: Final = 1 << 62  # later than any time
 
@@ -38,6 +40,12 @@ class MinuteBar(NamedTuple):
     # sum of price² x notional, 2 x PRICE_PLACES + NOTIONAL_PLACES; None: the minute was open in the
     # state of a calculator that does not need it
     square_notional: int | None = None
+    # by price, for readers that ask for that: base … whale_sell_notional are then 0, and the sum
+    # above is None
+    levels: PriceLevels | None = None
+
+
+NO_SUMS: Final = (0,) * 11  # base … whale_sell_notional of a bar with levels
 
 
 def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> MinuteBar:
@@ -67,6 +75,7 @@ def merge(earlier: MinuteBar, later: MinuteBar, *, late: bool = False) -> Minute
         None
         if earlier.square_notional is None or later.square_notional is None
         else earlier.square_notional + later.square_notional,
+        price_levels.joined(earlier.levels, later.levels),
     )
 
 
@@ -116,10 +125,20 @@ def record_of(trade: Trade, contract: Contract) -> Record:
     )
 
 
-def bar_of(record: Record, whale_notional: int) -> MinuteBar:
-    """Return the bar of a record; ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``."""
+def bar_of(record: Record, whale_notional: int, bucket: int = 0) -> MinuteBar:
+    """Return the bar of a record; ``whale_notional`` is in units of ``exact.NOTIONAL_PLACES``.
+
+    With ``bucket``, the height of price levels in units of ``exact.PRICE_PLACES``, it has levels in
+    place of sums.
+    """
     price = record.price
     base, notional = amounts(record.contract, price, record.qty)
+    if bucket:
+        levels = levels_of(price, notional, bucket, buy=record.buy)
+        ids = record.first_id, record.trade_id
+        return MinuteBar(
+            record.minute, price, price, price, price, 1, *NO_SUMS, *ids, levels=levels
+        )
     bought = notional if record.buy else 0
     whale = notional >= whale_notional
     return MinuteBar(

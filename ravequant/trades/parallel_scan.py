@@ -8,7 +8,7 @@ import logging
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -54,6 +54,7 @@ def read_ahead(
     processes: int | None = None,
     *,
     exchange: str = DEFAULT_EXCHANGE,
+    bucket: int = 0,
 ) -> Iterator[tuple[Chunk, SpanResult | None]]:
     """Yield ``chunks`` in their order, each span with its result if there is one.
 
@@ -65,7 +66,9 @@ def read_ahead(
     try:
         for chunk in chunks:
             if isinstance(chunk, Span) and helpers:
-                readers = readers or _Readers(inst_id, whale_notional, exchange, helpers)
+                if readers is None:
+                    read = partial(read_span, exchange=exchange, bucket=bucket)
+                    readers = _Readers(inst_id, whale_notional, read, helpers)
                 readers.give(chunk)
                 if readers.full:
                     yield readers.take()
@@ -87,11 +90,17 @@ def _helpers() -> int:
 class _Readers:
     """Processes that read spans; the caller reads too while it waits for a result."""
 
-    def __init__(self, inst_id: str, whale_notional: int, exchange: str, width: int) -> None:
+    def __init__(
+        self,
+        inst_id: str,
+        whale_notional: int,
+        read: Callable[..., SpanResult | None],
+        width: int,
+    ) -> None:
         from ravequant.processes.worker_pool import Processes  # noqa: PLC0415 - few runs read so much
 
         self._inst_id, self._whale_notional = inst_id, whale_notional
-        self._read_span = partial(read_span, exchange=exchange)
+        self._read_span = read
         self._processes = Processes(width)
         self.waiting: deque[_Reading] = deque()
 
@@ -174,11 +183,12 @@ def read_span(
     end: int,
     *,
     exchange: str = DEFAULT_EXCHANGE,
+    bucket: int = 0,
 ) -> SpanResult | None:
     """Return the content of whole lines of a file; None if they must be read in order."""
     path = Path(path)
     scanner, blocks = _scanner(inst_id, exchange), _blocks(path, offset, end)
-    return collect(scanner, whale_notional, offset, blocks, end_of(path.name))
+    return collect(scanner, whale_notional, offset, blocks, end_of(path.name), bucket=bucket)
 
 
 @lru_cache(maxsize=1)
@@ -195,6 +205,8 @@ def collect(
     offset: int,
     blocks: Iterable[tuple[int, bytes]],
     day_end: int = NEVER,
+    *,
+    bucket: int = 0,
 ) -> SpanResult | None:
     """Return the content of blocks of whole lines, the first at ``offset``; None as above.
 
@@ -210,7 +222,7 @@ def collect(
         lines += scanned.lines
         rejected += [Rejected(at - offset + bad.offset, bad.reason) for bad in scanned.rejected]
         for trades in scanned.stretches:
-            partial = None if trades.ahead else partial_bars(trades, whale_notional)
+            partial = None if trades.ahead else partial_bars(trades, whale_notional, bucket)
             joined = join(found, partial) if found and partial else partial
             if partial is None or joined is None or len(rejected) > _NAMED:
                 return None

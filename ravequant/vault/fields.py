@@ -12,13 +12,15 @@ PLACES: Final = {"price": 12, "mean": 26, "amount": 12, "size": 10, "ratio": 8}
 WALL: Final = {
     "price": "price", "notional": "amount", "age_s": "count", "young": "flag", "ratio": "ratio",
 }  # fmt: skip
+# a bucket of a footprint, in the order of its list
+CELL: Final = {"low": "price", "buy": "amount", "sell": "amount", "trades": "count"}
 
 
 class Field(NamedTuple):
     """One field: its name in the files, its kind, and its unit.
 
     Kinds are ``time``, ``text``, ``flag``, ``count``, the decimal ones (``PLACES``), each with an
-    ``s`` for a list of them, ``walls``, and ``json`` for anything else.
+    ``s`` for a list of them, ``walls``, ``cells``, and ``json`` for anything else.
     """
 
     name: str
@@ -80,6 +82,9 @@ book_flow
     text: side; PRICE: price; VALUE: notional;
     size contracts: placed largest qty filled pulled refilled added unknown;
     time UTC: since_utc; flag: placed_known; count seconds: held_s; text: end; time UTC: end_utc
+footprint
+    KEY; PRICE: close bucket; cells low in quote currency, buy and sell too: rows; PRICE: poc;
+    VALUE: delta max_delta min_delta; json: imbalances stacked; flag: gap
 signals
     time UTC: as_of_utc; text: instId event_id timeframe direction wick_type; PRICE: wick_price;
     time UTC: creation_time_utc; count minutes: age_minutes; count wicks: touched surrounding;

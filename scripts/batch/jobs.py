@@ -17,6 +17,7 @@ from ravequant.pipeline.book_source import DEEP_CURSOR
 from ravequant.pipeline.calculator import Calculator
 from ravequant.pipeline.flow_source import TAPE_CURSOR
 from ravequant.pipeline.job import Job
+from ravequant.pipeline.level_source import LevelInput
 from ravequant.pipeline.trade_source import TradeInput, source_of
 from ravequant.settings import Settings
 from ravequant.vault import commit
@@ -26,14 +27,20 @@ from ravequant.vault.lock import turn
 from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
 from Untouch_Wick.untouch_wick import CALCULATOR as WICKS
+from Volume_Analyzer.footprint import CALCULATOR as FOOTPRINT
 from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
 
 CALCULATORS: Final[dict[str, Calculator[Any]]] = {
-    made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW)
+    made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT)
 }
 BARS: Final = tuple(
     metric for metric, made in CALCULATORS.items() if isinstance(made.input, TradeInput)
+)
+OF_TRADES: Final = tuple(
+    metric
+    for metric, made in CALCULATORS.items()
+    if isinstance(made.input, TradeInput | LevelInput)
 )
 LAST: Final = "~"  # behind every day
 SIDE_DATA: Final = {DEEP_CURSOR: DEEP, TAPE_CURSOR: TRADES}  # of a side input, by its cursor
@@ -124,6 +131,8 @@ def _job(task: RecomputeTask, facts: dict[str, Any] | None) -> Job[Any]:
     if isinstance(made.input, TradeInput):
         squares = made.input.squares
         source = source_of(task.vault, inst_id, task.settings, files, squares=squares)
+    elif isinstance(made.input, LevelInput):
+        source = made.input.source_of(task.vault, inst_id, task.settings, files)
     source = replace(source, archive=archive)
     for name, side in source.side_inputs.items():
         data = SIDE_DATA[name]

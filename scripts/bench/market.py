@@ -32,9 +32,9 @@ _PORTION_MS: Final = 5 * times.MINUTE_MS  # of market time that is made at once
 SnapshotLines = list[tuple[Path, bytes]]  # the lines of one snapshot, each with its file
 
 
-def write_trades(path: Path, count: int, seed: int) -> None:
-    """Write ``count`` trades of BTC, 15 a second on average, into one file."""
-    market = ModelMarket(seed, (BTC,))
+def write_trades(path: Path, count: int, seed: int, rate: float = DEFAULT_ROWS) -> None:
+    """Write ``count`` trades of BTC, ``rate`` a second on average, into one file."""
+    market = ModelMarket(seed, (BTC,), rows_per_second=rate)
     encoder = _encoder(market)
     with path.open("wb") as file:
         file.writelines(map(encoder.line, islice(_trades(market, _FOREVER), count)))

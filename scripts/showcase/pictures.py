@@ -64,6 +64,15 @@ def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Text:
     return _table(title, headers, shown)
 
 
+def footprint_said(row: Record) -> str:
+    """Return a line about a footprint: where most traded, the delta, stacked imbalances."""
+    stacks = ", ".join(f"{side}s {low} to {high}" for low, high, side in row["stacked"]) or "none"
+    return (
+        f"{row['instId']} by price at {row['timestamp_utc'][11:16]}: most traded at {row['poc']}, "
+        f"delta {int(Decimal(row['delta'])):+,} USD; stacked imbalances: {stacks}"
+    )
+
+
 def flow_said(rows: Sequence[Record]) -> str:
     """Return a line about book flow: the newest minute, and how walls ended."""
     minutes = [row for row in rows if row["kind"] == "flow"]

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 from rich.console import Console, RenderableType
 
 from ravequant import catalog, settings, tables, times
-from ravequant.catalog import DataSet, Program
+from ravequant.catalog import FOOTPRINT, DataSet, Program
 from ravequant.cli import INTERRUPTED
 from ravequant.errors import DONE, RaveQuantError
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -198,7 +198,7 @@ def calculate(demo: Demo) -> str:
     demo.run([demo.task(made, options) for made in STARTED], "calculating")
     counts = []
     for inst_id in INSTRUMENTS:
-        minutes = min(check_minutes(demo, data, inst_id) for data in BY_MINUTE)
+        minutes = min(check_minutes(demo, one, inst_id) for one in (*BY_MINUTE, FOOTPRINT))
         wicks, books = demo.count(catalog.WICKS, inst_id), check_buckets(demo, inst_id)
         if not wicks:
             demo.fail(catalog.UNTOUCH_WICK, f"wrote no wick of {inst_id}")
@@ -234,14 +234,15 @@ def check_buckets(demo: Demo, inst_id: str) -> int:
 
 
 def show_minutes(demo: Demo) -> str:
-    """Show the newest minutes of both instruments."""
+    """Show the newest minutes of both instruments, and by price the newest of each."""
     rows = []
     for inst_id in INSTRUMENTS:
         found = [demo.rows(data, inst_id) for data in BY_MINUTE]
         rows += list(zip(*found, strict=True))[-SHOWN:]
     demo.show(pictures.minutes_table(rows))
     folders = (demo.vault.trades(PLANTED), demo.vault.derived("vwap", PLANTED))
-    return "\n  ".join(["the files, here of BTC:", *map(str, folders)])
+    prices = [pictures.footprint_said(demo.rows(FOOTPRINT, inst_id)[-1]) for inst_id in INSTRUMENTS]
+    return "\n  ".join([*prices, "the files, here of BTC:", *map(str, folders)])
 
 
 def show_book(demo: Demo) -> str:

@@ -14,7 +14,7 @@ from ravequant import exact
 from ravequant.catalog import DATA_SETS, EXPORT_PARQUET, DataSet
 from ravequant.errors import VaultError
 from ravequant.vault import instruments
-from ravequant.vault.fields import FIELDS, PLACES, WALL
+from ravequant.vault.fields import CELL, FIELDS, PLACES, WALL
 from ravequant.vault.line_file import is_there
 from ravequant.vault.paths import Vault
 
@@ -144,6 +144,8 @@ def _read_type(kind: str) -> str:
     if kind == "walls":
         inner = ", ".join(f"{name} {_read_type(one)}" for name, one in WALL.items())
         return f"STRUCT({inner})[]"
+    if kind == "cells":
+        return "JSON[]"
     if kind.endswith("s") and kind != "s":
         return f"{_read_type(kind[:-1])}[]"
     return _READ.get(kind, "VARCHAR")
@@ -157,9 +159,19 @@ def _exact(name: str, kind: str) -> str:
     if kind == "walls":
         fields = ", ".join(f"{one} := {_exact(f'w.{one}', inner)}" for one, inner in WALL.items())
         return f"[struct_pack({fields}) FOR w IN {name}]"
+    if kind == "cells":
+        parts = [
+            f"{one} := {_cell(f'(w->>{at})', inner)}"
+            for at, (one, inner) in enumerate(CELL.items())
+        ]
+        return f"[struct_pack({', '.join(parts)}) FOR w IN {name}]"
     if kind[:-1] in _EXACT:
         return f"[{_exact('x', kind[:-1])} FOR x IN {name}]"
     return name
+
+
+def _cell(text: str, kind: str) -> str:
+    return f"{text}::BIGINT" if kind == "count" else _exact(text, kind)
 
 
 TABLES: Final = {name: _table(name, PLACES["price"]) for name in FIELDS}

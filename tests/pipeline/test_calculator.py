@@ -261,6 +261,8 @@ whale_notional = "100000.00"
 extended_bps = "62.50"
 [volume]
 t2_from = "0.50"
+[footprint]
+imbalance_ratio = "3.0"
 [buckets]
 delta_ratio = "0.1"
 delta_notional = "5.0"
@@ -277,6 +279,8 @@ PARAMETERS = {
     b'"hold_s":60,"deep_age_s":60,"listed_walls":10,"depth_levels":400}',
     "book_flow": b'{"wall_notional":"1000000","gap_s":10,"hold_s":60,"deep_age_s":60,'
     b'"depth_levels":400}',
+    "footprint": b'{"bucket":"10","imbalance_ratio":"3.0","imbalance_notional":"50000",'
+    b'"stacked":3}',
 }
 
 

@@ -81,7 +81,7 @@ def test_full_takes_the_sizes_that_matter(quick, capsys):
     [
         (
             ("--case", "bars,fast"),
-            "some of bars, books, book_flow, import, import_books, rebuild, increment, lab",
+            "some of bars, books, book_flow, footprint, import, import_books, rebuild, increment",
         ),
         (("--days", "0"), "'0': expected numbers above 0"),
         (("--rounds", "0"), "--rounds 0: expected a number above 0"),

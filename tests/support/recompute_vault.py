@@ -13,7 +13,7 @@ from ravequant.sim.instruments import swap_row
 from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import MINUTES, Vault
-from scripts.batch.jobs import BARS, CALCULATORS
+from scripts.batch.jobs import CALCULATORS, OF_TRADES
 from tests.support import book_lines
 from tests.support.recordings import Recording
 from tests.support.trade_streams import link_recording
@@ -65,7 +65,7 @@ def calculated(root: Path, source: Vault, recording: Recording) -> dict[str, byt
     """Return what the ordinary calculators make of a recording: something of every one."""
     name = recording.inst_id
     vault = copied(source, root, "raw", "meta")
-    metrics = METRICS if recording.book else METRICS[:4]
+    metrics = METRICS if recording.book else OF_TRADES
     for metric in metrics:
         run_room(vault, metric, name)
     found = outputs(root)
@@ -128,7 +128,7 @@ def calculate(vault: Vault, names: Sequence[str]) -> None:
     """Run the ordinary calculators, one after the other."""
     for metric in METRICS:
         for name in names:
-            if metric in BARS or name in NAMES[:2]:
+            if metric in OF_TRADES or name in NAMES[:2]:
                 run_room(vault, metric, name)
 
 

@@ -19,7 +19,9 @@ def examples() -> dict[frozenset[str], set[str]]:
     return {frozenset(json.loads(block)): set(json.loads(block)) for block in blocks}
 
 
-@pytest.mark.parametrize("name", ["trades", "vwap", "cvd", "volume", "wicks", "buckets", "book"])
+@pytest.mark.parametrize(
+    "name", ["trades", "vwap", "cvd", "volume", "wicks", "buckets", "book", "footprint"]
+)
 def test_each_field_of_a_line_is_listed(name):
     """The example lines of the data book have these fields, and no other."""
     listed = {field.name for field in FIELDS[name]} - ADDED
@@ -32,4 +34,4 @@ def test_each_kind_is_known(name):
     """A kind is one of the plain ones, a list of them, walls, or json."""
     kinds = {field.kind for field in FIELDS[name]}
     lists = {f"{kind}s" for kind in KINDS}
-    assert kinds <= KINDS | lists | {"walls", "json"}
+    assert kinds <= KINDS | lists | {"walls", "cells", "json"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ravequant import times
-from ravequant.vault.retention.plan import OF_BOOKS, TRADES, RetentionRule, Series, Survey
+from ravequant.vault.retention.plan import COMPUTED, TRADES, RetentionRule, Series, Survey
 
 _SOON_DAYS: Final = 7
 _MEASURED_MS: Final = 7 * times.DAY_MS  # growth is measured on the newest files of this span
@@ -106,7 +106,7 @@ def forecast(
     spans = [
         series.files[-1].end - series.files[0].start
         for series in found
-        if series.stream in {TRADES, *OF_BOOKS}
+        if series.stream in {TRADES, *COMPUTED}
     ]
     if spans and rest > 0:
         growths.append(Growth(rest * times.DAY_MS / max(spans), None))

@@ -16,6 +16,8 @@ DELETE: Final = "delete"
 BOOKS, DEEP, TRADES, BUCKETS = "books", "deep", "trades", "buckets"
 FLOW = "book_flow"
 OF_BOOKS = (BUCKETS, FLOW)  # days that a calculator of books writes
+FOOTPRINT = "footprint"
+COMPUTED = (*OF_BOOKS, FOOTPRINT)  # days that a calculator writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionR
         BOOKS: hours,
         DEEP: hours,
         TRADES: RetentionRule(chosen.compress_trade_days * times.DAY_MS),
-        **dict.fromkeys(OF_BOOKS, RetentionRule(chosen.compress_bucket_days * times.DAY_MS)),
+        **dict.fromkeys(COMPUTED, RetentionRule(chosen.compress_bucket_days * times.DAY_MS)),
     }
 
 

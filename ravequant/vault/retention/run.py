@@ -112,7 +112,7 @@ class RetentionRun:
 
     def _compress(self, action: Action, path: Path) -> int:
         with ExitStack() as lock:
-            if action.file.stream in plan.OF_BOOKS:
+            if action.file.stream in plan.COMPUTED:
                 lock.enter_context(
                     writer_lock(self._vault, writer_of(action.file.stream), action.file.inst_id)
                 )

@@ -20,9 +20,10 @@ from ravequant.vault.paths import Vault, instruments
 from ravequant.vault.retention.plan import (
     BOOKS,
     BUCKETS,
+    COMPUTED,
     DEEP,
     FLOW,
-    OF_BOOKS,
+    FOOTPRINT,
     TRADES,
     DatedFile,
     ImportedHour,
@@ -65,6 +66,7 @@ _STREAMS: Final = {
     TRADES: catalog.TRADES,
     BUCKETS: catalog.BUCKETS,
     FLOW: catalog.BOOK_FLOW,
+    FOOTPRINT: catalog.FOOTPRINT,
 }
 
 
@@ -96,7 +98,7 @@ def _series(vault: Vault, inst_id: str) -> Iterator[Series]:
                 stream,
                 inst_id,
                 files,
-                open_from=committed_day(vault, inst_id, stream) if stream in OF_BOOKS else None,
+                open_from=committed_day(vault, inst_id, stream) if stream in COMPUTED else None,
                 read_to=_read_by_all(readers, stream),
                 packed_share=_share(data.place(vault, inst_id), files),
                 imported=imported_hours(

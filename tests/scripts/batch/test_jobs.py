@@ -10,7 +10,7 @@ from ravequant.vault import commit
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.paths import Vault
 from scripts.batch import jobs
-from scripts.batch.jobs import BARS, CALCULATORS, LAST, Days, RecomputeTask
+from scripts.batch.jobs import BARS, CALCULATORS, LAST, OF_TRADES, Days, RecomputeTask
 from tests.scripts.test_recompute import days
 from tests.support import book_lines
 from tests.support.flow_vault import LINEAR, START, outputs, pressed, run, states
@@ -39,9 +39,10 @@ def test_a_cursor_before_the_first_day_is_gone_on_from():
     assert read(Days("2025-12-12"), cursor) == list(KEYS)
 
 
-def test_all_calculators_but_two_work_on_minute_bars():
-    """The bucketizer and book flow read books."""
-    assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets", "book_flow"}
+def test_all_calculators_but_three_work_on_minute_bars():
+    """The bucketizer and book flow read books, the footprint the price of each trade."""
+    assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets", "book_flow", "footprint"}
+    assert set(OF_TRADES) - set(BARS) == {"footprint"}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ EXPORTED = {
     "wicks": "c617475dbc140c64",
     "buckets": "b8498839ed15fecd",
     "book_flow": "30c0713e065e2118",
+    "footprint": "f770888e532db8fc",
     "signals": "b23bd76c3114e011",  # since an answer says how far it read
 }
 
