@@ -2,8 +2,9 @@
 
 The fault tests take it for the truth. Kinds: ``start``, ``history`` (a record REST has from the
 start), ``trade`` (a record published), ``wall`` (an owner or takers changed a wall of the model
-market), ``frame`` (one message to one connection and its fate), ``connect``, ``disconnect``,
-``subscribe``, ``fault`` (a disconnect or notice), ``rest``, ``end``.
+market), ``liquidations`` (rows published, even if nobody listens), ``frame`` (one message to one
+connection and its fate), ``connect``, ``disconnect``, ``subscribe``, ``fault`` (a disconnect or
+notice), ``rest``, ``end``.
 """
 
 from collections.abc import Mapping

@@ -9,7 +9,10 @@ from ravequant import exact
 from ravequant.records import Trade
 from ravequant.sim.feed import BookChange, Level
 
-PUBLIC = frozenset({"trades", "books", "books5", "bbo-tbt"})
+LIQUIDATIONS = "liquidation-orders"
+CONTEXT = frozenset({LIQUIDATIONS, "open-interest", "funding-rate", "mark-price"})
+PUBLIC = frozenset({"trades", "books", "books5", "bbo-tbt"}) | CONTEXT
+BY_TYPE = frozenset({LIQUIDATIONS})  # channels of a whole instType instead of an instId
 BUSINESS = frozenset({"trades-all"})
 LOGIN_ONLY = frozenset({"books-l2-tbt", "books50-l2-tbt"})
 BOOK_DEPTHS = {"bbo-tbt": 1, "books5": 5}  # channels that push whole small books; others: changes

@@ -2,16 +2,19 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import orjson
 
-from ravequant.sim import frames
+from ravequant.sim import frames, funding, statistics
 from ravequant.sim.archive import FILES, LISTING, PublishedFolder
+from ravequant.sim.context import FUNDING, INTEREST, MARK
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange
 from ravequant.sim.history import TradeHistory
 from ravequant.sim.replies import NO_HEADERS, HttpAnswer, RestError, envelope, too_many
+from ravequant.sim.sessions import INST_TYPES
 from ravequant.sim.trading import Trading
 
 _WINDOW_S: Final = 2.0
@@ -23,8 +26,13 @@ _LIMITS: Final = {  # requests in 2 seconds
     "/api/v5/public/instruments": 20,
     "/api/v5/public/time": 10,
     LISTING: 1,  # measured; the reference says 5
+    **dict.fromkeys(statistics.PATHS, 5),
 }
-_INST_TYPES: Final = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS")
+_LEVELS: Final = {
+    "/api/v5/public/open-interest": INTEREST,
+    "/api/v5/public/mark-price": MARK,
+    "/api/v5/public/funding-rate": FUNDING,
+}
 _NOT_FOUND: Final = {
     "code": 404, "data": {}, "detailMsg": "", "error_code": "404",
     "error_message": "Not Found", "msg": "Not Found",
@@ -69,6 +77,9 @@ class RestApi:
             "/api/v5/market/books-full": self._books_full,
             "/api/v5/public/instruments": self._instruments,
             "/api/v5/public/time": self._time,
+            "/api/v5/public/funding-rate-history": self._funding_history,
+            **{path: partial(self._level, channel) for path, channel in _LEVELS.items()},
+            **{path: partial(self._statistics, path) for path in statistics.PATHS},
         }
         if archive is not None:
             self._paths[LISTING] = archive.listing
@@ -145,7 +156,7 @@ class RestApi:
         inst_type, inst_id = query.get("instType"), query.get("instId")
         if not inst_type:
             raise RestError("50014", "Parameter instType can not be empty.", 400)
-        if inst_type not in _INST_TYPES:
+        if inst_type not in INST_TYPES:
             raise RestError("51000", "Parameter instType error")
         rows = [row for row in self._market.instrument_rows() if row["instType"] == inst_type]
         if inst_id:
@@ -153,6 +164,27 @@ class RestApi:
             if not rows:
                 raise _no_instrument()
         return envelope(rows)
+
+    def _level(self, channel: str, query: Mapping[str, str]) -> HttpAnswer:
+        """Return the newest row of an instrument; of all with ``instId=ANY`` or none."""
+        asked = query.get("instId", "")
+        names = [row["instId"] for row in self._market.instrument_rows()]
+        if asked not in ("", "ANY"):
+            self._history(query)
+            names = [asked]
+        rows = (self._market.context.row(channel, name, self._market.now_ms) for name in names)
+        return envelope([row for row in rows if row is not None])
+
+    def _funding_history(self, query: Mapping[str, str]) -> HttpAnswer:
+        inst_id, _ = self._history(query)
+        limit = min(_whole(query, "limit", 100), 100)  # 100 though 400 may be asked for
+        before, after = _whole(query, "before", None), _whole(query, "after", None)
+        return envelope(funding.history(inst_id, self._market.now_ms, before, after, limit))
+
+    def _statistics(self, path: str, query: Mapping[str, str]) -> HttpAnswer:
+        if "support-coin" not in path:
+            self._history(query)
+        return envelope(statistics.rows(path, query, self._market.now_ms))
 
     def _time(self, _query: Mapping[str, str]) -> HttpAnswer:
         return envelope([{"ts": str(self._market.now_ms)}])

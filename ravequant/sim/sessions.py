@@ -16,7 +16,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _CHANNELS: Final = {"/ws/v5/public": frames.PUBLIC, "/ws/v5/business": frames.BUSINESS}
 
 PATHS: Final = frozenset(_CHANNELS)
-Key = tuple[str, str]  # channel, instId
+INST_TYPES: Final = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS")
+Key = tuple[str, str]  # channel, instId; of a type-wide channel the instType
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class ChannelRequest:
     @property
     def key(self) -> Key:
         """Return channel and instrument."""
-        return self.arg["channel"], self.arg["instId"]
+        return self.arg["channel"], self.arg.get("instId") or self.arg["instType"]
 
 
 @dataclass(slots=True)
@@ -89,10 +90,13 @@ class ClientSession:
         if not legal or not arg.get("channel"):
             shown = orjson.dumps(arg).decode()
             return self._error("60013", f"Invalid args: {shown}", request_id)
-        channel, inst_id = arg["channel"], arg.get("instId", "")
+        channel = arg["channel"]
+        wide = channel in frames.BY_TYPE
+        inst_id = arg.get("instType" if wide else "instId", "")
+        known = INST_TYPES if wide else self.instruments
         if channel in frames.LOGIN_ONLY:
             return self._error("60011", "Please log in", request_id)
-        if channel not in _CHANNELS[self.path] or inst_id not in self.instruments:
+        if channel not in _CHANNELS[self.path] or inst_id not in known:
             message = (
                 f"Wrong URL or channel:{channel},instId:{inst_id} doesn't exist. Please use the "
                 "correct URL, channel and parameters referring to API document."

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ravequant import exact
 from ravequant.records import Trade
 from ravequant.sim import frames
+from ravequant.sim.context import ContextMarket, Push
 from ravequant.sim.faultplan import FaultPlan, Frame
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange, Feed, KnowsFills, KnowsWalls
@@ -81,6 +82,7 @@ class Trading:
         self._seq_ids: dict[str, int] = {}  # newest of each book
         self._pushed_ms: dict[Key, int] = {}  # market time of the newest push of each book channel
         self._small_books: dict[Key, BookChange] = {}
+        self.context = ContextMarket(feed.instruments)
         for inst_id, trade in feed.trades(opened_ms):
             self._histories[inst_id].append(trade)
             log.trade("history", inst_id, trade)
@@ -166,6 +168,9 @@ class Trading:
     def _first(self, client: Subscriber, subscription: Subscription) -> None:
         """Send the newest trade or the book at once, as OKX does."""
         channel, inst_id = subscription.key
+        if channel in frames.CONTEXT:
+            self._first_of_context(client, subscription)
+            return
         history = self._histories[inst_id]
         if channel == "trades" and len(history):
             newest = history.record(-1)
@@ -177,6 +182,14 @@ class Trading:
         elif channel in _BOOK_ORDER:
             self._look_at_books()
             self._send_book(client, subscription)
+
+    def _first_of_context(self, client: Subscriber, subscription: Subscription) -> None:
+        """Send the newest row of a context feed; with the first subscriber the feeds begin."""
+        newest = {name: past.record(-1).price for name, past in self._histories.items() if past}
+        self.context.start(self.now_ms, newest)
+        push = self.context.first(*subscription.key, self.now_ms)
+        if push is not None:
+            self._deliver(client, subscription, push.payload, push.facts)
 
     def leave(self, client: Subscriber) -> None:
         """Forget a connection that is gone."""
@@ -204,6 +217,10 @@ class Trading:
         self.now_ms = until_ms
         for inst_id, trade in self._feed.trades(until_ms):
             self._publish_trade(inst_id, trade)
+            if self.context.running:
+                self.context.trade(inst_id, trade)
+        for push in self.context.until(until_ms):
+            self._publish_context(push)
         if self._log.on and isinstance(self._feed, KnowsWalls):
             for inst_id, change in self._feed.wall_changes():
                 self._log.wall(inst_id, change)
@@ -225,6 +242,13 @@ class Trading:
                 payload = frames.trades_all(inst_id, fill)
                 for client, subscription in tuple(readers.items()):
                     self._deliver(client, subscription, payload, _ids(fill))
+
+    def _publish_context(self, push: Push) -> None:
+        if push.channel == frames.LIQUIDATIONS:
+            self._log.note("liquidations", **push.facts)
+        key = push.channel, push.name
+        for client, subscription in tuple(self._readers.get(key, {}).items()):
+            self._deliver(client, subscription, push.payload, push.facts)
 
     def _look_at_books(self) -> None:
         """Bring the books up to now where no client followed them, without sending the changes."""
