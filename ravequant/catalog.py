@@ -64,8 +64,17 @@ def _derived(metric: str, file: str = "") -> Callable[[Vault, str], Path]:
     return lambda vault, inst_id: vault.derived(metric, inst_id) / file
 
 
+def _statistic(name: str, series: str) -> DataSet:
+    def place(vault: Vault, inst_id: str) -> Path:
+        return vault.statistics(inst_id, series)
+
+    return DataSet(name, "days", paths.STATISTICS, place, CONTEXT_EXPORTER)
+
+
 TRADES_EXPORTER: Final = Program("trades_exporter", "Trades_Bot/trades_exporter.py")
 L2_EXPORTER: Final = Program("l2_exporter", "L2_Bot/l2_exporter.py")
+CONTEXT_EXPORTER: Final = Program("context_exporter", "Context_Bot/context_exporter.py")
+LIQUIDATION_MINUTES: Final = Program("liquidations", "Context_Bot/liquidations_1m.py")
 VWAP_CALCULATOR: Final = Program("vwap", "VWAP/vwap_calculator.py")
 CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
 VOLUME_ANALYZER: Final = Program("volume", "Volume_Analyzer/volume_analyzer.py")
@@ -83,10 +92,10 @@ IMPORT_TRADES: Final = Program("import_trades", "Trades_Bot/import_trades.py")
 DASHBOARD: Final = Program("dashboard", "Dashboard/dashboard.py")
 REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 
-EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER)
+EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER, CONTEXT_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
 ASKED_CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)  # the query reads their records
-CALCULATORS: Final = (*ASKED_CALCULATORS, BOOK_FLOW_MAKER, FOOTPRINT_MAKER)
+CALCULATORS: Final = (*ASKED_CALCULATORS, BOOK_FLOW_MAKER, FOOTPRINT_MAKER, LIQUIDATION_MINUTES)
 JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished days of books
 PROGRAMS: Final = (
     *EXPORTERS,
@@ -151,6 +160,32 @@ FUNDING: Final = DataSet(
     IMPORT_TRADES,
     options="--dir FOLDER",
 )
+LIQUIDATIONS: Final = DataSet(
+    "liquidations", "days", paths.LIQUIDATIONS, Vault.liquidations, CONTEXT_EXPORTER, "known_utc"
+)
+OPEN_INTEREST: Final = DataSet(
+    "open_interest", "days", paths.OPEN_INTEREST, Vault.open_interest, CONTEXT_EXPORTER
+)
+FUNDING_ESTIMATES: Final = DataSet(
+    "funding_estimates", "days", paths.FUNDING_ESTIMATES, Vault.funding_estimates, CONTEXT_EXPORTER
+)
+MARKS: Final = DataSet("marks", "days", paths.MARKS, Vault.marks, CONTEXT_EXPORTER)
+LS_ACCOUNTS: Final = _statistic("ls_accounts", "ls_accounts")
+LS_TOP_ACCOUNTS: Final = _statistic("ls_top_accounts", "ls_top_accounts")
+LS_TOP_POSITIONS: Final = _statistic("ls_top_positions", "ls_top_positions")
+INTEREST_5M: Final = _statistic("interest_5m", "oi")
+TAKER_5M: Final = _statistic("taker_5m", "taker")
+COVERAGE: Final = DataSet(
+    "coverage",
+    "log",
+    paths.LIQUIDATIONS,
+    lambda vault, inst_id: vault.coverage("liquidations", inst_id),
+    CONTEXT_EXPORTER,
+    "from_utc",
+)
+GRID_GAPS: Final = DataSet(
+    "grid_gaps", "log", paths.STATISTICS, Vault.grid_gaps, CONTEXT_EXPORTER, "detected_utc"
+)
 VWAP: Final = DataSet("vwap", "log", "vwap", _derived("vwap", "vwap_1m.jsonl"), VWAP_CALCULATOR)
 CVD: Final = DataSet("cvd", "log", "cvd", _derived("cvd", "cvd_1m.jsonl"), CVD_CALCULATOR)
 VOLUME: Final = DataSet(
@@ -167,6 +202,13 @@ BUCKETS: Final = DataSet(
 )
 BOOK_FLOW: Final = DataSet("book_flow", "days", "book_flow", _derived("book_flow"), BOOK_FLOW_MAKER)
 FOOTPRINT: Final = DataSet("footprint", "days", "footprint", _derived("footprint"), FOOTPRINT_MAKER)
+LIQUIDATIONS_1M: Final = DataSet(
+    "liquidations_1m",
+    "log",
+    "liquidations",
+    _derived("liquidations", "liquidations_1m.jsonl"),
+    LIQUIDATION_MINUTES,
+)
 SIGNALS: Final = DataSet(
     "signals",
     "log",
@@ -187,9 +229,21 @@ ASKED: Final = DataSet(
 )
 
 DERIVED: Final = (
-    VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT, SIGNALS, ASKED,
+    VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT,
+    LIQUIDATIONS_1M, SIGNALS, ASKED,
 )  # fmt: skip
+CONTEXT: Final = (  # raw days of the context feeds
+    LIQUIDATIONS,
+    MARKS,
+    OPEN_INTEREST,
+    FUNDING_ESTIMATES,
+    LS_ACCOUNTS,
+    LS_TOP_ACCOUNTS,
+    LS_TOP_POSITIONS,
+    INTEREST_5M,
+    TAKER_5M,
+)
+_NOTES: Final = (GAPS, GRID_GAPS, COVERAGE, HISTORY, METADATA, IMPORTS)
 DATA_SETS: Final = {
-    data.name: data
-    for data in (TRADES, BOOK, DEEP, *DERIVED, GAPS, HISTORY, METADATA, IMPORTS, FUNDING)
+    data.name: data for data in (TRADES, BOOK, DEEP, *CONTEXT, *DERIVED, *_NOTES, FUNDING)
 }

@@ -294,6 +294,7 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         ),
         exporter_options=exporter_options,
         rebuild=args.rebuild,
+        once=args.once,
     )
     recorders = [] if args.no_exporters or args.once else tasks_module.exporters(request, books)
     kept = [*box, *recorders, *([] if args.once else tasks_module.watch(request))]

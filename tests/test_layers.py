@@ -14,8 +14,8 @@ from ravequant import exchanges
 from ravequant.vault.paths import CHECKOUT
 
 ROOMS = (
-    "CVD", "Dashboard", "Edge_Lab", "L2_Bot", "Liquidity_Buckets", "Trades_Bot", "Untouch_Wick",
-    "VWAP", "Volume_Analyzer",
+    "CVD", "Context_Bot", "Dashboard", "Edge_Lab", "L2_Bot", "Liquidity_Buckets", "Trades_Bot",
+    "Untouch_Wick", "VWAP", "Volume_Analyzer",
 )  # fmt: skip
 
 # From the ground up. A name stands for the module and all that is inside of it. A module may
@@ -54,11 +54,18 @@ PURE = (
     "Trades_Bot.progress",
     "L2_Bot.snapshot_writer",
     "ravequant.exchanges.base",
+    "ravequant.exchanges.context_feeds",
+    "ravequant.exchanges.okx.context_rows",
+    "ravequant.sim.context",
+    "ravequant.sim.statistics",
 )
 # folds and plans: their wiring may use the library's I/O
 PURE_ROOMS = (
     "VWAP.vwap_calculator",
     "CVD.run_cvd_from_jsonl",
+    "Context_Bot.context_lines",
+    "Context_Bot.coverage",
+    "Context_Bot.liquidations_1m",
     "Volume_Analyzer.volume_analyzer",
     "Dashboard.heat",
     "Dashboard.view",
@@ -420,7 +427,10 @@ def test_private_names_stay_in_their_module(module):
     assert sorted(private_imports(module)) == []
 
 
-@pytest.mark.parametrize("program", ["Trades_Bot.trades_exporter", "L2_Bot.l2_exporter"])
+@pytest.mark.parametrize(
+    "program",
+    ["Trades_Bot.trades_exporter", "L2_Bot.l2_exporter", "Context_Bot.context_exporter"],
+)
 def test_exporter_needs_no_numpy(program):
     """The program that runs day and night stays small: it never loads numpy."""
     code = f"import sys, {program}; print('numpy' in sys.modules)"

@@ -17,7 +17,7 @@ from tests.support.readme_blocks import READMES, TROUBLE, fences, seen_messages
 DATA_BOOK = CHECKOUT / "Rave_Quant_Vault" / "README.md"
 ROOMS = (
     "Trades_Bot", "L2_Bot", "VWAP", "CVD", "Volume_Analyzer", "Untouch_Wick", "Liquidity_Buckets",
-    "Edge_Lab", "Dashboard",
+    "Edge_Lab", "Dashboard", "Context_Bot",
 )  # fmt: skip
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 LEFT = "…"  # what a message leaves open
@@ -71,7 +71,7 @@ def test_the_contract_shows_what_the_data_book_shows():
     """Each example line of the SPEC has the fields of the data book's, in their order."""
     book = {tuple(json.loads(line)) for line in "".join(fences(DATA_BOOK, "json")).splitlines()}
     shown = "".join(fences(CHECKOUT / "SPEC.md", "json")).splitlines()
-    assert len(shown) == 10
+    assert len(shown) == 17
     assert [line for line in shown if tuple(json.loads(line)) not in book] == []
 
 

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.alerts.delivery import delivery
-from ravequant.catalog import BOOK, CALCULATORS, DASHBOARD, TRADES
+from ravequant.catalog import BOOK, CALCULATORS, DASHBOARD, MARKS, TRADES
 from ravequant.checks.check import Check, rebuild_all
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
@@ -20,8 +20,8 @@ from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 
-STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK)}
-_START: Final = {data.maker.name: data.made_by for data in (TRADES, BOOK)}
+STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK, MARKS)}
+_START: Final = {data.maker.name: data.made_by for data in (TRADES, BOOK, MARKS)}
 NETWORK: Final = "see whether the network is up; it goes on by itself"
 _SCRIPTS: Final = {program.name: program.script for program in CALCULATORS}
 _RUN_ALL: Final = "run_all"
@@ -41,6 +41,8 @@ def exporters(vault: Vault, now: int) -> Iterator[Check]:
     for name, stream in STREAMS.items():
         beat = heartbeat.read(vault, name)
         state = recorder_state(vault, name, now)
+        if beat is None and name == MARKS.maker.name:
+            continue  # the signals need none of its feeds
         if beat is None:
             yield Check(name, "FAIL", "has never run on this vault", start(vault, name))
         elif not state.lives:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from ravequant.exchanges.archive.base import Archive
     from ravequant.exchanges.archive.book_days import ArchivedBooks
     from ravequant.exchanges.archive.publisher import Publisher
+    from ravequant.exchanges.context_feeds import ContextFeeds
 
 # The module of each exchange, loaded when it is asked for: each brings libraries of its own.
 _MODULES: Final = {"okx": "ravequant.exchanges.okx.exchange"}
 NAMES: Final = tuple(_MODULES)
+_CONTEXT: Final = {"okx": "ravequant.exchanges.okx.context_rows"}
 _ARCHIVES: Final = {"okx": "ravequant.exchanges.okx.archive"}  # of those that publish files
 
 
@@ -22,6 +24,14 @@ def load(name: str) -> Exchange:
     """Return an exchange by its name, one of ``NAMES``."""
     exchange: Exchange = import_module(_MODULES[name]).EXCHANGE
     return exchange
+
+
+def load_context(name: str) -> "ContextFeeds":
+    """Return the context feeds of an exchange. Raises UsageError if it has none."""
+    if name not in _CONTEXT:
+        raise UsageError(f"{name} has no context feeds that can be recorded")
+    feeds: ContextFeeds = import_module(_CONTEXT[name]).FEEDS
+    return feeds
 
 
 def load_archive(name: str) -> "Archive":

@@ -1,7 +1,7 @@
 """The context feeds of the local exchange: mark price, open interest, funding, liquidations; pure.
 
 They follow from the trades and from time alone: the same trades give the same messages, however
-often and in what steps a caller asks.
+often a caller asks.
 """
 
 from collections.abc import Iterator, Mapping

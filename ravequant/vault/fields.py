@@ -85,6 +85,33 @@ book_flow
 footprint
     KEY; PRICE: close bucket; cells low in quote currency, buy and sell too: rows; PRICE: poc;
     VALUE: delta max_delta min_delta; json: imbalances stacked; flag: gap
+liquidations
+    KEY; text: channel; text side of the liquidating order: side; text: posSide;
+    text long or short: liquidated; PRICE: px; size contracts: qty_contracts; text: bkLoss;
+    size coins or quote currency per contract: ctVal; size: ctMult; text: ctType via;
+    time UTC: known_utc
+marks
+    KEY; text: channel; PRICE: markPx
+open_interest
+    KEY; text: channel; text contracts: oi; text coins: oiCcy; text USD: oiUsd; text: via
+funding_estimates
+    KEY; text: channel; text fraction per interval: fundingRate;
+    text Unix milliseconds: fundingTime nextFundingTime prevFundingTime;
+    text fraction per interval: settFundingRate; text: settState premium
+ls_accounts
+    STATISTIC
+ls_top_accounts
+    STATISTIC
+ls_top_positions
+    STATISTIC
+interest_5m
+    STATISTIC
+taker_5m
+    STATISTIC
+liquidations_1m
+    KEY; VALUE: long_notional short_notional; count rows: long_count short_count;
+    VALUE: largest_notional; text: largest_side; VALUE: long_notional_1h short_notional_1h;
+    count rows: long_count_1h short_count_1h late_liqs; flag: gap gap_1h
 signals
     time UTC: as_of_utc; text: instId event_id timeframe direction wick_type; PRICE: wick_price;
     time UTC: creation_time_utc; count minutes: age_minutes; count wicks: touched surrounding;
@@ -100,6 +127,7 @@ signals
     time UTC: detected_utc; json: query; count points: min_score; text: query_id
 """
 _SHORT: Final = {
+    "STATISTIC": "KEY; text: channel series period; time UTC: known_utc; texts: values",
     "KEY": "time UTC: timestamp_utc; text: instId exchange market",
     "PRICE": "price quote currency",
     "VALUE": "amount quote currency",

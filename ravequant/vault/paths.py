@@ -20,6 +20,11 @@ MINUTES: Final = "bars"
 DEMO_MARKER: Final = ".made_by_demo"  # a vault that holds this is a demo's and may be emptied
 
 SETTLED_FUNDING: Final = "funding_settled_perps"
+LIQUIDATIONS: Final = "liquidations_perps"
+OPEN_INTEREST: Final = "open_interest_perps"
+FUNDING_ESTIMATES: Final = "funding_perps"
+MARKS: Final = "mark_perps"
+STATISTICS: Final = "stats_perps"
 IMPORT: Final = "import"
 
 _MOST_NAMED: Final = 8  # instruments in a message
@@ -96,6 +101,34 @@ class Vault:
         """Every settled funding rate, each on a line."""
         folder = self._raw(SETTLED_FUNDING, inst_id)
         return folder.with_name(f"{folder.name}.jsonl")
+
+    def liquidations(self, inst_id: str) -> Path:
+        """Folder of raw liquidation days, as the exchange showed them: not all there were."""
+        return self._raw(LIQUIDATIONS, inst_id)
+
+    def open_interest(self, inst_id: str) -> Path:
+        """Folder of raw days of open interest."""
+        return self._raw(OPEN_INTEREST, inst_id)
+
+    def funding_estimates(self, inst_id: str) -> Path:
+        """Folder of raw days of the running estimates of funding."""
+        return self._raw(FUNDING_ESTIMATES, inst_id)
+
+    def marks(self, inst_id: str) -> Path:
+        """Folder of raw days of mark prices, one a second at most."""
+        return self._raw(MARKS, inst_id)
+
+    def statistics(self, inst_id: str, series: str, period: str = "5m") -> Path:
+        """Folder of raw days of a trading statistic."""
+        return self._raw(STATISTICS, inst_id) / f"{series}_{period}"
+
+    def coverage(self, feed: str, inst_id: str) -> Path:
+        """The spans of exchange time in which a feed without ids was listened to."""
+        return self._meta("coverage", f"{feed}/{check_inst_id(inst_id)}.jsonl")
+
+    def grid_gaps(self, inst_id: str) -> Path:
+        """The ledger of missing settlements and steps of statistics."""
+        return self._meta("grid_gaps", f"{check_inst_id(inst_id)}.jsonl")
 
     def _raw(self, stream: str, inst_id: str) -> Path:
         return self.root / "raw" / self.exchange / stream / check_inst_id(inst_id)

@@ -24,6 +24,7 @@ _PLACES: Final = (  # state and output first: raw data alone are a vault that ca
     "state/*/{exchange}/perps/{inst_id}.*",
     "derived/*/{exchange}/perps/{inst_id}",
     "meta/{exchange}/*/{inst_id}.*",
+    "meta/{exchange}/coverage/*/{inst_id}.*",
     "raw/{exchange}/*/{inst_id}",
     "raw/{exchange}/*/{inst_id}.jsonl",
 )

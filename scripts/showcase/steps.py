@@ -154,8 +154,17 @@ def start_exchange(demo: Demo) -> str:
     )
 
 
+_RECORDED: Final = (
+    catalog.TRADES,
+    catalog.BOOK,
+    catalog.DEEP,
+    catalog.LIQUIDATIONS,
+    catalog.MARKS,
+)
+
+
 def record(demo: Demo) -> str:
-    """Run both exporters side by side: the trade history by REST, then trades and books live."""
+    """Run the exporters side by side: the trade history by REST, then all feeds live."""
     args = demo.args
     idle_s = math.ceil(max(2, 20 / args.speed))
     deep_s = max(1, round(DEEP_S / args.speed))
@@ -167,15 +176,18 @@ def record(demo: Demo) -> str:
     exporters = [
         demo.task(catalog.TRADES_EXPORTER, [*common, "--backfill", "6h"]),
         demo.task(catalog.L2_EXPORTER, [*common, "--deep-every", str(deep_s)]),
+        demo.task(catalog.CONTEXT_EXPORTER, common),
     ]
     exchange = [demo.exchange] if demo.exchange else []
     demo.run([*exchange, *exporters], f"recording trades and books for {args.seconds:g} s")
     check_recorded(demo)
-    trades, books, deep = (
-        sum(demo.count(data, inst_id) for inst_id in INSTRUMENTS)
-        for data in (catalog.TRADES, catalog.BOOK, catalog.DEEP)
+    trades, books, deep, liquidations, marks = (
+        sum(demo.count(data, inst_id) for inst_id in INSTRUMENTS) for data in _RECORDED
     )
-    return f"{trades:,} trades, {books} books of 400 levels a side, {deep} deep ones"
+    return (
+        f"{trades:,} trades, {books} books of 400 levels a side, {deep} deep ones\n"
+        f"  {marks} mark prices, {liquidations} liquidations seen (a lower bound, never the total)"
+    )
 
 
 def check_recorded(demo: Demo) -> None:
@@ -188,6 +200,8 @@ def check_recorded(demo: Demo) -> None:
         if books < least:
             text = f"wrote {books} books of {inst_id}, expected {least} or more"
             demo.fail(catalog.L2_EXPORTER, text)
+        if not demo.count(catalog.MARKS, inst_id):
+            demo.fail(catalog.CONTEXT_EXPORTER, f"wrote no mark price of {inst_id}")
         if not demo.count(catalog.DEEP, inst_id):
             demo.fail(catalog.L2_EXPORTER, f"wrote no deep book of {inst_id}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ravequant import times
-from ravequant.catalog import L2_EXPORTER, TRADES_EXPORTER
+from ravequant.catalog import CONTEXT_EXPORTER, L2_EXPORTER, TRADES_EXPORTER
 from ravequant.vault.recorder_state import RecorderState, span
 
 RUN_ALL: Final = "run_all"
@@ -17,7 +17,11 @@ _AGAIN_MS: Final = 10 * times.MINUTE_MS  # until another reason for the same tro
 _FILL_EVERY_MS: Final = times.MINUTE_MS
 _FILL_LEAST_MS: Final = 2 * times.MINUTE_MS  # a shorter stretch is fetched in seconds
 SHUT: Final = "NOT RECORDING "
-ROWS: Final = {TRADES_EXPORTER.name: "trades", L2_EXPORTER.name: "books"}
+ROWS: Final = {
+    TRADES_EXPORTER.name: "trades",
+    L2_EXPORTER.name: "books",
+    CONTEXT_EXPORTER.name: "context feeds",
+}
 
 
 class Line(NamedTuple):
@@ -77,10 +81,11 @@ class RecordingNews:
                 found += self._fills(state, now)
         found = list(dict.fromkeys(found))  # both recorders may leave out the same instrument
         shut = [line.text for line in found if line.text.startswith(SHUT)]
-        if len(shut) == len(ROWS) and len({text.partition(": ")[2] for text in shut}) == 1:
+        if 1 < len(shut) == len(living) and len({text.partition(": ")[2] for text in shut}) == 1:
             found = [line for line in found if line.text not in shut]
-            both = " and ".join(text.removeprefix(SHUT).partition(": ")[0] for text in shut)
-            found.insert(0, Line(f"{SHUT}{both}: {shut[0].partition(': ')[2]}", bad=True))
+            *most, last = (text.removeprefix(SHUT).partition(": ")[0] for text in shut)
+            rows = f"{', '.join(most)} and {last}"
+            found.insert(0, Line(f"{SHUT}{rows}: {shut[0].partition(': ')[2]}", bad=True))
         return found
 
     def _news(self, trouble: Trouble, now: int) -> Iterator[Line]:

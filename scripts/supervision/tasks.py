@@ -18,6 +18,8 @@ from ravequant.catalog import (
     JUDGE,
     L2_BUCKETIZER,
     L2_RETENTION,
+    LIQUIDATION_MINUTES,
+    MARKS,
     OKX_EXCHANGE,
     TRADES,
     VERIFY_VAULT,
@@ -53,6 +55,7 @@ class RunRequest:
     watch_options: tuple[str, ...] = ()
     exporter_options: tuple[str, ...] = ()
     rebuild: bool = False
+    once: bool = False  # the calculators run a single time, on the data there are
 
     @property
     def common(self) -> tuple[str, ...]:
@@ -117,7 +120,7 @@ def exchange_options(ws_url: str, rest_url: str) -> tuple[str, ...]:
 
 
 def exporters(request: RunRequest, books: BooksCheck | None = None) -> list[Task]:
-    """Return the two recorders, kept running; that of books waits for the ``books`` of before."""
+    """Return the recorders, kept running; that of books waits for the ``books`` of before."""
     common = (*request.common, *request.exporter_options)
     backfill = ("--backfill", request.backfill) if request.backfill else ()
     more = {"trades_exporter": backfill}
@@ -162,7 +165,13 @@ def calculators(request: RunRequest) -> list[Task]:
     keeps the minutes that the others read.
     """
     vault = Vault(request.vault)
-    pairs = [(program, inst_id) for inst_id in request.inst_ids for program in STARTED]
+    pairs = [
+        (program, inst_id)
+        for inst_id in request.inst_ids
+        for program in STARTED
+        if not (request.once and program == LIQUIDATION_MINUTES)
+        or any(MARKS.files(vault, inst_id))  # few need the context feeds: without them it is well
+    ]
     if request.rebuild:
         pairs.sort(key=lambda pair: STARTED.index(pair[0]))
     return [
@@ -188,7 +197,8 @@ class InputCheck:
 
     def __init__(self, vault: Vault, calculator: Program, inst_id: str) -> None:
         self._vault, self._inst_id, self._looks = vault, inst_id, 0
-        self._source = BOOK if calculator in (L2_BUCKETIZER, BOOK_FLOW_MAKER) else TRADES
+        books = dict.fromkeys((L2_BUCKETIZER, BOOK_FLOW_MAKER), BOOK)
+        self._source = {**books, LIQUIDATION_MINUTES: MARKS}.get(calculator, TRADES)
 
     def ready(self) -> bool:
         """Return True once the vault holds the input of the calculator."""

@@ -1,4 +1,4 @@
-"""The two exporters as the fault tests handle them: started, killed, stopped, looked at."""
+"""The exporters as the fault tests handle them: started, killed, stopped, looked at."""
 
 import json
 import signal
@@ -59,7 +59,8 @@ class Program:
 
     def size(self, vault: Vault) -> int:
         """Return how many bytes of raw data stand there."""
-        folder = vault.trades(BTC) if self is TRADE else vault.snapshots(BTC)
+        folders = {CONTEXT.name: vault.marks, TRADE.name: vault.trades, BOOK.name: vault.snapshots}
+        folder = folders[self.name](BTC)
         return sum(path.stat().st_size for path in folder.rglob("*.jsonl"))
 
     def facts(self, vault: Vault) -> dict[str, Any]:
@@ -77,6 +78,7 @@ class Program:
 
 TRADE = Program("trades_exporter", CHECKOUT / "Trades_Bot" / "trades_exporter.py")
 BOOK = Program("l2_exporter", CHECKOUT / "L2_Bot" / "l2_exporter.py")
+CONTEXT = Program("context_exporter", CHECKOUT / "Context_Bot" / "context_exporter.py")
 
 
 def _within(process: subprocess.Popen[bytes], seconds: float) -> int:

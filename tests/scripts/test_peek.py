@@ -198,7 +198,7 @@ def test_small_files_are_shown_whole(vault, capsys):
         (
             ("vwap", BTC, "--file", "2025-12-14"),
             2,
-            "--file: only trades, l2, deep, buckets, book_flow, footprint have",
+            "--file: only trades, l2, deep, liquidations, marks, open_interest, ",
         ),
         (
             ("trades", BTC, "--file", "14.12.2025"),

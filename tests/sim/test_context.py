@@ -27,7 +27,7 @@ def pushes(step_ms: int, seconds: int = 30) -> list[Push]:
     feed = ModelMarket(1)
     made = ContextMarket(feed.instruments)
     made.start(START, {BTC: "97250", ETH: "3420"})
-    found = []
+    found: list[Push] = []
     for until in range(START + step_ms, START + seconds * 1_000 + 1, step_ms):
         for inst_id, trade in feed.trades(until):
             made.trade(inst_id, trade)
@@ -96,7 +96,7 @@ def test_liquidations_of_all_swaps_come_by_type():
         async with client(exchange) as socket:
             await ask(socket, "subscribe", {"channel": LIQUIDATIONS, "instType": SWAPS})
             assert (await hear(socket))["arg"] == {"channel": LIQUIDATIONS, "instType": SWAPS}
-            seen = set()
+            seen = set[str]()
             while not seen >= {BTC, "DOGE-USDT-SWAP"}:
                 message = await hear(socket)
                 for item in message["data"]:

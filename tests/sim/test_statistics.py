@@ -13,7 +13,8 @@ RATIO = statistics.PATHS[0]
 
 
 def asked(path: str, now: int = NOW, **query: str) -> list[list[str]]:
-    return statistics.rows(path, {"instId": BTC, **query}, now)
+    found: list[list[str]] = statistics.rows(path, {"instId": BTC, **query}, now)
+    return found
 
 
 @pytest.mark.parametrize("path", statistics.PATHS[:-1])
@@ -54,4 +55,4 @@ def test_the_coins_are_an_object_and_a_wrong_period_is_refused():
     assert set(statistics.rows(statistics.PATHS[-1], {}, NOW)) == {"contract", "option", "spot"}
     for query in ({"period": "7m"}, {"end": "yesterday"}):
         with pytest.raises(RestError):
-            asked(RATIO, **query)
+            statistics.rows(RATIO, {"instId": BTC, **query}, NOW)

@@ -171,9 +171,10 @@ def _fill(checkout: CheckoutCopy) -> None:
     )
     trades = ("python", "Trades_Bot/trades_exporter.py", *common, "--backfill", "6h")
     books = ("python", "L2_Bot/l2_exporter.py", *common, "--deep-every", "1")
-    running = [checkout.start(words, ".") for words in (trades, books)]
+    context = ("python", "Context_Bot/context_exporter.py", *common)
+    running = [checkout.start(words, ".") for words in (trades, books, context)]
     try:
-        assert [process.wait(LIMIT_S) for process in running] == [0, 0], checkout.answer()
+        assert [process.wait(LIMIT_S) for process in running] == [0, 0, 0], checkout.answer()
     finally:
         for process in running:
             process.kill()

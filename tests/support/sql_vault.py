@@ -9,12 +9,14 @@ from typing import Any, cast
 
 import orjson
 
+from Context_Bot import liquidations_1m
 from Liquidity_Buckets import book_flow
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import Vault
 from scripts import sql
+from tests.support import context_days
 from tests.support.book_lines import put, put_metadata, snapshot
 from tests.support.notes_market import CALCULATORS, CONTRACT, Market, record
 from tests.support.trade_streams import write_raw
@@ -24,6 +26,7 @@ from Volume_Analyzer import footprint
 BTC, ETH, USD = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "BTC-USD-SWAP"
 START = times.parse_iso("2025-12-14T18:30:00Z")
 INVERSE = Contract("100", "1", "inverse")
+FOLDERS = {"buckets": "liquidity_buckets", "liquidations_1m": "liquidations"}
 NAMES = {"vwap": "vwap_1m", "cvd": "cvd_1m", "volume": "volume_1m", "wicks": "wicks_events",
          "signals": "signals"}  # fmt: skip
 
@@ -66,6 +69,7 @@ def make(vault: Vault, elsewhere: Vault) -> None:
         put_metadata(vault, inst_id, contract)
         write_raw(vault, inst_id, trade_lines(inst_id, contract, seed=seed))
     put(vault.snapshots(BTC), books())
+    context_days.put(vault, BTC, CONTRACT)
     calculate(vault)
     record(elsewhere, Market())
     found = find_hidden_signals(BTC, at="2025-12-14T21:35:00Z", vault=elsewhere.root)
@@ -81,7 +85,7 @@ def make(vault: Vault, elsewhere: Vault) -> None:
 def calculate(vault: Vault) -> None:
     """Bring everything up to date; one without raw data has nothing to do."""
     names = [word for name in (BTC, ETH, USD) for word in ("--instId", name)]
-    for module in (*CALCULATORS, book_flow, footprint):
+    for module in (*CALCULATORS, book_flow, footprint, liquidations_1m):
         known = ["--vault", str(vault.root), "--log-level", "error", *names]
         assert module.main(known) in {0, 3}, module.__name__
 
@@ -90,7 +94,7 @@ def rows_of(vault: Vault, table: str, *inst_ids: str) -> list[dict[str, Any]]:
     """Return what the calculators wrote, read by the library's JSON alone."""
     found = []
     for inst_id in inst_ids or (BTC, ETH, USD):
-        folder = vault.derived("liquidity_buckets" if table == "buckets" else table, inst_id)
+        folder = vault.derived(FOLDERS.get(table, table), inst_id)
         name = NAMES.get(table, "*")
         for path in sorted(folder.glob(f"{name}.jsonl")):
             found += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -82,7 +82,8 @@ def test_every_builder_of_a_path_is_among_those_compared():
         "trades", "snapshots", "deep_snapshots", "metadata", "metadata_history", "gap_ledger",
         "generation", "derived", "minutes", "state", "health", "alerts", "lock", "imports",
         "import_terms", "import_note", "import_parts", "import_downloads", "settled_funding",
-        "book_import", "lab", "judged",
+        "book_import", "lab", "judged", "liquidations", "open_interest", "funding_estimates",
+        "marks", "statistics", "coverage", "grid_gaps",
     }  # fmt: skip
 
 

@@ -26,6 +26,10 @@ from ravequant.records import (
 TRADES: Final = "trades"
 BOOKS: Final = "books"
 BOOKS_FULL: Final = "books-full"
+LIQUIDATIONS: Final = "liquidation-orders"
+_BY_TYPE: Final = frozenset((LIQUIDATIONS,))  # subscribed by instType instead of instId
+_SPORADIC: Final = frozenset((LIQUIDATIONS,))  # silent for as long as nothing happens
+_PATIENCE_S: Final = {"funding-rate": 300.0, "open-interest": 120.0}  # pushed each 90 s, each 3 s
 _BEGIN_WHOLE: Final = frozenset(("books", "books-l2-tbt", "books50-l2-tbt"))
 _TRADE_FIELDS: Final = ("instId", "tradeId", "px", "sz", "side", "ts")
 BOOK_FIELDS: Final = ("asks", "bids", "ts")
@@ -196,9 +200,20 @@ def begins_whole(channel: Channel) -> bool:
     return channel.name in _BEGIN_WHOLE
 
 
+def is_sporadic(channel: Channel) -> bool:
+    """Return True if a channel's silence says nothing about it."""
+    return channel.name in _SPORADIC
+
+
+def patience_s(channel: Channel, usual: float) -> float:
+    """Return the seconds of silence after which a channel may count as stale."""
+    return _PATIENCE_S.get(channel.name, usual)
+
+
 def argument(channel: Channel) -> dict[str, str]:
     """Return a channel as an argument of a request."""
-    return {"channel": channel.name, "instId": channel.inst_id}
+    key = "instType" if channel.name in _BY_TYPE else "instId"
+    return {"channel": channel.name, key: channel.inst_id}
 
 
 def request(op: Literal["subscribe", "unsubscribe"], request_id: str, of: list[Channel]) -> str:
@@ -221,8 +236,11 @@ def _control(message: dict[str, Any]) -> Message | None:
 def _channel(arg: Any) -> Channel | None:
     if not isinstance(arg, dict):
         return None
-    name, inst_id = arg.get("channel"), arg.get("instId", "")
-    if not isinstance(name, str) or not isinstance(inst_id, str):
+    name = arg.get("channel")
+    if not isinstance(name, str):
+        return None
+    inst_id = arg.get("instType" if name in _BY_TYPE else "instId", "")
+    if not isinstance(inst_id, str):
         return None
     return Channel(name, inst_id)
 

@@ -9,10 +9,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
-import requests
 from urllib3.exceptions import HTTPError
 
 from ravequant.errors import FeedError
@@ -23,6 +22,9 @@ from ravequant.exchanges.base import (
     TradePage,
     UnknownInstrumentError,
 )
+from ravequant.exchanges.context_feeds import PeriodRow, SettledRow
+from ravequant.exchanges.lean_http import requests
+from ravequant.exchanges.okx.context_rows import period_row, settled_row
 from ravequant.exchanges.okx.messages import as_text, moment, parse_deep_book, parse_trades
 from ravequant.exchanges.url import USER_AGENT, check_url
 from ravequant.records import RecordError
@@ -34,6 +36,15 @@ HISTORY_TRADES: Final = "/api/v5/market/history-trades"
 BOOKS_FULL: Final = "/api/v5/market/books-full"
 TIME: Final = "/api/v5/public/time"
 DATA_HISTORY: Final = "/api/v5/public/market-data-history"
+FUNDING_HISTORY: Final = "/api/v5/public/funding-rate-history"
+_RUBIK: Final = "/api/v5/rubik/stat"
+STATISTICS: Final = {
+    "ls_accounts": f"{_RUBIK}/contracts/long-short-account-ratio-contract",
+    "ls_top_accounts": f"{_RUBIK}/contracts/long-short-account-ratio-contract-top-trader",
+    "ls_top_positions": f"{_RUBIK}/contracts/long-short-position-ratio-contract-top-trader",
+    "oi": f"{_RUBIK}/contracts/open-interest-history",
+    "taker": f"{_RUBIK}/taker-volume-contract",
+}
 PAGES: Final = PageLimits(rows=100, depth_ms=80 * DAY_MS)  # three months, a little less is sure
 DEEP_LEVELS: Final = 5000  # a side, the most that books-full gives
 
@@ -44,6 +55,8 @@ _PER_SECOND: Final = {
     HISTORY_TRADES: 10.0,
     BOOKS_FULL: 5.0,
     TIME: 5.0,
+    FUNDING_HISTORY: 5.0,
+    **dict.fromkeys(STATISTICS.values(), 2.5),
     DATA_HISTORY: 0.4 / _SAFETY,  # 2.5 s apart: more often than the reference says is refused
 }
 _BURST: Final = 1
@@ -54,6 +67,7 @@ _PASSING: Final = frozenset({"50001", "50004", "50011", "50013", "50026"})
 _UNKNOWN: Final = frozenset({"51001"})
 _ATTEMPTS: Final = 5
 _log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 class _PassingError(FeedError):
@@ -152,6 +166,22 @@ class OkxRest:
         """Return the rows of the archive's listing."""
         return self._rows(DATA_HISTORY, query)
 
+    def settlements(self, inst_id: str, before_ms: int | None) -> list[SettledRow]:
+        """Return at most 100 settlements older than a moment, newest first."""
+        query = {"instId": inst_id, "limit": "100"}
+        if before_ms is not None:
+            query["after"] = str(before_ms)
+        rows = self._rows(FUNDING_HISTORY, query)
+        return _sound(FUNDING_HISTORY, rows, lambda row: settled_row(row, inst_id))
+
+    def statistic(self, series: str, inst_id: str, before_ms: int | None) -> list[PeriodRow]:
+        """Return at most 100 rows of a statistic that begin before a moment, newest first."""
+        query = {"instId": inst_id, "period": "5m", "limit": "100"}
+        if before_ms is not None:
+            query["end"] = str(before_ms)
+        path = STATISTICS[series]
+        return _sound(path, self._rows(path, query), lambda row: period_row(row, series))
+
     def _page(self, path: str, inst_id: str, query: dict[str, str]) -> TradePage:
         rows = self._rows(path, {"instId": inst_id, "limit": "100", **query})
         trades, rejected = parse_trades(rows, inst_id)
@@ -198,6 +228,19 @@ class OkxRest:
         except (requests.RequestException, HTTPError) as error:
             raise _PassingError(f"{where}: {type(error).__name__}: {_reason(error):.200}") from None
         return _believed(body, response.status_code, where)
+
+
+def _sound(path: str, rows: list[Any], read: Callable[[Any], R]) -> list[R]:
+    """Return the rows that can be read; the others are logged."""
+    found, faults = [], []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except RecordError as error:
+            faults.append(str(error))
+    if faults:
+        _log.warning("%s: %d rows rejected: %s", path, len(faults), faults[0])
+    return found
 
 
 def _reason(error: Exception) -> str:

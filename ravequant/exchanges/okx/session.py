@@ -91,9 +91,12 @@ class _TrackedChannel:
 
     def patience(self) -> float:
         """Return the seconds of silence after which the channel counts as stale."""
+        if messages.is_sporadic(self.channel):
+            return float("inf")
         spacing = float(median(self.spacings)) if len(self.spacings) > 2 else 0.0
         doubled = 2 ** min(self.silent_rounds, _STALE_DOUBLINGS)
-        return float(max(STALE_AFTER_S, _STALE_SPACINGS * spacing) * doubled)
+        usual = messages.patience_s(self.channel, STALE_AFTER_S)
+        return float(max(usual, _STALE_SPACINGS * spacing) * doubled)
 
     def heard(self, payload: Rows, now: float) -> None:
         self.unanswered = 0
@@ -162,7 +165,8 @@ class OkxSession:
     def delivering(self) -> bool:
         """Return True if every live channel has brought a row on this connection."""
         live = [item for item in self._all.values() if item.state is Stage.LIVE]
-        return bool(live) and all(item.last_data for item in live)
+        steady = [item for item in live if not messages.is_sporadic(item.channel)]
+        return bool(steady) and all(item.last_data for item in steady)
 
     def renew(self, channel: Channel, now: float) -> None:
         """Ask for a whole book of ``channel``; does nothing while a book is on its way.

@@ -18,6 +18,10 @@ FLOW = "book_flow"
 OF_BOOKS = (BUCKETS, FLOW)  # days that a calculator of books writes
 FOOTPRINT = "footprint"
 COMPUTED = (*OF_BOOKS, FOOTPRINT)  # days that a calculator writes
+OF_CONTEXT = (  # days of the context exporter
+    "liquidations", "marks", "open_interest", "funding_estimates", "ls_accounts",
+    "ls_top_accounts", "ls_top_positions", "interest_5m", "taker_5m",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionR
     return {
         BOOKS: hours,
         DEEP: hours,
-        TRADES: RetentionRule(chosen.compress_trade_days * times.DAY_MS),
+        **dict.fromkeys(
+            (TRADES, *OF_CONTEXT), RetentionRule(chosen.compress_trade_days * times.DAY_MS)
+        ),
         **dict.fromkeys(COMPUTED, RetentionRule(chosen.compress_bucket_days * times.DAY_MS)),
     }
 

@@ -59,6 +59,8 @@ def test_an_empty_vault_has_recorders_that_are_down_and_a_disk(vault):
         'ravequant_recorder_up{program="l2_exporter"}': 0,
         'ravequant_recorder_recording{program="trades_exporter"}': 0,
         'ravequant_recorder_recording{program="l2_exporter"}': 0,
+        'ravequant_recorder_up{program="context_exporter"}': 0,
+        'ravequant_recorder_recording{program="context_exporter"}': 0,
         f'ravequant_missing_trades{{instId="{BTC}"}}': 0,
     }
 
@@ -88,6 +90,8 @@ def test_lag_gaps_rows_and_tasks_are_read_from_files(vault):
         f"ravequant_recorder_up{{{books}}}": 1,
         f"ravequant_recorder_recording{{{books}}}": 0,
         f'ravequant_recorder_left_out{{{books},instId="X"}}': 1,
+        'ravequant_recorder_up{program="context_exporter"}': 0,
+        'ravequant_recorder_recording{program="context_exporter"}': 0,
         f'ravequant_newest_record_age_seconds{{stream="trades",instId="{BTC}"}}': 60,
         f'ravequant_newest_record_age_seconds{{stream="book",instId="{BTC}"}}': 2,
         f'ravequant_missing_trades{{instId="{BTC}"}}': 7,

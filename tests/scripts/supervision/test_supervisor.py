@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,7 @@ from tests.scripts.supervision.test_signal_news import logged, say
 from tests.scripts.test_run_all import LIMIT_S, script
 from tests.support.trades_box import BTC
 
+ALL = {"trades", "books", "context feeds"}
 FORMERLY = "2025-12-14T12:00:00.000Z"
 
 
@@ -60,7 +62,7 @@ class UntilTold(Plan):
 
 
 def test_real_exporters_without_an_exchange_give_their_reason(vault, monkeypatch, caplog):
-    """From socket and REST to the window: one line for both; it takes their second heartbeat."""
+    """From socket and REST to the window: one line for all; it takes their second heartbeat."""
     monkeypatch.setattr("scripts.supervision.supervisor._HEARTBEAT_S", 0.1)
     monkeypatch.setattr("scripts.supervision.news._PATIENCE_MS", 0)
     where = tasks.exchange_options("ws://127.0.0.1:9/ws/v5", "http://127.0.0.1:9")
@@ -70,13 +72,13 @@ def test_real_exporters_without_an_exchange_give_their_reason(vault, monkeypatch
     def told() -> set[str]:
         lines = (text for text in caplog.messages if text.startswith("NOT RECORDING "))
         heads = (line.removeprefix("NOT RECORDING ").partition(": ")[0] for line in lines)
-        return {name for head in heads for name in head.split(" and ")}
+        return {name for head in heads for name in re.split(", | and ", head)}
 
-    plan.logged = lambda: told() >= {"trades", "books"}
+    plan.logged = lambda: told() >= ALL
     with caplog.at_level(logging.INFO):
         supervisor.run(plan, LIMIT_S)
         supervisor.close(plan)
-    assert told() == {"trades", "books"}
+    assert told() == ALL
     reasons = {text.partition(": ")[2] for text in caplog.messages if "NOT RECORDING" in text}
     assert all("127.0.0.1" in reason for reason in reasons), reasons
 

@@ -6,6 +6,7 @@ import pytest
 
 from ravequant import catalog, times
 from ravequant.vault.lock import writer_lock
+from ravequant.vault.paths import Vault
 from scripts.supervision import tasks
 from tests.support.trades_box import BTC
 
@@ -22,7 +23,7 @@ def request_of(vault):
 
 def test_recorders_serve_all_instruments_and_are_kept(request_of, vault):
     """One process each, for all instruments; only the trades have a history to fetch."""
-    trades, books = tasks.exporters(request_of)
+    trades, books, context = tasks.exporters(request_of)
     common = (
         "--vault",
         str(vault.root),
@@ -35,17 +36,31 @@ def test_recorders_serve_all_instruments_and_are_kept(request_of, vault):
     )
     assert trades.options == (*common, "--backfill", "4h")
     assert books.options == common
-    assert (trades.kept, books.kept) == (True, True)
-    assert (trades.heartbeat, books.heartbeat) == ("trades_exporter", "l2_exporter")
+    assert context.options == common
+    assert (trades.kept, books.kept, context.kept) == (True, True, True)
+    names = (trades.heartbeat, books.heartbeat, context.heartbeat)
+    assert names == ("trades_exporter", "l2_exporter", "context_exporter")
 
 
 def test_each_calculator_runs_for_each_instrument(request_of):
-    """Ten programs for two instruments, each with its pace, its limit and logs of its own."""
+    """Twelve programs for two instruments, each with its pace, its limit and logs of its own."""
     found = tasks.calculators(request_of)
     names = [f"{made.name}.{inst_id}" for inst_id in (BTC, ETH) for made in tasks.STARTED]
     assert set(catalog.CALCULATORS) - set(tasks.STARTED) == {catalog.L2_BUCKETIZER}
     assert [task.name for task in found] == names
     assert {(task.every_s, task.limit_s, task.kept) for task in found} == {(300, 900, False)}
+
+
+def test_a_round_without_context_feeds_leaves_their_calculator_out(request_of):
+    """A vault that holds no mark prices lacks nothing; with them it is one of the round."""
+    once = replace(request_of, once=True)
+    names = [task.name.partition(".")[0] for task in tasks.calculators(once)]
+    assert "liquidations" not in names
+    vault = Vault(request_of.vault)
+    vault.marks(BTC).mkdir(parents=True)
+    (vault.marks(BTC) / "2025-12-14.jsonl").write_bytes(b"{}\n")
+    assert f"liquidations.{BTC}" in [task.name for task in tasks.calculators(once)]
+    assert f"liquidations.{ETH}" in [task.name for task in tasks.calculators(request_of)]
 
 
 def test_the_signal_finder_runs_only_where_it_is_wanted(request_of):
@@ -82,9 +97,10 @@ def test_a_demo_with_a_screen_writes_the_books_of_before_first(request_of, vault
     assert set(market) < set(tasks.demo_exchange(8790, market).options)
     assert not writer.kept
     books = tasks.BooksCheck(vault, [BTC, ETH])
-    trades, recorder = tasks.exporters(request_of, books)
+    trades, recorder, context = tasks.exporters(request_of, books)
     screen = tasks.dashboard(request_of, 8766, books)
     assert (trades.ready(), recorder.ready(), screen.ready()) == (True, False, False)
+    assert context.ready()
     for inst_id in (BTC, ETH):
         path = vault.snapshots(inst_id) / "2025-12-14" / "21.jsonl"
         path.parent.mkdir(parents=True)

@@ -20,6 +20,16 @@ EXPORTED = {
     "buckets": "b8498839ed15fecd",
     "book_flow": "30c0713e065e2118",
     "footprint": "f770888e532db8fc",
+    "liquidations": "5ee6dd3fc6b3dc92",
+    "marks": "40ef1c64d7a9acfc",
+    "open_interest": "ad1df14a6f50a87e",
+    "funding_estimates": "d75971a5930240c4",
+    "ls_accounts": "5d1758e390a732d0",
+    "ls_top_accounts": "5d1758e390a732d0",
+    "ls_top_positions": "5d1758e390a732d0",
+    "interest_5m": "5d1758e390a732d0",
+    "taker_5m": "5d1758e390a732d0",
+    "liquidations_1m": "4a4a7c6600684296",
     "signals": "b23bd76c3114e011",  # since an answer says how far it read
 }
 
