@@ -21,7 +21,7 @@ from tests.support.readme_checkout import GOES_ON, CheckoutCopy, copied, restore
 
 # run on until Ctrl-C: what shows that it lives, and the exit code after an interrupt
 LIVE = (
-    (r"^python .*(trades|l2)_exporter\.py", r"Subscribed", 0),
+    (r"^python .*(trades|l2|context)_exporter\.py", r"Subscribed", 0),
     (r"run_all\.py.* --watch", r"find_signals runs, pid", 0),
     (r"run_all\.py.* --dashboard", r"dashboard runs, pid", 0),
     (r"run_all\.py.* --demo", r"exchange runs, pid", 0),

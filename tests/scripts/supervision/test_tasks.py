@@ -43,7 +43,7 @@ def test_recorders_serve_all_instruments_and_are_kept(request_of, vault):
 
 
 def test_each_calculator_runs_for_each_instrument(request_of):
-    """Twelve programs for two instruments, each with its pace, its limit and logs of its own."""
+    """Fourteen programs for two instruments, each with its pace, its limit and logs of its own."""
     found = tasks.calculators(request_of)
     names = [f"{made.name}.{inst_id}" for inst_id in (BTC, ETH) for made in tasks.STARTED]
     assert set(catalog.CALCULATORS) - set(tasks.STARTED) == {catalog.L2_BUCKETIZER}
