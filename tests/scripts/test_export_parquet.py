@@ -125,6 +125,13 @@ def test_bars_are_the_minutes(filled, capsys, inst_id):
     assert [Decimal(row["notional"]) for row in met] == volume
 
 
+# numbers of the exchange with more places than a column keeps: texts, as it wrote them
+AS_WRITTEN = {
+    "open_interest", "funding_estimates", "ls_accounts", "ls_top_accounts", "ls_top_positions",
+    "interest_5m", "taker_5m",
+}  # fmt: skip
+
+
 def test_files_say_their_types_and_units(filled, capsys):
     """Each file is zstd, its decimals are decimals; its metadata has the unit of each column."""
     export(filled, capsys)
@@ -141,7 +148,7 @@ def test_files_say_their_types_and_units(filled, capsys):
             assert units.get(f"unit.{column.name}", "") == column.unit
         kinds = {row[0]: row[1] for row in ask("DESCRIBE SELECT * FROM '{}'")}
         assert not [kind for kind in kinds.values() if "DOUBLE" in kind]
-        assert any("DECIMAL(38" in kind for kind in kinds.values())
+        assert any("DECIMAL(38" in kind for kind in kinds.values()) or name in AS_WRITTEN
         codecs = ask("SELECT DISTINCT compression FROM parquet_metadata('{}')")
         assert codecs == [("ZSTD",)]
 
