@@ -17,11 +17,12 @@ from typing import Final
 
 import orjson
 
-from ravequant import cli, settings, tables, times
+from ravequant import catalog, cli, settings, tables, times
 from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError, VaultError
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.newest import RAW
 from ravequant.vault.paths import Vault, instruments, strays
+from scripts.audit.context_days import context_days
 from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, DayVerdict
 
 PROGRAM: Final = "verify_vault"
@@ -66,7 +67,7 @@ def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
 def name_odd_files(vault: Vault, inst_id: str) -> None:
     """Log the files that no reader looks at, and those of a day that is yet to come."""
     tomorrow = times.day(times.utc_now_ms() + times.DAY_MS)
-    for data in RAW:
+    for data in (*RAW, *catalog.CONTEXT):
         for path in strays(data.place(vault, inst_id)):
             _log.warning("%s: no reader looks at it, its name is none of a raw file", path)
         for key, path in data.files(vault, inst_id):
@@ -85,7 +86,7 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
             _log.warning("the vault cannot be written, nothing is noted: %s", error)
         name_odd_files(vault, inst_id)
         certificate = Certificate(vault, inst_id, renew=renew)
-        verdicts = list(certificate.verdicts(days))
+        verdicts = [*certificate.verdicts(days), *context_days(vault, inst_id, days)]
         try:
             certificate.keep()
         except VaultError as error:

@@ -47,12 +47,12 @@ Notes = dict[str, dict[str, Any]]  # "trades/2025-12-14" -> length, sha256, lack
 
 @dataclass(slots=True)
 class DayVerdict:
-    """One day of one stream: ids for trades, seconds for books."""
+    """One day of one stream: ids for trades, seconds for books, lines for context feeds."""
 
     inst_id: str
     stream: str
     day: str
-    unit: str  # of expected, present, repaired and missing
+    unit: str  # of expected, present, repaired and missing: ids, seconds or lines
     expected: int
     present: int
     repaired: int = 0
@@ -78,7 +78,8 @@ class DayVerdict:
         counts = (self.holes, self.duplicates, self.bad_lines)
         unit = " s" if self.unit == "seconds" else ""
         first = [f"{number:,}{unit}" for number in amounts]
-        good = "in order" if self.stream == "deep" else "complete"
+        is_order = self.stream == "deep" or self.unit == "lines"
+        good = "in order" if is_order else "complete"
         verdict = good if self.whole else "WRONG" if self.problems else "MISSING"
         return [self.inst_id, self.stream, self.day, verdict, *first, *map(str, counts)]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ravequant import settings
+from ravequant import catalog, settings
 from ravequant.trades.bar_reader import BarReader
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -126,10 +126,7 @@ def test_bars_are_the_minutes(filled, capsys, inst_id):
 
 
 # numbers of the exchange with more places than a column keeps: texts, as it wrote them
-AS_WRITTEN = {
-    "open_interest", "funding_estimates", "ls_accounts", "ls_top_accounts", "ls_top_positions",
-    "interest_5m", "taker_5m",
-}  # fmt: skip
+AS_WRITTEN = {data.name for data in catalog.CONTEXT} - {"liquidations", "marks"}
 
 
 def test_files_say_their_types_and_units(filled, capsys):
