@@ -18,7 +18,8 @@ def test_a_step_that_fails_is_named(tmp_path):
     with start(root, program=DEMO.replace("sys.exit", UNKNOWN)) as process:
         shown, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    first = r"demo: FAILED: (Trades_Bot/trades|L2_Bot/l2)_exporter\.py ended with exit code 1"
+    script = r"(Trades_Bot/trades|L2_Bot/l2|Context_Bot/context)_exporter\.py"
+    first = rf"demo: FAILED: {script} ended with exit code 1"
     assert re.match(first + r", expected 0\. Its last words \(.*_exporter\.log\):\n", errors)
     assert "the exchange knows none of NONE-USDT-SWAP" in errors
     assert "steps worked" not in shown
