@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from ravequant import times
-from ravequant.catalog import CALCULATORS
+from ravequant.catalog import CALCULATORS, LIQUIDATION_MINUTES
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts.bench import answers, chart, page, runs
 from scripts.bench.live_day import HOURS, LiveDay
@@ -118,6 +118,8 @@ def _row(budget: Budget, measured: Sequence[float | None], factor: float = 1.0) 
 
 def _bring_up_to_date(vault: Vault, sizes: Sizes) -> None:
     for calculator in CALCULATORS:
+        if calculator == LIQUIDATION_MINUTES:  # the measured market has no context feeds
+            continue
         words = [str(CHECKOUT / calculator.script), "--vault", str(vault.root), "--instId", BTC]
         runs.watched([sys.executable, *words, "--log-level", "error"], sizes.work)
 

@@ -12,7 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ravequant import times
-from ravequant.catalog import BOOK_FLOW_MAKER, CALCULATORS, FIND_SIGNALS, L2_BUCKETIZER
+from ravequant.catalog import (
+    BOOK_FLOW_MAKER,
+    CALCULATORS,
+    FIND_SIGNALS,
+    L2_BUCKETIZER,
+    LIQUIDATION_MINUTES,
+)
 from ravequant.sim.market import START_MS
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from scripts.bench import market, runs
@@ -29,7 +35,8 @@ BARE: Final = {"python -c pass": "pass", FLOOR: FLOOR}
 SCRIPTS: Final = {
     calculator.name: calculator.script
     for calculator in CALCULATORS
-    if calculator != BOOK_FLOW_MAKER  # case book_flow
+    # case book_flow; and the measured market has no context feeds
+    if calculator not in (BOOK_FLOW_MAKER, LIQUIDATION_MINUTES)
 }
 FIGURES: Final = (
     Figure("days", "days", "{:.0f}"),
