@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ravequant import exact, times
-from ravequant.catalog import DataSet
+from ravequant.catalog import DATA_SETS, DataSet
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.signals import inputs
@@ -176,19 +176,26 @@ def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
     """
     found: dict[Lagging, int] = {}
     for name in LAGGING:
-        metric = FILES[name].stream
+        data = DATA_SETS[name]
+        metric = data.stream
         try:
             state = commit.read_state(vault.state(metric, inst_id), metric, inst_id)
             if state is not None:
-                reader = state["reader"]
-                found[name] = int(
-                    reader["last_ts"] if name == "buckets" else _closed_ms(reader["watermark_ms"])
-                )
-            elif not is_there(FILES[name].place(vault, inst_id)):
+                found[name] = _reached(name, state)
+            elif not is_there(data.place(vault, inst_id)):
                 found[name] = 0
         except (VaultError, KeyError, TypeError, ValueError):
             continue  # the calculator itself says so, with the remedy
     return found
+
+
+def _reached(name: Lagging, state: Mapping[str, Any]) -> int:
+    reader = state["reader"]
+    if name == "buckets":
+        return int(reader["last_ts"])
+    if name == "book_flow":  # the minute under way: all records before it are out
+        return max(0, _ms(int(state["fold"]["minute"])))
+    return _closed_ms(reader["watermark_ms"])
 
 
 def _closed_ms(watermark: int | None) -> int:

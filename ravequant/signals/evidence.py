@@ -26,11 +26,10 @@ from ravequant.signals.inputs import (
     VwapRow,
     WickAsOf,
 )
-from ravequant.signals.limits import SignalLimits, Stream
+from ravequant.signals.limits import BPS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
 
 State = Literal["met", "not_met", "missing", "stale", "gap", "partial", "far"]
-BPS: Final = 10_000 * exact.SIZE_ONE  # 1 in units of a bps with SIZE_PLACES
 
 
 class FadeSetup(NamedTuple):
@@ -242,7 +241,7 @@ def mean_text(price: int) -> str:
 
 def largest_wall(book: BookRow, limits: SignalLimits, side: Side, tip: int) -> RestingWall | None:
     """Return the largest wall at a tip, on its side of the book; of equals the nearest."""
-    reach = limits.wall_bps * tip // BPS
+    reach = limits.wall_reach(tip)
     walls = [wall for wall in book.sides[side].walls if abs(wall.price - tip) <= reach]
     return max(walls, key=lambda wall: (wall.notional, -abs(wall.price - tip)), default=None)
 

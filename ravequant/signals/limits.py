@@ -2,9 +2,10 @@
 
 from typing import Final, Literal
 
-from ravequant import times
+from ravequant import exact, times
 from ravequant.settings import Settings, Signals
 
+BPS: Final = 10_000 * exact.SIZE_ONE  # 1 in units of a bps with SIZE_PLACES
 Stream = Literal["wicks", "volume", "cvd", "vwap", "buckets", "trades"]
 STREAMS: Final[tuple[Stream, ...]] = ("trades", "buckets", "wicks", "volume", "cvd", "vwap")
 
@@ -24,6 +25,10 @@ class SignalLimits(Signals):
         made.young_from_s = settings.buckets.confirm_s
         made.young_to_s = settings.buckets.young_s
         return made
+
+    def wall_reach(self, tip: int) -> int:
+        """Return how far from a tip a wall may rest to be there, in units of a price."""
+        return self.wall_bps * tip // BPS
 
     def stale_ms(self, stream: Stream) -> int | None:
         """Return the age above which a stream does not count, None if any age counts."""

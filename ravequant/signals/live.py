@@ -80,6 +80,7 @@ def _behind(asked: InstantQuestion, end: RawEnd) -> Mapping[Lagging, int]:
     reached = as_of.committed(asked.vault, asked.inst_id)
     ends = dict.fromkeys(LAGGING, 0 if end.watermark is None else end.minute_ms)
     ends["buckets"] = raw_tail.newest_raw_book(asked.vault, asked.inst_id, end.minute_ms) or 0
+    ends["book_flow"] = ends["buckets"] // times.MINUTE_MS * times.MINUTE_MS
     return {name: reached[name] for name, ms in ends.items() if reached.get(name, ms) < ms}
 
 

@@ -12,6 +12,7 @@ from ravequant.errors import NoDataError, UsageError
 from ravequant.signals import as_of, clock, lab_verdict, live
 from ravequant.signals.base_rates import Rates, base_rates
 from ravequant.signals.candidates import Query
+from ravequant.signals.context.block import with_context
 from ravequant.signals.inputs import TIMEFRAMES
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
@@ -94,9 +95,11 @@ class Request(NamedTuple):
         ``past``: the result will be asked for base rates.
         """
         if self.when.instant_ms is None:
-            return self._to_the_minute(past=past)
+            return with_context(self._to_the_minute(past=past), self.vault, self.limits)
         result = self._to_the_instant(self.when.instant_ms, past=past)
-        return without_entry(result, self._no_entry) if self._no_entry else result
+        if self._no_entry:
+            result = without_entry(result, self._no_entry)
+        return with_context(result, self.vault, self.limits)
 
     @property
     def _no_entry(self) -> NoEntry | None:

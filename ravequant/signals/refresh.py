@@ -1,4 +1,4 @@
-"""Brings the five calculators of an instrument up to date before its signals are searched.
+"""Brings the calculators of an instrument up to date before its signals are searched.
 
 The folders of the calculators share no code, so each calculator is run as its script. A calculator
 that another run holds is tried again for a short time; after that, and after a failure, its last
@@ -37,7 +37,6 @@ from ravequant.vault.paths import CHECKOUT, Vault
 if TYPE_CHECKING:
     from ravequant.processes.worker_pool import Processes
 
-CALCULATORS: Final = {program.name: program.script for program in catalog.ASKED_CALCULATORS}
 LOCKED_S: Final = 2.0  # for this long a calculator that another run holds is tried again
 BUSY: Final = "another run is at work on it"
 _PAUSE_S: Final = 0.1
@@ -48,16 +47,33 @@ _log = logging.getLogger("find_signals")
 Result = tuple[int, str]  # exit code and text on stderr
 
 
+def calculators(vault: Vault, inst_id: str) -> dict[str, str]:
+    """Return the scripts by the names of the calculators.
+
+    Book flow is brought up to date where it has begun; elsewhere a question would have to wait for
+    all raw books. Its script brings the buckets along.
+    """
+    begun = vault.state(catalog.BOOK_FLOW_MAKER.name, inst_id).exists()
+    of_books = catalog.BOOK_FLOW_MAKER if begun else catalog.L2_BUCKETIZER
+    asked = (
+        of_books if made == catalog.L2_BUCKETIZER else made for made in catalog.ASKED_CALCULATORS
+    )
+    return {made.name: made.script for made in asked}
+
+
 def refresh(
     vault: Vault,
     inst_id: str,
-    scripts: Mapping[str, str] = CALCULATORS,
+    scripts: Mapping[str, str] | None = None,
     begun: "list[subprocess.Popen[str]] | None" = None,
 ) -> None:
     """Run the calculators side by side; a failure is logged and stops nothing.
 
-    Each process is put into ``begun``, so that another thread can end it.
+    ``scripts``: None are those of the instrument. Each process is put into ``begun``, so that
+    another thread can end it.
     """
+    if scripts is None:
+        scripts = calculators(vault, inst_id)
     with ExitStack() as started:
 
         def start(script: str) -> Callable[[], Result]:
@@ -112,10 +128,15 @@ class LoadedCalculators:
     ) -> None:
         self._end()
 
-    def refresh(self, vault: Vault, inst_id: str, scripts: Mapping[str, str] = CALCULATORS) -> None:
-        """Run the calculators, one after the other; a failure is logged and stops nothing."""
+    def refresh(self, vault: Vault, inst_id: str, scripts: Mapping[str, str] | None = None) -> None:
+        """Run the calculators, one after the other; a failure is logged and stops nothing.
+
+        ``scripts``: None are those of the instrument.
+        """
         if self._ended:
             return
+        if scripts is None:
+            scripts = calculators(vault, inst_id)
         if inst_id not in self._caught_up:
             refresh(vault, inst_id, scripts, self._begun)
             self._begun.clear()

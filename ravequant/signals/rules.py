@@ -16,6 +16,7 @@ from ravequant.signals.candidates import (
     Query,
     candidates,
 )
+from ravequant.signals.context.fields import NOTHING, Context
 from ravequant.signals.conviction import CAPPED_SIZE, SIZES, Cap, Conviction, Readings
 from ravequant.signals.evidence import (
     CONFLUENCES,
@@ -59,6 +60,7 @@ class Signal(NamedTuple):
     tags: tuple[str, ...]
     no_trade: NoTrade | None = None  # the reason why it has no size
     reached: Reached | None = None  # with no_trade "touched"
+    context: Context = NOTHING  # other facts of its moment; no rule reads them
 
     @property
     def wick(self) -> WickAsOf:

@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from ravequant import times
 from ravequant.errors import UsageError, shown
 
-Lagging = Literal["wicks", "volume", "cvd", "vwap", "buckets"]
+Lagging = Literal["wicks", "volume", "cvd", "vwap", "buckets", "book_flow"]
 LAGGING: Final[tuple[Lagging, ...]] = get_args(Lagging)
 NoEntry = Literal["clock", "recorder"]
 NO_ENTRY: Final[tuple[NoEntry, ...]] = get_args(NoEntry)

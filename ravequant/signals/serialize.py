@@ -15,7 +15,7 @@ from ravequant.signals.rules import Signal
 _MOVING: Final = (
     "as_of_utc age_minutes last_price last_price_from distance_bps data clock_age_s layers touched "
     "surrounding target target_from target_event_id reward_risk reward_risk_net break_even_pct "
-    "wicks at_utc seen touched_since"
+    "wicks context at_utc seen touched_since"
 )
 MOVING: Final = frozenset(_MOVING.split())
 # Fields of a recorded signal that are of its question; signals of each question have own lines.
@@ -80,6 +80,7 @@ def as_json(
         ],
         "layers": [_layer(layer, state, rates) for layer in signal.layers],
         "data": {name: _stream(state, limits, name) for name in STREAMS},
+        "context": dict(signal.context),
         **_instant(signal),
         **({} if clock_ms is None else {"clock_age_s": (clock_ms - state.ms) // times.SECOND_MS}),
     }

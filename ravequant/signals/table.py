@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ravequant import exact, tables, times
 from ravequant.exact import price_text
 from ravequant.signals.base_rates import Rates
+from ravequant.signals.context.words import context_line
 from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
@@ -102,7 +103,7 @@ def show(
         print_line(line, console)
     if explained is None:
         for signal in result.signals:
-            for line in evidence(signal, limits):
+            for line in [*evidence(signal, limits), *_context(signal)]:
                 write(line, console, indent=4)
         return
     _explain(result, limits, explained, console)
@@ -113,11 +114,17 @@ def _explain(
 ) -> None:
     for signal, rates in zip(result.signals, explained, strict=True):
         write(f"{title(signal)}  {signal.wick.event_id}", console)
-        for line in evidence(signal, limits)[1:]:
+        for line in [*evidence(signal, limits)[1:], *_context(signal)]:
             write(line, console, indent=4)
         for layer in signal.layers:
             for line in explain(layer, result.state, rates):
                 write(line, console, indent=8)
+
+
+def _context(signal: Signal) -> list[str]:
+    """Return the line of its context, if any of it is known."""
+    line = context_line(signal.context)
+    return [f"    {line}"] if line else []
 
 
 def write(line: str, console: "Console", indent: int = 0) -> None:

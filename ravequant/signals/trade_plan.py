@@ -9,9 +9,9 @@ from collections.abc import Container, Sequence
 from typing import Literal, NamedTuple
 
 from ravequant import exact, times
-from ravequant.signals.evidence import BPS, within
+from ravequant.signals.evidence import within
 from ravequant.signals.inputs import TIMEFRAMES, WickAsOf
-from ravequant.signals.limits import SignalLimits
+from ravequant.signals.limits import BPS, SignalLimits
 from ravequant.signals.market_state import MarketState
 
 NoTrade = Literal["fees", "break-even", "target", "touched", "clock", "recorder"]

@@ -123,7 +123,7 @@ signals
     text: max_rule no_trade; count: size; count points: score;
     PRICE: entry stop; mean quote currency: target; text: target_from target_event_id;
     ratio: reward_risk reward_risk_net; ratio percent: break_even_pct; texts: tags;
-    json: wicks layers data; time UTC: at_utc; text: seen; json: touched_since;
+    json: wicks layers data context; time UTC: at_utc; text: seen; json: touched_since;
     time UTC: detected_utc; json: query; count points: min_score; text: query_id
 """
 _SHORT: Final = {

@@ -26,7 +26,7 @@ _EXACT: Final = {**_NARROW, **_MEANS}
 _ADDED: Final = {
     "trades": "ahead",
     "vwap": "sd_1h sd_4h sd_session",
-    "signals": "detected_utc query min_score query_id",
+    "signals": "context detected_utc query min_score query_id",
 }
 ADDED: Final = frozenset((name, one) for name, ones in _ADDED.items() for one in ones.split())
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text

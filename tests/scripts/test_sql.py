@@ -33,7 +33,10 @@ from tests.support.trade_streams import link_recording, write_raw
 pytest.importorskip("duckdb", reason="duckdb is not installed: it is an extra")
 
 DERIVED = [*NAMES, "buckets", "footprint"]
-AS_JSON = {"signals": ("wicks", "layers", "data"), "footprint": ("imbalances", "stacked")}
+AS_JSON = {
+    "signals": ("wicks", "layers", "data", "context"),
+    "footprint": ("imbalances", "stacked"),
+}
 CELLS = {"footprint": ("low", "buy", "sell", "trades")}
 GOOD = trade_lines(minutes=3)
 

@@ -189,7 +189,7 @@ def test_without_a_trade_it_is_the_minute_of_the_moment(vault):
     put(vault.snapshots(BTC), [Market()._snapshot(-5, stands=True)])
     state, tail = read(vault, A + 7_000)
     assert (minute_of(state), state.instant.seen) == (
-        0, Seen(None, A - 5_000, {"buckets": 0}),
+        0, Seen(None, A - 5_000, {"buckets": 0, "book_flow": 0}),
     )  # fmt: skip
     assert (state.trade, tail.trades) == (None, ())
     assert read(vault, A - 9_000, live=False).state.instant.newest is None

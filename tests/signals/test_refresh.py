@@ -15,7 +15,7 @@ import pytest
 from ravequant.contract import Contract
 from ravequant.processes import worker_pool
 from ravequant.signals import refresh as refresh_module
-from ravequant.signals.refresh import CALCULATORS, LoadedCalculators, loaded, refresh
+from ravequant.signals.refresh import LoadedCalculators, calculators, loaded, refresh
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import DEMO_MARKER
 from tests.support.alert_cases import until
@@ -68,6 +68,15 @@ def test_what_it_does_is_what_the_programs_do(vault, caplog):
     refresh(vault, BTC)
     assert [vault.state(metric, BTC).read_bytes() for metric in MINUTES] == after
     assert caplog.text == ""
+
+
+def test_book_flow_is_brought_up_to_date_once_it_has_begun(vault):
+    """Its script brings the buckets along; before, nobody waits for it."""
+    assert list(calculators(vault, BTC)) == ["vwap", "cvd", "volume", "wicks", "liquidity_buckets"]
+    state = vault.state("book_flow", BTC)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"{}")
+    assert list(calculators(vault, BTC)) == ["vwap", "cvd", "volume", "wicks", "book_flow"]
 
 
 def test_one_process_for_all_later_rounds(vault, scripts, pids):
@@ -177,7 +186,7 @@ def test_one_that_runs_elsewhere_is_not_waited_for_long(vault, caplog):
     write_raw(vault, BTC, Market().lines())
     with LoadedCalculators() as kept, writer_lock(vault, "vwap", BTC):
         kept.refresh(vault, BTC, {})
-        kept.refresh(vault, BTC, {"vwap": CALCULATORS["vwap"]})
+        kept.refresh(vault, BTC, {"vwap": calculators(vault, BTC)["vwap"]})
     assert caplog.messages == [f"{BTC}: vwap not up to date: another run is at work on it"]
 
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from CVD import run_cvd_from_jsonl
-from Liquidity_Buckets import l2_bucketizer
+from Liquidity_Buckets import book_flow
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Side, Trade, TradeEncoder
@@ -28,7 +28,7 @@ from VWAP import vwap_calculator
 BTC = "BTC-USDT-SWAP"
 CONTRACT = Contract("0.01", "1", "linear")
 CALCULATORS = (
-    untouch_wick, volume_analyzer, run_cvd_from_jsonl, vwap_calculator, l2_bucketizer,
+    untouch_wick, volume_analyzer, run_cvd_from_jsonl, vwap_calculator, book_flow,
 )  # fmt: skip
 AT = "2025-12-14T21:35:00Z"
 A = times.parse_iso(AT)

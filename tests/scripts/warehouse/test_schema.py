@@ -44,7 +44,7 @@ def test_columns_that_were_added_make_no_day_anew():
     assert {name: sum(table == name for table, _ in ADDED) for name, _ in ADDED} == {
         "trades": 1,
         "vwap": 3,
-        "signals": 4,
+        "signals": 5,
     }
     for name, column in ADDED:
         table = TABLES[name]

@@ -1,0 +1,81 @@
+"""The context of a result: each stream for itself, and the same live and later."""
+
+from dataclasses import replace
+
+from Liquidity_Buckets import l2_bucketizer
+from ravequant import times
+from ravequant.errors import VaultError
+from ravequant.signals.candidates import Query
+from ravequant.signals.context import block
+from ravequant.signals.context.block import with_context
+from ravequant.signals.context.fields import FIELDS, NOTHING
+from ravequant.signals.rules import find
+from tests.support import book_lines
+from tests.support.book_lines import put_metadata
+from tests.support.exchange_clock import exchange_clock
+from tests.support.flow_rows import flow, put, wall
+from tests.support.made_signals import LIMITS, A, set_up
+from tests.support.notes_market import BTC, CONTRACT, Market, ask, calculate, command
+from tests.support.trade_streams import write_raw
+
+MS = A * times.MINUTE_MS
+
+
+def test_a_signal_has_what_the_streams_say(vault):
+    """All fields in their order; those of a stream that is missing are null."""
+    result = find(set_up(), Query(), LIMITS)
+    (signal,) = with_context(result, vault, LIMITS).signals
+    assert signal.context == NOTHING
+    put(vault, [flow(A - 2), wall(A - 2, "101250")])
+    (signal,) = with_context(result, vault, LIMITS).signals
+    assert tuple(signal.context) == FIELDS
+    assert signal.context["wall"]["price"] == "101250"
+    assert signal._replace(context=NOTHING) == result.signals[0]
+
+
+def test_nothing_is_read_for_an_answer_without_a_signal(vault, monkeypatch):
+    """The files of a day are not small."""
+    monkeypatch.setattr(block, "READERS", {"none": lambda _: 1 / 0})
+    result = find(replace(set_up(), wicks=()), Query(), LIMITS)
+    assert with_context(result, vault, LIMITS) == result
+
+
+def test_a_file_that_cannot_be_read_takes_nothing_else_away(vault, monkeypatch, caplog):
+    """Its fields are null, and that is said."""
+
+    def broken(_):
+        raise VaultError("the disk is gone")
+
+    put(vault, [flow(A - 2), wall(A - 2, "101250")])
+    monkeypatch.setattr(block, "READERS", {"broken": broken, **block.READERS})
+    (signal,) = with_context(find(set_up(), Query(), LIMITS), vault, LIMITS).signals
+    assert signal.context["wall"] is not None
+    assert caplog.messages == ["signals go without broken: the disk is gone"]
+
+
+def test_an_answer_of_now_can_be_given_again_with_its_context(vault, capsys):
+    """Book flow that was behind is read no further, once it has come; JSON, table and minute."""
+    market = Market()
+    put_metadata(vault, BTC, CONTRACT)
+    write_raw(vault, BTC, market.lines())
+    *books, newest = market.snapshots()
+    book_lines.put(vault.snapshots(BTC), books)
+    calculate(vault)
+    book_lines.put(vault.snapshots(BTC), [newest])
+    calculate(vault, modules=(l2_bucketizer,))
+    with exchange_clock() as clock:
+        clock.now_ms = MS + 7_000
+        (behind,) = ask(vault, at=None, refresh=False)
+        calculate(vault)
+        (whole,) = ask(vault, at=None, refresh=False)
+    assert ",book_flow=2025-12-14T21:34:00.000Z" in behind["seen"]
+    assert "book_flow" not in whole["seen"]
+    assert [row["context"]["wall"]["held_s"] for row in (behind, whole)] == [30, 90]
+    assert whole["context"]["wall"]["since_utc"] == "2025-12-14T21:33:25.000Z"
+    for row in (behind, whole):
+        assert ask(vault, at=row["at_utc"], seen=row["seen"]) == [row]
+        words = ("--at", row["at_utc"], "--seen", row["seen"])
+        said = " ".join(command(vault, capsys, *words)[1].split())
+        assert "wall 2.50M at 101250 stands since 21:33:25: 0% filled, 0% pulled" in said
+    assert ask(vault)[0]["context"] == ask(vault, at=whole["at_utc"])[0]["context"]
+    assert ask(vault)[0]["context"] == whole["context"]
