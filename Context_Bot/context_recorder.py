@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from Context_Bot.context_lines import ContextLines, Key, funding_fields, key_of, key_of_line
-from Context_Bot.coverage import Coverage, CoverageSpan, read_span
+from Context_Bot.coverage import SILENT_MS, Coverage, CoverageSpan, read_span
 from Context_Bot.line_queue import LineQueue, QueuedLine
 from ravequant import times
 from ravequant.exchanges.context_feeds import (
@@ -229,8 +229,13 @@ class ContextRecorder:
         self._queue.sync(now)
 
     def close(self) -> None:
-        """Write and sync the last rows; VaultError if the disk refuses them."""
-        self._release(self._coverage.clock or max((row.ts for row in self._waiting), default=0))
+        """Write and sync the last rows; VaultError if the disk refuses them.
+
+        No mark price has come behind them. They are known when the connection that brought them
+        would have been given up without one: never before they came.
+        """
+        clock = self._coverage.clock or max((row.ts for row in self._waiting), default=0)
+        self._release(clock + SILENT_MS if self._waiting else clock)
         self._spans(self._coverage.stopped())
         self._queue.close()
 

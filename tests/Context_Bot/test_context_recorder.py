@@ -126,13 +126,13 @@ def test_what_was_seen_is_forgotten_after_a_while(vault):
 
 
 def test_the_end_closes_the_span_and_writes_what_waits(vault):
-    """A liquidation that no mark price followed is known at the last one."""
+    """A liquidation that no mark price followed is known when one would have been missed."""
     made = listening(vault)
     made.mark(MarkRow(START + 1_400, "97000"), 1)
     made.liquidated([ROW])
     made.close()
     assert spans(vault) == [(0, None, "open"), (0, 1_400, "stop")]
-    assert known(vault) == [1_401]
+    assert known(vault) == [21_400]
 
 
 def test_a_lost_connection_ends_the_span(vault):

@@ -172,8 +172,9 @@ def test_rows_that_are_others_are_read_anew(live):
 
 
 def rebuild(vault, _):
-    """Let a calculator compute its rows anew."""
-    words = ["--vault", str(vault.root), "--log-level", "error", "--instId", BTC, "--rebuild"]
+    """Let a calculator compute its newest rows anew, from another beginning: they are others."""
+    words = ["--vault", str(vault.root), "--log-level", "error", "--instId", BTC]
+    words += ["--rebuild", "--since", "20m"]
     assert run_cvd_from_jsonl.main(words) == 0
 
 
