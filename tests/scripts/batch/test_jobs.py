@@ -39,12 +39,10 @@ def test_a_cursor_before_the_first_day_is_gone_on_from():
     assert read(Days("2025-12-12"), cursor) == list(KEYS)
 
 
-def test_all_calculators_but_four_work_on_minute_bars():
-    """The bucketizer and book flow read books, footprint and profile the price of each trade."""
-    assert set(CALCULATORS) - set(BARS) == {
-        "liquidity_buckets", "book_flow", "footprint", "profile",
-    }  # fmt: skip
-    assert set(OF_TRADES) - set(BARS) == {"footprint", "profile"}
+def test_all_calculators_but_three_work_on_minute_bars():
+    """The bucketizer and book flow read books, the footprint the price of each trade."""
+    assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets", "book_flow", "footprint"}
+    assert set(OF_TRADES) - set(BARS) == {"footprint"}
 
 
 @pytest.fixture
