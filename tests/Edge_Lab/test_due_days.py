@@ -109,8 +109,9 @@ def test_books_that_ended_within_a_day_do_not_hold_it_up(vault):
         if key > f"{DAY}/10":
             hour.unlink()
     (vault.snapshots(BTC) / DAY / "11.jsonl").unlink()
-    shutil.rmtree(vault.derived("liquidity_buckets", BTC))
-    vault.state("liquidity_buckets", BTC).unlink()
+    for metric in ("liquidity_buckets", "book_flow"):
+        shutil.rmtree(vault.derived(metric, BTC))
+        vault.state(metric, BTC).unlink()
     calculate(vault)
     assert [one.day for one in due(vault, first=DAY, last=DAY)] == [DAY]
     (vault.snapshots(BTC) / DAY / "11.jsonl").write_bytes(kept)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from Liquidity_Buckets import l2_bucketizer
 from ravequant import catalog, settings, times
 from ravequant.contract import Contract
 from ravequant.pipeline import runner
@@ -308,7 +309,10 @@ def test_a_vault_of_another_exchange_is_calculated_alike(tmp_path):
         target = binance.root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(named_anew(path.read_bytes()))
-    modules: tuple[Any, ...] = notes_market.CALCULATORS  # each with its CALCULATOR
+    modules: tuple[Any, ...] = (
+        *notes_market.CALCULATORS,
+        l2_bucketizer,
+    )  # each with its CALCULATOR
     for calculator in (module.CALCULATOR for module in modules):
         summary = runner.run(calculator.job(binance, BTC, Settings()))
         assert summary.counts["rejected"] == 0
