@@ -12,6 +12,8 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,7 @@ from ravequant import cli, settings
 from ravequant.errors import DONE, NoDataError, RaveQuantError, UsageError
 from ravequant.vault.paths import Vault, default_root, instruments, user_path
 from scripts.batch.executors import executor_of
-from scripts.batch.jobs import CALCULATORS, LAST, OF_TRADES, Days, Outcome, RecomputeTask
+from scripts.batch.jobs import CALCULATORS, LAST, RAW, Days, Outcome, RecomputeTask
 from scripts.batch.scheduler import Scheduler, Totals
 
 PROGRAM: Final = "recompute"
@@ -104,13 +106,9 @@ def _pairs(args: argparse.Namespace, source: Path) -> list[tuple[str, str]]:
     if args.inst_ids:
         return [(name, metric) for name in cli.instruments_of(args, ()) for metric in metrics]
     vault = Vault(source)
-    trades, books = instruments(vault.trades), instruments(vault.snapshots)
-    found = [
-        (name, metric)
-        for name in sorted({*trades, *books})
-        for metric in metrics
-        if name in (trades if metric in OF_TRADES else books)
-    ]
+    there = {metric: instruments(partial(RAW[metric].place, vault)) for metric in metrics}
+    names = sorted(set(chain.from_iterable(there.values())))
+    found = [(name, metric) for name in names for metric in metrics if name in there[metric]]
     if not found:
         raise NoDataError(f"no raw data in {source}; start an exporter, or name another --source")
     return found

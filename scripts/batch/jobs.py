@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from Context_Bot.liquidation_source import LIQUIDATIONS_CURSOR
+from Context_Bot.liquidations_1m import CALCULATOR as LIQUIDATIONS_1M
 from CVD.run_cvd_from_jsonl import CALCULATOR as CVD
 from Liquidity_Buckets.book_flow import CALCULATOR as BOOK_FLOW
 from Liquidity_Buckets.l2_bucketizer import CALCULATOR as BUCKETS
-from ravequant.catalog import DEEP, TRADES
+from ravequant.catalog import BOOK, COVERAGE, DEEP, LIQUIDATIONS, MARKS, TRADES, DataSet
 from ravequant.errors import FAILED, RaveQuantError
 from ravequant.pipeline import runner
 from ravequant.pipeline.book_source import DEEP_CURSOR
@@ -32,7 +34,8 @@ from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
 
 CALCULATORS: Final[dict[str, Calculator[Any]]] = {
-    made.metric: made for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT)
+    made.metric: made
+    for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT, LIQUIDATIONS_1M)
 }
 BARS: Final = tuple(
     metric for metric, made in CALCULATORS.items() if isinstance(made.input, TradeInput)
@@ -42,8 +45,17 @@ OF_TRADES: Final = tuple(
     for metric, made in CALCULATORS.items()
     if isinstance(made.input, TradeInput | LevelInput)
 )
+RAW: Final[dict[str, DataSet]] = {  # whose days a metric is computed of
+    **dict.fromkeys(CALCULATORS, BOOK),
+    **dict.fromkeys(OF_TRADES, TRADES),
+    LIQUIDATIONS_1M.metric: MARKS,
+}
 LAST: Final = "~"  # behind every day
-SIDE_DATA: Final = {DEEP_CURSOR: DEEP, TAPE_CURSOR: TRADES}  # of a side input, by its cursor
+SIDE_DATA: Final = {  # of a side input, by its cursor
+    DEEP_CURSOR: DEEP,
+    TAPE_CURSOR: TRADES,
+    LIQUIDATIONS_CURSOR: LIQUIDATIONS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +153,11 @@ def _job(task: RecomputeTask, facts: dict[str, Any] | None) -> Job[Any]:
 
 
 def _bring_meta(source: Vault, vault: Vault, inst_id: str) -> None:
-    """Make metadata, ledger and repair generation those of the source."""
-    for name in ("metadata", "metadata_history", "gap_ledger", "generation"):
-        theirs, ours = (getattr(holder, name)(inst_id) for holder in (source, vault))
+    """Make metadata, ledger, repair generation and coverage those of the source."""
+    names = ("metadata", "metadata_history", "gap_ledger", "generation")
+    pairs = [tuple(getattr(holder, name)(inst_id) for holder in (source, vault)) for name in names]
+    pairs.append((COVERAGE.place(source, inst_id), COVERAGE.place(vault, inst_id)))
+    for theirs, ours in pairs:
         data = _bytes(theirs)
         if data is not None and data != _bytes(ours):
             replace_file(ours, data)

@@ -14,7 +14,7 @@ from ravequant.contract import Contract
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import CHECKOUT, Vault
 from scripts import recompute
-from tests.support import book_lines, kept_days, recompute_vault, recordings
+from tests.support import book_lines, context_days, kept_days, recompute_vault, recordings
 from tests.support.recompute_vault import METRICS, outputs, run_room
 from tests.support.trade_streams import BTC, START
 from tests.trades.test_parallel_scan import market
@@ -24,9 +24,11 @@ NEXT = times.day(START + times.DAY_MS)
 
 
 def days(root: Path, *, odd: bool = False) -> Vault:
-    """Return a vault of two days of trades, the first packed, and two minutes of books."""
+    """Return a vault of two days of trades, the first packed, and minutes of books and context."""
     vault = Vault(root)
-    book_lines.put_metadata(vault, BTC, Contract("0.01", "1", "linear"))
+    contract = Contract("0.01", "1", "linear")
+    book_lines.put_metadata(vault, BTC, contract)
+    context_days.put(vault, BTC, contract)
     first, later = market(odd=odd), []
     for line in market(odd=False):
         row = orjson.loads(line)
@@ -147,7 +149,7 @@ def test_it_is_one_writer_among_others(tmp_path, capsys):
     source = days(tmp_path / "source")
     with writer_lock(source, "cvd", BTC):
         code, told = again(capsys, "--source", source.root)
-    assert (code, told["failed"], told["outputs"]) == (4, 1, 6)
+    assert (code, told["failed"], told["outputs"]) == (4, 1, 7)
 
 
 @pytest.mark.parametrize(

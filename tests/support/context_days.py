@@ -18,17 +18,17 @@ START = times.parse_iso("2025-12-14T21:30:00.000Z")
 MINUTES = 8
 
 
-def put(vault: Vault, inst_id: str, contract: Contract) -> None:
+def put(vault: Vault, inst_id: str, contract: Contract, start: int = START) -> None:
     """Record some minutes: a mark price a second, a liquidation each half minute."""
     feeds = exchanges.load_context(vault.exchange)
     lines = ContextLines(vault.exchange, inst_id, contract)
     made = ContextRecorder(vault, feeds, inst_id, lines)
     made.subscribed(1)
     funding = FundingRow(
-        START, "0.0001", START + 9_000_000, START + 37_800_000, START - 19_800_000, "", "x", "0"
+        start, "0.0001", start + 9_000_000, start + 37_800_000, start - 19_800_000, "", "x", "0"
     )
     for second in range(60 * MINUTES):
-        ts = START + 1_000 * second
+        ts = start + 1_000 * second
         if second % 30 == 7:
             row = LiquidationRow(inst_id, ts - 100, "sell", "net", "97000.5", "3", "0")
             made.liquidated([row])
@@ -40,5 +40,5 @@ def put(vault: Vault, inst_id: str, contract: Contract) -> None:
     made.close()
     for series, values in feeds.series.items():
         log = StatisticsLog(vault, feeds, inst_id, series, lines)
-        rows = [PeriodRow(START - n * feeds.period_ms, ("1.5",) * values) for n in (3, 2, 1)]
-        log.add(rows, START + 60_000)
+        rows = [PeriodRow(start - n * feeds.period_ms, ("1.5",) * values) for n in (3, 2, 1)]
+        log.add(rows, start + 60_000)

@@ -14,7 +14,7 @@ from ravequant.sim.market import START_MS, ModelMarket
 from ravequant.vault import instruments
 from ravequant.vault.paths import MINUTES, Vault
 from scripts.batch.jobs import CALCULATORS, OF_TRADES
-from tests.support import book_lines
+from tests.support import book_lines, context_days
 from tests.support.recordings import Recording
 from tests.support.trade_streams import link_recording
 
@@ -32,6 +32,8 @@ def make(root: Path, names: Sequence[str], days: int, rate: float, snapshots: in
         meta = instruments.parse_instrument(market.instruments[name])
         instruments.save(vault, meta, None)
         encoders[name] = TradeEncoder(name, meta.contract)
+        if name in NAMES[:2]:
+            context_days.put(vault, name, meta.contract)
     for day in range(days):
         begin = FIRST + day * times.DAY_MS
         lines: dict[str, list[bytes]] = {name: [] for name in names}
@@ -58,6 +60,9 @@ def recorded(root: Path, recording: Recording) -> Vault:
         rows = list(book_lines.recorded(recording.book_file))
         book_lines.put(vault.snapshots(name), rows)
         book_lines.put(vault.deep_snapshots(name), book_lines.deepened(rows, seed=3))
+        contract = Contract(recording.ct_val, "1", "linear")
+        start = times.day_start_ms(recording.days[0][:10])
+        context_days.put(vault, name, contract, start)
     return vault
 
 

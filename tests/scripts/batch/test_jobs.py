@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
-from ravequant import settings, times
+from ravequant import catalog, settings, times
 from ravequant.vault import commit
 from ravequant.vault.cursor import Cursor
 from ravequant.vault.paths import Vault
@@ -39,9 +40,10 @@ def test_a_cursor_before_the_first_day_is_gone_on_from():
     assert read(Days("2025-12-12"), cursor) == list(KEYS)
 
 
-def test_all_calculators_but_three_work_on_minute_bars():
-    """The bucketizer and book flow read books, the footprint the price of each trade."""
-    assert set(CALCULATORS) - set(BARS) == {"liquidity_buckets", "book_flow", "footprint"}
+def test_all_calculators_but_four_work_on_minute_bars():
+    """Two read books, the footprint the price of each trade, and liquidations mark prices."""
+    others = {"liquidity_buckets", "book_flow", "footprint", "liquidations"}
+    assert set(CALCULATORS) - set(BARS) == others
     assert set(OF_TRADES) - set(BARS) == {"footprint"}
 
 
@@ -112,3 +114,20 @@ def test_trades_of_the_day_before_are_read_where_they_are_still_needed(tmp_path)
     assert run(whole) == 0
     assert outputs(whole).items() > outputs(parted).items()
     assert states(whole)["book_flow"] == parted.state("book_flow", BTC).read_bytes()
+
+
+def test_liquidations_of_another_vault_know_where_it_listened(tmp_path):
+    """The spans of coverage come along: else each minute would be one over a gap."""
+    source = days(tmp_path / "source")
+    met = RecomputeTask(
+        "liquidations", BTC, source.root, tmp_path / "target", settings.load(), Days(),
+        rebuild=False,
+    )  # fmt: skip
+    outcome = jobs.run_task(met)
+    assert (outcome.error, outcome.facts["records"]) == ("", 7)
+    data = catalog.LIQUIDATIONS_1M.place(met.vault, BTC).read_bytes()
+    rows = [orjson.loads(line) for line in data.splitlines()]
+    assert [row["gap"] for row in rows] == [False] * 7
+    assert {row["long_count"] for row in rows} == {2}
+    earlier = replace(met, target=tmp_path / "earlier", days=Days(last="2025-12-13"))
+    assert jobs.run_task(earlier).code == 3
