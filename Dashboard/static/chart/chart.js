@@ -194,8 +194,8 @@ export class Chart {
   stretch() {
     const extent = this.extent();
     if (extent.columns === 0) return null;
-    const spacing = this.sight.spacing();
-    return spacing > 0 ? { spacing, right: this.sight.right(), extent } : null;
+    const { spacing, right } = this.sight.aim();
+    return spacing > 0 ? { spacing, right, extent } : null;
   }
 
   /**
@@ -230,7 +230,8 @@ export class Chart {
   pan(bars) {
     if (this.total === 0) return;
     this.window = null;
-    this.sight.set(this.sight.spacing(), this.sight.right() + bars);
+    const { spacing, right } = this.sight.aim();
+    this.sight.set(spacing, right + bars);
   }
 
   /**
@@ -239,7 +240,8 @@ export class Chart {
   zoom(factor) {
     if (this.total === 0) return;
     this.window = null;
-    const [spacing, right, newest] = [this.sight.spacing(), this.sight.right(), this.total - 1];
+    const { spacing, right } = this.sight.aim();
+    const newest = this.total - 1;
     const wide = Math.max(0.25, Math.min(40, spacing * factor));
     this.sight.set(wide, right > newest ? newest + ((right - newest) * spacing) / wide : right);
   }

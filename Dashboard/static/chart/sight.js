@@ -46,6 +46,13 @@ export class Sight {
   constructor(chart) {
     this.chart = chart;
     this.scale = chart.timeScale();
+    /** @type {{spacing: number, right: number}|null} what is set; the library takes it as it draws */
+    this.next = null;
+  }
+
+  /** @returns {{spacing: number, right: number}} what is shown, or will be with the next frame */
+  aim() {
+    return this.next ?? { spacing: this.spacing(), right: this.right() };
   }
 
   /** @param {number} column @returns {number} the middle of a column; 0 without data */
@@ -69,6 +76,11 @@ export class Sight {
     this.chart.applyOptions({ timeScale: { barSpacing } });
     const last = this.right() - this.scale.scrollPosition();
     this.scale.scrollToPosition(right - last, false);
+    const next = { spacing: barSpacing, right };
+    this.next = next;
+    requestAnimationFrame(() => {
+      if (this.next === next) this.next = null;
+    });
   }
 
   /**

@@ -170,5 +170,8 @@ def test_the_screen_voids_itself(notes, screen, clock, settings_file, case):
     page.page.keyboard.press("a")
     page.wait_level("void", 20)
     clock.now_ms += 10_000  # so that it stays so when the server tells the time again
+    page.wait_painted(page.seq)  # a message that was under way may still hold the time before
+    page.wait_painted(page.seq)
+    page.wait_level("void")
     check_void(page)
     assert f"✕ do not use: {stream} stale" in page.text("#verdict-words")

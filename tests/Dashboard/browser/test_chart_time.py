@@ -242,6 +242,16 @@ def test_windows_pan_and_zoom(chart):
     assert panned["x0"] - after["x0"] == pytest.approx(10 * after["spacing"])
 
 
+def test_no_step_is_lost_between_two_frames(chart):
+    """Keys that come faster than the screen draws, and rows between them, count each for itself."""
+    steps = ("chart.pan(-10)", "chart.zoom(2)", "chart.pan(-20)", "chart.update({holes: []})")
+    chart.show(view(1440))
+    at_once = chart.run("; ".join(steps))["frame"]
+    chart.run("chart.setWindow(150)")
+    one_by_one = [chart.run(step)["frame"] for step in steps][-1]
+    assert at_once == pytest.approx(one_by_one)
+
+
 def test_a_change_of_the_width_leaves_the_newest_in_sight(chart):
     """A phone that is turned, a window that is drawn out: the newest minute stays in its place."""
     chart.show(view(1440))
