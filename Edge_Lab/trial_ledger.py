@@ -20,6 +20,7 @@ from ravequant.vault import setting_id as naming
 from ravequant.vault.append_log import AppendLog
 from ravequant.vault.atomic import make_folder
 from ravequant.vault.line_file import is_there, lines_forward
+from ravequant.vault.os_lock import OsLock
 from ravequant.vault.paths import StrPath
 
 Role = Literal["explore", "train", "oos", "verdict", "forward", "self_test"]
@@ -154,17 +155,17 @@ class ChainedLog:
 @contextmanager
 def _only_writer(path: Path) -> Iterator[None]:
     """Hold the lock of a file that several programs append to. LockedError after 10 s."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - readers take no lock
-
     make_folder(path.parent)
-    try:
-        with FileLock(path.with_name(f"{path.name}.lock"), timeout=_WAIT_S):
-            yield
-    except Timeout:
+    lock = OsLock(path.with_name(f"{path.name}.lock"))
+    if not lock.acquire(_WAIT_S):
         raise LockedError(
             f"{path}: another program has appended to it for {_WAIT_S:g} s, expected a moment; end "
             "the program that hangs there"
-        ) from None
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 # --- the ledger ----------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from filelock import FileLock, Timeout
 
 from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
@@ -17,6 +16,7 @@ from ravequant.checks.check import Check, rebuild_all
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
 from ravequant.vault.code_digest import code_on_disk
+from ravequant.vault.os_lock import OsLock
 from ravequant.vault.paths import Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 
@@ -289,11 +289,13 @@ def _is_held(lock: Path) -> bool:
     """Return True if the lock is held now: a killed program leaves its file, but no lock."""
     if not lock.exists():
         return False
+    trial = OsLock(lock)
     try:
-        with FileLock(lock, timeout=0):
-            return False
-    except (Timeout, OSError):
+        return not trial.acquire()
+    except OSError:
         return True
+    finally:
+        trial.release()
 
 
 def rough(span_ms: int) -> str:

@@ -13,6 +13,7 @@ import orjson
 from ravequant import times
 from ravequant.errors import LockedError, VaultError
 from ravequant.vault.atomic import disk_error, make_folder, replace_file
+from ravequant.vault.os_lock import OsLock
 from ravequant.vault.paths import Vault
 
 _ASK_AGAIN_S: Final = 0.1
@@ -28,16 +29,9 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
     system's, and is free as soon as its process is gone, even if that file is still there.
     """
     path = vault.lock(stream, inst_id)
-    from filelock import FileLock, Timeout  # noqa: PLC0415 - readers take no lock
-
-    lock = FileLock(path, timeout=0, thread_local=False)
-    try:
-        make_folder(path.parent)
-        lock.acquire()
-    except Timeout:
-        raise _locked(path, stream, inst_id) from None
-    except OSError as error:
-        raise disk_error(path, "locked", error) from error
+    lock = OsLock(path)
+    if not _taken(lock, path):
+        raise _locked(path, stream, inst_id)
     holder = _holder_file(path)
     try:
         with suppress(VaultError):  # a full disk: the lock holds without its .json
@@ -53,19 +47,12 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
 def turn(vault: Vault, work: str, inst_id: str) -> Iterator[None]:
     """Hold the lock of a short ``work`` of several programs. LockedError after 10 s of waiting."""
     path = vault.lock(work, inst_id)
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
-    lock = FileLock(path, timeout=_TURN_S, thread_local=False)
-    try:
-        make_folder(path.parent)
-        lock.acquire()
-    except Timeout:
+    lock = OsLock(path)
+    if not _taken(lock, path, _TURN_S):
         raise LockedError(
             f"{path}: {work} of {inst_id} has been held for {_TURN_S:g} s, expected a moment; end "
             "the program that hangs there"
-        ) from None
-    except OSError as error:
-        raise disk_error(path, "locked", error) from error
+        )
     try:
         yield
     finally:
@@ -78,18 +65,12 @@ def if_free(vault: Vault, work: str, inst_id: str) -> Iterator[bool]:
 
     Yields False, without waiting, if it is held or cannot be taken.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
     path = vault.lock(work, inst_id)
-    lock = FileLock(path, timeout=0, thread_local=False)
+    lock, taken = OsLock(path), False
+    with suppress(VaultError):
+        taken = _taken(lock, path)
     try:
-        make_folder(path.parent)
-        lock.acquire()
-    except (Timeout, OSError):
-        yield False
-        return
-    try:
-        yield True
+        yield taken
     finally:
         lock.release()
 
@@ -101,24 +82,28 @@ def after_others(vault: Vault, work: str, inst_id: str, most_s: float) -> Iterat
     Yields None if the lock was free, else the seconds of waiting for it. After ``most_s``, or if
     it cannot be taken, the caller goes on without it.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
     path = vault.lock(work, inst_id)
-    lock = FileLock(path, timeout=0, thread_local=False)
+    lock = OsLock(path)
     waited: float | None = None
-    try:
-        make_folder(path.parent)
-        lock.acquire()
-    except (VaultError, OSError, Timeout) as error:
-        if isinstance(error, Timeout):
-            begun = time.monotonic()
-            with suppress(Timeout, OSError):
-                lock.acquire(timeout=most_s)
+    with suppress(VaultError):
+        begun = time.monotonic()
+        if not _taken(lock, path):
+            with suppress(VaultError):
+                _taken(lock, path, most_s)
             waited = time.monotonic() - begun
     try:
         yield waited
     finally:
         lock.release()
+
+
+def _taken(lock: OsLock, path: Path, wait_s: float = 0.0) -> bool:
+    """Take the lock on ``path`` within ``wait_s``; False if it is held. Raises VaultError."""
+    try:
+        make_folder(path.parent)
+        return lock.acquire(wait_s)
+    except OSError as error:
+        raise disk_error(path, "locked", error) from error
 
 
 def _holder_file(lock: Path) -> Path:

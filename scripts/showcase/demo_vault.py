@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from ravequant.errors import LockedError, UsageError
 from ravequant.settings import SETTINGS_VARIABLE
+from ravequant.vault.os_lock import OsLock
 from ravequant.vault.paths import DEMO_MARKER
 
 LOCK: Final = ".demo.lock"
@@ -33,16 +32,18 @@ def emptied(root: Path) -> Iterator[Path]:
         raise UsageError(
             f"{root} cannot be used: {error.strerror}; name another folder with --vault"
         ) from None
+    lock = OsLock(root / LOCK)
+    if not lock.acquire():
+        raise LockedError(f"another demo works in {root}: wait for it, or use --vault")
     try:
-        with FileLock(root / LOCK, timeout=0):
-            for path in root.iterdir():
-                if path.is_dir():
-                    shutil.rmtree(path)
-                elif path.name not in (DEMO_MARKER, LOCK):
-                    path.unlink()
-            yield root
-    except Timeout:
-        raise LockedError(f"another demo works in {root}: wait for it, or use --vault") from None
+        for path in root.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in (DEMO_MARKER, LOCK):
+                path.unlink()
+        yield root
+    finally:
+        lock.release()
 
 
 def use_default_settings(root: Path) -> None:

@@ -31,7 +31,7 @@ START = times.parse_iso("2025-12-14T12:00:00Z")
 SELDOM = {
     "numpy", "rich", "requests", "websockets", "dateutil", "ravequant.vault.imports",
     "ravequant.vault.trade_repair", "ravequant.pipeline.kept_minutes",
-    "ravequant.pipeline.rebuild_progress",
+    "ravequant.pipeline.rebuild_progress", *(() if os.name == "nt" else ("filelock",)),
 }  # fmt: skip
 
 
