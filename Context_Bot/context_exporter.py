@@ -15,7 +15,7 @@ from Context_Bot.context_recorder import ContextRecorder
 from Context_Bot.coverage import reason_of
 from Context_Bot.funding_chain import FundingChain
 from Context_Bot.statistics_log import StatisticsLog
-from ravequant import catalog, cli, exchanges, settings, times
+from ravequant import catalog, cli, exchanges, settings
 from ravequant.errors import RaveQuantError, VaultError
 from ravequant.exchanges.base import Channel, ChannelData, Resubscribing, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended
@@ -66,7 +66,7 @@ class ContextExporter(RecorderApp[ContextRecorder]):
             raise VaultError(f"{inst_id}: no metadata; start again once the exchange answers")
         lines = ContextLines(self.exchange.name, inst_id, meta.contract)
         recorder = ContextRecorder(self.vault, self._feeds, inst_id, lines)
-        await self._check_newest(recorder)
+        await self.keeper.refuse_ahead(inst_id, recorder.on_disk_ts, "the newest mark price")
         rest = cast("ContextRest", self.rest)
         chain = FundingChain(self.vault, inst_id, lines, rest)
         recorder.heard_funding = chain.heard
@@ -80,17 +80,6 @@ class ContextExporter(RecorderApp[ContextRecorder]):
         self.subscribe(inst_id)
         self.tasks.create_task(chain.follow())
         self.tasks.create_task(self._follow(recorder, logs, rest))
-
-    async def _check_newest(self, recorder: ContextRecorder) -> None:
-        """Raise VaultError if the newest mark price on disk belongs to the future."""
-        now = asyncio.get_running_loop().time()
-        await self.judge(recorder.on_disk_ts or 0, now)
-        if recorder.on_disk_ts and self.keeper.time.judge(recorder.on_disk_ts, now) == "ahead":
-            raise VaultError(
-                f"the newest mark price on disk is of {times.iso(recorder.on_disk_ts)}, past the "
-                "exchange's time: nothing can follow on it; stop the exporters, then set it aside: "
-                f"python scripts/repair_gaps.py --set-aside {recorder.inst_id}"
-            )
 
     async def renew(self, inst_id: str, meta: Metadata) -> None:
         """Take over the terms of the contract: the other exporters save them."""
@@ -117,7 +106,7 @@ class ContextExporter(RecorderApp[ContextRecorder]):
         loop = asyncio.get_running_loop()
         async for batch in client.batches():
             now = loop.time()
-            await self.judge(max(map(self._newest_ts, batch)), now)
+            await self.keeper.judge(max(map(self._newest_ts, batch)), now)
             for arrival in batch:
                 self._take(arrival, now)
             for recorder in self.recorders.values():

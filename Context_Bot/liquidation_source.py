@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-import orjson
-
 from Context_Bot.coverage import CoverageSpan, read_span
 from ravequant import catalog, exact
 from ravequant.contract import amounts
@@ -265,16 +263,6 @@ def read_liquidation(line: bytes, inst_id: str) -> LiquidationFacts:
     ts = parse_iso_field(row.get(TIME_KEY), TIME_KEY)
     known = parse_iso_field(row.get("known_utc"), "known_utc")
     return LiquidationFacts(ts, known, row["liquidated"], notional)
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise RecordError(f"not JSON: {error}") from None
-    if not isinstance(row, dict):
-        raise RecordError(f"a line is a JSON object, not {type(row).__name__}")
-    return row
 
 
 class LiquidationInput:

@@ -15,8 +15,8 @@ from typing import Final
 
 from L2_Bot.book_recorder import BookRecorder
 from L2_Bot.snapshot_writer import MOST_LEVELS
-from ravequant import catalog, cli, settings, times
-from ravequant.errors import FeedError, UsageError, VaultError
+from ravequant import catalog, cli, settings
+from ravequant.errors import FeedError, UsageError
 from ravequant.exchanges.base import Channel, ChannelData, RestClient, Subscribed
 from ravequant.exchanges.client import Arrival, Client, Ended, Pace
 from ravequant.exchanges.offload import in_thread
@@ -78,24 +78,13 @@ class L2Exporter(RecorderApp[BookRecorder]):
     async def take_in(self, inst_id: str, meta: Metadata | None) -> None:
         """Open the files and subscribe; without metadata too: they are fetched later."""
         recorder = BookRecorder(self.exchange, self.vault, inst_id, self._chosen, self.keeper.time)
-        await self._check_newest(recorder)
+        await self.keeper.refuse_ahead(inst_id, recorder.on_disk_ts, "the newest line of its book")
         self.recorders[inst_id] = recorder
         if meta is not None:
             await self.renew(inst_id, meta)
         self.subscribe(inst_id)
         if self._chosen.deep_every_s:
             self.tasks.create_task(self._deepen(recorder))
-
-    async def _check_newest(self, recorder: BookRecorder) -> None:
-        """Raise VaultError if the newest line on disk belongs to the future."""
-        now = asyncio.get_running_loop().time()
-        await self.judge(recorder.on_disk_ts or 0, now)
-        if recorder.on_disk_ts and self.keeper.time.judge(recorder.on_disk_ts, now) == "ahead":
-            raise VaultError(
-                f"the newest line of its book on disk is of {times.iso(recorder.on_disk_ts)}, past "
-                "the exchange's time: nothing can follow on it; stop the exporters, then set it "
-                f"aside: python scripts/repair_gaps.py --set-aside {recorder.inst_id}"
-            )
 
     async def renew(self, inst_id: str, meta: Metadata) -> None:
         """Save metadata just fetched."""
@@ -131,7 +120,7 @@ class L2Exporter(RecorderApp[BookRecorder]):
         loop = asyncio.get_running_loop()
         async for batch in client.batches():
             now = loop.time()
-            await self.judge(max(map(self._newest_ts, batch)), now)
+            await self.keeper.judge(max(map(self._newest_ts, batch)), now)
             own = {
                 name: self.recorders[name] for name, of in self._client_of.items() if of is client
             }
@@ -196,7 +185,7 @@ class L2Exporter(RecorderApp[BookRecorder]):
         async with self._deep_turn:
             found = await in_thread(self._deep_rest.deep_book, recorder.inst_id)
             now = asyncio.get_running_loop().time()
-            await self.judge(found.ts, now)
+            await self.keeper.judge(found.ts, now)
             await recorder.deepen(found, now)
 
     def close(self) -> int:

@@ -19,7 +19,7 @@ _NEAR_THE_END: Final = 1_000  # ids before a gap's end, where REST may not have 
 _TURN_S: Final = 0.5
 _STANDSTILL_S: Final = 30.0  # a back-fill that stands so long lets the next one go first
 
-Judge = Callable[[int, float], Awaitable[None]]  # see `RecorderApp.judge`
+Judge = Callable[[int, float], Awaitable[None]]  # see `TimeKeeper.judge`
 
 
 class PagesAhead:

@@ -64,7 +64,7 @@ class TradesExporter(RecorderApp[TradeRecorder]):
         self.recorders[inst_id] = recorder
         self.subscribe(inst_id)
         earlier = partial(self._earlier, inst_id)
-        self.tasks.create_task(fill_gaps(recorder, self.rest, self.judge, earlier))
+        self.tasks.create_task(fill_gaps(recorder, self.rest, self.keeper.judge, earlier))
         self.tasks.create_task(watch_the_tail(recorder, self.rest))
 
     def _earlier(self, inst_id: str) -> list[TradeRecorder]:
@@ -135,7 +135,7 @@ class TradesExporter(RecorderApp[TradeRecorder]):
         loop = asyncio.get_running_loop()
         async for batch in client.batches():
             now = loop.time()
-            await self.judge(max(map(_newest_ts, batch)), now)
+            await self.keeper.judge(max(map(_newest_ts, batch)), now)
             for arrival in batch:
                 match arrival.event:
                     case TradeRows() as payload:

@@ -6,7 +6,7 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from random import uniform
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar
 
@@ -36,7 +36,6 @@ _RETRY_S: Final = 30.0  # at most, full jitter
 _TOGETHER_S: Final = 3.0  # first looks that take longer are not waited for
 _LOOK_AGAIN_S: Final = 60.0
 _ROUNDS: Final = 60  # after so many, metadata are saved though nothing changed
-_ANSWER_S: Final = 5.0  # a message waits at most so long for the exchange's time
 _ILLEGAL: Final = (
     "it is no instrument's name: expected one like BTC-USDT-SWAP; correct the settings"
 )
@@ -251,13 +250,6 @@ class RecorderApp(ABC, Generic[R]):
             self._newest_connection = number
             self.keeper.connected()
             self._heartbeat.write(self.facts())  # whoever reads it need not wait for the next
-
-    async def judge(self, newest_ts: int, now: float) -> None:
-        """Return once the exchange's time is fit to judge a message that came at ``now``."""
-        if self.keeper.time.is_past(newest_ts, now):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_ANSWER_S):
-                    await self.keeper.renew(now)
 
     # -- reports, and the end
 

@@ -7,12 +7,13 @@ from contextlib import suppress
 from typing import Final
 
 from ravequant import times
-from ravequant.errors import FeedError
+from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges.exchange_time import ExchangeTime
 from ravequant.exchanges.offload import in_thread
 
 _EVERY_S: Final = 60.0
 _AGAIN_S: Final = 5.0  # after a failure
+_WAIT_S: Final = 5.0  # a message waits at most so long for the exchange's time
 _ANSWERS: Final = 3  # to one question: a jump is believed with the second
 _SLIP_MS: Final = 2_000  # of the two clocks against each other: a sleep, or a clock that was set
 _log = logging.getLogger(__name__)
@@ -68,6 +69,26 @@ class TimeKeeper:
             self._answered = times.utc_now_ms(), round(_now() * 1000)
         else:
             _log.warning("The exchange's time jumps to %s, asking again", times.iso(answer))
+
+    async def judge(self, newest_ts: int, came: float) -> None:
+        """Return once the exchange's time is fit to judge a message that came at ``came``."""
+        if self.time.is_past(newest_ts, came):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WAIT_S):
+                    await self.renew(came)
+
+    async def refuse_ahead(self, inst_id: str, newest_ts: int | None, name: str) -> None:
+        """Raise VaultError if the newest line on disk, ``name`` to people, is of the future."""
+        if not newest_ts:
+            return
+        now = _now()
+        await self.judge(newest_ts, now)
+        if self.time.judge(newest_ts, now) == "ahead":
+            raise VaultError(
+                f"{name} on disk is of {times.iso(newest_ts)}, past the exchange's time: nothing "
+                "can follow on it; stop the exporters, then set it aside: "
+                f"python scripts/repair_gaps.py --set-aside {inst_id}"
+            )
 
     def offset_ms(self) -> int | None:
         """Return this computer's clock minus the exchange's; None if it is not surely known.

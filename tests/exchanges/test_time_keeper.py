@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ravequant import times
-from ravequant.errors import FeedError
+from ravequant.errors import FeedError, VaultError
 from ravequant.exchanges import time_keeper
 from ravequant.exchanges.time_keeper import TimeKeeper
 
@@ -125,3 +125,18 @@ def test_the_offset_is_the_wall_clock_minus_the_exchange(monkeypatch, offset):
         assert subject.offset_ms() is None
 
     run(Exchange(wall - offset), scene)
+
+
+def test_a_newest_line_of_the_future_is_refused_by_name():
+    """The exchange is asked first; nothing on disk, and what lies before its time, is fine."""
+    exchange = Exchange(START)
+
+    async def scene(subject: TimeKeeper) -> None:
+        await subject.refuse_ahead("BTC-USDT-SWAP", None, "the newest mark price")
+        assert exchange.asked == 0
+        await subject.refuse_ahead("BTC-USDT-SWAP", START - 1, "the newest mark price")
+        expected = r"mark price on disk is of 2025-.*repair_gaps\.py --set-aside BTC-USDT-SWAP"
+        with pytest.raises(VaultError, match=expected):
+            await subject.refuse_ahead("BTC-USDT-SWAP", START + 3_600_000, "the newest mark price")
+
+    run(exchange, scene)
