@@ -3,7 +3,7 @@
 Sets itself up first (scripts/environment.py). Anything after the name goes on to pytest, so
 `python scripts/test.py tests/test_exact.py -k signed` narrows the tests. All checks are run, those
 that failed are named at the end; without any it says `all is well`, and the exit code is 0. On two
-cores that takes about twelve minutes.
+cores that takes about fourteen minutes.
 
 The tests of the dashboard's page run where a Chromium, Chrome or Edge is found (RAVEQUANT_BROWSER
 may name it); elsewhere the last line says `browser tests not run`.

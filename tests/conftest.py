@@ -15,7 +15,7 @@ from ravequant.vault.paths import CHECKOUT, VAULT_VARIABLE, Vault
 from tests.support.examples import often
 
 # a busy computer is no failure
-hypothesis.settings.register_profile("ravequant", deadline=None, max_examples=often(40, 200))
+hypothesis.settings.register_profile("ravequant", deadline=None, max_examples=often(30, 200))
 hypothesis.settings.load_profile("ravequant")
 
 pytest_plugins = ("tests.faults.plugin",)

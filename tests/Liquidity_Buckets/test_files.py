@@ -282,7 +282,7 @@ def rounds(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "runs"),
-    [*((recording, often(12, 50)) for recording in at_hand(MIDNIGHT)), ("made up", 12)],
+    [*((recording, often(8, 50)) for recording in at_hand(MIDNIGHT)), ("made up", 12)],
     ids=lambda value: "" if isinstance(value, int) else str(value),
 )
 def test_runs_with_kills_between_give_the_bytes_of_one(tmp_path, monkeypatch, kind, runs):

@@ -321,7 +321,7 @@ def test_the_hour_crosses_the_four_hours_on_exact_values():
 # --- any stream, and recordings -------------------------------------------------------------------
 
 
-@settings(max_examples=often(20, 60))
+@settings(max_examples=often(10, 60))
 @given(lines=shared.streams(), cuts=st.lists(st.integers(0, 60), max_size=5))
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(
     tmp_path_factory, lines, cuts

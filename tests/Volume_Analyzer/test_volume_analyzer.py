@@ -222,7 +222,7 @@ def test_the_program_writes_what_the_fold_gives(vault):
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(tmp_path_factory, stream):
     """Late, out-of-order and repeated lines, holes, inverse contracts: every byte, run by run."""
 
-    @settings(max_examples=often(20, 40))
+    @settings(max_examples=often(10, 40))
     @given(lines=stream, cuts=st.lists(st.integers(0, 200), max_size=4))
     def check(lines, cuts):
         shared.check_runs(ROOM, Vault(tmp_path_factory.mktemp("vault")), lines, cuts)
