@@ -38,9 +38,11 @@ def writer_lock(vault: Vault, stream: str, inst_id: str) -> Iterator[None]:
             replace_file(holder, _this_program(), durable=False)
         yield
     finally:
-        with suppress(OSError):  # Windows: a reader has it open; a stale one does no harm
-            holder.unlink()
-        lock.release()
+        try:
+            with suppress(OSError):  # Windows: a reader has it open; a stale one does no harm
+                holder.unlink()
+        finally:
+            lock.release()
 
 
 @contextmanager
