@@ -205,7 +205,8 @@ class ContextExporter(RecorderApp[ContextRecorder]):
                 again_at[number] = loop.time() + _ASK_AGAIN_S
                 try:
                     rows = await in_thread(log.fetch, rest)
-                    await in_thread(log.add, rows, recorder.written_ts or clock)
+                    # no mark price is written meanwhile: readers of a later one find the rows
+                    log.add(rows, recorder.written_ts or clock)
                 except RaveQuantError as error:
                     self.log.warning("%s %s: %s", recorder.inst_id, log.series, error)
 

@@ -26,6 +26,7 @@ from ravequant.vault.paths import Vault, day_files
 
 FEED: Final = "liquidations"  # whose coverage is kept
 REPEAT_MS: Final = 15 * MINUTE_MS  # a row that comes again within it is a repeat
+LATE_MS: Final = 5 * SECOND_MS  # behind a mark price on disk no row so much older is written
 _FUNDING_EVERY_MS: Final = 10 * MINUTE_MS  # an estimate that stands is written so often
 _REMEMBERED: Final = 5_000  # liquidations on disk that are known at the start
 _MARK, _INTEREST, _FUNDING, _LIQUIDATIONS, _COVERAGE = (
@@ -154,6 +155,8 @@ class ContextRecorder:
         fresh = orjson.loads(line)
         if self._goes_back(self._interest, row.ts) or fresh == self._interest:
             return
+        if self._is_passed(row.ts):
+            return
         self._interest = fresh
         self._put(QueuedLine(_INTEREST, row.ts, line))
 
@@ -162,6 +165,8 @@ class ContextRecorder:
         if self._goes_back(self._funding, row.ts):
             return
         self.heard_funding(row)
+        if self._is_passed(row.ts):
+            return
         fields, before = funding_fields(row), self._funding
         if before is not None and all(before.get(name) == fields[name] for name in fields):
             standing_ms = row.ts - times.parse_iso(before["timestamp_utc"])
@@ -181,6 +186,13 @@ class ContextRecorder:
 
     def _goes_back(self, before: dict[str, Any] | None, ts: int) -> bool:
         if before is None or ts >= times.parse_iso(before["timestamp_utc"]):
+            return False
+        self.counts.stale += 1
+        return True
+
+    def _is_passed(self, ts: int) -> bool:
+        """Return True for a row so late that readers of the mark price on disk have passed it."""
+        if ts > (self.on_disk_ts or 0) - LATE_MS:
             return False
         self.counts.stale += 1
         return True

@@ -13,6 +13,7 @@ from ravequant.signals import clock
 from ravequant.signals.against import against
 from ravequant.signals.candidates import Query
 from ravequant.signals.clock import Clock
+from ravequant.signals.context.words import context_lines
 from ravequant.signals.evidence import within
 from ravequant.signals.limits import STREAMS, SignalLimits, Stream
 from ravequant.signals.market_state import MarketState
@@ -114,6 +115,7 @@ def _words(signal: Signal, limits: SignalLimits, approach: int) -> dict[str, Any
         "against": against(signal, limits),
         "counted": counted(signal),
         "facts": facts(signal),
+        "context": context_lines(signal.context),
         "near": last is not None and within(signal.wick.tip - last.price, approach, last.price),
     }
 

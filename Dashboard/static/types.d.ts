@@ -16,7 +16,7 @@ export interface Layer {
 /** The words of find_signals for people. */
 export interface SignalWords {
   worth: string; why: string | null; against: string[]; counted: string[]; facts: string[];
-  near?: boolean;
+  context?: string[]; near?: boolean;
 }
 
 export interface Signal {

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ravequant import exact, times
-from ravequant.catalog import DATA_SETS, DataSet
+from ravequant.catalog import DATA_SETS, MARKS, DataSet
 from ravequant.errors import VaultError
 from ravequant.records import RecordError, parse_trade
 from ravequant.signals import inputs
@@ -40,6 +40,7 @@ from ravequant.signals.past_books import past_books
 from ravequant.signals.seen import CLOSING_MS, LAGGING, Lagging
 from ravequant.vault import commit
 from ravequant.vault.line_file import LineFile, is_there, record_time
+from ravequant.vault.newest import newest_record
 from ravequant.vault.paths import Vault
 
 DAY: Final = times.DAY_MINUTES
@@ -47,6 +48,7 @@ DISORDER_MS: Final = 60_000  # raw lines are out of order by less than this
 OVERLAP: Final = 64  # earlier lines that are read, since a later one may repeat their ids
 PACKED_BYTES: Final = 16 << 20  # of a packed day of trades that are read
 
+_CALCULATED: Final = tuple(name for name in LAGGING if name != "marks")
 _TRADE_ID = re.compile(rb'"trade_id"\s*:\s*"([0-9]{1,18})"')
 _log = logging.getLogger("find_signals")
 
@@ -175,7 +177,7 @@ def committed(vault: Vault, inst_id: str) -> dict[Lagging, int]:
     rows first.
     """
     found: dict[Lagging, int] = {}
-    for name in LAGGING:
+    for name in _CALCULATED:
         data = DATA_SETS[name]
         metric = data.stream
         try:
@@ -195,7 +197,19 @@ def _reached(name: Lagging, state: Mapping[str, Any]) -> int:
         return int(reader["last_ts"])
     if name == "book_flow":  # the minute under way: all records before it are out
         return max(0, _ms(int(state["fold"]["minute"])))
+    if name == "liquidations_1m":
+        return _closed_ms(reader["clock"])
     return _closed_ms(reader["watermark_ms"])
+
+
+def feeds_reach(vault: Vault, inst_id: str, since: int) -> int:
+    """Return the time (Unix ms) up to which the lines of the context feeds are surely on disk.
+
+    That is CLOSING_MS before the newest mark price; 0 without any since the day of ``since``.
+    """
+    day, _ = next(MARKS.files(vault, inst_id, newest_first=True), ("", None))
+    newest = newest_record(vault, MARKS, inst_id) if day >= times.day(since) else None
+    return 0 if newest is None else newest - CLOSING_MS
 
 
 def _closed_ms(watermark: int | None) -> int:

@@ -50,14 +50,18 @@ Result = tuple[int, str]  # exit code and text on stderr
 def calculators(vault: Vault, inst_id: str) -> dict[str, str]:
     """Return the scripts by the names of the calculators.
 
-    Book flow is brought up to date where it has begun; elsewhere a question would have to wait for
-    all raw books. Its script brings the buckets along.
+    Book flow and seen liquidations are brought up to date where they have begun; elsewhere a
+    question would have to wait for all raw files. Book flow's script brings the buckets along.
     """
-    begun = vault.state(catalog.BOOK_FLOW_MAKER.name, inst_id).exists()
-    of_books = catalog.BOOK_FLOW_MAKER if begun else catalog.L2_BUCKETIZER
-    asked = (
-        of_books if made == catalog.L2_BUCKETIZER else made for made in catalog.ASKED_CALCULATORS
-    )
+
+    def begun(made: catalog.Program) -> bool:
+        return vault.state(made.name, inst_id).exists()
+
+    asked = list(catalog.ASKED_CALCULATORS)
+    if begun(catalog.BOOK_FLOW_MAKER):
+        asked[asked.index(catalog.L2_BUCKETIZER)] = catalog.BOOK_FLOW_MAKER
+    if begun(catalog.LIQUIDATION_MINUTES):
+        asked.append(catalog.LIQUIDATION_MINUTES)
     return {made.name: made.script for made in asked}
 
 

@@ -2,7 +2,8 @@
 
 An answer to the instant says how far it read, so that it can be asked for again: ``ID,TIME`` is the
 last trade_id and the time of the newest snapshot, ``-`` for none. A calculator that had not reached
-the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``. The reason
+the minute of the answer is named after them with how far it was: ``ID,TIME,vwap=TIME``; so is the
+recorder of the context feeds, by ``marks``, their clock. The reason
 why there was no entry at all then, ``recorder`` or ``clock``, stands by itself. The verdict of the
 lab stands last, with the time at which it was made: ``ID,TIME,recorder,verdict=TIME``.
 """
@@ -14,7 +15,9 @@ from typing import Final, Literal, NamedTuple, get_args
 from ravequant import times
 from ravequant.errors import UsageError, shown
 
-Lagging = Literal["wicks", "volume", "cvd", "vwap", "buckets", "book_flow"]
+Lagging = Literal[
+    "wicks", "volume", "cvd", "vwap", "buckets", "book_flow", "liquidations_1m", "marks"
+]
 LAGGING: Final[tuple[Lagging, ...]] = get_args(Lagging)
 NoEntry = Literal["clock", "recorder"]
 NO_ENTRY: Final[tuple[NoEntry, ...]] = get_args(NoEntry)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ravequant import exact, tables, times
 from ravequant.exact import price_text
 from ravequant.signals.base_rates import Rates
-from ravequant.signals.context.words import context_line
+from ravequant.signals.context.words import context_lines
 from ravequant.signals.evidence import Evidence
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.market_state import MarketState
@@ -122,9 +122,8 @@ def _explain(
 
 
 def _context(signal: Signal) -> list[str]:
-    """Return the line of its context, if any of it is known."""
-    line = context_line(signal.context)
-    return [f"    {line}"] if line else []
+    """Return the lines of its context, if any of it is known."""
+    return [f"    {line}" for line in context_lines(signal.context)]
 
 
 def write(line: str, console: "Console", indent: int = 0) -> None:

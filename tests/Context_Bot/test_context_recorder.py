@@ -187,6 +187,21 @@ def test_open_interest_is_written_when_it_says_something_new(vault):
     assert made.counts.stale == 1
 
 
+def test_behind_a_mark_price_nothing_is_written_that_its_readers_have_passed(vault):
+    """Five seconds late is too late for open interest and estimates; the chain still hears it."""
+    made, heard = listening(vault), list[FundingRow]()
+    made.heard_funding = heard.append
+    made.mark(MarkRow(START + 10_000, "97000"), 1)
+    for ts in (4_000, 5_000, 5_001, 10_000):
+        made.interest(InterestRow(START + ts, str(ts), "0.1", "10"))
+        made.funding(FUNDING._replace(ts=START + ts, rate=f"0.{ts}"))
+    made.close()
+    assert [row["oi"] for row in rows(vault.open_interest(BTC))] == ["5001", "10000"]
+    written = [row["fundingRate"] for row in rows(vault.funding_estimates(BTC))]
+    assert written == ["0.5001", "0.10000"]
+    assert (made.counts.stale, len(heard)) == (4, 4)
+
+
 def test_an_estimate_is_written_when_it_changes_and_each_ten_minutes(vault):
     """Its time alone is no news; every message is heard by the chain."""
     made, heard = recorder(vault), list[FundingRow]()

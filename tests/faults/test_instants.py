@@ -1,7 +1,8 @@
 """J1: questions at any instant, beside recorders and calculators that are behind in any way.
 
-An answer to the instant is held against the same question asked later, of the whole files, with
-what was seen then; and against every line that was on disk then.
+Trades, books and context feeds come late. An answer to the instant is held against the same
+question asked later, of the whole files, with what was seen then; and against every line that was
+on disk then.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from Context_Bot import liquidations_1m
 from ravequant import catalog, times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
@@ -25,7 +27,8 @@ from tests.faults.exporters import BOOK, TRADE, alive, stop
 from tests.support import box
 from tests.support.book_lines import put, snapshot
 from tests.support.exchange_clock import exchange_clock
-from tests.support.notes_market import calculate
+from tests.support.feed_arrivals import FeedArrivals, OnDisk
+from tests.support.notes_market import CALCULATORS, calculate
 from tests.support.trade_streams import write_raw
 from Untouch_Wick import find_signals
 
@@ -137,6 +140,25 @@ def target_of(row: dict[str, Any]) -> dict[str, Any]:
     return {"creation_time_utc": born, "wick_price": row["target"], "wick_type": side}
 
 
+def check_context(disk: OnDisk, out: str, fact: Any) -> None:
+    """What is known of the feeds is the newest line that could be known, and no later one."""
+    for row in map(orjson.loads, out.splitlines()):
+        context = row["context"]
+        met = (
+            context["interest"] and context["interest"]["contracts"],
+            context["funding"] and context["funding"]["estimate"],
+            context["ratios"] and context["ratios"]["accounts"],
+        )
+        wanted = disk.until(times.parse_iso(row["as_of_utc"]))
+        for name, one, other in zip(("interest", "estimates", "ratios"), met, wanted, strict=True):
+            assert one in (other, None), (row["at_utc"], name, one, other)
+            fact.add(f"{name} known", one is not None)
+        seen = context["liquidated_5m"]
+        fact.add("liquidations known", seen is not None)
+        assert seen is None or seen["until_utc"] <= row["as_of_utc"]
+        fact.add("feeds behind", ",marks=" in row["seen"])
+
+
 def check(arrivals: Arrivals, at: int, out: str, fact: Any) -> None:
     """The minute is the newest closed one; no tip of an entry, and no target, was reached."""
     disk = arrivals.on_disk
@@ -166,27 +188,33 @@ def test_live_is_what_is_asked_later(faults, tmp_path, capsys, part):
     arrivals = Arrivals(rng, START_MS + BEFORE_MS + span + times.MINUTE_MS)
     vault = Vault(tmp_path / "vault")
     instruments.save(vault, arrivals.instrument, None)
+    end = START_MS + BEFORE_MS + span + times.MINUTE_MS
+    feeds = FeedArrivals(vault, BTC, arrivals.instrument.contract, rng, (START_MS, end))
     now, answers = START_MS + BEFORE_MS, list[Answer]()
     calculated = 0
     with exchange_clock() as clock:
         for _ in range(instants):
             now += rng.randrange(1, 150 * times.SECOND_MS)
             arrivals.grow(vault, now)
+            feeds.grow(now)
             clock.now_ms, refresh = now, "--no-refresh"
             if rng.random() < 0.5 or now - calculated > 15 * times.MINUTE_MS:
                 calculated = now
+                calculate(vault, modules=(liquidations_1m,))
                 if faults.long:
                     refresh = "--refresh"
                 else:
                     calculate(vault)
             out, seen, _ = ask(vault, capsys, refresh)
             check(arrivals, now, out, fact)
+            check_context(OnDisk.of(vault, BTC), out, fact)
             coming = arrivals.lines[arrivals.written :]
             flying = [line.ts for line in coming if line.ts <= now]
             answers.append(Answer(now, seen, out, flying))
             fact.times += 1
     arrivals.grow(vault, now + times.HOUR_MS)
-    calculate(vault)
+    feeds.grow(now + times.HOUR_MS)
+    calculate(vault, modules=(*CALCULATORS, liquidations_1m))
     for answer in answers:
         at = times.iso(answer.at)
         assert ask(vault, capsys, "--at", at, "--seen", answer.seen)[0] == answer.out, at

@@ -4,8 +4,11 @@ import gzip
 
 import pytest
 
-from ravequant import times
+from Context_Bot import liquidations_1m
+from Context_Bot.context_lines import ContextLines
+from ravequant import catalog, times
 from ravequant.errors import UsageError
+from ravequant.exchanges.context_feeds import MarkRow
 from ravequant.records import Trade, TradeEncoder
 from ravequant.settings import Settings
 from ravequant.signals import live
@@ -13,7 +16,9 @@ from ravequant.signals.inputs import price
 from ravequant.signals.limits import SignalLimits
 from ravequant.signals.live import InstantQuestion
 from ravequant.signals.seen import LAGGING, Seen
+from ravequant.vault.append_log import DayLog
 from ravequant.vault.gap_ledger import Gap, GapLedger, LedgerEntry
+from tests.support import feed_rows
 from tests.support.book_lines import put
 from tests.support.notes_market import BTC, CONTRACT, A, Market, calculate, record
 from tests.support.trade_streams import write_raw
@@ -118,7 +123,7 @@ def test_calculators_that_are_behind_are_named(notes):
     put(notes.snapshots(BTC), [Market()._snapshot(60, stands=True)])
     first = read(notes, A + 128_000)
     assert minute_of(first.state) == 2
-    behind = dict.fromkeys(LAGGING, A)
+    behind = dict.fromkeys(LAGGING[:-2], A)  # of context feeds nothing was ever recorded
     seen = first.state.instant.seen
     assert seen == Seen(CLOSING_ID + 2, A + 60_000, behind)
     calculate(notes)
@@ -126,6 +131,28 @@ def test_calculators_that_are_behind_are_named(notes):
     now, _ = read(notes, A + 128_000)
     assert now.instant.seen == Seen(CLOSING_ID + 2, A + 60_000)
     assert now.book.ts == A + 60_000
+
+
+def test_context_feeds_that_are_behind_are_named_by_their_clock(notes):
+    """Their lines are on disk up to 5 s before the newest mark price; a minute is summed by it."""
+
+    def reach():
+        return read(notes, A + 8_000).state.instant.seen.reach
+
+    feed_rows.marks(notes, A - 2 * times.DAY_MS)
+    assert reach() == {}  # long ago is never
+    context = catalog.MARKS.place(notes, BTC)
+    lines = ContextLines("okx", BTC, CONTRACT)
+    for ms, marks, liquidations in ((4_999, A - 1, 0), (5_000, None, 0), (5_400, None, 0)):
+        with DayLog(context) as log:
+            log.append(A + ms, lines.mark(MarkRow(A + ms, "97000"), "mark-price"))
+        found = {"liquidations_1m": liquidations, "marks": marks}
+        assert reach() == {name: end for name, end in found.items() if end is not None}
+    calculate(notes, modules=(liquidations_1m,))
+    assert reach() == {}
+    trades(notes, (67_000, "101060"))
+    assert read(notes, A + 68_000).state.instant.seen.reach["marks"] == A + 400
+    assert "liquidations_1m" not in read(notes, A + 68_000).state.instant.seen.reach
 
 
 def test_trades_since_the_wicks_were_followed_are_looked_at(notes):

@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ravequant.errors import VaultError
-from ravequant.signals.context.fields import NOTHING, Context
+from ravequant.signals.context.fields import NOTHING, Context, Feed
+from ravequant.signals.context.funding import read_funding
+from ravequant.signals.context.interest import read_interest
+from ravequant.signals.context.liquidated import read_liquidated
 from ravequant.signals.context.moment import ContextMoment
+from ravequant.signals.context.ratios import read_ratios
 from ravequant.signals.context.walls import WallsAsOf
 from ravequant.signals.inputs import WickAsOf
 from ravequant.signals.limits import SignalLimits
@@ -27,6 +31,13 @@ class ContextStream(Protocol):
 READERS: Final[Mapping[str, Callable[[ContextMoment], ContextStream | None]]] = {
     "book_flow": WallsAsOf.read
 }
+# by the name of the field; each knows its object, or the reason why it is null
+FEEDS: Final[Mapping[str, Callable[[ContextMoment], Feed]]] = {
+    "funding": read_funding,
+    "interest": read_interest,
+    "liquidated_5m": read_liquidated,
+    "ratios": read_ratios,
+}
 
 
 def with_context(result: QueryResult, vault: Vault, limits: SignalLimits) -> QueryResult:
@@ -34,8 +45,10 @@ def with_context(result: QueryResult, vault: Vault, limits: SignalLimits) -> Que
     if not result.signals:
         return result
     moment = ContextMoment.of(vault, result.state, limits)
-    streams = list(_streams(moment))
-    signals = (signal._replace(context=_context(streams, signal.wick)) for signal in result.signals)
+    streams, feeds = list(_streams(moment)), _feeds(moment)
+    signals = (
+        signal._replace(context=_context(streams, signal.wick) | feeds) for signal in result.signals
+    )
     return result._replace(signals=tuple(signals))
 
 
@@ -50,7 +63,23 @@ def _streams(moment: ContextMoment) -> Iterator[ContextStream]:
             yield found
 
 
-def _context(streams: Sequence[ContextStream], wick: WickAsOf) -> Context:
+def _feeds(moment: ContextMoment) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    unknown: dict[str, str] = {}
+    for name, read in FEEDS.items():
+        try:
+            feed = read(moment)
+        except VaultError as error:
+            _log.warning("signals go without %s: %s", name, error)
+            feed = "not readable"
+        if isinstance(feed, str):
+            found[name], unknown[name] = None, feed
+        else:
+            found[name] = feed
+    return {**found, "unknown": unknown}
+
+
+def _context(streams: Sequence[ContextStream], wick: WickAsOf) -> dict[str, Any]:
     found = dict(NOTHING)
     for stream in streams:
         found |= stream.of(wick)

@@ -35,6 +35,10 @@ class ContextMoment(NamedTuple):
 
     def is_stale(self, like: Stream, minute: int) -> bool:
         """Return True if a minute row is too old, by the limit of another stream of such rows."""
+        return self.is_old(like, (minute + 1) * times.MINUTE_MS)
+
+    def is_old(self, like: Stream, ms: int, asked_ms: int | None = None) -> bool:
+        """Return True if a record of ``ms`` is too old at a moment (None: that of the question)."""
         most = self.limits.stale_ms(like)
-        age = self.asked_ms - (minute + 1) * times.MINUTE_MS
+        age = (self.asked_ms if asked_ms is None else asked_ms) - ms
         return most is not None and age > most

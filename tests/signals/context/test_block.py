@@ -8,9 +8,10 @@ from ravequant.errors import VaultError
 from ravequant.signals.candidates import Query
 from ravequant.signals.context import block
 from ravequant.signals.context.block import with_context
-from ravequant.signals.context.fields import FIELDS, NOTHING
+from ravequant.signals.context.fields import FEEDS, FIELDS, NOTHING
+from ravequant.signals.context.words import context_lines
 from ravequant.signals.rules import find
-from tests.support import book_lines
+from tests.support import book_lines, feed_rows
 from tests.support.book_lines import put_metadata
 from tests.support.exchange_clock import exchange_clock
 from tests.support.flow_rows import flow, put, wall
@@ -25,17 +26,29 @@ def test_a_signal_has_what_the_streams_say(vault):
     """All fields in their order; those of a stream that is missing are null."""
     result = find(set_up(), Query(), LIMITS)
     (signal,) = with_context(result, vault, LIMITS).signals
-    assert signal.context == NOTHING
+    assert signal.context == {**NOTHING, "unknown": dict.fromkeys(FEEDS, "not recorded")}
     put(vault, [flow(A - 2), wall(A - 2, "101250")])
     (signal,) = with_context(result, vault, LIMITS).signals
     assert tuple(signal.context) == FIELDS
     assert signal.context["wall"]["price"] == "101250"
     assert signal._replace(context=NOTHING) == result.signals[0]
+    feed_rows.all_feeds(vault)
+    (signal,) = with_context(result, vault, LIMITS).signals
+    assert tuple(signal.context) == FIELDS
+    assert signal.context["unknown"] == {}
+    assert signal.context["interest"]["change_15m_pct"] == "+12.50"
+    assert signal.context["wall"]["price"] == "101250"
+    said = " ".join(context_lines(signal.context)[1].split())
+    assert said == (
+        "funding estimate -0.0026% in 2h13m; OI +12.50% 15m, -10.00% 1h; seen liquidated 5m longs "
+        "300k, shorts 38 (to 21:35); long/short 1.17, top 5% 1.00, their positions 2.00 (to 21:30)"
+    )
 
 
 def test_nothing_is_read_for_an_answer_without_a_signal(vault, monkeypatch):
     """The files of a day are not small."""
     monkeypatch.setattr(block, "READERS", {"none": lambda _: 1 / 0})
+    monkeypatch.setattr(block, "FEEDS", block.READERS)
     result = find(replace(set_up(), wicks=()), Query(), LIMITS)
     assert with_context(result, vault, LIMITS) == result
 
@@ -48,9 +61,14 @@ def test_a_file_that_cannot_be_read_takes_nothing_else_away(vault, monkeypatch, 
 
     put(vault, [flow(A - 2), wall(A - 2, "101250")])
     monkeypatch.setattr(block, "READERS", {"broken": broken, **block.READERS})
+    monkeypatch.setattr(block, "FEEDS", {**block.FEEDS, "interest": broken})
+    feed_rows.all_feeds(vault)
     (signal,) = with_context(find(set_up(), Query(), LIMITS), vault, LIMITS).signals
     assert signal.context["wall"] is not None
-    assert caplog.messages == ["signals go without broken: the disk is gone"]
+    assert signal.context["unknown"] == {"interest": "not readable"}
+    assert (signal.context["interest"], signal.context["funding"]["minutes"]) == (None, 133)
+    words = ("broken", "interest")
+    assert caplog.messages == [f"signals go without {name}: the disk is gone" for name in words]
 
 
 def test_an_answer_of_now_can_be_given_again_with_its_context(vault, capsys):
