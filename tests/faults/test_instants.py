@@ -38,6 +38,7 @@ DISORDER_MS = 5_000
 LATEST_MS = 40_000  # so late a few rows come, long after their minute has closed
 BEFORE_MS = 70 * times.MINUTE_MS  # until wicks are old enough, among others
 BOOK_MS = 6_000
+FEEDS_BEHIND_MS = 90_000
 MANY = ("--all-sizes", "--min-touched", "3", "--age-min", "5", "--age-max", "60")
 
 
@@ -196,7 +197,7 @@ def test_live_is_what_is_asked_later(faults, tmp_path, capsys, part):
         for _ in range(instants):
             now += rng.randrange(1, 150 * times.SECOND_MS)
             arrivals.grow(vault, now)
-            feeds.grow(now)
+            feeds.grow(now - (rng.randrange(FEEDS_BEHIND_MS) if rng.random() < 0.5 else 0))
             clock.now_ms, refresh = now, "--no-refresh"
             if rng.random() < 0.5 or now - calculated > 15 * times.MINUTE_MS:
                 calculated = now
