@@ -236,7 +236,7 @@ function whole(view, judged, signal) {
       `, ${signal.touched} of ${signal.surrounding} around it touched, tip ${signal.signal_strength ?? "not on an older one"}`),
     ...warnings(judged),
     ...(facts.length ? [el("p", { class: "notes soft" }, facts.join("; "))] : []),
-    ...(signal.words?.context ?? []).map((line) => el("p", { class: "notes soft" }, line)),
+    ...(signal.words?.context ?? []).map((line) => el("p", { class: "context soft" }, line)),
     reasonsOf(signal),
   ];
 }

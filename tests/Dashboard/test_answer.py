@@ -54,6 +54,9 @@ def test_the_signals_of_a_minute_are_those_of_the_program(notes):
         "against": ["not tested: no lab verdict", "wall young, 95 s"],
         "counted": [],
         "facts": ["defended to the tick", "on 1m, 5m, 15m"],
+        "context": [
+            "wall 2.50M at 101250 stands since 21:33:25: 0% filled, 0% pulled, 0% refilled"
+        ],
         "near": False,
     }
     assert found["price"] == {"value": "101050.9", "source": "mid"}

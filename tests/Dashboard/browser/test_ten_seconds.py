@@ -79,6 +79,8 @@ def test_a_max_that_is_not_tested_and_far_is_no_go(notes, live):
     assert page.text("#card .against") == (
         f"against: not tested: no lab verdict · wall young, 95 s · {share}"
     )
+    known = "wall 2.50M at 101250 stands since 21:33:25: 0% filled, 0% pulled, 0% refilled"
+    assert page.text("#card .context") == known
     tags = [shape["text"] for shape in page.geometry()["price"]["signals"]]
     assert tags == ["▼ SHORT 101250 MAX not tested"]
     clock.now_ms = A + 300_000
@@ -86,6 +88,7 @@ def test_a_max_that_is_not_tested_and_far_is_no_go(notes, live):
     assert page.page.evaluate(LIVELY) == [[], True]
     assert page.text("#mode-word") == "NOT LIVE"
     assert "SHORT" not in page.words()
+    assert known not in page.words()
 
 
 def test_a_max_that_is_proven_and_in_reach_is_a_go(notes, live, tmp_path):
