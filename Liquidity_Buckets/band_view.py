@@ -105,15 +105,19 @@ class SideView(NamedTuple):
             return _middle_pair(np.concatenate([own.weights(band), deep[0].weights(band)]))
         key = own.rows[band], own.rows[band + 1]
         if key not in own.middles:
-            own.middles[key] = _middle_pair(own.weights(band))
+            own.middles[key] = _middle_pair(own.weights(band).copy())
         return own.middles[key]
 
 
 def _middle_pair(values: Ints) -> int:
+    """Return the sum of the two middle values, which is twice the median; they are reordered."""
     high = len(values) // 2
-    ranked = np.sort(values) if values.dtype == object else np.partition(values, high)
-    low = ranked[high] if len(values) & 1 else ranked[:high].max()
-    return int(low) + int(ranked[high])
+    if values.dtype == object:
+        values.sort()
+    else:
+        values.partition(high)
+    low = values[high] if len(values) & 1 else np.maximum.reduce(values[:high])
+    return int(low) + int(values[high])
 
 
 class BookView(NamedTuple):

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-BLOCK_BYTES: Final = 3 << 18  # of both readers: lines that are read together, still in the cache
+BLOCK_BYTES: Final = 3 << 18  # lines that are read together, and are still in the cache then
 DEEP_LINES: Final = 24  # as many as come with these
 
 

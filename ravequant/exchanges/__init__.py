@@ -5,12 +5,12 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from ravequant.errors import UsageError
-from ravequant.exchanges.base import Exchange
 
 if TYPE_CHECKING:
     from ravequant.exchanges.archive.base import Archive
     from ravequant.exchanges.archive.book_days import ArchivedBooks
     from ravequant.exchanges.archive.publisher import Publisher
+    from ravequant.exchanges.base import Exchange
     from ravequant.exchanges.context_feeds import ContextFeeds
 
 # The module of each exchange, loaded when it is asked for: each brings libraries of its own.
@@ -20,7 +20,7 @@ _CONTEXT: Final = {"okx": "ravequant.exchanges.okx.context_rows"}
 _ARCHIVES: Final = {"okx": "ravequant.exchanges.okx.archive"}  # of those that publish files
 
 
-def load(name: str) -> Exchange:
+def load(name: str) -> "Exchange":
     """Return an exchange by its name, one of ``NAMES``."""
     exchange: Exchange = import_module(_MODULES[name]).EXCHANGE
     return exchange

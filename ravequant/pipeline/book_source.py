@@ -8,7 +8,6 @@ from ravequant.books.kept_books import BLOCK_BYTES, KeptBooks
 from ravequant.books.snapshot_reader import SnapshotReader
 from ravequant.pipeline.job import Source
 from ravequant.settings import Settings
-from ravequant.vault import tail
 from ravequant.vault.paths import Vault
 from ravequant.vault.side_input import SideInput
 from ravequant.vault.tail import Listing
@@ -43,7 +42,7 @@ class BookInput:
             self.files(vault, inst_id),
             lambda reject: SnapshotReader(inst_id, deep, reject, vault.exchange, self._kept),
             side_inputs={DEEP_CURSOR: deep},
-            block_bytes=tail.BLOCK_BYTES if self._kept is None else BLOCK_BYTES,
+            block_bytes=BLOCK_BYTES,
             expires=True,
             repaired=False,
         )

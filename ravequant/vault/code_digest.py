@@ -4,7 +4,6 @@ A heartbeat carries the digest of the program's start. After an update of the ch
 on disk is another, until the program is started again.
 """
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,7 +22,9 @@ def code_on_disk(component: str, checkout: StrPath = CHECKOUT) -> str | None:
     script = _SCRIPTS.get(component)
     if script is None:
         return None
-    found = hashlib.sha256()
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and few programs write heartbeats
+
+    found = sha256()
     try:
         for folder in (_LIBRARY, script.partition("/")[0]):
             for path in sorted((checkout / folder).rglob("*.py")):

@@ -1,6 +1,5 @@
 """Names of settings: the first 12 hex digits of SHA-256 over their canonical JSON. Pure."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +17,9 @@ def canonical_json(value: Any) -> str:
 
 def setting_id(settings: Mapping[str, Any]) -> str:
     """Return the name of settings, decimals as text: of all that bear on a result."""
-    return hashlib.sha256(canonical_json(settings).encode()).hexdigest()[:ID_DIGITS]
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, which a query without a verdict spares
+
+    return sha256(canonical_json(settings).encode()).hexdigest()[:ID_DIGITS]
 
 
 def refuse_floats(value: Any) -> None:

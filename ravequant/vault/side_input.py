@@ -14,6 +14,7 @@ from ravequant.vault.cursor import Cursor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BLOCK_BYTES: Final = 1 << 19  # that are read at once: some lines of 5000 levels a side
 LOGGED: Final = 20  # bad lines that a run names; all are counted
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class SideInput:
         self._used = False
 
     def _tail_from(self, cursor: Cursor | None) -> tail.Tail:
-        return tail.Tail(self.files, cursor, self._generation, single_lines=True)
+        return tail.Tail(self.files, cursor, self._generation, BLOCK_BYTES, single_lines=True)
 
     def cursor(self) -> Cursor | None:
         """Return the place before the line in use, or before the next one if none is."""

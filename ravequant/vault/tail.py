@@ -190,8 +190,8 @@ class Tail:
                 trail.pass_over(data)
                 rest = b""
                 continue
-            whole, rest = data[:end], data[end:]
-            for lines in _split(whole) if self._single_lines else (whole,):
+            rest = data[end:]
+            for lines in _split(data) if self._single_lines else (data[:end],):
                 offset, self._entry = trail.offset, copy(trail)
                 trail.pass_over(lines)
                 # a NUL before the rest of a long line makes that rest a bad line for certain
@@ -258,8 +258,12 @@ def _line_end(stream: io.FileIO, offset: int, most: int) -> tuple[int | None, in
     return None, len(ahead)
 
 
-def _split(whole: bytes) -> list[bytes]:
-    return [line + b"\n" for line in whole[:-1].split(b"\n")]
+def _split(data: bytes) -> Iterator[bytes]:
+    """Yield the whole lines."""
+    start = 0
+    while end := data.find(b"\n", start) + 1:
+        yield data[start:end]
+        start = end
 
 
 def _open(files: Listing, key: str) -> tuple[Path, BinaryIO] | None:

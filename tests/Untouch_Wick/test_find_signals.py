@@ -334,7 +334,8 @@ def test_json_needs_neither_rich_nor_numpy(notes):
         "import sys; from Untouch_Wick import find_signals; "
         f"find_signals.main(['--vault', {str(notes.root)!r}, '--instId', '{BTC}', "
         f"'--at', '{AT}', '--json']); "
-        "print({'rich', 'numpy', 'requests', 'websockets', 'dateutil'} & set(sys.modules))"
+        "print({'rich', 'numpy', 'requests', 'websockets', 'dateutil', 'hashlib', "
+        "'ravequant.exchanges.base'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT
