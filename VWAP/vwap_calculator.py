@@ -110,6 +110,22 @@ class VwapSums:
         return cls(*map(exact.unpacked, state))
 
 
+def sums_of(bar: "MinuteBar") -> VwapSums:
+    """Return the sums of one minute; that of squares is 0 where it is unknown."""
+    return VwapSums(
+        bar.price_notional, bar.notional, bar.price_base, bar.base, bar.trade_count, minutes=1,
+        square_notional=bar.square_notional or 0,
+    )  # fmt: skip
+
+
+def places_at(terms: "InForce | None", minute: int) -> int:
+    """Return the places of a mean of prices in a minute's record; without terms the fewest."""
+    if terms is None:
+        return LEAST_PLACES
+    tick = terms.at(minute * times.MINUTE_MS).tick_sz
+    return max(LEAST_PLACES, exact.decimals(tick) + MORE_THAN_TICK)
+
+
 class VwapFold:
     """Closed minutes in, VWAP records out.
 
@@ -153,10 +169,7 @@ class VwapFold:
         if minute // times.DAY_MINUTES != self._day:
             self._day = minute // times.DAY_MINUTES
             self._session = VwapSums()
-        sums = VwapSums(
-            bar.price_notional, bar.notional, bar.price_base, bar.base, bar.trade_count, minutes=1,
-            square_notional=bar.square_notional or 0,
-        )  # fmt: skip
+        sums = sums_of(bar)
         self._squares &= bar.square_notional is not None
         self._minutes.append((minute, sums))
         for window in (self._one_hour, self._four_hours, self._session):
@@ -169,11 +182,7 @@ class VwapFold:
             self._hour_start -= 1
 
     def _places_at(self, minute: int) -> int:
-        """Return the places of a minute's record."""
-        if self._terms is None:
-            return LEAST_PLACES
-        tick = self._terms.at(minute * times.MINUTE_MS).tick_sz
-        return max(LEAST_PLACES, exact.decimals(tick) + MORE_THAN_TICK)
+        return places_at(self._terms, minute)
 
     def _record(self, bar: "MinuteBar") -> dict[str, Any]:
         places = self._places = self._places_at(bar.minute)

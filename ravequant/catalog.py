@@ -80,6 +80,7 @@ CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
 VOLUME_ANALYZER: Final = Program("volume", "Volume_Analyzer/volume_analyzer.py")
 UNTOUCH_WICK: Final = Program("wicks", "Untouch_Wick/untouch_wick.py")
 FOOTPRINT_MAKER: Final = Program("footprint", "Volume_Analyzer/footprint.py")
+PROFILE_MAKER: Final = Program("profile", "Volume_Analyzer/profile.py")
 L2_BUCKETIZER: Final = Program("liquidity_buckets", "Liquidity_Buckets/l2_bucketizer.py")
 BOOK_FLOW_MAKER: Final = Program("book_flow", "Liquidity_Buckets/book_flow.py")
 FIND_SIGNALS: Final = Program("find_signals", "Untouch_Wick/find_signals.py")
@@ -95,7 +96,13 @@ REPAIR_GAPS: Final = Program("repair_gaps", "scripts/repair_gaps.py")
 EXPORTERS: Final = (TRADES_EXPORTER, L2_EXPORTER, CONTEXT_EXPORTER)
 TRADE_CALCULATORS: Final = (VWAP_CALCULATOR, CVD_CALCULATOR, VOLUME_ANALYZER, UNTOUCH_WICK)
 ASKED_CALCULATORS: Final = (*TRADE_CALCULATORS, L2_BUCKETIZER)  # the query reads their records
-CALCULATORS: Final = (*ASKED_CALCULATORS, BOOK_FLOW_MAKER, FOOTPRINT_MAKER, LIQUIDATION_MINUTES)
+CALCULATORS: Final = (
+    *ASKED_CALCULATORS,
+    BOOK_FLOW_MAKER,
+    FOOTPRINT_MAKER,
+    PROFILE_MAKER,
+    LIQUIDATION_MINUTES,
+)
 JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished days of books
 PROGRAMS: Final = (
     *EXPORTERS,
@@ -107,6 +114,7 @@ PROGRAMS: Final = (
     EXPORT_PARQUET,
     OKX_EXCHANGE,
     IMPORT_TRADES,
+    Program("anchored_vwap", "VWAP/anchored_vwap.py"),
     Program("l2_query", "L2_Bot/l2_query.py"),
     JUDGE,
     Program("candle_builder", "Untouch_Wick/candle_builder.py"),
@@ -202,6 +210,9 @@ BUCKETS: Final = DataSet(
 )
 BOOK_FLOW: Final = DataSet("book_flow", "days", "book_flow", _derived("book_flow"), BOOK_FLOW_MAKER)
 FOOTPRINT: Final = DataSet("footprint", "days", "footprint", _derived("footprint"), FOOTPRINT_MAKER)
+PROFILE: Final = DataSet(
+    "profile", "log", "profile", _derived("profile", "profile.jsonl"), PROFILE_MAKER, "known_utc"
+)
 LIQUIDATIONS_1M: Final = DataSet(
     "liquidations_1m",
     "log",
@@ -229,7 +240,7 @@ ASKED: Final = DataSet(
 )
 
 DERIVED: Final = (
-    VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT,
+    VWAP, CVD, VOLUME, WICKS, ACTIVE_WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT, PROFILE,
     LIQUIDATIONS_1M, SIGNALS, ASKED,
 )  # fmt: skip
 CONTEXT: Final = (  # raw days of the context feeds

@@ -25,6 +25,7 @@ PLACES = {
     "buckets": "derived/liquidity_buckets/okx/perps/BTC-USDT-SWAP",
     "book_flow": "derived/book_flow/okx/perps/BTC-USDT-SWAP",
     "footprint": "derived/footprint/okx/perps/BTC-USDT-SWAP",
+    "profile": "derived/profile/okx/perps/BTC-USDT-SWAP/profile.jsonl",
     "liquidations": "raw/okx/liquidations_perps/BTC-USDT-SWAP",
     "marks": "raw/okx/mark_perps/BTC-USDT-SWAP",
     "open_interest": "raw/okx/open_interest_perps/BTC-USDT-SWAP",

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from ravequant import times
-from ravequant.catalog import ACTIVE_WICKS, BUCKETS, CVD, FOOTPRINT, VOLUME, VWAP, DataSet
+from ravequant.catalog import ACTIVE_WICKS, BUCKETS, CVD, FOOTPRINT, PROFILE, VOLUME, VWAP, DataSet
 from ravequant.checks import programs
 from ravequant.checks.check import Check
 from ravequant.errors import VaultError
@@ -53,6 +53,8 @@ def calculators(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:
         raw = newest["l2" if data is BUCKETS else "trades"]
         failure = failing.get(f"{data.maker.name}.{inst_id}")
         yield failure or _calculator(vault, data, inst_id, raw)
+    if failure := failing.get(f"{PROFILE.maker.name}.{inst_id}"):
+        yield failure  # its records come each half hour: they do not tell how far it is
 
 
 def _opened_early(vault: Vault, inst_id: str, now: int) -> Iterator[Check]:

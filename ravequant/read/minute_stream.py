@@ -107,7 +107,7 @@ class MinuteStream(Stream):
             for line in leg.rejected:
                 self._block = Block(line.path, line.offset, b"")
                 self._reject(0, line.reason)
-            yield self._inside(leg.batch.bars)
+            yield self._inside(self._passed(leg.batch))
             leg = self._kept.known(self._reader, cursor)
 
     def _read_to_close(self, block: Block) -> tuple[list[MinuteBar], int]:
@@ -153,17 +153,30 @@ class MinuteStream(Stream):
         return self._inside(self._closed_by(block))
 
     def _closed_by(self, block: Block) -> list[MinuteBar]:
-        return self._reader.read(block.data, block.path.name).bars
+        return self._passed(self._reader.read(block.data, block.path.name))
+
+    def _passed(self, closed: Closed) -> list[MinuteBar]:
+        """Return the bars of minutes that were closed."""
+        return closed.bars
+
+    @property
+    def through(self) -> int:
+        """The newest closed minute (Unix minutes), -1 if none is."""
+        return self._reader.builder.through
 
     def _inside(self, closed: Sequence[MinuteBar]) -> Mapping[str, Column]:
         """Return those of the newest closed minutes that belong to the span."""
+        bars = self._in_span_of(closed)
+        return _minute_columns(bars) if bars else {}
+
+    def _in_span_of(self, closed: Sequence[MinuteBar]) -> list[MinuteBar]:
+        """Return the bars that belong to the span."""
         if self.until is not None:
             last = -(-self.until // times.MINUTE_MS) - 1
             self.complete = self._reader.builder.through >= last
         starts = np.array([bar.minute for bar in closed], dtype=np.int64) * times.MINUTE_MS
         inside = self._in_span(starts).tolist()
-        bars = [bar for bar, within in zip(closed, inside, strict=True) if within]
-        return _minute_columns(bars) if bars else {}
+        return [bar for bar, within in zip(closed, inside, strict=True) if within]
 
     def counted(self) -> Counts:
         """Return the counts since the last call."""

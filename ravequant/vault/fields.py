@@ -14,13 +14,19 @@ WALL: Final = {
 }  # fmt: skip
 # a bucket of a footprint, in the order of its list
 CELL: Final = {"low": "price", "buy": "amount", "sell": "amount", "trades": "count"}
+TPO_CELL: Final = {
+    "low": "price",
+    "buy": "amount",
+    "sell": "amount",
+    "tpos": "count",
+}  # a profile's
 
 
 class Field(NamedTuple):
     """One field: its name in the files, its kind, and its unit.
 
     Kinds are ``time``, ``text``, ``flag``, ``count``, the decimal ones (``PLACES``), each with an
-    ``s`` for a list of them, ``walls``, ``cells``, and ``json`` for anything else.
+    ``s`` for a list of them, ``walls``, ``cells``, ``tpo_cells``, and ``json`` for anything else.
     """
 
     name: str
@@ -85,6 +91,12 @@ book_flow
 footprint
     KEY; PRICE: close bucket; cells low in quote currency, buy and sell too: rows; PRICE: poc;
     VALUE: delta max_delta min_delta; json: imbalances stacked; flag: gap
+profile
+    time UTC: known_utc; text: instId exchange market kind; time UTC: session_utc;
+    flag: final whole; count minutes: minutes; PRICE: high low close; VALUE: total_volume;
+    PRICE: bucket poc vah val; tpo_cells low in quote currency, buy and sell too: rows;
+    text: high_end low_end event event_id side; PRICE: price; count half hours: tpos;
+    time UTC: repaired_utc; flag: gap
 liquidations
     KEY; text: channel; text side of the liquidating order: side; text: posSide;
     text long or short: liquidated; PRICE: px; size contracts: qty_contracts; text: bkLoss;

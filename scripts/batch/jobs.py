@@ -30,12 +30,13 @@ from ravequant.vault.paths import Vault
 from ravequant.vault.tail import Listing
 from Untouch_Wick.untouch_wick import CALCULATOR as WICKS
 from Volume_Analyzer.footprint import CALCULATOR as FOOTPRINT
+from Volume_Analyzer.profile import CALCULATOR as PROFILE
 from Volume_Analyzer.volume_analyzer import CALCULATOR as VOLUME
 from VWAP.vwap_calculator import CALCULATOR as VWAP
 
 CALCULATORS: Final[dict[str, Calculator[Any]]] = {
     made.metric: made
-    for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT, LIQUIDATIONS_1M)
+    for made in (VWAP, CVD, VOLUME, WICKS, BUCKETS, BOOK_FLOW, FOOTPRINT, PROFILE, LIQUIDATIONS_1M)
 }
 BARS: Final = tuple(
     metric for metric, made in CALCULATORS.items() if isinstance(made.input, TradeInput)

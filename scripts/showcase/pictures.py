@@ -73,6 +73,14 @@ def footprint_said(row: Record) -> str:
     )
 
 
+def profile_said(row: Record) -> str:
+    """Return a line about the newest profile of a session."""
+    return (
+        f"{row['instId']} by price since {row['session_utc'][11:16]}: value {row['val']} to "
+        f"{row['vah']}, most traded at {row['poc']}"
+    )
+
+
 def flow_said(rows: Sequence[Record]) -> str:
     """Return a line about book flow: the newest minute, and how walls ended."""
     minutes = [row for row in rows if row["kind"] == "flow"]

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 from rich.console import Console, RenderableType
 
 from ravequant import catalog, settings, tables, times
-from ravequant.catalog import FOOTPRINT, DataSet, Program
+from ravequant.catalog import FOOTPRINT, PROFILE, DataSet, Program
 from ravequant.cli import INTERRUPTED
 from ravequant.errors import DONE, RaveQuantError
 from ravequant.vault.paths import CHECKOUT, Vault
@@ -256,6 +256,10 @@ def show_minutes(demo: Demo) -> str:
     demo.show(pictures.minutes_table(rows))
     folders = (demo.vault.trades(PLANTED), demo.vault.derived("vwap", PLANTED))
     prices = [pictures.footprint_said(demo.rows(FOOTPRINT, inst_id)[-1]) for inst_id in INSTRUMENTS]
+    profiles = [
+        [r for r in demo.rows(PROFILE, one) if r["kind"] == "profile"] for one in INSTRUMENTS
+    ]
+    prices += [pictures.profile_said(rows[-1]) for rows in profiles]
     return "\n  ".join([*prices, "the files, here of BTC:", *map(str, folders)])
 
 

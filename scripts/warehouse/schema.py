@@ -14,7 +14,7 @@ from ravequant import exact
 from ravequant.catalog import DATA_SETS, EXPORT_PARQUET, DataSet
 from ravequant.errors import VaultError
 from ravequant.vault import instruments
-from ravequant.vault.fields import CELL, FIELDS, PLACES, WALL
+from ravequant.vault.fields import CELL, FIELDS, PLACES, TPO_CELL, WALL
 from ravequant.vault.line_file import is_there
 from ravequant.vault.paths import Vault
 
@@ -29,6 +29,7 @@ _ADDED: Final = {
     "signals": "context detected_utc query min_score query_id",
 }
 ADDED: Final = frozenset((name, one) for name, ones in _ADDED.items() for one in ones.split())
+_CELLS: Final = {"cells": CELL, "tpo_cells": TPO_CELL}  # lists of lists: objects in SQL
 _READ: Final = {"flag": "BOOLEAN", "count": "BIGINT", "json": "JSON"}  # all others: as text
 
 
@@ -144,7 +145,7 @@ def _read_type(kind: str) -> str:
     if kind == "walls":
         inner = ", ".join(f"{name} {_read_type(one)}" for name, one in WALL.items())
         return f"STRUCT({inner})[]"
-    if kind == "cells":
+    if kind in _CELLS:
         return "JSON[]"
     if kind.endswith("s") and kind != "s":
         return f"{_read_type(kind[:-1])}[]"
@@ -159,10 +160,10 @@ def _exact(name: str, kind: str) -> str:
     if kind == "walls":
         fields = ", ".join(f"{one} := {_exact(f'w.{one}', inner)}" for one, inner in WALL.items())
         return f"[struct_pack({fields}) FOR w IN {name}]"
-    if kind == "cells":
+    if kind in _CELLS:
         parts = [
             f"{one} := {_cell(f'(w->>{at})', inner)}"
-            for at, (one, inner) in enumerate(CELL.items())
+            for at, (one, inner) in enumerate(_CELLS[kind].items())
         ]
         return f"[struct_pack({', '.join(parts)}) FOR w IN {name}]"
     if kind[:-1] in _EXACT:

@@ -282,6 +282,7 @@ PARAMETERS = {
     b'"depth_levels":400}',
     "footprint": b'{"bucket":"10","imbalance_ratio":"3.0","imbalance_notional":"50000",'
     b'"stacked":3}',
+    "profile": b'{"bucket":"10"}',
     "liquidations": b"{}",
 }
 

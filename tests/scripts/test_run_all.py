@@ -242,10 +242,10 @@ def test_a_failure_never_stops_the_others(recorded, vault, box):
     code, _, errors = finished(start(vault, box, "--once", "--at-once", 2))
     assert code == 1
     line = next(line for line in errors.splitlines() if "calculators: " in line)
-    assert f"calculators: 6 up to date, 1 FAILED: vwap.{BTC}: " in line
+    assert f"calculators: 7 up to date, 1 FAILED: vwap.{BTC}: " in line
     assert line.endswith("--rebuild)")
     assert errors.count("calculators: ") == 1  # one line a round, and the retention is not in it
-    assert metrics(vault) - {"book_flow", "footprint"} == CALCULATORS
+    assert metrics(vault) - {"book_flow", "footprint", "profile"} == CALCULATORS
     assert beat(vault, "run_all")["tasks"][f"vwap.{BTC}"]["failures"] == 1
     assert "--rebuild" in beat(vault, "run_all")["tasks"][f"vwap.{BTC}"]["last_words"]
     code, _, errors = finished(start(vault, box, "--once", "--rebuild"))

@@ -37,7 +37,7 @@ AS_JSON = {
     "signals": ("wicks", "layers", "data", "context"),
     "footprint": ("imbalances", "stacked"),
 }
-CELLS = {"footprint": ("low", "buy", "sell", "trades")}
+CELLS = {"footprint": ("low", "buy", "sell", "trades"), "profile": ("low", "buy", "sell", "tpos")}
 GOOD = trade_lines(minutes=3)
 
 
@@ -65,7 +65,8 @@ def test_rows_are_the_calculators(filled, ask, table):
     met = ask(f"SELECT * FROM {table}")  # noqa: S608
     wanted = [fields | canonical(row) for row in rows_of(filled, table)]
     for row in wanted if table in CELLS else ():
-        row["rows"] = [dict(zip(CELLS[table], cell, strict=True)) for cell in row["rows"]]
+        cells = [dict(zip(CELLS[table], cell, strict=True)) for cell in row["rows"] or ()]
+        row["rows"] = row["rows"] and cells
     order = lambda row: json.dumps(row, sort_keys=True)  # noqa: E731
     for row in met:  # JSON inside of a row is text for SQL
         row.update({name: canonical(json.loads(row[name])) for name in AS_JSON.get(table, ())})

@@ -21,14 +21,14 @@ from tests.support.book_lines import put, put_metadata, snapshot
 from tests.support.notes_market import CALCULATORS, CONTRACT, Market, record
 from tests.support.trade_streams import write_raw
 from Untouch_Wick.find_signals import find_hidden_signals
-from Volume_Analyzer import footprint
+from Volume_Analyzer import footprint, profile
 
 BTC, ETH, USD = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "BTC-USD-SWAP"
 START = times.parse_iso("2025-12-14T18:30:00Z")
 INVERSE = Contract("100", "1", "inverse")
 FOLDERS = {"buckets": "liquidity_buckets", "liquidations_1m": "liquidations"}
 NAMES = {"vwap": "vwap_1m", "cvd": "cvd_1m", "volume": "volume_1m", "wicks": "wicks_events",
-         "signals": "signals"}  # fmt: skip
+         "signals": "signals", "profile": "profile"}  # fmt: skip
 
 
 def trade_lines(
@@ -85,7 +85,7 @@ def make(vault: Vault, elsewhere: Vault) -> None:
 def calculate(vault: Vault) -> None:
     """Bring everything up to date; one without raw data has nothing to do."""
     names = [word for name in (BTC, ETH, USD) for word in ("--instId", name)]
-    for module in (*CALCULATORS, book_flow, footprint, liquidations_1m):
+    for module in (*CALCULATORS, book_flow, footprint, profile, liquidations_1m):
         known = ["--vault", str(vault.root), "--log-level", "error", *names]
         assert module.main(known) in {0, 3}, module.__name__
 

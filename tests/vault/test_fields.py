@@ -34,4 +34,4 @@ def test_each_kind_is_known(name):
     """A kind is one of the plain ones, a list of them, walls, or json."""
     kinds = {field.kind for field in FIELDS[name]}
     lists = {f"{kind}s" for kind in KINDS}
-    assert kinds <= KINDS | lists | {"walls", "cells", "json"}
+    assert kinds <= KINDS | lists | {"walls", "cells", "tpo_cells", "json"}

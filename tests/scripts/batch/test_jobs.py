@@ -40,11 +40,12 @@ def test_a_cursor_before_the_first_day_is_gone_on_from():
     assert read(Days("2025-12-12"), cursor) == list(KEYS)
 
 
-def test_all_calculators_but_four_work_on_minute_bars():
-    """Two read books, the footprint the price of each trade, and liquidations mark prices."""
-    others = {"liquidity_buckets", "book_flow", "footprint", "liquidations"}
+def test_all_calculators_but_five_work_on_minute_bars():
+    """Two read books, two the price of each trade, and liquidations mark prices."""
+    of_prices = {"footprint", "profile"}
+    others = {"liquidity_buckets", "book_flow", *of_prices, "liquidations"}
     assert set(CALCULATORS) - set(BARS) == others
-    assert set(OF_TRADES) - set(BARS) == {"footprint"}
+    assert set(OF_TRADES) - set(BARS) == of_prices
 
 
 @pytest.fixture

@@ -89,8 +89,8 @@ def test_a_worker_that_dies_costs_attempts_and_only_the_last_is_a_failure(
     workers = DyingWorkers(deaths)
     monkeypatch.setattr(recompute, "executor_of", lambda *_args, **_options: workers)
     code, told = again(capsys, "--source", source.root, "--target", tmp_path / "met")
-    failed = 8 if deaths == 3 else 0
-    assert (code, told["failed"], told["outputs"]) == (bool(failed), failed, 8 - failed)
+    failed = 9 if deaths == 3 else 0
+    assert (code, told["failed"], told["outputs"]) == (bool(failed), failed, 9 - failed)
     assert told["lost"] == deaths * len(workers.begun)
     if not failed:
         assert outputs(tmp_path / "met") == calculated(tmp_path / "plain", source)
@@ -109,8 +109,8 @@ def test_one_calculator_of_each_instrument_comes_first(tmp_path, monkeypatch):
     scheduler.Scheduler(ThisProcess(), lambda _: None).run(_tasks(tmp_path))
     assert sorted(done) == sorted(asked)
     assert [metric for metric, _ in done] == [
-        "liquidity_buckets", "book_flow", "footprint", "liquidations",
-        "liquidity_buckets", "book_flow", "footprint", "liquidations",
+        "liquidity_buckets", "book_flow", "footprint", "profile", "liquidations",
+        "liquidity_buckets", "book_flow", "footprint", "profile", "liquidations",
         "vwap", "vwap", "cvd", "cvd", "volume", "volume", "wicks", "wicks",
     ]  # fmt: skip
 

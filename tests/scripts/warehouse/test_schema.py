@@ -20,6 +20,7 @@ EXPORTED = {
     "buckets": "b8498839ed15fecd",
     "book_flow": "30c0713e065e2118",
     "footprint": "f770888e532db8fc",
+    "profile": "ff2d34e219db1491",
     "liquidations": "5ee6dd3fc6b3dc92",
     "marks": "40ef1c64d7a9acfc",
     "open_interest": "ad1df14a6f50a87e",
