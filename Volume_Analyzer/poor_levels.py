@@ -31,13 +31,6 @@ class PoorLevels:
 
     def __init__(self, levels: Iterable[PoorLevel] = ()) -> None:
         self._levels = list(levels)
-        self._bound()
-
-    def _bound(self) -> None:
-        """Note the prices beyond which some level is repaired."""
-        highs = [level.price for level in self._levels if level.side == HIGH]
-        lows = [level.price for level in self._levels if level.side == LOW]
-        self._lowest_high, self._highest_low = min(highs, default=None), max(lows, default=None)
 
     @property
     def levels(self) -> list[PoorLevel]:
@@ -47,17 +40,12 @@ class PoorLevels:
     def open(self, levels: Iterable[PoorLevel]) -> None:
         """Add the levels of a session that has ended."""
         self._levels += levels
-        self._bound()
 
     def repaired(self, high: int, low: int) -> list[PoorLevel]:
         """Return the levels that a minute with these extremes repairs, and forget them."""
-        over = self._lowest_high is not None and high > self._lowest_high
-        under = self._highest_low is not None and low < self._highest_low
-        if not over and not under:
-            return []
         found = [level for level in self._levels if level.is_beyond(high, low)]
-        self._levels = [level for level in self._levels if level not in found]
-        self._bound()
+        if found:
+            self._levels = [level for level in self._levels if level not in found]
         return found
 
     def state(self) -> list[Any]:

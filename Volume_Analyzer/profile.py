@@ -176,7 +176,7 @@ class ProfileFold:
         self._session = None if session is None else SessionProfile.restore(session)
         self._levels = PoorLevels.restore(state["levels"])
         self._begun, self._gap_minute = bool(state["begun"]), int(state["gap_minute"])
-        self._period_end = state["period_end"]
+        self._period_end = None if state["period_end"] is None else int(state["period_end"])
 
 
 CALCULATOR: Final = Calculator(

@@ -3,6 +3,7 @@
 Time is counted in TPOs: the half hours of the session in which a bucket of prices traded. Pure.
 """
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ravequant import exact, times
@@ -118,7 +119,8 @@ def value_area(totals: dict[int, int], poc: int) -> ValueArea:
     The larger of the next two buckets above and the next two below is added whole, the upper one
     of equals; a bucket that did not trade is 0. A side that is used up is not chosen.
     """
-    bottom, top, everything = min(totals), max(totals), sum(totals.values())
+    traded, everything = sorted(totals), sum(totals.values())
+    bottom, top = traded[0], traded[-1]
     low = high = poc
     area = totals[poc]
     while 10 * area < VALUE_TENTHS * everything:
@@ -126,11 +128,22 @@ def value_area(totals: dict[int, int], poc: int) -> ValueArea:
             totals.get(at, 0) + totals.get(at + step, 0)
             for at, step in ((high + 1, 1), (low - 1, -1))
         )
+        empty = not above and not below
         if high < top and (low == bottom or above >= below):
-            high, area = min(high + 2, top), area + above
+            step = _empty_pairs(traded[bisect_right(traded, high)] - high) if empty else 2
+            high, area = min(high + step, top), area + above
         else:
-            low, area = max(low - 2, bottom), area + below
+            step = _empty_pairs(low - traded[bisect_left(traded, low) - 1]) if empty else 2
+            low, area = max(low - step, bottom), area + below
     return ValueArea(poc, low, high)
+
+
+def _empty_pairs(distance: int) -> int:
+    """Return the buckets of all pairs before one that is ``distance`` away, two at least.
+
+    They are added at once: prices may lie far apart.
+    """
+    return max((distance - 1) // 2, 1) * 2
 
 
 def end_of(tpos: dict[int, int], last: int, inwards: int) -> str:

@@ -29,6 +29,9 @@ HEIGHT = 10 * exact.PRICE_ONE
         ({1: 50, 9: 50}, 1, 1, 9),
         ({1: 60, 2: 40}, 1, 1, 2),  # beyond the range there is nothing
         ({2: 30, 3: 40, 4: 30}, 3, 3, 4),
+        ({1: 50, 10**15: 49, 10**15 + 1: 1}, 1, 1, 10**15 + 1),  # far apart: no step each
+        ({1: 50, 10**15: 49, 10**15 + 1: 1}, 10**15, 1, 10**15 + 1),
+        ({1: 1, 2: 50, 10**15: 49}, 10**15, 2, 10**15),
     ],
 )
 def test_the_value_area_grows_by_pairs(totals, poc, lowest, highest):
