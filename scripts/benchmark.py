@@ -49,7 +49,7 @@ CASES: Final = {
     "bars": Case("trades to minute bars, duckdb, polars and a loop too", bars.run, bars.check),
     "books": Case("book snapshots to liquidity buckets, and orjson alone", books.run),
     "book_flow": Case("book flow with the buckets of one reading, and alone", book_flow.run),
-    "footprint": Case("footprints from raw trades, and minute bars alone", footprint.run),
+    "footprint": Case("footprints and profiles of raw trades, and bars alone", footprint.run),
     "import": Case("a published file to records, polars too", archive.run, archive.check),
     "import_books": Case("a published file of books to snapshots, and orjson", import_books.run),
     "rebuild": Case("two instruments anew, from raw trades and from kept minutes", rebuild.run),

@@ -1,8 +1,8 @@
-"""Case footprint: the cost of footprints, measured in minute bars of the same raw trades.
+"""Case footprint: the cost of footprints and profiles, in minute bars of the same raw trades.
 
 The tape is that of the model market, busy (60 trades a second) and quiet (2). Each contender reads
 the same file in a process of its own, as blocks in memory; a figure is processor time, start-up and
-imports are not counted. Footprints include the text of their records.
+imports are not counted. The text of the records is included.
 """
 
 import time
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from ravequant.pipeline.job import Fold
 from ravequant.pipeline.level_source import PriceBuckets
 from ravequant.settings import Settings
 from ravequant.trades.bar_builder import Closed
@@ -21,10 +22,15 @@ from ravequant.vault.tail import Tail
 from scripts.bench import market, runs
 from scripts.bench.runs import Comparison, Figure, Measurement, Sizes
 from Volume_Analyzer.footprint import FootprintFold
+from Volume_Analyzer.profile import ProfileFold
 
 TAPES: Final = {"busy": 60.0, "quiet": 2.0}  # trades a second
-BARS, FOOTPRINTS = "bars", "footprints"
-NAMES: Final = (BARS, FOOTPRINTS)
+BARS = "bars"
+FOLDS: Final[dict[str, Callable[[PriceBuckets], Fold[Closed]]]] = {
+    "footprints": lambda buckets: FootprintFold(market.BTC, Settings().footprint, buckets),
+    "profiles": lambda buckets: ProfileFold(market.BTC, buckets),
+}
+NAMES: Final = (BARS, *FOLDS)
 FIGURES: Final = (
     Figure("us_per_minute", "us a minute", "{:,.1f}"),
     Figure("times_bars", "times the bars", "{:.2f} x"),
@@ -33,7 +39,7 @@ _AGAIN: Final = 5  # readings, of which the quickest counts
 
 
 def run(sizes: Sizes) -> Comparison:
-    """Measure both contenders on both tapes."""
+    """Measure the contenders on both tapes."""
     comparison = Comparison(f"footprint: {sizes.lines:,} trades, busy and quiet", FIGURES)
     for tape, rate in TAPES.items():
         path = sizes.work / f"{tape}.jsonl"
@@ -42,7 +48,7 @@ def run(sizes: Sizes) -> Comparison:
             name: partial(runs.contender, sizes, "footprint", name, str(path)) for name in NAMES
         }
         comparison.rows += rows(runs.in_turns(sizes.rounds, contenders), tape)
-    comparison.notes.append("Processor time; the text of the footprints' records is included.")
+    comparison.notes.append("Processor time; the text of the records is included.")
     return comparison
 
 
@@ -61,11 +67,10 @@ def rows(found: dict[str, list[Measurement]], tape: str) -> list[dict[str, Any]]
 def measure(name: str, path: str) -> Measurement:
     """Read a file here, some times over; return the processor seconds of the quickest time."""
     chosen = Settings()
-    height = int(chosen.footprint.bucket.of(market.BTC)) if name == FOOTPRINTS else 0
-    fold = FootprintFold(market.BTC, chosen.footprint, PriceBuckets(height))
-    written: Callable[[Closed], int] = partial(_footprints, fold) if height else _bars
+    height = int(chosen.footprint.bucket.of(market.BTC)) if name in FOLDS else 0
     taken = []
     for _ in range(_AGAIN):
+        written = partial(_lines, FOLDS[name](PriceBuckets(height))) if height else _bars
         began = time.process_time()
         minutes = _read(Path(path), chosen, height, written)
         taken.append(time.process_time() - began)
@@ -86,6 +91,7 @@ def _bars(closed: Closed) -> int:
     return len(closed.bars)
 
 
-def _footprints(fold: FootprintFold, closed: Closed) -> int:
+def _lines(fold: Fold[Closed], closed: Closed) -> int:
     lines = [orjson.dumps(row, None, orjson.OPT_APPEND_NEWLINE) for row in fold.update(closed)]
-    return len(lines) if b"".join(lines) else 0
+    b"".join(lines)
+    return len(closed.bars)
