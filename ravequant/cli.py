@@ -1,6 +1,7 @@
 """The command line that all programs share: options, logging, exit codes."""
 
 import argparse
+import atexit
 import errno
 import gc
 import logging
@@ -287,8 +288,12 @@ def _reader_left(stream: Any, error: OSError) -> bool:
 
 
 def leave(code: int) -> NoReturn:
-    """End a short program without a garbage collection, which takes a tenth of its time."""
+    """End a short program without collecting or clearing its memory, a seventh of its time.
+
+    ``run`` has flushed what it wrote; its threads are waited for.
+    """
     gc.freeze()
+    atexit.register(os._exit, code)  # behind the threads, before the modules are cleared
     sys.exit(code)
 
 

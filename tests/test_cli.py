@@ -331,3 +331,18 @@ def test_a_path_that_is_none_is_refused(text, said, capsys):
         cli.parser("probe", "A probe.").parse_args([f"--vault={text}"])
     assert end.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_program_that_leaves_has_done_its_work(tmp_path):
+    """Its exit code counts, its threads come to their end, and what it wrote is out."""
+    done = tmp_path / "done"
+    code = (
+        "import pathlib, threading, time; from ravequant import cli; "
+        f"late = lambda: (time.sleep(0.3), pathlib.Path({str(done)!r}).touch()); "
+        "threading.Thread(target=late).start(); "
+        "probe = cli.parser('probe', 'A probe.'); "
+        "cli.leave(cli.run(probe, lambda _: print('out', end='') or 4, []))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (4, b"out", b"")
+    assert done.exists()
