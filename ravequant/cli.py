@@ -290,7 +290,7 @@ def _reader_left(stream: Any, error: OSError) -> bool:
 def leave(code: int) -> NoReturn:
     """End a short program without collecting or clearing its memory, a seventh of its time.
 
-    ``run`` has flushed what it wrote; its threads are waited for.
+    The output was flushed by ``run``; the threads are waited for.
     """
     gc.freeze()
     atexit.register(os._exit, code)  # behind the threads, before the modules are cleared
