@@ -50,8 +50,9 @@ Result = tuple[int, str]  # exit code and text on stderr
 def calculators(vault: Vault, inst_id: str) -> dict[str, str]:
     """Return the scripts by the names of the calculators.
 
-    Book flow and seen liquidations are brought up to date where they have begun; elsewhere a
-    question would have to wait for all raw files. Book flow's script brings the buckets along.
+    Book flow, profile and seen liquidations are brought up to date where they have begun;
+    elsewhere a question would have to wait for all raw files. Book flow's script brings the buckets
+    along.
     """
 
     def begun(made: catalog.Program) -> bool:
@@ -60,8 +61,7 @@ def calculators(vault: Vault, inst_id: str) -> dict[str, str]:
     asked = list(catalog.ASKED_CALCULATORS)
     if begun(catalog.BOOK_FLOW_MAKER):
         asked[asked.index(catalog.L2_BUCKETIZER)] = catalog.BOOK_FLOW_MAKER
-    if begun(catalog.LIQUIDATION_MINUTES):
-        asked.append(catalog.LIQUIDATION_MINUTES)
+    asked += filter(begun, (catalog.PROFILE_MAKER, catalog.LIQUIDATION_MINUTES))
     return {made.name: made.script for made in asked}
 
 

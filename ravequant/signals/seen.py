@@ -16,7 +16,7 @@ from ravequant import times
 from ravequant.errors import UsageError, shown
 
 Lagging = Literal[
-    "wicks", "volume", "cvd", "vwap", "buckets", "book_flow", "liquidations_1m", "marks"
+    "wicks", "volume", "cvd", "vwap", "buckets", "book_flow", "profile", "liquidations_1m", "marks"
 ]
 LAGGING: Final[tuple[Lagging, ...]] = get_args(Lagging)
 NoEntry = Literal["clock", "recorder"]

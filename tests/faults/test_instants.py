@@ -31,6 +31,7 @@ from tests.support.feed_arrivals import FeedArrivals, OnDisk
 from tests.support.notes_market import CALCULATORS, calculate
 from tests.support.trade_streams import write_raw
 from Untouch_Wick import find_signals
+from Volume_Analyzer import profile
 
 BTC = "BTC-USDT-SWAP"
 DELAY_MS = 2_000
@@ -39,6 +40,7 @@ LATEST_MS = 40_000  # so late a few rows come, long after their minute has close
 BEFORE_MS = 70 * times.MINUTE_MS  # until wicks are old enough, among others
 BOOK_MS = 6_000
 FEEDS_BEHIND_MS = 90_000
+OF_CONTEXT = (liquidations_1m, profile)  # no rule reads their rows
 MANY = ("--all-sizes", "--min-touched", "3", "--age-min", "5", "--age-max", "60")
 
 
@@ -201,7 +203,7 @@ def test_live_is_what_is_asked_later(faults, tmp_path, capsys, part):
             clock.now_ms, refresh = now, "--no-refresh"
             if rng.random() < 0.5 or now - calculated > 15 * times.MINUTE_MS:
                 calculated = now
-                calculate(vault, modules=(liquidations_1m,))
+                calculate(vault, modules=OF_CONTEXT)
                 if faults.long:
                     refresh = "--refresh"
                 else:
@@ -215,7 +217,7 @@ def test_live_is_what_is_asked_later(faults, tmp_path, capsys, part):
             fact.times += 1
     arrivals.grow(vault, now + times.HOUR_MS)
     feeds.grow(now + times.HOUR_MS)
-    calculate(vault, modules=(*CALCULATORS, liquidations_1m))
+    calculate(vault, modules=(*CALCULATORS, *OF_CONTEXT))
     for answer in answers:
         at = times.iso(answer.at)
         assert ask(vault, capsys, "--at", at, "--seen", answer.seen)[0] == answer.out, at

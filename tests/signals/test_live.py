@@ -22,6 +22,7 @@ from tests.support import feed_rows
 from tests.support.book_lines import put
 from tests.support.notes_market import BTC, CONTRACT, A, Market, calculate, record
 from tests.support.trade_streams import write_raw
+from Volume_Analyzer import profile
 
 ENCODER = TradeEncoder(BTC, CONTRACT)
 LIMITS = SignalLimits.of(BTC, Settings())
@@ -123,7 +124,7 @@ def test_calculators_that_are_behind_are_named(notes):
     put(notes.snapshots(BTC), [Market()._snapshot(60, stands=True)])
     first = read(notes, A + 128_000)
     assert minute_of(first.state) == 2
-    behind = dict.fromkeys(LAGGING[:-2], A)  # of context feeds nothing was ever recorded
+    behind = dict.fromkeys(LAGGING[:6], A)  # of context feeds nothing was ever recorded
     seen = first.state.instant.seen
     assert seen == Seen(CLOSING_ID + 2, A + 60_000, behind)
     calculate(notes)
@@ -153,6 +154,18 @@ def test_context_feeds_that_are_behind_are_named_by_their_clock(notes):
     trades(notes, (67_000, "101060"))
     assert read(notes, A + 68_000).state.instant.seen.reach["marks"] == A + 400
     assert "liquidations_1m" not in read(notes, A + 68_000).state.instant.seen.reach
+
+
+def test_a_profile_that_has_run_and_is_behind_is_named(notes):
+    """One that never ran is not: most vaults have none."""
+    calculate(notes, modules=(profile,))
+    assert read(notes, A + 8_000).state.instant.seen.reach == {}
+    trades(notes, (67_000, "101060"))
+    assert read(notes, A + 68_000).state.instant.seen.reach["profile"] == A
+    put(notes.snapshots(BTC), [Market()._snapshot(60, stands=True)])
+    calculate(notes)
+    calculate(notes, modules=(profile,))
+    assert read(notes, A + 68_000).state.instant.seen.reach == {}
 
 
 def test_trades_since_the_wicks_were_followed_are_looked_at(notes):

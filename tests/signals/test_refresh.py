@@ -81,6 +81,10 @@ def test_book_flow_is_brought_up_to_date_once_it_has_begun(vault):
     state.parent.mkdir(parents=True)
     state.write_bytes(b"{}")
     assert list(calculators(vault, BTC))[-2:] == ["book_flow", "liquidations"]
+    state = vault.state("profile", BTC)
+    state.parent.mkdir(parents=True)
+    state.write_bytes(b"{}")
+    assert list(calculators(vault, BTC))[-2:] == ["profile", "liquidations"]
 
 
 def test_one_process_for_all_later_rounds(vault, scripts, pids):

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from ravequant.errors import VaultError
-from ravequant.signals.context.fields import NOTHING, Context, Feed
+from ravequant.signals.context.fields import NOTHING, Context, Feed, Unknown
 from ravequant.signals.context.funding import read_funding
 from ravequant.signals.context.interest import read_interest
 from ravequant.signals.context.liquidated import read_liquidated
 from ravequant.signals.context.moment import ContextMoment
+from ravequant.signals.context.poor_ends import PoorEndsAsOf
 from ravequant.signals.context.ratios import read_ratios
 from ravequant.signals.context.walls import WallsAsOf
 from ravequant.signals.inputs import WickAsOf
@@ -27,9 +28,10 @@ class ContextStream(Protocol):
         """Return its fields, some of FIELDS, for a signal at the tip of a wick."""
 
 
-# by the name of the stream; None: it is missing or stale
-READERS: Final[Mapping[str, Callable[[ContextMoment], ContextStream | None]]] = {
-    "book_flow": WallsAsOf.read
+# by the name of the stream; None: it is missing or stale; a word: why its field is null
+READERS: Final[Mapping[str, Callable[[ContextMoment], ContextStream | Unknown | None]]] = {
+    "book_flow": WallsAsOf.read,
+    "poor": PoorEndsAsOf.read,
 }
 # by the name of the field; each knows its object, or the reason why it is null
 FEEDS: Final[Mapping[str, Callable[[ContextMoment], Feed]]] = {
@@ -45,27 +47,29 @@ def with_context(result: QueryResult, vault: Vault, limits: SignalLimits) -> Que
     if not result.signals:
         return result
     moment = ContextMoment.of(vault, result.state, limits)
-    streams, feeds = list(_streams(moment)), _feeds(moment)
+    unknown: dict[str, str] = {}
+    streams, feeds = list(_streams(moment, unknown)), _feeds(moment, unknown)
     signals = (
         signal._replace(context=_context(streams, signal.wick) | feeds) for signal in result.signals
     )
     return result._replace(signals=tuple(signals))
 
 
-def _streams(moment: ContextMoment) -> Iterator[ContextStream]:
+def _streams(moment: ContextMoment, unknown: dict[str, str]) -> Iterator[ContextStream]:
     for name, read in READERS.items():
         try:
             found = read(moment)
         except VaultError as error:
             _log.warning("signals go without %s: %s", name, error)
             continue
-        if found is not None:
+        if isinstance(found, str):
+            unknown[name] = found
+        elif found is not None:
             yield found
 
 
-def _feeds(moment: ContextMoment) -> dict[str, Any]:
+def _feeds(moment: ContextMoment, unknown: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    unknown: dict[str, str] = {}
     for name, read in FEEDS.items():
         try:
             feed = read(moment)

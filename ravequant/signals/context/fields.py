@@ -13,7 +13,7 @@ WALL_FIELDS: Final = (  # of a wall's record of book flow, as they stand there
     "unknown", "since_utc", "placed_known", "held_s", "end", "end_utc",
 )  # fmt: skip
 FEEDS: Final = ("funding", "interest", "liquidated_5m", "ratios")  # of the context exporter
-FIELDS: Final = ("wall", "walls_24h", *FEEDS, "unknown")
+FIELDS: Final = ("wall", "walls_24h", "poor", *FEEDS, "unknown")
 
 Context = Mapping[str, Any]
 Unknown = Literal["not recorded", "stale", "gap", "settling", "not readable"]

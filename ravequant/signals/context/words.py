@@ -28,6 +28,12 @@ def _walls(context: Context) -> Iterator[str]:
     if lately and lately["pulled_pct"] is not None:
         share = lately["pulled_pct"]
         yield f"{lately['pulled']} of {lately['ended']} walls pulled in 24 h ({share}%)"
+    if poor := context["poor"]:
+        place = f"{poor['price']} ({poor['distance_bps']} bps from the tip)"
+        hole = ", over a gap" if poor["gap"] else ""
+        yield f"poor {poor['side']} of {poor['session_utc'][5:10]} at {place}{hole}"
+    elif (context["unknown"] or {}).get("poor") == "stale":
+        yield "poor highs and lows ? (stale)"
 
 
 def _wall(wall: Mapping[str, Any]) -> str:
@@ -51,7 +57,7 @@ def _life(wall: Mapping[str, Any]) -> str:
 
 def _feeds(context: Context) -> Iterator[str]:
     unknown = context["unknown"]
-    if unknown is None or unknown == _NEVER:
+    if unknown is None or {name: unknown.get(name) for name in FEEDS} == _NEVER:
         return
     for name, (short, words) in _WORDS.items():
         feed = context[name]

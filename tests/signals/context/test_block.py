@@ -26,7 +26,7 @@ def test_a_signal_has_what_the_streams_say(vault):
     """All fields in their order; those of a stream that is missing are null."""
     result = find(set_up(), Query(), LIMITS)
     (signal,) = with_context(result, vault, LIMITS).signals
-    assert signal.context == {**NOTHING, "unknown": dict.fromkeys(FEEDS, "not recorded")}
+    assert signal.context == {**NOTHING, "unknown": dict.fromkeys(("poor", *FEEDS), "not recorded")}
     put(vault, [flow(A - 2), wall(A - 2, "101250")])
     (signal,) = with_context(result, vault, LIMITS).signals
     assert tuple(signal.context) == FIELDS
@@ -35,7 +35,7 @@ def test_a_signal_has_what_the_streams_say(vault):
     feed_rows.all_feeds(vault)
     (signal,) = with_context(result, vault, LIMITS).signals
     assert tuple(signal.context) == FIELDS
-    assert signal.context["unknown"] == {}
+    assert signal.context["unknown"] == {"poor": "not recorded"}
     assert signal.context["interest"]["change_15m_pct"] == "+12.50"
     assert signal.context["wall"]["price"] == "101250"
     said = " ".join(context_lines(signal.context)[1].split())
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_takes_nothing_else_away(vault, monkeypatch, 
     feed_rows.all_feeds(vault)
     (signal,) = with_context(find(set_up(), Query(), LIMITS), vault, LIMITS).signals
     assert signal.context["wall"] is not None
-    assert signal.context["unknown"] == {"interest": "not readable"}
+    assert signal.context["unknown"] == {"poor": "not recorded", "interest": "not readable"}
     assert (signal.context["interest"], signal.context["funding"]["minutes"]) == (None, 133)
     words = ("broken", "interest")
     assert caplog.messages == [f"signals go without {name}: the disk is gone" for name in words]

@@ -8,6 +8,11 @@ from tests.support.flow_rows import wall
 from tests.support.made_signals import A
 
 WALL, SHARES = "wall 2.50M at 101250", "25% filled, 0% pulled, 5% refilled"
+POOR = {
+    "side": "high", "price": "101265.5", "session_utc": "2025-12-13T00:00:00Z", "gap": False,
+    "distance_bps": "+1.5",
+}  # fmt: skip
+NEVER = dict.fromkeys(FEEDS, "not recorded")
 LATELY = {"ended": 51, "pulled": 34, "pulled_pct": "66.7"}
 
 
@@ -25,6 +30,13 @@ LATELY = {"ended": 51, "pulled": 34, "pulled_pct": "66.7"}
             f"{WALL} ended 21:34:30 (pulled): {SHARES}; 34 of 51 walls pulled in 24 h (66.7%)",
         ),
         ({"walls_24h": LATELY | {"pulled_pct": None}}, None),
+        ({"poor": POOR}, "poor high of 12-13 at 101265.5 (+1.5 bps from the tip)"),
+        (
+            {"poor": POOR | {"gap": True}},
+            "poor high of 12-13 at 101265.5 (+1.5 bps from the tip), over a gap",
+        ),
+        ({"unknown": NEVER | {"poor": "stale"}}, "poor highs and lows ? (stale)"),
+        ({"unknown": NEVER | {"poor": "not recorded"}}, None),
     ],
 )
 def test_what_is_known_is_said(fields, said):
