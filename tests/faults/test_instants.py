@@ -194,7 +194,10 @@ def test_live_is_what_is_asked_later(faults, tmp_path, capsys, part):
     end = START_MS + BEFORE_MS + span + times.MINUTE_MS
     feeds = FeedArrivals(vault, BTC, arrivals.instrument.contract, rng, (START_MS, end))
     now, answers = START_MS + BEFORE_MS, list[Answer]()
-    calculated = 0
+    arrivals.grow(vault, now)
+    feeds.grow(now - FEEDS_BEHIND_MS)
+    calculate(vault, modules=(*CALCULATORS, *OF_CONTEXT))  # all have begun
+    calculated = now
     with exchange_clock() as clock:
         for _ in range(instants):
             now += rng.randrange(1, 150 * times.SECOND_MS)
