@@ -147,7 +147,8 @@ def rule_of(inst_id: str, anchor: str, minute: int) -> AnchorRule:
             raise UsageError(f"--anchor {shown(anchor)}: {error}") from None
         return AnchorRule(minute - span, lambda bars: _extreme(bars, word, f"the {word} of {rest}"))
     try:
-        start = times.moment(anchor, times.utc_now_ms()).ms // times.MINUTE_MS
+        last_ms = (minute - 1) * times.MINUTE_MS  # HH:MM is of its day
+        start = times.moment(anchor, last_ms).ms // times.MINUTE_MS
     except ValueError as error:
         raise UsageError(f"--anchor: {error}; {_FORMS}") from None
     if start >= minute:

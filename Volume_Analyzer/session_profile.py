@@ -128,20 +128,19 @@ def value_area(totals: dict[int, int], poc: int) -> ValueArea:
             totals.get(at, 0) + totals.get(at + step, 0)
             for at, step in ((high + 1, 1), (low - 1, -1))
         )
-        empty = not above and not below
         if high < top and (low == bottom or above >= below):
-            step = _empty_pairs(traded[bisect_right(traded, high)] - high) if empty else 2
-            high, area = min(high + step, top), area + above
+            passed = _next_pair(traded[bisect_right(traded, high)] - high)
+            high, area = min(high + passed, top), area + above
         else:
-            step = _empty_pairs(low - traded[bisect_left(traded, low) - 1]) if empty else 2
-            low, area = max(low - step, bottom), area + below
+            passed = _next_pair(low - traded[bisect_left(traded, low) - 1])
+            low, area = max(low - passed, bottom), area + below
     return ValueArea(poc, low, high)
 
 
-def _empty_pairs(distance: int) -> int:
-    """Return the buckets of all pairs before one that is ``distance`` away, two at least.
+def _next_pair(distance: int) -> int:
+    """Return the buckets of a pair that traded, or of all empty pairs before it at once.
 
-    They are added at once: prices may lie far apart.
+    ``distance`` leads to the next bucket that traded: prices may lie far apart.
     """
     return max((distance - 1) // 2, 1) * 2
 

@@ -153,6 +153,15 @@ def test_an_answer_of_then_is_that_of_input_that_ends_then(tmp_path, anchor):
         assert anchored_vwap(BTC, anchor, just, vault=whole.root).as_of < minute
 
 
+def test_an_hour_is_of_the_day_asked_about(vault):
+    """Of the newest minute that had ended, whatever the clock says today."""
+    filled(vault)
+    found = anchored_vwap(BTC, "21:30", "2025-12-15 00:00", vault=vault.root)
+    assert found == anchored_vwap(BTC, "2025-12-14 21:30", "2025-12-15 00:00", vault=vault.root)
+    with pytest.raises(UsageError, match="is 2025-12-15T21:30:00Z, not earlier than"):
+        anchored_vwap(BTC, "21:30", "2025-12-15 00:01", vault=vault.root)
+
+
 def test_a_week_begins_on_monday(vault):
     """At 00:00 UTC; the minute that ends there is of the week before."""
     filled(vault)

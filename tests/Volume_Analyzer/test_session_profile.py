@@ -97,6 +97,8 @@ def test_a_session_sums_its_minutes():
     assert (session.start, session.end) == (DAY * 1440, DAY * 1440 + 1440)
     again = SessionProfile.restore(orjson.loads(orjson.dumps(session.state())))
     assert again.state() == session.state()
+    finer = 10 ** (exact.NOTIONAL_PLACES - session.places)
+    assert again.buckets[3] == (0, 4 * one * finer, 0b01)
     assert again.value_area(HEIGHT) == session.value_area(HEIGHT)
     assert again.ends() == session.ends() == ("plain", "poor")
 
