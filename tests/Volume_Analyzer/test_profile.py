@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ravequant import exact, times
 from ravequant.contract import Contract
 from ravequant.pipeline.level_source import PriceBuckets
+from ravequant.pipeline.runner import SupersededStateError
 from ravequant.records import Side, Trade, TradeEncoder
 from ravequant.trades.bar_builder import Closed
 from ravequant.vault.paths import Vault
@@ -116,6 +117,17 @@ def test_a_poor_high_opens_when_its_session_ends():
     assert opened["repaired_utc"] is None
 
 
+def test_a_level_tells_the_half_hours_of_its_own_end():
+    """Three at the low, two at the high."""
+    cells = ({10120: (1, 0)}, {10120: (1, 0)}, {10120: (1, 0), 10126: (9, 0)}, {10126: (9, 0)})
+    prices = (["101203"], ["101203"], ["101203", "101265"], ["101265"])
+    bars = [minute(30 * at, *both) for at, both in enumerate(zip(cells, prices, strict=True))]
+    levels = fold(Closed(bars, [], (DAY + 1) * 1440))[-2:]
+    assert [(row["side"], row["price"], row["tpos"]) for row in levels] == [
+        ("high", "101265", 2), ("low", "101203", 3),
+    ]  # fmt: skip
+
+
 def test_a_session_in_whose_middle_the_input_begins_has_no_levels():
     """The next one has."""
     late = minute(600, {10126: (1, 0)}, ["101265"]), minute(700, {10126: (1, 0)}, ["101265"])
@@ -140,6 +152,23 @@ def test_a_gap_marks_its_session_and_what_lives_over_it():
     later = minute(1440 + 570, {10126: (1, 0)}, ["101265.6"])
     (row,) = fold(Closed([later], [later.minute], later.minute), made)
     assert row["gap"]
+
+
+@pytest.mark.parametrize(
+    ("gap", "marked"),
+    [
+        (0, [True] * 6),  # the first minute of the session
+        (30, [False, *[True] * 5]),  # the first behind a record's
+        (1440, [*[False] * 5, True]),
+        (1440 + 570, [*[False] * 5, True]),  # that of the repair
+        (1440 + 571, [False] * 6),  # the one behind it
+    ],
+)
+def test_a_gap_marks_from_its_minute_on(gap, marked):
+    """And no record that was known when it began."""
+    closed, later = day_of_the_book(), minute(1440 + 570, {10126: (1, 0)}, ["101265.6"])
+    rows = fold(Closed([*closed.bars, later], [DAY * 1440 + gap], later.minute + 1))
+    assert [row["gap"] for row in rows] == marked
 
 
 def walk(days, seed):
@@ -221,6 +250,24 @@ def test_no_row_knows_what_comes_after_it(tmp_path):
         assert ROOM.lines(vault) == b"".join(before)
 
 
+def test_a_rebuild_keeps_what_was_known_before_its_first_trade(vault):
+    """The profile of a day whose trades are gone, to its end, and the level that opened then."""
+    lines = [
+        LINE(Trade(NIGHT + hour * times.HOUR_MS + 1, number, "buy", "101265", "5"))
+        for number, hour in enumerate((0, 1, 24, 25), 10)
+    ]
+    shared.write_raw(vault, shared.BTC, lines)
+    ROOM.run(vault)
+    whole = ROOM.lines(vault)
+    assert [orjson.loads(row)["known_utc"][8:16] for row in whole.splitlines()] == [
+        "14T00:30", "14T01:30", *["15T00:00"] * 3, "15T00:30",
+    ]  # fmt: skip
+    (vault.trades(shared.BTC) / "2025-12-14.jsonl").unlink()
+    words = ["--vault", str(vault.root), "--instId", shared.BTC, "--rebuild"]
+    assert profile.main(words) == 0
+    assert ROOM.lines(vault) == whole
+
+
 @pytest.mark.parametrize("cut", range(5))
 def test_a_fold_goes_on_from_its_state(cut):
     """Between any two minutes, over JSON."""
@@ -234,3 +281,28 @@ def test_a_fold_goes_on_from_its_state(cut):
     other.restore(orjson.loads(orjson.dumps(made.state())))
     assert other.state() == made.state()
     assert before + fold(Closed(bars[cut:], [], bars[-1].minute), other) == plain
+
+
+def test_a_fold_goes_on_with_its_levels_and_gaps():
+    """An open level is in the state, and a gap that no record has told yet."""
+    closed = day_of_the_book()
+    made, other = (
+        profile.ProfileFold(shared.BTC, PriceBuckets(10 * exact.PRICE_ONE)) for _ in range(2)
+    )
+    through = closed.through + 10
+    assert len(fold(Closed(closed.bars, [through], through), made)) == 5
+    other.restore(orjson.loads(orjson.dumps(made.state())))
+    bars = [minute(1460, {10126: (1, 0)}, ["101265"]), minute(1465, {10126: (1, 0)}, ["101266"])]
+    rows = fold(Closed(bars, [], bars[-1].minute + 30), other)
+    assert [(row["kind"], row["gap"]) for row in rows] == [("level", True), ("profile", True)]
+    assert rows == fold(Closed(bars, [], bars[-1].minute + 30), made)
+
+
+def test_a_state_of_buckets_of_another_tick_is_superseded():
+    """It is computed anew, and not gone on from."""
+    made, other = (
+        profile.ProfileFold(shared.BTC, PriceBuckets(100 * exact.PRICE_ONE, tick))
+        for tick in ("1", "0.5")
+    )
+    with pytest.raises(SupersededStateError):
+        other.restore(made.state())

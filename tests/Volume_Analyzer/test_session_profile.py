@@ -88,19 +88,37 @@ def test_a_session_sums_its_minutes():
     fine = minute(29, {2: (1, 0), 3: (0, 4)}, ["31"])
     assert fine.levels is not None
     session.add(fine._replace(levels=fine.levels.at(3)))
-    session.add(minute(30, {2: (2, 2)}, ["28"]))
+    finer = minute(30, {2: (2, 2), 4: (1, 1)}, ["28"])
+    assert finer.levels is not None
+    session.add(finer._replace(levels=finer.levels.at(5)))
     assert session.minutes == 3
     prices = (session.high, session.low, session.close)
     assert [price // exact.PRICE_ONE for price in prices] == [31, 21, 28]
     one = 10**session.places
-    assert session.buckets == {2: (8 * one, 3 * one, 0b11), 3: (0, 4 * one, 0b01)}
+    assert session.buckets == {
+        2: (8 * one, 3 * one, 0b11), 3: (0, 4 * one, 0b01), 4: (one, one, 0b10),
+    }  # fmt: skip
     assert (session.start, session.end) == (DAY * 1440, DAY * 1440 + 1440)
     again = SessionProfile.restore(orjson.loads(orjson.dumps(session.state())))
     assert again.state() == session.state()
-    finer = 10 ** (exact.NOTIONAL_PLACES - session.places)
-    assert again.buckets[3] == (0, 4 * one * finer, 0b01)
+    assert again.buckets[3] == (0, 4 * 10**exact.NOTIONAL_PLACES, 0b01)
     assert again.value_area(HEIGHT) == session.value_area(HEIGHT)
-    assert again.ends() == session.ends() == ("plain", "poor")
+    assert again.ends() == session.ends() == ("excess", "poor")
+
+
+@pytest.mark.parametrize(
+    ("cells", "ends"),
+    [
+        ({2: (1, 0), 3: (1, 0)}, ("excess", "excess")),
+        ({1: (1, 0), 3: (1, 0), 4: (1, 0)}, ("excess", "plain")),
+        ({1: (1, 0), 2: (1, 0), 4: (1, 0)}, ("plain", "excess")),
+    ],
+)
+def test_each_end_is_judged_from_outside_inwards(cells, ends):
+    """The high by the bucket below it, the low by the one above."""
+    session = SessionProfile(DAY, whole=True)
+    session.add(minute(0, cells, ["25"]))
+    assert session.ends() == ends
 
 
 def test_a_session_that_was_not_seen_whole_has_no_ends():
