@@ -15,7 +15,7 @@ ETH = "ETH-USDT-SWAP"
 NAMES = (BTC, ETH)
 WORDS = ("--instId", BTC, "--instId", ETH)
 KILLS = 3
-LONG_KILLS = 60
+LONG_KILLS = 300
 START = "2025-12-14T15:55:00Z"  # a settlement comes five minutes later
 
 
