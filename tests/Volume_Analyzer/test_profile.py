@@ -155,19 +155,21 @@ def test_a_gap_marks_its_session_and_what_lives_over_it():
 
 
 @pytest.mark.parametrize(
-    ("gap", "marked"),
+    ("gaps", "marked"),
     [
-        (0, [True] * 6),  # the first minute of the session
-        (30, [False, *[True] * 5]),  # the first behind a record's
-        (1440, [*[False] * 5, True]),
-        (1440 + 570, [*[False] * 5, True]),  # that of the repair
-        (1440 + 571, [False] * 6),  # the one behind it
+        ([0], [True] * 6),  # the first minute of the session
+        ([30], [False, *[True] * 5]),  # the first behind a record's
+        ([30, 1440 + 571], [False, *[True] * 5]),  # each in its turn
+        ([1440], [*[False] * 5, True]),
+        ([1440 + 570], [*[False] * 5, True]),  # that of the repair
+        ([1440 + 571], [False] * 6),  # the one behind it
     ],
 )
-def test_a_gap_marks_from_its_minute_on(gap, marked):
+def test_a_gap_marks_from_its_minute_on(gaps, marked):
     """And no record that was known when it began."""
     closed, later = day_of_the_book(), minute(1440 + 570, {10126: (1, 0)}, ["101265.6"])
-    rows = fold(Closed([*closed.bars, later], [DAY * 1440 + gap], later.minute + 1))
+    found = [DAY * 1440 + gap for gap in gaps]
+    rows = fold(Closed([*closed.bars, later], found, later.minute + 1))
     assert [row["gap"] for row in rows] == marked
 
 
