@@ -35,8 +35,6 @@ SIZE_ONE: Final = 10**SIZE_PLACES
 BASE_ONE: Final = 10**BASE_PLACES
 NOTIONAL_ONE: Final = 10**NOTIONAL_PLACES
 
-_TENS: Final[tuple[int, ...]] = tuple(10**n for n in range(NOTIONAL_PLACES + 1))
-
 _PLAIN = re.compile(r"(0|[1-9][0-9]{0,19})(?:\.([0-9]{1,30}))?")
 _PACKED = re.compile(r"(-?[0-9]{1,400})(?:e([0-9]{1,3}))?")
 
@@ -61,7 +59,8 @@ def _units(text: str, places: int) -> int:
     whole, fraction = match[1], (match[2] or "").rstrip("0")
     if len(fraction) > places:
         raise ValueError(f"{shown(text)} has more than {places} decimals")
-    return int(whole + fraction) * _TENS[places - len(fraction)]
+    scale: int = 10 ** (places - len(fraction))
+    return int(whole + fraction) * scale
 
 
 def decimals(written: str) -> int:

@@ -280,12 +280,14 @@ def test_the_disk_is_full_in_two_days(healthy, there, capsys):
     """Measured from the files of the last days and what is left."""
     free = shutil.disk_usage(healthy.root).free
     packed = gzip.compress(b"{}\n")
+    folder, now = healthy.trades(BTC), times.utc_now_ms()
+    ended = 4 + (folder / f"{times.day(now - times.DAY_MS)}.jsonl").exists()  # it counts as a day
     for back in (5, 4, 3, 2):
-        path = healthy.trades(BTC) / f"{times.day(times.utc_now_ms() - back * times.DAY_MS)}.jsonl"
+        path = folder / f"{times.day(now - back * times.DAY_MS)}.jsonl"
         path.unlink(missing_ok=True)
         path = path.with_name(f"{path.name}.gz")
         path.write_bytes(packed)
-        os.truncate(path, free * 4 // 9)  # sparse: it only says how long it is
+        os.truncate(path, free * ended // 9)  # sparse: it only says how long it is
     code, checks = look(healthy, there, capsys)
     assert (code, checks["disk"][0]) == (1, "FAIL")
     assert "full in 2 days" in checks["disk"][1]

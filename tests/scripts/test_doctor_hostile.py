@@ -183,7 +183,8 @@ def test_records_and_signs_of_life_from_the_future_are_no_good_news(healthy, cap
     line = TradeEncoder(BTC, Contract("0.01", "1", "linear")).line(
         Trade(later, 10**9, "buy", "101250", "4")
     )
-    put(named(healthy, "newest trades"), line)
+    newest = named(healthy, "newest trades")
+    put(newest.with_name(f"{times.day(later)}.jsonl"), line)  # before midnight another file
     health = healthy.health("l2_exporter")
     facts = json.loads(health.read_bytes())
     health.write_text(json.dumps({**facts, "heartbeat_utc": times.iso(later)}), encoding="utf-8")
