@@ -278,16 +278,14 @@ def test_an_exporter_lives_but_is_silent(healthy, there, capsys):
 
 def test_the_disk_is_full_in_two_days(healthy, there, capsys):
     """Measured from the files of the last days and what is left."""
-    free = shutil.disk_usage(healthy.root).free
-    packed = gzip.compress(b"{}\n")
     folder, now = healthy.trades(BTC), times.utc_now_ms()
     ended = 4 + (folder / f"{times.day(now - times.DAY_MS)}.jsonl").exists()  # it counts as a day
     for back in (5, 4, 3, 2):
-        path = folder / f"{times.day(now - back * times.DAY_MS)}.jsonl"
-        path.unlink(missing_ok=True)
-        path = path.with_name(f"{path.name}.gz")
-        path.write_bytes(packed)
-        os.truncate(path, free * ended // 9)  # sparse: it only says how long it is
+        plain = folder / f"{times.day(now - back * times.DAY_MS)}.jsonl"
+        plain.unlink(missing_ok=True)
+        packed = plain.with_name(f"{plain.name}.gz")
+        packed.write_bytes(gzip.compress(b"{}\n"))
+        os.truncate(packed, shutil.disk_usage(healthy.root).free * ended // 9)  # sparse
     code, checks = look(healthy, there, capsys)
     assert (code, checks["disk"][0]) == (1, "FAIL")
     assert "full in 2 days" in checks["disk"][1]
