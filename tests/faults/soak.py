@@ -18,7 +18,7 @@ from statistics import fmean
 import orjson
 import requests
 
-from ravequant import times
+from ravequant import catalog, times
 from ravequant.vault.paths import CHECKOUT, Vault, day_files
 from tests.faults import invariants
 from tests.faults.calculators import CALCULATORS
@@ -27,6 +27,7 @@ from tests.support import box
 
 SPEED = 50
 CADENCE_MS = 20_000  # of exchange time; two seconds would be 1.5 GB in twenty minutes
+CALCULATED = tuple(program.name for program in catalog.ASKED_CALCULATORS)
 BOTH = ("--instId", BTC, "--instId", ETH)
 
 
@@ -142,7 +143,8 @@ class Soak:
         return times.parse_iso(orjson.loads(lines[-1])["timestamp_utc"]) if lines else None
 
     def _calculate(self) -> None:
-        for metric, calculator in CALCULATORS.items():
+        for metric in CALCULATED:
+            calculator = CALCULATORS[metric]
             note = self._folder / "most-memory"
             words = [sys.executable, "-m", "tests.faults.measured", str(note)]
             words += [calculator.module.__name__, *calculator.arguments(self.living)]

@@ -9,12 +9,12 @@ from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
 from tests.faults import invariants
+from tests.faults.calculators import OF_TRADES
 from tests.faults.exporters import BTC, TRADE, TRADES, alive, catch_up
 from tests.support import box
 
 MIDNIGHT = times.parse_iso("2025-12-15T00:00:00.000Z")
 LINEAR = Contract("0.01", "1", "linear")
-TRADE_METRICS = ("vwap", "cvd", "volume", "wicks")
 
 
 def over_midnight(rng, size):
@@ -61,6 +61,6 @@ def test_the_day_turns(faults, tmp_path, vault, part):
     assert turns > 2
     names = sorted(path.name for path in vault.trades(BTC).glob("*.jsonl"))
     assert names == ["2025-12-14.jsonl", "2025-12-15.jsonl"]
-    fact.add("files recomputed the same", invariants.derived(vault, BTC, TRADE_METRICS))
+    fact.add("files recomputed the same", invariants.derived(vault, BTC, OF_TRADES))
     fact.add("crossings of midnight", turns)
     fact.times += 1

@@ -19,7 +19,16 @@ import pytest
 from L2_Bot import l2_query, l2_retention
 from ravequant.vault.paths import Vault
 from scripts import doctor, export_parquet, peek, recompute, repair_gaps, sql, verify_vault
-from tests.faults.calculators import BTC, CALCULATORS, LINEAR, CalculatorRun, book_rows, trade_lines
+from tests.faults.calculators import (
+    BTC,
+    CALCULATORS,
+    LINEAR,
+    OF_BOOKS,
+    OF_TRADES,
+    CalculatorRun,
+    book_rows,
+    trade_lines,
+)
 from tests.support import book_lines
 from Untouch_Wick import candle_builder, find_signals
 
@@ -53,7 +62,7 @@ def _calculator(run: CalculatorRun) -> Reader:
 
 OF_INST = ("--instId", BTC)
 TRADES = {
-    **{name: _calculator(run) for name, run in CALCULATORS.items() if name != "liquidity_buckets"},
+    **{name: _calculator(CALCULATORS[name]) for name in OF_TRADES},
     "recompute": Reader(
         recompute.main, ("--metric", "vwap,cvd", "--workers", "1", *OF_INST), "derived"
     ),
@@ -70,7 +79,7 @@ TRADES = {
     "export_parquet bars": Reader(export_parquet.main, ("--table", "bars", *OF_INST)),
 }
 BOOKS = {
-    "liquidity_buckets": _calculator(CALCULATORS["liquidity_buckets"]),
+    **{name: _calculator(CALCULATORS[name]) for name in OF_BOOKS},
     "recompute": Reader(
         recompute.main, ("--metric", "liquidity_buckets", "--workers", "1", *OF_INST), "derived"
     ),

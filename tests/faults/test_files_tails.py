@@ -187,11 +187,10 @@ def test_lines_come_a_byte_at_a_time(calculator, tmp_path, faults):
     have = path.stat().st_size
     rest = tmp_path / "rest"
     rest.write_bytes(newest.read_bytes()[have:])
-    pause_every = faults.count(40, 4) * (8 if calculator.metric == "liquidity_buckets" else 1)
+    pause_every = faults.count(40, 4) * (8 if calculator.stream == "books" else 1)
     command = [sys.executable, "-c", WRITER, str(rest), str(path), str(pause_every)]
-    for other in whole.deep_snapshots(BTC).rglob("*.jsonl"):
-        deep = vault.root / other.relative_to(whole.root)
-        deep.write_bytes(other.read_bytes())
+    for other in calculator.beside(whole):
+        (vault.root / other.relative_to(whole.root)).write_bytes(other.read_bytes())
     with subprocess.Popen(command) as process:
         while process.poll() is None:
             assert calculator.run(vault) == 0
@@ -209,6 +208,6 @@ def stands_whole(calculator: CalculatorRun, vault: Vault, path: Path) -> int:
     assert facts is not None
     data, offset = path.read_bytes(), facts["cursor"]["offset"]
     assert data[offset - 1 : offset] == b"\n"
-    if calculator.metric != "liquidity_buckets":
+    if calculator.stream == "trades":
         parse_trade(data[:offset].splitlines(keepends=True)[-1], BTC)
     return int(not data.endswith(b"\n"))

@@ -11,7 +11,7 @@ from ravequant.records import RecordError, parse_trade
 from ravequant.trades import scanner as scanner_module
 from ravequant.trades.scanner import Scanned, Scanner, TradeColumns
 from ravequant.vault.paths import Vault
-from tests.faults.calculators import BTC, CALCULATORS, LINEAR, trade_lines
+from tests.faults.calculators import BTC, CALCULATORS, LINEAR, OF_BOOKS, OF_TRADES, trade_lines
 from tests.support import book_lines
 from tests.trades import test_scanner
 from tests.trades.test_scanner import GOLDEN, ODD
@@ -68,7 +68,7 @@ def refused(line: bytes) -> bool:
     return False
 
 
-@pytest.mark.parametrize("metric", [name for name in CALCULATORS if name != "liquidity_buckets"])
+@pytest.mark.parametrize("metric", OF_TRADES)
 def test_bad_lines_among_trades(tmp_path, metric, faults, capsys):
     """Each is counted and logged with file and offset; the output is that of the good lines."""
     fact = faults.row("B2", "each trade calculator, a corpus of bad lines")
@@ -112,10 +112,11 @@ def _bytes(path):
     return path.read_bytes()
 
 
-def test_bad_lines_among_books(tmp_path, faults, capsys):
-    """The bucketizer passes over what is no book, and its output is that of the good ones."""
-    fact = faults.row("B2", "bucketizer, a corpus of bad lines")
-    calculator, vault = CALCULATORS["liquidity_buckets"], Vault(tmp_path / "vault")
+@pytest.mark.parametrize("metric", OF_BOOKS)
+def test_bad_lines_among_books(tmp_path, metric, faults, capsys):
+    """What is no book is passed over, and the output is that of the good ones."""
+    fact = faults.row("B2", "each calculator of books, a corpus of bad lines")
+    calculator, vault = CALCULATORS[metric], Vault(tmp_path / "vault")
     calculator.put(vault, 0)  # all of it in one hour
     path = calculator.raw(vault)[0]
     whole = path.read_bytes().splitlines(keepends=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from CVD import run_cvd_from_jsonl
 from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.gap_ledger import GapLedger, read_generation, status_ranges
 from ravequant.vault.imports import hand_over, provenance, under_way
 from ravequant.vault.paths import CHECKOUT, Vault
 from tests.faults import disk, exporters
+from tests.faults.calculators import CALCULATORS, OF_TRADES
 from tests.faults.disk import Order
 from tests.support import box
 from tests.support.import_market import (
@@ -29,12 +29,8 @@ from tests.support.import_market import (
     with_holes,
 )
 from Trades_Bot import import_trades
-from Untouch_Wick import untouch_wick
-from Volume_Analyzer import volume_analyzer
-from VWAP import vwap_calculator
 
 MODULE = "Trades_Bot.import_trades"
-CALCULATORS = (vwap_calculator, run_cvd_from_jsonl, volume_analyzer, untouch_wick)
 KILLED = (-9, 137)
 SIDE_BY_SIDE = 2
 
@@ -79,10 +75,10 @@ def scene(recorded, whole, folder) -> tuple[Vault, Vault, Path]:
 
 
 def calculate(vault: Vault) -> dict[str, bytes]:
-    for program in CALCULATORS:
-        assert program.main(["--vault", str(vault.root), "--instId", BTC]) == 0
-    found = (vault.root / "derived").rglob("*.jsonl")
-    return {path.name: path.read_bytes() for path in found}
+    for metric in OF_TRADES:
+        assert CALCULATORS[metric].run(vault) == 0
+    derived = vault.root / "derived"
+    return {str(path.relative_to(derived)): path.read_bytes() for path in derived.rglob("*.jsonl")}
 
 
 def words(vault: Vault, folder: Path) -> list[str]:

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 
 from tests.faults import invariants, soak
-from tests.faults.calculators import CALCULATORS
 from tests.faults.exporters import BOOK, BTC, ETH, TRADE
 
 GROWTH_MB = 4.0
@@ -36,7 +35,7 @@ def test_soak(faults, tmp_path):
                 for (one, *_), (two, *_) in pairwise(lines)
             }
             assert vault == run.dying or steps == {1}, f"{inst_id}: boundaries left out: {steps}"
-    fact.add("files recomputed the same", invariants.derived(run.living, BTC, CALCULATORS))
+    fact.add("files recomputed the same", invariants.derived(run.living, BTC, soak.CALCULATED))
     fact.add("kills survived", seen.kills)
     fact.times += seconds // 60 or 1
     small(seen, fact)
