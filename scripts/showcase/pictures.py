@@ -64,6 +64,17 @@ def minutes_table(rows: Sequence[tuple[Record, Record, Record]]) -> Text:
     return _table(title, headers, shown)
 
 
+def prices_said(footprint: Record, sessions: Sequence[Record], vwap: Record) -> list[str]:
+    """Return a line about each measure by price, the newest of an instrument."""
+    inst_id = footprint["instId"]
+    return [
+        footprint_said(footprint),
+        profile_said([row for row in sessions if row["kind"] == "profile"][-1]),
+        poor_said(inst_id, sessions),
+        anchored_said(inst_id, vwap),
+    ]
+
+
 def footprint_said(row: Record) -> str:
     """Return a line about a footprint: where most traded, the delta, stacked imbalances."""
     stacks = ", ".join(f"{side}s {low} to {high}" for low, high, side in row["stacked"]) or "none"
@@ -78,6 +89,29 @@ def profile_said(row: Record) -> str:
     return (
         f"{row['instId']} by price since {row['session_utc'][11:16]}: value {row['val']} to "
         f"{row['vah']}, most traded at {row['poc']}"
+    )
+
+
+def poor_said(inst_id: str, rows: Sequence[Record]) -> str:
+    """Return a line about the poor highs and lows that are open; ``rows`` of the profile."""
+    levels: dict[str, Record] = {}
+    for row in rows:
+        if row["kind"] == "level":
+            levels[row["event_id"]] = row
+    found = [
+        f"{row['side']} {row['price']} of {row['session_utc'][5:10]} ({row['tpos']} half hours)"
+        for row in levels.values()
+        if row["event"] == "open"
+    ]
+    none = "" if levels else "; the first day that is whole has not ended"
+    return f"{inst_id} poor ends: {', '.join(found) or 'none open'}{none}"
+
+
+def anchored_said(inst_id: str, row: Record) -> str:
+    """Return a line about the newest minute of the VWAP since the session began."""
+    return (
+        f"{inst_id} VWAP since 00:00: {_two_places(row['vwap'])} at {row['timestamp_utc'][11:16]}, "
+        f"the close {row['deviation_bps']} bps from it"
     )
 
 

@@ -25,6 +25,7 @@ from scripts.showcase.demo_vault import emptied, use_default_settings
 from scripts.supervision.schedule import Plan, Task
 from scripts.supervision.supervisor import PROGRAM, Supervisor, stop_on_signals
 from scripts.supervision.tasks import REST_LIMIT_FACTOR, STARTED, exchange_options
+from VWAP.anchored_vwap import anchored_vwap
 
 INSTRUMENTS: Final = ("BTC-USDT-SWAP", "ETH-USDT-SWAP")
 PLANTED: Final = INSTRUMENTS[0]  # the set-up is in the first instrument of a market
@@ -255,11 +256,11 @@ def show_minutes(demo: Demo) -> str:
         rows += list(zip(*found, strict=True))[-SHOWN:]
     demo.show(pictures.minutes_table(rows))
     folders = (demo.vault.trades(PLANTED), demo.vault.derived("vwap", PLANTED))
-    prices = [pictures.footprint_said(demo.rows(FOOTPRINT, inst_id)[-1]) for inst_id in INSTRUMENTS]
-    profiles = [
-        [r for r in demo.rows(PROFILE, one) if r["kind"] == "profile"] for one in INSTRUMENTS
-    ]
-    prices += [pictures.profile_said(rows[-1]) for rows in profiles]
+    prices: list[str] = []
+    for inst_id in INSTRUMENTS:
+        footprint, sessions = demo.rows(FOOTPRINT, inst_id)[-1], demo.rows(PROFILE, inst_id)
+        vwap = anchored_vwap(inst_id, "session", vault=demo.vault.root).rows[-1]
+        prices += pictures.prices_said(footprint, sessions, vwap)
     return "\n  ".join([*prices, "the files, here of BTC:", *map(str, folders)])
 
 

@@ -61,6 +61,7 @@ def test_the_demo_shows_rows_and_leaves_files(tmp_path, monkeypatch):
     assert "7 of 7 confluences, score 100" in shown
     assert shown.count(": walls of ") == shown.count("200-500 bps") == 2
     assert "young_wall" in shown  # explained
+    assert shown.count(" poor ends: ") == shown.count(" VWAP since 00:00: ") == len(INSTRUMENTS)
     for line in signal_of_the_readme():
         assert line in shown
     assert not {"\x1b", "\N{HORIZONTAL ELLIPSIS}"} & set(shown)  # no colours unseen, nothing cut

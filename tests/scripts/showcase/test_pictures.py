@@ -189,3 +189,46 @@ def test_bands_without_a_book_are_empty():
 def test_short_dollars(amount, shown):
     """Dollars in at most seven characters."""
     assert pictures.short_usd(Decimal(amount)) == shown
+
+
+def level(side: str, price: str, event: str, day: str = "13") -> dict[str, Any]:
+    """Return an event of a poor end."""
+    return {
+        "kind": "level",
+        "event": event,
+        "event_id": f"{day}|{side}",
+        "side": side,
+        "price": price,
+        "session_utc": f"2025-12-{day}T00:00:00Z",
+        "tpos": 3,
+    }
+
+
+def test_the_poor_ends_that_are_open_are_said():
+    """A repaired one is none; before the first whole day has ended there can be none."""
+    profile = {"kind": "profile"}
+    rows = [level("high", "97500", "open"), level("low", "96100", "open"), profile]
+    assert pictures.poor_said("BTC", [profile]) == (
+        "BTC poor ends: none open; the first day that is whole has not ended"
+    )
+    assert pictures.poor_said("BTC", rows) == (
+        "BTC poor ends: high 97500 of 12-13 (3 half hours), low 96100 of 12-13 (3 half hours)"
+    )
+    rows += [level("low", "96100", "repaired"), level("high", "98000", "open", "14")]
+    assert pictures.poor_said("BTC", rows) == (
+        "BTC poor ends: high 97500 of 12-13 (3 half hours), high 98000 of 12-14 (3 half hours)"
+    )
+    rows = [level("high", "97500", "open"), level("high", "97500", "repaired")]
+    assert pictures.poor_said("BTC", rows) == "BTC poor ends: none open"
+
+
+def test_the_vwap_since_midnight_is_said():
+    """Its minute, and how far the close lies from it."""
+    row = {
+        "timestamp_utc": "2025-12-14T05:02:00Z",
+        "vwap": "97001.23456789",
+        "deviation_bps": "-4.1",
+    }
+    assert pictures.anchored_said("BTC", row) == (
+        "BTC VWAP since 00:00: 97001.23 at 05:02, the close -4.1 bps from it"
+    )
