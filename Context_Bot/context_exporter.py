@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,7 +15,7 @@ from Context_Bot.context_lines import ContextLines
 from Context_Bot.context_recorder import ContextRecorder
 from Context_Bot.coverage import reason_of
 from Context_Bot.funding_chain import FundingChain
-from Context_Bot.statistics_log import StatisticsLog
+from Context_Bot.statistics_log import StatisticsLog, statistic_of
 from ravequant import catalog, cli, exchanges, settings
 from ravequant.errors import RaveQuantError, VaultError
 from ravequant.exchanges.base import Channel, ChannelData, Resubscribing, Subscribed
@@ -71,7 +72,7 @@ class ContextExporter(RecorderApp[ContextRecorder]):
         chain = FundingChain(self.vault, inst_id, lines, rest)
         recorder.heard_funding = chain.heard
         logs = [
-            StatisticsLog(self.vault, self._feeds, inst_id, series, lines)
+            StatisticsLog(self.vault, statistic_of(self.vault, self._feeds, inst_id, series, lines))
             for series in self._feeds.series
         ]
         for connection in self._listening:
@@ -204,11 +205,12 @@ class ContextExporter(RecorderApp[ContextRecorder]):
                     continue
                 again_at[number] = loop.time() + _ASK_AGAIN_S
                 try:
-                    rows = await in_thread(log.fetch, rest)
+                    pages = partial(rest.statistic, log.statistic.series, recorder.inst_id)
+                    rows = await in_thread(log.fetch, pages)
                     # no mark price is written meanwhile: readers of a later one find the rows
                     log.add(rows, recorder.written_ts or clock)
                 except RaveQuantError as error:
-                    self.log.warning("%s %s: %s", recorder.inst_id, log.series, error)
+                    self.log.warning("%s %s: %s", recorder.inst_id, log.statistic.series, error)
 
     async def look_after(self) -> None:
         """Sync written lines every so often; stop the program once it is idle."""

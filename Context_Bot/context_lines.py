@@ -69,26 +69,28 @@ class ContextLines:
 
     def statistic(self, row: PeriodRow, series: str, period: str, known_ms: int) -> bytes:
         """Return the line of a closed period of a statistic."""
-        return self._line(
-            row.start,
-            "rubik",
-            {
-                "series": series,
-                "period": period,
-                "known_utc": times.iso(known_ms),
-                "values": list(row.values),
-            },
-        )
+        values = {"series": series, "period": period, **period_fields(row, known_ms)}
+        return self._line(row.start, "rubik", values)
 
     def _line(self, ts: int, channel: str, values: dict[str, Any]) -> bytes:
-        head = {
-            "timestamp_utc": times.iso(ts),
-            "exchange": self._exchange,
-            "market": "perp",
-            "channel": channel,
-            "instId": self._inst_id,
-        }
-        return orjson.dumps({**head, **values}, option=orjson.OPT_APPEND_NEWLINE)
+        return line(self._exchange, self._inst_id, ts, channel, values)
+
+
+def line(exchange: str, inst_id: str, ts: int, channel: str, values: dict[str, Any]) -> bytes:
+    """Return a line of any feed; ``exchange`` is where its values come from."""
+    head = {
+        "timestamp_utc": times.iso(ts),
+        "exchange": exchange,
+        "market": "perp",
+        "channel": channel,
+        "instId": inst_id,
+    }
+    return orjson.dumps({**head, **values}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def period_fields(row: PeriodRow, known_ms: int) -> dict[str, Any]:
+    """Return the last fields of a statistic's line."""
+    return {"known_utc": times.iso(known_ms), "values": list(row.values)}
 
 
 def funding_fields(row: FundingRow) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from Context_Bot.context_lines import ContextLines
-from Context_Bot.statistics_log import SETTLES_MS, StatisticsLog
+from Context_Bot.statistics_log import SETTLES_MS, StatisticsLog, statistic_of
 from ravequant import exchanges, times
 from ravequant.contract import Contract
 from ravequant.exchanges.context_feeds import PeriodRow
@@ -27,16 +27,12 @@ class BoxRest:
     def __init__(self) -> None:
         self.now, self.lost, self.calls = NOW, set[int](), 0
 
-    def statistic(self, series: str, inst_id: str, before_ms: int | None) -> list[PeriodRow]:
-        assert series == "ls_accounts"
+    def pages(self, before_ms: int | None) -> list[PeriodRow]:
         self.calls += 1
-        query = {"instId": inst_id} | ({} if before_ms is None else {"end": str(before_ms)})
+        query = {"instId": BTC} | ({} if before_ms is None else {"end": str(before_ms)})
         rows = statistics.rows(PATH, query, self.now)
         found = [PeriodRow(int(start), tuple(values)) for start, *values in rows]
         return [row for row in found if row.start not in self.lost]
-
-    def settlements(self, *_: object) -> list[Any]:
-        raise AssertionError
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ def rest() -> BoxRest:
 
 def log(vault) -> StatisticsLog:
     lines = ContextLines("okx", BTC, Contract("0.01", "1", "linear"))
-    return StatisticsLog(vault, FEEDS, BTC, "ls_accounts", lines)
+    return StatisticsLog(vault, statistic_of(vault, FEEDS, BTC, "ls_accounts", lines))
 
 
 def written(vault) -> list[dict[str, Any]]:
@@ -65,7 +61,7 @@ def test_the_first_start_fetches_all_that_is_there(vault, rest):
     """Three days, page by page, each period once; the forming one is left out."""
     made = log(vault)
     assert made.due(NOW)
-    made.add(made.fetch(rest), NOW)
+    made.add(made.fetch(rest.pages), NOW)
     found = starts(vault)
     assert found == [found[0] + number * STEP for number in range(len(found))]
     assert found[-1] == NOW // STEP * STEP - STEP
@@ -79,14 +75,14 @@ def test_the_first_start_fetches_all_that_is_there(vault, rest):
 def test_a_period_is_written_once_it_is_closed_by_the_mark_price(vault, rest):
     """A minute behind its end, however far the exchange's answer is ahead of the mark price."""
     made = log(vault)
-    made.add(made.fetch(rest), NOW)
+    made.add(made.fetch(rest.pages), NOW)
     before = len(starts(vault))
     rest.now = NOW + 2 * STEP
     clock = NOW // STEP * STEP + STEP + SETTLES_MS - 1
     assert not made.due(clock)
-    assert made.add(made.fetch(rest), clock) == 0
+    assert made.add(made.fetch(rest.pages), clock) == 0
     assert made.due(clock + 1)
-    assert made.add(made.fetch(rest), clock + 1) == 1
+    assert made.add(made.fetch(rest.pages), clock + 1) == 1
     assert len(starts(vault)) == before + 1
     assert written(vault)[-1]["known_utc"] == times.iso(clock + 1)
 
@@ -94,10 +90,10 @@ def test_a_period_is_written_once_it_is_closed_by_the_mark_price(vault, rest):
 def test_a_restart_goes_on_behind_the_newest_line(vault, rest):
     """One page is asked for; nothing is written twice."""
     first = log(vault)
-    first.add(first.fetch(rest), NOW)
+    first.add(first.fetch(rest.pages), NOW)
     rest.now, rest.calls = NOW + 3 * STEP, 0
     again = log(vault)
-    again.add(again.fetch(rest), rest.now)
+    again.add(again.fetch(rest.pages), rest.now)
     found = starts(vault)
     assert found == sorted(set(found))
     assert found[-1] == rest.now // STEP * STEP - STEP
@@ -109,7 +105,7 @@ def test_a_period_that_the_exchange_lacks_is_noted(vault, rest):
     hole = NOW // STEP * STEP - 10 * STEP
     rest.lost = {hole, hole + STEP}
     made = log(vault)
-    made.add(made.fetch(rest), NOW)
+    made.add(made.fetch(rest.pages), NOW)
     assert hole not in starts(vault)
     assert grid_gaps.newest(vault, BTC) == {
         ("rubik", "ls_accounts", hole - STEP, hole + 2 * STEP): "unrecoverable"
@@ -118,15 +114,15 @@ def test_a_period_that_the_exchange_lacks_is_noted(vault, rest):
 
 def test_an_endless_answer_ends(vault, rest, monkeypatch):
     """An exchange that gives the same page again and again is asked no more."""
-    page: list[PeriodRow] = rest.statistic("ls_accounts", BTC, None)
+    page: list[PeriodRow] = rest.pages(None)
     asked: list[object] = []
 
     def same(*words: object) -> list[PeriodRow]:
         asked.append(words)
         return page
 
-    monkeypatch.setattr(rest, "statistic", same)
-    assert len(log(vault).fetch(rest)) == 99
+    monkeypatch.setattr(rest, "pages", same)
+    assert len(log(vault).fetch(rest.pages)) == 99
     assert len(asked) == 2
 
 
@@ -136,5 +132,5 @@ def test_of_two_rows_of_a_period_the_newer_answer_counts(vault, rest, monkeypatc
     page = [
         PeriodRow(start, ("9",)), PeriodRow(start - STEP, ("2",)), PeriodRow(start - STEP, ("1",))
     ]  # fmt: skip
-    monkeypatch.setattr(rest, "statistic", lambda *_: page if _[2] is None else [])
-    assert log(vault).fetch(rest) == [PeriodRow(start - STEP, ("2",))]
+    monkeypatch.setattr(rest, "pages", lambda before: page if before is None else [])
+    assert log(vault).fetch(rest.pages) == [PeriodRow(start - STEP, ("2",))]

@@ -2,7 +2,7 @@
 
 from Context_Bot.context_lines import ContextLines
 from Context_Bot.context_recorder import ContextRecorder
-from Context_Bot.statistics_log import StatisticsLog
+from Context_Bot.statistics_log import StatisticsLog, statistic_of
 from ravequant import exchanges, times
 from ravequant.contract import Contract
 from ravequant.exchanges.context_feeds import (
@@ -39,6 +39,6 @@ def put(vault: Vault, inst_id: str, contract: Contract, start: int = START) -> N
         made.mark(MarkRow(ts, "97000"), 1)
     made.close()
     for series, values in feeds.series.items():
-        log = StatisticsLog(vault, feeds, inst_id, series, lines)
+        log = StatisticsLog(vault, statistic_of(vault, feeds, inst_id, series, lines))
         rows = [PeriodRow(start - n * feeds.period_ms, ("1.5",) * values) for n in (3, 2, 1)]
         log.add(rows, start + 60_000)

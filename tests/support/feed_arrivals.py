@@ -7,7 +7,7 @@ import orjson
 
 from Context_Bot.context_lines import ContextLines
 from Context_Bot.context_recorder import ContextRecorder
-from Context_Bot.statistics_log import SETTLES_MS, StatisticsLog
+from Context_Bot.statistics_log import SETTLES_MS, StatisticsLog, statistic_of
 from ravequant import exchanges, times
 from ravequant.contract import Contract
 from ravequant.exchanges.context_feeds import (
@@ -39,7 +39,10 @@ class FeedArrivals:
         self.vault, self.inst_id, self._rng = vault, inst_id, rng
         self._recorder = ContextRecorder(vault, feeds, inst_id, lines)
         self._recorder.subscribed(1)
-        self._logs = [StatisticsLog(vault, feeds, inst_id, name, lines) for name in RATIOS]
+        self._logs = [
+            StatisticsLog(vault, statistic_of(vault, feeds, inst_id, name, lines))
+            for name in RATIOS
+        ]
         self._began = span[0]
         self._rows = sorted(self._made(span), key=lambda pair: pair[0])
         self._taken = 0

@@ -5,14 +5,11 @@ and code "0") before its rows are used, and a request is repeated where waiting 
 """
 
 import logging
-import random
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
-from urllib3.exceptions import HTTPError
 
 from ravequant.errors import FeedError
 from ravequant.exchanges.base import (
@@ -26,7 +23,7 @@ from ravequant.exchanges.context_feeds import PeriodRow, SettledRow
 from ravequant.exchanges.lean_http import requests
 from ravequant.exchanges.okx.context_rows import period_row, settled_row
 from ravequant.exchanges.okx.messages import as_text, moment, parse_deep_book, parse_trades
-from ravequant.exchanges.url import USER_AGENT, check_url
+from ravequant.exchanges.paced_http import SAFETY, PacedHttp, PassingError, sound_rows
 from ravequant.records import RecordError
 from ravequant.times import DAY_MS
 
@@ -48,7 +45,6 @@ STATISTICS: Final = {
 PAGES: Final = PageLimits(rows=100, depth_ms=80 * DAY_MS)  # three months, a little less is sure
 DEEP_LEVELS: Final = 5000  # a side, the most that books-full gives
 
-_SAFETY: Final = 0.9  # of the exchange's limit
 _PER_SECOND: Final = {
     INSTRUMENTS: 10.0,
     TRADES: 50.0,
@@ -57,39 +53,12 @@ _PER_SECOND: Final = {
     TIME: 5.0,
     FUNDING_HISTORY: 5.0,
     **dict.fromkeys(STATISTICS.values(), 2.5),
-    DATA_HISTORY: 0.4 / _SAFETY,  # 2.5 s apart: more often than the reference says is refused
+    DATA_HISTORY: 0.4 / SAFETY,  # 2.5 s apart: more often than the reference says is refused
 }
-_BURST: Final = 1
-_TIMEOUTS_S: Final = (5.0, 10.0)  # to connect, between two bytes
-_WHOLE_ANSWER_S: Final = 20.0
-_MOST_BYTES: Final = 16 << 20  # all swaps' metadata is about 1 MB
 _PASSING: Final = frozenset({"50001", "50004", "50011", "50013", "50026"})
 _UNKNOWN: Final = frozenset({"51001"})
 _ATTEMPTS: Final = 5
 _log = logging.getLogger(__name__)
-R = TypeVar("R")
-
-
-class _PassingError(FeedError):
-    """A failure that may be over in a moment: the request is repeated."""
-
-
-class TokenBucket:
-    """Paces the requests of one path; safe to use from several threads."""
-
-    def __init__(self, per_second: float, burst: int, clock: Callable[[], float]) -> None:
-        self._step = 1 / per_second
-        self._burst = burst
-        self._clock = clock
-        self._next = clock()
-        self._lock = threading.Lock()
-
-    def reserve(self) -> float:
-        """Reserve the next request; return the seconds to wait for it."""
-        with self._lock:
-            now = self._clock()
-            self._next = max(self._next, now - self._burst * self._step) + self._step
-            return max(0.0, self._next - now)
 
 
 class OkxRest:
@@ -107,20 +76,13 @@ class OkxRest:
         limit_factor: float = 1.0,  # times OKX's limits: an exchange in a box may allow more
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = url.rstrip("/")
-        self._attempts = attempts
-        self._closed = threading.Event()
-        self._buckets = {
-            path: TokenBucket(rate * limit_factor * _SAFETY, _BURST, clock)
-            for path, rate in _PER_SECOND.items()
-        }
-        self._http = requests.Session()
-        self._http.headers["User-Agent"] = USER_AGENT
-        self._http.trust_env = not check_url(url, "https", "http")
+        rates = {path: rate * limit_factor for path, rate in _PER_SECOND.items()}
+        setting = "okx.rest_url or okx.region"
+        self._http = PacedHttp(url, rates, setting, attempts=attempts, clock=clock)
+        self._url = self._http.url
 
     def close(self) -> None:
         """End waits and refuse further requests."""
-        self._closed.set()
         self._http.close()
 
     def instrument(self, inst_id: str) -> Mapping[str, Any]:
@@ -172,7 +134,7 @@ class OkxRest:
         if before_ms is not None:
             query["after"] = str(before_ms)
         rows = self._rows(FUNDING_HISTORY, query)
-        return _sound(FUNDING_HISTORY, rows, lambda row: settled_row(row, inst_id))
+        return sound_rows(FUNDING_HISTORY, rows, lambda row: settled_row(row, inst_id))
 
     def statistic(self, series: str, inst_id: str, before_ms: int | None) -> list[PeriodRow]:
         """Return at most 100 rows of a statistic that begin before a moment, newest first."""
@@ -180,7 +142,7 @@ class OkxRest:
         if before_ms is not None:
             query["end"] = str(before_ms)
         path = STATISTICS[series]
-        return _sound(path, self._rows(path, query), lambda row: period_row(row, series))
+        return sound_rows(path, self._rows(path, query), lambda row: period_row(row, series))
 
     def _page(self, path: str, inst_id: str, query: dict[str, str]) -> TradePage:
         rows = self._rows(path, {"instId": inst_id, "limit": "100", **query})
@@ -192,86 +154,19 @@ class OkxRest:
         return TradePage(trades, len(rejected))
 
     def _rows(self, path: str, query: Mapping[str, str]) -> list[Any]:
-        for attempt in range(1, self._attempts + 1):
-            self._pause(self._buckets[path].reserve())
-            try:
-                return self._ask(path, query)
-            except _PassingError as error:
-                if attempt == self._attempts:
-                    raise FeedError(f"{error} (asked {attempt} times)") from None
-                wait = random.uniform(0.1, min(8.0, 0.5 * 2**attempt))  # noqa: S311 - jitter
-                _log.info("%s; attempt %d in %.1f s", error, attempt + 1, wait)
-                self._pause(wait)
-        raise AssertionError
-
-    def _pause(self, seconds: float) -> None:
-        if self._closed.wait(seconds):
-            raise FeedError(f"{self._url}: the client was closed")
-
-    def _ask(self, path: str, query: Mapping[str, str]) -> list[Any]:
-        where = f"{self._url}{path}"
-        try:
-            with self._http.get(
-                where,
-                params=dict(query),
-                timeout=_TIMEOUTS_S,
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                if response.is_redirect or response.is_permanent_redirect:
-                    raise RefusedError(
-                        f"{where}: redirected to {response.headers.get('Location')!r:.100}; "
-                        "expected an answer. Set okx.rest_url or okx.region to the right address",
-                        "redirect",
-                    )
-                body = _bounded(response, where)
-        except (requests.RequestException, HTTPError) as error:
-            raise _PassingError(f"{where}: {type(error).__name__}: {_reason(error):.200}") from None
-        return _believed(body, response.status_code, where)
-
-
-def _sound(path: str, rows: list[Any], read: Callable[[Any], R]) -> list[R]:
-    """Return the rows that can be read; the others are logged."""
-    found, faults = [], []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except RecordError as error:
-            faults.append(str(error))
-    if faults:
-        _log.warning("%s: %d rows rejected: %s", path, len(faults), faults[0])
-    return found
-
-
-def _reason(error: Exception) -> str:
-    """Return the innermost reason of a library's error, without the texts wrapped around it."""
-    inner: Any = error.args[0] if error.args else None
-    while isinstance(reason := getattr(inner, "reason", None), Exception):
-        inner = reason
-    said = str(error if inner is None else inner)
-    return said.partition("): ")[2] or said  # behind the name of the connection
-
-
-def _bounded(response: requests.Response, where: str) -> bytes:
-    body, began = bytearray(), time.monotonic()
-    # read1 returns the bytes that have come: with read(65536) a slow answer escaped both limits
-    while block := response.raw.read1(1 << 16, decode_content=True):
-        body += block
-        if len(body) > _MOST_BYTES:
-            raise _PassingError(f"{where}: the answer is longer than {_MOST_BYTES} bytes")
-        if time.monotonic() - began > _WHOLE_ANSWER_S:
-            raise _PassingError(f"{where}: the answer took longer than {_WHOLE_ANSWER_S:g} s")
-    return bytes(body)
+        return self._http.ask(
+            path, query, lambda reply: _believed(reply.body, reply.status, reply.where)
+        )
 
 
 def _believed(body: bytes, status: int, where: str) -> list[Any]:
-    """Return the rows of an envelope; _PassingError where waiting may help, else RefusedError."""
+    """Return the rows of an envelope; PassingError where waiting may help, else RefusedError."""
     code, message, data = _envelope(body)
     if status == requests.codes.ok and code == "0" and isinstance(data, list):
         return data
     said = f"{where}: HTTP {status}, code {code or 'none'}: {message or repr(body[:80])}"
     if code in _PASSING or status == requests.codes.too_many or status >= 500:
-        raise _PassingError(said)
+        raise PassingError(said)
     if code in _UNKNOWN:
         raise UnknownInstrumentError(f"{said}; expected code 0", code)
     if code.startswith("5"):
@@ -282,7 +177,7 @@ def _believed(body: bytes, status: int, where: str) -> list[Any]:
             "may reach the exchange",
             code or str(status),
         )
-    raise _PassingError(said)
+    raise PassingError(said)
 
 
 def _envelope(body: bytes) -> tuple[str, str, Any]:

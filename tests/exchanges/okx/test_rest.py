@@ -4,21 +4,13 @@ import gzip
 import json
 import re
 import socket
-import threading
-import time
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import StreamRequestHandler, ThreadingTCPServer
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from ravequant.errors import FeedError, UsageError
 from ravequant.exchanges.base import RefusedError
-from ravequant.exchanges.okx import rest
-from ravequant.exchanges.okx.rest import OkxRest, TokenBucket
+from ravequant.exchanges.okx.rest import OkxRest
+from tests.support.scripted_http import Script, serving
 
 BTC = "BTC-USDT-SWAP"
 
@@ -38,15 +30,6 @@ def refusal(status, code):
     return status, {}, json.dumps({"code": code, "msg": "no", "data": []}).encode()
 
 
-@dataclass
-class Script:
-    """Answers to give, the last one for ever, and the requests that came."""
-
-    answers: list[Any] = field(default_factory=list)
-    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    agents: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def script():
     return Script()
@@ -55,37 +38,11 @@ def script():
 @pytest.fixture
 def client(script, monkeypatch):
     """Return a client of a server that plays the script; waits between attempts are short."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self):
-            parts = urlsplit(self.path)
-            script.requests.append((parts.path, dict(parse_qsl(parts.query))))
-            script.agents.append(self.headers["User-Agent"])
-            answer = script.answers.pop(0) if len(script.answers) > 1 else script.answers[0]
-            if answer is None:
-                self.close_connection = True
-                return
-            status, headers, body = answer
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
     monkeypatch.setattr("random.uniform", lambda low, _high: low / 100)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        made = OkxRest(f"http://127.0.0.1:{server.server_port}", attempts=4)
+    with serving(script) as address:
+        made = OkxRest(address, attempts=4)
         yield made
         made.close()
-        server.shutdown()
 
 
 def test_history_pages_by_id_and_by_time(client, script):
@@ -100,7 +57,7 @@ def test_history_pages_by_id_and_by_time(client, script):
         (path, {"instId": BTC, "limit": "100", "type": "2", "after": "1654161646974"}),
         ("/api/v5/market/trades", {"instId": BTC, "limit": "500"}),
     ]
-    assert script.agents[0] == "ravequant"
+    assert script.headers[0]["User-Agent"] == "ravequant"
 
 
 def test_an_unreadable_row_is_counted_and_the_page_goes_on(client, script):
@@ -190,37 +147,6 @@ def test_a_redirect_is_an_error(client, script):
     assert len(script.requests) == 1
 
 
-def test_an_endless_answer_is_cut(client, script, monkeypatch):
-    """An answer beyond the bound is refused, however often it is asked for."""
-    monkeypatch.setattr(rest, "_MOST_BYTES", 1000)
-    script.answers = [(200, {}, b"x" * 2000)]
-    with pytest.raises(FeedError, match="longer than 1000 bytes"):
-        client.instrument(BTC)
-
-
-@pytest.mark.parametrize("head", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
-def test_an_answer_that_drips_is_given_up(monkeypatch, head):
-    """Bytes that keep coming, one by one, hold nobody up: the whole answer has its time."""
-    monkeypatch.setattr(rest, "_WHOLE_ANSWER_S", 0.2)
-
-    class Drip(StreamRequestHandler):
-        def handle(self):
-            self.rfile.readline()
-            self.wfile.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode())
-            with suppress(OSError):
-                for _ in range(40):
-                    self.wfile.write(b"x" if "Length" in head else b"1\r\nx\r\n")
-                    time.sleep(0.05)
-
-    with ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        port = server.server_address[1]
-        with pytest.raises(FeedError, match=r"the answer took longer than 0\.2 s"):
-            OkxRest(f"http://127.0.0.1:{port}", attempts=1).instrument(BTC)
-        server.shutdown()
-
-
 @pytest.mark.parametrize("body", [b"no gzip", b""])
 def test_an_answer_that_cannot_be_unpacked_is_asked_for_again(client, script, body):
     """It is no answer, and no traceback."""
@@ -248,17 +174,3 @@ def test_plain_text_goes_to_this_machine_only(url):
     """Anything but https is refused, except to the loopback address."""
     with pytest.raises(UsageError, match=re.escape(f"address {url!r}: expected https://")):
         OkxRest(url)
-
-
-def test_the_bucket_never_exceeds_the_rate():
-    """However requests come, any two seconds hold at most burst + 2 s x rate of them."""
-    now = 100.0
-    bucket = TokenBucket(10.0, 4, lambda: now)
-    sent: list[float] = []
-    for _ in range(100):
-        wait = bucket.reserve()
-        now += wait + 0.013 * (len(sent) % 3)
-        sent.append(now)
-    for start in sent:
-        assert sum(start <= moment < start + 2.0 for moment in sent) <= 24
-    assert sent[-1] - sent[0] >= 9.0

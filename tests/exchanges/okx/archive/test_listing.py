@@ -312,7 +312,7 @@ def test_nothing_asked_for_is_nothing_listed(client, script):
 
 def test_calls_are_two_and_a_half_seconds_apart():
     """The measured limit, and not that of the reference."""
-    rate = listing.OkxListing("https://www.okx.com")._rest._buckets[
+    rate = listing.OkxListing("https://www.okx.com")._rest._http._buckets[
         "/api/v5/public/market-data-history"
     ]
     waits = [rate.reserve() for _ in range(3)]
