@@ -81,8 +81,6 @@ def _behind(asked: InstantQuestion, end: RawEnd) -> Mapping[Lagging, int]:
     ends = dict.fromkeys(LAGGING, 0 if end.watermark is None else end.minute_ms)
     ends["buckets"] = raw_tail.newest_raw_book(asked.vault, asked.inst_id, end.minute_ms) or 0
     ends["book_flow"] = ends["buckets"] // times.MINUTE_MS * times.MINUTE_MS
-    if not reached.get("profile"):  # it has never run
-        ends["profile"] = 0
     fed_ms = as_of.feeds_reach(asked.vault, asked.inst_id, end.minute_ms - times.DAY_MS)
     reached["marks"], ends["marks"] = fed_ms, end.minute_ms if fed_ms else 0
     ends["liquidations_1m"] = min(end.minute_ms, fed_ms // times.MINUTE_MS * times.MINUTE_MS)

@@ -31,7 +31,6 @@ from tests.support.feed_arrivals import FeedArrivals, OnDisk
 from tests.support.notes_market import CALCULATORS, calculate
 from tests.support.trade_streams import write_raw
 from Untouch_Wick import find_signals
-from Volume_Analyzer import profile
 
 BTC = "BTC-USDT-SWAP"
 DELAY_MS = 2_000
@@ -40,7 +39,7 @@ LATEST_MS = 40_000  # so late a few rows come, long after their minute has close
 BEFORE_MS = 70 * times.MINUTE_MS  # until wicks are old enough, among others
 BOOK_MS = 6_000
 FEEDS_BEHIND_MS = 90_000
-OF_CONTEXT = (liquidations_1m, profile)  # no rule reads their rows
+OF_CONTEXT = (liquidations_1m,)  # no rule reads their rows
 MANY = ("--all-sizes", "--min-touched", "3", "--age-min", "5", "--age-max", "60")
 
 

@@ -1,6 +1,7 @@
 """The market at an instant: its minute, what is read, and that the same is read again later."""
 
 import gzip
+import shutil
 
 import pytest
 
@@ -22,7 +23,6 @@ from tests.support import feed_rows
 from tests.support.book_lines import put
 from tests.support.notes_market import BTC, CONTRACT, A, Market, calculate, record
 from tests.support.trade_streams import write_raw
-from Volume_Analyzer import profile
 
 ENCODER = TradeEncoder(BTC, CONTRACT)
 LIMITS = SignalLimits.of(BTC, Settings())
@@ -124,7 +124,7 @@ def test_calculators_that_are_behind_are_named(notes):
     put(notes.snapshots(BTC), [Market()._snapshot(60, stands=True)])
     first = read(notes, A + 128_000)
     assert minute_of(first.state) == 2
-    behind = dict.fromkeys(LAGGING[:6], A)  # of context feeds nothing was ever recorded
+    behind = dict.fromkeys(LAGGING[:7], A)  # of context feeds nothing was ever recorded
     seen = first.state.instant.seen
     assert seen == Seen(CLOSING_ID + 2, A + 60_000, behind)
     calculate(notes)
@@ -156,16 +156,17 @@ def test_context_feeds_that_are_behind_are_named_by_their_clock(notes):
     assert "liquidations_1m" not in read(notes, A + 68_000).state.instant.seen.reach
 
 
-def test_a_profile_that_has_run_and_is_behind_is_named(notes):
-    """One that never ran is not: most vaults have none."""
-    calculate(notes, modules=(profile,))
+def test_a_profile_that_never_ran_or_is_behind_is_named(notes):
+    """As every other calculator: what it writes later was not there."""
     assert read(notes, A + 8_000).state.instant.seen.reach == {}
     trades(notes, (67_000, "101060"))
     assert read(notes, A + 68_000).state.instant.seen.reach["profile"] == A
     put(notes.snapshots(BTC), [Market()._snapshot(60, stands=True)])
     calculate(notes)
-    calculate(notes, modules=(profile,))
     assert read(notes, A + 68_000).state.instant.seen.reach == {}
+    notes.state("profile", BTC).unlink()
+    shutil.rmtree(notes.derived("profile", BTC))
+    assert read(notes, A + 68_000).state.instant.seen.reach == {"profile": 0}
 
 
 def test_trades_since_the_wicks_were_followed_are_looked_at(notes):

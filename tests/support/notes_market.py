@@ -22,13 +22,13 @@ from tests.support.oracle import decimal_text
 from tests.support.trade_streams import write_raw
 from Untouch_Wick import find_signals, untouch_wick
 from Untouch_Wick.find_signals import find_hidden_signals
-from Volume_Analyzer import volume_analyzer
+from Volume_Analyzer import profile, volume_analyzer
 from VWAP import vwap_calculator
 
 BTC = "BTC-USDT-SWAP"
 CONTRACT = Contract("0.01", "1", "linear")
 CALCULATORS = (
-    untouch_wick, volume_analyzer, run_cvd_from_jsonl, vwap_calculator, book_flow,
+    untouch_wick, volume_analyzer, run_cvd_from_jsonl, vwap_calculator, book_flow, profile,
 )  # fmt: skip
 AT = "2025-12-14T21:35:00Z"
 A = times.parse_iso(AT)

@@ -10,7 +10,6 @@ from typing import Any, cast
 import orjson
 
 from Context_Bot import liquidations_1m
-from Liquidity_Buckets import book_flow
 from ravequant import times
 from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
@@ -21,7 +20,7 @@ from tests.support.book_lines import put, put_metadata, snapshot
 from tests.support.notes_market import CALCULATORS, CONTRACT, Market, record
 from tests.support.trade_streams import write_raw
 from Untouch_Wick.find_signals import find_hidden_signals
-from Volume_Analyzer import footprint, profile
+from Volume_Analyzer import footprint
 
 BTC, ETH, USD = "BTC-USDT-SWAP", "ETH-USDT-SWAP", "BTC-USD-SWAP"
 START = times.parse_iso("2025-12-14T18:30:00Z")
@@ -85,7 +84,7 @@ def make(vault: Vault, elsewhere: Vault) -> None:
 def calculate(vault: Vault) -> None:
     """Bring everything up to date; one without raw data has nothing to do."""
     names = [word for name in (BTC, ETH, USD) for word in ("--instId", name)]
-    for module in (*CALCULATORS, book_flow, footprint, profile, liquidations_1m):
+    for module in (*CALCULATORS, footprint, liquidations_1m):
         known = ["--vault", str(vault.root), "--log-level", "error", *names]
         assert module.main(known) in {0, 3}, module.__name__
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from ravequant.errors import VaultError
 from ravequant.signals.context.fields import NOTHING, Context, Feed, Unknown
@@ -19,6 +19,7 @@ from ravequant.signals.rules import QueryResult
 from ravequant.vault.paths import Vault
 
 _log = logging.getLogger("find_signals")
+Found = TypeVar("Found")
 
 
 class ContextStream(Protocol):
@@ -28,9 +29,9 @@ class ContextStream(Protocol):
         """Return its fields, some of FIELDS, for a signal at the tip of a wick."""
 
 
-# by the name of the stream; None: it is missing or stale; a word: why its field is null
-READERS: Final[Mapping[str, Callable[[ContextMoment], ContextStream | Unknown | None]]] = {
-    "book_flow": WallsAsOf.read,
+# by the name of the field that is null if the stream is not known; each knows the reason
+READERS: Final[Mapping[str, Callable[[ContextMoment], ContextStream | Unknown]]] = {
+    "walls_24h": WallsAsOf.read,
     "poor": PoorEndsAsOf.read,
 }
 # by the name of the field; each knows its object, or the reason why it is null
@@ -57,30 +58,32 @@ def with_context(result: QueryResult, vault: Vault, limits: SignalLimits) -> Que
 
 def _streams(moment: ContextMoment, unknown: dict[str, str]) -> Iterator[ContextStream]:
     for name, read in READERS.items():
-        try:
-            found = read(moment)
-        except VaultError as error:
-            _log.warning("signals go without %s: %s", name, error)
-            continue
+        found = _known(name, read, moment)
         if isinstance(found, str):
             unknown[name] = found
-        elif found is not None:
+        else:
             yield found
 
 
 def _feeds(moment: ContextMoment, unknown: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, read in FEEDS.items():
-        try:
-            feed = read(moment)
-        except VaultError as error:
-            _log.warning("signals go without %s: %s", name, error)
-            feed = "not readable"
+        feed = _known(name, read, moment)
         if isinstance(feed, str):
             found[name], unknown[name] = None, feed
         else:
             found[name] = feed
     return {**found, "unknown": unknown}
+
+
+def _known(
+    name: str, read: Callable[[ContextMoment], Found | Unknown], moment: ContextMoment
+) -> Found | Unknown:
+    try:
+        return read(moment)
+    except VaultError as error:
+        _log.warning("signals go without %s: %s", name, error)
+        return "not readable"
 
 
 def _context(streams: Sequence[ContextStream], wick: WickAsOf) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The block ``context`` of a signal: its fields and their order (SPEC section 11). Pure.
 
-A field is null where its stream is missing or stale, or has nothing to say of the tip; of the feeds
-``unknown`` holds the reason.
+A field is null where its stream is missing or stale, and ``unknown`` holds the reason; or where it
+has nothing to say of the tip.
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Self
 from ravequant import catalog, exact, times
 from ravequant.signals import inputs
 from ravequant.signals.base_rates import Rate
-from ravequant.signals.context.fields import WALL_FIELDS, Context
+from ravequant.signals.context.fields import WALL_FIELDS, Context, Unknown
 from ravequant.signals.context.moment import ContextMoment
 from ravequant.signals.derived_rows import days_until, parsed
 from ravequant.signals.inputs import BOOK_SIDES, Row, WickAsOf
@@ -64,10 +64,10 @@ class WallsAsOf:
         self._limits, self._standing, self._ended = moment.limits, standing, ended
 
     @classmethod
-    def read(cls, moment: ContextMoment) -> Self | None:
-        """Return the walls; None if book flow is missing or stale."""
+    def read(cls, moment: ContextMoment) -> "WallsAsOf | Unknown":
+        """Return the walls, or why they are not known."""
         if moment.book_ms is None:
-            return None
+            return "not recorded"
         # a minute is known with the first snapshot behind it
         last = min(moment.end_ms("book_flow"), moment.book_ms) // times.MINUTE_MS - 1
         since = moment.minute - times.DAY_MINUTES
@@ -83,8 +83,10 @@ class WallsAsOf:
                 newest = newest or _newest_minute(file, end)
                 walls = _ended_walls(file, end)
             ended += [wall for wall in walls if since <= wall.minute <= last]
-        if newest is None or moment.is_stale("volume", newest.minute):
-            return None
+        if newest is None:
+            return "not recorded"
+        if moment.is_stale("volume", newest.minute):
+            return "stale"
         return cls(moment, newest.walls, ended)
 
     def of(self, wick: WickAsOf) -> Context:

@@ -24,7 +24,9 @@ def context_lines(context: Context) -> list[str]:
 def _walls(context: Context) -> Iterator[str]:
     if wall := context["wall"]:
         yield _wall(wall)
-    lately = context["walls_24h"]
+    lately, unknown = context["walls_24h"], context["unknown"] or {}
+    if unknown.get("walls_24h") == "stale":
+        yield "walls ? (stale)"
     if lately and lately["pulled_pct"] is not None:
         share = lately["pulled_pct"]
         yield f"{lately['pulled']} of {lately['ended']} walls pulled in 24 h ({share}%)"
@@ -32,7 +34,7 @@ def _walls(context: Context) -> Iterator[str]:
         place = f"{poor['price']} ({poor['distance_bps']} bps from the tip)"
         hole = ", over a gap" if poor["gap"] else ""
         yield f"poor {poor['side']} of {poor['session_utc'][5:10]} at {place}{hole}"
-    elif (context["unknown"] or {}).get("poor") == "stale":
+    elif unknown.get("poor") == "stale":
         yield "poor highs and lows ? (stale)"
 
 

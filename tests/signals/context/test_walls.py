@@ -22,9 +22,9 @@ def moment(vault, minute=A, after_s=0, book_s=0, ends=None):
 
 
 def read(vault, minute=A, lead=None, **how):
-    """Return the fields at the tip; None if nothing is known of the stream."""
+    """Return the fields at the tip, or why they are not known."""
     found = WallsAsOf.read(moment(vault, minute, **how))
-    return None if found is None else found.of(lead or hidden())
+    return found if isinstance(found, str) else found.of(lead or hidden())
 
 
 def test_the_largest_wall_that_stands_at_the_tip(vault):
@@ -62,9 +62,9 @@ def test_without_one_the_wall_that_ended_there_last(vault):
 @pytest.mark.parametrize(("after_s", "known"), [(0, True), (180, True), (181, False)])
 def test_book_flow_that_is_stale_says_nothing(vault, after_s, known):
     """Three minutes behind the end of its newest minute; ages count to the instant."""
-    assert read(vault) is None
+    assert read(vault) == "not recorded"
     put(vault, [flow(A - 1), wall(A - 1, TIP)])
-    assert (read(vault, after_s=after_s) is not None) == known
+    assert (read(vault, after_s=after_s) != "stale") == known
 
 
 def test_ends_of_the_last_day_of_which_the_cause_is_known(vault):
@@ -104,13 +104,13 @@ def test_nothing_of_later_minutes_counts(tmp_path):
     assert len(seen) > 12
 
 
-@pytest.mark.parametrize(("book_s", "held_s"), [(0, 2), (-1, 1), (-60, 1), (-61, None)])
+@pytest.mark.parametrize(("book_s", "held_s"), [(0, 2), (-1, 1), (-60, 1), (-61, "not recorded")])
 def test_a_minute_is_known_with_the_first_snapshot_behind_it(vault, book_s, held_s):
     """That is how book flow comes out; without a snapshot nothing is known."""
     put(vault, [flow(A - 2), wall(A - 2, TIP, held_s=1), flow(A - 1), wall(A - 1, TIP, held_s=2)])
     found = read(vault, book_s=book_s)
-    assert (None if found is None else found["wall"]["held_s"]) == held_s
-    assert read(vault, book_s=None) is None
+    assert (found if isinstance(found, str) else found["wall"]["held_s"]) == held_s
+    assert read(vault, book_s=None) == "not recorded"
 
 
 def test_no_more_is_read_than_was_seen(vault):
@@ -119,7 +119,7 @@ def test_no_more_is_read_than_was_seen(vault):
     ends = {"book_flow": (A - 1) * times.MINUTE_MS}
     assert read(vault)["wall"]["held_s"] == 2
     assert read(vault, ends=ends)["wall"]["held_s"] == 1
-    assert read(vault, ends={"book_flow": 0}) is None
+    assert read(vault, ends={"book_flow": 0}) == "not recorded"
 
 
 def test_a_line_that_is_no_record_is_left_out(vault, caplog):

@@ -35,6 +35,8 @@ LATELY = {"ended": 51, "pulled": 34, "pulled_pct": "66.7"}
             {"poor": POOR | {"gap": True}},
             "poor high of 12-13 at 101265.5 (+1.5 bps from the tip), over a gap",
         ),
+        ({"unknown": NEVER | {"walls_24h": "stale"}}, "walls ? (stale)"),
+        ({"unknown": NEVER | {"walls_24h": "not recorded"}}, None),
         ({"unknown": NEVER | {"poor": "stale"}}, "poor highs and lows ? (stale)"),
         ({"unknown": NEVER | {"poor": "not recorded"}}, None),
     ],
