@@ -74,6 +74,7 @@ def _statistic(name: str, series: str) -> DataSet:
 TRADES_EXPORTER: Final = Program("trades_exporter", "Trades_Bot/trades_exporter.py")
 L2_EXPORTER: Final = Program("l2_exporter", "L2_Bot/l2_exporter.py")
 CONTEXT_EXPORTER: Final = Program("context_exporter", "Context_Bot/context_exporter.py")
+BTC_TRANSFERS_RECORDER: Final = Program("btc_transfers", "Context_Bot/btc_transfers.py")
 LIQUIDATION_MINUTES: Final = Program("liquidations", "Context_Bot/liquidations_1m.py")
 VWAP_CALCULATOR: Final = Program("vwap", "VWAP/vwap_calculator.py")
 CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
@@ -106,6 +107,7 @@ CALCULATORS: Final = (
 JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished days of books
 PROGRAMS: Final = (
     *EXPORTERS,
+    BTC_TRANSFERS_RECORDER,
     *CALCULATORS,
     FIND_SIGNALS,
     DASHBOARD,
@@ -183,6 +185,12 @@ LS_TOP_ACCOUNTS: Final = _statistic("ls_top_accounts", "ls_top_accounts")
 LS_TOP_POSITIONS: Final = _statistic("ls_top_positions", "ls_top_positions")
 INTEREST_5M: Final = _statistic("interest_5m", "oi")
 TAKER_5M: Final = _statistic("taker_5m", "taker")
+BTC_TRANSFERS: Final = DataSet(
+    "btc_transfers", "days", paths.TRANSFERS, Vault.btc_transfers, BTC_TRANSFERS_RECORDER
+)
+BTC_BLOCKS: Final = DataSet(
+    "btc_blocks", "log", paths.TRANSFERS, Vault.btc_blocks, BTC_TRANSFERS_RECORDER
+)
 COVERAGE: Final = DataSet(
     "coverage",
     "log",
@@ -254,7 +262,8 @@ CONTEXT: Final = (  # raw days of the context feeds
     INTEREST_5M,
     TAKER_5M,
 )
-_NOTES: Final = (GAPS, GRID_GAPS, COVERAGE, HISTORY, METADATA, IMPORTS)
+_NOTES: Final = (GAPS, GRID_GAPS, COVERAGE, BTC_BLOCKS, HISTORY, METADATA, IMPORTS)
 DATA_SETS: Final = {
-    data.name: data for data in (TRADES, BOOK, DEEP, *CONTEXT, *DERIVED, *_NOTES, FUNDING)
+    data.name: data
+    for data in (TRADES, BOOK, DEEP, *CONTEXT, BTC_TRANSFERS, *DERIVED, *_NOTES, FUNDING)
 }

@@ -35,6 +35,7 @@ HEIGHT: Final = DecimalField(exact.PRICE_PLACES, zero=False, empty=True)
 PERCENT: Final = DecimalField(exact.SIZE_PLACES, most=100)
 RATIO: Final = DecimalField(exact.SIZE_PLACES)
 IMBALANCE: Final = DecimalField(2, most=1, zero=False)
+BITCOIN: Final = DecimalField(8, most=21_000_000, zero=False)  # so in satoshi
 GIGABYTES: Final = DecimalField(9, zero=False, empty=True)  # so in bytes
 
 # base WebSocket address (a path is added) and REST address of each region (port 443)
@@ -77,6 +78,13 @@ class L2(NamedTuple):
     depth_levels: int = 400  # of each side, at most _MOST_LEVELS
     deep_every_s: int = 30  # from one deep REST snapshot to the next; --deep-every 0 turns them off
     sync_every_ms: int = 1_000  # write to fsync
+
+
+class BtcTransfers(NamedTuple):
+    """The recorder of large transfers of bitcoin; without an address it is off."""
+
+    url: str = ""  # https://mempool.space, or a node of your own with its REST side
+    min_btc: ExactDecimal = BITCOIN.default("100")  # a smaller transfer is not recorded
 
 
 class Bars(NamedTuple):
@@ -213,6 +221,7 @@ class Settings(NamedTuple):
     okx: Okx = Okx()
     trades: Trades = Trades()
     l2: L2 = L2()
+    btc_transfers: BtcTransfers = BtcTransfers()
     bars: Bars = Bars()
     vwap: Vwap = Vwap()
     volume: Volume = Volume()

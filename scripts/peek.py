@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from ravequant import cli, times
-from ravequant.catalog import ACTIVE_WICKS, BOOK, CALCULATORS, DATA_SETS, METADATA
+from ravequant.catalog import ACTIVE_WICKS, BOOK, BTC_TRANSFERS, CALCULATORS, DATA_SETS, METADATA
 from ravequant.errors import DONE, NoDataError, UsageError
 from ravequant.vault.line_file import (
     LineFile,
@@ -235,7 +235,9 @@ def names_of(what: str, vault: Vault) -> list[str]:
         return sorted({path.stem for path in found})
     if what == HEALTH:
         return sorted(path.stem for path in vault.health("any").parent.glob("*.json"))
-    return sorted({name for data in RAW for name in instruments(partial(data.place, vault))})
+    return sorted(
+        {name for data in (*RAW, BTC_TRANSFERS) for name in instruments(partial(data.place, vault))}
+    )
 
 
 def looking_at(args: argparse.Namespace, vault: Vault) -> DatedLines | ReplacedFile:

@@ -22,6 +22,7 @@ from ravequant.errors import DONE, FAILED, LockedError, NoDataError, UsageError,
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.newest import RAW
 from ravequant.vault.paths import Vault, instruments, strays
+from scripts.audit.chain_days import chain_days
 from scripts.audit.context_days import context_days
 from scripts.audit.day_certificate import HEADERS, METRIC, Certificate, DayVerdict
 
@@ -54,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
 
 def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
     """Return the instruments to look at: those asked for, else all that the vault holds."""
-    found = set(instruments(vault.trades)) | set(instruments(vault.snapshots))
+    streams = (vault.trades, vault.snapshots, vault.btc_transfers)
+    found = {name for stream in streams for name in instruments(stream)}
     chosen = list(asked or sorted(found))
     if not chosen or not found.intersection(chosen):
         raise NoDataError(
@@ -67,7 +69,7 @@ def recorded(vault: Vault, asked: Sequence[str] | None) -> list[str]:
 def name_odd_files(vault: Vault, inst_id: str) -> None:
     """Log the files that no reader looks at, and those of a day that is yet to come."""
     tomorrow = times.day(times.utc_now_ms() + times.DAY_MS)
-    for data in (*RAW, *catalog.CONTEXT):
+    for data in (*RAW, *catalog.CONTEXT, catalog.BTC_TRANSFERS):
         for path in strays(data.place(vault, inst_id)):
             _log.warning("%s: no reader looks at it, its name is none of a raw file", path)
         for key, path in data.files(vault, inst_id):
@@ -86,7 +88,11 @@ def certify(vault: Vault, inst_id: str, days: int | None, *, renew: bool) -> lis
             _log.warning("the vault cannot be written, nothing is noted: %s", error)
         name_odd_files(vault, inst_id)
         certificate = Certificate(vault, inst_id, renew=renew)
-        verdicts = [*certificate.verdicts(days), *context_days(vault, inst_id, days)]
+        verdicts = [
+            *certificate.verdicts(days),
+            *context_days(vault, inst_id, days),
+            *chain_days(vault, inst_id, days),
+        ]
         try:
             certificate.keep()
         except VaultError as error:

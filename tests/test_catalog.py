@@ -35,6 +35,8 @@ PLACES = {
     "ls_top_positions": "raw/okx/stats_perps/BTC-USDT-SWAP/ls_top_positions_5m",
     "interest_5m": "raw/okx/stats_perps/BTC-USDT-SWAP/oi_5m",
     "taker_5m": "raw/okx/stats_perps/BTC-USDT-SWAP/taker_5m",
+    "btc_transfers": "raw/onchain/btc_transfers/BTC-USDT-SWAP",
+    "btc_blocks": "meta/onchain/btc_blocks/BTC-USDT-SWAP.jsonl",
     "liquidations_1m": "derived/liquidations/okx/perps/BTC-USDT-SWAP/liquidations_1m.jsonl",
     "coverage": "meta/okx/coverage/liquidations/BTC-USDT-SWAP.jsonl",
     "grid_gaps": "meta/okx/grid_gaps/BTC-USDT-SWAP.jsonl",

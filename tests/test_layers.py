@@ -54,8 +54,10 @@ PURE = (
     "Trades_Bot.progress",
     "L2_Bot.snapshot_writer",
     "ravequant.exchanges.base",
+    "ravequant.exchanges.chain_rows",
     "ravequant.exchanges.context_feeds",
     "ravequant.exchanges.okx.context_rows",
+    "ravequant.sim.chain",
     "ravequant.sim.context",
     "ravequant.sim.statistics",
 )

@@ -11,13 +11,13 @@ import orjson
 from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.alerts.delivery import delivery
-from ravequant.catalog import BOOK, CALCULATORS, DASHBOARD, MARKS, TRADES
+from ravequant.catalog import BOOK, BTC_TRANSFERS, CALCULATORS, DASHBOARD, MARKS, TRADES
 from ravequant.checks.check import Check, rebuild_all
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
 from ravequant.vault.code_digest import code_on_disk
 from ravequant.vault.os_lock import OsLock
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import ON_CHAIN, Vault
 from ravequant.vault.recorder_state import RecorderState, recorder_state
 
 STREAMS: Final = {data.maker.name: data.stream for data in (TRADES, BOOK, MARKS)}
@@ -158,6 +158,25 @@ def screen(vault: Vault, now: int) -> Iterator[Check]:
         words = message_of(str(facts.get("last_words") or "it said nothing"))
         remedy = f"look for its last words: python scripts/peek.py log {DASHBOARD.name}"
         yield Check(DASHBOARD.name, "FAIL", f"is not served: {words}", remedy)
+
+
+def transfers(vault: Vault, now: int) -> Iterator[Check]:
+    """Check the recorder of large transfers of bitcoin, where it has been turned on."""
+    name = BTC_TRANSFERS.maker.name
+    beat = heartbeat.read(vault, name) or {}
+    facts = beat.get("instruments")
+    found = facts.get(ON_CHAIN) if isinstance(facts, dict) else None
+    if not isinstance(found, dict):
+        return  # it has never been on
+    age = rough(heartbeat.age_ms(beat, now))
+    if not heartbeat.alive(beat, now):
+        again = f"nothing, if you want none; else start it: python {BTC_TRANSFERS.made_by}"
+        yield Check(name, "WARN", f"gave its last sign of life {age} ago", again)
+    elif problem := beat.get("problem"):
+        yield Check(name, "WARN", f"{problem!s:.300}", NETWORK)
+    else:
+        text = f"at block {shown(found.get('last_block'))}, {shown(found.get('behind'))} behind"
+        yield Check(name, "PASS", text)
 
 
 def _pace(beat: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from ravequant.sim import frames, funding, statistics
+from ravequant.sim import chain, frames, funding, statistics
 from ravequant.sim.archive import FILES, LISTING, PublishedFolder
 from ravequant.sim.context import FUNDING, INTEREST, MARK
 from ravequant.sim.faults import Fault
@@ -27,6 +27,7 @@ _LIMITS: Final = {  # requests in 2 seconds
     "/api/v5/public/time": 10,
     LISTING: 1,  # measured; the reference says 5
     **dict.fromkeys(statistics.PATHS, 5),
+    chain.PREFIX: 2,  # of all its paths together; not published
 }
 _LEVELS: Final = {
     "/api/v5/public/open-interest": INTEREST,
@@ -97,7 +98,9 @@ class RestApi:
             spoiled = None if fault is None else _spoiled(fault, None)
             return spoiled or self._archive.file(path, headers)
         if path not in self._paths:
-            return HttpAnswer(404, orjson.dumps(_NOT_FOUND))
+            is_chain = path.startswith(chain.PREFIX)
+            missing = HttpAnswer(404, orjson.dumps(_NOT_FOUND))
+            return self._of_chain(path, wall_s, fault) if is_chain else missing
         if self._limits.refuses(path, wall_s):
             return too_many(429)
         if fault is not None and (spoiled := _spoiled(fault, self._last.get(path))):
@@ -108,6 +111,15 @@ class RestApi:
             return error.answer
         self._last[path] = answer
         return corrupt(answer, fault) if fault is not None else answer
+
+    def _of_chain(self, path: str, wall_s: float, fault: Fault | None) -> HttpAnswer:
+        spoiled = None if fault is None else _spoiled(fault, None)
+        if self._limits.refuses(chain.PREFIX, wall_s):
+            spoiled = HttpAnswer(429, b"Too Many Requests", "text/plain")
+        if spoiled is None:
+            return chain.answer(path, self._market.now_ms)
+        busy = spoiled.status == chain.TOO_MANY
+        return spoiled._replace(headers={"Retry-After": "2"}) if busy else spoiled
 
     def _trades(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_id, history = self._history(query)

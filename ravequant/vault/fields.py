@@ -120,6 +120,10 @@ interest_5m
     STATISTIC
 taker_5m
     STATISTIC
+btc_transfers
+    KEY; text: channel; count: height; count in the block: index; text: txid;
+    text satoshi: sent_sat returned_sat fee_sat; count: inputs outputs; json: labels;
+    text hash: block
 liquidations_1m
     KEY; VALUE: long_notional short_notional; count rows: long_count short_count;
     VALUE: largest_notional; text: largest_side; VALUE: long_notional_1h short_notional_1h;

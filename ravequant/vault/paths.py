@@ -25,6 +25,8 @@ OPEN_INTEREST: Final = "open_interest_perps"
 FUNDING_ESTIMATES: Final = "funding_perps"
 MARKS: Final = "mark_perps"
 STATISTICS: Final = "stats_perps"
+TRANSFERS: Final = "btc_transfers"
+ON_CHAIN: Final = "BTC-ONCHAIN"  # stands for an instrument where its coins are none of an exchange
 IMPORT: Final = "import"
 
 _MOST_NAMED: Final = 8  # instruments in a message
@@ -121,6 +123,14 @@ class Vault:
     def statistics(self, inst_id: str, series: str, period: str = "5m") -> Path:
         """Folder of raw days of a trading statistic."""
         return self._raw(STATISTICS, inst_id) / f"{series}_{period}"
+
+    def btc_transfers(self, inst_id: str) -> Path:
+        """Folder of raw days of large transfers of bitcoin; no exchange's."""
+        return self.root / "raw/onchain" / TRANSFERS / check_inst_id(inst_id)
+
+    def btc_blocks(self, inst_id: str) -> Path:
+        """Every block whose transfers are on disk, in the order in which they were read."""
+        return self.root / "meta/onchain/btc_blocks" / f"{check_inst_id(inst_id)}.jsonl"
 
     def coverage(self, feed: str, inst_id: str) -> Path:
         """The spans of exchange time in which a feed without ids was listened to."""

@@ -11,6 +11,7 @@ from ravequant import times
 from ravequant.catalog import (
     BOOK,
     BOOK_FLOW_MAKER,
+    BTC_TRANSFERS_RECORDER,
     CALCULATORS,
     DASHBOARD,
     EXPORTERS,
@@ -131,6 +132,12 @@ def exporters(request: RunRequest, books: BooksCheck | None = None) -> list[Task
     if books is None:
         return found
     return [replace(it, ready=books.ready) if it.name == BOOK.maker.name else it for it in found]
+
+
+def btc_transfers(request: RunRequest) -> Task:
+    """Return the recorder of large transfers of bitcoin, kept running; its settings turn it on."""
+    name, script = BTC_TRANSFERS_RECORDER
+    return Task(name, script, ("--vault", str(request.vault)), heartbeat=name)
 
 
 def dashboard(

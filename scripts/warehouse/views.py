@@ -37,7 +37,7 @@ class ViewFiles:
 
 def recorded(vault: Vault) -> list[str]:
     """Return the instruments of which the vault has anything."""
-    streams: list[Callable[[str], Path]] = [vault.trades, vault.snapshots]
+    streams: list[Callable[[str], Path]] = [vault.trades, vault.snapshots, vault.btc_transfers]
     streams += [partial(vault.derived, data.stream) for data in DERIVED]
     return sorted({name for stream in streams for name in instruments(stream)})
 

@@ -162,6 +162,22 @@ def test_a_screen_that_is_not_served_gives_its_reason(vault):
     assert list(programs.screen(vault, NOW)) == []
 
 
+def test_the_recorder_of_transfers_is_looked_at_once_it_was_on(vault):
+    """Its block and how many wait; a problem, or its end, is a warning: nothing needs it."""
+    look = lambda: [(one.level, one.text) for one in programs.transfers(vault, NOW)]  # noqa: E731
+    assert look() == []
+    name = "btc_transfers"
+    put_beat(vault, name, NOW, problem="off", stopped=True)
+    assert look() == []
+    facts = {"instruments": {"BTC-ONCHAIN": {"last_block": 971234, "behind": 2}}}
+    put_beat(vault, name, NOW, problem=None, **facts)
+    assert look() == [("PASS", "at block 971234, 2 behind")]
+    put_beat(vault, name, NOW, problem="https://x: HTTP 503", **facts)
+    assert look() == [("WARN", "https://x: HTTP 503")]
+    put_beat(vault, name, NOW - 600_000, problem=None, **facts)
+    assert look() == [("WARN", "gave its last sign of life 10 min ago")]
+
+
 def test_a_watch_that_does_not_answer_fails(vault):
     """A problem that it does not tell is one too."""
     with writer_lock(vault, "alerts", "ALL-INSTRUMENTS"):

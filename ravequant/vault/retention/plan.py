@@ -15,6 +15,7 @@ COMPRESS: Final = "compress"
 DELETE: Final = "delete"
 BOOKS, DEEP, TRADES, BUCKETS = "books", "deep", "trades", "buckets"
 FLOW = "book_flow"
+TRANSFERS = "btc_transfers"
 OF_BOOKS = (BUCKETS, FLOW)  # days that a calculator of books writes
 FOOTPRINT = "footprint"
 COMPUTED = (*OF_BOOKS, FOOTPRINT)  # days that a calculator writes
@@ -47,7 +48,8 @@ def rules_of(chosen: Retention, *, deletes: bool = True) -> dict[str, RetentionR
         BOOKS: hours,
         DEEP: hours,
         **dict.fromkeys(
-            (TRADES, *OF_CONTEXT), RetentionRule(chosen.compress_trade_days * times.DAY_MS)
+            (TRADES, TRANSFERS, *OF_CONTEXT),
+            RetentionRule(chosen.compress_trade_days * times.DAY_MS),
         ),
         **dict.fromkeys(COMPUTED, RetentionRule(chosen.compress_bucket_days * times.DAY_MS)),
     }

@@ -67,7 +67,7 @@ _STREAMS: Final = {
     BUCKETS: catalog.BUCKETS,
     FLOW: catalog.BOOK_FLOW,
     FOOTPRINT: catalog.FOOTPRINT,
-    **{data.name: data for data in catalog.CONTEXT},
+    **{data.name: data for data in (*catalog.CONTEXT, catalog.BTC_TRANSFERS)},
 }
 
 

@@ -30,6 +30,7 @@ EXPORTED = {
     "ls_top_positions": "5d1758e390a732d0",
     "interest_5m": "5d1758e390a732d0",
     "taker_5m": "5d1758e390a732d0",
+    "btc_transfers": "939e24e138f5514b",
     "liquidations_1m": "4a4a7c6600684296",
     "signals": "b23bd76c3114e011",  # since an answer says how far it read
 }
