@@ -71,10 +71,18 @@ def _statistic(name: str, series: str) -> DataSet:
     return DataSet(name, "days", paths.STATISTICS, place, CONTEXT_EXPORTER)
 
 
+def _coinalyze(name: str, series: str, end: str) -> DataSet:
+    def place(vault: Vault, inst_id: str) -> Path:
+        return vault.coinalyze(series, paths.coinalyze_symbol(inst_id, end))
+
+    return DataSet(name, "days", paths.COINALYZE, place, COINALYZE_EXPORTER)
+
+
 TRADES_EXPORTER: Final = Program("trades_exporter", "Trades_Bot/trades_exporter.py")
 L2_EXPORTER: Final = Program("l2_exporter", "L2_Bot/l2_exporter.py")
 CONTEXT_EXPORTER: Final = Program("context_exporter", "Context_Bot/context_exporter.py")
 BTC_TRANSFERS_RECORDER: Final = Program("btc_transfers", "Context_Bot/btc_transfers.py")
+COINALYZE_EXPORTER: Final = Program("coinalyze_exporter", "Context_Bot/coinalyze_exporter.py")
 LIQUIDATION_MINUTES: Final = Program("liquidations", "Context_Bot/liquidations_1m.py")
 VWAP_CALCULATOR: Final = Program("vwap", "VWAP/vwap_calculator.py")
 CVD_CALCULATOR: Final = Program("cvd", "CVD/run_cvd_from_jsonl.py")
@@ -108,6 +116,7 @@ JUDGE: Final = Program("edge_lab", "Edge_Lab/edge_lab.py")  # judges finished da
 PROGRAMS: Final = (
     *EXPORTERS,
     BTC_TRANSFERS_RECORDER,
+    COINALYZE_EXPORTER,
     *CALCULATORS,
     FIND_SIGNALS,
     DASHBOARD,
@@ -191,6 +200,24 @@ BTC_TRANSFERS: Final = DataSet(
 BTC_BLOCKS: Final = DataSet(
     "btc_blocks", "log", paths.TRANSFERS, Vault.btc_blocks, BTC_TRANSFERS_RECORDER
 )
+_OF_COINALYZE: Final = {  # -> the series, and the end of the symbol: the venue
+    "long_short_binance": ("long_short", "_PERP.A"),
+    "long_short_bybit": ("long_short", ".6"),
+    "liquidated_okx": ("liquidations", "_PERP.3"),
+    "liquidated_binance": ("liquidations", "_PERP.A"),
+    "liquidated_bybit": ("liquidations", ".6"),
+}
+COINALYZE: Final = {
+    _coinalyze(name, series, end): (series, end) for name, (series, end) in _OF_COINALYZE.items()
+}
+COINALYZE_GAPS: Final = DataSet(
+    "coinalyze_gaps",
+    "log",
+    paths.COINALYZE,
+    lambda vault, inst_id: Vault(vault.root, paths.COINALYZE).grid_gaps(inst_id),
+    COINALYZE_EXPORTER,
+    "detected_utc",
+)
 COVERAGE: Final = DataSet(
     "coverage",
     "log",
@@ -261,8 +288,18 @@ CONTEXT: Final = (  # raw days of the context feeds
     LS_TOP_POSITIONS,
     INTEREST_5M,
     TAKER_5M,
+    *COINALYZE,
 )
-_NOTES: Final = (GAPS, GRID_GAPS, COVERAGE, BTC_BLOCKS, HISTORY, METADATA, IMPORTS)
+_NOTES: Final = (
+    GAPS,
+    GRID_GAPS,
+    COINALYZE_GAPS,
+    COVERAGE,
+    BTC_BLOCKS,
+    HISTORY,
+    METADATA,
+    IMPORTS,
+)
 DATA_SETS: Final = {
     data.name: data
     for data in (TRADES, BOOK, DEEP, *CONTEXT, BTC_TRANSFERS, *DERIVED, *_NOTES, FUNDING)

@@ -63,6 +63,12 @@ class Okx(NamedTuple):
         return self.ws_url or ws_url, self.rest_url or rest_url
 
 
+class Coinalyze(NamedTuple):
+    """The recorder of Coinalyze's series; without a key it is off."""
+
+    key_file: str = ""  # holds the key, outside the vault; the environment's goes before it
+
+
 class Trades(NamedTuple):
     """The trade exporter."""
 
@@ -128,8 +134,7 @@ class Buckets(NamedTuple):
 
     band_notional: Amounts = NOTIONAL.defaults(BTC="300000", ETH="150000", default="150000")
     wall_notional: Amounts = NOTIONAL.defaults(BTC="1000000", ETH="500000", default="300000")
-    # a larger change of a band is significant
-    delta_notional: ExactDecimal = NOTIONAL.default("100000")
+    delta_notional: ExactDecimal = NOTIONAL.default("100000")  # a larger change is significant
     delta_ratio: ExactDecimal = RATIO.default("0.10")  # and so is a larger part of the band before
     gap_s: int = 10  # more time between two snapshots is a gap
     confirm_s: int = 30  # a wall that has stood this long is no spoof
@@ -210,8 +215,7 @@ class Retention(NamedTuple):
     imported_book_days: int = 5  # imported book hours, from their import on
     compress_trade_days: int = 2
     compress_bucket_days: int = 2
-    # disk budget of the whole vault in 10**9 bytes; empty: none
-    keep_gb: ExactDecimal = GIGABYTES.default("")
+    keep_gb: ExactDecimal = GIGABYTES.default("")  # budget of the vault in 10**9 bytes; "": none
 
 
 class Settings(NamedTuple):
@@ -222,6 +226,7 @@ class Settings(NamedTuple):
     trades: Trades = Trades()
     l2: L2 = L2()
     btc_transfers: BtcTransfers = BtcTransfers()
+    coinalyze: Coinalyze = Coinalyze()
     bars: Bars = Bars()
     vwap: Vwap = Vwap()
     volume: Volume = Volume()
@@ -381,16 +386,12 @@ def _contradictions(chosen: Settings) -> Iterator[str]:
             f"l2.cadence_ms = {l2.cadence_ms} is not below buckets.gap_s = {buckets.gap_s} s: "
             "every snapshot would be a gap"
         )
-    if chosen.signals.max_rule not in MAX_RULES:
-        yield (
-            f"signals.max_rule = {chosen.signals.max_rule!r:.40} is unknown: choose one of "
-            f"{', '.join(MAX_RULES)}"
-        )
-    if chosen.edge.target_order not in TARGET_ORDERS:
-        yield (
-            f"edge.target_order = {chosen.edge.target_order!r:.40} is unknown: choose one of "
-            f"{', '.join(TARGET_ORDERS)}"
-        )
+    for name, word, known in (
+        ("signals.max_rule", chosen.signals.max_rule, MAX_RULES),
+        ("edge.target_order", chosen.edge.target_order, TARGET_ORDERS),
+    ):
+        if word not in known:
+            yield f"{name} = {word!r:.40} is unknown: choose one of {', '.join(known)}"
     for name, least_s, what in (
         ("buckets.young_s", buckets.young_s, "no wall would ever be young"),
         ("signals.wall_fresh_s", chosen.signals.wall_fresh_s, "no young wall would ever count"),

@@ -65,7 +65,7 @@ def looks(args: argparse.Namespace, vault: Vault) -> Iterator[Check]:
         yield from made("clock", partial(_now, computer.measured_clock, vault))
     yield from made("disk", partial(_now, disk.disk, vault, chosen))
     yield from made("exporters", partial(_now, programs.exporters, vault))
-    yield from made("transfers", partial(_now, programs.transfers, vault))
+    yield from made("extras", partial(_now, programs.extras, vault))
     yield from made("run_all", partial(_now, programs.run_all, vault))
     yield from made("dashboard", partial(_now, programs.screen, vault))
     yield from made("alerts", partial(_now, programs.alerts, vault))

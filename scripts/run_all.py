@@ -297,8 +297,7 @@ def tasks(args: argparse.Namespace, vault: Vault) -> tuple[list[Task], list[Task
         once=args.once,
     )
     recorders = [] if args.no_exporters or args.once else tasks_module.exporters(request, books)
-    if recorders and settings.load().btc_transfers.url:
-        recorders.append(tasks_module.btc_transfers(request))
+    recorders += tasks_module.extras(request) if recorders else []
     kept = [*box, *recorders, *([] if args.once else tasks_module.watch(request))]
     if args.dashboard:
         screen = tasks_module.dashboard(request, args.dashboard_port, books, opens=args.open)

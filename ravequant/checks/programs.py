@@ -11,7 +11,15 @@ import orjson
 from ravequant import times
 from ravequant.alerts.delivery import COMPONENT as WATCH
 from ravequant.alerts.delivery import delivery
-from ravequant.catalog import BOOK, BTC_TRANSFERS, CALCULATORS, DASHBOARD, MARKS, TRADES
+from ravequant.catalog import (
+    BOOK,
+    BTC_TRANSFERS,
+    CALCULATORS,
+    COINALYZE_EXPORTER,
+    DASHBOARD,
+    MARKS,
+    TRADES,
+)
 from ravequant.checks.check import Check, rebuild_all
 from ravequant.errors import message_of, shown
 from ravequant.vault import heartbeat
@@ -160,23 +168,32 @@ def screen(vault: Vault, now: int) -> Iterator[Check]:
         yield Check(DASHBOARD.name, "FAIL", f"is not served: {words}", remedy)
 
 
-def transfers(vault: Vault, now: int) -> Iterator[Check]:
-    """Check the recorder of large transfers of bitcoin, where it has been turned on."""
-    name = BTC_TRANSFERS.maker.name
-    beat = heartbeat.read(vault, name) or {}
-    facts = beat.get("instruments")
-    found = facts.get(ON_CHAIN) if isinstance(facts, dict) else None
-    if not isinstance(found, dict):
-        return  # it has never been on
-    age = rough(heartbeat.age_ms(beat, now))
-    if not heartbeat.alive(beat, now):
-        again = f"nothing, if you want none; else start it: python {BTC_TRANSFERS.made_by}"
-        yield Check(name, "WARN", f"gave its last sign of life {age} ago", again)
-    elif problem := beat.get("problem"):
-        yield Check(name, "WARN", f"{problem!s:.300}", NETWORK)
-    else:
-        text = f"at block {shown(found.get('last_block'))}, {shown(found.get('behind'))} behind"
-        yield Check(name, "PASS", text)
+def extras(vault: Vault, now: int) -> Iterator[Check]:
+    """Check the recorders that are off until they are turned on; nothing of those never on."""
+    for maker, words in ((BTC_TRANSFERS.maker, _blocks), (COINALYZE_EXPORTER, _lines)):
+        beat = heartbeat.read(vault, maker.name) or {}
+        facts = beat.get("instruments")
+        if not isinstance(facts, dict) or not facts:
+            continue
+        age = rough(heartbeat.age_ms(beat, now))
+        if not heartbeat.alive(beat, now):
+            again = f"nothing, if you want none; else start it: python {maker.script}"
+            yield Check(maker.name, "WARN", f"gave its last sign of life {age} ago", again)
+        elif problem := beat.get("problem"):
+            yield Check(maker.name, "WARN", f"{problem!s:.300}", NETWORK)
+        else:
+            yield Check(maker.name, "PASS", words(facts))
+
+
+def _blocks(facts: dict[str, Any]) -> str:
+    found = facts.get(ON_CHAIN)
+    found = found if isinstance(found, dict) else {}
+    return f"at block {shown(found.get('last_block'))}, {shown(found.get('behind'))} behind"
+
+
+def _lines(facts: dict[str, Any]) -> str:
+    found = [one.get("written") for one in facts.values() if isinstance(one, dict)]
+    return f"{sum(one for one in found if isinstance(one, int)):,} lines since its start"
 
 
 def _pace(beat: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from ravequant import times
 from ravequant.errors import UsageError
 from ravequant.sim import late_books
 from ravequant.sim.archive import PublishedFolder
+from ravequant.sim.coinalyze import CoinalyzeDesk
 from ravequant.sim.faultplan import FaultPlan
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import Feed
@@ -31,6 +32,7 @@ from ravequant.sim.trading import MarketClock, Subscriber, Trading
 _FLUSH_S: Final = 0.005  # frames wait at most this long before they are written
 _FLUSH_BYTES: Final = 65_536
 _REQUEST_BYTES: Final = 65_536  # a longer subscribe is answered with close 1009
+_HEADERS: Final = ("Range", "If-Range", "api_key")  # that answers depend on
 _UNREAD_BYTES: Final = 64 << 20  # unread by a client; beyond that it is closed with 4005
 _protocol_log = logging.getLogger(f"{__name__}.protocol")
 _protocol_log.setLevel(logging.CRITICAL)  # fault scripts break connections on purpose
@@ -71,7 +73,8 @@ class SimExchange:
         self.trading = Trading(feed, opened_ms, self._plan, self._log)
         self._end_ms = _earliest(feed.end_ms, opened_ms, options.until_ms)
         limits = RateLimits(options.rest_limit_factor)
-        self._rest = RestApi(self.trading, limits, self._published(options.archive))
+        desk = CoinalyzeDesk(tuple(feed.instruments), options.rest_limit_factor)
+        self._rest = RestApi(self.trading, limits, self._published(options.archive), desk)
         self._clock = MarketClock(opened_ms, options.speed)
         self._instruments = frozenset(feed.instruments)
         self._clients: dict[int, Subscriber] = {}
@@ -174,7 +177,7 @@ class SimExchange:
     ) -> tuple[HttpAnswer, Fault | None]:
         """Return the answer to a GET, and the fault that delays it."""
         fault = self._plan.rest(path, query.get("instId", ""), self.trading.elapsed_ms)
-        found = {name: headers[name] for name in ("Range", "If-Range") if name in headers}
+        found = {name: headers[name] for name in _HEADERS if name in headers}
         answer = self._rest.answer(path, query, time.monotonic(), fault, found)
         kind = "" if fault is None else fault.kind
         status = answer.status

@@ -9,6 +9,7 @@ import orjson
 
 from ravequant.sim import chain, frames, funding, statistics
 from ravequant.sim.archive import FILES, LISTING, PublishedFolder
+from ravequant.sim.coinalyze import BASE, CoinalyzeDesk
 from ravequant.sim.context import FUNDING, INTEREST, MARK
 from ravequant.sim.faults import Fault
 from ravequant.sim.feed import BookChange
@@ -63,11 +64,16 @@ class RestApi:
     """Answers GET requests from the market."""
 
     def __init__(
-        self, market: Trading, limits: RateLimits, archive: PublishedFolder | None = None
+        self,
+        market: Trading,
+        limits: RateLimits,
+        archive: PublishedFolder | None = None,
+        coinalyze: CoinalyzeDesk | None = None,
     ) -> None:
         self._market = market
         self._limits = limits
         self._archive = archive
+        self._coinalyze = coinalyze
         self._last: dict[
             str, HttpAnswer
         ] = {}  # the previous page of each path, for the fault that repeats it
@@ -94,9 +100,9 @@ class RestApi:
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> HttpAnswer:
         """Return the answer to ``GET path?query``, spoiled by the fault if there is one."""
-        if self._archive is not None and path.startswith(FILES):
+        if (found := self._beside(path, query, wall_s, headers)) is not None:
             spoiled = None if fault is None else _spoiled(fault, None)
-            return spoiled or self._archive.file(path, headers)
+            return spoiled or found
         if path not in self._paths:
             is_chain = path.startswith(chain.PREFIX)
             missing = HttpAnswer(404, orjson.dumps(_NOT_FOUND))
@@ -120,6 +126,17 @@ class RestApi:
             return chain.answer(path, self._market.now_ms)
         busy = spoiled.status == chain.TOO_MANY
         return spoiled._replace(headers={"Retry-After": "2"}) if busy else spoiled
+
+    def _beside(
+        self, path: str, query: Mapping[str, str], wall_s: float, headers: Mapping[str, str]
+    ) -> HttpAnswer | None:
+        """Return the answer of the archive or of Coinalyze; None for a path of the exchange."""
+        if self._archive is not None and path.startswith(FILES):
+            return self._archive.file(path, headers)
+        if self._coinalyze is not None and path.startswith(BASE):
+            key = headers.get("api_key", "")
+            return self._coinalyze.answer(path, query, key, self._market.now_ms, wall_s)
+        return None
 
     def _trades(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_id, history = self._history(query)

@@ -124,6 +124,16 @@ btc_transfers
     KEY; text: channel; count: height; count in the block: index; text: txid;
     text satoshi: sent_sat returned_sat fee_sat; count: inputs outputs; json: labels;
     text hash: block
+long_short_binance
+    COINALYZE
+long_short_bybit
+    COINALYZE
+liquidated_okx
+    COINALYZE
+liquidated_binance
+    COINALYZE
+liquidated_bybit
+    COINALYZE
 liquidations_1m
     KEY; VALUE: long_notional short_notional; count rows: long_count short_count;
     VALUE: largest_notional; text: largest_side; VALUE: long_notional_1h short_notional_1h;
@@ -144,6 +154,7 @@ signals
 """
 _SHORT: Final = {
     "STATISTIC": "KEY; text: channel series period; time UTC: known_utc; texts: values",
+    "COINALYZE": ("KEY; text: channel symbol series period; time UTC: known_utc; texts: values"),
     "KEY": "time UTC: timestamp_utc; text: instId exchange market",
     "PRICE": "price quote currency",
     "VALUE": "amount quote currency",

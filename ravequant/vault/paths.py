@@ -27,6 +27,7 @@ MARKS: Final = "mark_perps"
 STATISTICS: Final = "stats_perps"
 TRANSFERS: Final = "btc_transfers"
 ON_CHAIN: Final = "BTC-ONCHAIN"  # stands for an instrument where its coins are none of an exchange
+COINALYZE: Final = "coinalyze"
 IMPORT: Final = "import"
 
 _MOST_NAMED: Final = 8  # instruments in a message
@@ -131,6 +132,10 @@ class Vault:
     def btc_blocks(self, inst_id: str) -> Path:
         """Every block whose transfers are on disk, in the order in which they were read."""
         return self.root / "meta/onchain/btc_blocks" / f"{check_inst_id(inst_id)}.jsonl"
+
+    def coinalyze(self, series: str, symbol: str) -> Path:
+        """Folder of raw days of a series of Coinalyze, of one of its markets."""
+        return self.root / "raw" / COINALYZE / series / symbol / "5min"
 
     def coverage(self, feed: str, inst_id: str) -> Path:
         """The spans of exchange time in which a feed without ids was listened to."""
@@ -242,6 +247,15 @@ class Vault:
 
     def _of_exchange(self, name: str) -> str:
         return name if self.exchange == DEFAULT_EXCHANGE else f"{name}.{self.exchange}"
+
+
+def coinalyze_symbol(inst_id: str, end: str) -> str:
+    """Return Coinalyze's symbol of an instrument; its ``end`` names a venue. Raises UsageError.
+
+    ``BTCUSDT_PERP.A`` for ``BTC-USDT-SWAP`` and ``_PERP.A``.
+    """
+    words = check_inst_id(inst_id).removesuffix("-SWAP")
+    return f"{words.replace('-', '').replace('_', '')}{end}"
 
 
 def instruments(stream: Callable[[str], Path]) -> list[str]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ravequant import times
+from Context_Bot import coinalyze_key
+from ravequant import settings, times
 from ravequant.catalog import (
     BOOK,
     BOOK_FLOW_MAKER,
     BTC_TRANSFERS_RECORDER,
     CALCULATORS,
+    COINALYZE_EXPORTER,
     DASHBOARD,
     EXPORTERS,
     FIND_SIGNALS,
@@ -134,10 +136,18 @@ def exporters(request: RunRequest, books: BooksCheck | None = None) -> list[Task
     return [replace(it, ready=books.ready) if it.name == BOOK.maker.name else it for it in found]
 
 
-def btc_transfers(request: RunRequest) -> Task:
-    """Return the recorder of large transfers of bitcoin, kept running; its settings turn it on."""
-    name, script = BTC_TRANSFERS_RECORDER
-    return Task(name, script, ("--vault", str(request.vault)), heartbeat=name)
+def extras(request: RunRequest) -> list[Task]:
+    """Return the recorders that the settings or the environment turn on, kept running."""
+    chosen = settings.load()
+    wanted = {
+        BTC_TRANSFERS_RECORDER: bool(chosen.btc_transfers.url),
+        COINALYZE_EXPORTER: bool(coinalyze_key.is_named(chosen.coinalyze)),
+    }
+    return [
+        Task(name, script, ("--vault", str(request.vault)), heartbeat=name)
+        for (name, script), on in wanted.items()
+        if on
+    ]
 
 
 def dashboard(

@@ -162,20 +162,33 @@ def test_a_screen_that_is_not_served_gives_its_reason(vault):
     assert list(programs.screen(vault, NOW)) == []
 
 
-def test_the_recorder_of_transfers_is_looked_at_once_it_was_on(vault):
-    """Its block and how many wait; a problem, or its end, is a warning: nothing needs it."""
-    look = lambda: [(one.level, one.text) for one in programs.transfers(vault, NOW)]  # noqa: E731
+@pytest.mark.parametrize(
+    ("name", "facts", "text"),
+    [
+        (
+            "btc_transfers",
+            {"BTC-ONCHAIN": {"last_block": 971234, "behind": 2}},
+            "at block 971234, 2 behind",
+        ),
+        (
+            "coinalyze_exporter",
+            {"BTC-USDT-SWAP": {"written": 1990}, "ETH-USDT-SWAP": {"written": 12}},
+            "2,002 lines since its start",
+        ),
+    ],
+)
+def test_a_recorder_that_may_be_off_is_looked_at_once_it_was_on(vault, name, facts, text):
+    """How far it is; a problem, or its end, is a warning: nothing needs it."""
+    look = lambda: [(one.name, one.level, one.text) for one in programs.extras(vault, NOW)]  # noqa: E731
     assert look() == []
-    name = "btc_transfers"
     put_beat(vault, name, NOW, problem="off", stopped=True)
     assert look() == []
-    facts = {"instruments": {"BTC-ONCHAIN": {"last_block": 971234, "behind": 2}}}
-    put_beat(vault, name, NOW, problem=None, **facts)
-    assert look() == [("PASS", "at block 971234, 2 behind")]
-    put_beat(vault, name, NOW, problem="https://x: HTTP 503", **facts)
-    assert look() == [("WARN", "https://x: HTTP 503")]
-    put_beat(vault, name, NOW - 600_000, problem=None, **facts)
-    assert look() == [("WARN", "gave its last sign of life 10 min ago")]
+    put_beat(vault, name, NOW, problem=None, instruments=facts)
+    assert look() == [(name, "PASS", text)]
+    put_beat(vault, name, NOW, problem="https://x: HTTP 503", instruments=facts)
+    assert look() == [(name, "WARN", "https://x: HTTP 503")]
+    put_beat(vault, name, NOW - 600_000, problem=None, instruments=facts)
+    assert look() == [(name, "WARN", "gave its last sign of life 10 min ago")]
 
 
 def test_a_watch_that_does_not_answer_fails(vault):

@@ -1,10 +1,12 @@
 """A few lines of each context feed, as the recorder writes them."""
 
+from Context_Bot.coinalyze_exporter import log_of
 from Context_Bot.context_lines import ContextLines
 from Context_Bot.context_recorder import ContextRecorder
 from Context_Bot.statistics_log import StatisticsLog, statistic_of
-from ravequant import exchanges, times
+from ravequant import catalog, exchanges, times
 from ravequant.contract import Contract
+from ravequant.exchanges import coinalyze
 from ravequant.exchanges.context_feeds import (
     FundingRow,
     InterestRow,
@@ -12,7 +14,7 @@ from ravequant.exchanges.context_feeds import (
     MarkRow,
     PeriodRow,
 )
-from ravequant.vault.paths import Vault
+from ravequant.vault.paths import Vault, coinalyze_symbol
 
 START = times.parse_iso("2025-12-14T21:30:00.000Z")
 MINUTES = 8
@@ -42,3 +44,7 @@ def put(vault: Vault, inst_id: str, contract: Contract, start: int = START) -> N
         log = StatisticsLog(vault, statistic_of(vault, feeds, inst_id, series, lines))
         rows = [PeriodRow(start - n * feeds.period_ms, ("1.5",) * values) for n in (3, 2, 1)]
         log.add(rows, start + 60_000)
+    for data, (series, end) in catalog.COINALYZE.items():
+        many = len(coinalyze.FIELDS[series])
+        rows = [PeriodRow(start - n * coinalyze.INTERVAL_MS, ("1.5",) * many) for n in (3, 2, 1)]
+        log_of(vault, inst_id, data, coinalyze_symbol(inst_id, end)).add(rows, start + 60_000)

@@ -19,9 +19,11 @@ TRANSFERS = "btc_transfers"
 OF_BOOKS = (BUCKETS, FLOW)  # days that a calculator of books writes
 FOOTPRINT = "footprint"
 COMPUTED = (*OF_BOOKS, FOOTPRINT)  # days that a calculator writes
-OF_CONTEXT = (  # days of the context exporter
+OF_CONTEXT = (  # days of the context feeds
     "liquidations", "marks", "open_interest", "funding_estimates", "ls_accounts",
     "ls_top_accounts", "ls_top_positions", "interest_5m", "taker_5m",
+    "long_short_binance", "long_short_bybit", "liquidated_okx", "liquidated_binance",
+    "liquidated_bybit",
 )  # fmt: skip
 
 

@@ -30,6 +30,11 @@ EXPORTED = {
     "ls_top_positions": "5d1758e390a732d0",
     "interest_5m": "5d1758e390a732d0",
     "taker_5m": "5d1758e390a732d0",
+    "long_short_binance": "31c574e6d17e5bca",
+    "long_short_bybit": "31c574e6d17e5bca",
+    "liquidated_okx": "31c574e6d17e5bca",
+    "liquidated_binance": "31c574e6d17e5bca",
+    "liquidated_bybit": "31c574e6d17e5bca",
     "btc_transfers": "939e24e138f5514b",
     "liquidations_1m": "4a4a7c6600684296",
     "signals": "b23bd76c3114e011",  # since an answer says how far it read
