@@ -39,7 +39,10 @@ def test_a_file_inside_the_vault_is_refused(vault, tmp_path):
     places = [inside, vault.root / "x" / ".." / "a.key"]
     if os.name == "posix":
         outside.symlink_to(inside)
-        places.append(outside)
+        link = vault.root / "c.key"
+        link.symlink_to(tmp_path / "d.key")
+        (tmp_path / "d.key").write_text(SECRET, encoding="utf-8")
+        places += [outside, link]
     for place in places:
         with pytest.raises(UsageError, match="is inside the vault; move it elsewhere"):
             found(vault, place)

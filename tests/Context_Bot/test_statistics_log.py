@@ -134,3 +134,14 @@ def test_of_two_rows_of_a_period_the_newer_answer_counts(vault, rest, monkeypatc
     ]  # fmt: skip
     monkeypatch.setattr(rest, "pages", lambda before: page if before is None else [])
     assert log(vault).fetch(rest.pages) == [PeriodRow(start - STEP, ("2",))]
+
+
+def test_the_time_of_knowing_never_falls(vault):
+    """A clock that was set back writes a row as late as the row before; a restart too."""
+    rows = [PeriodRow(NOW // STEP * STEP - n * STEP, ("1.5",)) for n in (4, 3, 2)]
+    log(vault).add(rows[:1], NOW)
+    made = log(vault)
+    made.add(rows[1:2], NOW - 3_000)
+    made.add(rows[2:], NOW + 1_000)
+    known = [times.parse_iso(row["known_utc"]) for row in written(vault)]
+    assert known == [NOW, NOW, NOW + 1_000]
