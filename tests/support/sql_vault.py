@@ -15,7 +15,7 @@ from ravequant.contract import Contract
 from ravequant.records import Trade, TradeEncoder
 from ravequant.vault.paths import Vault
 from scripts import sql
-from tests.support import context_days
+from tests.support import chain_desk, context_days
 from tests.support.book_lines import put, put_metadata, snapshot
 from tests.support.notes_market import CALCULATORS, CONTRACT, Market, record
 from tests.support.trade_streams import write_raw
@@ -69,6 +69,7 @@ def make(vault: Vault, elsewhere: Vault) -> None:
         write_raw(vault, inst_id, trade_lines(inst_id, contract, seed=seed))
     put(vault.snapshots(BTC), books())
     context_days.put(vault, BTC, CONTRACT)
+    chain_desk.put(vault)
     calculate(vault)
     record(elsewhere, Market())
     found = find_hidden_signals(BTC, at="2025-12-14T21:35:00Z", vault=elsewhere.root)
