@@ -44,6 +44,12 @@ def test_names_are_those_of_the_contract(tmp_path, found, wanted):
     assert found(Vault(tmp_path)) == tmp_path / wanted
 
 
+# recorded from others than an exchange: one file, whichever exchange a vault is asked for
+OF_NO_EXCHANGE = {
+    catalog.BTC_TRANSFERS, catalog.BTC_BLOCKS, catalog.COINALYZE_GAPS, *catalog.COINALYZE,
+}  # fmt: skip
+
+
 def places(vault: Vault, inst_id: str) -> list[Path]:
     """Return every path that a vault builds for an instrument, and those of no instrument."""
     streams = (paths.TRADES, paths.BOOKS, paths.DEEP_BOOKS, "vwap", "repair", "alerts", "retention")
@@ -70,7 +76,11 @@ def places(vault: Vault, inst_id: str) -> list[Path]:
         *(vault.state(metric, inst_id) for metric in streams),
         *(vault.lock(stream, inst_id) for stream in streams),
         *(vault.health(component) for component in ("trades_exporter", "l2_exporter", "run_all")),
-        *(data.place(vault, inst_id) for data in catalog.DATA_SETS.values()),
+        *(
+            data.place(vault, inst_id)
+            for data in catalog.DATA_SETS.values()
+            if data not in OF_NO_EXCHANGE
+        ),
     ]
 
 
@@ -83,7 +93,7 @@ def test_every_builder_of_a_path_is_among_those_compared():
         "generation", "derived", "minutes", "state", "health", "alerts", "lock", "imports",
         "import_terms", "import_note", "import_parts", "import_downloads", "settled_funding",
         "book_import", "lab", "judged", "liquidations", "open_interest", "funding_estimates",
-        "marks", "statistics", "coverage", "grid_gaps",
+        "marks", "statistics", "coverage", "grid_gaps", "btc_transfers", "btc_blocks", "coinalyze",
     }  # fmt: skip
 
 
@@ -114,6 +124,16 @@ def test_two_exchanges_share_no_path(one, other, name, other_name):
             assert path != theirs
             assert path not in theirs.parents
             assert theirs not in path.parents
+
+
+def test_what_is_of_no_exchange_stands_in_one_place(tmp_path):
+    """The places of others' data are the same for each exchange, and no exchange's own."""
+    own = places(Vault(tmp_path), BTC)
+    for data in OF_NO_EXCHANGE:
+        found = data.place(Vault(tmp_path), BTC)
+        assert found == data.place(Vault(tmp_path, "binance"), BTC)
+        assert found not in own
+        assert not any(found in path.parents or path in found.parents for path in own)
 
 
 def test_the_names_of_another_exchange(tmp_path):
