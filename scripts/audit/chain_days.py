@@ -7,6 +7,7 @@ import orjson
 from ravequant import catalog
 from ravequant.vault.line_file import time_of_key
 from ravequant.vault.paths import Vault
+from scripts.audit.context_days import line_verdict
 from scripts.audit.day_certificate import DayVerdict
 from scripts.audit.file_audit import FileAudit
 
@@ -36,21 +37,8 @@ def chain_days(vault: Vault, inst_id: str, newest_days: int | None = None) -> It
                     over.add(last[0])
                 falls += place[0] in over or (place[0] == last[0] and place[1] <= last[1])
                 last = place
-        found = DayVerdict(
-            inst_id, catalog.BTC_TRANSFERS.name, key, "lines", lines, lines - bad, bad_lines=bad
-        )
-        found.files[path.name] = audit.sha256
-        if audit.damaged:
-            found.problems.append(audit.damaged)
-        if bad:
-            found.problems.append(f"{path}: {bad} lines are no transfers; readers skip them")
-        if falls:
-            found.problems.append(
-                f"{path}: {falls} lines came twice or out of order; move the file away"
-            )
-        if audit.torn_bytes:
-            found.notes.append(f"{path}: ends with {audit.torn_bytes} bytes of an unfinished line")
-        yield found
+        disorder = f"{falls} lines came twice or out of order" if falls else ""
+        yield line_verdict(catalog.BTC_TRANSFERS, inst_id, audit, (lines, bad), disorder)
 
 
 def _place(line: bytes, inst_id: str) -> tuple[str, int] | None:

@@ -35,14 +35,23 @@ def _judged(data: DataSet, inst_id: str, key: str, path: Path) -> DayVerdict:
             else:
                 falls += moment < newest
                 newest = max(newest, moment)
-    found = DayVerdict(inst_id, data.name, key, "lines", lines, lines - bad, bad_lines=bad)
+    disorder = f"{falls} times ({data.key}) fall" if falls else ""
+    return line_verdict(data, inst_id, audit, (lines, bad), disorder)
+
+
+def line_verdict(
+    data: DataSet, inst_id: str, audit: FileAudit, counts: tuple[int, int], disorder: str
+) -> DayVerdict:
+    """Return the verdict on a day with ``counts`` of all and of bad lines; "" is no disorder."""
+    path, (lines, bad) = audit.path, counts
+    found = DayVerdict(inst_id, data.name, audit.key, "lines", lines, lines - bad, bad_lines=bad)
     found.files[path.name] = audit.sha256
     if audit.damaged:
         found.problems.append(audit.damaged)
     if bad:
         found.problems.append(f"{path}: {bad} lines are none of {data.name}; readers skip them")
-    if falls:
-        found.problems.append(f"{path}: {falls} times ({data.key}) fall; move the file away")
+    if disorder:
+        found.problems.append(f"{path}: {disorder}; move the file away")
     if audit.torn_bytes:
         found.notes.append(f"{path}: ends with {audit.torn_bytes} bytes of an unfinished line")
     return found

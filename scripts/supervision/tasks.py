@@ -137,17 +137,19 @@ def exporters(request: RunRequest, books: BooksCheck | None = None) -> list[Task
 
 
 def extras(request: RunRequest) -> list[Task]:
-    """Return the recorders that the settings or the environment turn on, kept running."""
+    """Return the recorders that the settings or the environment turn on, kept running.
+
+    None with an exchange in a box, since real data do not belong to its market.
+    """
+    if request.exporter_options:
+        return []
     chosen = settings.load()
-    wanted = {
-        BTC_TRANSFERS_RECORDER: bool(chosen.btc_transfers.url),
-        COINALYZE_EXPORTER: bool(coinalyze_key.is_named(chosen.coinalyze)),
-    }
-    return [
-        Task(name, script, ("--vault", str(request.vault)), heartbeat=name)
-        for (name, script), on in wanted.items()
-        if on
-    ]
+    found: list[tuple[Program, tuple[str, ...]]] = []
+    if chosen.btc_transfers.url:
+        found.append((BTC_TRANSFERS_RECORDER, ("--vault", str(request.vault))))
+    if coinalyze_key.is_named(chosen.coinalyze):
+        found.append((COINALYZE_EXPORTER, request.common))
+    return [Task(name, script, options, heartbeat=name) for (name, script), options in found]
 
 
 def dashboard(

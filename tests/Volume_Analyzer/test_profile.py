@@ -203,7 +203,7 @@ def test_the_walks_open_and_repair_levels():
         assert rows.count(word) > 0
 
 
-@settings(max_examples=often(4, 40))
+@settings(max_examples=often(20, 40))
 @given(lines=shared.streams(), cuts=st.lists(st.integers(0, 200), max_size=4))
 def test_any_stream_in_any_number_of_runs_equals_the_plain_computation(
     tmp_path_factory, lines, cuts

@@ -10,6 +10,7 @@ from ravequant.exchanges import coinalyze
 from ravequant.exchanges.base import RefusedError
 from ravequant.exchanges.coinalyze import CoinalyzeRest, CoinMarket, Key
 from ravequant.exchanges.context_feeds import PeriodRow
+from ravequant.exchanges.paced_http import HttpReply, PassingError
 from tests.support.scripted_http import Script, serving
 
 SECRET = "1234abcd-the-secret-key"  # noqa: S105 - of no server
@@ -100,6 +101,14 @@ def test_too_many_calls_wait_as_long_as_they_are_told(client, script):
     script.answers = [(429, {"Retry-After": "0.05"}, b"{}"), history(GOOD)]
     assert len(ask(client)) == 1
     assert len(script.requests) == 2
+
+
+def test_the_wait_of_a_refusal_is_the_one_it_names():
+    """The pause before the next attempt is that of its own Retry-After."""
+    reply = HttpReply("there", 429, b"{}", {"Retry-After": "12"})
+    with pytest.raises(PassingError) as refused:
+        coinalyze._answer(reply)
+    assert refused.value.wait_s == 12.0
 
 
 @pytest.mark.parametrize(

@@ -191,12 +191,13 @@ def profile(
 def area_of(totals: list[Fraction], poc: int) -> tuple[int, int]:
     """Return the first and last place of the value area, pair by pair."""
     low = high = poc
-    wanted = Fraction(7, 10) * sum(totals)
-    while sum(totals[low : high + 1]) < wanted:
+    wanted, inside = Fraction(7, 10) * sum(totals), totals[poc]
+    while inside < wanted:
         above, below = sum(totals[high + 1 : high + 3]), sum(totals[max(low - 2, 0) : low])
         up = above >= below if low > 0 else True
         if high == len(totals) - 1:
             up = False
+        inside += above if up else below
         if up:
             high = min(high + 2, len(totals) - 1)
         else:

@@ -37,5 +37,5 @@ def test_bad_and_unfinished_lines(vault, path):
     """A line of another stream is bad; an unfinished one is only noted."""
     path.write_bytes(path.read_bytes() + b'{"instId":"BTC-USDT-SWAP"}\n{"timest')
     (found,) = chain_days(vault, ON_CHAIN)
-    assert "1 lines are no transfers" in found.problems[0]
+    assert "1 lines are none of btc_transfers" in found.problems[0]
     assert "8 bytes of an unfinished line" in found.notes[0]

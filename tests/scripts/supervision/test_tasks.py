@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from Context_Bot import coinalyze_key
 from ravequant import catalog, times
+from ravequant.settings import SETTINGS_VARIABLE
 from ravequant.vault.lock import writer_lock
 from ravequant.vault.paths import Vault
 from scripts.supervision import tasks
@@ -40,6 +42,27 @@ def test_recorders_serve_all_instruments_and_are_kept(request_of, vault):
     assert (trades.kept, books.kept, context.kept) == (True, True, True)
     names = (trades.heartbeat, books.heartbeat, context.heartbeat)
     assert names == ("trades_exporter", "l2_exporter", "context_exporter")
+
+
+def test_recorders_that_are_off_at_first_run_once_they_are_turned_on(
+    request_of, vault, tmp_path, monkeypatch
+):
+    """By the settings or a key; never beside an exchange in a box, whose market is another."""
+    chosen = tmp_path / "ravequant.toml"
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(chosen))
+    monkeypatch.delenv(coinalyze_key.VARIABLE, raising=False)
+    chosen.write_text("", encoding="utf-8")
+    real = replace(request_of, exporter_options=())
+    assert tasks.extras(real) == []
+    chosen.write_text('[btc_transfers]\nurl = "https://mempool.space"\n', encoding="utf-8")
+    (transfers,) = tasks.extras(real)
+    assert (transfers.name, transfers.options) == ("btc_transfers", ("--vault", str(vault.root)))
+    monkeypatch.setenv(coinalyze_key.VARIABLE, "0123456789")
+    _, series = tasks.extras(real)
+    assert (series.name, series.options) == ("coinalyze_exporter", real.common)
+    assert "0123456789" not in str(series)
+    assert (transfers.kept, series.kept) == (True, True)
+    assert tasks.extras(request_of) == []
 
 
 def test_each_calculator_runs_for_each_instrument(request_of):
