@@ -26,7 +26,6 @@ _REPLACED: Final = 12  # each such block, and its parent
 _PAGE: Final = 25
 _SEARCHED: Final = 2_000  # blocks behind the newest that are known by their hash
 _COIN: Final = 10**8
-TOO_MANY: Final = 429
 _TEXT: Final = "text/plain"
 
 

@@ -35,6 +35,7 @@ _LEVELS: Final = {
     "/api/v5/public/mark-price": MARK,
     "/api/v5/public/funding-rate": FUNDING,
 }
+_TOO_MANY: Final = 429
 _NOT_FOUND: Final = {
     "code": 404, "data": {}, "detailMsg": "", "error_code": "404",
     "error_message": "Not Found", "msg": "Not Found",
@@ -100,15 +101,11 @@ class RestApi:
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> HttpAnswer:
         """Return the answer to ``GET path?query``, spoiled by the fault if there is one."""
-        if (found := self._beside(path, query, wall_s, headers)) is not None:
-            spoiled = None if fault is None else _spoiled(fault, None)
-            return spoiled or found
         if path not in self._paths:
-            is_chain = path.startswith(chain.PREFIX)
-            missing = HttpAnswer(404, orjson.dumps(_NOT_FOUND))
-            return self._of_chain(path, wall_s, fault) if is_chain else missing
+            spoiled = None if fault is None else _spoiled(fault, None)
+            return self._of_others(path, query, wall_s, spoiled, headers)
         if self._limits.refuses(path, wall_s):
-            return too_many(429)
+            return too_many(_TOO_MANY)
         if fault is not None and (spoiled := _spoiled(fault, self._last.get(path))):
             return spoiled
         try:
@@ -118,25 +115,28 @@ class RestApi:
         self._last[path] = answer
         return corrupt(answer, fault) if fault is not None else answer
 
-    def _of_chain(self, path: str, wall_s: float, fault: Fault | None) -> HttpAnswer:
-        spoiled = None if fault is None else _spoiled(fault, None)
-        if self._limits.refuses(chain.PREFIX, wall_s):
-            spoiled = HttpAnswer(429, b"Too Many Requests", "text/plain")
-        if spoiled is None:
-            return chain.answer(path, self._market.now_ms)
-        busy = spoiled.status == chain.TOO_MANY
-        return spoiled._replace(headers={"Retry-After": "2"}) if busy else spoiled
-
-    def _beside(
-        self, path: str, query: Mapping[str, str], wall_s: float, headers: Mapping[str, str]
-    ) -> HttpAnswer | None:
-        """Return the answer of the archive or of Coinalyze; None for a path of the exchange."""
+    def _of_others(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        wall_s: float,
+        spoiled: HttpAnswer | None,
+        headers: Mapping[str, str],
+    ) -> HttpAnswer:
+        """Return the answer of the archive, of Coinalyze or of the chain, unless it is spoiled."""
         if self._archive is not None and path.startswith(FILES):
-            return self._archive.file(path, headers)
+            return spoiled or self._archive.file(path, headers)
         if self._coinalyze is not None and path.startswith(BASE):
-            key = headers.get("api_key", "")
-            return self._coinalyze.answer(path, query, key, self._market.now_ms, wall_s)
-        return None
+            key, now = headers.get("api_key", ""), self._market.now_ms
+            found = spoiled or self._coinalyze.answer(path, query, key, now, wall_s)
+        elif path.startswith(chain.PREFIX):
+            refused = self._limits.refuses(chain.PREFIX, wall_s)
+            busy = HttpAnswer(_TOO_MANY, b"Too Many Requests", "text/plain")
+            found = busy if refused else spoiled or chain.answer(path, self._market.now_ms)
+        else:
+            return HttpAnswer(404, orjson.dumps(_NOT_FOUND))
+        waits = found.status == _TOO_MANY and not found.headers
+        return found._replace(headers={"Retry-After": "2"}) if waits else found
 
     def _trades(self, query: Mapping[str, str]) -> HttpAnswer:
         inst_id, history = self._history(query)
